@@ -1,0 +1,127 @@
+"""The Python API: what the commands do, as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthgen import driver, recipe
+from synthgen.driver import Observer, Result
+from synthgen.errors import UsageError
+from synthgen.executors.choose import Choice, Wanted
+from synthgen.executors.worker import Job
+from synthgen.plan import Plan, build
+from synthgen.plugins import Plugins
+from synthgen.recipe import DatasetRecipe, ModelRecipe
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe that was read, checked and planned."""
+
+    plan: Plan
+    plugins: Plugins
+    default_out: Path
+
+
+class Silent:
+    """An observer that prints nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args: None
+
+
+def prepare(
+    path: str | Path, samples: int | None = None, overrides: Iterable[str] = (), plugin_files: Sequence[str] = ()
+) -> Prepared:
+    """Reads a dataset recipe and plans it. Loads no weights, draws nothing, writes nothing.
+
+    Raises:
+        RecipeError: every problem of the recipe at once.
+        UsageError: no such file, or a recipe for a model.
+    """
+    plugins = Plugins(plugin_files)
+    extra = [f"samples={samples}"] if samples is not None else []
+    found, text = recipe.read(path, [*overrides, *extra], plugins)
+    if not isinstance(found, DatasetRecipe):
+        raise UsageError(f"{path}: is a recipe for a model; use `synthgen train {path}`")
+    plan = build(found, plugins, text)
+    return Prepared(plan, plugins, Path("runs") / f"{found.name}-{plan.digest[:8]}")
+
+
+def run(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    samples: int | None = None,
+    overrides: Iterable[str] = (),
+    plugin_files: Sequence[str] = (),
+    executor: Wanted = "auto",
+    workers: int | None = None,
+    address: str | None = None,
+    device: str = "auto",
+    observer: Observer | None = None,
+) -> Result:
+    """Renders the dataset of a recipe, or what is missing of it, and seals it: `synthgen run`.
+
+    Args:
+        out: output folder; by default `runs/<name>-<digest>`.
+        samples: overrides the recipe's size; a finished dataset grows to it.
+        overrides: `key=value` texts, as for `--set`.
+        device: auto, cpu, cuda or cuda:N.
+
+    Raises:
+        SynthgenError: what went wrong, for the user. A dataset that is short is no error here:
+            look at `Result.complete`.
+    """
+    prepared = prepare(path, samples, overrides, plugin_files)
+    choice = Choice(executor, workers, address)
+    return run_prepared(prepared, Path(out) if out else prepared.default_out, choice, device, observer)
+
+
+def run_prepared(
+    prepared: Prepared,
+    out: Path,
+    choice: Choice,
+    device: str = "auto",
+    observer: Observer | None = None,
+    resume_command: str = "",
+) -> Result:
+    """`run` for a recipe that was prepared before."""
+    plan = prepared.plan
+    job = Job(
+        recipe=plan.recipe.model_dump(mode="json") | {"samples": plan.n_samples},
+        out=str(out.resolve()),
+        digest=plan.digest,
+        device=device,
+        plugin_files=prepared.plugins.files,
+        folder=str(Path.cwd()),
+    )
+    return driver.run(plan, out, choice.start, job, observer or Silent(), resume_command)
+
+
+def train(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    overrides: Iterable[str] = (),
+    plugin_files: Sequence[str] = (),
+    device: str = "auto",
+    quiet: bool = True,
+) -> Path:
+    """Trains the model of a recipe, or goes on with its training: `synthgen train`. Returns the model's folder.
+
+    Raises:
+        SynthgenError: what went wrong, for the user.
+    """
+    plugins = Plugins(plugin_files)
+    found, _ = recipe.read(path, overrides, plugins)
+    if not isinstance(found, ModelRecipe):
+        raise UsageError(f"{path}: is a recipe for a dataset; use `synthgen run {path}`")
+    cls: Any = plugins.find("trainers", found.trainer.use)
+    trainer = cls(cls.Config.model_validate(found.trainer.settings))
+    target = Path(out) if out else Path("models") / found.name
+    done: Path = trainer.train(target, found.seed, device=device, quiet=quiet)
+    return done

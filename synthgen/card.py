@@ -1,0 +1,197 @@
+"""Papers of a sealed dataset: the resolved recipe, the card for people and hubs, Croissant for machines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from synthgen.plan import Plan
+
+CARD = """\
+---
+{{ front_matter }}
+---
+# {{ m.name }}
+
+{{ m.description or "A synthetic dataset." }}
+
+Every sample was drawn by a diffusion model; nothing in it was photographed or recorded. Made with
+synthgen; `recipe.yaml` beside this file makes it again.
+{% if not m.complete %}
+> **Incomplete:** {{ m.samples }} of {{ m.planned }} samples. {{ m.short.count }} slots ran out of tries,
+> {{ m.n_missing_shards }} shards are missing. `synthgen run recipe.yaml -o .` finishes it; more `tries` help short slots.
+{% endif %}
+| | |
+|---|---|
+| samples | {{ m.samples }} |
+| splits | {% for name, n in m.splits.items() %}{{ name }} {{ n }}{{ ", " if not loop.last }}{% endfor %} |
+| tries | {{ m.tries }} ({{ "%.1f" | format(100 * m.samples / m.tries if m.tries else 0) }} % accepted) |
+| digest | `{{ m.digest }}` |
+{% if m.classes %}
+## Classes
+
+| id | class | samples |
+|---|---|---|
+{% for name, n in m.classes.items() %}| {{ loop.index0 }} | {{ name }} | {{ n }} |
+{% endfor %}{% endif %}
+## Fields
+
+| field | what it holds |
+|---|---|
+{% for field in m.fields %}| `{{ field.name }}` | {{ field_text(field) }} |
+{% endfor %}
+## Keep rules
+
+{% if m.rejected or m.identity["keep"] %}| rule | rejected tries |
+|---|---|
+{% for rule in m.identity["keep"] %}| `{{ rule }}` | {{ m.rejected.get(rule, 0) }} |
+{% endfor %}
+Rejected tries are listed with their scores in `index/`. A rule also narrows the data: what the scorer finds
+hard is rarer here than in reality.{% else %}None: every sample that was drawn is here.{% endif %}
+
+## What it stands on
+
+| | name | licence | sha256 |
+|---|---|---|---|
+{% for s in m.sources %}| {{ s.kind }} | {{ s.name }} | {{ s.licence }} | `{{ s.sha256[:16] }}` |
+{% endfor %}
+The samples inherit what these licences ask for.
+"""
+
+
+def recipe_text(plan: Plan) -> str:
+    """The resolved recipe as YAML: `synthgen run` on it makes the same dataset."""
+    import yaml
+
+    values = plan.recipe.model_dump(mode="json", exclude_defaults=False) | {"samples": plan.n_samples}
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+
+
+def dataset_card(manifest: dict[str, Any]) -> str:
+    """README.md with the front matter that dataset hubs read."""
+    import jinja2
+    import yaml
+
+    environment = jinja2.Environment(trim_blocks=False, undefined=jinja2.StrictUndefined)  # noqa: S701  (Markdown)
+    front = yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True).strip()
+    return environment.from_string(CARD).render(m=manifest, front_matter=front, field_text=field_text) + "\n"
+
+
+def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Licence, size and files by split, as hubs name them."""
+    licences = sorted({source["licence"] for source in manifest["sources"] if source["licence"]})
+    splits = [name for name, n in manifest["splits"].items() if n]
+    configs = [
+        {
+            "config_name": kind,
+            **({"default": True} if kind == manifest["writers"][0] else {}),
+            "data_files": [{"split": split, "path": f"data/{split}/*.{kind}"} for split in splits],
+        }
+        for kind in manifest["writers"]
+    ]
+    labelled = any(field["type"] == "label" for field in manifest["fields"])
+    return {
+        "license": licences[0] if len(licences) == 1 else "other",
+        "pretty_name": manifest["name"],
+        "tags": ["synthetic", "diffusion", "synthgen"],
+        **({"task_categories": ["image-classification"]} if labelled else {}),
+        "size_categories": [size_category(manifest["samples"])],
+        "configs": configs,
+    }
+
+
+def size_category(n: int) -> str:
+    """The hub's words for a number of samples."""
+    bounds = [(1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M")]
+    return next((words for bound, words in bounds if n < bound), "n>10M")
+
+
+def field_text(field: dict[str, Any]) -> str:
+    """A field's type in a few words."""
+    if field["type"] == "image":
+        colours = {1: "grey", 3: "RGB"}.get(field["channels"], f"{field['channels']} channels")
+        return f"image, {field['height']} x {field['width']}, {colours}, {field['format']}"
+    if field["type"] == "label":
+        return f"class id, {len(field['classes'])} classes"
+    return "number"
+
+
+def croissant(manifest: dict[str, Any]) -> str:
+    """Croissant 1.0 metadata: the files by split, and the fields of one record.
+
+    Source: the MLCommons Croissant format specification, version 1.0.
+    """
+    kind = manifest["writers"][-1]
+    encoding = {"tar": "application/x-tar", "parquet": "application/x-parquet"}[kind]
+    splits = [name for name, n in manifest["splits"].items() if n]
+    types = {"image": "sc:ImageObject", "label": "sc:Integer", "number": "sc:Float"}
+    licences = sorted({source["licence"] for source in manifest["sources"] if source["licence"]})
+
+    def fields(split: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "@type": "cr:Field",
+                "@id": f"{split}/{field['name']}",
+                "name": field["name"],
+                "description": field_text(field),
+                "dataType": types[field["type"]],
+                "source": {
+                    "fileSet": {"@id": f"{split}-files"},
+                    "extract": {"column": field["name"]} if kind == "parquet" else {"fileProperty": "content"},
+                },
+            }
+            for field in manifest["fields"]
+        ]
+
+    document = {
+        "@context": CROISSANT_CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": manifest["name"],
+        "description": manifest["description"] or "A synthetic dataset.",
+        "license": licences,
+        "version": f"1.0.0+{manifest['digest'][:8]}",
+        "distribution": [
+            {"@type": "cr:FileObject", "@id": "folder", "name": "folder", "contentUrl": "./",
+             "encodingFormat": "inode/directory", "sha256": manifest["digest"]},
+            *(
+                {"@type": "cr:FileSet", "@id": f"{split}-files", "name": f"{split}-files",
+                 "containedIn": {"@id": "folder"}, "encodingFormat": encoding, "includes": f"data/{split}/*.{kind}"}
+                for split in splits
+            ),
+        ],
+        "recordSet": [
+            {"@type": "cr:RecordSet", "@id": split, "name": split, "field": fields(split)} for split in splits
+        ],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+CROISSANT_CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}

@@ -1,0 +1,93 @@
+"""The command line: one file a command, loaded only when the command is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+
+import click
+
+from synthgen import __version__
+from synthgen.errors import Interrupted, SynthgenError
+
+COMMANDS: Mapping[str, str] = {
+    "run": "Render a dataset from a recipe.",
+    "plan": "Show what a recipe would make, without making it.",
+    "preview": "Draw a few samples into one picture.",
+    "status": "Show how far a dataset is.",
+    "verify": "Check every file of a dataset against its hash.",
+    "evaluate": "Measure a dataset against real data.",
+    "train": "Train a model from a recipe.",
+    "init": "Write recipes for a folder of your own data.",
+    "models": "List the models that come with synthgen, or show one.",
+    "plugins": "List the parts that recipes can use.",
+    "schema": "Print the JSON Schema of recipes, for editors.",
+    "doctor": "Show what hardware and packages were found.",
+}
+
+
+class Commands(click.Group):
+    """Finds `synthgen NAME` in `synthgen/cli/NAME.py`; `--help` loads none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"synthgen.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from synthgen.plugins import unknown
+
+            raise click.UsageError(unknown(args[0], COMMANDS, "command"), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="synthgen")
+def group() -> None:
+    """Labelled datasets, drawn by diffusion models from one recipe.
+
+    Try `synthgen run recipes/classification.yaml`.
+    """
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 done, 1 failed or short, 2 bad usage or recipe, 130 / 143 stopped."""
+    try:
+        sys.exit(group(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except Interrupted as error:
+        click.echo(f"\n{error}", err=True)
+        leave(error.exit_code)
+    except SynthgenError as error:
+        click.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        leave(1)
+
+
+def leave(code: int) -> None:
+    """Exits at once: threads that are still encoding for a stopped run are not waited for."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            pass
+    os._exit(code)

@@ -1,0 +1,31 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+recipe_argument = click.argument("recipe", type=click.Path(dir_okay=False))
+folder_argument = click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+samples_option = click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Size of the dataset.")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as sampler.steps=20."
+)
+plugin_option = click.option(
+    "--plugin", "plugin_files", multiple=True, metavar="FILE", help="A Python file with parts of your own."
+)
+device_option = click.option("--device", default="auto", metavar="auto|cpu|cuda", help="Where the models run.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+
+
+def recipe_options(command: Command) -> Command:
+    """RECIPE --samples --set --plugin."""
+    return functools.reduce(
+        lambda f, option: option(f), [plugin_option, set_option, samples_option, recipe_argument], command
+    )

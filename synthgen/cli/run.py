@@ -1,0 +1,129 @@
+"""`synthgen run RECIPE`: render a dataset, or what is missing of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from synthgen import api
+from synthgen.cli import options
+from synthgen.cli.progress import Lines, Live
+from synthgen.driver import Observer, Result
+from synthgen.errors import Interrupted
+from synthgen.executors.choose import Choice
+from synthgen.plan import differences
+
+
+@click.command("run")
+@options.recipe_options
+@click.option("-o", "--out", metavar="DIR", help="Output folder; by default runs/<name>-<digest>.")
+@click.option("--executor", type=click.Choice(["auto", "local", "ray"]), default="auto", show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes or actors; by default one a core.")
+@click.option("--address", metavar="ADDR", help="A running Ray cluster, such as auto or ray://head:10001.")
+@options.device_option
+@options.quiet_option
+@options.json_option
+def command(
+    recipe: str,
+    samples: int | None,
+    overrides: tuple[str, ...],
+    plugin_files: tuple[str, ...],
+    out: str | None,
+    executor: Any,
+    workers: int | None,
+    address: str | None,
+    device: str,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Render the dataset that RECIPE describes.
+
+    Giving the same command again goes on where the last run stopped, and grows or finishes a
+    dataset when --samples or tries have risen. Finished shards are never rendered again.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    prepared = api.prepare(recipe, samples, overrides, plugin_files)
+    choice = Choice(executor, workers, address)
+    folder = Path(out) if out else prepared.default_out
+    observer: Observer = api.Silent() if quiet or as_json else (Live() if sys.stderr.isatty() else Lines())
+    if not out:
+        _say_what_changed(observer, prepared, folder)
+    observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
+    resume = shlex.join(["synthgen", *sys.argv[1:]])
+    result = api.run_prepared(prepared, folder, choice, device, observer, resume)
+    if as_json:
+        click.echo(json.dumps(_summary(result), indent=1))
+    elif not quiet:
+        _say_result(result)
+    return 0 if result.complete else 1
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise Interrupted("stopped", 128 + signum)
+
+
+def _say_what_changed(observer: Observer, prepared: api.Prepared, folder: Path) -> None:
+    """An edited recipe gets a folder of its own; one line tells why."""
+    if folder.exists():
+        return
+    name = prepared.plan.recipe.name
+    relatives = sorted(Path("runs").glob(f"{name}-*/.synthgen/identity.json"), key=lambda p: p.stat().st_mtime)
+    if relatives:
+        try:
+            changed = list(differences(json.loads(relatives[-1].read_text()), prepared.plan.identity))
+        except ValueError:
+            return
+        shown = "; ".join(changed[:3]) + (f"; and {len(changed) - 3} more" if len(changed) > 3 else "")
+        observer.note(f"new folder, because the recipe differs from {relatives[-1].parent.parent} in {shown}")
+
+
+def _summary(result: Result) -> dict[str, Any]:
+    return {"out": str(result.out), "rendered_shards": result.n_rendered, "seconds": round(result.seconds, 2)} | {
+        key: value for key, value in result.manifest.items() if key != "identity"
+    }
+
+
+def _say_result(result: Result) -> None:
+    manifest, out = result.manifest, result.out
+    accepted = 100 * manifest["samples"] / manifest["tries"] if manifest["tries"] else 0.0
+    splits = ", ".join(f"{name} {n}" for name, n in manifest["splits"].items())
+    did = f"in {result.seconds:.0f} s" if result.n_rendered else "already finished, nothing to do"
+    click.echo(f"{manifest['samples']} samples ({splits}), {accepted:.1f} % of {manifest['tries']} tries kept; {did}")
+    if manifest["classes"]:
+        click.echo("classes: " + ", ".join(f"{name} {n}" for name, n in manifest["classes"].items()))
+    for rule, n in manifest["rejected"].items():
+        click.echo(f"rejected by {rule}: {n}")
+    if not result.complete:
+        _say_what_is_missing(result)
+    click.echo(f"dataset  {out}/  (start with {out}/README.md)")
+    click.echo(f"look     synthgen preview {out}")
+    click.echo(f'load     python -c "import synthgen; print(synthgen.load({str(out)!r})[0])"')
+
+
+def _say_what_is_missing(result: Result) -> None:
+    manifest = result.manifest
+    short, n_short = manifest["short"]["slots"], manifest["short"]["count"]
+    click.echo(f"INCOMPLETE: {manifest['samples']} of {manifest['planned']} samples", err=True)
+    if n_short:
+        named = ", ".join(f"{slot['key']} ({slot.get('label', '')})" for slot in short[:8])
+        more = f" and {n_short - 8} more" if n_short > 8 else ""
+        tries = max(slot["tries"] for slot in short)
+        click.echo(
+            f"short: {n_short} slots ran out of tries: {named}{more}. Finish them with more tries, such as "
+            f"--set tries={2 * tries}, or loosen a keep rule",
+            err=True,
+        )
+    if manifest["n_missing_shards"]:
+        numbers = ", ".join(map(str, manifest["missing_shards"][:8]))
+        click.echo(
+            f"failed: {manifest['n_missing_shards']} shards ({numbers}); tracebacks are in {result.out}/failures/. "
+            "Giving the same command again retries them",
+            err=True,
+        )

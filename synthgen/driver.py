@@ -1,0 +1,288 @@
+"""The driver: finds what is missing, hands it to an executor, retries, quarantines, seals."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from synthgen import plan as plans
+from synthgen import seal
+from synthgen.errors import Interrupted, StoreError, SynthgenError
+from synthgen.executors.outcome import Executor, Failure
+from synthgen.executors.worker import Job, ShardReport
+from synthgen.fields import Image
+from synthgen.lock import driver_lock
+from synthgen.plan import Plan
+from synthgen.store import Commit, Store
+
+CODE_ATTEMPTS = 2
+SYSTEM_ATTEMPTS = 5
+FRUITLESS = 5
+
+
+class Observer(Protocol):
+    """Told what happens, in order; prints it or not."""
+
+    def note(self, text: str) -> None: ...
+    def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None: ...
+    def shard_done(self, report: ShardReport) -> None: ...
+    def shard_failed(self, failure: Failure, again: bool) -> None: ...
+    def end(self) -> None: ...
+
+
+@dataclass
+class Survey:
+    """What the output folder holds of a plan: shards to render, and totals over those that are done."""
+
+    pending: list[int] = field(default_factory=list)
+    repair: set[int] = field(default_factory=set)
+    n_done: int = 0
+    accepted: int = 0
+    tries: int = 0
+    bytes: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    environments: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended. `complete` is False if slots are short or shards have failed."""
+
+    out: Path
+    complete: bool
+    manifest: dict[str, Any]
+    n_rendered: int
+    seconds: float
+
+
+StartExecutor = Callable[[Job, Plan, int], Executor]
+
+
+def run(
+    plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, resume_command: str = ""
+) -> Result:
+    """Renders what `out` lacks of the plan and seals the dataset.
+
+    Args:
+        start: makes an executor from the job, the plan and the number of pending shards.
+        resume_command: shown when the run is interrupted.
+
+    Raises:
+        StoreError: the folder is locked, holds another dataset, or cannot be written.
+        Interrupted: on SIGINT or SIGTERM; finished shards are kept.
+    """
+    started = time.perf_counter()
+    store = Store(out)
+    store.create()
+    with driver_lock(store.private):
+        check_identity(store, plan)
+        n_orphans = store.collect_orphans()
+        if n_orphans:
+            observer.note(f"removed {n_orphans} unfinished files of an earlier run")
+        survey = survey_store(store, plan)
+        check_free_disk(store, plan, survey)
+        n_rendered = 0
+        if survey.pending:
+            n_rendered = _render_pending(plan, store, survey, start, job, observer, resume_command)
+        manifest = seal.seal(store, plan)
+    return Result(out, manifest["complete"], manifest, n_rendered, time.perf_counter() - started)
+
+
+def check_identity(store: Store, plan: Plan) -> None:
+    """Refuses to mix two datasets in one folder; an empty folder is claimed for this one.
+
+    Raises:
+        StoreError: with every key in which the two differ.
+    """
+    try:
+        found = json.loads(store.identity.read_text())
+    except FileNotFoundError:
+        store.write_atomic(store.identity, (plans.canonical(plan.identity) + "\n").encode())
+        return
+    except ValueError:
+        raise StoreError(f"{store.identity} is damaged; restore it or name another folder with -o") from None
+    ours = json.loads(plans.canonical(plan.identity))
+    if found != ours:
+        lines = "\n".join(f"  {line}" for line in plans.differences(found, ours))
+        raise StoreError(
+            f"{store.root} holds another dataset; it differs from this recipe in\n{lines}\n"
+            "Undo the change, or name another folder with -o DIR"
+        )
+
+
+def survey_store(store: Store, plan: Plan) -> Survey:
+    """Reads every commit, finishes publications that a crash interrupted, lists what is left to render.
+
+    A shard is rendered (again) if it has no record, if files of it are missing or have another
+    size, if it covers fewer slots than the plan now asks for, or if it was short and the recipe
+    now allows more tries.
+    """
+    survey = Survey()
+    done = set()
+    for shard in store.committed():
+        record = store.read_commit(shard)
+        if record is None or shard >= plan.n_shards:
+            continue
+        if store.publish(record):
+            store.set_aside(shard)
+            survey.repair.add(shard)
+            continue
+        survey.environments.add(record.environment)
+        if is_final(record, plan):
+            done.add(shard)
+            _add(survey, record)
+    survey.pending = [shard for shard in range(plan.n_shards) if shard not in done]
+    survey.n_done = len(done)
+    return survey
+
+
+def is_final(record: Commit, plan: Plan) -> bool:
+    """Whether a committed shard is what the plan asks for and cannot be improved by another run."""
+    if record.n_slots < len(plan.shard_range(record.shard)):
+        return False
+    return all(entry["tries"] >= plan.recipe.tries for entry in record.short)
+
+
+def _add(survey: Survey, report: Commit | ShardReport) -> None:
+    survey.accepted += report.accepted
+    survey.tries += report.tries
+    survey.classes.update(report.classes)
+    survey.rejected.update(report.rejected)
+    survey.bytes += report.bytes if isinstance(report, ShardReport) else sum(f.bytes for f in report.files)
+
+
+def bytes_per_sample(plan: Plan, survey: Survey) -> float:
+    """Disk space of a sample: measured on what is committed, else the raw size of its pictures a format."""
+    if survey.accepted:
+        return survey.bytes / survey.accepted
+    raw = sum(f.height * f.width * f.channels for f in plan.schema.values() if isinstance(f, Image))
+    return (raw + 1024) * len(plan.parts.writers) + 256
+
+
+def check_free_disk(store: Store, plan: Plan, survey: Survey) -> None:
+    """Raises StoreError if what is pending will not fit."""
+    n_left = min(len(survey.pending) * plan.recipe.shard_size, plan.n_samples)
+    need = n_left * bytes_per_sample(plan, survey)
+    free = shutil.disk_usage(store.root).free
+    if need > free:
+        raise StoreError(
+            f"{store.root} has {free / 1e6:.0f} MB free and the {n_left} samples to render need about "
+            f"{need / 1e6:.0f} MB; make room or name another folder with -o"
+        )
+
+
+def _render_pending(
+    plan: Plan,
+    store: Store,
+    survey: Survey,
+    start: StartExecutor,
+    job: Job,
+    observer: Observer,
+    resume_command: str,
+) -> int:
+    executor: Executor | None = None
+    try:
+        executor = start(job, plan, len(survey.pending))
+        observer.begin(plan, survey, executor)
+        return _Loop(plan, store, executor, observer).run(survey.pending)
+    except KeyboardInterrupt:
+        raise Interrupted(_interrupted_text(resume_command)) from None
+    except Interrupted as error:
+        raise Interrupted(_interrupted_text(resume_command), error.exit_code) from None
+    finally:
+        if executor is not None:
+            executor.close()
+        observer.end()
+
+
+def _interrupted_text(resume_command: str) -> str:
+    return "interrupted; finished shards are kept." + (f" Go on with: {resume_command}" if resume_command else "")
+
+
+class _Loop:
+    """Keeps the executor full; counts attempts; quarantines shards that keep failing."""
+
+    def __init__(self, plan: Plan, store: Store, executor: Executor, observer: Observer) -> None:
+        self.plan = plan
+        self.store = store
+        self.executor = executor
+        self.observer = observer
+        self.attempts: Counter[tuple[int, str]] = Counter()
+        self.n_rendered = 0
+        self.n_failed = 0
+
+    def run(self, pending: Iterable[int]) -> int:
+        queue = iter(pending)
+        n_flying = 0
+        with open(self.store.log / "shards.jsonl", "a", encoding="utf-8") as log:
+            while True:
+                while n_flying < self.executor.capacity and (shard := next(queue, None)) is not None:
+                    self.executor.submit(shard)
+                    n_flying += 1
+                if not n_flying:
+                    return self.n_rendered
+                outcome = self.executor.wait()
+                n_flying -= 1
+                log.write(self._log_line(outcome) + "\n")
+                log.flush()
+                if isinstance(outcome, ShardReport):
+                    self.n_rendered += 1
+                    self.observer.shard_done(outcome)
+                    (self.store.failures / f"shard-{outcome.shard:05d}.json").unlink(missing_ok=True)
+                elif self._again(outcome):
+                    self.executor.submit(outcome.shard)
+                    n_flying += 1
+
+    def _again(self, failure: Failure) -> bool:
+        """Whether to render the shard once more; if not, its failure is filed and the run goes on.
+
+        Raises:
+            StoreError: no shard can be rendered, or nothing but failures has been seen.
+        """
+        if failure.cause == "fatal":
+            raise StoreError(failure.message)
+        self.attempts[failure.shard, failure.cause] += failure.counts
+        limit = CODE_ATTEMPTS if failure.cause == "code" else SYSTEM_ATTEMPTS
+        again = self.attempts[failure.shard, failure.cause] < limit
+        self.observer.shard_failed(failure, again)
+        if not again:
+            self.n_failed += 1
+            self._quarantine(failure)
+            if self.n_failed >= FRUITLESS and not self.n_rendered:
+                raise SynthgenError(
+                    f"the first {self.n_failed} shards all failed, so the run was stopped; the last error: "
+                    f"{failure.message}\nTracebacks are in {self.store.failures}"
+                )
+        return again
+
+    def _quarantine(self, failure: Failure) -> None:
+        content = {
+            "shard": failure.shard,
+            "cause": failure.cause,
+            "message": failure.message,
+            "traceback": failure.details.splitlines(),
+        }
+        path = self.store.failures / f"shard-{failure.shard:05d}.json"
+        self.store.write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+
+    def _log_line(self, outcome: ShardReport | Failure) -> str:
+        facts: dict[str, Any] = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "driver": driver_name()}
+        if isinstance(outcome, ShardReport):
+            seconds = {stage: round(s, 4) for stage, s in outcome.seconds.items()}
+            facts |= {"shard": outcome.shard, "worker": outcome.worker, "tries": outcome.tries, "seconds": seconds}
+        else:
+            facts |= {"shard": outcome.shard, "failed": outcome.cause, "message": outcome.message}
+        return json.dumps(facts)
+
+
+def driver_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,66 @@
+"""The environment's fingerprint: what must be equal for bytes to be promised equal."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("synthgen", "torch", "diffusers", "numpy", "pillow", "pyarrow", "safetensors")
+CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
+
+
+def fingerprint(device: str) -> dict[str, Any]:
+    """Versions and hardware that can change a sample's last bits; JSON values."""
+    found: dict[str, Any] = {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpu_flags": cpu_flags(),
+        "device": device_name(device),
+    }
+    return found | {package: version(package) for package in PACKAGES}
+
+
+def fingerprint_id(found: dict[str, Any]) -> str:
+    text = "\n".join(f"{key}={found[key]}" for key in sorted(found))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def version(package: str) -> str:
+    """Installed version of a package, empty if it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def cpu_flags() -> list[str]:
+    """The vector instruction sets that kernels are chosen by, as far as the system tells."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return []
+    line = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")
+    present = set(line.partition(":")[2].split())
+    return [flag for flag in CPU_FLAGS if flag in present]
+
+
+def device_name(device: str) -> str:
+    """`cpu`, or the name of the GPU behind `cuda`."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return torch.cuda.get_device_name(device)
+
+
+def choose_device(wanted: str) -> str:
+    """`auto` is the first GPU if torch can use one, else the CPU."""
+    if wanted != "auto":
+        return wanted
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

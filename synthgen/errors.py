@@ -1,0 +1,66 @@
+"""Errors that are shown to the user as they are; any other exception is a bug and keeps its traceback."""
+
+from __future__ import annotations
+
+
+class SynthgenError(Exception):
+    """A message for the user: what is wrong, where, what is accepted, what to do next.
+
+    `exit_code` is what the command line ends with.
+    """
+
+    exit_code = 1
+
+
+class RecipeError(SynthgenError):
+    """One or more problems of a recipe, all of them found in one reading.
+
+    `problems` holds one line each, in the form `file:line: key: what is wrong`.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+    def __reduce__(self) -> tuple[type[RecipeError], tuple[list[str]]]:
+        return type(self), (self.problems,)
+
+
+class UsageError(SynthgenError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class PluginError(SynthgenError):
+    """A part is unknown, broken, or needs a package that is not installed."""
+
+    exit_code = 2
+
+
+class ModelError(SynthgenError):
+    """A model folder is missing, unreadable or of another kind than was asked for."""
+
+
+class DataError(SynthgenError):
+    """Input data (images, labels, tables) cannot be used as they are."""
+
+
+class StoreError(SynthgenError):
+    """The output folder is locked, damaged, full, or belongs to another recipe."""
+
+
+class ShortError(SynthgenError):
+    """The run ended, but slots ran out of tries or shards failed: the dataset is incomplete."""
+
+
+class Interrupted(SynthgenError):
+    """Stopped by a signal; finished shards are kept. 130 for SIGINT, 143 for SIGTERM."""
+
+    exit_code = 130
+
+    def __init__(self, message: str, exit_code: int = 130) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)

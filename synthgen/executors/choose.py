@@ -1,0 +1,62 @@
+"""Which executor runs a recipe, and the one line that says why."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from synthgen.executors.outcome import Executor
+from synthgen.executors.worker import Job, use_one_thread
+from synthgen.plan import Plan
+
+Wanted = Literal["auto", "local", "ray"]
+
+
+class Choice:
+    """Decides once, from the command and the environment; then starts executors.
+
+    Attributes:
+        name: "local" or "ray".
+        reason: why, in a few words.
+    """
+
+    def __init__(self, wanted: Wanted = "auto", n_workers: int | None = None, address: str | None = None) -> None:
+        in_cluster = bool(os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_ID"))
+        self.n_workers = n_workers
+        self.address = address
+        self.own_cluster = not (address or in_cluster)
+        if wanted != "auto":
+            self.name, self.reason = wanted, f"--executor {wanted}"
+        elif address:
+            self.name, self.reason = "ray", "--address was given"
+        elif in_cluster:
+            self.name, self.reason = "ray", "RAY_ADDRESS is set or this is a Ray job"
+        else:
+            self.name, self.reason = "local", "no Ray cluster was named"
+
+    def start(self, job: Job, plan: Plan, n_pending: int) -> Executor:
+        """An executor with its workers started; more workers than pending shards are never started."""
+        use_one_thread()
+        if self.name == "ray":
+            from synthgen.executors.ray import RayPool
+
+            n_workers = min(self.n_workers or usable_cores(), n_pending) if self.own_cluster else self.n_workers
+            return RayPool(job, n_workers, self.address, self.own_cluster)
+        from synthgen.executors.local import InProcess, ProcessPool
+
+        n_workers = min(self.n_workers or default_workers(job.device), n_pending)
+        return InProcess(job, plan) if n_workers == 1 else ProcessPool(job, n_workers)
+
+
+def default_workers(device: str) -> int:
+    """One process a GPU, or one a core."""
+    if device == "cpu" or not os.path.exists("/proc/driver/nvidia"):
+        return usable_cores()
+    import torch
+
+    return max(1, torch.cuda.device_count()) if torch.cuda.is_available() else usable_cores()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which in a container is fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,242 @@
+"""The plan: a recipe turned into slots, shards, parts and a digest. A pure function of the recipe, the same everywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from synthgen import rules, seeds
+from synthgen.errors import RecipeError, SynthgenError
+from synthgen.fields import Image, Label, Schema
+from synthgen.plugins import Plugins
+from synthgen.protocols import Annotator, Condition, Part, Sampler, Slot, Source, Writer
+from synthgen.recipe import FORMAT, DatasetRecipe, Location, PartSpec, located
+from synthgen.yamltext import RecipeText
+
+Json = dict[str, Any]
+
+LEFT_OUT = {
+    "name": "a label for people; the same content under another name is the same content",
+    "description": "prose",
+    "samples": "slot i does not depend on the total, so a dataset can grow",
+    "tries": "only slots that ran out of tries depend on it, so a short dataset can be finished",
+}
+"""Recipe keys that are not part of the digest, and why. Output folder, workers, executor and
+device are left out as well: they are not in the recipe at all."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of one dataset, bound to each other; `setup` loads their weights."""
+
+    condition: Condition
+    sampler: Sampler
+    labelers: tuple[tuple[str, Annotator], ...]
+    scorers: tuple[tuple[str, Annotator], ...]
+    writers: tuple[tuple[str, Writer], ...]
+
+    @property
+    def annotators(self) -> tuple[tuple[str, Annotator], ...]:
+        """Labelers, then scorers, in recipe order, each with the name of its random stream."""
+        return self.labelers + self.scorers
+
+    def setup(self, device: str) -> None:
+        """Loads all weights on `device`."""
+        self.sampler.setup(device)
+        for _, annotator in self.annotators:
+            annotator.setup(device)
+
+    def sources(self) -> list[Source]:
+        """The models and data behind the dataset, each once."""
+        everything: list[Part] = [self.condition, self.sampler, *(part for _, part in self.annotators)]
+        found = {(source.kind, source.name, source.sha256): source for part in everything for source in part.sources}
+        return [found[key] for key in sorted(found)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is decided before anything is drawn.
+
+    `schema` lists the stored fields: the sampler's, the labelers' and the scorers', in that order.
+    """
+
+    recipe: DatasetRecipe
+    parts: Parts
+    schema: Schema
+    rules: tuple[rules.Rule, ...]
+    n_samples: int
+    identity: Json
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the identity's canonical JSON, in hex."""
+        return hashlib.sha256(canonical(self.identity).encode()).hexdigest()
+
+    @property
+    def n_shards(self) -> int:
+        return -(-self.n_samples // self.recipe.shard_size)
+
+    @property
+    def score_names(self) -> list[str]:
+        return [name for _, part in self.parts.scorers for name in part.fields]
+
+    def shard_range(self, shard: int) -> range:
+        """Slot numbers of a shard."""
+        start = shard * self.recipe.shard_size
+        return range(start, min(start + self.recipe.shard_size, self.n_samples))
+
+    def slots(self, shard: int) -> list[Slot]:
+        """The slots of a shard, in order, made when asked for: a plan of a million samples weighs nothing."""
+        return [self.slot(index) for index in self.shard_range(shard)]
+
+    def slot(self, index: int) -> Slot:
+        values, family = self.parts.condition.condition(index)
+        return Slot(index, values, self._split(index, family), family)
+
+    def _split(self, index: int, family: str | None) -> str:
+        stream = "split" if family is None else f"split:{family}"
+        point = seeds.unit_interval(seeds.seed_of(self.recipe.seed, stream, index if family is None else 0))
+        names = sorted(self.recipe.splits)
+        for name in names:
+            point -= self.recipe.splits[name]
+            if point < 0:
+                return name
+        return names[-1]
+
+    def class_counts(self) -> dict[str, int]:
+        """Slots by class name, over the first label field of the condition; empty if there is none."""
+        for name, field in self.parts.condition.fields.items():
+            if isinstance(field, Label):
+                counts = dict.fromkeys(field.classes, 0)
+                for index in range(self.n_samples):
+                    counts[field.classes[self.parts.condition.condition(index)[0][name]]] += 1
+                return counts
+        return {}
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def build(recipe: DatasetRecipe, plugins: Plugins, text: RecipeText | None = None) -> Plan:
+    """Constructs and binds the parts of a valid recipe. Loads no weights.
+
+    Raises:
+        RecipeError: all problems that only the parts together can know, such as a class that the model lacks.
+    """
+    text = text or RecipeText(recipe.name, recipe.model_dump())
+    builder = _Builder(recipe, plugins)
+    parts, schema = builder.parts()
+    scores = [name for _, part in parts.scorers for name in part.fields] if parts else []
+    kept = []
+    for i, rule in enumerate(recipe.keep):
+        try:
+            kept.append(rules.parse(rule, scores))
+        except ValueError as error:
+            if parts:
+                builder.problems.append((("keep", i), str(error)))
+    if parts and (recipe.samples or parts.condition.samples) is None:
+        builder.problems.append((("samples",), "is required, because the condition has no size of its own"))
+    if builder.problems or parts is None:
+        raise RecipeError(located(text, builder.problems))
+    n_samples = recipe.samples or parts.condition.samples
+    assert n_samples is not None
+    return Plan(recipe, parts, schema, tuple(kept), n_samples, _identity(recipe, parts, schema, kept, plugins))
+
+
+class _Builder:
+    """Makes the parts one after the other, each seeing the fields of those before it."""
+
+    def __init__(self, recipe: DatasetRecipe, plugins: Plugins) -> None:
+        self.recipe = recipe
+        self.plugins = plugins
+        self.problems: list[tuple[Location, str]] = []
+
+    def parts(self) -> tuple[Parts | None, Schema]:
+        made: dict[Location, Any] = {}
+        for role, place, spec in self.recipe.parts():
+            made[place] = self._make(role, place, spec)
+        if any(part is None for part in made.values()):
+            return None, {}
+        condition, sampler = made["condition",], made["sampler",]
+        self._note(("sampler",), sampler.bind(condition.fields))
+        image_format = self.recipe.output.image_format
+        stored: dict[str, Any] = {
+            name: dataclasses.replace(field, format=image_format) if isinstance(field, Image) else field
+            for name, field in sampler.fields.items()
+        }
+        seen = {f"condition.{name}": field for name, field in condition.fields.items()} | stored
+        named: dict[str, list[tuple[str, Annotator]]] = {"labelers": [], "scorers": []}
+        for role, place, spec in self.recipe.parts():
+            if role not in named:
+                continue
+            part = made[place]
+            self._note(place, part.bind(seen))
+            for name in sorted(set(part.fields) & set(seen)):
+                self.problems.append((place, f"adds the field `{name}`, which exists already"))
+            seen |= dict(part.fields)
+            stored |= dict(part.fields)
+            named[role].append((f"{role[:-1]}:{spec.use}:{place[-1]}", part))
+        writers = tuple(
+            (spec.use, made[place]) for role, place, spec in self.recipe.parts() if role == "writers"
+        )
+        return Parts(condition, sampler, tuple(named["labelers"]), tuple(named["scorers"]), writers), stored
+
+    def _make(self, role: str, place: Location, spec: PartSpec) -> Any:
+        try:
+            cls: Any = self.plugins.find(role, spec.use)
+            return cls(cls.Config.model_validate(spec.settings))
+        except RecipeError:
+            raise
+        except SynthgenError as error:
+            self.problems.append((place, str(error)))
+            return None
+
+    def _note(self, place: Location, messages: Sequence[str]) -> None:
+        self.problems += [(place, message) for message in messages]
+
+
+def _identity(
+    recipe: DatasetRecipe, parts: Parts, schema: Schema, kept: Sequence[rules.Rule], plugins: Plugins
+) -> Json:
+    def entry(role: str, use: str, part: Part) -> Json:
+        found: Json = {"use": use, "version": part.version, **part.identity()}
+        origin = plugins.origin(role, use)
+        return found | ({"file_sha256": origin} if origin else {})
+
+    def entries(role: str, specs: Sequence[PartSpec], made: Sequence[tuple[str, Any]]) -> list[Json]:
+        return [entry(role, spec.use, part) for spec, (_, part) in zip(specs, made, strict=True)]
+
+    return {
+        "format": FORMAT,
+        "seed": recipe.seed,
+        "shard_size": recipe.shard_size,
+        "batch_size": recipe.batch_size,
+        "splits": {name: recipe.splits[name] for name in sorted(recipe.splits)},
+        "condition": entry("conditions", recipe.condition.use, parts.condition),
+        "sampler": entry("samplers", recipe.sampler.use, parts.sampler),
+        "labelers": entries("labelers", recipe.labelers, parts.labelers),
+        "scorers": entries("scorers", recipe.scorers, parts.scorers),
+        "writers": entries("writers", recipe.output.writers, parts.writers),
+        "keep": [str(rule) for rule in kept],
+        "fields": [{"name": name, **field.describe()} for name, field in schema.items()],
+    }
+
+
+def differences(old: Any, new: Any, prefix: str = "") -> Iterator[str]:
+    """Where two identities differ, one line a key: `sampler.steps: 18 -> 20`."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted(set(old) | set(new)):
+            place = f"{prefix}.{key}" if prefix else str(key)
+            yield from differences(old.get(key), new.get(key), place)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for i, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from differences(a, b, f"{prefix}.{i}")
+    elif old != new:
+        yield f"{prefix}: {json.dumps(old)} -> {json.dumps(new)}"

@@ -1,0 +1,109 @@
+"""Parts by name: `use: name` in a recipe is looked up among entry points and files given with --plugin."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import PluginError
+
+ROLES = ("conditions", "samplers", "labelers", "scorers", "writers", "trainers")
+ATTRIBUTE = "SYNTHGEN_PLUGINS"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPlugin:
+    """A class from a file named on the command line, and the hash of that file's text."""
+
+    cls: type
+    sha256: str
+
+
+class Plugins:
+    """The parts that this process can use: installed ones and those of `files`.
+
+    A plug-in file is Python that defines `SYNTHGEN_PLUGINS = {"scorers": {"my-score": MyScorer}}`.
+    A recipe can never name one; only whoever types the command can.
+    """
+
+    def __init__(self, files: Iterable[str] = ()) -> None:
+        self.files = tuple(str(Path(file).resolve()) for file in files)
+        self._local: dict[tuple[str, str], LocalPlugin] = {}
+        for file in self.files:
+            self._read(Path(file))
+
+    def names(self, role: str) -> list[str]:
+        """All names of a role, sorted."""
+        local = {name for kind, name in self._local if kind == role}
+        return sorted(set(_entry_points(role)) | local)
+
+    def find(self, role: str, name: str) -> type:
+        """The class behind `use: name`.
+
+        Raises:
+            PluginError: unknown name (with the near misses), or a package that it needs is missing.
+        """
+        if (role, name) in self._local:
+            return self._local[role, name].cls
+        entry = _entry_points(role).get(name)
+        if entry is None:
+            raise PluginError(unknown(name, self.names(role), f"{role[:-1]}"))
+        try:
+            loaded = entry.load()
+        except ModuleNotFoundError as error:
+            package = entry.dist.name if entry.dist else entry.value
+            raise PluginError(
+                f"{role[:-1]} `{name}` needs the Python package `{error.name}`, which is not installed; "
+                f"install it with: pip install '{package}' {error.name}"
+            ) from None
+        assert isinstance(loaded, type)
+        return loaded
+
+    def origin(self, role: str, name: str) -> str:
+        """What identifies the code of a local plug-in: its file's sha256; empty for an installed one."""
+        local = self._local.get((role, name))
+        return local.sha256 if local else ""
+
+    def _read(self, path: Path) -> None:
+        if not path.is_file():
+            raise PluginError(f"--plugin {path}: no such file")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        module_name = f"synthgen_plugin_{digest[:16]}"
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        if spec is None or spec.loader is None:
+            raise PluginError(f"--plugin {path}: not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module
+        spec.loader.exec_module(module)
+        table = getattr(module, ATTRIBUTE, None)
+        if not isinstance(table, Mapping) or not set(table) <= set(ROLES):
+            raise PluginError(
+                f"--plugin {path}: must define {ATTRIBUTE} = {{role: {{name: class}}}} with roles from {', '.join(ROLES)}"
+            )
+        for role, parts in table.items():
+            for name, cls in parts.items():
+                self._local[role, name] = LocalPlugin(cls, digest)
+
+
+def unknown(name: str, accepted: Iterable[str], what: str) -> str:
+    """`unknown sampler `x`; accepted: a, b; did you mean `a`?`"""
+    accepted = list(accepted)
+    near = difflib.get_close_matches(name, accepted, n=1, cutoff=0.6)
+    text = f"unknown {what} `{name}`"
+    if near:
+        text += f"; did you mean `{near[0]}`?"
+    shown = accepted if len(accepted) <= 30 else [*accepted[:30], "..."]
+    return f"{text} Accepted: {', '.join(shown)}" if near else f"{text}; accepted: {', '.join(shown) or 'none'}"
+
+
+@cache
+def _entry_points(role: str) -> dict[str, Any]:
+    return {entry.name: entry for entry in importlib.metadata.entry_points(group=f"synthgen.{role}")}

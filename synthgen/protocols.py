@@ -1,0 +1,133 @@
+"""What may be asked of a part: one Protocol a role. A plug-in implements one of these; nothing is inherited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Protocol
+
+from synthgen.fields import Columns, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Sample number `index` of the dataset and what it must show, fixed before anything is drawn.
+
+    `condition` maps the condition's field names to values. `family` names the group of slots
+    that share a condition's source and must land in one split; None for a group of its own.
+    """
+
+    index: int
+    condition: Mapping[str, Any]
+    split: str
+    family: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The sample's name in every file, `[a-z0-9]+`, sorting as the index does."""
+        return f"s{self.index:09d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model or data set that the samples stand on: goes into the digest, the card and the licence list."""
+
+    kind: str  # "model" or "data"
+    name: str
+    sha256: str
+    licence: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Part(Protocol):
+    """What every role shares. The constructor takes the part's validated `Config` and loads no weights."""
+
+    version: ClassVar[int]
+
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that decides this part's output, as JSON values; hashes stand for weights and data."""
+        ...
+
+    @property
+    def sources(self) -> Sequence[Source]: ...
+
+
+class Condition(Part, Protocol):
+    """Decides what each slot must show, as a function of the slot's index alone."""
+
+    fields: Schema
+
+    @property
+    def samples(self) -> int | None:
+        """The natural size of the dataset (the sum of the quotas), None if there is none."""
+        ...
+
+    def condition(self, index: int) -> tuple[Mapping[str, Any], str | None]:
+        """The condition of slot `index` and its family; the same for every size of the dataset."""
+        ...
+
+
+class Sampler(Part, Protocol):
+    """Draws data fields for slots from seeds. Sample i depends on slots[i] and seeds[i] and on nothing else."""
+
+    needs: Schema
+    fields: Schema
+
+    def bind(self, condition: Schema) -> Sequence[str]:
+        """Accepts the condition's fields before any weights are loaded; returns the problems found, as texts."""
+        ...
+
+    def setup(self, device: str) -> None: ...
+    def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns: ...
+
+
+class Annotator(Part, Protocol):
+    """Labelers and scorers alike: read columns, add fields, change nothing.
+
+    `bind` gets the fields that exist when the annotator runs (condition fields are named
+    `condition.<name>`); after it, `fields` is final.
+    """
+
+    fields: Schema
+
+    def bind(self, columns: Schema) -> Sequence[str]: ...
+    def setup(self, device: str) -> None: ...
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One accepted sample in stored form: what writers put into files.
+
+    `values` holds every field's stored form (bytes of a picture, an int, a float), in schema
+    order; `meta` the JSON values that describe how the sample came to be.
+    """
+
+    key: str
+    split: str
+    values: Mapping[str, Any]
+    meta: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Where a sample stands in a file: first byte and length of its record, or its row number."""
+
+    key: str
+    offset: int
+    length: int
+
+
+class Writer(Part, Protocol):
+    """Packs encoded samples, in the order given, into one file: equal samples give equal bytes."""
+
+    suffix: ClassVar[str]
+
+    def write(self, file: BinaryIO, samples: Sequence[Encoded], schema: Schema) -> Sequence[Member]: ...
+
+
+class Trainer(Part, Protocol):
+    """Makes a model folder from data; resumes by itself from its own checkpoints."""
+
+    def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path: ...

@@ -1,0 +1,161 @@
+"""The loop: a shard's slots are drawn, labelled, scored, kept or drawn again, and encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from synthgen import rules, seeds
+from synthgen.fields import Columns, Label, check_columns
+from synthgen.plan import Plan
+from synthgen.protocols import Encoded, Slot
+
+N_ENCODERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """What happened to one try at one slot; the index keeps every one, accepted or not."""
+
+    slot: Slot
+    attempt: int
+    seed: int
+    scores: Mapping[str, float]
+    rejected_by: str | None
+
+
+@dataclass
+class Rendered:
+    """A shard in memory: samples in stored form by slot order, all tries, seconds by stage."""
+
+    number: int
+    samples: list[Encoded]
+    tries: list[Try]
+    short: list[Slot]
+    seconds: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Rejected tries by rule."""
+        counts = Counter(t.rejected_by for t in self.tries if t.rejected_by is not None)
+        return {rule: counts[rule] for rule in sorted(counts)}
+
+
+def render_shard(plan: Plan, number: int, pool: ThreadPoolExecutor) -> Rendered:
+    """Renders one shard: a pure function of the plan and the shard's number (`pool` only encodes).
+
+    Batches are formed inside the shard in slot order, at the recipe's batch size. What one try
+    rejects is pooled and drawn again with the next seed, until nothing is left or `tries` is
+    spent; the slots that are left then are `short`.
+
+    Raises:
+        DataError: a part returned something else than it declares.
+    """
+    done: dict[int, Future[Encoded]] = {}
+    log: list[Try] = []
+    seconds: Counter[str] = Counter()
+    waiting = plan.slots(number)
+    for attempt in range(plan.recipe.tries):
+        rejected: list[Slot] = []
+        for batch in batches(waiting, plan.recipe.batch_size):
+            columns = draw(plan, batch, attempt, seconds)
+            for i, slot in enumerate(batch):
+                verdict = judge(plan, slot, attempt, columns, i)
+                log.append(verdict)
+                if verdict.rejected_by is None:
+                    done[slot.index] = pool.submit(encode, plan, verdict, columns, i)
+                else:
+                    rejected.append(slot)
+        waiting = rejected
+        if not waiting:
+            break
+    started = time.perf_counter()
+    samples = [done[index].result() for index in sorted(done)]
+    seconds["encode (waiting)"] += time.perf_counter() - started
+    return Rendered(number, samples, sorted(log, key=lambda t: (t.slot.index, t.attempt)), waiting, seconds)
+
+
+def batches(slots: Sequence[Slot], size: int) -> Iterator[Sequence[Slot]]:
+    for start in range(0, len(slots), size):
+        yield slots[start : start + size]
+
+
+def padded_size(n: int, batch_size: int) -> int:
+    """The size that a batch of `n` is drawn at: `batch_size`, or the smallest of its halves that holds `n`.
+
+    It depends on `n` alone, so that a sample's bytes do not depend on how it came to stand in a
+    short batch: results of networks are bit-equal only at equal batch size.
+    """
+    size = batch_size
+    while size // 2 >= n:
+        size //= 2
+    return size
+
+
+def draw(plan: Plan, batch: Sequence[Slot], attempt: int, seconds: Counter[str]) -> Columns:
+    """All columns of one batch at one try; padding is added before the parts and removed after them."""
+    n = len(batch)
+    slots = [*batch, *[batch[-1]] * (padded_size(n, plan.recipe.batch_size) - n)]
+
+    def seed_list(stream: str) -> list[int]:
+        return [seeds.seed_of(plan.recipe.seed, stream, slot.index, attempt) for slot in slots]
+
+    columns: dict[str, Sequence[Any]] = {
+        f"condition.{name}": [slot.condition[name] for slot in slots] for name in plan.parts.condition.fields
+    }
+    started = time.perf_counter()
+    drawn = plan.parts.sampler.sample(slots, seed_list("sampler"))
+    check_columns(drawn, plan.parts.sampler.fields, len(slots), f"sampler {plan.recipe.sampler.use}")
+    columns |= drawn
+    seconds["sample"] += time.perf_counter() - started
+    for stream, annotator in plan.parts.annotators:
+        started = time.perf_counter()
+        added = annotator.annotate(columns, seed_list(stream))
+        check_columns(added, annotator.fields, len(slots), stream)
+        columns |= added
+        seconds[stream] += time.perf_counter() - started
+    return {name: values[:n] for name, values in columns.items()}
+
+
+def judge(plan: Plan, slot: Slot, attempt: int, columns: Columns, i: int) -> Try:
+    """The verdict of the keep rules on sample `i` of a batch."""
+    scores = {name: float(columns[name][i]) for name in plan.score_names}
+    broken = rules.first_broken(plan.rules, scores)
+    seed = seeds.seed_of(plan.recipe.seed, "sampler", slot.index, attempt)
+    return Try(slot, attempt, seed, scores, str(broken) if broken else None)
+
+
+def encode(plan: Plan, verdict: Try, columns: Columns, i: int) -> Encoded:
+    """Sample `i` of a batch in stored form, with the record of how it came to be."""
+    values = {name: kind.encode(columns[name][i]) for name, kind in plan.schema.items()}
+    meta = {
+        "index": verdict.slot.index,
+        "try": verdict.attempt,
+        "seed": f"{verdict.seed:064x}",
+        "condition": named_condition(plan, verdict.slot),
+    }
+    return Encoded(verdict.slot.key, verdict.slot.split, values, meta)
+
+
+def named_condition(plan: Plan, slot: Slot) -> dict[str, Any]:
+    """The slot's condition as JSON values, classes by name."""
+    named = {}
+    for name, kind in plan.parts.condition.fields.items():
+        value = slot.condition[name]
+        named[name] = kind.classes[value] if isinstance(kind, Label) else kind.encode(value)
+    return named
+
+
+def content_sha256(sample: Encoded) -> str:
+    """sha256 over a sample's stored values, whatever file they stand in."""
+    digest = hashlib.sha256()
+    for name, value in sample.values.items():
+        payload = value if isinstance(value, bytes) else repr(value).encode()
+        digest.update(f"{name}\0{len(payload)}\0".encode())
+        digest.update(payload)
+    return digest.hexdigest()

@@ -1,0 +1,87 @@
+"""`use: class-conditional`: images of a class from a class-conditional diffusion pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen import seeds as streams
+from synthgen.errors import ModelError
+from synthgen.fields import Columns, Image, Label, Schema
+from synthgen.models import folders
+from synthgen.plugins import unknown
+from synthgen.protocols import Slot, Source
+
+
+class ClassConditional:
+    """Draws `image` for `condition.label`; classes are matched to the model's by name."""
+
+    version: ClassVar[int] = 1
+    needs: Schema = {"label": Label(())}
+
+    class Config(BaseModel):
+        """Settings of `use: class-conditional`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        model: str = Field(description="A starter such as starter/fashion-mnist, or the folder of a trained model.")
+        steps: int = Field(default=18, gt=0, le=1000, description="Denoising steps, one network evaluation each.")
+        guidance: float = Field(
+            default=1.0, ge=0, le=20, description="Classifier-free guidance; 1 is none and costs half as much."
+        )
+        dtype: Literal["float32", "bfloat16", "float16"] = Field(
+            default="float32", description="Number format of the network; bfloat16 and float16 are for GPUs."
+        )
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.folder = folders.resolve(config.model)
+        index = folders.read_index(self.folder)
+        if index.get("_class_name") != "ClassConditionalPipeline":
+            raise ModelError(
+                f"{config.model} holds a {index.get('_class_name')}; `class-conditional` needs a "
+                "ClassConditionalPipeline, which `synthgen train` makes with `trainer.use: class-conditional`"
+            )
+        self.names = [name for _, name in sorted((int(i), name) for i, name in index["id2label"].items())]
+        unet, patch = folders.component_config(self.folder, "unet"), int(index["patch_size"])
+        side = int(unet["sample_size"]) * patch
+        self.shape = (int(unet["in_channels"]) // patch**2, side, side)
+        self.fields: Mapping[str, Image] = {"image": Image(side, side, self.shape[0])}
+        self._ids: list[int] = []
+        self._pipeline: Any = None
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
+
+    @property
+    def sources(self) -> list[Source]:
+        return [folders.source(self.config.model)]
+
+    def bind(self, condition: Schema) -> list[str]:
+        label = condition.get("label")
+        if not isinstance(label, Label):
+            return ["needs a condition with classes, such as `use: classes`"]
+        missing = [name for name in label.classes if name not in self.names]
+        self._ids = [self.names.index(name) for name in label.classes if name in self.names]
+        return [f"model {self.config.model}: {unknown(name, self.names, 'class')}" for name in missing]
+
+    def setup(self, device: str) -> None:
+        import torch
+
+        from synthgen.models import registry
+
+        self._pipeline = registry.load_pipeline(self.folder, device, getattr(torch, self.config.dtype))
+        self._pipeline.set_progress_bar_config(disable=True)
+
+    def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
+        import torch
+
+        images = self._pipeline(
+            [self._ids[slot.condition["label"]] for slot in slots],
+            guidance_scale=self.config.guidance,
+            num_inference_steps=self.config.steps,
+            latents=torch.from_numpy(streams.normals(seeds, self.shape)),
+            output_type="uint8",
+        ).images
+        return {"image": list(images)}

@@ -1,0 +1,109 @@
+"""Sealing: the manifest that defines a dataset, and the card and metadata made from it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from typing import IO, Any
+
+from synthgen import card
+from synthgen.plan import Plan
+from synthgen.store import FORMAT, Commit, Store, file_size
+
+MAX_NAMED = 1000
+
+
+def seal(store: Store, plan: Plan) -> dict[str, Any]:
+    """Writes manifest.json, recipe.yaml, README.md and croissant.json from the commits, and returns the manifest.
+
+    The content is deterministic: it depends on the commits and the recipe, not on when or where
+    the shards were rendered. The returned value lacks the list of shards, which in the file has
+    one line each. A dataset with short slots or missing shards is sealed with `complete: false`.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=1 << 20, mode="w+", encoding="utf-8") as lines:
+        manifest = _summary(store, plan, lines)
+        lines.seek(0)
+        store.write_atomic(store.manifest, _manifest_text(manifest, lines))
+    store.write_atomic(store.root / "recipe.yaml", card.recipe_text(plan).encode())
+    store.write_atomic(store.root / "README.md", card.dataset_card(manifest).encode())
+    store.write_atomic(store.root / "croissant.json", card.croissant(manifest).encode())
+    return manifest
+
+
+def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
+    """Totals over all commits; each shard's entry is appended to `lines` on the way."""
+    accepted = tries = n_short = 0
+    classes: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    splits: dict[str, Counter[str]] = {name: Counter() for name in sorted(plan.recipe.splits)}
+    short: list[Any] = []
+    missing: list[int] = []
+    environments: set[str] = set()
+    for shard in range(plan.n_shards):
+        record = store.read_commit(shard)
+        if record is None or record.n_slots != len(plan.shard_range(shard)) or not _whole(store, record):
+            missing.append(shard)
+            continue
+        accepted, tries, n_short = accepted + record.accepted, tries + record.tries, n_short + len(record.short)
+        classes.update(record.classes)
+        rejected.update(record.rejected)
+        environments.add(record.environment)
+        short += record.short[: MAX_NAMED - len(short)]
+        for file in record.files:
+            if file.split:
+                splits[file.split].update({f"{file.kind}_files": 1, f"{file.kind}_samples": file.samples})
+        lines.write(("" if not lines.tell() else ",\n") + json.dumps(_shard_entry(record), sort_keys=True))
+    kind = plan.parts.writers[0][1].suffix
+    return {
+        "format": FORMAT,
+        "name": plan.recipe.name,
+        "description": plan.recipe.description,
+        "digest": plan.digest,
+        "complete": not missing and not n_short,
+        "samples": accepted,
+        "planned": plan.n_samples,
+        "splits": {name: counts[f"{kind}_samples"] for name, counts in splits.items()},
+        "classes": {name: classes[name] for name in _class_order(plan, classes)},
+        "tries": tries,
+        "rejected": dict(sorted(rejected.items())),
+        "short": {"count": n_short, "slots": short},
+        "missing_shards": missing[:MAX_NAMED],
+        "n_missing_shards": len(missing),
+        "writers": [writer.suffix for _, writer in plan.parts.writers],
+        "fields": [{"name": name, **field.describe()} for name, field in plan.schema.items()],
+        "scores": plan.score_names,
+        "sources": [
+            {"kind": s.kind, "name": s.name, "sha256": s.sha256, "licence": s.licence, **s.details}
+            for s in plan.parts.sources()
+        ],
+        "environments": sorted(environments),
+        "identity": plan.identity,
+    }
+
+
+def _whole(store: Store, record: Commit) -> bool:
+    return all(file_size(store.root / file.path) == file.bytes for file in record.files)
+
+
+def _shard_entry(record: Commit) -> dict[str, Any]:
+    files = [
+        {"path": f.path, "kind": f.kind, "split": f.split, "samples": f.samples, "bytes": f.bytes, "sha256": f.sha256}
+        for f in record.files
+    ]
+    return {"shard": record.shard, "slots": record.n_slots, "samples": record.accepted, "files": files}
+
+
+def _class_order(plan: Plan, classes: Counter[str]) -> list[str]:
+    """Class names in id order, those of which nothing was accepted included."""
+    named = next((f.describe()["classes"] for f in plan.schema.values() if f.describe()["type"] == "label"), [])
+    return list(named) or sorted(classes)
+
+
+def _manifest_text(manifest: dict[str, Any], lines: IO[str]) -> Iterator[bytes]:
+    head = json.dumps(manifest, indent=1, ensure_ascii=False)
+    yield (head.removesuffix("\n}") + ',\n "shards": [\n').encode()
+    while chunk := lines.read(1 << 20):
+        yield chunk.encode()
+    yield b"\n ]\n}\n"

@@ -1,0 +1,61 @@
+"""`use: parquet`: Parquet files whose schema tells HF datasets to decode images and class names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from synthgen.fields import Image, Schema
+from synthgen.protocols import Encoded, Member, Source
+
+
+class Parquet:
+    """One row a sample: `key`, every field, `split`, and under `meta` the JSON text of how it came to be."""
+
+    version: ClassVar[int] = 1
+    suffix: ClassVar[str] = "parquet"
+    sources: Sequence[Source] = ()
+
+    class Config(BaseModel):
+        """`use: parquet` has no settings."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, config: Config) -> None:
+        pass
+
+    def identity(self) -> dict[str, Any]:
+        return {}
+
+    def write(self, file: BinaryIO, samples: Sequence[Encoded], schema: Schema) -> list[Member]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        text = {"dtype": "string", "_type": "Value"}
+        columns: list[tuple[str, Any, list[Any], Mapping[str, Any]]] = [
+            ("key", pa.string(), [s.key for s in samples], text)
+        ]
+        for name, kind in schema.items():
+            columns.append((name, kind.arrow(), [_cell(s, name, kind) for s in samples], kind.hf_feature()))
+        columns.append(("split", pa.string(), [s.split for s in samples], text))
+        columns.append(("meta", pa.string(), [json.dumps(s.meta, sort_keys=True) for s in samples], text))
+        features = {name: feature for name, _, _, feature in columns}
+        table = pa.table(
+            [pa.array(values, type=kind) for _, kind, values, _ in columns],
+            schema=pa.schema(
+                [(name, kind) for name, kind, _, _ in columns],
+                metadata={"huggingface": json.dumps({"info": {"features": features}}, sort_keys=True)},
+            ),
+        )
+        pq.write_table(table, file, compression="zstd", row_group_size=1000)
+        return [Member(s.key, row, 1) for row, s in enumerate(samples)]
+
+
+def _cell(sample: Encoded, name: str, kind: Any) -> Any:
+    value = sample.values[name]
+    if isinstance(kind, Image):
+        return {"bytes": value, "path": f"{sample.key}.{kind.suffix}"}
+    return value

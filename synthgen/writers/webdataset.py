@@ -1,0 +1,89 @@
+"""`use: webdataset`: tar files that the webdataset package and HF datasets read as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from synthgen.errors import DataError
+from synthgen.fields import Schema, member_name
+from synthgen.protocols import Encoded, Member, Source
+
+BLOCK = 512
+MAX_MEMBER = 8**11 - 1
+
+
+class WebDataset:
+    """One POSIX ustar file: a sample's members stand together, sorted; owner and times are zero.
+
+    A sample has one member for each field that has a suffix (`.png`, `.cls`, `.<name>.png`)
+    and a `.json` member with its scores, condition, seed and number.
+
+    Source: POSIX.1-2017, pax utility, "ustar Interchange Format".
+    """
+
+    version: ClassVar[int] = 1
+    suffix: ClassVar[str] = "tar"
+    sources: Sequence[Source] = ()
+
+    class Config(BaseModel):
+        """`use: webdataset` has no settings."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, config: Config) -> None:
+        pass
+
+    def identity(self) -> dict[str, Any]:
+        return {}
+
+    def write(self, file: BinaryIO, samples: Sequence[Encoded], schema: Schema) -> list[Member]:
+        layout = [(name, member_name(name, kind.suffix)) for name, kind in schema.items() if kind.suffix]
+        members, offset = [], 0
+        for sample in samples:
+            record = b"".join(_members(sample, layout))
+            file.write(record)
+            members.append(Member(sample.key, offset, len(record)))
+            offset += len(record)
+        file.write(bytes(2 * BLOCK))
+        return members
+
+
+def _members(sample: Encoded, layout: Sequence[tuple[str, str]]) -> Iterator[bytes]:
+    """Headers and padded payloads of one sample, sorted by member name."""
+    in_members = {name for name, _ in layout}
+    facts = {name: value for name, value in sample.values.items() if name not in in_members}
+    payloads = {"json": json.dumps({**facts, **sample.meta}, sort_keys=True, separators=(",", ":")).encode()}
+    for name, ending in layout:
+        value = sample.values[name]
+        payloads[ending] = value if isinstance(value, bytes) else str(value).encode()
+    for ending in sorted(payloads):
+        payload = payloads[ending]
+        yield header(f"{sample.key}.{ending}", len(payload))
+        yield payload
+        yield bytes(-len(payload) % BLOCK)
+
+
+_BEFORE_SIZE = b"0000644\x000000000\x000000000\x00"
+_MTIME = b"00000000000\x00"
+_AFTER_CHECKSUM = b"0" + bytes(100) + b"ustar\x0000" + bytes(64) + b"0000000\x000000000\x00" + bytes(167)
+_CONSTANT_SUM = sum(_BEFORE_SIZE) + sum(_MTIME) + sum(_AFTER_CHECKSUM) + 8 * ord(" ")
+
+
+def header(name: str, size: int) -> bytes:
+    """The 512-byte ustar header of a regular file.
+
+    Raises:
+        DataError: the name is over 100 bytes, or the member over 8 GiB.
+    """
+    raw = name.encode()
+    if len(raw) > 100:
+        raise DataError(f"member name {name!r} is longer than the 100 bytes that a tar header holds")
+    if size > MAX_MEMBER:
+        raise DataError(f"member {name}: {size} bytes are more than a ustar header can state (8 GiB)")
+    octal = b"%011o\x00" % size
+    checksum = _CONSTANT_SUM + sum(raw) + sum(octal)
+    return b"".join((raw.ljust(100, b"\0"), _BEFORE_SIZE, octal, _MTIME, b"%06o\x00 " % checksum, _AFTER_CHECKSUM))

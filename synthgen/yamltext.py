@@ -1,0 +1,156 @@
+"""Recipe text: safe YAML that remembers on which line every key stands."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from synthgen.errors import RecipeError
+
+MAX_BYTES = 1 << 20
+MAX_NODES = 100_000
+Location = tuple[str | int, ...]
+
+_INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
+
+
+@dataclass
+class RecipeText:
+    """Parsed YAML and the place of every key: `lines[("sampler", "steps")]` is where its value was given."""
+
+    file: str
+    data: Any
+    lines: dict[Location, str] = field(default_factory=dict)
+
+    def where(self, location: Location) -> str:
+        """`file:line` of the key, or of its nearest ancestor that was written."""
+        while location not in self.lines and location:
+            location = location[:-1]
+        return self.lines.get(location, f"{self.file}:1")
+
+
+def parse(text: str, file: str) -> RecipeText:
+    """Parses one YAML document.
+
+    Scalars are YAML 1.2's core schema: `1e-4` is a number, `no` and `2026-01-01` are strings.
+    Duplicate keys, tags, several documents and alias bombs are refused.
+
+    Raises:
+        RecipeError: with `file:line` and the reason.
+    """
+    if len(text.encode()) > MAX_BYTES:
+        raise RecipeError([f"{file}:1: larger than {MAX_BYTES >> 10} KiB; a recipe is a short text"])
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise RecipeError([f"{file}:{line}: not valid YAML: {error.problem or error.context}"]) from None
+    except yaml.YAMLError as error:
+        raise RecipeError([f"{file}:1: not valid YAML: {error}"]) from None
+    if node is None:
+        raise RecipeError([f"{file}:1: the file is empty"])
+    result = RecipeText(file, None)
+    reader = _Reader(result)
+    result.data = reader.read(node, ())
+    if reader.problems:
+        raise RecipeError(reader.problems)
+    return result
+
+
+class _Reader:
+    """Turns composed nodes into plain values; keeps lines, counts nodes, collects problems."""
+
+    def __init__(self, result: RecipeText) -> None:
+        self.result = result
+        self.problems: list[str] = []
+        self.n_nodes = 0
+
+    def read(self, node: yaml.Node, location: Location) -> Any:
+        here = f"{self.result.file}:{node.start_mark.line + 1}"
+        self.result.lines.setdefault(location, here)
+        self.n_nodes += 1
+        if self.n_nodes > MAX_NODES:
+            raise RecipeError([f"{here}: more than {MAX_NODES} values once aliases are expanded"])
+        if len(location) > 40:
+            raise RecipeError([f"{here}: nested more than 40 levels deep"])
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, location)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(child, (*location, i)) for i, child in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
+        if node.start_mark.buffer is not None and node.tag.startswith("!"):
+            self.problems.append(f"{here}: tags such as `{node.tag}` are not accepted")
+        return node.value if node.style in ("'", '"', "|", ">") else scalar(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            here = f"{self.result.file}:{key_node.start_mark.line + 1}"
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.append(f"{here}: a key must be a plain text")
+                continue
+            key = str(key_node.value)
+            if key in values:
+                self.problems.append(f"{here}: {dotted((*location, key))}: given twice")
+            self.result.lines[(*location, key)] = here
+            values[key] = self.read(value_node, (*location, key))
+        return values
+
+
+def scalar(text: str) -> Any:
+    """A plain scalar by YAML 1.2's core schema: null, bool, int, float or str."""
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text in ("true", "True", "TRUE"):
+        return True
+    if text in ("false", "False", "FALSE"):
+        return False
+    if _INT.fullmatch(text):
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return _SPECIAL.get(text.lower(), text)
+
+
+def dotted(location: Location) -> str:
+    """`("scorers", 0, "model")` as `scorers.0.model`."""
+    return ".".join(str(step) for step in location)
+
+
+def override(text: RecipeText, assignment: str) -> None:
+    """Applies one `a.b=value` to the parsed data; the value is read as YAML.
+
+    Raises:
+        RecipeError: if there is no `=`, or the path runs through something that is not a mapping or list.
+    """
+    path, equals, value = assignment.partition("=")
+    where = f"--set {path}"
+    if not equals or not path:
+        raise RecipeError([f"--set {assignment}: must have the form key=value, such as sampler.steps=20"])
+    steps = path.split(".")
+    parsed = parse(value, where).data if value.strip() else None
+    target = text.data
+    for i, step in enumerate(steps):
+        location: Location = tuple(int(s) if s.isdigit() else s for s in steps[: i + 1])
+        last = i == len(steps) - 1
+        if isinstance(target, list):
+            if not step.isdigit() or int(step) >= len(target):
+                raise RecipeError([f"{where}: `{step}` must be a position from 0 to {len(target) - 1}"])
+            if last:
+                target[int(step)] = parsed
+            target = target[int(step)]
+        elif isinstance(target, dict):
+            if last:
+                target[step] = parsed
+            elif not isinstance(target.get(step), dict | list):
+                target[step] = {}
+            target = target[step]
+        else:
+            raise RecipeError([f"{where}: `{dotted(location[:-1])}` is a single value and has no keys"])
+        text.lines[location] = where

@@ -1,0 +1,96 @@
+"""Real parts that are cheap: a sampler of smooth noise and a scorer of brightness, for tests of everything around them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from synthgen import seeds as streams
+from synthgen.fields import Columns, Image, Label, Number, Schema
+from synthgen.protocols import Slot, Source
+
+
+class Smooth:
+    """Images whose brightness rises with the class id; sample i depends on its slot and seed alone."""
+
+    version: ClassVar[int] = 1
+    sources: Sequence[Source] = ()
+
+    class Config(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        size: int = 8
+        seconds: float = 0.0
+        fail_shard_at: int | None = None
+        die_once: str | None = None
+        log: str | None = None
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.fields = {"image": Image(config.size, config.size, 3)}
+        self.n_classes = 1
+
+    def identity(self) -> dict[str, Any]:
+        return {"size": self.config.size}
+
+    def bind(self, condition: Schema) -> list[str]:
+        label = condition.get("label")
+        self.n_classes = len(label.classes) if isinstance(label, Label) else 1
+        return []
+
+    def setup(self, device: str) -> None:
+        pass
+
+    def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
+        config = self.config
+        if config.log:
+            with open(config.log, "a", encoding="utf-8") as log:
+                log.writelines(f"{slot.index} {seed:x}\n" for slot, seed in zip(slots, seeds, strict=True))
+        if config.fail_shard_at in [slot.index for slot in slots]:
+            raise ValueError("a broken slot")
+        if config.die_once and slots[0].index >= 20 and not Path(config.die_once).exists():
+            Path(config.die_once).touch()
+            os.kill(os.getpid(), 9)
+        if config.seconds:
+            time.sleep(config.seconds)
+        noise = streams.normals(seeds, (config.size, config.size, 3))
+        level = np.array([slot.condition.get("label", 0) for slot in slots]) / self.n_classes
+        pixels = 255 * np.clip(0.5 * level[:, None, None, None] + 0.25 + 0.1 * noise, 0, 1)
+        return {"image": list(pixels.astype(np.uint8))}
+
+
+class Brightness:
+    """`brightness`: mean pixel value, 0 to 1, plus noise, so that a rule on it rejects some tries."""
+
+    version: ClassVar[int] = 1
+    sources: Sequence[Source] = ()
+
+    class Config(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        noise: float = 0.0
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.fields = {"brightness": Number()}
+
+    def identity(self) -> dict[str, Any]:
+        return {"noise": self.config.noise}
+
+    def bind(self, columns: Schema) -> list[str]:
+        return [] if "image" in columns else ["needs an `image` field"]
+
+    def setup(self, device: str) -> None:
+        pass
+
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
+        noise = streams.normals(seeds, ())
+        means = [float(image.mean()) / 255 for image in columns["image"]]
+        return {"brightness": [m + self.config.noise * float(e) for m, e in zip(means, noise, strict=True)]}
+
+
+SYNTHGEN_PLUGINS = {"samplers": {"smooth": Smooth}, "scorers": {"brightness": Brightness}}
