@@ -1,0 +1,39 @@
+"""Measures in a network's feature space: Frechet distance, coverage, nearest neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg
+from sklearn.neighbors import NearestNeighbors
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Squared Frechet distance of the Gaussians fitted to two sets of features, each (N, D).
+
+    It is FID only in Inception's features; in any other network's it must be named after that network.
+
+    Source: Heusel et al. 2017, eq. 6 (as FID).
+    """
+    mean_a, mean_b = a.mean(0), b.mean(0)
+    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = linalg.sqrtm(cov_a @ cov_b)
+    return float(((mean_a - mean_b) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * np.trace(root.real))
+
+
+def coverage(real: np.ndarray, synthetic: np.ndarray, k: int = 5) -> float:
+    """Share of real samples with a synthetic one inside their k-nearest-neighbour ball, 0 to 1.
+
+    Features (N, D) and (M, D). Rejection that keeps only easy samples lowers it. Compare with
+    the coverage of as many held-out real samples.
+
+    Source: Naeem et al. 2020, "Reliable fidelity and diversity metrics", eq. 4.
+    """
+    radius = NearestNeighbors(n_neighbors=k + 1).fit(real).kneighbors(real)[0][:, k]
+    nearest = NearestNeighbors(n_neighbors=1).fit(synthetic).kneighbors(real)[0][:, 0]
+    return float((nearest <= radius).mean())
+
+
+def nearest_distances(of: np.ndarray, to: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance of every row of `of` (N, D) to its nearest row of `to` (M, D), and that row's number."""
+    distances, ids = NearestNeighbors(n_neighbors=1).fit(to).kneighbors(of)
+    return distances[:, 0], ids[:, 0]
