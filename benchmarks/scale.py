@@ -1,0 +1,107 @@
+"""How the driver scales: resuming 10,000 shards with 90 % done, memory from 10^3 to 10^6 samples, time to the first shard."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RECIPE = """
+kind: dataset
+name: scale
+samples: {samples}
+shard_size: 50
+batch_size: 50
+condition: {{use: classes, quotas: {{a: 1, b: 1}}}}
+sampler: {{use: smooth}}
+labelers: [{{use: class-label}}]
+"""
+PLUGIN = str(Path(__file__).parent.parent / "tests" / "toy_plugins.py")
+
+
+def fake_commits(folder: Path, plan, n_shards: int) -> None:  # type: ignore[no-untyped-def]
+    """Committed and published shards with files of one byte: what a survey reads, without rendering it."""
+    from synthgen import driver
+    from synthgen.store import Commit, ShardFile, Store
+
+    store = Store(folder)
+    store.create()
+    driver.check_identity(store, plan)
+    (folder / "data/train").mkdir(parents=True)
+    (folder / "index").mkdir()
+    for shard in range(n_shards):
+        files = []
+        for path, kind in ((store.data_path("train", shard, "tar"), "tar"), (store.index_path(shard), "index")):
+            (folder / path).write_bytes(b"x")
+            files.append(ShardFile(path, kind, "train" if kind == "tar" else "", 50, 1, "0" * 64, f"gone-{shard}-{kind}"))
+        record = Commit(plan.digest, shard, 50, 50, 50, {}, {"a": 25, "b": 25}, [], "0" * 16, files)
+        store.commit_path(shard).write_bytes(record.to_json())
+
+
+def measure(n_samples: int, n_done: int) -> None:
+    """In a process of its own: survey and seal a folder; prints seconds and the peak memory added."""
+    import resource
+
+    from synthgen import api, driver, seal
+    from synthgen.store import Store
+
+    with tempfile.TemporaryDirectory() as name:
+        recipe = Path(name) / "scale.yaml"
+        recipe.write_text(RECIPE.format(samples=n_samples))
+        plan = api.prepare(recipe, plugin_files=[PLUGIN]).plan
+        fake_commits(Path(name) / "out", plan, n_done)
+        store = Store(Path(name) / "out")
+        started = time.perf_counter()
+        store.collect_orphans()
+        survey = driver.survey_store(store, plan)
+        driver.check_free_disk(store, plan, survey)
+        resumed = time.perf_counter() - started
+        seal.seal(store, plan)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"resume_s": round(resumed, 2), "pending": len(survey.pending), "peak_mb": round(peak, 1)}))
+
+
+def child(*arguments: object) -> dict[str, float]:
+    command = [sys.executable, __file__, *map(str, arguments)]
+    result: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return result
+
+
+def first_shard(repeats: int) -> None:
+    """Seconds from the command to the first committed shard of 32, less importing torch and diffusers."""
+    imports = "import time; t = time.perf_counter(); import torch, diffusers; print(time.perf_counter() - t)"
+    for _ in range(repeats):
+        imported = float(subprocess.run([sys.executable, "-c", imports], check=True, capture_output=True).stdout)
+        with tempfile.TemporaryDirectory() as out:
+            command = [sys.executable, "-m", "synthgen", "run", "recipes/classification.yaml", "-o", out, "--quiet"]
+            command += ["--samples", "32", "--set", "shard_size=32", "--set", "batch_size=32", "--set", "tries=1"]
+            command += ["--set", "keep=[]", "--workers", "1"]
+            started = time.time()
+            subprocess.run(command, check=True)
+            committed = (Path(out) / "commits" / "shard-00000.json").stat().st_mtime - started
+        print(f"first shard after {committed:.2f} s, of which imports {imported:.2f} s: {committed - imported:.2f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("measure", nargs="*", type=int, help="(internal) samples and committed shards")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        measure(*arguments.measure)
+        return
+    for _ in range(arguments.repeats):
+        found = child(500_000, 9_000)
+        print(f"resume of 10,000 shards, 9,000 done: {found['resume_s']} s ({found['pending']:.0f} pending)")
+    for _ in range(arguments.repeats):
+        small, large = child(1_000, 20), child(1_000_000, 20_000)
+        print(f"driver memory, 10^3 -> 10^6 samples: {small['peak_mb']} -> {large['peak_mb']} MB")
+    first_shard(arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""CPU seconds a sample: our tar writer with checksums against webdataset's ShardWriter.
+
+Both get the same stored bytes (an image of `--bytes`, a class, a JSON text), so that encoding
+pictures is not part of it. Ours also hashes every byte and syncs the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import webdataset
+from common import compare
+
+from synthgen.fields import Image, Label
+from synthgen.protocols import Encoded
+from synthgen.store import Store
+from synthgen.writers.webdataset import WebDataset
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--bytes", type=int, nargs="*", default=[700, 90_000])
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    schema = {"image": Image(28, 28, 1), "label": Label(("a", "b"))}
+    for n_bytes in arguments.bytes:
+        picture = bytes(range(256)) * (n_bytes // 256 + 1)
+        samples = [
+            Encoded(f"s{i:09d}", "train", {"image": picture[:n_bytes], "label": i % 2}, {"index": i, "try": 0})
+            for i in range(arguments.samples)
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(folder)
+            store.create()
+            writer = WebDataset(WebDataset.Config())
+
+            def ours() -> float:
+                started = time.process_time()
+                with store.stage("data/x.tar", "tar", "train", len(samples)) as file:
+                    writer.write(file, samples, schema)
+                seconds = time.process_time() - started
+                for path in store.staging.iterdir():
+                    path.unlink()
+                return seconds
+
+            def theirs() -> float:
+                started = time.process_time()
+                with webdataset.ShardWriter(str(Path(folder) / "wds-%06d.tar"), maxcount=10**9, verbose=0) as sink:
+                    for sample in samples:
+                        sink.write(
+                            {
+                                "__key__": sample.key,
+                                "png": sample.values["image"],
+                                "cls": str(sample.values["label"]).encode(),
+                                "json": json.dumps(dict(sample.meta)).encode(),
+                            }
+                        )
+                return time.process_time() - started
+
+            compare(f"{n_bytes} bytes: webdataset / ours, CPU seconds", theirs, ours, arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()

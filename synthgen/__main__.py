@@ -1,0 +1,6 @@
+"""`python -m synthgen` is the command `synthgen`."""
+
+from synthgen.cli import main
+
+if __name__ == "__main__":
+    main()
