@@ -19,7 +19,8 @@ Every sample was drawn by a diffusion model; nothing in it was photographed or r
 synthgen; `recipe.yaml` beside this file makes it again.
 {% if not m.complete %}
 > **Incomplete:** {{ m.samples }} of {{ m.planned }} samples. {{ m.short.count }} slots ran out of tries,
-> {{ m.n_missing_shards }} shards are missing. `synthgen run recipe.yaml -o .` finishes it; more `tries` help short slots.
+> {{ m.n_missing_shards }} shards are missing. `synthgen run recipe.yaml -o .` finishes it;
+> more `tries` help short slots.
 {% endif %}
 | | |
 |---|---|
@@ -152,11 +153,23 @@ def croissant(manifest: dict[str, Any]) -> str:
         "license": licences,
         "version": f"1.0.0+{manifest['digest'][:8]}",
         "distribution": [
-            {"@type": "cr:FileObject", "@id": "folder", "name": "folder", "contentUrl": "./",
-             "encodingFormat": "inode/directory", "sha256": manifest["digest"]},
+            {
+                "@type": "cr:FileObject",
+                "@id": "folder",
+                "name": "folder",
+                "contentUrl": "./",
+                "encodingFormat": "inode/directory",
+                "sha256": manifest["digest"],
+            },
             *(
-                {"@type": "cr:FileSet", "@id": f"{split}-files", "name": f"{split}-files",
-                 "containedIn": {"@id": "folder"}, "encodingFormat": encoding, "includes": f"data/{split}/*.{kind}"}
+                {
+                    "@type": "cr:FileSet",
+                    "@id": f"{split}-files",
+                    "name": f"{split}-files",
+                    "containedIn": {"@id": "folder"},
+                    "encodingFormat": encoding,
+                    "includes": f"data/{split}/*.{kind}",
+                }
                 for split in splits
             ),
         ],

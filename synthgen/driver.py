@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -11,17 +13,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from synthgen import plan as plans
 from synthgen import seal
-from synthgen.errors import Interrupted, StoreError, SynthgenError
+from synthgen.errors import Interrupted, StoreError, SynthgenError, TerminatedError
 from synthgen.executors.outcome import Executor, Failure
 from synthgen.executors.worker import Job, ShardReport
 from synthgen.fields import Image
+from synthgen.ledger import RUNS
 from synthgen.lock import driver_lock
 from synthgen.plan import Plan
-from synthgen.store import Commit, Store
+from synthgen.store import Commit, Store, disk_error
 
 CODE_ATTEMPTS = 2
 SYSTEM_ATTEMPTS = 5
@@ -67,9 +70,7 @@ class Result:
 StartExecutor = Callable[[Job, Plan, int], Executor]
 
 
-def run(
-    plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, resume_command: str = ""
-) -> Result:
+def run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, resume_command: str = "") -> Result:
     """Renders what `out` lacks of the plan and seals the dataset.
 
     Args:
@@ -80,21 +81,41 @@ def run(
         StoreError: the folder is locked, holds another dataset, or cannot be written.
         Interrupted: on SIGINT or SIGTERM; finished shards are kept.
     """
+    try:
+        return _run(plan, out, start, job, observer, resume_command)
+    except KeyboardInterrupt as error:
+        text = "interrupted; finished shards are kept."
+        text += f" Go on with: {resume_command}" if resume_command else ""
+        raise Interrupted(text, 143 if isinstance(error, TerminatedError) else 130) from None
+
+
+def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, command: str) -> Result:
     started = time.perf_counter()
-    store = Store(out)
-    store.create()
-    with driver_lock(store.private):
+    Store(out).create()
+    with driver_lock(out / ".synthgen") as run_id:
+        store, job = Store(out, run_id), dataclasses.replace(job, run=run_id)
+        store.fence()
         check_identity(store, plan)
+        survey = survey_store(store, plan)
         n_orphans = store.collect_orphans()
         if n_orphans:
             observer.note(f"removed {n_orphans} unfinished files of an earlier run")
-        survey = survey_store(store, plan)
         check_free_disk(store, plan, survey)
-        n_rendered = 0
-        if survey.pending:
-            n_rendered = _render_pending(plan, store, survey, start, job, observer, resume_command)
+        _log_run(store, plan, command)
+        if survey.pending and store.manifest.exists():
+            seal.seal(store, plan)  # from here on the dataset is incomplete, and says so if this run is killed
+        n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
         manifest = seal.seal(store, plan)
+        store.leave()
     return Result(out, manifest["complete"], manifest, n_rendered, time.perf_counter() - started)
+
+
+def _log_run(store: Store, plan: Plan, command: str) -> None:
+    """Notes what this run was asked for: an unsealed folder tells nothing else about its size."""
+    facts = {"time": timestamp(), "driver": driver_name(), "name": plan.recipe.name, "samples": plan.n_samples}
+    facts |= {"tries": plan.recipe.tries, "command": command}
+    with (store.log / RUNS).open("a", encoding="utf-8") as log:
+        log.write(json.dumps(facts) + "\n")
 
 
 def check_identity(store: Store, plan: Plan) -> None:
@@ -125,19 +146,21 @@ def survey_store(store: Store, plan: Plan) -> Survey:
     A shard is rendered (again) if it has no record, if files of it are missing or have another
     size, if it covers fewer slots than the plan now asks for, or if it was short and the recipe
     now allows more tries.
+
+    Raises:
+        StoreError: a shard belongs to another dataset, or to a larger one.
     """
     survey = Survey()
     done = set()
     for shard in store.committed():
         record = store.read_commit(shard)
-        if record is None or shard >= plan.n_shards:
-            continue
-        if store.publish(record):
+        if record is None or store.publish(record):
             store.set_aside(shard)
             survey.repair.add(shard)
             continue
+        check_record(store, plan, shard, record)
         survey.environments.add(record.environment)
-        if is_final(record, plan):
+        if record.is_final(len(plan.shard_range(shard)), plan.recipe.tries):
             done.add(shard)
             _add(survey, record)
     survey.pending = [shard for shard in range(plan.n_shards) if shard not in done]
@@ -145,11 +168,19 @@ def survey_store(store: Store, plan: Plan) -> Survey:
     return survey
 
 
-def is_final(record: Commit, plan: Plan) -> bool:
-    """Whether a committed shard is what the plan asks for and cannot be improved by another run."""
-    if record.n_slots < len(plan.shard_range(record.shard)):
-        return False
-    return all(entry["tries"] >= plan.recipe.tries for entry in record.short)
+def check_record(store: Store, plan: Plan, shard: int, record: Commit) -> None:
+    """Refuses a committed shard that this plan does not have."""
+    if record.digest != plan.digest or record.shard != shard:
+        raise StoreError(
+            f"{store.commit_path(shard)} belongs to another dataset ({record.digest[:8]}, not {plan.digest[:8]}); "
+            "name another folder with -o DIR"
+        )
+    end = shard * plan.recipe.shard_size + record.n_slots
+    if end > plan.n_samples:
+        raise StoreError(
+            f"{store.root} holds more samples (slots up to {end}) than the {plan.n_samples} that were asked for, "
+            "and a dataset only grows. Ask for more with --samples, or name another folder with -o DIR"
+        )
 
 
 def _add(survey: Survey, report: Commit | ShardReport) -> None:
@@ -187,35 +218,29 @@ def _render_pending(
     start: StartExecutor,
     job: Job,
     observer: Observer,
-    resume_command: str,
 ) -> int:
     executor: Executor | None = None
     try:
         executor = start(job, plan, len(survey.pending))
         observer.begin(plan, survey, executor)
-        return _Loop(plan, store, executor, observer).run(survey.pending)
-    except KeyboardInterrupt:
-        raise Interrupted(_interrupted_text(resume_command)) from None
-    except Interrupted as error:
-        raise Interrupted(_interrupted_text(resume_command), error.exit_code) from None
+        return _Loop(plan, store, executor, observer, survey.environments).run(survey.pending)
     finally:
         if executor is not None:
             executor.close()
         observer.end()
 
 
-def _interrupted_text(resume_command: str) -> str:
-    return "interrupted; finished shards are kept." + (f" Go on with: {resume_command}" if resume_command else "")
-
-
 class _Loop:
     """Keeps the executor full; counts attempts; quarantines shards that keep failing."""
 
-    def __init__(self, plan: Plan, store: Store, executor: Executor, observer: Observer) -> None:
+    def __init__(
+        self, plan: Plan, store: Store, executor: Executor, observer: Observer, environments: Iterable[str]
+    ) -> None:
         self.plan = plan
         self.store = store
         self.executor = executor
         self.observer = observer
+        self.environments = set(environments)
         self.attempts: Counter[tuple[int, str]] = Counter()
         self.n_rendered = 0
         self.n_failed = 0
@@ -223,7 +248,7 @@ class _Loop:
     def run(self, pending: Iterable[int]) -> int:
         queue = iter(pending)
         n_flying = 0
-        with open(self.store.log / "shards.jsonl", "a", encoding="utf-8") as log:
+        with Log(self.store) as log:
             while True:
                 while n_flying < self.executor.capacity and (shard := next(queue, None)) is not None:
                     self.executor.submit(shard)
@@ -232,15 +257,24 @@ class _Loop:
                     return self.n_rendered
                 outcome = self.executor.wait()
                 n_flying -= 1
-                log.write(self._log_line(outcome) + "\n")
-                log.flush()
+                log.write(self._log_line(outcome))
                 if isinstance(outcome, ShardReport):
                     self.n_rendered += 1
+                    self._compare_environment(outcome.environment)
                     self.observer.shard_done(outcome)
                     (self.store.failures / f"shard-{outcome.shard:05d}.json").unlink(missing_ok=True)
                 elif self._again(outcome):
                     self.executor.submit(outcome.shard)
                     n_flying += 1
+
+    def _compare_environment(self, environment: str) -> None:
+        """Says once that the folder's shards come from different environments."""
+        if self.environments and environment not in self.environments:
+            self.observer.note(
+                "warning: other versions or hardware than for the shards before, so equal bytes are not promised "
+                f"between them; compare {self.store.log}/environment-*.json"
+            )
+        self.environments.add(environment)
 
     def _again(self, failure: Failure) -> bool:
         """Whether to render the shard once more; if not, its failure is filed and the run goes on.
@@ -275,13 +309,45 @@ class _Loop:
         self.store.write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
 
     def _log_line(self, outcome: ShardReport | Failure) -> str:
-        facts: dict[str, Any] = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "driver": driver_name()}
+        facts: dict[str, Any] = {"time": timestamp(), "driver": driver_name()}
         if isinstance(outcome, ShardReport):
             seconds = {stage: round(s, 4) for stage, s in outcome.seconds.items()}
             facts |= {"shard": outcome.shard, "worker": outcome.worker, "tries": outcome.tries, "seconds": seconds}
         else:
             facts |= {"shard": outcome.shard, "failed": outcome.cause, "message": outcome.message}
         return json.dumps(facts)
+
+
+class Log:
+    """Appends lines to log/shards.jsonl; a disk that refuses is told as everywhere else."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Log:
+        try:
+            self._file = open(self._store.log / "shards.jsonl", "a", encoding="utf-8")
+        except OSError as error:
+            raise disk_error(error, self._store.root) from None
+        return self
+
+    def write(self, line: str) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise disk_error(error, self._store.root) from None
+
+    def __exit__(self, *exc: object) -> None:
+        assert self._file is not None
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def timestamp() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def driver_name() -> str:

@@ -56,7 +56,11 @@ class ShortError(SynthgenError):
     """The run ended, but slots ran out of tries or shards failed: the dataset is incomplete."""
 
 
-class Interrupted(SynthgenError):
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM arrived. Like Ctrl-C it is no `Exception`, so no part's error handling swallows it."""
+
+
+class Interrupted(SynthgenError):  # noqa: N818  (an event, not an error)
     """Stopped by a signal; finished shards are kept. 130 for SIGINT, 143 for SIGTERM."""
 
     exit_code = 130

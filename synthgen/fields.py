@@ -77,7 +77,7 @@ class Image:
         from PIL import Image as Pillow
 
         with Pillow.open(io.BytesIO(stored)) as picture:
-            array = np.asarray(picture.convert("L" if self.channels == 1 else "RGB"))
+            array = np.array(picture.convert("L" if self.channels == 1 else "RGB"))  # a copy that may be written to
         return array[:, :, None] if self.channels == 1 else array
 
     def arrow(self) -> Any:

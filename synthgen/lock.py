@@ -14,24 +14,30 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import StoreError
+from synthgen.store import disk_error, link_once
 
 HEARTBEAT_S = 5.0
 STALE_S = 60.0
 
 
 @contextlib.contextmanager
-def driver_lock(folder: Path) -> Iterator[None]:
-    """Holds `folder/lock` while the block runs; beats so that other hosts can tell a live driver from a dead one.
+def driver_lock(folder: Path) -> Iterator[str]:
+    """Holds `folder/lock` while the block runs, and gives the id of this run.
 
-    A lock is taken over when its process is gone (same host) or has not beaten for a minute
-    (another host). Works on POSIX file systems, NFS included: it needs only link and rename.
+    Beats, so that other hosts can tell a live driver from a dead one. A lock is taken over when
+    its process is gone (same host) or has not beaten for a minute (another host or container).
+    Works on POSIX file systems, NFS included: it needs only link and rename. A driver that was
+    taken over while it slept writes nothing more: see `Store.fence`.
 
     Raises:
-        StoreError: another driver is alive; the message names it.
+        StoreError: another driver is alive; the message names it. Or the folder cannot be written.
     """
     path = folder / "lock"
-    mine = {"id": uuid.uuid4().hex, "host": socket.gethostname(), "pid": os.getpid(), "born": process_birth(os.getpid())}
-    _take(path, mine)
+    mine = {"id": uuid.uuid4().hex, "pid": os.getpid(), "born": process_birth(os.getpid()), **host()}
+    try:
+        _take(path, mine)
+    except OSError as error:
+        raise disk_error(error, folder.parent) from None
     stop = threading.Event()
 
     def beat() -> None:
@@ -42,7 +48,7 @@ def driver_lock(folder: Path) -> Iterator[None]:
     thread = threading.Thread(target=beat, name="lock-heartbeat", daemon=True)
     thread.start()
     try:
-        yield
+        yield str(mine["id"])
     finally:
         stop.set()
         thread.join()
@@ -52,41 +58,55 @@ def driver_lock(folder: Path) -> Iterator[None]:
 
 def _take(path: Path, mine: dict[str, Any]) -> None:
     temporary = path.with_name(f"lock-{mine['id']}")
-    temporary.write_text(json.dumps(mine))
     try:
+        temporary.write_text(json.dumps(mine))
         for _ in range(20):
-            try:
-                os.link(temporary, path)
+            if link_once(temporary, path):
                 return
-            except FileExistsError:
-                _remove_if_dead(path)
+            os.utime(temporary)
+            _remove_if_dead(path, temporary.stat().st_mtime)
         raise StoreError(f"cannot take the lock {path}; is another driver starting on the same folder?")
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _remove_if_dead(path: Path) -> None:
-    holder = _read(path)
+def _remove_if_dead(path: Path, now: float) -> None:
+    """`now` is the file server's time, so that clocks which differ between hosts do no harm."""
+    found = _read(path)
     try:
-        age_s = time.time() - path.stat().st_mtime
+        age_s = now - path.stat().st_mtime
     except FileNotFoundError:
         return
-    if holder.get("host") == socket.gethostname():
-        alive = process_birth(int(holder.get("pid", -1))) == holder.get("born") != ""
-    else:
-        alive = age_s < STALE_S
-    if alive:
+    if _alive(found, age_s):
         raise StoreError(
-            f"{path.parent.parent} is being written by another synthgen: process {holder.get('pid')} on "
-            f"{holder.get('host')}, last heard of {age_s:.0f} s ago. Wait for it, stop it, or name another folder with -o"
+            f"{path.parent.parent} is being written by another synthgen: process {found.get('pid', 'unknown')} on "
+            f"{found.get('host', 'an unknown host')}, last heard of {max(age_s, 0):.0f} s ago. "
+            "Wait for it, stop it, or name another folder with -o"
         )
     aside = path.with_name(f"lock-stale-{uuid.uuid4().hex}")
     with contextlib.suppress(FileNotFoundError):
-        os.rename(path, aside)
-        if _read(aside).get("id") != holder.get("id"):  # somebody was faster and this is their lock
-            with contextlib.suppress(FileExistsError):
-                os.link(aside, path)
+        path.rename(aside)
+        if _read(aside).get("id") != found.get("id"):  # somebody was faster and this is their lock
+            link_once(aside, path)
         aside.unlink()
+
+
+def holder(folder: Path) -> dict[str, Any]:
+    """Who holds `folder/lock`: `host`, `pid` and `age_s` (since its last beat); empty if no live driver does."""
+    path = folder / "lock"
+    found = _read(path)
+    try:
+        age_s = max(time.time() - path.stat().st_mtime, 0.0)
+    except OSError:
+        return {}
+    return {"host": found.get("host"), "pid": found.get("pid"), "age_s": age_s} if _alive(found, age_s) else {}
+
+
+def _alive(found: dict[str, Any], age_s: float) -> bool:
+    """Whether the driver that wrote a lock still runs, as far as this host can tell."""
+    if found and {key: found.get(key) for key in host()} == host():
+        return process_birth(int(found.get("pid", -1))) == found.get("born") != ""
+    return age_s < STALE_S
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -97,11 +117,35 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def host() -> dict[str, str]:
+    """This machine, and the process numbers that are valid in it: containers can share a host's name."""
+    try:
+        pids = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        pids = ""
+    return {"host": socket.gethostname(), "pid_namespace": pids}
+
+
 def process_birth(pid: int) -> str:
-    """When a process of this host started, in kernel ticks: tells a reused pid apart. Empty if there is none."""
+    """When a process of this host started, in kernel ticks: tells a reused pid apart. Empty if there is none.
+
+    Where there is no /proc (macOS), only whether it runs.
+    """
+    if not Path("/proc/self/stat").exists():
+        return _runs(pid)
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
     fields = stat.rpartition(")")[2].split()
     return "" if fields[0] == "Z" else fields[19]
+
+
+def _runs(pid: int) -> str:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        pass
+    return "running"

@@ -37,7 +37,7 @@ def pack(plan: Plan, rendered: Rendered, store: Store, environment: str) -> Comm
         files.append(_entry(file))
     except BaseException:
         for entry in files:
-            (store.staging / entry.staged).unlink(missing_ok=True)
+            (store.all_staging / entry.staged).unlink(missing_ok=True)
         raise
     return Commit(
         digest=plan.digest,

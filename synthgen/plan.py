@@ -1,4 +1,4 @@
-"""The plan: a recipe turned into slots, shards, parts and a digest. A pure function of the recipe, the same everywhere."""
+"""The plan: a recipe turned into slots, shards, parts and a digest; a pure function of the recipe, everywhere."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import Any
 
 from synthgen import rules, seeds
-from synthgen.errors import RecipeError, SynthgenError
+from synthgen.errors import PluginError, RecipeError, SynthgenError
 from synthgen.fields import Image, Label, Schema
 from synthgen.plugins import Plugins
 from synthgen.protocols import Annotator, Condition, Part, Sampler, Slot, Source, Writer
-from synthgen.recipe import FORMAT, DatasetRecipe, Location, PartSpec, located
-from synthgen.yamltext import RecipeText
+from synthgen.recipe import FORMAT, DatasetRecipe, PartSpec, located
+from synthgen.yamltext import Location, RecipeText
 
 Json = dict[str, Any]
 
@@ -28,6 +28,10 @@ LEFT_OUT = {
 }
 """Recipe keys that are not part of the digest, and why. Output folder, workers, executor and
 device are left out as well: they are not in the recipe at all."""
+
+
+RESERVED = {"key", "split", "meta", "index", "try", "seed", "condition", "json"}
+"""Names that a stored sample has besides its fields."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,12 @@ def build(recipe: DatasetRecipe, plugins: Plugins, text: RecipeText | None = Non
         raise RecipeError(located(text, builder.problems))
     n_samples = recipe.samples or parts.condition.samples
     assert n_samples is not None
-    return Plan(recipe, parts, schema, tuple(kept), n_samples, _identity(recipe, parts, schema, kept, plugins))
+    identity = _identity(recipe, parts, schema, kept, plugins)
+    try:
+        canonical(identity)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"a part's identity() is not made of JSON values: {error}") from None
+    return Plan(recipe, parts, schema, tuple(kept), n_samples, identity)
 
 
 class _Builder:
@@ -166,6 +175,7 @@ class _Builder:
             return None, {}
         condition, sampler = made["condition",], made["sampler",]
         self._note(("sampler",), sampler.bind(condition.fields))
+        self._note_reserved(("sampler",), sampler.fields)
         image_format = self.recipe.output.image_format
         stored: dict[str, Any] = {
             name: dataclasses.replace(field, format=image_format) if isinstance(field, Image) else field
@@ -178,14 +188,14 @@ class _Builder:
                 continue
             part = made[place]
             self._note(place, part.bind(seen))
+            self._note_reserved(place, part.fields)
             for name in sorted(set(part.fields) & set(seen)):
                 self.problems.append((place, f"adds the field `{name}`, which exists already"))
             seen |= dict(part.fields)
             stored |= dict(part.fields)
             named[role].append((f"{role[:-1]}:{spec.use}:{place[-1]}", part))
-        writers = tuple(
-            (spec.use, made[place]) for role, place, spec in self.recipe.parts() if role == "writers"
-        )
+        self._note_suffixes(made)
+        writers = tuple((spec.use, made[place]) for role, place, spec in self.recipe.parts() if role == "writers")
         return Parts(condition, sampler, tuple(named["labelers"]), tuple(named["scorers"]), writers), stored
 
     def _make(self, role: str, place: Location, spec: PartSpec) -> Any:
@@ -197,6 +207,18 @@ class _Builder:
         except SynthgenError as error:
             self.problems.append((place, str(error)))
             return None
+
+    def _note_reserved(self, place: Location, fields: Schema) -> None:
+        for name in sorted(set(fields) & RESERVED):
+            self.problems.append((place, f"adds the field `{name}`, a name that stored samples use themselves"))
+
+    def _note_suffixes(self, made: Mapping[Location, Any]) -> None:
+        seen: dict[str, str] = {}
+        for role, place, spec in self.recipe.parts():
+            if role == "writers" and seen.setdefault(made[place].suffix, spec.use) != spec.use:
+                self.problems.append(
+                    (place, f"writes .{made[place].suffix} files, as `{seen[made[place].suffix]}` does")
+                )
 
     def _note(self, place: Location, messages: Sequence[str]) -> None:
         self.problems += [(place, message) for message in messages]

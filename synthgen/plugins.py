@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -82,11 +83,19 @@ class Plugins:
             raise PluginError(f"--plugin {path}: not a Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[module_name] = module
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:  # whatever a user's file does wrong
+            del sys.modules[module_name]
+            line = next(
+                (f.lineno for f in traceback.extract_tb(error.__traceback__)[::-1] if f.filename == str(path)), 1
+            )
+            raise PluginError(f"--plugin {path}:{line}: {type(error).__name__}: {error}") from error
         table = getattr(module, ATTRIBUTE, None)
         if not isinstance(table, Mapping) or not set(table) <= set(ROLES):
             raise PluginError(
-                f"--plugin {path}: must define {ATTRIBUTE} = {{role: {{name: class}}}} with roles from {', '.join(ROLES)}"
+                f"--plugin {path}: must define {ATTRIBUTE} = {{role: {{name: class}}}} "
+                f"with roles from {', '.join(ROLES)}"
             )
         for role, parts in table.items():
             for name, cls in parts.items():

@@ -71,7 +71,6 @@ class Condition(Part, Protocol):
 class Sampler(Part, Protocol):
     """Draws data fields for slots from seeds. Sample i depends on slots[i] and seeds[i] and on nothing else."""
 
-    needs: Schema
     fields: Schema
 
     def bind(self, condition: Schema) -> Sequence[str]:

@@ -40,6 +40,15 @@ class Output(BaseModel):
     )
     image_format: ImageFormat = Field(default="png", description="Codec of pictures: png and webp keep every pixel.")
 
+    @pydantic.field_validator("writers")
+    @classmethod
+    def _each_once(cls, writers: list[PartSpec]) -> list[PartSpec]:
+        names = [spec.use for spec in writers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"`{name}` is given twice")
+        return writers
+
     @pydantic.field_validator("writers", mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
@@ -140,7 +149,7 @@ def validate(text: RecipeText, plugins: Plugins) -> Recipe:
     if not isinstance(text.data, dict):
         raise RecipeError([f"{text.file}:1: must be a mapping of keys to values"])
     kind = text.data.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise RecipeError([f"{text.where(('kind',))}: kind: must be `dataset` or `model` (got {kind!r})"])
     problems: list[tuple[Location, str]] = []
     recipe: Recipe | None = None
@@ -173,9 +182,7 @@ def located(text: RecipeText, problems: Iterable[tuple[Location, str]]) -> list[
     return [f"{where}: {key}: {message}" if key else f"{where}: {message}" for where, key, message in lines]
 
 
-def describe(
-    error: pydantic.ValidationError, model: type[BaseModel], prefix: Location
-) -> list[tuple[Location, str]]:
+def describe(error: pydantic.ValidationError, model: type[BaseModel], prefix: Location) -> list[tuple[Location, str]]:
     """pydantic's findings in our words, each with its place."""
     found: list[tuple[Location, str]] = []
     for item in error.errors(include_url=False):
@@ -186,8 +193,9 @@ def describe(
         elif item["type"] == "missing":
             message = "is required and was not given"
         else:
-            message = message.removeprefix("Value error, ").replace("Input should be", "must be")
-            message = message.replace("Input should have", "must have")
+            message = re.sub(r"^(Input|String|List|Dictionary|Value) should ", "must ", message)
+            message = message.removeprefix("Value error, ").removesuffix(" or instance of PartSpec")
+            message = message.replace("a valid dictionary", "a mapping of keys to values")
             if item["type"] != "value_error" and not isinstance(got, dict | list):
                 message += f" (got {got!r})"
         found.append(((*prefix, *place), message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Rendered:
     samples: list[Encoded]
     tries: list[Try]
     short: list[Slot]
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def rejected(self) -> dict[str, int]:
@@ -58,7 +58,7 @@ def render_shard(plan: Plan, number: int, pool: ThreadPoolExecutor) -> Rendered:
     """
     done: dict[int, Future[Encoded]] = {}
     log: list[Try] = []
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     waiting = plan.slots(number)
     for attempt in range(plan.recipe.tries):
         rejected: list[Slot] = []
@@ -97,7 +97,7 @@ def padded_size(n: int, batch_size: int) -> int:
     return size
 
 
-def draw(plan: Plan, batch: Sequence[Slot], attempt: int, seconds: Counter[str]) -> Columns:
+def draw(plan: Plan, batch: Sequence[Slot], attempt: int, seconds: dict[str, float]) -> Columns:
     """All columns of one batch at one try; padding is added before the parts and removed after them."""
     n = len(batch)
     slots = [*batch, *[batch[-1]] * (padded_size(n, plan.recipe.batch_size) - n)]

@@ -30,7 +30,7 @@ class Rule:
         return OPERATORS[self.operator](scores[self.score], self.threshold)
 
     def __str__(self) -> str:
-        return f"{self.score} {self.operator} {self.threshold:g}"
+        return f"{self.score} {self.operator} {self.threshold!r}".removesuffix(".0")
 
 
 def parse(text: str, scores: Iterable[str]) -> Rule:

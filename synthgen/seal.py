@@ -97,8 +97,10 @@ def _shard_entry(record: Commit) -> dict[str, Any]:
 
 def _class_order(plan: Plan, classes: Counter[str]) -> list[str]:
     """Class names in id order, those of which nothing was accepted included."""
-    named = next((f.describe()["classes"] for f in plan.schema.values() if f.describe()["type"] == "label"), [])
-    return list(named) or sorted(classes)
+    named: list[str] = next(
+        (f.describe()["classes"] for f in plan.schema.values() if f.describe()["type"] == "label"), []
+    )
+    return named or sorted(classes)
 
 
 def _manifest_text(manifest: dict[str, Any], lines: IO[str]) -> Iterator[bytes]:

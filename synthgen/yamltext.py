@@ -12,8 +12,10 @@ from synthgen.errors import RecipeError
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 100_000
+MAX_DIGITS = 1000
 Location = tuple[str | int, ...]
 
+QUOTED = ("'", '"', "|", ">")
 _INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
@@ -47,6 +49,8 @@ def parse(text: str, file: str) -> RecipeText:
         raise RecipeError([f"{file}:1: larger than {MAX_BYTES >> 10} KiB; a recipe is a short text"])
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise RecipeError([f"{file}:1: nested too deep"]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -70,6 +74,7 @@ class _Reader:
         self.result = result
         self.problems: list[str] = []
         self.n_nodes = 0
+        self.resolver = yaml.SafeLoader("")
 
     def read(self, node: yaml.Node, location: Location) -> Any:
         here = f"{self.result.file}:{node.start_mark.line + 1}"
@@ -79,14 +84,20 @@ class _Reader:
             raise RecipeError([f"{here}: more than {MAX_NODES} values once aliases are expanded"])
         if len(location) > 40:
             raise RecipeError([f"{here}: nested more than 40 levels deep"])
+        if self._tagged(node):
+            self.problems.append(f"{here}: tags such as `{node.tag}` are not accepted")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*location, i)) for i, child in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
-        if node.start_mark.buffer is not None and node.tag.startswith("!"):
-            self.problems.append(f"{here}: tags such as `{node.tag}` are not accepted")
-        return node.value if node.style in ("'", '"', "|", ">") else scalar(node.value)
+        return node.value if node.style in QUOTED else scalar(node.value)
+
+    def _tagged(self, node: yaml.Node) -> bool:
+        """Whether the tag was written, and not given by the parser."""
+        plain = isinstance(node, yaml.ScalarNode) and node.style not in QUOTED
+        implied: str = self.resolver.resolve(type(node), node.value, (plain, not plain))  # type: ignore[no-untyped-call]
+        return node.tag not in (implied, "!")
 
     def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -111,7 +122,7 @@ def scalar(text: str) -> Any:
         return True
     if text in ("false", "False", "FALSE"):
         return False
-    if _INT.fullmatch(text):
+    if _INT.fullmatch(text) and len(text) <= MAX_DIGITS:
         return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
     if _FLOAT.fullmatch(text):
         return float(text)
@@ -137,10 +148,10 @@ def override(text: RecipeText, assignment: str) -> None:
     parsed = parse(value, where).data if value.strip() else None
     target = text.data
     for i, step in enumerate(steps):
-        location: Location = tuple(int(s) if s.isdigit() else s for s in steps[: i + 1])
+        location: Location = tuple(int(s) if s.isdecimal() else s for s in steps[: i + 1])
         last = i == len(steps) - 1
         if isinstance(target, list):
-            if not step.isdigit() or int(step) >= len(target):
+            if not step.isdecimal() or int(step) >= len(target):
                 raise RecipeError([f"{where}: `{step}` must be a position from 0 to {len(target) - 1}"])
             if last:
                 target[int(step)] = parsed
@@ -154,3 +165,5 @@ def override(text: RecipeText, assignment: str) -> None:
         else:
             raise RecipeError([f"{where}: `{dotted(location[:-1])}` is a single value and has no keys"])
         text.lines[location] = where
+    for place in [place for place in text.lines if place[: len(steps)] == location and place != location]:
+        del text.lines[place]

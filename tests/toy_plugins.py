@@ -1,4 +1,4 @@
-"""Real parts that are cheap: a sampler of smooth noise and a scorer of brightness, for tests of everything around them."""
+"""Real parts that are cheap: a sampler of smooth noise and a scorer of brightness, to test everything around them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 import click
 
 from synthgen import __version__
-from synthgen.errors import Interrupted, SynthgenError
+from synthgen.errors import Interrupted, SynthgenError, TerminatedError
 
 COMMANDS: Mapping[str, str] = {
     "run": "Render a dataset from a recipe.",
@@ -70,9 +71,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        leave(143 if isinstance(error.__cause__ or error, TerminatedError) else 130)
     except Interrupted as error:
         click.echo(f"\n{error}", err=True)
         leave(error.exit_code)
@@ -86,8 +87,6 @@ def main() -> None:
 def leave(code: int) -> None:
     """Exits at once: threads that are still encoding for a stopped run are not waited for."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(BrokenPipeError):
             stream.flush()
-        except BrokenPipeError:
-            pass
     os._exit(code)

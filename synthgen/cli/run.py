@@ -16,7 +16,7 @@ from synthgen import api
 from synthgen.cli import options
 from synthgen.cli.progress import Lines, Live
 from synthgen.driver import Observer, Result
-from synthgen.errors import Interrupted
+from synthgen.errors import TerminatedError
 from synthgen.executors.choose import Choice
 from synthgen.plan import differences
 
@@ -66,7 +66,7 @@ def command(
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
-    raise Interrupted("stopped", 128 + signum)
+    raise TerminatedError
 
 
 def _say_what_changed(observer: Observer, prepared: api.Prepared, folder: Path) -> None:
@@ -94,7 +94,9 @@ def _say_result(result: Result) -> None:
     manifest, out = result.manifest, result.out
     accepted = 100 * manifest["samples"] / manifest["tries"] if manifest["tries"] else 0.0
     splits = ", ".join(f"{name} {n}" for name, n in manifest["splits"].items())
-    did = f"in {result.seconds:.0f} s" if result.n_rendered else "already finished, nothing to do"
+    did = f"in {result.seconds:.0f} s" if result.n_rendered else "nothing new was rendered"
+    if result.complete and not result.n_rendered:
+        did = "already finished, nothing to do"
     click.echo(f"{manifest['samples']} samples ({splits}), {accepted:.1f} % of {manifest['tries']} tries kept; {did}")
     if manifest["classes"]:
         click.echo("classes: " + ", ".join(f"{name} {n}" for name, n in manifest["classes"].items()))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
+from synthgen.errors import UsageError
 from synthgen.executors.outcome import Executor
 from synthgen.executors.worker import Job, use_one_thread
 from synthgen.plan import Plan
@@ -25,6 +27,10 @@ class Choice:
         self.n_workers = n_workers
         self.address = address
         self.own_cluster = not (address or in_cluster)
+        if wanted == "local" and address:
+            raise UsageError(
+                "--address names a Ray cluster, and --executor local does not use one; leave out one of them"
+            )
         if wanted != "auto":
             self.name, self.reason = wanted, f"--executor {wanted}"
         elif address:
@@ -40,8 +46,8 @@ class Choice:
         if self.name == "ray":
             from synthgen.executors.ray import RayPool
 
-            n_workers = min(self.n_workers or usable_cores(), n_pending) if self.own_cluster else self.n_workers
-            return RayPool(job, n_workers, self.address, self.own_cluster)
+            n_workers = self.n_workers or (default_workers(job.device) if self.own_cluster else None)
+            return RayPool(job, n_workers, n_pending, self.address, self.own_cluster)
         from synthgen.executors.local import InProcess, ProcessPool
 
         n_workers = min(self.n_workers or default_workers(job.device), n_pending)
@@ -50,7 +56,7 @@ class Choice:
 
 def default_workers(device: str) -> int:
     """One process a GPU, or one a core."""
-    if device == "cpu" or not os.path.exists("/proc/driver/nvidia"):
+    if device == "cpu" or not Path("/proc/driver/nvidia").exists():
         return usable_cores()
     import torch
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import dataclasses
 import multiprocessing
 import os
 import signal
 import sys
 from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 
+from synthgen.environment import choose_device
 from synthgen.errors import SynthgenError
 from synthgen.executors.outcome import Failure, Outcome, failure_of
-from synthgen.executors.worker import Job, Worker
+from synthgen.executors.worker import Job, Worker, use_one_thread
 from synthgen.plan import Plan
 
-READY = -1
+READY = "ready"
+DEAD_STARTS = 5
 
 
 class InProcess:
@@ -54,12 +61,16 @@ class ProcessPool:
         self._context = multiprocessing.get_context("spawn")
         self._queue: deque[int] = deque()
         self._ready: deque[Outcome] = deque()
-        self._shard: dict[Connection, int | None] = {}
-        self._process: dict[Connection, BaseProcess] = {}
+        self._workers: dict[Connection, _Child] = {}
+        self._n_dead_starts = 0
         self.capacity = n_workers
         self.description = f"in {n_workers} processes of this machine"
-        for _ in range(n_workers):
-            self._start()
+        try:
+            for number in range(n_workers):
+                self._start(number)
+        except BaseException:
+            self.close()
+            raise
 
     def submit(self, shard: int) -> None:
         self._queue.append(shard)
@@ -67,63 +78,94 @@ class ProcessPool:
 
     def wait(self) -> Outcome:
         while not self._ready:
-            for connection in wait(list(self._process)):
+            for connection in wait(list(self._workers)):
                 assert isinstance(connection, Connection)
                 self._hear(connection)
             self._hand_out()
         return self._ready.popleft()
 
     def close(self) -> None:
-        for process in self._process.values():
-            process.kill()
-        for connection, process in self._process.items():
-            process.join()
+        for child in self._workers.values():
+            child.process.kill()
+        for connection, child in self._workers.items():
+            child.process.join()
             connection.close()
-        self._process.clear()
+        self._workers.clear()
 
-    def _start(self) -> None:
+    def _start(self, number: int) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(self._job, theirs, os.getpid()), daemon=True)
-        os.environ["OMP_NUM_THREADS"] = "1"  # inherited: it must be set before the child imports torch
-        process.start()
+        process = self._context.Process(target=_serve, args=(self._job, number, theirs, os.getpid()), daemon=True)
+        use_one_thread()  # inherited: it must be set before the child imports torch
+        with _quiet_start():
+            process.start()
         theirs.close()
-        self._process[ours] = process
-        self._shard[ours] = READY
+        self._workers[ours] = _Child(process, number)
 
     def _hand_out(self) -> None:
-        for connection, shard in self._shard.items():
-            if shard is None and self._queue:
-                self._shard[connection] = self._queue.popleft()
-                try:
-                    connection.send(self._shard[connection])
-                except OSError:
-                    pass  # it died while idle: `_hear` sees the end of its pipe and hands the shard back
+        for connection, child in self._workers.items():
+            if child.ready and child.shard is None and self._queue:
+                child.shard = self._queue.popleft()
+                with contextlib.suppress(OSError):  # it died while idle: `_hear` sees that and hands the shard back
+                    connection.send(child.shard)
 
     def _hear(self, connection: Connection) -> None:
         """Takes one message of a worker, or notices its death."""
-        shard = self._shard[connection]
+        child = self._workers[connection]
         try:
             message = connection.recv()
         except (EOFError, OSError):
-            self._bury(connection, shard)
+            self._bury(connection)
             return
         if isinstance(message, SynthgenError):
             raise message
-        self._shard[connection] = None
-        if message != READY:
+        if message == READY:
+            child.ready = True
+            self._n_dead_starts = 0
+        else:
+            child.shard = None
             self._ready.append(message)
 
-    def _bury(self, connection: Connection, shard: int | None) -> None:
-        process = self._process.pop(connection)
-        del self._shard[connection]
-        process.join()
+    def _bury(self, connection: Connection) -> None:
+        """Replaces a dead worker and hands its shard back; gives up if workers die before they can do anything."""
+        child = self._workers.pop(connection)
+        child.process.join()
         connection.close()
-        how = f"the worker process ended with code {process.exitcode}"
-        if shard == READY:
-            raise SynthgenError(f"{how} before it could render anything; see the messages above")
-        if shard is not None:
-            self._ready.append(Failure(shard, "system", how + signal_name(process.exitcode)))
-        self._start()
+        code = child.process.exitcode
+        how = f"the worker process ended with code {code}" + signal_name(code)
+        if not child.ready:
+            self._n_dead_starts += 1
+            if (code or 0) >= 0 or self._n_dead_starts >= DEAD_STARTS:
+                raise SynthgenError(f"{how} before it could render anything; see the messages above")
+        if child.shard is not None:
+            self._ready.append(Failure(child.shard, "system", how))
+        self._start(child.number)
+
+
+@dataclass
+class _Child:
+    """A worker process: its number, whether it has loaded its models, and what it renders."""
+
+    process: BaseProcess
+    number: int
+    ready: bool = False
+    shard: int | None = None
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Children start with SIGINT blocked, and do not import the caller's script.
+
+    Ctrl-C goes to every process of the terminal, also to one that is still importing. And a
+    script that calls `synthgen.run` without a `__main__` guard would be run again by each child.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def signal_name(exit_code: int | None) -> str:
@@ -134,12 +176,12 @@ def signal_name(exit_code: int | None) -> str:
     return f" ({name}; often the system's answer to too little memory)" if name == "SIGKILL" else f" ({name})"
 
 
-def _serve(job: Job, connection: Connection, parent: int) -> None:
+def _serve(job: Job, number: int, connection: Connection, parent: int) -> None:
     """A worker process: say ready, then render whatever number arrives, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(parent)
     try:
-        worker = Worker(job)
+        worker = Worker(dataclasses.replace(job, device=device_of(job.device, number)))
     except SynthgenError as error:
         connection.send(error)
         return
@@ -147,13 +189,23 @@ def _serve(job: Job, connection: Connection, parent: int) -> None:
     while True:
         try:
             shard = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         try:
             outcome: Outcome = worker.render(shard)
         except Exception as error:  # a shard's failure is the driver's to judge
             outcome = failure_of(shard, error)
         connection.send(outcome)
+
+
+def device_of(device: str, number: int) -> str:
+    """The GPU of worker `number` on a machine with several; else the device as it was named."""
+    wanted = choose_device(device)
+    if wanted != "cuda":
+        return wanted
+    import torch
+
+    return f"cuda:{number % torch.cuda.device_count()}" if torch.cuda.device_count() > 1 else wanted
 
 
 def die_with_parent(parent: int) -> None:

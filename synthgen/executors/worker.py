@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -11,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthgen import environment
-from synthgen.errors import StoreError
+from synthgen.errors import DataError, StoreError
 from synthgen.pack import pack
 from synthgen.plan import Plan, build
 from synthgen.plugins import Plugins
 from synthgen.recipe import DatasetRecipe
 from synthgen.render import N_ENCODERS, render_shard
-from synthgen.store import Store
+from synthgen.store import Commit, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Job:
     device: str
     plugin_files: tuple[str, ...] = ()
     folder: str = "."
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class ShardReport:
     bytes: int
     seconds: Mapping[str, float]
     worker: str
+    environment: str
 
 
 class Worker:
@@ -53,7 +56,7 @@ class Worker:
     def __init__(self, job: Job, plan: Plan | None = None) -> None:
         use_one_thread()
         if plan is None:
-            os.chdir(job.folder)
+            enter(job.folder)
             plan = build(DatasetRecipe.model_validate(dict(job.recipe)), Plugins(job.plugin_files))
         if plan.digest != job.digest:
             raise StoreError(
@@ -61,36 +64,51 @@ class Worker:
                 f"({job.digest[:8]}): its models, plug-ins or synthgen version differ"
             )
         self.plan = plan
-        self.store = Store(job.out)
+        self.store = Store(job.out, job.run)
         self.device = environment.choose_device(job.device)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self.fingerprint = environment.fingerprint(self.device)
+        self.environment = self._note_environment()
         self._pool = ThreadPoolExecutor(N_ENCODERS, thread_name_prefix="encode")
         started = time.perf_counter()
         plan.parts.setup(self.device)
         self.setup_s = time.perf_counter() - started
 
     def render(self, shard: int) -> ShardReport:
-        """Renders, writes, commits and publishes one shard.
+        """Renders, writes, commits and publishes one shard; a shard that is finished already is only reported.
 
         Raises:
-            StoreError: the disk refuses, or the published files are not what was written.
+            StoreError: the disk refuses, or another driver has taken over.
+            DataError: a part returned something else than it declares.
         """
         started = time.perf_counter()
-        replaces = self.store.read_commit(shard)
+        before = self.store.read_commit(shard)
+        if before and before.is_final(len(self.plan.shard_range(shard)), self.plan.recipe.tries):
+            if not self.store.publish(before):
+                return self._report(before, {})
         rendered = render_shard(self.plan, shard, self._pool)
         packing = time.perf_counter()
-        record = pack(self.plan, rendered, self.store, environment.fingerprint_id(self.fingerprint))
-        if not self.store.commit(record, replaces):
-            winner = self.store.read_commit(shard)
-            record = winner or record
-        bad = self.store.publish(record)
-        if bad:
-            raise StoreError(f"{', '.join(bad)} did not reach its place in {self.store.root}")
+        record = pack(self.plan, rendered, self.store, self.environment)
+        if self.store.commit(record, before):
+            bad = self.store.publish(record)
+            if bad:
+                raise StoreError(f"{', '.join(bad)} did not reach its place in {self.store.root}")
+            self.store.remove_stale(before, record)
+        else:
+            record = self._winner(shard)
         done = time.perf_counter()
-        seconds = {**rendered.seconds, "write": done - packing, "total": done - started}
+        return self._report(record, {**rendered.seconds, "write": done - packing, "total": done - started})
+
+    def _winner(self, shard: int) -> Commit:
+        """The record of the worker that was first; if its files are gone, it is moved aside for another attempt."""
+        record = self.store.read_commit(shard)
+        if record is None or self.store.publish(record):
+            self.store.set_aside(shard)
+            raise DataError(f"shard {shard} was committed by another worker, but without its files")
+        return record
+
+    def _report(self, record: Commit, seconds: Mapping[str, float]) -> ShardReport:
         return ShardReport(
-            shard=shard,
+            shard=record.shard,
             accepted=record.accepted,
             tries=record.tries,
             rejected=record.rejected,
@@ -99,10 +117,31 @@ class Worker:
             bytes=sum(file.bytes for file in record.files),
             seconds=seconds,
             worker=self.name,
+            environment=record.environment,
         )
+
+    def _note_environment(self) -> str:
+        """The fingerprint's id; the fingerprint itself is written beside the log, once."""
+        found = environment.fingerprint(self.device)
+        name = environment.fingerprint_id(found)
+        path = self.store.log / f"environment-{name}.json"
+        if not path.exists():
+            self.store.write_atomic(path, (json.dumps(found, indent=1) + "\n").encode())
+        return name
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def enter(folder: str) -> None:
+    """Makes relative paths of the recipe mean what they mean to the driver."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise StoreError(
+            f"the worker on {socket.gethostname()} cannot enter {folder}, the folder that synthgen was called in "
+            f"({error.strerror}); every node must see it at the same path"
+        ) from None
 
 
 def use_one_thread() -> None:

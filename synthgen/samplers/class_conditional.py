@@ -19,7 +19,6 @@ class ClassConditional:
     """Draws `image` for `condition.label`; classes are matched to the model's by name."""
 
     version: ClassVar[int] = 1
-    needs: Schema = {"label": Label(())}
 
     class Config(BaseModel):
         """Settings of `use: class-conditional`."""
