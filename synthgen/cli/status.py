@@ -1,0 +1,124 @@
+"""`synthgen status DIR`: how far a dataset is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synthgen import ledger
+from synthgen.cli import options, words
+from synthgen.ledger import Ledger
+from synthgen.lock import holder
+
+MAX_NAMED = 8
+
+
+@click.command("status")
+@options.folder_argument
+@options.json_option
+def command(folder: str, as_json: bool) -> int:
+    """Show how far the dataset in DIR is: shards, samples, what was rejected, what failed.
+
+    Works while a run is writing and after it was interrupted; changes nothing. Exits with 0 if
+    the dataset is complete and with 1 if it is not.
+    """
+    facts = survey(ledger.read(folder))
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+    else:
+        _say(facts)
+    return 0 if facts["complete"] else 1
+
+
+def survey(book: Ledger) -> dict[str, Any]:
+    """Everything that `status` says, as JSON values."""
+    totals = book.totals()
+    running = holder(book.store.private)
+    return {
+        "folder": str(book.root),
+        "name": book.name,
+        "complete": book.complete,
+        "sealed": book.manifest is not None,
+        "running": running or None,
+        "shards": {"done": len(book.commits), "planned": book.n_shards, "damaged": book.broken()},
+        "samples": totals.accepted,
+        "planned": book.planned,
+        "splits": dict(totals.splits),
+        "classes": dict(totals.classes),
+        "tries": totals.tries,
+        "acceptance": round(totals.accepted / totals.tries, 4) if totals.tries else None,
+        "rejected": dict(sorted(totals.rejected.items())),
+        "short": [dict(slot) for slot in totals.short],
+        "failures": _failures(book),
+        "bytes": totals.bytes,
+        "command": book.asked.get("command", ""),
+    }
+
+
+def _failures(book: Ledger) -> list[dict[str, Any]]:
+    """Shards that were given up and have not been rendered since."""
+    found = []
+    for path in sorted(book.store.failures.glob("shard-*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            entry = {"shard": content["shard"], "cause": content["cause"], "message": content["message"]}
+        except (OSError, ValueError, KeyError):
+            continue
+        if entry["shard"] not in book.commits:
+            found.append(entry | {"file": str(path)})
+    return found
+
+
+def _say(facts: dict[str, Any]) -> None:
+    running = facts["running"]
+    if running:
+        state = f"running: process {running['pid']} on {running['host']}, last heard of {running['age_s']:.0f} s ago"
+    elif facts["complete"]:
+        state = "complete"
+    else:
+        state = "INCOMPLETE" if facts["sealed"] else "INTERRUPTED before it was sealed"
+    shards = facts["shards"]
+    rows = [
+        ("dataset", f"{facts['name']} in {facts['folder']}"),
+        ("state", state),
+        ("shards", f"{shards['done']} of {words.known(shards['planned'])} done"),
+        ("samples", f"{facts['samples']} of {words.known(facts['planned'])}"),
+        ("splits", words.counts(facts["splits"])),
+        ("classes", words.counts(facts["classes"])),
+        ("kept", f"{100 * facts['acceptance']:.1f} % of {facts['tries']} tries" if facts["tries"] else ""),
+        *(
+            (f"{'rejected' if i == 0 else ''}", f"{n} by {rule}")
+            for i, (rule, n) in enumerate(facts["rejected"].items())
+        ),
+        ("size", words.size(facts["bytes"])),
+    ]
+    click.echo(words.table(rows))
+    _say_problems(facts)
+
+
+def _say_problems(facts: dict[str, Any]) -> None:
+    short, failures, shards = facts["short"], facts["failures"], facts["shards"]
+    damaged = shards["damaged"]
+    if short:
+        named = ", ".join(f"{slot['key']} ({slot.get('label', '')})" for slot in short[:MAX_NAMED])
+        click.echo(f"\n{len(short)} slots ran out of tries: {named}{words.more(short, MAX_NAMED)}")
+        tries = f"--set tries={2 * max(slot['tries'] for slot in short)}"
+        again = f"{facts['command']} {tries}" if facts["command"] else f"synthgen run ... {tries}"
+        click.echo(f"finish them with more tries: {again}")
+    if failures:
+        click.echo(f"\n{len(failures)} shards failed:")
+        for entry in failures[:MAX_NAMED]:
+            click.echo(f"  shard {entry['shard']} ({entry['cause']}): {entry['message'].splitlines()[0]}")
+        if len(failures) > MAX_NAMED:
+            click.echo(f"  and {len(failures) - MAX_NAMED} more")
+        click.echo(f"tracebacks are in {Path(failures[0]['file']).parent}/")
+    if damaged:
+        numbers = ", ".join(map(str, damaged[:MAX_NAMED]))
+        click.echo(f"\n{len(damaged)} shards miss a file or have one of the wrong size: {numbers}")
+        click.echo(f"`synthgen verify {facts['folder']}` says which")
+    unfinished = failures or damaged or shards["done"] != shards["planned"] or not facts["sealed"]
+    if unfinished and not facts["complete"] and not facts["running"] and facts["command"]:
+        click.echo(f"\ngo on with: {facts['command']}")

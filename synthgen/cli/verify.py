@@ -1,0 +1,64 @@
+"""`synthgen verify DIR`: every file of a dataset against its hash."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+
+import click
+
+from synthgen import ledger
+from synthgen import verify as verification
+from synthgen.cli import options, words
+from synthgen.verify import Report
+
+MAX_NAMED = 20
+
+
+@click.command("verify")
+@options.folder_argument
+@options.json_option
+def command(folder: str, as_json: bool) -> int:
+    """Check every file of the dataset in DIR against the hash that was recorded when it was written.
+
+    Damaged shards are handed back: the next `synthgen run` of the same recipe renders them
+    again, to the same bytes. Exits with 0 if every file is as it was written, else with 1.
+    """
+    started = time.perf_counter()
+    if sys.stderr.isatty() and not as_json:
+        with click.progressbar(length=verification.total_bytes(folder), label="hashing", file=sys.stderr) as bar:
+            report = verification.verify(folder, tick=bar.update)
+    else:
+        report = verification.verify(folder)
+    if as_json:
+        click.echo(json.dumps({"ok": report.ok, **dataclasses.asdict(report)}, indent=1))
+    else:
+        _say(folder, report, time.perf_counter() - started)
+    return 0 if report.ok else 1
+
+
+def _say(folder: str, report: Report, seconds: float) -> None:
+    checked = f"{report.n_files} files of {report.n_shards} shards, {words.size(report.bytes)}"
+    click.echo(f"checked {checked} in {words.duration(seconds)}")
+    for finding in report.damaged[:MAX_NAMED]:
+        click.echo(f"{finding.problem}: {finding.path}")
+    if len(report.damaged) > MAX_NAMED:
+        click.echo(f"... and {len(report.damaged) - MAX_NAMED} more")
+    if report.unexpected:
+        named = ", ".join(report.unexpected[:MAX_NAMED])
+        click.echo(f"unexpected, no record names them: {named}{words.more(report.unexpected, MAX_NAMED)}")
+    for text in report.manifest[:MAX_NAMED]:
+        click.echo(f"manifest.json: {text}")
+    if report.ok:
+        click.echo(
+            "every file is as it was written" if report.sealed else "every file is as it was written; not sealed yet"
+        )
+        return
+    if report.set_aside:
+        numbers = ", ".join(map(str, report.set_aside[:MAX_NAMED]))
+        click.echo(f"shards handed back to be rendered again: {numbers}{words.more(report.set_aside, MAX_NAMED)}")
+    if report.set_aside or report.manifest:
+        command = ledger.read(folder).asked.get("command") or f"synthgen run RECIPE -o {folder}"
+        click.echo(f"mend it with: {command}")

@@ -1,0 +1,48 @@
+"""Words: how commands print counts, sizes, times and two-column tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def counts(by_name: Mapping[str, int], limit: int = 20) -> str:
+    """`cat 54, dog 20`; beyond `limit` names, how many more there are."""
+    shown = ", ".join(f"{name} {n}" for name, n in list(by_name.items())[:limit])
+    return shown + (f" and {len(by_name) - limit} more" if len(by_name) > limit else "")
+
+
+def more(items: Sequence[Any], shown: int) -> str:
+    """` and 3 more`, or nothing."""
+    return f" and {len(items) - shown} more" if len(items) > shown else ""
+
+
+def known(value: int | None) -> str:
+    return "an unknown number" if value is None else str(value)
+
+
+def size(n_bytes: float) -> str:
+    """`512 bytes`, `3.4 kB`, `12 MB`: powers of 1000, two digits at least."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "bytes" or n_bytes >= 10 else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `3 min 20 s` or `2 h 05 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
+
+
+def table(rows: Iterable[tuple[str, str]]) -> str:
+    """Name and value, aligned; rows without a value are left out."""
+    kept = [(name, value) for name, value in rows if value]
+    width = max((len(name) for name, _ in kept), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in kept)

@@ -1,0 +1,209 @@
+"""Loading: a rendered dataset as a Python sequence or stream that torch's DataLoader takes as it is."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from synthgen import ledger, records
+from synthgen.errors import StoreError, UsageError
+from synthgen.fields import Field
+from synthgen.streaming import Stream
+from synthgen.view import Sample, Transform, View, missing
+
+N_CACHED = 8
+
+
+@overload
+def load(
+    folder: str | Path,
+    split: str | None = None,
+    fields: Iterable[str] | None = None,
+    streaming: Literal[False] = False,
+    *,
+    transform: Transform | None = None,
+    allow_incomplete: bool = False,
+) -> Dataset: ...
+
+
+@overload
+def load(
+    folder: str | Path,
+    split: str | None = None,
+    fields: Iterable[str] | None = None,
+    *,
+    streaming: Literal[True],
+    transform: Transform | None = None,
+    allow_incomplete: bool = False,
+    seed: int | None = None,
+    buffer: int = 1000,
+    shard: tuple[int, int] = (0, 1),
+) -> Stream: ...
+
+
+def load(
+    folder: str | Path,
+    split: str | None = None,
+    fields: Iterable[str] | None = None,
+    streaming: bool = False,
+    *,
+    transform: Transform | None = None,
+    allow_incomplete: bool = False,
+    seed: int | None = None,
+    buffer: int = 1000,
+    shard: tuple[int, int] = (0, 1),
+) -> Dataset | Stream:
+    """Opens a dataset that `synthgen run` made.
+
+    A sample is a dict: `key` (str), `split` (str), every stored field by name (`image` is a
+    uint8 array of shape (height, width, channels), `label` an int, scores are floats), and `meta`
+    (the slot's index, the try, the seed and the condition). `label` indexes `.classes`.
+
+    Args:
+        split: one split such as "train"; None for all.
+        fields: names of the fields to decode; None for all.
+        streaming: False gives a sequence with random access, True a stream that reads shard by shard.
+        transform: called with each decoded image; what it returns stands in its place.
+        allow_incomplete: opens a dataset that is short or was never sealed, with the samples it has.
+        seed: of a stream: shuffles shards, and samples through `buffer`; None keeps the stored order.
+        buffer: of a stream: samples held in memory for shuffling.
+        shard: of a stream: (rank, world size); each rank gets its share of the samples.
+
+    Raises:
+        UsageError: no such folder, split or field.
+        StoreError: the dataset is incomplete (without `allow_incomplete`) or damaged.
+    """
+    book = ledger.read(folder)
+    if not allow_incomplete:
+        _refuse_incomplete(book)
+    view = View(book, split, None if fields is None else tuple(fields), transform)
+    if not streaming:
+        return Dataset(view)
+    if not 0 <= shard[0] < shard[1]:
+        raise UsageError(f"shard must be (rank, world size) with 0 <= rank < world size (got {shard})")
+    if "torch" in sys.modules:  # a DataLoader iterates only over what counts as its own kind of stream
+        sys.modules["torch"].utils.data.IterableDataset.register(Stream)
+    return Stream(view, seed, buffer, shard)
+
+
+def _refuse_incomplete(book: ledger.Ledger) -> None:
+    how = "Finish it with the same `synthgen run` command, or pass allow_incomplete=True to load what is there"
+    if book.manifest is None:
+        raise StoreError(f"{book.root} was never sealed: the run that writes it has not ended. {how}")
+    if not book.manifest["complete"]:
+        have, want = book.manifest["samples"], book.manifest["planned"]
+        raise StoreError(f"{book.root} is incomplete: it has {have} of {want} samples. {how}")
+    if book.unrecorded and book.store.commits.is_dir():
+        raise StoreError(f"{book.root}: damaged shards were handed back by `synthgen verify`. {how}")
+
+
+class Dataset:
+    """A sequence of samples with random access, in the order of their shards; safe in forked and spawned workers.
+
+    Attributes:
+        classes: names of the classes, by label id.
+        fields: the stored fields by name, with their types.
+        manifest: the content of manifest.json; None if the dataset was never sealed.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._ends = list(itertools.accumulate(file.n_samples for file in view.files))
+        self._cache: OrderedDict[int, Any] = OrderedDict()
+        self.classes = view.classes
+        self.fields: Mapping[str, Field] = view.schema
+        self.manifest = view.manifest
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, i: int) -> Sample:
+        """Sample `i`, counted from the end if negative.
+
+        Raises:
+            IndexError: there is no such sample.
+        """
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"sample {i} of {len(self)}")
+        i %= len(self)
+        n = bisect.bisect_right(self._ends, i)
+        file = self._view.files[n]
+        row = i - self._ends[n] + file.n_samples
+        try:
+            record = self._tar_record(n, row) if self._view.kind == "tar" else self._rows(n)[row]
+        except FileNotFoundError:
+            raise missing(file.path, self._view.root) from None
+        return self._view.decode(record, file.split)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """All samples in order; faster than indexing, because every file is read once."""
+        for file in self._view.files:
+            yield from self._view.read(file)
+
+    def __repr__(self) -> str:
+        split = f" split {self._view.split}," if self._view.split else ""
+        return f"<synthgen dataset {self._view.root}:{split} {len(self)} samples, fields {', '.join(self.fields)}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_cache": OrderedDict()}
+
+    def tries(self) -> Any:
+        """A pyarrow table with one row a try, accepted or not: key, condition, seed, scores, rule that rejected it."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        if not self._view.indexes:
+            return pa.table({})
+        table = pa.concat_tables([pq.read_table(path) for path in self._view.indexes])
+        return table if self._view.split is None else table.filter(pc.equal(table["split"], self._view.split))
+
+    def rejected(self) -> Any:
+        """The rows of `tries()` that a keep rule rejected."""
+        import pyarrow.compute as pc
+
+        table = self.tries()
+        return table.filter(pc.invert(table["accepted"])) if table.num_columns else table
+
+    def _tar_record(self, n: int, row: int) -> records.Record:
+        file = self._view.files[n]
+        offset, length = self._cached(n, self._read_places)[row]
+        with file.path.open("rb") as raw:
+            raw.seek(offset)
+            return records.tar_record(raw.read(length), self._view.schema)
+
+    def _rows(self, n: int) -> list[records.Record]:
+        def read(n: int) -> Any:
+            return list(records.parquet_records(self._view.files[n].path, self._view.schema))
+
+        rows: list[records.Record] = self._cached(n, read)
+        return rows
+
+    def _read_places(self, n: int) -> list[tuple[int, int]]:
+        """First byte and length of every sample of file `n`, from the shard's index."""
+        import pyarrow.parquet as pq
+
+        file = self._view.files[n]
+        index = next(path for path in self._view.indexes if path.name.endswith(f"shard-{file.shard:05d}.parquet"))
+        columns = ["split", "accepted", "tar_offset", "tar_length"]
+        rows = pq.read_table(index, columns=columns).to_pydict()
+        found = [
+            (offset, length)
+            for split, accepted, offset, length in zip(*(rows[name] for name in columns), strict=True)
+            if accepted and split == file.split
+        ]
+        return sorted(found)
+
+    def _cached(self, n: int, read: Callable[[int], Any]) -> Any:
+        """What `read` makes of file `n`; the last few are kept."""
+        if n not in self._cache:
+            self._cache[n] = read(n)
+            while len(self._cache) > N_CACHED:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(n)
+        return self._cache[n]
