@@ -1,0 +1,89 @@
+"""Puts the measures of a classification dataset together: what `synthgen evaluate` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from synthgen import loading
+from synthgen.errors import DataError
+from synthgen.evaluation.classification import Labelled, in_features, usefulness
+from synthgen.evaluation.probe import Budget
+from synthgen.models import folders
+from synthgen.training import data as real_data
+
+
+def evaluate(
+    folder: str,
+    real: str,
+    test: str | None,
+    judge: str | None,
+    n_seeds: int,
+    steps: int,
+    split: str,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """All measures as JSON values; percentages 0 to 100.
+
+    Raises:
+        DataError: the classes of the real data are not those of the dataset.
+    """
+    dataset = loading.load(folder, split=None if split == "all" else split)
+    classes = list(dataset.classes)
+    synthetic = stacked(dataset)
+    train_set, test_set = read_real(real, test, classes, synthetic.images.shape[1:])
+    accuracy = usefulness(
+        synthetic, train_set, test_set, len(classes), range(n_seeds), Budget(steps=steps), say
+    )
+    n_real = min(len(train_set), len(synthetic))
+    sizes = {"synthetic": len(synthetic), "real": n_real, "both": n_real + len(synthetic)}
+    found: dict[str, Any] = {
+        "dataset": dataset.manifest["digest"],
+        "n_test": len(test_set),
+        "seeds": n_seeds,
+        "steps": steps,
+        "accuracy": {
+            name: {
+                "n": sizes[name],
+                "mean": round(100 * spread.mean, 3),
+                "deviation": round(100 * spread.deviation, 3),
+                "values": [round(100 * value, 3) for value in spread.values],
+            }
+            for name, spread in accuracy.items()
+        },
+    }
+    if judge:
+        from synthgen.models import registry
+
+        place = folders.resolve(judge)
+        network = registry.load_network(place, "cpu")
+        found["judge"] = judge
+        found["fd_name"] = f"FD-task({folders.weights_sha256(place)[:8]})"
+        found["features"] = in_features(network, synthetic, train_set, test_set)
+    return found
+
+
+def stacked(dataset: Any) -> Labelled:
+    """A loaded dataset as arrays."""
+    samples = [dataset[i] for i in range(len(dataset))]
+    return Labelled(
+        np.stack([sample["image"] for sample in samples]), np.array([sample["label"] for sample in samples])
+    )
+
+
+def read_real(real: str, test: str | None, classes: list[str], shape: tuple[int, ...]) -> tuple[Labelled, Labelled]:
+    """Real training and test images in the dataset's size, with the dataset's class ids."""
+    train_images = real_data.read(real, split="train", resolution=shape[0], channels=shape[2])
+    test_images = real_data.read(test or real, split="test", resolution=shape[0], channels=shape[2])
+    return relabelled(train_images, classes, real), relabelled(test_images, classes, test or real)
+
+
+def relabelled(images: Any, classes: list[str], where: str) -> Labelled:
+    """Only the dataset's classes, under the dataset's ids; classes are matched by name."""
+    if not set(classes) <= set(images.classes):
+        raise DataError(f"{where} has the classes {list(images.classes)}; the dataset has {classes}")
+    ids = np.array([classes.index(name) if name in classes else -1 for name in images.classes])
+    labels = ids[images.labels]
+    return Labelled(images.images[labels >= 0], labels[labels >= 0])

@@ -1,0 +1,124 @@
+"""Model folders as files: finding one by name, reading its configuration, hashing its weights. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import ModelError
+from synthgen.protocols import Source
+
+STARTERS = Path(__file__).parent / "starters"
+PREFIX = "starter/"
+
+
+def list_starters() -> list[str]:
+    """Names of the models that ship with synthgen, such as `starter/fashion-mnist`."""
+    if not STARTERS.is_dir():
+        return []
+    return sorted(PREFIX + path.name for path in STARTERS.iterdir() if _index_path(path))
+
+
+def resolve(name: str) -> Path:
+    """The folder of `starter/<name>`, or of a local path.
+
+    Raises:
+        ModelError: there is no such folder, or it holds no model.
+    """
+    folder = STARTERS / name.removeprefix(PREFIX) if name.startswith(PREFIX) else Path(name)
+    if name.startswith(PREFIX) and name not in list_starters():
+        raise ModelError(f"no starter is called {name}; there are {', '.join(list_starters()) or 'none'}")
+    if not folder.is_dir():
+        raise ModelError(
+            f"model folder {name} does not exist; `synthgen train` makes one, and {', '.join(list_starters())} "
+            "come with synthgen"
+        )
+    if _index_path(folder) is None:
+        raise ModelError(f"{name} has neither a model_index.json nor a config.json; it is no diffusers folder")
+    return folder
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The folder's model_index.json (a pipeline) or config.json (a single network).
+
+    Raises:
+        ModelError: it is missing or no JSON object.
+    """
+    path = _index_path(folder)
+    if path is None:
+        raise ModelError(f"{folder} has neither a model_index.json nor a config.json")
+    return _read_json(path)
+
+
+def component_config(folder: Path, name: str) -> dict[str, Any]:
+    """The configuration of one component of a pipeline, such as `unet`. Raises ModelError if it is missing."""
+    return _read_json(folder / name / "config.json")
+
+
+def weights_sha256(folder: Path) -> str:
+    """sha256 over the names and bytes of all weights and configurations: what the model computes, not its card."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix in (".safetensors", ".json") and p.is_file())
+    paths = [path for path in paths if "training" not in path.relative_to(folder).parts]
+    stats = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
+    return _hash(folder, stats)
+
+
+@cache
+def _hash(folder: Path, stats: tuple[tuple[Path, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, size, _ in stats:
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0".encode())
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The front matter of the model card: license, datasets and so on; empty if there is no card."""
+    import yaml
+
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    parts = text.split("---\n", 2)
+    if len(parts) < 3 or parts[0].strip():
+        return {}
+    found = yaml.safe_load(parts[1])
+    return found if isinstance(found, dict) else {}
+
+
+def source(name: str) -> Source:
+    """What a dataset that was drawn with this model owes it: its name, hash and licence."""
+    folder = resolve(name)
+    card = read_card(folder)
+    return Source(
+        kind="model",
+        name=name if name.startswith(PREFIX) else folder.name,
+        sha256=weights_sha256(folder),
+        licence=str(card.get("license", "unknown")),
+        details={"datasets": card["datasets"]} if card.get("datasets") else {},
+    )
+
+
+def _index_path(folder: Path) -> Path | None:
+    for name in ("model_index.json", "config.json"):
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path} is missing; the model folder is incomplete") from None
+    except ValueError as error:
+        raise ModelError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} must hold a JSON object")
+    return found

@@ -1,0 +1,112 @@
+"""Diffusion objectives: what the network is trained to output, and the scheduler that samples from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EDMDPMSolverMultistepScheduler
+
+Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+P_MEAN, P_STD = -1.2, 1.2
+
+
+class Objective(Protocol):
+    """A loss on noisy images; `noise` and `levels` are standard normal, so they can be fixed for validation."""
+
+    def loss(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Weighted squared error of each sample, (B,).
+
+        Args:
+            network: maps (noisy input, time) to an output of the input's shape.
+            x: clean samples (B, ...), in [-1, 1].
+            levels: standard normal (B,), turned into noise levels.
+            noise: standard normal, shape of x.
+        """
+        ...
+
+    def sigma(self, levels: torch.Tensor) -> torch.Tensor:
+        """The ratio of noise to signal at each level, for reports."""
+        ...
+
+    def scheduler(self) -> Any:
+        """A diffusers scheduler that samples from a network trained with this loss."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edm:
+    """Preconditioned denoising at log-normal noise levels.
+
+    Source: Karras et al. 2022, "Elucidating the design space of diffusion-based generative models",
+    eq. 7-8 and table 1: with the weight 1 / c_out^2 the loss is a plain squared error on the output.
+    """
+
+    sigma_data: float
+    p_mean: float = P_MEAN
+    p_std: float = P_STD
+
+    def sigma(self, levels: torch.Tensor) -> torch.Tensor:
+        return (levels * self.p_std + self.p_mean).exp()
+
+    def loss(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        sigma = self.sigma(levels)
+        s = sigma.view(-1, *[1] * (x.ndim - 1))
+        total = s**2 + self.sigma_data**2
+        c_skip = self.sigma_data**2 / total
+        c_out = s * self.sigma_data / total.sqrt()
+        noisy = x + s * noise
+        output = network(noisy / total.sqrt(), sigma.log() / 4)
+        return (output - (x - c_skip * noisy) / c_out).square().flatten(1).mean(1)
+
+    def scheduler(self) -> EDMDPMSolverMultistepScheduler:
+        """DPM-Solver++ 2M on Karras et al.'s noise levels; its "epsilon" is the raw network output."""
+        return EDMDPMSolverMultistepScheduler(
+            sigma_min=0.002, sigma_max=80.0, sigma_data=self.sigma_data, rho=7.0, solver_order=2,
+            prediction_type="epsilon",
+        )
+
+
+class VPrediction:
+    """v-prediction on a cosine-free linear schedule rescaled to zero terminal SNR, min-SNR weights.
+
+    Source: Salimans & Ho 2022 (v); Lin et al. 2023, algorithm 1 (zero terminal SNR, trailing
+    steps); Hang et al. 2023, eq. 8 (min-SNR, here with gamma 5 for v: min(SNR, 5) / (SNR + 1)).
+    """
+
+    n_steps = 1000
+    gamma = 5.0
+
+    def __init__(self) -> None:
+        base = DDIMScheduler(
+            num_train_timesteps=self.n_steps, rescale_betas_zero_snr=True, prediction_type="v_prediction"
+        )
+        self._alphas_cumprod = base.alphas_cumprod.double()
+
+    def _times(self, levels: torch.Tensor) -> torch.Tensor:
+        """Uniform integer times, by the normal distribution function of the levels."""
+        uniform = torch.special.ndtr(levels.double())
+        return (uniform * self.n_steps).long().clamp(0, self.n_steps - 1)
+
+    def sigma(self, levels: torch.Tensor) -> torch.Tensor:
+        signal = self._alphas_cumprod[self._times(levels)]
+        return ((1 - signal) / signal.clamp_min(1e-8)).sqrt().float()
+
+    def loss(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        times = self._times(levels)
+        signal = self._alphas_cumprod[times.cpu()].to(x.device)
+        a = signal.sqrt().float().view(-1, *[1] * (x.ndim - 1))
+        b = (1 - signal).sqrt().float().view_as(a)
+        output = network(a * x + b * noise, times.to(x.device))
+        error = (output - (a * noise - b * x)).square().flatten(1).mean(1)
+        snr = signal / (1 - signal).clamp_min(1e-12)
+        weight = snr.clamp_max(self.gamma) / (snr + 1)
+        return error * weight.float().clamp_min(1e-3)
+
+    def scheduler(self) -> DPMSolverMultistepScheduler:
+        return DPMSolverMultistepScheduler(
+            num_train_timesteps=self.n_steps, prediction_type="v_prediction", rescale_betas_zero_snr=True,
+            timestep_spacing="trailing", solver_order=2, euler_at_final=True,
+        )

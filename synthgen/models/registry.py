@@ -1,0 +1,60 @@
+"""Which class a model folder is loaded with. The names on the left are written into saved models: never rename them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import ModelError
+from synthgen.models import folders
+
+PIPELINES: Mapping[str, str] = {
+    "ClassConditionalPipeline": "synthgen.models.class_conditional",
+}
+NETWORKS: Mapping[str, str] = {
+    "ImageClassifier": "synthgen.models.classifier",
+}
+
+
+def load_pipeline(folder: Path, device: str, dtype: Any) -> Any:
+    """The diffusion pipeline in `folder`, on `device`, in evaluation mode.
+
+    diffusers finds only its own pipeline classes by name, and loads others by running code that
+    stands beside the weights; here the class comes from the table above and from nowhere else.
+
+    Raises:
+        ModelError: the folder holds another kind of model, or its files cannot be read.
+    """
+    name = _class_name(folder, PIPELINES, "pipeline")
+    pipeline = _load(PIPELINES, name, folder, torch_dtype=dtype).to(device)
+    for component in pipeline.components.values():
+        if hasattr(component, "eval"):
+            component.eval()
+    return pipeline
+
+
+def load_network(folder: Path, device: str) -> Any:
+    """The single network in `folder` (a classifier, for instance), on `device`, in evaluation mode.
+
+    Raises:
+        ModelError: as for `load_pipeline`.
+    """
+    name = _class_name(folder, NETWORKS, "network")
+    return _load(NETWORKS, name, folder).to(device).eval()
+
+
+def _class_name(folder: Path, table: Mapping[str, str], kind: str) -> str:
+    name = str(folders.read_index(folder).get("_class_name"))
+    if name not in table:
+        raise ModelError(f"{folder} holds a {name}, which is no {kind} that synthgen loads; known: {', '.join(table)}")
+    return name
+
+
+def _load(table: Mapping[str, str], name: str, folder: Path, **options: Any) -> Any:
+    cls = getattr(importlib.import_module(table[name]), name)
+    try:
+        return cls.from_pretrained(str(folder), local_files_only=True, use_safetensors=True, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{folder} cannot be loaded as a {name}: {error}") from error

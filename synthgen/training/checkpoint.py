@@ -1,0 +1,81 @@
+"""Checkpoints: weights, averages and optimiser state as safetensors, complete or not there at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from synthgen.errors import ModelError
+from synthgen.training.ema import Ema
+
+KEEP = 2
+
+
+def save(folder: Path, step: int, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer, facts: Any) -> Path:
+    """Writes `folder/step-00001000/` in one rename and removes all but the last two checkpoints."""
+    target = folder / f"step-{step:08d}"
+    temporary = folder / f".{target.name}-{uuid.uuid4().hex}"
+    temporary.mkdir(parents=True)
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary / "model.safetensors")
+    save_file({k: v.contiguous() for k, v in ema.values.items()}, temporary / "ema.safetensors")
+    tensors: dict[str, torch.Tensor] = {}
+    scalars: dict[str, Any] = {}
+    for number, state in optimiser.state_dict()["state"].items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"{number}.{name}"] = value.contiguous()
+            else:
+                scalars[f"{number}.{name}"] = value
+    save_file(tensors, temporary / "optimiser.safetensors")
+    (temporary / "state.json").write_text(json.dumps({"step": step, "scalars": scalars, "facts": facts}))
+    for path in temporary.iterdir():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    if target.exists():
+        shutil.rmtree(target)
+    os.replace(temporary, target)
+    for old in sorted(folder.glob("step-*"))[:-KEEP]:
+        shutil.rmtree(old)
+    return target
+
+
+def latest(folder: Path) -> Path | None:
+    """The newest checkpoint; leftovers of interrupted writes are removed."""
+    for torn in folder.glob(".step-*"):
+        shutil.rmtree(torn)
+    found = sorted(folder.glob("step-*"))
+    return found[-1] if found else None
+
+
+def load(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer, facts: Any) -> int:
+    """Restores everything and returns the number of steps that are done.
+
+    Raises:
+        ModelError: the checkpoint belongs to other settings, or is damaged.
+    """
+    try:
+        state = json.loads((path / "state.json").read_text())
+        if state["facts"] != json.loads(json.dumps(facts)):
+            changed = sorted(k for k in facts if state["facts"].get(k) != json.loads(json.dumps(facts[k])))
+            raise ModelError(
+                f"{path} was made with other settings ({', '.join(changed)}); undo the change, "
+                "or train into another folder with -o"
+            )
+        model.load_state_dict(load_file(path / "model.safetensors"))
+        ema.values = load_file(path / "ema.safetensors")
+        per_parameter: dict[int, dict[str, Any]] = {}
+        for key, value in [*load_file(path / "optimiser.safetensors").items(), *state["scalars"].items()]:
+            number, _, name = key.partition(".")
+            per_parameter.setdefault(int(number), {})[name] = value
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"checkpoint {path} is damaged ({error}); remove that folder to go on from an earlier one") from error
+    optimiser.load_state_dict({"state": per_parameter, "param_groups": optimiser.state_dict()["param_groups"]})
+    return int(state["step"])

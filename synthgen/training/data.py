@@ -1,0 +1,247 @@
+"""Labelled images for training and evaluation: folders by class, idx files, Parquet, scikit-learn's digits."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen.errors import DataError
+
+Split = Literal["train", "test"]
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+DIGITS = "sklearn:digits"
+FASHION_CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+
+class DataConfig(BaseModel):
+    """Where labelled images come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str = Field(
+        description=f"A folder by class (or with train/ and test/ in it), a folder of idx files, a .parquet file, or {DIGITS}."
+    )
+    classes: list[str] | None = Field(default=None, description="Class names in id order, where the files have none.")
+    validation: float = Field(
+        default=0.05, gt=0, lt=1, description="Share of the training images that is held out for validation losses."
+    )
+    licence: str = Field(default="unknown", description="Licence of the data, for the model card.")
+    source: str = Field(default="", description="Where the data come from, for the model card.")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """Images uint8 (N, H, W, C) with class ids int64 (N,) and class names in id order."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+    def take(self, rows: np.ndarray) -> LabelledImages:
+        return LabelledImages(self.images[rows], self.labels[rows], self.classes)
+
+    def split(self, share: float, seed: int) -> tuple[LabelledImages, LabelledImages]:
+        """(rest, held out): the same share of every class is held out, at least one image of each."""
+        rng = np.random.default_rng(seed)
+        held = []
+        for cls in range(len(self.classes)):
+            rows = rng.permutation(np.flatnonzero(self.labels == cls))
+            if len(rows) < 2:
+                raise DataError(f"class `{self.classes[cls]}` has {len(rows)} images; at least 2 are needed")
+            held.append(rows[: max(1, round(share * len(rows)))])
+        mask = np.zeros(len(self.labels), dtype=bool)
+        mask[np.concatenate(held)] = True
+        return self.take(np.flatnonzero(~mask)), self.take(np.flatnonzero(mask))
+
+
+def read(
+    path: str,
+    split: Split = "train",
+    classes: Sequence[str] | None = None,
+    resolution: int | None = None,
+    channels: int | None = None,
+) -> LabelledImages:
+    """Reads one split of a labelled image set.
+
+    Args:
+        split: "train" or "test". A set that has no test split of its own has only "train".
+        resolution: side to resize to; by default the side of the first image, which must be square.
+        channels: 1 or 3; by default 1 if the first image is grey, else 3.
+
+    Raises:
+        DataError: names the file, and what is accepted.
+    """
+    if path == DIGITS:
+        raw, labels, names = _digits(split)
+        return LabelledImages(_resized(raw, resolution, channels), labels, names)
+    place = Path(path)
+    if place.is_file() and place.suffix == ".parquet":
+        return _parquet(place, classes, resolution, channels)
+    if not place.is_dir():
+        raise DataError(f"{path}: no such folder; a folder by class, idx files, a .parquet file or {DIGITS} is accepted")
+    if list(place.glob("*-ubyte*")):
+        raw, labels = _idx(place, split)
+        names = tuple(classes or (FASHION_CLASSES if "fashion" in place.name else map(str, range(int(labels.max()) + 1))))
+        if int(labels.max()) >= len(names):
+            raise DataError(f"{path}: has the label {labels.max()}, and only {len(names)} class names were given")
+        return LabelledImages(_resized(raw, resolution, channels), labels, names)
+    if (place / split).is_dir():
+        place = place / split
+    elif split == "test":
+        raise DataError(f"{path}: has no folder `test`; name the test images on their own")
+    return _folder(place, resolution, channels)
+
+
+def _digits(split: Split) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """scikit-learn's 1,797 digits of 8x8; every fifth is the test split."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = np.round(found.images * (255 / 16)).astype(np.uint8)[..., None]
+    rows = np.arange(len(images)) % 5 == 4
+    rows = rows if split == "test" else ~rows
+    return images[rows], found.target[rows].astype(np.int64), tuple(map(str, range(10)))
+
+
+def _idx(folder: Path, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """The pair of idx files of a split, as MNIST names them: train-* or t10k-*."""
+    prefix = "train" if split == "train" else "t10k"
+    images = _idx_file(folder, f"{prefix}-images-idx3-ubyte")
+    labels = _idx_file(folder, f"{prefix}-labels-idx1-ubyte")
+    if len(images) != len(labels):
+        raise DataError(f"{folder}: {len(images)} images and {len(labels)} labels in the {split} files")
+    return images[..., None] if images.ndim == 3 else images, labels.astype(np.int64)
+
+
+def _idx_file(folder: Path, name: str) -> np.ndarray:
+    """One idx file, gzipped or not. Source: LeCun et al., the MNIST file format."""
+    path = next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+    if path is None:
+        raise DataError(f"{folder}: {name}(.gz) is missing")
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        zero, kind, n_dims = struct.unpack(">HBB", raw[:4])
+        shape = struct.unpack(f">{n_dims}I", raw[4 : 4 + 4 * n_dims])
+        if zero != 0 or kind != 8:
+            raise ValueError("it does not start like an idx file of bytes")
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_dims).reshape(shape)
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise DataError(f"{path}: is no readable idx file: {error}") from None
+
+
+def _folder(place: Path, resolution: int | None, channels: int | None) -> LabelledImages:
+    """A folder of images by class; the classes are the subfolders' names, sorted."""
+    names = sorted(p.name for p in place.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not names:
+        raise DataError(f"{place}: has no subfolders; images must lie in one folder a class, as {place}/cat/1.png")
+    images: list[np.ndarray] = []
+    labels: list[int] = []
+    size = resolution
+    for label, name in enumerate(names):
+        files = sorted(p for p in (place / name).rglob("*") if p.suffix.lower() in SUFFIXES)
+        if not files:
+            raise DataError(f"{place / name}: has no images ({', '.join(sorted(SUFFIXES))})")
+        for path in files:
+            picture = decode(path.read_bytes(), str(path), channels)
+            size, channels = size or _square(picture, str(path)), picture.shape[2]
+            images.append(resize(picture, size))
+            labels.append(label)
+    return LabelledImages(np.stack(images), np.array(labels, dtype=np.int64), tuple(names))
+
+
+def _parquet(
+    path: Path, classes: Sequence[str] | None, resolution: int | None, channels: int | None
+) -> LabelledImages:
+    """A Parquet file with an `image` column (bytes, or a struct with bytes) and a `label` column."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    if not {"image", "label"} <= set(table.column_names):
+        raise DataError(f"{path}: needs the columns `image` and `label`, has {', '.join(table.column_names)}")
+    names: Any = classes or _names_in_metadata(table.schema.metadata or {})
+    labels_raw = table["label"].to_pylist()
+    if names is None:
+        names = sorted({str(label) for label in labels_raw})
+        labels_raw = [names.index(str(label)) for label in labels_raw]
+    images: list[np.ndarray] = []
+    size = resolution
+    for row, cell in enumerate(table["image"].to_pylist()):
+        picture = decode(cell["bytes"] if isinstance(cell, dict) else cell, f"{path}: row {row}", channels)
+        size, channels = size or _square(picture, f"{path}: row {row}"), picture.shape[2]
+        images.append(resize(picture, size))
+    return LabelledImages(np.stack(images), np.array(labels_raw, dtype=np.int64), tuple(names))
+
+
+def _names_in_metadata(metadata: dict[bytes, bytes]) -> list[str] | None:
+    import json
+
+    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    names: list[str] | None = features.get("label", {}).get("names")
+    return names
+
+
+def decode(raw: bytes, name: str, channels: int | None = None) -> np.ndarray:
+    """A picture file as uint8 (H, W, C): transparency on white, palettes resolved, 16 bits scaled to 8.
+
+    Raises:
+        DataError: names the file.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(raw)) as picture:
+            picture.load()
+            found: Any = picture
+            if found.mode in ("I;16", "I;16B", "I", "F"):
+                deep = np.asarray(found, dtype=np.float64)
+                found = Image.fromarray((deep * (255 / (65535 if deep.max() > 255 else 255))).astype(np.uint8))
+            if found.mode in ("RGBA", "LA", "PA") or "transparency" in found.info:
+                found = found.convert("RGBA")
+                found = Image.alpha_composite(Image.new("RGBA", found.size, "white"), found)
+            wanted = channels or (1 if picture.mode in ("1", "L", "LA", "I;16", "I;16B", "I", "F") else 3)
+            array = np.asarray(found.convert("L" if wanted == 1 else "RGB"))
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{name}: is no readable picture: {error}") from None
+    return array[..., None] if array.ndim == 2 else array
+
+
+def resize(picture: np.ndarray, side: int) -> np.ndarray:
+    """The picture cut to its central square and scaled to `side`, uint8 (side, side, C)."""
+    from PIL import Image
+
+    height, width, channels = picture.shape
+    if height == width == side:
+        return picture
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    square = picture[top : top + short, left : left + short]
+    image = Image.fromarray(square[..., 0] if channels == 1 else square)
+    array = np.asarray(image.resize((side, side), Image.Resampling.LANCZOS))
+    return array[..., None] if channels == 1 else array
+
+
+def _square(picture: np.ndarray, name: str) -> int:
+    height, width = picture.shape[:2]
+    if height != width:
+        raise DataError(f"{name}: is {width} x {height}; set `resolution`, and images are cut to squares of that side")
+    return int(height)
+
+
+def _resized(images: np.ndarray, resolution: int | None, channels: int | None) -> np.ndarray:
+    """Arrays that are in memory already, in the size and channels asked for."""
+    if resolution and resolution != images.shape[1]:
+        images = np.stack([resize(image, resolution) for image in images])
+    if channels == 3 and images.shape[3] == 1:
+        images = np.repeat(images, 3, axis=3)
+    return images
+
+

@@ -1,0 +1,125 @@
+"""What a training shows of itself: a progress bar, losses as JSON lines, TensorBoard, a plot and picture grids."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import click
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+EVERY_S = 15.0
+
+
+class Monitor:
+    """Writes to `folder`: losses.jsonl, losses.png, samples-<step>.png and tensorboard/.
+
+    On a terminal it shows a progress bar, on a pipe a plain line now and then, and nothing if quiet.
+    """
+
+    def __init__(self, folder: Path, quiet: bool) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder = folder
+        self.quiet = quiet
+        folder.mkdir(parents=True, exist_ok=True)
+        self._board = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+        self._bar: Progress | None = None
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Monitor:
+        if not self.quiet and sys.stderr.isatty():
+            from rich.console import Console
+
+            self._bar = Progress(
+                TextColumn("step"), MofNCompleteColumn(), BarColumn(), TextColumn("loss {task.fields[loss]:.4f}"),
+                TimeRemainingColumn(), console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task("train", total=None, loss=float("nan"))
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._board.close()  # type: ignore[no-untyped-call]
+
+    def on_step(self, done: int, total: int, loss: float) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, loss=loss)
+        elif not self.quiet and (time.monotonic() - self._said > EVERY_S or done == total):
+            self._said = time.monotonic()
+            click.echo(f"step {done} of {total}, loss {loss:.4f}", err=True)
+
+    def record(self, step: int, numbers: Mapping[str, float]) -> None:
+        """One line of losses.jsonl, the same numbers in TensorBoard, and the plot drawn again.
+
+        A training that was killed after writing a line and goes on from before it writes it again: the last counts.
+        """
+        with open(self.folder / "losses.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in numbers.items()}}) + "\n")
+        for name, value in numbers.items():
+            self._board.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+        if not self.quiet:
+            text = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            (self._bar.console.print if self._bar else lambda t: click.echo(t, err=True))(f"step {step}: {text}")
+        plot_losses(read_losses(self.folder), self.folder / "losses.png")
+
+    def pictures(self, step: int, images: np.ndarray, n_columns: int) -> None:
+        """A grid of uint8 images (N, H, W, C), row by row, as samples-<step>.png and in TensorBoard."""
+        sheet = grid(images, n_columns)
+        save_png(sheet, self.folder / f"samples-{step:06d}.png", scale=max(1, 64 // images.shape[1]))
+        self._board.add_image("samples", sheet, step, dataformats="HWC")  # type: ignore[no-untyped-call]
+
+
+def read_losses(folder: Path) -> list[dict[str, float]]:
+    """The lines of losses.jsonl by step, the last of each step."""
+    try:
+        lines = (folder / "losses.jsonl").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    by_step = {entry["step"]: entry for entry in map(json.loads, lines)}
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def plot_losses(entries: list[dict[str, float]], path: Path) -> None:
+    """Every recorded loss over the steps, as one PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    names = [name for name in entries[-1] if "loss" in name] if entries else []
+    for name in names:
+        points = [(entry["step"], entry[name]) for entry in entries if name in entry]
+        axes.plot(*zip(*points, strict=True), marker="." if len(points) < 30 else None, label=name)
+    axes.set(xlabel="step", ylabel="loss", yscale="log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize="small", ncols=2)
+    figure.savefig(path, dpi=120)
+
+
+def grid(images: np.ndarray, n_columns: int, gap_px: int = 1) -> np.ndarray:
+    """Images (N, H, W, C) side by side with white gaps, uint8 (H', W', C)."""
+    n, height, width, channels = images.shape
+    n_rows = -(-n // n_columns)
+    shape = (n_rows * (height + gap_px) + gap_px, n_columns * (width + gap_px) + gap_px, channels)
+    sheet = np.full(shape, 255, dtype=np.uint8)
+    for i, image in enumerate(images):
+        top, left = (gap_px + k * (s + gap_px) for k, s in zip(divmod(i, n_columns), (height, width), strict=True))
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def save_png(array: np.ndarray, path: Path, scale: int = 1) -> None:
+    """uint8 (H, W, C) as a PNG, every pixel a square of `scale`."""
+    from PIL import Image
+
+    image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+    image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST).save(path)
