@@ -61,12 +61,12 @@ def main() -> None:
 def efficiency(clock: Clock, n_workers: int, seconds: float) -> dict[str, float]:
     """Ideal over measured time for the shards that ended after every worker was warm."""
     seen: set[str] = set()
-    for i, (_, worker) in enumerate(clock.times):
-        seen.add(worker)
-        if len(seen) == n_workers:
-            break
-    warm = clock.times[i][0]
-    n_left = len(clock.times) - i - 1
+    n_warm = 0
+    while len(seen) < n_workers:
+        seen.add(clock.times[n_warm][1])
+        n_warm += 1
+    warm = clock.times[n_warm - 1][0]
+    n_left = len(clock.times) - n_warm
     took = clock.times[-1][0] - warm
     ideal = n_left * seconds / n_workers
     return {"shards": n_left, "ideal_s": round(ideal, 3), "took_s": round(took, 3), "ratio": round(ideal / took, 4)}

@@ -59,9 +59,7 @@ def bare(prepared: api.Prepared) -> tuple[float, float]:
         slots = plan.slots(shard)
         for start in range(0, len(slots), plan.recipe.batch_size):
             batch = slots[start : start + plan.recipe.batch_size]
-            plan.parts.sampler.sample(
-                batch, [seeds.seed_of(plan.recipe.seed, "sampler", slot.index) for slot in batch]
-            )
+            plan.parts.sampler.sample(batch, [seeds.seed_of(plan.recipe.seed, "sampler", slot.index) for slot in batch])
     return time.perf_counter() - wall, time.process_time() - cpu
 
 

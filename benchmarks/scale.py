@@ -1,4 +1,4 @@
-"""How the driver scales: resuming 10,000 shards with 90 % done, memory from 10^3 to 10^6 samples, time to the first shard."""
+"""How the driver scales: resume of 10,000 shards, memory from 10^3 to 10^6 samples, time to the first shard."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def fake_commits(folder: Path, plan, n_shards: int) -> None:  # type: ignore[no-
         files = []
         for path, kind in ((store.data_path("train", shard, "tar"), "tar"), (store.index_path(shard), "index")):
             (folder / path).write_bytes(b"x")
-            files.append(ShardFile(path, kind, "train" if kind == "tar" else "", 50, 1, "0" * 64, f"gone-{shard}-{kind}"))
+            files.append(
+                ShardFile(path, kind, "train" if kind == "tar" else "", 50, 1, "0" * 64, f"gone-{shard}-{kind}")
+            )
         record = Commit(plan.digest, shard, 50, 50, 50, {}, {"a": 25, "b": 25}, [], "0" * 16, files)
         store.commit_path(shard).write_bytes(record.to_json())
 

@@ -14,7 +14,9 @@ from synthgen.cli import options
 @options.folder_argument
 @click.option("--real", required=True, metavar="DATA", help="Real training data: a folder by class, or idx files.")
 @click.option("--test", metavar="DATA", help="Real test data, if it is not part of --real.")
-@click.option("--judge", metavar="MODEL", help="A classifier that took no part in making the data, for feature measures.")
+@click.option(
+    "--judge", metavar="MODEL", help="A classifier that took no part in making the data, for feature measures."
+)
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Repeats of every training.")
 @click.option("--steps", type=click.IntRange(min=1), default=2000, show_default=True, help="Training steps of each.")
 @click.option("--split", default="train", show_default=True, help="Split of the dataset to train on; `all` for all.")
@@ -39,14 +41,13 @@ def table(found: dict[str, Any]) -> str:
     """The measures as text for people."""
     lines = [f"accuracy on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
     for name, values in found["accuracy"].items():
-        lines.append(
-            f"  trained on {values['n']:>6} {name:<9} {values['mean']:6.2f} +- {values['deviation']:.2f} %"
-        )
+        lines.append(f"  trained on {values['n']:>6} {name:<9} {values['mean']:6.2f} +- {values['deviation']:.2f} %")
     if "features" in found:
         f = found["features"]
         lines += [
             f"in the features of {found['judge']}:",
-            f"  labels that it shares  {100 * f['agreement']:6.2f} %  (real test images: {100 * f['agreement_test']:.2f} %)",
+            f"  labels that it shares  {100 * f['agreement']:6.2f} %  (real test images: "
+            f"{100 * f['agreement_test']:.2f} %)",
             f"  {found['fd_name']}  {f['fd']:6.2f}    (real test images: {f['fd_floor']:.2f})",
             f"  coverage               {f['coverage']:6.3f}    (real test images: {f['coverage_test']:.3f})",
             f"  distance to nearest training image, over that of test images: {f['nearest_ratio']:.3f}",

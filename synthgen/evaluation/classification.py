@@ -38,9 +38,7 @@ class Labelled:
         return Labelled(self.images[picked], self.labels[picked])
 
     def join(self, other: Labelled) -> Labelled:
-        return Labelled(
-            np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels])
-        )
+        return Labelled(np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels]))
 
 
 @dataclass(frozen=True, slots=True)

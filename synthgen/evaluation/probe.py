@@ -75,7 +75,7 @@ def train(images: np.ndarray, labels: np.ndarray, n_classes: int, seed: int, bud
             at += budget.batch_size
             loss = F.cross_entropy(model(shifted(x_all[picked], budget.shift_px)), y_all[picked])
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
     return model.eval()

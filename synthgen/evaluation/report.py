@@ -34,13 +34,11 @@ def evaluate(
     classes = list(dataset.classes)
     synthetic = stacked(dataset)
     train_set, test_set = read_real(real, test, classes, synthetic.images.shape[1:])
-    accuracy = usefulness(
-        synthetic, train_set, test_set, len(classes), range(n_seeds), Budget(steps=steps), say
-    )
+    accuracy = usefulness(synthetic, train_set, test_set, len(classes), range(n_seeds), Budget(steps=steps), say)
     n_real = min(len(train_set), len(synthetic))
     sizes = {"synthetic": len(synthetic), "real": n_real, "both": n_real + len(synthetic)}
     found: dict[str, Any] = {
-        "dataset": dataset.manifest["digest"],
+        "dataset": (dataset.manifest or {}).get("digest"),
         "n_test": len(test_set),
         "seeds": n_seeds,
         "steps": steps,

@@ -91,9 +91,7 @@ class ClassConditionalPipeline(DiffusionPipeline):
         images = F.pixel_shuffle(x.float(), self.config.patch_size).div(2).add(0.5).clamp(0, 1)
         return ImagePipelineOutput(images=as_output(images, output_type))
 
-    def _guided(
-        self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor, guidance: torch.Tensor
-    ) -> torch.Tensor:
+    def _guided(self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor, guidance: torch.Tensor) -> torch.Tensor:
         """The network's output, extrapolated from no class to the class.
 
         Every scheduler's denoised image is affine in the output at a given x and t, with the same

@@ -32,7 +32,7 @@ class Residual(nn.Module):
         return out.relu()
 
 
-class ImageClassifier(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class ImageClassifier(ModelMixin, ConfigMixin):
     """A small CNN for images of one size.
 
     Args:

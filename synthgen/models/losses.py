@@ -64,7 +64,11 @@ class Edm:
     def scheduler(self) -> EDMDPMSolverMultistepScheduler:
         """DPM-Solver++ 2M on Karras et al.'s noise levels; its "epsilon" is the raw network output."""
         return EDMDPMSolverMultistepScheduler(
-            sigma_min=0.002, sigma_max=80.0, sigma_data=self.sigma_data, rho=7.0, solver_order=2,
+            sigma_min=0.002,
+            sigma_max=80.0,
+            sigma_data=self.sigma_data,
+            rho=7.0,
+            solver_order=2,
             prediction_type="epsilon",
         )
 
@@ -107,6 +111,10 @@ class VPrediction:
 
     def scheduler(self) -> DPMSolverMultistepScheduler:
         return DPMSolverMultistepScheduler(
-            num_train_timesteps=self.n_steps, prediction_type="v_prediction", rescale_betas_zero_snr=True,
-            timestep_spacing="trailing", solver_order=2, euler_at_final=True,
+            num_train_timesteps=self.n_steps,
+            prediction_type="v_prediction",
+            rescale_betas_zero_snr=True,
+            timestep_spacing="trailing",
+            solver_order=2,
+            euler_at_final=True,
         )

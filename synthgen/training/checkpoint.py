@@ -76,6 +76,8 @@ def load(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimize
             number, _, name = key.partition(".")
             per_parameter.setdefault(int(number), {})[name] = value
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"checkpoint {path} is damaged ({error}); remove that folder to go on from an earlier one") from error
+        raise ModelError(
+            f"checkpoint {path} is damaged ({error}); remove that folder to go on from an earlier one"
+        ) from error
     optimiser.load_state_dict({"state": per_parameter, "param_groups": optimiser.state_dict()["param_groups"]})
     return int(state["step"])

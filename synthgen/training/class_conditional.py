@@ -55,7 +55,9 @@ class ClassConditionalTrainer:
         data: DataConfig = Field(description="Labelled images.")
         resolution: int | None = Field(default=None, ge=4, description="Side of the images; by default as they are.")
         network: NetworkConfig = Field(default=NetworkConfig(), description="Shape of the UNet.")
-        objective: Literal["edm", "v-prediction"] = Field(default="edm", description="What the network learns to output.")
+        objective: Literal["edm", "v-prediction"] = Field(
+            default="edm", description="What the network learns to output."
+        )
         label_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
         )
@@ -103,8 +105,8 @@ class ClassConditionalTrainer:
             "seed": seed,
         }
         use = (
-            f"Draws {images.images.shape[1]} x {images.images.shape[2]} images of {len(images.classes)} classes. In a recipe: "
-            "`sampler: {use: class-conditional, model: <this folder>}`."
+            f"Draws {images.images.shape[1]} x {images.images.shape[2]} images of {len(images.classes)} classes. "
+            "In a recipe: `sampler: {use: class-conditional, model: <this folder>}`."
         )
         text = output.card(out.name, config.data, training, settings, scores, use)
         return output.finish(out, lambda folder: pipeline.to("cpu").save_pretrained(folder), text)
@@ -128,9 +130,7 @@ class _Task:
         self.precision = choose_precision(config.precision, device)
         self.images = torch.from_numpy(np.ascontiguousarray(training.images))
         self.labels = torch.from_numpy(training.labels)
-        self.objective: Objective = (
-            Edm(sigma_data(training.images)) if config.objective == "edm" else VPrediction()
-        )
+        self.objective: Objective = Edm(sigma_data(training.images)) if config.objective == "edm" else VPrediction()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = unet(config.network, training.images.shape[1:], len(self.classes)).to(device)
@@ -181,7 +181,10 @@ class _Task:
             rows.append((levels, self._loss(model, x, labels, levels, noise).cpu()))
         levels, losses = (torch.cat(parts) for parts in zip(*rows, strict=True))
         found = {"validation loss": float(losses.mean())}
-        edges = [-torch.inf, *[(a + b) / 2 for a, b in zip(list(BANDS.values()), list(BANDS.values())[1:], strict=False)]]
+        edges = [
+            -torch.inf,
+            *[(a + b) / 2 for a, b in zip(list(BANDS.values()), list(BANDS.values())[1:], strict=False)],
+        ]
         for (name, _), low, high in zip(BANDS.items(), edges, [*edges[1:], torch.inf], strict=True):
             inside = (levels >= low) & (levels < high)
             if bool(inside.any()):

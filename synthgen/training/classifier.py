@@ -33,11 +33,15 @@ class ClassifierTrainer:
 
         data: DataConfig = Field(description="Labelled images.")
         resolution: int | None = Field(default=None, ge=4, description="Side of the images; by default as they are.")
-        kind: Literal["plain", "resnet"] = Field(default="plain", description="Stacked convolutions, or with shortcuts.")
+        kind: Literal["plain", "resnet"] = Field(
+            default="plain", description="Stacked convolutions, or with shortcuts."
+        )
         widths: list[int] = Field(default=[32, 64, 128], min_length=1, description="Channels of each stage.")
         shift_px: int = Field(default=2, ge=0, description="Images are moved by up to this many pixels both ways.")
         flip: bool = Field(default=False, description="Mirror images at random; only if left and right mean nothing.")
-        label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of the label spread over all classes.")
+        label_smoothing: float = Field(
+            default=0.0, ge=0, lt=1, description="Share of the label spread over all classes."
+        )
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -73,9 +77,10 @@ class ClassifierTrainer:
             "shift": f"{config.shift_px} px",
             "seed": seed,
         }
+        height, width = images.images.shape[1:3]
         use = (
-            f"Classifies {images.images.shape[1]} x {images.images.shape[2]} images into {len(images.classes)} classes. In a "
-            "recipe: `scorers: [{use: agreement, model: <this folder>}]`."
+            f"Classifies {height} x {width} images into {len(images.classes)} classes. "
+            "In a recipe: `scorers: [{use: agreement, model: <this folder>}]`."
         )
         text = output.card(out.name, config.data, training, settings, scores, use)
         return output.finish(out, lambda folder: network.to("cpu").save_pretrained(folder), text)

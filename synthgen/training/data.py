@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,8 @@ class DataConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     path: str = Field(
-        description=f"A folder by class (or with train/ and test/ in it), a folder of idx files, a .parquet file, or {DIGITS}."
+        description="A folder by class (or with train/ and test/ in it), a folder of idx files, a .parquet file, "
+        f"or {DIGITS}."
     )
     classes: list[str] | None = Field(default=None, description="Class names in id order, where the files have none.")
     validation: float = Field(
@@ -87,10 +88,14 @@ def read(
     if place.is_file() and place.suffix == ".parquet":
         return _parquet(place, classes, resolution, channels)
     if not place.is_dir():
-        raise DataError(f"{path}: no such folder; a folder by class, idx files, a .parquet file or {DIGITS} is accepted")
+        raise DataError(
+            f"{path}: no such folder; a folder by class, idx files, a .parquet file or {DIGITS} is accepted"
+        )
     if list(place.glob("*-ubyte*")):
         raw, labels = _idx(place, split)
-        names = tuple(classes or (FASHION_CLASSES if "fashion" in place.name else map(str, range(int(labels.max()) + 1))))
+        names = tuple(
+            classes or (FASHION_CLASSES if "fashion" in place.name else map(str, range(int(labels.max()) + 1)))
+        )
         if int(labels.max()) >= len(names):
             raise DataError(f"{path}: has the label {labels.max()}, and only {len(names)} class names were given")
         return LabelledImages(_resized(raw, resolution, channels), labels, names)
@@ -158,9 +163,7 @@ def _folder(place: Path, resolution: int | None, channels: int | None) -> Labell
     return LabelledImages(np.stack(images), np.array(labels, dtype=np.int64), tuple(names))
 
 
-def _parquet(
-    path: Path, classes: Sequence[str] | None, resolution: int | None, channels: int | None
-) -> LabelledImages:
+def _parquet(path: Path, classes: Sequence[str] | None, resolution: int | None, channels: int | None) -> LabelledImages:
     """A Parquet file with an `image` column (bytes, or a struct with bytes) and a `label` column."""
     import pyarrow.parquet as pq
 
@@ -243,5 +246,3 @@ def _resized(images: np.ndarray, resolution: int | None, channels: int | None) -
     if channels == 3 and images.shape[3] == 1:
         images = np.repeat(images, 3, axis=3)
     return images
-
-

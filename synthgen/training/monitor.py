@@ -28,7 +28,7 @@ class Monitor:
         self.folder = folder
         self.quiet = quiet
         folder.mkdir(parents=True, exist_ok=True)
-        self._board = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(folder / "tensorboard"))
         self._bar: Progress | None = None
         self._said = time.monotonic()
 
@@ -37,8 +37,12 @@ class Monitor:
             from rich.console import Console
 
             self._bar = Progress(
-                TextColumn("step"), MofNCompleteColumn(), BarColumn(), TextColumn("loss {task.fields[loss]:.4f}"),
-                TimeRemainingColumn(), console=Console(stderr=True),
+                TextColumn("step"),
+                MofNCompleteColumn(),
+                BarColumn(),
+                TextColumn("loss {task.fields[loss]:.4f}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
             )
             self._task = self._bar.add_task("train", total=None, loss=float("nan"))
             self._bar.start()
@@ -47,7 +51,7 @@ class Monitor:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.stop()
-        self._board.close()  # type: ignore[no-untyped-call]
+        self._board.close()
 
     def on_step(self, done: int, total: int, loss: float) -> None:
         if self._bar is not None:
@@ -64,7 +68,7 @@ class Monitor:
         with open(self.folder / "losses.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in numbers.items()}}) + "\n")
         for name, value in numbers.items():
-            self._board.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self._board.add_scalar(name, value, step)
         if not self.quiet:
             text = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             (self._bar.console.print if self._bar else lambda t: click.echo(t, err=True))(f"step {step}: {text}")
@@ -74,7 +78,7 @@ class Monitor:
         """A grid of uint8 images (N, H, W, C), row by row, as samples-<step>.png and in TensorBoard."""
         sheet = grid(images, n_columns)
         save_png(sheet, self.folder / f"samples-{step:06d}.png", scale=max(1, 64 // images.shape[1]))
-        self._board.add_image("samples", sheet, step, dataformats="HWC")  # type: ignore[no-untyped-call]
+        self._board.add_image("samples", sheet, step, dataformats="HWC")
 
 
 def read_losses(folder: Path) -> list[dict[str, float]]:

@@ -38,7 +38,12 @@ def finish(out: Path, save: Callable[[Path], Any], card: str) -> Path:
 
 
 def card(
-    title: str, data: DataConfig, images: LabelledImages, settings: Mapping[str, Any], scores: Mapping[str, Any], use: str
+    title: str,
+    data: DataConfig,
+    images: LabelledImages,
+    settings: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    use: str,
 ) -> str:
     """A model card: front matter for machines, then what it was made from and how well it does."""
     import yaml
@@ -83,8 +88,8 @@ def card(
         "",
         "## Limits",
         "",
-        f"It knows these {len(images.classes)} classes at this size and nothing else, and repeats whatever is missing, rare or "
-        "wrong in its training data.",
+        f"It knows these {len(images.classes)} classes at this size and nothing else, and repeats whatever is missing, "
+        "rare or wrong in its training data.",
         "",
     ]
     return "\n".join(lines)
