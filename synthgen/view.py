@@ -56,14 +56,17 @@ class View:
             sample[name] = self.transform(value) if self.transform and isinstance(kind, Image) else value
         return sample | {"meta": record["meta"]}
 
-    def read(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[Sample]:
-        """Samples of a file in order."""
+    def stored(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[records.Record]:
+        """Samples of a file in order, in stored form."""
         reader = records.tar_records if self.kind == "tar" else records.parquet_records
         try:
-            for record in reader(file.path, self.schema, skip, count):
-                yield self.decode(record, file.split)
+            yield from reader(file.path, self.schema, skip, count)
         except FileNotFoundError:
             raise missing(file.path, self.root) from None
+
+    def read(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[Sample]:
+        """Samples of a file in order, decoded."""
+        return (self.decode(record, file.split) for record in self.stored(file, skip, count))
 
 
 def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, list[Path]]:

@@ -31,7 +31,11 @@ def size(n_bytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `3 min 20 s` or `2 h 05 min`."""
+    """`20 ms`, `4.5 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
+    if seconds < 0.001:
+        return "under 1 ms"
+    if seconds < 0.1:
+        return f"{1000 * seconds:.2g} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:

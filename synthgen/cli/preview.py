@@ -1,0 +1,106 @@
+"""`synthgen preview`: a few samples as one picture."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from synthgen import api, environment, ledger
+from synthgen.cli import options, words
+from synthgen.errors import StoreError, UsageError
+from synthgen.executors.choose import default_workers
+from synthgen.executors.worker import use_one_thread
+from synthgen.report import preview, sheet
+from synthgen.report.preview import Drawn, Groups
+
+
+@click.command("preview")
+@click.argument("target", metavar="RECIPE|DIR", type=click.Path())
+@click.option("-o", "--out", metavar="FILE", help="The picture to write; by default <name>-preview.png.")
+@click.option(
+    "--samples", type=click.IntRange(1, 2000), metavar="N", help="How many samples; by default a few a class."
+)
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Which samples of a dataset are shown.")
+@options.set_option
+@options.plugin_option
+@options.device_option
+def command(
+    target: str,
+    out: str | None,
+    samples: int | None,
+    seed: int,
+    overrides: tuple[str, ...],
+    plugin_files: tuple[str, ...],
+    device: str,
+) -> None:
+    """Put a few samples of a recipe, or of a finished dataset, into one picture.
+
+    For a RECIPE, the first try of each slot is drawn as `synthgen run` would draw it, and tries
+    that a keep rule would reject are framed in red. Nothing but the picture is written. For the
+    DIR of a dataset, samples of all classes are picked at random.
+    """
+    started = time.perf_counter()
+    if Path(target).is_dir():
+        if overrides or plugin_files:
+            raise UsageError(f"{target}: is a finished dataset; --set and --plugin are for recipes")
+        _preview_dataset(target, out, samples, seed)
+    else:
+        _preview_recipe(target, out, samples, overrides, plugin_files, device)
+    click.echo(f"done in {words.duration(time.perf_counter() - started)}")
+
+
+def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> None:
+    book = ledger.read(folder)
+    groups = preview.from_dataset(book, n, seed)
+    shown = sum(len(group) for group in groups.values())
+    total = sum(record.accepted for record in book.commits.values()) or (book.manifest or {}).get("samples", 0)
+    subtitle = f"{shown} of {total} samples, {_n_classes(groups, len(book.classes))}"
+    _save(groups, book.name, subtitle, out or f"{book.root.resolve().name}-preview.png")
+
+
+def _preview_recipe(
+    recipe: str, out: str | None, n: int | None, overrides: tuple[str, ...], files: tuple[str, ...], device: str
+) -> None:
+    plan = api.prepare(recipe, None, overrides, files).plan
+    use_one_thread()
+    found = environment.choose_device(device)
+    drawn = preview.draw_first_tries(plan, preview.choose_slots(plan, n), found)
+    n_rejected = sum(drawn.rejected.values())
+    subtitle = f"{drawn.n} first tries, {_n_classes(drawn.groups, len(plan.class_counts()))}"
+    if plan.rules:
+        subtitle += f", {n_rejected} rejected (red)"
+    _save(drawn.groups, plan.recipe.name, subtitle, out or f"{plan.recipe.name}-preview.png")
+    if plan.rules:
+        by_rule = f" ({words.counts(drawn.rejected)})" if n_rejected else ""
+        click.echo(f"kept      {drawn.n - n_rejected} of {drawn.n} first tries{by_rule}")
+    _say_times(drawn, plan.n_samples, found, device)
+
+
+def _say_times(drawn: Drawn, n_samples: int, found: str, device: str) -> None:
+    """What the whole recipe will take, from what these few took."""
+    place = "core" if found == "cpu" else environment.device_name(found)
+    each, setup = words.duration(drawn.seconds_each), words.duration(drawn.setup_s)
+    click.echo(f"a sample  {each} on one {place}, after {setup} for loading the models")
+    head = f"all {n_samples:<4}"
+    if not drawn.acceptance:
+        click.echo(f"{head}  cannot be told, because every try was rejected")
+        return
+    n_workers = default_workers(device)
+    total = n_samples * drawn.seconds_each / drawn.acceptance
+    text = words.duration(drawn.setup_s + total / n_workers)
+    click.echo(f"{head}  about {text} with {n_workers} workers on this machine")
+
+
+def _n_classes(groups: Groups, n_classes: int) -> str:
+    shown = len(groups)
+    return f"{shown} classes" if shown >= n_classes else f"{shown} of {n_classes} classes"
+
+
+def _save(groups: Groups, title: str, subtitle: str, path: str) -> None:
+    try:
+        sheet.draw_sheet(groups, title, subtitle).save(path, "PNG", optimize=True)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; name another file with -o") from None
+    click.echo(f"picture   {path}")

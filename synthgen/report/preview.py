@@ -1,0 +1,173 @@
+"""Previews: a few samples of a recipe, drawn by the code that `run` uses, or of a dataset, read back."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synthgen.errors import UsageError
+from synthgen.fields import Field, Image, Label, Number
+from synthgen.ledger import Ledger
+from synthgen.plan import Plan
+from synthgen.protocols import Slot
+from synthgen.render import Try, batches, draw, judge, padded_size
+from synthgen.report.sheet import Tile
+from synthgen.view import View
+
+Groups = dict[str, list[Tile]]
+N_CLASSES, N_EACH = 10, 2
+MAX_SCANNED = 20_000
+MAX_FILES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """First tries of a recipe.
+
+    `seconds_each` is the time of one sample at the recipe's batch size, without loading the
+    models; `rejected` counts by rule.
+    """
+
+    groups: Groups
+    n: int
+    rejected: Mapping[str, int]
+    seconds_each: float
+    setup_s: float
+
+    @property
+    def acceptance(self) -> float:
+        """Share of the first tries that were kept."""
+        return 1 - sum(self.rejected.values()) / self.n
+
+
+def choose_slots(plan: Plan, n: int | None = None) -> list[Slot]:
+    """The first `n` slots; without `n`, two of each class for up to ten classes spread over all of them."""
+    name, label = first(plan.parts.condition.fields, Label)
+    if n is not None or label is None:
+        return [plan.slot(index) for index in range(min(n or N_CLASSES * N_EACH, plan.n_samples))]
+    chosen: dict[int, list[Slot]] = {i: [] for i in spread(len(label.classes), N_CLASSES)}
+    for index in range(min(plan.n_samples, MAX_SCANNED)):
+        slot = plan.slot(index)
+        group = chosen.get(slot.condition[name])
+        if group is not None and len(group) < N_EACH:
+            group.append(slot)
+        if all(len(group) == N_EACH for group in chosen.values()):
+            break
+    return sorted((slot for group in chosen.values() for slot in group), key=lambda slot: slot.index)
+
+
+def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
+    """Loads the models and draws the first try of each slot, with the verdict that a run would give it.
+
+    Raises:
+        UsageError: the recipe makes no pictures.
+        SynthgenError: a model cannot be loaded, or a part breaks its promise.
+    """
+    name, image = first(plan.schema, Image)
+    if image is None:
+        raise UsageError(f"{plan.recipe.name}: makes no pictures, so there is nothing to look at")
+    started = time.perf_counter()
+    plan.parts.setup(device)
+    setup_s = time.perf_counter() - started
+    seconds: defaultdict[str, float] = defaultdict(float)
+    tiles: list[tuple[str, Tile]] = []
+    rejected: Counter[str] = Counter()
+    n_drawn = 0
+    for batch in batches(slots, plan.recipe.batch_size):
+        columns = draw(plan, batch, 0, seconds)
+        n_drawn += padded_size(len(batch), plan.recipe.batch_size)
+        for i, slot in enumerate(batch):
+            verdict = judge(plan, slot, 0, columns, i)
+            if verdict.rejected_by:
+                rejected[verdict.rejected_by] += 1
+            group = class_of(plan.parts.condition.fields, slot.condition)
+            tiles.append((group, Tile(columns[name][i], group, _verdict_text(verdict), bool(verdict.rejected_by))))
+    groups = grouped(tiles, _class_names(plan.parts.condition.fields))
+    return Drawn(groups, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
+
+
+def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
+    """`n` samples of a dataset, spread evenly over its classes, chosen at random but the same for equal `seed`.
+
+    Reads whole shards in random order until every class has enough, 50 files at most.
+
+    Raises:
+        UsageError: the dataset holds no pictures, or no samples yet.
+    """
+    view = View(book, None, None, None)
+    name, image = first(book.fields, Image)
+    label_name, label = first(book.fields, Label)
+    if image is None:
+        raise UsageError(f"{book.root}: holds no pictures, so there is nothing to look at")
+    classes = label.classes if label else ("",)
+    shown = spread(len(classes), max(1, min(n or 20, 20, len(classes))))
+    want = -(-(n or 80) // len(shown)) if n else max(2, min(10, 80 // len(shown)))
+    scores = [field for field, kind in book.fields.items() if isinstance(kind, Number)]
+    generator = random.Random(seed)
+    chosen: dict[int, list[dict[str, Any]]] = {i: [] for i in shown}
+    seen: Counter[int] = Counter()
+    files = list(view.files)
+    generator.shuffle(files)
+    for file in files[:MAX_FILES]:
+        for record in view.stored(file):
+            group = label.decode(record[label_name]) if label else 0
+            if group not in chosen:
+                continue
+            seen[group] += 1
+            place = len(chosen[group]) if len(chosen[group]) < want else generator.randrange(seen[group])
+            chosen[group][place : place + 1] = [record] if place < want else chosen[group][place : place + 1]
+        if all(len(group) == want for group in chosen.values()):
+            break
+    if not any(chosen.values()):
+        raise UsageError(f"{book.root}: holds no samples yet")
+    tiles = [
+        (classes[i], Tile(image.decode(record[name]), classes[i] or record["key"], _score_text(record, scores)))
+        for i, group in chosen.items()
+        for record in group
+    ]
+    return grouped(tiles[:n] if n else tiles, classes)
+
+
+def grouped(tiles: Sequence[tuple[str, Tile]], order: Sequence[str]) -> Groups:
+    """Tiles by class, classes in id order."""
+    groups: Groups = {name: [] for name in order}
+    for group, tile in tiles:
+        groups.setdefault(group, []).append(tile)
+    return {name: group for name, group in groups.items() if group}
+
+
+def first(schema: Mapping[str, Field], kind: type[Any]) -> tuple[str, Any]:
+    """Name and type of the first field of a kind; ("", None) if there is none."""
+    return next(((name, field) for name, field in schema.items() if isinstance(field, kind)), ("", None))
+
+
+def spread(n: int, most: int) -> list[int]:
+    """Up to `most` numbers below `n`, evenly spaced, ascending."""
+    return list(range(n)) if n <= most else [i * n // most for i in range(most)]
+
+
+def class_of(schema: Mapping[str, Field], condition: Mapping[str, Any]) -> str:
+    """The class that a condition asks for, empty if it asks for none."""
+    name, label = first(schema, Label)
+    return str(label.classes[condition[name]]) if label else ""
+
+
+def _class_names(schema: Mapping[str, Field]) -> Sequence[str]:
+    _, label = first(schema, Label)
+    return label.classes if label else ()
+
+
+def _verdict_text(verdict: Try) -> str:
+    """`agreement 0.98`, or what was broken: `agreement 0.41` and `rejected: not >= 0.7`."""
+    if verdict.rejected_by:
+        score, _, rest = verdict.rejected_by.partition(" ")
+        return f"{score} {verdict.scores[score]:.3g}\nrejected: not {rest}"
+    return _score_text(verdict.scores, list(verdict.scores))
+
+
+def _score_text(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    return f"{names[0]} {float(values[names[0]]):.3g}" if names else ""
