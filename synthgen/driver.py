@@ -114,8 +114,8 @@ def _log_run(store: Store, plan: Plan, command: str) -> None:
     """Notes what this run was asked for: an unsealed folder tells nothing else about its size."""
     facts = {"time": timestamp(), "driver": driver_name(), "name": plan.recipe.name, "samples": plan.n_samples}
     facts |= {"tries": plan.recipe.tries, "command": command}
-    with (store.log / RUNS).open("a", encoding="utf-8") as log:
-        log.write(json.dumps(facts) + "\n")
+    with Log(store, RUNS) as log:
+        log.write(json.dumps(facts))
 
 
 def check_identity(store: Store, plan: Plan) -> None:
@@ -192,11 +192,12 @@ def _add(survey: Survey, report: Commit | ShardReport) -> None:
 
 
 def bytes_per_sample(plan: Plan, survey: Survey) -> float:
-    """Disk space of a sample: measured on what is committed, else the raw size of its pictures a format."""
+    """Disk space of a sample: measured on what is committed, else an upper bound from raw pictures and tar blocks."""
     if survey.accepted:
         return survey.bytes / survey.accepted
     raw = sum(f.height * f.width * f.channels for f in plan.schema.values() if isinstance(f, Image))
-    return (raw + 1024) * len(plan.parts.writers) + 256
+    n_members = 1 + sum(1 for f in plan.schema.values() if f.suffix)
+    return (raw + 1024 * n_members) * len(plan.parts.writers) + 256
 
 
 def check_free_disk(store: Store, plan: Plan, survey: Survey) -> None:
@@ -248,7 +249,7 @@ class _Loop:
     def run(self, pending: Iterable[int]) -> int:
         queue = iter(pending)
         n_flying = 0
-        with Log(self.store) as log:
+        with Log(self.store, "shards.jsonl") as log:
             while True:
                 while n_flying < self.executor.capacity and (shard := next(queue, None)) is not None:
                     self.executor.submit(shard)
@@ -319,15 +320,16 @@ class _Loop:
 
 
 class Log:
-    """Appends lines to log/shards.jsonl; a disk that refuses is told as everywhere else."""
+    """Appends lines to a file of the log; a disk that refuses is told as everywhere else."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, name: str) -> None:
         self._store = store
+        self._path = store.log / name
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Log:
         try:
-            self._file = open(self._store.log / "shards.jsonl", "a", encoding="utf-8")
+            self._file = open(self._path, "a", encoding="utf-8")
         except OSError as error:
             raise disk_error(error, self._store.root) from None
         return self

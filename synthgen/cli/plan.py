@@ -1,0 +1,169 @@
+"""`synthgen plan RECIPE`: what a recipe would make."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synthgen import api, driver, ledger
+from synthgen.cli import options, words
+from synthgen.errors import UsageError
+from synthgen.executors.choose import usable_cores
+from synthgen.ledger import Ledger
+from synthgen.plan import Plan, differences
+
+MAX_COUNTED = 200_000
+
+
+@click.command("plan")
+@options.recipe_options
+@click.option("-o", "--out", metavar="DIR", help="Output folder to look into; by default runs/<name>-<digest>.")
+@options.json_option
+def command(
+    recipe: str,
+    samples: int | None,
+    overrides: tuple[str, ...],
+    plugin_files: tuple[str, ...],
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Show what RECIPE would make: classes, splits, shards, parts, models, disk space, what is done already.
+
+    Checks everything that can be checked without drawing. Loads no weights and writes nothing.
+    """
+    prepared = api.prepare(recipe, samples, overrides, plugin_files)
+    facts = describe(prepared.plan, Path(out) if out else prepared.default_out)
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+    else:
+        _say(facts, recipe)
+
+
+def describe(plan: Plan, out: Path) -> dict[str, Any]:
+    """Everything that `plan` says, as JSON values."""
+    each = driver.bytes_per_sample(plan, driver.Survey())
+    splits, exact = split_counts(plan)
+    recipe = plan.recipe
+    return {
+        "name": recipe.name,
+        "digest": plan.digest,
+        "samples": plan.n_samples,
+        "shards": plan.n_shards,
+        "shard_size": recipe.shard_size,
+        "batch_size": recipe.batch_size,
+        "tries": recipe.tries,
+        "classes": plan.class_counts(),
+        "splits": splits,
+        "splits_exact": exact,
+        "keep": [str(rule) for rule in plan.rules],
+        "parts": [{"role": role[:-1], "use": spec.use, "settings": spec.settings} for role, _, spec in recipe.parts()],
+        "fields": [{"name": name, **field.describe()} for name, field in plan.schema.items()],
+        "sources": [
+            {"kind": s.kind, "name": s.name, "sha256": s.sha256, "licence": s.licence} for s in plan.parts.sources()
+        ],
+        "out": {"folder": str(out), **_existing(plan, out)},
+        "estimated_bytes": round(each * plan.n_samples),
+    }
+
+
+def split_counts(plan: Plan) -> tuple[dict[str, int], bool]:
+    """Slots by split, and whether they were counted one by one: beyond 200,000, shares are multiplied out."""
+    names = sorted(plan.recipe.splits)
+    if plan.n_samples > MAX_COUNTED:
+        return {name: round(plan.recipe.splits[name] * plan.n_samples) for name in names}, False
+    counts = Counter(plan.slot(index).split for index in range(plan.n_samples))
+    return {name: counts[name] for name in names}, True
+
+
+def _existing(plan: Plan, out: Path) -> dict[str, Any]:
+    """What of this plan the output folder holds already, and how long its shards took."""
+    try:
+        book = ledger.read(out)
+    except UsageError:
+        return {"exists": out.exists(), "same_dataset": None, "shards_done": 0}
+    changed = list(differences(book.identity, json.loads(json.dumps(plan.identity))))
+    if changed:
+        return {"exists": True, "same_dataset": False, "differences": changed, "shards_done": 0}
+    done = [
+        shard
+        for shard, record in book.commits.items()
+        if shard < plan.n_shards and record.is_final(len(plan.shard_range(shard)), plan.recipe.tries)
+    ]
+    found: dict[str, Any] = {"exists": True, "same_dataset": True, "shards_done": len(done)}
+    seconds = seconds_a_shard(book)
+    if seconds is not None:
+        found["estimated_core_seconds_left"] = round(seconds * (plan.n_shards - len(done)), 1)
+    return found
+
+
+def seconds_a_shard(book: Ledger) -> float | None:
+    """Mean time that a worker spent on a shard of this folder; None if the log tells nothing."""
+    times = []
+    try:
+        lines = (book.store.log / "shards.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        try:
+            times.append(float(json.loads(line)["seconds"]["total"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return sum(times) / len(times) if times else None
+
+
+def _say(facts: dict[str, Any], recipe: str) -> None:
+    about = "" if facts["splits_exact"] else "about "
+    rows = [
+        ("dataset", f"{facts['name']}, {facts['samples']} samples"),
+        ("classes", words.counts(facts["classes"])),
+        ("splits", about + words.counts(facts["splits"])),
+        ("shards", f"{facts['shards']} of {facts['shard_size']} slots, drawn in batches of {facts['batch_size']}"),
+        ("fields", ", ".join(f"{field['name']} ({field['type']})" for field in facts["fields"])),
+        (
+            "keep",
+            f"{' and '.join(facts['keep'])}, up to {facts['tries']} tries a slot" if facts["keep"] else "everything",
+        ),
+        *(_part_row(part) for part in facts["parts"]),
+        *((source["kind"], _source_text(source)) for source in facts["sources"]),
+        ("digest", facts["digest"]),
+        ("output", _output_text(facts)),
+        ("disk", f"at most about {words.size(facts['estimated_bytes'])}"),
+        ("time", _time_text(facts, recipe)),
+    ]
+    click.echo(words.table(rows))
+    if facts["out"].get("differences"):
+        click.echo(
+            f"\n{facts['out']['folder']} holds another dataset, so `synthgen run` would refuse it; it differs in"
+        )
+        for line in facts["out"]["differences"][:10]:
+            click.echo(f"  {line}")
+
+
+def _part_row(part: dict[str, Any]) -> tuple[str, str]:
+    settings = {name: value for name, value in part["settings"].items() if not isinstance(value, dict | list)}
+    return part["role"], " ".join([part["use"], *(f"{name}={value}" for name, value in settings.items())])
+
+
+def _source_text(source: dict[str, Any]) -> str:
+    return f"{source['name']}, licence {source['licence'] or 'unknown'}, sha256 {source['sha256'][:16]}"
+
+
+def _output_text(facts: dict[str, Any]) -> str:
+    out = facts["out"]
+    if out["same_dataset"]:
+        return f"{out['folder']} exists, {out['shards_done']} of {facts['shards']} shards are done"
+    return f"{out['folder']} {'exists' if out['exists'] else 'does not exist yet'}"
+
+
+def _time_text(facts: dict[str, Any], recipe: str) -> str:
+    seconds = facts["out"].get("estimated_core_seconds_left")
+    if seconds is None:
+        return f"not known yet; `synthgen preview {recipe}` measures it"
+    if not seconds:
+        return "nothing left to do"
+    n_cores = usable_cores()
+    return f"about {words.duration(seconds / n_cores)} for what is left, with {n_cores} workers as fast as those so far"
