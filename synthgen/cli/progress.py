@@ -25,6 +25,7 @@ class Lines:
     def __init__(self) -> None:
         self.plan: Plan | None = None
         self._said = 0.0
+        self._told = -1
 
     def note(self, text: str) -> None:
         click.echo(text, err=True)
@@ -53,13 +54,13 @@ class Lines:
         self.note(f"shard {failure.shard} failed: {failure.message}; {then}")
 
     def end(self) -> None:
-        if self.plan is not None and self._said < time.monotonic():
+        if self.plan is not None and not (self.done == self.n_shards and self._told == self.done):
             self.note(self.text())
 
     def update(self) -> None:
         now = time.monotonic()
         if now - self._said >= EVERY_S:
-            self._said = now
+            self._said, self._told = now, self.done
             self.note(self.text())
 
     def text(self) -> str:

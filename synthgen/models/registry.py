@@ -28,7 +28,7 @@ def load_pipeline(folder: Path, device: str, dtype: Any) -> Any:
         ModelError: the folder holds another kind of model, or its files cannot be read.
     """
     name = _class_name(folder, PIPELINES, "pipeline")
-    pipeline = _load(PIPELINES, name, folder, torch_dtype=dtype).to(device)
+    pipeline = _load(PIPELINES, name, folder).to(device, dtype)
     for component in pipeline.components.values():
         if hasattr(component, "eval"):
             component.eval()
@@ -52,9 +52,13 @@ def _class_name(folder: Path, table: Mapping[str, str], kind: str) -> str:
     return name
 
 
-def _load(table: Mapping[str, str], name: str, folder: Path, **options: Any) -> Any:
+def _load(table: Mapping[str, str], name: str, folder: Path) -> Any:
+    from diffusers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     cls = getattr(importlib.import_module(table[name]), name)
     try:
-        return cls.from_pretrained(str(folder), local_files_only=True, use_safetensors=True, **options)
+        return cls.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder} cannot be loaded as a {name}: {error}") from error
