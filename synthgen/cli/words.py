@@ -45,6 +45,12 @@ def duration(seconds: float) -> str:
     return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
 
 
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of equal length, aligned; the first one is the heading."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
 def table(rows: Iterable[tuple[str, str]]) -> str:
     """Name and value, aligned; rows without a value are left out."""
     kept = [(name, value) for name, value in rows if value]

@@ -1,0 +1,57 @@
+"""`synthgen train RECIPE`: a model from a recipe."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import click
+
+from synthgen import api
+from synthgen.cli import options, words
+from synthgen.models import folders
+
+USES = {
+    "ClassConditionalPipeline": "sampler: {{use: class-conditional, model: {folder}}}",
+    "ImageClassifier": "scorers: [{{use: agreement, model: {folder}}}]",
+}
+"""How a recipe names a model of each class."""
+
+
+@click.command("train")
+@click.argument("recipe", type=click.Path(dir_okay=False))
+@click.option("-o", "--out", metavar="DIR", help="Folder for the model; by default models/<name>.")
+@options.set_option
+@options.plugin_option
+@options.device_option
+@options.quiet_option
+def command(
+    recipe: str,
+    out: str | None,
+    overrides: tuple[str, ...],
+    plugin_files: tuple[str, ...],
+    device: str,
+    quiet: bool,
+) -> None:
+    """Train the model that RECIPE (kind: model) describes.
+
+    Checkpoints, losses and sample pictures go to the folder `training` inside the model's.
+    Giving the same command again goes on from the last checkpoint.
+    """
+    started = time.perf_counter()
+    folder = api.train(recipe, out, overrides=overrides, plugin_files=plugin_files, device=device, quiet=quiet)
+    if not quiet:
+        _say(folder, time.perf_counter() - started)
+
+
+def _say(folder: Path, seconds: float) -> None:
+    pictures = sorted((folder / "training").glob("samples-*.png"), key=os.path.getmtime)
+    name = folders.read_index(folder).get("_class_name", "")
+    rows = [
+        ("model", f"{folder}/  (start with {folder}/README.md), in {words.duration(seconds)}"),
+        ("pictures", str(pictures[-1]) if pictures else ""),
+        ("losses", f"tensorboard --logdir {folder}/training/tensorboard"),
+        ("use it", USES[name].format(folder=folder) if name in USES else ""),
+    ]
+    click.echo(words.table(rows))
