@@ -1,0 +1,84 @@
+"""`synthgen init FOLDER`: recipes for a folder of your own images."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from synthgen import scaffold, scaffold_text
+from synthgen.cli import options, words
+from synthgen.errors import StoreError, UsageError
+from synthgen.recipe import NAME
+from synthgen.scaffold import Findings, Fit
+
+
+@click.command("init")
+@options.folder_argument
+@click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipes; by default here.")
+@click.option("--name", metavar="NAME", help="Name of the dataset; by default the folder's.")
+@click.option("--force", is_flag=True, help="Overwrite recipes that exist.")
+def command(folder: str, out: str, name: str | None, force: bool) -> None:
+    """Look at the images in DIR, one folder a class, and write recipes that fit them.
+
+    Writes one recipe for a model of the images, one for a dataset drawn with it and, if there
+    are enough images, one for a classifier that scores samples. From a folder to a dataset:
+
+    \b
+        synthgen init photos
+        synthgen train photos-model.yaml
+        synthgen run photos.yaml
+    """
+    name = _name(folder, name)
+    found = scaffold.look(folder)
+    fit = scaffold.fit(found)
+    _say_findings(found, fit)
+    written = _write(Path(out), scaffold_text.recipes(name, found, fit), force)
+    click.echo("\nwrote " + ", ".join(map(str, written)))
+    click.echo("next:")
+    click.echo(f"  synthgen train {shlex.quote(str(Path(out) / f'{name}-model.yaml'))}")
+    click.echo(f"  synthgen run {shlex.quote(str(Path(out) / f'{name}.yaml'))}")
+
+
+def _name(folder: str, name: str | None) -> str:
+    """The given name, or one made from the folder's."""
+    if name is None:
+        name = re.sub(r"[^a-z0-9_.-]+", "-", Path(folder).resolve().name.lower()).strip("-._") or "dataset"
+    if not re.match(NAME, name):
+        raise UsageError(f"--name {name}: must be lower-case letters, digits, - _ and . (such as my-photos)")
+    return name
+
+
+def _write(folder: Path, recipes: scaffold_text.Recipes, force: bool) -> list[Path]:
+    paths = {folder / file: text for file, text in recipes.items()}
+    existing = [str(path) for path in paths if path.exists()]
+    if existing and not force:
+        raise UsageError(f"{', '.join(existing)} exist already; overwrite with --force, or choose another --name or -o")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in paths.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write to {folder}: {error.strerror}; name another folder with -o") from None
+    return list(paths)
+
+
+def _say_findings(found: Findings, fit: Fit) -> None:
+    sizes = Counter(found.sizes).most_common(3)
+    shown = ", ".join(f"{width} x {height} ({n})" for (width, height), n in sizes)
+    more = len(set(found.sizes)) - len(sizes)
+    colours = {1: "grey", 3: "colour"}
+    rows = [
+        ("images", f"{found.n} in {len(found.counts)} classes"),
+        ("classes", words.counts(found.counts)),
+        ("sizes", shown + (f" and {more} other sizes" if more else "")),
+        ("colours", ", ".join(f"{colours[c]} {n}" for c, n in sorted(found.colours.items()) if n)),
+        ("ignored", words.counts(found.ignored)),
+        ("chosen", f"{fit.resolution} x {fit.resolution} pixels, {fit.steps} training steps"),
+    ]
+    click.echo(words.table(rows))
+    for text in scaffold.warnings(found, fit):
+        click.echo(f"note: {text}")
