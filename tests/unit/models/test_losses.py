@@ -1,0 +1,82 @@
+"""Objectives against closed forms: for Gaussian data the ideal network is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from synthgen.models.losses import Edm, Objective, VPrediction
+
+MEAN, STD = 0.3, 0.5
+
+
+def ideal_denoiser(x: torch.Tensor, signal: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """E[x0 | signal * x0 + noise * e = x] for x0 ~ N(MEAN, STD^2)."""
+    gain = signal * STD**2 / (signal**2 * STD**2 + noise**2)
+    return MEAN + gain * (x - signal * MEAN)
+
+
+def edm_output(scaled: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+    """The raw output of the ideal preconditioned network."""
+    sigma = (4 * time).exp().view(-1, *[1] * (scaled.ndim - 1))
+    total = sigma**2 + STD**2
+    noisy = scaled * total.sqrt()
+    denoised = ideal_denoiser(noisy, torch.ones_like(sigma), sigma)
+    return (denoised - STD**2 / total * noisy) / (sigma * STD / total.sqrt())
+
+
+def v_output(x: torch.Tensor, time: torch.Tensor, alphas_cumprod: torch.Tensor) -> torch.Tensor:
+    signal = alphas_cumprod[time.long()].float().view(-1, *[1] * (x.ndim - 1))
+    a, b = signal.sqrt(), (1 - signal).sqrt()
+    denoised = ideal_denoiser(x, a, b)
+    noise = torch.where(b > 0, (x - a * denoised) / b.clamp_min(1e-8), torch.zeros_like(x))
+    return a * noise - b * denoised
+
+
+def sample(scheduler: Any, output: Any, steps: int) -> torch.Tensor:
+    """The pipeline's loop with an ideal network in place of the UNet."""
+    scheduler.set_timesteps(steps)
+    x = torch.randn(4000, 1, generator=torch.Generator().manual_seed(0)) * scheduler.init_noise_sigma
+    for t in scheduler.timesteps:
+        x = scheduler.step(output(scheduler.scale_model_input(x, t), t.expand(len(x))), t, x).prev_sample
+    return x
+
+
+@pytest.mark.parametrize("steps", [18, 40])
+def test_edm_scheduler_samples_the_gaussian_it_was_trained_on(steps: int) -> None:
+    drawn = sample(Edm(STD).scheduler(), edm_output, steps)
+    assert float(drawn.mean()) == pytest.approx(MEAN, abs=0.03)
+    assert float(drawn.std()) == pytest.approx(STD, rel=0.06)
+
+
+def test_v_scheduler_samples_the_gaussian_it_was_trained_on() -> None:
+    objective = VPrediction()
+    alphas = objective._alphas_cumprod
+    drawn = sample(objective.scheduler(), lambda x, t: v_output(x, t, alphas), 40)
+    assert float(drawn.mean()) == pytest.approx(MEAN, abs=0.05)
+    assert float(drawn.std()) == pytest.approx(STD, rel=0.1)
+
+
+@pytest.mark.parametrize("objective", [Edm(STD), VPrediction()], ids=["edm", "v"])
+def test_the_ideal_network_beats_a_biased_one(objective: Objective) -> None:
+    random = torch.Generator().manual_seed(1)
+    x = MEAN + STD * torch.randn(2000, 1, generator=random)
+    levels, noise = torch.randn(2000, generator=random), torch.randn(2000, 1, generator=random)
+
+    def ideal(noisy: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        if isinstance(objective, Edm):
+            return edm_output(noisy, time)
+        assert isinstance(objective, VPrediction)
+        return v_output(noisy, time, objective._alphas_cumprod)
+
+    best = objective.loss(ideal, x, levels, noise)
+    worse = objective.loss(lambda noisy, time: ideal(noisy, time) + 0.2, x, levels, noise)
+    assert best.shape == (2000,)
+    assert float(best.mean()) < float(worse.mean())
+
+
+def test_edm_noise_levels_are_log_normal() -> None:
+    sigma = Edm(STD).sigma(torch.tensor([0.0, 1.0]))
+    assert sigma.log().tolist() == pytest.approx([-1.2, 0.0], abs=1e-6)
