@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from synthgen import seeds as streams
+from synthgen.errors import ModelError
 from synthgen.fields import Columns, Image, Label, Number, Schema
 from synthgen.protocols import Slot, Source
 
@@ -28,6 +29,8 @@ class Smooth:
         seconds: float = 0.0
         fail_shard_at: int | None = None
         die_once: str | None = None
+        die_at: int | None = None
+        fail_setup: bool = False
         log: str | None = None
 
     def __init__(self, config: Config) -> None:
@@ -44,7 +47,8 @@ class Smooth:
         return []
 
     def setup(self, device: str) -> None:
-        pass
+        if self.config.fail_setup:
+            raise ModelError("no weights here")
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
         config = self.config
@@ -55,6 +59,8 @@ class Smooth:
             raise ValueError("a broken slot")
         if config.die_once and slots[0].index >= 20 and not Path(config.die_once).exists():
             Path(config.die_once).touch()
+            os.kill(os.getpid(), 9)
+        if config.die_at in [slot.index for slot in slots]:
             os.kill(os.getpid(), 9)
         if config.seconds:
             time.sleep(config.seconds)

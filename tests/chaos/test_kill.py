@@ -1,0 +1,168 @@
+"""SIGKILL at every step that touches the disk: the next run ends with the bytes of an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import helpers
+
+STEPS = ("link", "replace", "rename", "fsync", "unlink", "mkdir", "rmdir")
+
+
+def run_and_die(recipe: Path, out: Path, at: int) -> int:
+    """Runs in a forked process that kills itself just before its call number `at` of one of STEPS."""
+
+    def work() -> None:
+        calls = 0
+
+        def deadly(function: Any) -> Any:
+            def step(*args: Any, **kwargs: Any) -> Any:
+                nonlocal calls
+                if calls == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                calls += 1
+                return function(*args, **kwargs)
+
+            return step
+
+        for name in STEPS:
+            setattr(os, name, deadly(getattr(os, name)))
+        helpers.run(recipe, out)
+
+    return helpers.in_fork(work)
+
+
+def test_killed_before_every_step(tmp_path: Path) -> None:
+    """One folder a step: killed there, then run again."""
+    recipe = helpers.write(tmp_path, helpers.toy(samples=8, shard_size=5, splits=None))
+    assert helpers.in_fork(lambda: helpers.run(recipe, tmp_path / "whole")) == 0
+    want = helpers.snapshot(tmp_path / "whole")
+    at = 0
+    while (code := run_and_die(recipe, tmp_path / f"out{at}", at)) == -signal.SIGKILL:
+        out = tmp_path / f"out{at}"
+        assert helpers.in_fork(lambda out=out: helpers.run(recipe, out)) == 0, f"killed before step {at}"
+        assert helpers.snapshot(out) == want, f"killed before step {at}"
+        assert not helpers.leftovers(out), f"killed before step {at}"
+        at += 1
+    assert code == 0
+    assert at > 40
+
+
+def test_killed_again_and_again(recipe: Path, tmp_path: Path, finished: Path) -> None:
+    """One folder for all kills, each a little later in the run than the one before."""
+    out = tmp_path / "out"
+    deaths = 0
+    while (code := run_and_die(recipe, out, 7 + 5 * deaths)) == -signal.SIGKILL:
+        deaths += 1
+    assert code == 0
+    assert deaths > 3
+    assert helpers.snapshot(out) == helpers.snapshot(finished)
+    assert not helpers.leftovers(out)
+
+
+def test_killed_while_it_grows(tmp_path: Path) -> None:
+    """Growing replaces the record of the last, partial shard; no step of it may lose the finished one."""
+    small = helpers.write(tmp_path, helpers.toy(samples=8, shard_size=5, splits=None), "small.yaml")
+    large = helpers.write(tmp_path, helpers.toy(samples=12, shard_size=5, splits=None), "large.yaml")
+    assert helpers.in_fork(lambda: helpers.run(large, tmp_path / "whole")) == 0
+    want = helpers.snapshot(tmp_path / "whole")
+    at = 0
+    while True:
+        out = tmp_path / f"out{at}"
+        assert helpers.in_fork(lambda out=out: helpers.run(small, out)) == 0
+        code = run_and_die(large, out, at)
+        if code == 0:
+            break
+        assert helpers.in_fork(lambda out=out: helpers.run(large, out)) == 0, f"killed before step {at}"
+        assert helpers.snapshot(out) == want, f"killed before step {at}"
+        at += 4
+    assert helpers.snapshot(out) == want
+
+
+@pytest.mark.slow
+def test_workers_killed_at_random(tmp_path: Path, finished: Path) -> None:
+    """Four SIGKILLs among two workers, one after each of the first commits."""
+    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 0.05}))
+    out = tmp_path / "out"
+    process = helpers.start(helpers.run_command(recipe, out, "--workers", 2))
+    chooser = random.Random(3)
+    for n in range(1, 4):
+        until(process, lambda n=n: len(list((out / "commits").glob("*.json"))) >= n)
+        if workers := worker_processes(process.pid):
+            chooser.choice(workers).kill()
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 0, errors
+    assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
+    assert not helpers.leftovers(out)
+
+
+@pytest.mark.slow
+def test_no_worker_survives_its_driver(tmp_path: Path, finished: Path) -> None:
+    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 0.05}))
+    out = tmp_path / "out"
+    process = helpers.start(helpers.run_command(recipe, out, "--workers", 2))
+    until(process, lambda: any((out / "commits").glob("*.json")))
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert workers
+    process.kill()
+    process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive
+    assert helpers.in_fork(lambda: helpers.run(recipe, out)) == 0
+    assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_stop_a_run_cleanly(tmp_path: Path, finished: Path, workers: int, sent: int, code: int) -> None:
+    """The signal goes to the whole process group, as Ctrl-C on a terminal does."""
+    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 0.2}))
+    out = tmp_path / "out"
+    process = helpers.start(helpers.run_command(recipe, out, "--workers", workers), start_new_session=True)
+    until(process, lambda: any((out / "commits").glob("*.json")))
+    children = psutil.Process(process.pid).children(recursive=True)
+    if sent == signal.SIGINT:
+        os.killpg(process.pid, sent)
+    else:
+        process.send_signal(sent)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "Go on with: synthgen run" in errors
+    assert "Traceback" not in errors
+    assert not output
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
+    assert not (out / ".synthgen" / "lock").exists()
+    assert helpers.in_fork(lambda: helpers.run(recipe, out)) == 0
+    assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
+
+
+def worker_processes(pid: int) -> list[psutil.Process]:
+    """The workers of a driver; multiprocessing's helper process is none."""
+    found = []
+    for child in psutil.Process(pid).children():
+        try:
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def until(process: subprocess.Popen[str], happened: Any) -> None:
+    """Watches the disk, not the clock: returns when something has happened or the run has ended."""
+    while not happened():
+        try:
+            process.wait(timeout=0.01)
+        except subprocess.TimeoutExpired:
+            continue
+        return

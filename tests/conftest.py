@@ -1,0 +1,29 @@
+"""Fixtures of all tests; the work is done by plain functions in helpers.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import helpers
+
+if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 1 << 30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")  # hundreds of runs, each with dozens of fsyncs
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """The toy recipe as a file."""
+    return helpers.write(tmp_path, helpers.toy())
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy dataset, rendered once by one undisturbed process. Look, do not touch."""
+    folder = tmp_path_factory.mktemp("finished")
+    path = helpers.write(folder, helpers.toy())
+    assert helpers.in_fork(lambda: helpers.run(path, folder / "out")) == 0
+    return folder / "out"

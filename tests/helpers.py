@@ -1,0 +1,129 @@
+"""What many tests need: a toy recipe, runs of it in this process, in a forked one and through the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import PIL.PngImagePlugin
+import pyarrow as pa
+import pyarrow.parquet
+import yaml
+
+from synthgen import api
+from synthgen.driver import Result
+from synthgen.plan import Plan
+
+PRELOADED = (jinja2, PIL.PngImagePlugin, pyarrow.parquet, pa.array([0]))
+"""Imported here (pa.array imports pandas) so that forked runs, of which there are hundreds, need not."""
+
+ROOT = Path(__file__).parent.parent
+TOY = str(Path(__file__).with_name("toy_plugins.py"))
+
+
+def toy(**changes: Any) -> dict[str, Any]:
+    """A small recipe of the toy parts: 40 slots in 4 shards, of which about half the tries are rejected and none runs out of them."""
+    recipe: dict[str, Any] = {
+        "kind": "dataset",
+        "name": "toy",
+        "seed": 7,
+        "tries": 20,
+        "shard_size": 10,
+        "batch_size": 4,
+        "splits": {"train": 0.8, "val": 0.2},
+        "condition": {"use": "classes", "quotas": {"dark": 24, "bright": 16}},
+        "sampler": {"use": "smooth", "size": 4},
+        "labelers": [{"use": "class-label"}],
+        "scorers": [{"use": "brightness", "noise": 0.1}],
+        "keep": ["brightness >= 0.3"],
+        "output": {"writers": ["webdataset", "parquet"]},
+    }
+    return {key: value for key, value in (recipe | changes).items() if value is not None}
+
+
+def write(folder: Path, recipe: dict[str, Any], name: str = "toy.yaml") -> Path:
+    path = folder / name
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def plan_of(folder: Path, **changes: Any) -> Plan:
+    """The plan of the toy recipe with some keys changed."""
+    return api.prepare(write(folder, toy(**changes), "plan.yaml"), plugin_files=[TOY]).plan
+
+
+def run(recipe: Path, out: Path, **options: Any) -> Result:
+    """`synthgen.run` with one worker in this process, on the CPU."""
+    options = {"executor": "local", "workers": 1, "device": "cpu", "plugin_files": [TOY]} | options
+    return api.run(recipe, out, **options)
+
+
+def in_fork(work: Callable[[], Any]) -> int:
+    """Does `work` in a forked process; its exit status as `subprocess` reports it (-9 for SIGKILL)."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "synthgen", *map(str, arguments)]
+
+
+def run_command(recipe: Path, out: Path | None, *arguments: object) -> list[str]:
+    """`synthgen run` of a toy recipe, as a list of words."""
+    folder = ["-o", out] if out else []
+    return command("run", recipe, *folder, "--plugin", TOY, "--device", "cpu", *arguments)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a child: this checkout, and compiled modules kept, which saves seconds a process."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": "/tmp/synthgen-test-pycache", **more}
+
+
+def call(words: list[str], cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words, cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def start(words: list[str], **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def snapshot(out: Path, without: str = "") -> dict[str, str]:
+    """sha256 of everything that a run promises to be byte-identical: all but the ledger, logs and private files."""
+    found = {}
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out).as_posix()
+        if path.is_file() and name.split("/")[0] not in ("commits", "log", ".synthgen", "failures", without):
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def manifest(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "manifest.json").read_text())
+    return found
+
+
+def leftovers(out: Path) -> list[str]:
+    """Files below the staging folders: there are none after a run that ended by itself."""
+    return [str(path) for path in (out / ".synthgen" / "staging").rglob("*") if path.is_file()]
