@@ -106,7 +106,7 @@ def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observ
             seal.seal(store, plan)  # from here on the dataset is incomplete, and says so if this run is killed
         n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
         manifest = seal.seal(store, plan)
-        store.leave()
+        store.leave(manifest["complete"])
     return Result(out, manifest["complete"], manifest, n_rendered, time.perf_counter() - started)
 
 

@@ -138,10 +138,16 @@ class Store:
                 folder.unlink(missing_ok=True)
         return n_orphans
 
-    def leave(self) -> None:
-        """Removes this run's staging folder if nothing is in it; else the next run looks through it."""
-        with contextlib.suppress(OSError):
-            self.staging.rmdir()
+    def leave(self, complete: bool) -> None:
+        """Removes this run's staging folder, where killed workers may have left files.
+
+        Of an incomplete dataset it is removed only if it is empty: the next run looks through it.
+        """
+        if complete:
+            shutil.rmtree(self.staging, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                self.staging.rmdir()
 
     def commit_path(self, shard: int) -> Path:
         return self.commits / f"shard-{shard:05d}.json"

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 import helpers
+from synthgen.executors.worker import use_one_thread
+
+use_one_thread()  # two threads on busy cores wait for each other most of the time
 
 if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 1 << 30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")  # hundreds of runs, each with dozens of fsyncs

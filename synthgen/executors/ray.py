@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import tempfile
 import traceback
@@ -19,6 +20,7 @@ from synthgen.executors.worker import Job, ShardReport, Worker
 IN_FLIGHT = 2
 DEAD_STARTS = 10
 PATIENCE_S = 60.0
+KNOCK_S = 10.0
 OBJECT_STORE_BYTES = 100_000_000  # pixels never pass through it
 
 
@@ -163,14 +165,27 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
         SynthgenError: there is none at that address.
     """
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    named = address or os.environ.get("RAY_ADDRESS") or "auto"
     if own_cluster:
         options |= {"include_dashboard": False, "num_cpus": n_workers, "object_store_memory": OBJECT_STORE_BYTES}
     else:
-        options |= {"address": address or "auto"}
+        options |= {"address": named}
     try:
+        if not own_cluster:
+            knock(named)
         ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise SynthgenError(f"cannot reach a Ray cluster at {address or 'auto'}: {error}") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SynthgenError(
+            f"cannot reach a Ray cluster at {named}: {error}. If the cluster asks for a token, which Ray does by "
+            "default since 2.59, set RAY_AUTH_MODE=token here as well"
+        ) from None
+
+
+def knock(address: str) -> None:
+    """Raises OSError if nobody listens at `host:port`; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
 
 
 class Actor:

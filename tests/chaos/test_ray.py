@@ -1,0 +1,161 @@
+"""The same bytes on Ray: a cluster of our own, one that runs already, actors that die, plug-ins that must travel."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import helpers
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+RAY = str(Path(sys.executable).with_name("ray"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A token of these tests' own, instead of the one that Ray would leave in the home folder."""
+    path = tmp_path_factory.mktemp("ray") / "token"
+    path.write_text(secrets.token_hex(32))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(token: None) -> Iterator[str]:
+    """The address of a cluster that was started by `ray start --head`; its temporary folder needs a short path."""
+    folder = tempfile.mkdtemp(prefix="sg", dir="/tmp")
+    words = [RAY, "start", "--head", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+    words += ["--object-store-memory=100000000", "--port=0", f"--temp-dir={folder}"]
+    before = {process.pid for process in psutil.process_iter()}
+    started = helpers.call(words)
+    assert started.returncode == 0, started.stderr
+    match = re.search(r"--address='([\d.:]+)'", started.stdout)
+    assert match, started.stdout
+    yield match[1]
+    for process in psutil.process_iter():
+        try:
+            if process.pid not in before and folder in " ".join(process.cmdline()):
+                process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_cluster_of_our_own(recipe: Path, tmp_path: Path, finished: Path) -> None:
+    """`--executor ray` alone starts Ray here, gives the same bytes, and leaves no process behind."""
+    process = helpers.start(helpers.run_command(recipe, tmp_path / "out", "--executor", "ray", "--workers", 2))
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert helpers.snapshot(tmp_path / "out") == helpers.snapshot(finished)
+    assert not helpers.leftovers(tmp_path / "out")
+    assert "2 Ray actors of a cluster started on this machine" in errors
+
+
+def test_a_running_cluster_is_chosen_by_its_address(cluster: str, recipe: Path, tmp_path: Path, finished: Path) -> None:
+    """RAY_ADDRESS alone makes `auto` choose Ray; the actors run this interpreter; the plug-in file travels to them."""
+    spy = Path(helpers.TOY).read_text() + SPY
+    plugin = tmp_path / "spy.py"
+    plugin.write_text(spy)
+    path = helpers.write(
+        tmp_path, helpers.toy(sampler={"use": "spy", "size": 4, "log": str(tmp_path / "seen")}), "spy.yaml"
+    )
+    words = helpers.command("run", path, "-o", tmp_path / "out", "--plugin", plugin, "--device", "cpu")
+    result = helpers.call(words, RAY_ADDRESS=cluster)
+    assert result.returncode == 0, result.stderr
+    assert "executor: ray (RAY_ADDRESS is set" in result.stderr
+    seen = [json.loads(line) for line in (tmp_path / "seen").read_text().splitlines()]
+    assert {Path(line["python"]).resolve() for line in seen} == {Path(sys.executable).resolve()}
+    assert all(line["file"] != str(plugin) and line["cwd"] == os.getcwd() for line in seen)
+    data = {name: sha for name, sha in helpers.snapshot(tmp_path / "out").items() if name.startswith(("data", "index"))}
+    assert data == {name: helpers.snapshot(finished)[name] for name in data}
+
+
+def test_actors_killed_mid_run(cluster: str, tmp_path: Path, finished: Path) -> None:
+    """Every actor is killed once, while it renders; Ray restarts it and the shard is rendered again."""
+    recipe = helpers.write(
+        tmp_path,
+        helpers.toy(
+            sampler={"use": "smooth", "size": 4, "log": str(tmp_path / "log"), "die_once": str(tmp_path / "died")}
+        ),
+    )
+    result = helpers.call(helpers.run_command(recipe, tmp_path / "out", "--address", cluster, "--workers", 2))
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "died").exists()
+    assert "trying it again" in result.stderr
+    out = tmp_path / "out"
+    assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
+
+
+def test_a_shard_that_kills_its_actor_is_quarantined_alone(cluster: str, tmp_path: Path) -> None:
+    """The shard that waited behind it on the same actor is not blamed."""
+    sampler = {"use": "smooth", "size": 4, "die_at": 15}
+    recipe = helpers.write(tmp_path, helpers.toy(sampler=sampler))
+    result = helpers.call(helpers.run_command(recipe, tmp_path / "out", "--address", cluster, "--workers", 1))
+    assert result.returncode == 1, result.stderr
+    assert helpers.manifest(tmp_path / "out")["missing_shards"] == [1]
+    assert [path.name for path in (tmp_path / "out" / "failures").iterdir()] == ["shard-00001.json"]
+
+
+def test_more_actors_than_the_cluster_has_room_for(cluster: str, recipe: Path, tmp_path: Path, finished: Path) -> None:
+    """Actors that never start get no shards."""
+    result = helpers.call(helpers.run_command(recipe, tmp_path / "out", "--address", cluster, "--workers", 4))
+    assert result.returncode == 0, result.stderr
+    assert helpers.snapshot(tmp_path / "out") == helpers.snapshot(finished)
+
+
+def test_ctrl_c_leaves_the_cluster_free(cluster: str, tmp_path: Path) -> None:
+    sampler = {"use": "smooth", "size": 4, "seconds": 0.2}
+    recipe = helpers.write(tmp_path, helpers.toy(sampler=sampler))
+    out = tmp_path / "out"
+    process = helpers.start(helpers.run_command(recipe, out, "--address", cluster))
+    while process.poll() is None and not any(out.glob("commits/*.json")):
+        try:
+            process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            continue
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Go on with: synthgen run" in errors
+
+
+def test_an_actor_that_cannot_start_says_why(cluster: str, tmp_path: Path) -> None:
+    """Here the worker sees another plug-in than the driver planned with."""
+    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "fail_setup": True}))
+    result = helpers.call(helpers.run_command(recipe, tmp_path / "out", "--address", cluster))
+    assert result.returncode == 1
+    assert "no weights here" in result.stderr
+    assert not (tmp_path / "out" / ".synthgen" / "lock").exists()
+
+
+def test_no_cluster_at_the_address(recipe: Path, tmp_path: Path) -> None:
+    result = helpers.call(helpers.run_command(recipe, tmp_path / "out", "--address", "127.0.0.1:1"))
+    assert result.returncode == 1
+    assert "cannot reach a Ray cluster at 127.0.0.1:1" in result.stderr
+
+
+SPY = """
+import json, sys
+
+class Spy(Smooth):
+    def setup(self, device):
+        with open(self.config.log, "a") as log:
+            log.write(json.dumps({"python": sys.executable, "file": __file__, "cwd": os.getcwd()}) + "\\n")
+        self.config = self.config.model_copy(update={"log": None})
+
+SYNTHGEN_PLUGINS["samplers"]["spy"] = Spy
+"""

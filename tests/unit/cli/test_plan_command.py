@@ -1,0 +1,51 @@
+"""`synthgen plan`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import helpers
+
+
+def test_says_what_a_run_makes(cli, finished: Path, recipe: Path) -> None:
+    facts = json.loads(cli("plan", recipe, "--plugin", helpers.TOY, "--json").out)
+    manifest = helpers.manifest(finished)
+    assert facts["digest"] == manifest["digest"]
+    assert facts["classes"] == manifest["classes"]
+    assert facts["splits"] == manifest["splits"]
+    assert facts["shards"] == len(manifest["shards"])
+    on_disk = sum(file["bytes"] for shard in manifest["shards"] for file in shard["files"] if file["split"])
+    assert facts["estimated_bytes"] > on_disk / 2
+
+
+def test_new_folder(cli, recipe: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = cli("plan", recipe, "--plugin", helpers.TOY)
+    assert answer.code == 0
+    assert "does not exist yet" in answer.out
+    assert "`synthgen preview" in answer.out
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.yaml"]
+
+
+def test_existing_folder(cli, finished: Path, recipe: Path) -> None:
+    whole = cli("plan", recipe, "--plugin", helpers.TOY, "-o", finished).out
+    assert "4 of 4 shards are done" in whole
+    assert "nothing left to do" in whole
+    grown = cli("plan", recipe, "--plugin", helpers.TOY, "-o", finished, "--samples", 60).out
+    assert "4 of 6 shards are done" in grown
+    assert "for what is left" in grown
+
+
+def test_folder_of_another_dataset(cli, finished: Path, recipe: Path) -> None:
+    out = cli("plan", recipe, "--plugin", helpers.TOY, "-o", finished, "--set", "seed=8").out
+    assert "would refuse it" in out
+    assert "seed: 7 -> 8" in out
+
+
+def test_wrong_recipe(cli, recipe: Path) -> None:
+    answer = cli("plan", recipe, "--plugin", helpers.TOY, "--set", "sampler.sise=4")
+    assert answer.code == 2
+    assert "sampler.sise" in answer.err
+    assert "size" in answer.err
+    assert cli("plan", "nowhere.yaml").code == 2
