@@ -31,11 +31,19 @@ class PartSpec(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+def _long_form(value: Any) -> Any:
+    """A part without settings may be given as its name: `[webdataset]` for `[{use: webdataset}]`."""
+    return [{"use": entry} if isinstance(entry, str) else entry for entry in value] if isinstance(value, list) else value
+
+
+PartList = Annotated[list[PartSpec], pydantic.BeforeValidator(_long_form)]
+
+
 class Output(BaseModel):
     """How accepted samples are stored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    writers: list[PartSpec] = Field(
+    writers: PartList = Field(
         default=[PartSpec(use="webdataset")], min_length=1, description="File formats, one file a shard and split each."
     )
     image_format: ImageFormat = Field(default="png", description="Codec of pictures: png and webp keep every pixel.")
@@ -48,13 +56,6 @@ class Output(BaseModel):
             if names.count(name) > 1:
                 raise ValueError(f"`{name}` is given twice")
         return writers
-
-    @pydantic.field_validator("writers", mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        if isinstance(value, list):
-            return [{"use": entry} if isinstance(entry, str) else entry for entry in value]
-        return value
 
 
 class DatasetRecipe(BaseModel):
@@ -77,8 +78,8 @@ class DatasetRecipe(BaseModel):
     )
     condition: PartSpec = Field(description="What each sample must show.")
     sampler: PartSpec = Field(description="The diffusion model that draws the samples.")
-    labelers: list[PartSpec] = Field(default=[], description="Parts that add labels, in this order.")
-    scorers: list[PartSpec] = Field(default=[], description="Parts that add numbers, in this order.")
+    labelers: PartList = Field(default=[], description="Parts that add labels, in this order.")
+    scorers: PartList = Field(default=[], description="Parts that add numbers, in this order.")
     keep: list[str] = Field(default=[], description="Rules such as `agreement >= 0.7`; all must hold.")
     output: Output = Field(default=Output(), description="File formats.")
 
@@ -233,9 +234,10 @@ def _raw_parts(data: dict[str, Any]) -> list[tuple[str, Location, PartSpec]]:
     ]
     for role in ("labelers", "scorers"):
         if isinstance(data.get(role), list):
-            entries += [(role, (role, i), entry) for i, entry in enumerate(data[role])]
+            entries += [(role, (role, i), entry) for i, entry in enumerate(_long_form(data[role]))]
     if isinstance(output, dict) and isinstance(output.get("writers"), list):
-        entries += [("writers", ("output", "writers", i), entry) for i, entry in enumerate(output["writers"])]
+        written = enumerate(_long_form(output["writers"]))
+        entries += [("writers", ("output", "writers", i), entry) for i, entry in written]
     return [
         (role, place, PartSpec(**{str(k): v for k, v in entry.items()}))
         for role, place, entry in entries

@@ -67,7 +67,7 @@ def _point_to_role(schema: Json, definitions: Json, role: str, names: list[str])
     reference: Json = {"$ref": f"#/$defs/{role}"}
     if found.get("type") == "array":
         short = {"enum": names, "description": "Short for `use: name`."}
-        found["items"] = {"anyOf": [short, reference]} if role == "writers" else reference
+        found["items"] = {"anyOf": [short, reference]}
         found.pop("default", None)
     else:
         owner["properties"][last] = reference | {"description": found.get("description", "")}

@@ -24,7 +24,13 @@ from synthgen.plan import differences
 @click.command("run")
 @options.recipe_options
 @click.option("-o", "--out", metavar="DIR", help="Output folder; by default runs/<name>-<digest>.")
-@click.option("--executor", type=click.Choice(["auto", "local", "ray"]), default="auto", show_default=True)
+@click.option(
+    "--executor",
+    type=click.Choice(["auto", "local", "ray"]),
+    default="auto",
+    show_default=True,
+    help="Processes of this machine, or Ray actors; auto takes Ray where a cluster is named.",
+)
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes or actors; by default one a core.")
 @click.option("--address", metavar="ADDR", help="A running Ray cluster, such as auto or ray://head:10001.")
 @options.device_option

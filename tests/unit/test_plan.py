@@ -1,0 +1,126 @@
+"""The plan: slots, splits, digest and what the parts know of each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import helpers
+from synthgen import api, plan
+from synthgen.errors import PluginError, RecipeError, UsageError
+
+
+def problems(tmp_path: Path, **changes: object) -> str:
+    with pytest.raises(RecipeError) as caught:
+        helpers.plan_of(tmp_path, **changes)
+    return str(caught.value)
+
+
+def test_shards_partition_the_slots(tmp_path: Path) -> None:
+    found = helpers.plan_of(tmp_path, samples=43)
+    assert found.n_shards == 5
+    slots = [slot for shard in range(found.n_shards) for slot in found.slots(shard)]
+    assert [slot.index for slot in slots] == list(range(43))
+    assert [slot.key for slot in slots] == sorted({slot.key for slot in slots})
+
+
+def test_quotas_are_exact_and_the_same_for_every_size(tmp_path: Path) -> None:
+    small, large = helpers.plan_of(tmp_path), helpers.plan_of(tmp_path, samples=80)
+    assert small.class_counts() == {"dark": 24, "bright": 16}
+    assert large.class_counts() == {"dark": 48, "bright": 32}
+    assert [large.slot(i) for i in range(40)] == [small.slot(i) for i in range(40)]
+
+
+def test_splits_have_their_shares(tmp_path: Path) -> None:
+    found = helpers.plan_of(tmp_path, samples=4000)
+    share = sum(found.slot(i).split == "val" for i in range(4000)) / 4000
+    assert share == pytest.approx(0.2, abs=0.03)
+
+
+SAME = [
+    {"name": "other"},
+    {"description": "words"},
+    {"samples": 100},
+    {"tries": 3},
+    {"keep": ["brightness>=0.30"]},
+    {"splits": {"val": 0.2, "train": 0.8}},
+    {"condition": {"use": "classes", "quotas": {"dark": 48, "bright": 32}}},
+]
+OTHER = [
+    {"seed": 8},
+    {"shard_size": 20},
+    {"batch_size": 8},
+    {"splits": {"train": 0.7, "val": 0.3}},
+    {"condition": {"use": "classes", "quotas": {"bright": 16, "dark": 24}}},
+    {"condition": {"use": "classes", "quotas": {"dark": 24, "bright": 17}}},
+    {"sampler": {"use": "smooth", "size": 5}},
+    {"scorers": [{"use": "brightness", "noise": 0.2}]},
+    {"keep": []},
+    {"output": {"writers": ["parquet", "webdataset"]}},
+    {"output": {"writers": ["webdataset", "parquet"], "image_format": "webp"}},
+]
+
+
+def test_the_digest_is_the_content_s(tmp_path: Path) -> None:
+    base = helpers.plan_of(tmp_path)
+    for changes in SAME:
+        assert helpers.plan_of(tmp_path, **changes).digest == base.digest, changes
+    digests = {helpers.plan_of(tmp_path, **changes).digest for changes in OTHER} | {base.digest}
+    assert len(digests) == len(OTHER) + 1
+
+
+def test_differences_are_named_by_key(tmp_path: Path) -> None:
+    base, other = helpers.plan_of(tmp_path), helpers.plan_of(tmp_path, seed=8, sampler={"use": "smooth", "size": 5})
+    lines = list(plan.differences(base.identity, other.identity))
+    assert "seed: 7 -> 8" in lines
+    assert "sampler.size: 4 -> 5" in lines
+    assert not list(plan.differences(base.identity, base.identity))
+
+
+def test_what_only_the_parts_together_know(tmp_path: Path) -> None:
+    assert "did you mean `brightness`?" in problems(tmp_path, keep=["brightnes >= 1"])
+    assert "keep.0: must have the form" in problems(tmp_path, keep=["brightness"])
+    twice = [{"use": "brightness"}, {"use": "brightness"}]
+    assert "scorers.1: adds the field `brightness`, which exists already" in problems(tmp_path, scorers=twice)
+    missing = {"use": "class-conditional", "model": "starter/nothing"}
+    assert "plan.yaml" in problems(tmp_path, sampler=missing)
+    assert "sampler" in problems(tmp_path, sampler=missing)
+
+
+def write_plugin(tmp_path: Path, body: str) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(Path(helpers.TOY).read_text() + body)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def bad(self): return {'image': Image(4, 4, 3), 'key': Number()}", "adds the field `key`"),
+        ("def bad(self): return {'image': Image(4, 4, 3), 'label': Number()}", "adds the field `label`, which exists"),
+    ],
+)
+def test_fields_that_cannot_be(tmp_path: Path, body: str, message: str) -> None:
+    body = f"\n{body}\nSmooth.fields = property(bad, lambda self, value: None)\n"
+    recipe = helpers.write(tmp_path, helpers.toy())
+    with pytest.raises(RecipeError, match=message):
+        api.prepare(recipe, plugin_files=[str(write_plugin(tmp_path, body))])
+
+
+def test_identities_are_json(tmp_path: Path) -> None:
+    plugin = write_plugin(tmp_path, "\nSmooth.identity = lambda self: {'size': {4}}\n")
+    with pytest.raises(PluginError, match="not made of JSON values"):
+        api.prepare(helpers.write(tmp_path, helpers.toy()), plugin_files=[str(plugin)])
+
+
+def test_the_text_of_a_local_plugin_belongs_to_the_digest(tmp_path: Path) -> None:
+    recipe = helpers.write(tmp_path, helpers.toy())
+    base = api.prepare(recipe, plugin_files=[helpers.TOY]).plan
+    changed = api.prepare(recipe, plugin_files=[str(write_plugin(tmp_path, "\n# a comment\n"))]).plan
+    assert changed.digest != base.digest
+
+
+def test_a_model_recipe_is_no_dataset() -> None:
+    with pytest.raises(UsageError, match="use `synthgen train"):
+        api.prepare(helpers.ROOT / "recipes" / "train" / "classification.yaml")

@@ -1,0 +1,103 @@
+"""Recipe text: what is read, on which line, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from synthgen import yamltext
+from synthgen.errors import RecipeError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-4", 1e-4),
+        ("1_000", "1_000"),
+        ("0x10", 16),
+        ("no", "no"),
+        ("on", "on"),
+        ("2026-01-01", "2026-01-01"),
+        ("12:30", "12:30"),
+        ("true", True),
+        ("~", None),
+        ("'true'", "true"),
+        ("-.inf", float("-inf")),
+        ("[1, a, {b: 2.5}]", [1, "a", {"b": 2.5}]),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    assert yamltext.parse(f"key: {text}", "f").data == {"key": value}
+
+
+def test_lines_are_remembered() -> None:
+    text = yamltext.parse("a: 1\nb:\n  - c: 2\n  - d:\n      e: 3\n", "f.yaml")
+    assert text.where(("b", 0, "c")) == "f.yaml:3"
+    assert text.where(("b", 1, "d", "e")) == "f.yaml:5"
+    assert text.where(("b", 1, "d", "missing")) == "f.yaml:4"
+    assert text.where(("nothing",)) == "f.yaml:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "f:1: the file is empty"),
+        ("a: 1\na: 2", "f:2: a: given twice"),
+        ("a: [1, 2", "f:1: not valid YAML"),
+        ("a: 1\n\tb: 2", "f:2: not valid YAML"),
+        ("a: !!python/object/apply:os.system [ls]", "f:1: tags such as"),
+        ("a: !!binary aGVsbG8=", "f:1: tags such as"),
+        ("--- 1\n--- 2", "f:2: not valid YAML"),
+        ("{[1, 2]: 3}", "f:1: a key must be a plain text"),
+        ("a: *nothing", "f:1: not valid YAML"),
+        ("[" * 60 + "]" * 60, "nested more than 40 levels deep"),
+        ("[" * 5000 + "]" * 5000, "nested too deep"),
+        ("x" * (2 << 20), "larger than 1024 KiB"),
+    ],
+)
+def test_refused(text: str, message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        yamltext.parse(text, "f")
+    assert message in str(caught.value)
+
+
+def test_alias_bomb() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
+    with pytest.raises(RecipeError, match="once aliases are expanded"):
+        yamltext.parse("\n".join(lines), "f")
+
+
+def test_self_reference() -> None:
+    with pytest.raises(RecipeError):
+        yamltext.parse("a: &a [*a]", "f")
+
+
+def overridden(text: str, *assignments: str) -> yamltext.RecipeText:
+    parsed = yamltext.parse(text, "f")
+    for assignment in assignments:
+        yamltext.override(parsed, assignment)
+    return parsed
+
+
+def test_overrides() -> None:
+    text = overridden("a: {b: 1}\nl: [{x: 1}, {x: 2}]", "a.b=2.5", "a.c=[1, no]", "l.1.x=new", "n.m=1", "a.e=")
+    assert text.data == {"a": {"b": 2.5, "c": [1, "no"], "e": None}, "l": [{"x": 1}, {"x": "new"}], "n": {"m": 1}}
+    assert text.where(("a", "b")) == "--set a.b"
+    assert text.where(("l", 1, "x")) == "--set l.1.x"
+    assert text.where(("l", 0, "x")) == "f:2"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("a.b", "must have the form key=value"),
+        ("=1", "must have the form key=value"),
+        ("l.7=1", "must be a position from 0 to 1"),
+        ("l.x.y=1", "must be a position from 0 to 1"),
+        ("a=[1", "--set a:1: not valid YAML"),
+    ],
+)
+def test_overrides_that_cannot_be(assignment: str, message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        overridden("a: {b: 1}\nl: [1, 2]", assignment)
+    assert message in str(caught.value)
