@@ -41,6 +41,17 @@ synthgen; `recipe.yaml` beside this file makes it again.
 |---|---|
 {% for field in m.fields %}| `{{ field.name }}` | {{ field_text(field) }} |
 {% endfor %}
+## Load it
+
+```python
+import synthgen
+
+dataset = synthgen.load("."{% if m.splits | length > 1 %}, split="{{ m.splits | first }}"{% endif %}{% if not m.complete %}, allow_incomplete=True{% endif %})
+```
+
+{% if "parquet" in m.writers %}`datasets.load_dataset("parquet", data_files="data/{{ m.splits | first }}/*.parquet")` reads it as well.
+{% endif %}{% if "tar" in m.writers %}The `.tar` files are WebDataset shards.
+{% endif %}
 ## Keep rules
 
 {% if m.rejected or m.identity["keep"] %}| rule | rejected tries |
@@ -50,14 +61,14 @@ synthgen; `recipe.yaml` beside this file makes it again.
 Rejected tries are listed with their scores in `index/`. A rule also narrows the data: what the scorer finds
 hard is rarer here than in reality.{% else %}None: every sample that was drawn is here.{% endif %}
 
-## What it stands on
+{% if m.sources %}## What it stands on
 
 | | name | licence | sha256 |
 |---|---|---|---|
 {% for s in m.sources %}| {{ s.kind }} | {{ s.name }} | {{ s.licence }} | `{{ s.sha256[:16] }}` |
 {% endfor %}
 The samples inherit what these licences ask for.
-"""
+{% endif %}"""
 
 
 def recipe_text(plan: Plan) -> str:

@@ -42,7 +42,8 @@ Columns = Mapping[str, Sequence[Any]]
 class Image:
     """A picture: uint8 array of shape (height, width, channels), 1 channel grey or 3 RGB.
 
-    PNG and lossless WebP give the same pixels back; JPEG is written at quality 95.
+    PNG and lossless WebP give the same pixels back; JPEG is written at quality 95. WebP has no
+    grey: other readers see three equal channels.
     """
 
     height: int
