@@ -46,11 +46,12 @@ synthgen; `recipe.yaml` beside this file makes it again.
 ```python
 import synthgen
 
-dataset = synthgen.load("."{% if m.splits | length > 1 %}, split="{{ m.splits | first }}"{% endif %}{% if not m.complete %}, allow_incomplete=True{% endif %})
+dataset = synthgen.load("."{% if not m.complete %}, allow_incomplete=True{% endif %})
 ```
-
-{% if "parquet" in m.writers %}`datasets.load_dataset("parquet", data_files="data/{{ m.splits | first }}/*.parquet")` reads it as well.
-{% endif %}{% if "tar" in m.writers %}The `.tar` files are WebDataset shards.
+{% if "parquet" in m.writers %}
+`datasets.load_dataset("parquet", data_files="data/*/*.parquet")` reads it as well.
+{% endif %}{% if "tar" in m.writers %}
+The `.tar` files are WebDataset shards.
 {% endif %}
 ## Keep rules
 

@@ -33,7 +33,9 @@ class PartSpec(BaseModel):
 
 def _long_form(value: Any) -> Any:
     """A part without settings may be given as its name: `[webdataset]` for `[{use: webdataset}]`."""
-    return [{"use": entry} if isinstance(entry, str) else entry for entry in value] if isinstance(value, list) else value
+    return (
+        [{"use": entry} if isinstance(entry, str) else entry for entry in value] if isinstance(value, list) else value
+    )
 
 
 PartList = Annotated[list[PartSpec], pydantic.BeforeValidator(_long_form)]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-import jinja2
-
 from synthgen.scaffold import Findings, Fit, quotas
 
 Recipes = Mapping[str, str]
@@ -108,6 +106,8 @@ output:
 
 def recipes(name: str, found: Findings, fit: Fit) -> Recipes:
     """File names and contents: the model, the critic if there are enough images for one, the dataset."""
+    import jinja2
+
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701  (YAML)
     wanted = quotas(found)
     counts = {json.dumps(cls, ensure_ascii=False): n for cls, n in wanted.items()}

@@ -91,7 +91,16 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*location, i)) for i, child in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
-        return node.value if node.style in QUOTED else scalar(node.value)
+        text = self._unicode(node.value, here)
+        return text if node.style in QUOTED else scalar(text)
+
+    def _unicode(self, text: str, here: str) -> str:
+        """Joins pairs of surrogates, as JSON writes them for rare characters; half a pair is no text."""
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self.problems.append(f"{here}: holds half a surrogate pair, which is no character")
+            return ""
 
     def _tagged(self, node: yaml.Node) -> bool:
         """Whether the tag was written, and not given by the parser."""
@@ -106,7 +115,7 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.problems.append(f"{here}: a key must be a plain text")
                 continue
-            key = str(key_node.value)
+            key = self._unicode(key_node.value, here)
             if key in values:
                 self.problems.append(f"{here}: {dotted((*location, key))}: given twice")
             self.result.lines[(*location, key)] = here

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import click
-import helpers
 import pytest
 
+import helpers
 from synthgen.cli import COMMANDS, group
 
 HEAVY = {"torch", "ray", "diffusers", "sklearn", "matplotlib", "pyarrow", "PIL", "datasets", "webdataset"}

@@ -99,7 +99,7 @@ def test_nothing_but_failures_stops_the_run(tmp_path: Path) -> None:
     broken = Path(helpers.TOY).read_text() + "\nSmooth.sample = lambda *arguments: 1 / 0\n"
     (tmp_path / "broken.py").write_text(broken)
     recipe = helpers.write(tmp_path, helpers.toy(samples=1000))
-    with pytest.raises(SynthgenError, match="the first 5 shards all failed.*division by zero"):
+    with pytest.raises(SynthgenError, match=r"the first 5 shards all failed.*division by zero"):
         helpers.run(recipe, tmp_path / "out", plugin_files=[str(tmp_path / "broken.py")])
     assert not (tmp_path / "out" / ".synthgen" / "lock").exists()
 
@@ -168,9 +168,7 @@ Smooth.sample = fill_then_draw
 
 
 @pytest.mark.parametrize("kept_free", [0, 4096, 8192, 12288, 20480, 40960])
-def test_disk_that_fills_up(
-    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_free: int
-) -> None:
+def test_disk_that_fills_up(small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_free: int) -> None:
     """Told as what it is, at whatever write it happens; with room again, the same command finishes the dataset."""
     plugin, filler, out = tmp_path / "fill.py", small_disk / "filler", small_disk / "out"
     plugin.write_text(Path(helpers.TOY).read_text() + FILL)
@@ -196,9 +194,8 @@ def test_disk_that_will_not_do_is_told_before_anything_is_drawn(small_disk: Path
     assert not drawn(log)
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self/mounts").exists(), reason="needs a read-only place")
 def test_output_that_cannot_be_written(recipe: Path) -> None:
-    with pytest.raises(StoreError, match="cannot write to /proc/synthgen.*name another folder with -o DIR"):
+    with pytest.raises(StoreError, match=r"cannot write to /proc/synthgen.*name another folder with -o DIR"):
         helpers.run(recipe, Path("/proc/synthgen"))
 
 

@@ -57,7 +57,7 @@ def test_seeds_are_those_of_slot_and_try(tmp_path: Path, pool: ThreadPoolExecuto
 
 
 def test_content_does_not_depend_on_shard_or_batch_size_or_order(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
-    """True of this sampler to the last bit; of networks only at equal batch size, which is why that is in the digest."""
+    """True of this sampler to the last bit. Of networks it is only at equal batch size, so that is in the digest."""
     plan = ready(tmp_path)
     base = by_key(render.render_shard(plan, 1, pool)) | by_key(render.render_shard(plan, 0, pool))
     for changes in ({"shard_size": 20}, {"batch_size": 7, "shard_size": 20}, {"batch_size": 64, "shard_size": 20}):

@@ -48,6 +48,7 @@ def test_lines_are_remembered() -> None:
         ("a: !!binary aGVsbG8=", "f:1: tags such as"),
         ("--- 1\n--- 2", "f:2: not valid YAML"),
         ("{[1, 2]: 3}", "f:1: a key must be a plain text"),
+        (r'a: "\ud800"', "f:1: holds half a surrogate pair"),
         ("a: *nothing", "f:1: not valid YAML"),
         ("[" * 60 + "]" * 60, "nested more than 40 levels deep"),
         ("[" * 5000 + "]" * 5000, "nested too deep"),

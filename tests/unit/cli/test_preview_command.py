@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import helpers
 import numpy as np
 import pytest
 from PIL import Image
+
+import helpers
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import helpers
 import jsonschema
 import pytest
 
+import helpers
 from synthgen import yamltext
 from synthgen.plugins import Plugins
 from synthgen.schema import recipe_schema

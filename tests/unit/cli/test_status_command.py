@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import helpers
-
 from synthgen.lock import driver_lock
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import helpers
 import pytest
 
+import helpers
 from synthgen.lock import driver_lock
 
 

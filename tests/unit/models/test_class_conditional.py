@@ -86,7 +86,7 @@ def test_wrong_input_is_refused() -> None:
 
 def test_another_kind_of_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
-    with pytest.raises(ModelError, match="StableDiffusionPipeline.*ClassConditionalPipeline"):
+    with pytest.raises(ModelError, match=r"StableDiffusionPipeline.*ClassConditionalPipeline"):
         registry.load_pipeline(tmp_path, "cpu", torch.float32)
 
 

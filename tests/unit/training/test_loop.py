@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_signals_write_a_checkpoint_first(tmp_path: Path, number: int, code: int
         if done == 6:
             os.kill(os.getpid(), number)
 
-    with pytest.raises(Interrupted, match="step [67]") as error:
+    with pytest.raises(Interrupted, match=r"step [67]") as error:
         fitted(tmp_path / "cut", Progress(stop))
     assert error.value.exit_code == code
     latest = checkpoint.latest(tmp_path / "cut")
@@ -107,7 +108,7 @@ def test_learning_rate_rises_then_falls() -> None:
     rates = [loop.rate(step, CONFIG) for step in range(20)]
     assert rates[0] < rates[1] < rates[2]
     assert max(rates) <= 1
-    assert all(a > b for a, b in zip(rates[3:], rates[4:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(rates[3:]))
     assert rates[-1] < 0.05
 
 

@@ -1,0 +1,214 @@
+"""What every part promises, whoever wrote it: one row a part; a new part adds its row here."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+import helpers
+from synthgen import seeds
+from synthgen.fields import Columns, Label, Schema, check_columns
+from synthgen.models import folders
+from synthgen.plugins import ROLES, Plugins
+from synthgen.protocols import Encoded, Slot
+
+PLUGINS = Plugins([helpers.TOY])
+STARTER, CRITIC = "starter/fashion-mnist", "starter/fashion-mnist-critic"
+CLASSES = ("Bag", "Sneaker", "Shirt")
+CLOTHES = Label(CLASSES)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A part with settings that make it small and fast."""
+
+    role: str
+    name: str
+    settings: dict[str, Any]
+
+    def make(self) -> Any:
+        cls: Any = PLUGINS.find(self.role, self.name)
+        return cls(cls.Config.model_validate(self.settings))
+
+
+ROWS = [
+    Row("conditions", "classes", {"quotas": {"a": 2, "b": 3}}),
+    Row("samplers", "class-conditional", {"model": STARTER, "steps": 2}),
+    Row("samplers", "class-conditional", {"model": STARTER, "steps": 2, "guidance": 2.0}),
+    Row("samplers", "smooth", {"size": 6}),
+    Row("labelers", "class-label", {}),
+    Row("scorers", "agreement", {"model": CRITIC}),
+    Row("scorers", "brightness", {"noise": 0.1}),
+    Row("writers", "webdataset", {}),
+    Row("writers", "parquet", {}),
+    Row("trainers", "class-conditional", {"data": {"path": "digits"}, "steps": 1}),
+    Row("trainers", "classifier", {"data": {"path": "digits"}, "steps": 1}),
+]
+
+
+def rows(*roles: str) -> Any:
+    chosen = [row for row in ROWS if row.role in roles]
+    return pytest.mark.parametrize("row", chosen, ids=lambda row: f"{row.name}-{len(row.settings)}")
+
+
+def test_every_part_has_its_row() -> None:
+    assert {(row.role, row.name) for row in ROWS} == {(role, name) for role in ROLES for name in PLUGINS.names(role)}
+
+
+@rows(*ROLES)
+def test_identity_is_json_and_repeatable(row: Row) -> None:
+    identity = dict(row.make().identity())
+    assert json.loads(json.dumps(identity, allow_nan=False)) == identity
+    assert dict(row.make().identity()) == identity
+    assert isinstance(row.make().version, int)
+
+
+@rows(*ROLES)
+def test_unknown_settings_are_refused_and_known_ones_described(row: Row) -> None:
+    cls: Any = PLUGINS.find(row.role, row.name)
+    with pytest.raises(ValidationError):
+        cls.Config.model_validate(row.settings | {"no_such_setting": 1})
+    if PLUGINS.origin(row.role, row.name) == "":
+        assert cls.__doc__ and cls.Config.__doc__
+        assert all(field.description for field in cls.Config.model_fields.values())
+
+
+@rows(*ROLES)
+def test_sources_name_licence_and_hash(row: Row) -> None:
+    for source in row.make().sources:
+        assert source.kind in ("model", "data")
+        assert source.name and source.licence
+        assert len(source.sha256) == 64
+
+
+def slots(n: int) -> list[Slot]:
+    return [Slot(10 + i, {"label": i % len(CLASSES)}, "train") for i in range(n)]
+
+
+def seed_list(stream: str, n: int) -> list[int]:
+    return [seeds.seed_of(0, stream, 10 + i) for i in range(n)]
+
+
+def same(a: Any, b: Any) -> bool:
+    return np.array_equal(np.asarray(a), np.asarray(b))
+
+
+@rows("conditions")
+def test_a_condition_is_a_function_of_the_slot(row: Row) -> None:
+    part, again = row.make(), row.make()
+    for index in [*range(12), 10**6]:
+        values, family = part.condition(index)
+        assert (values, family) == again.condition(index)
+        assert set(values) == set(part.fields)
+        for name, field in part.fields.items():
+            field.check(name, values[name])
+    assert part.samples is None or part.samples > 0
+
+
+@rows("samplers")
+def test_samples_are_what_was_declared_and_depend_on_their_own_seed_alone(row: Row) -> None:
+    """In a batch of the same size, neighbours in other places do not matter."""
+    part = row.make()
+    assert part.bind({"label": CLOTHES}) == []
+    part.setup("cpu")
+    asked, some = slots(4), seed_list("sampler", 4)
+    drawn = part.sample(asked, some)
+    check_columns(drawn, part.fields, 4, row.name)
+    mirrored = part.sample(asked[::-1], some[::-1])
+    again = part.sample(asked, some)
+    moved = part.sample(asked, [some[0], *seed_list("other", 3)])
+    for name in part.fields:
+        assert all(same(a, b) for a, b in zip(drawn[name], again[name], strict=True))
+        assert all(same(a, b) for a, b in zip(drawn[name], mirrored[name][::-1], strict=True))
+        assert same(moved[name][0], drawn[name][0])
+        assert not same(moved[name][1], drawn[name][1])
+
+
+@rows("samplers", "labelers", "scorers")
+def test_what_it_cannot_use_is_told_before_setup(row: Row) -> None:
+    problems = row.make().bind({})
+    assert all(isinstance(problem, str) for problem in problems)
+    assert problems or row.name == "smooth"
+
+
+def pictures(row: Row, n: int) -> tuple[Schema, Columns]:
+    """Columns that suit the part: pictures of the size that the starter draws, and classes."""
+    from synthgen.fields import Image
+
+    schema = {"condition.label": CLOTHES, "image": Image(28, 28, 1)}
+    generator = np.random.default_rng(0)
+    images = [generator.integers(0, 256, (28, 28, 1), dtype=np.uint8) for _ in range(n)]
+    return schema, {"condition.label": [i % len(CLASSES) for i in range(n)], "image": images}
+
+
+def taken(columns: Columns, places: Sequence[int]) -> Columns:
+    return {name: [values[i] for i in places] for name, values in columns.items()}
+
+
+@rows("labelers", "scorers")
+def test_annotations_are_finite_complete_and_per_sample(row: Row) -> None:
+    part = row.make()
+    schema, columns = pictures(row, 4)
+    assert part.bind(schema) == []
+    part.setup("cpu")
+    some = seed_list("annotator", 4)
+    before = [image.copy() for image in columns["image"]]
+    added = part.annotate(columns, some)
+    check_columns(added, part.fields, 4, row.name)
+    assert all(same(a, b) for a, b in zip(before, columns["image"], strict=True)), "changed its input"
+    order = [2, 0, 3, 1]
+    moved = part.annotate(taken(columns, order), [some[i] for i in order])
+    for name, values in added.items():
+        assert all(isinstance(v, int) or math.isfinite(v) for v in values)
+        assert list(moved[name]) == [values[i] for i in order]
+
+
+@rows("writers")
+def test_files_depend_on_samples_alone(row: Row) -> None:
+    schema, columns = pictures(row, 3)
+    stored = {"image": schema["image"], "label": CLOTHES}
+
+    def written(order: Sequence[int]) -> bytes:
+        file = io.BytesIO()
+        file.close = lambda: None  # type: ignore[method-assign]
+        samples = [
+            Encoded(f"s{i:09d}", "train", {"image": stored["image"].encode(columns["image"][i]), "label": i}, {})
+            for i in order
+        ]
+        assert [member.key for member in row.make().write(file, samples, stored)] == [s.key for s in samples]
+        return file.getvalue()
+
+    assert written([0, 1, 2]) == written([0, 1, 2])
+    assert written([0, 1]) != written([0, 2])
+    assert row.make().suffix.isalnum()
+
+
+@pytest.mark.parametrize("name", folders.list_starters())
+def test_starters_are_small_safe_and_documented(name: str) -> None:
+    folder = folders.resolve(name)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".safetensors", ".json", ".md"}
+    assert sum(path.stat().st_size for path in files) < 12e6
+    card = (folder / "README.md").read_text()
+    for section in ("licence", "Data", "Scores", "Limits", "recipe"):
+        assert section.lower() in card.lower(), f"{name}: {section}"
+    source = folders.source(name)
+    assert source.licence not in ("", "unknown")
+
+
+@pytest.mark.parametrize("path", sorted((helpers.ROOT / "recipes").glob("*.yaml")), ids=lambda p: p.stem)
+def test_recipes_that_ship_can_be_planned(path: Path) -> None:
+    from synthgen import api
+
+    plan = api.prepare(path).plan
+    assert plan.n_samples >= 100
+    assert path.read_text().count("#") > 5
