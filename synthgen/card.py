@@ -49,7 +49,7 @@ import synthgen
 dataset = synthgen.load("."{% if not m.complete %}, allow_incomplete=True{% endif %})
 ```
 {% if "parquet" in m.writers %}
-`datasets.load_dataset("parquet", data_files="data/*/*.parquet")` reads it as well.
+`datasets.load_dataset("<this folder>")` reads it as well.
 {% endif %}{% if "tar" in m.writers %}
 The `.tar` files are WebDataset shards.
 {% endif %}
@@ -94,14 +94,8 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
     """Licence, size and files by split, as hubs name them."""
     licences = sorted({source["licence"] for source in manifest["sources"] if source["licence"]})
     splits = [name for name, n in manifest["splits"].items() if n]
-    configs = [
-        {
-            "config_name": kind,
-            **({"default": True} if kind == manifest["writers"][0] else {}),
-            "data_files": [{"split": split, "path": f"data/{split}/*.{kind}"} for split in splits],
-        }
-        for kind in manifest["writers"]
-    ]
+    kind = "parquet" if "parquet" in manifest["writers"] else manifest["writers"][0]  # hubs read one format a folder
+    files = [{"split": split, "path": f"data/{split}/*.{kind}"} for split in splits]
     labelled = any(field["type"] == "label" for field in manifest["fields"])
     return {
         "license": licences[0] if len(licences) == 1 else "other",
@@ -109,7 +103,7 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
         "tags": ["synthetic", "diffusion", "synthgen"],
         **({"task_categories": ["image-classification"]} if labelled else {}),
         "size_categories": [size_category(manifest["samples"])],
-        "configs": configs,
+        "configs": [{"config_name": "default", "data_files": files}],
     }
 
 

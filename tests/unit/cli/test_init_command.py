@@ -1,0 +1,98 @@
+"""`synthgen init`: a folder of images by class to recipes that work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import helpers
+import synthgen
+
+
+def paint(folder: Path, counts: dict[str, int], size: tuple[int, int] = (12, 12), mode: str = "L") -> Path:
+    """Images of noise, brighter class by class."""
+    generator = np.random.default_rng(0)
+    for level, (name, n) in enumerate(counts.items()):
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
+            pixels = generator.integers(0, 60, shape) + 60 * level
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_own_folder_to_own_dataset_in_three_commands(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paint(tmp_path / "My Photos", {"black": 12, "Grey one": 40, "no": 41})
+    answer = cli("init", "My Photos")
+    assert answer.code == 0, answer.err
+    assert "93 in 3 classes" in answer.out
+    assert sorted(path.name for path in tmp_path.glob("*.yaml")) == ["my-photos-model.yaml", "my-photos.yaml"]
+    assert all(path.read_text().count("#") > 8 for path in tmp_path.glob("*.yaml"))
+    small = ["--set", "trainer.steps=3", "--set", "trainer.network.channels=[16, 32]"]
+    assert cli("train", "my-photos-model.yaml", "--device", "cpu", *small).code == 0
+    quotas = 'condition.quotas={black: 3, Grey one: 2, "no": 1}'
+    ran = cli("run", "my-photos.yaml", "--device", "cpu", "-o", "out", "--set", quotas, "--set", "sampler.steps=2")
+    assert ran.code == 0, ran.err
+    dataset = synthgen.load(tmp_path / "out")
+    assert dataset.classes == ("black", "Grey one", "no")
+    assert dataset[0]["image"].shape == (12, 12, 1)
+    assert dataset.manifest is not None
+    assert dataset.manifest["sources"][0]["licence"] == "unknown"
+
+
+def test_enough_images_bring_a_critic(cli, tmp_path: Path) -> None:
+    folder = paint(tmp_path / "pets", {"cat": 45, "dog": 90}, (30, 24), "RGB")
+    answer = cli("init", folder, "-o", tmp_path / "recipes")
+    assert answer.code == 0
+    assert sorted(path.name for path in (tmp_path / "recipes").iterdir()) == [
+        "pets-critic.yaml",
+        "pets-model.yaml",
+        "pets.yaml",
+    ]
+    assert "not all images are square" in answer.out
+    assert "24 x 24 pixels" in answer.out
+
+
+def test_nothing_is_overwritten_unasked(cli, tmp_path: Path) -> None:
+    folder = paint(tmp_path / "pets", {"cat": 8, "dog": 8})
+    words = ("init", folder, "-o", tmp_path)
+    assert cli(*words).code == 0
+    (tmp_path / "pets.yaml").write_text("mine")
+    answer = cli(*words)
+    assert answer.code == 2
+    assert "pets.yaml exist already" in answer.err
+    assert (tmp_path / "pets.yaml").read_text() == "mine"
+    assert cli(*words, "--force").code == 0
+    assert (tmp_path / "pets.yaml").read_text() != "mine"
+
+
+def test_folders_that_will_not_do(cli, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "has no subfolders" in cli("init", tmp_path / "empty").err
+    few = cli("init", paint(tmp_path / "few", {"cat": 3, "dog": 20}))
+    assert few.code == 1
+    assert "too few: cat (3)" in few.err
+    assert cli("init", tmp_path / "nowhere").code == 2
+    wrong = cli("init", paint(tmp_path / "ok", {"a": 8, "b": 8}), "--name", "Not Good")
+    assert wrong.code == 2
+    assert "lower-case" in wrong.err
+
+
+def test_broken_files_are_named(cli, tmp_path: Path) -> None:
+    folder = paint(tmp_path / "pets", {"cat": 9, "dog": 9})
+    (folder / "cat" / "torn.png").write_bytes(b"not a picture")
+    (folder / "cat" / "notes.txt").write_text("words")
+    answer = cli("init", folder, "-o", tmp_path)
+    assert answer.code == 0
+    assert "torn.png" in answer.out
+    assert ".txt 1" in answer.out
+
+
+def test_readme_s_three_commands_are_these() -> None:
+    readme = (helpers.ROOT / "README.md").read_text()
+    for command in ("synthgen init my_images/", "synthgen train my_images-model.yaml", "synthgen run my_images.yaml"):
+        assert command in readme
