@@ -30,7 +30,7 @@ TOY = str(Path(__file__).with_name("toy_plugins.py"))
 
 
 def toy(**changes: Any) -> dict[str, Any]:
-    """A small recipe of the toy parts: 40 slots in 4 shards; over half the tries are rejected, no slot runs out of them."""
+    """A small recipe of the toy parts: 40 slots in 4 shards; most tries are rejected, and still no slot is short."""
     recipe: dict[str, Any] = {
         "kind": "dataset",
         "name": "toy",

@@ -50,8 +50,8 @@ ROWS = [
     Row("scorers", "brightness", {"noise": 0.1}),
     Row("writers", "webdataset", {}),
     Row("writers", "parquet", {}),
-    Row("trainers", "class-conditional", {"data": {"path": "digits"}, "steps": 1}),
-    Row("trainers", "classifier", {"data": {"path": "digits"}, "steps": 1}),
+    Row("trainers", "class-conditional", {"data": {"path": "sklearn:digits"}, "steps": 1}),
+    Row("trainers", "classifier", {"data": {"path": "sklearn:digits"}, "steps": 1}),
 ]
 
 

@@ -1,0 +1,86 @@
+"""What README.md and CONTRIBUTING.md show is what works."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+import helpers
+from synthgen import yamltext
+from synthgen.cli import group
+from synthgen.plugins import Plugins
+from synthgen.recipe import validate
+
+README = (helpers.ROOT / "README.md").read_text()
+CONTRIBUTING = (helpers.ROOT / "CONTRIBUTING.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands(text: str) -> list[list[str]]:
+    """Words behind `synthgen` of every line of shell that calls it, comments cut off."""
+    lines = [line.strip() for line in text.splitlines() if line.startswith("    ") and "synthgen " in line]
+    found = [shlex.split(line, comments=True) for line in lines]
+    return [words[words.index("synthgen") + 1 :] for words in found if "synthgen" in words]
+
+
+@pytest.mark.parametrize("words", commands(README) + commands(CONTRIBUTING), ids=" ".join)
+def test_commands_exist_with_these_options(words: list[str]) -> None:
+    command = group.get_command(click.Context(group), words[0])
+    assert command is not None, words
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words[1:] if word.startswith("-")} <= options
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs_on_the_recipe_s_output(tmp_path: Path) -> None:
+    recipe = helpers.ROOT / "recipes" / "classification.yaml"
+    ran = helpers.call(helpers.command("run", recipe, "--samples", 80, "--device", "cpu"), cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    for line in ("80 samples", "look     synthgen preview runs/clothes-", "load     python -c"):
+        assert line in ran.stdout
+    load = next(line for line in ran.stdout.splitlines() if line.startswith("load")).split(maxsplit=1)[1]
+    loaded = helpers.call([sys.executable, *shlex.split(load)[1:]], cwd=tmp_path)
+    assert "'image': array(" in loaded.stdout
+    (block,) = blocks(README, "python")
+    shown = helpers.call([sys.executable, "-c", block], cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"\d+ synthetic images, \d+% right on \d+ others", shown.stdout)
+
+
+def test_recipes_of_the_readme_are_valid() -> None:
+    for block in blocks(README, "yaml"):
+        assert validate(yamltext.parse(block, "README.md"), Plugins()) is not None
+
+
+def test_the_sampler_of_the_contributor_s_page_works(tmp_path: Path) -> None:
+    (plugin,) = (block for block in blocks(CONTRIBUTING, "python") if "class Stripes" in block)
+    (tmp_path / "stripes.py").write_text(plugin)
+    recipe = helpers.toy(sampler={"use": "stripes", "size": 8}, scorers=None, keep=None)
+    (tmp_path / "stripes.yaml").write_text(yaml.safe_dump(recipe))
+    result = helpers.run(tmp_path / "stripes.yaml", tmp_path / "out", plugin_files=[str(tmp_path / "stripes.py")])
+    assert result.complete
+
+
+def test_names_of_files_are_true() -> None:
+    for name in re.findall(r"`([\w/]+\.(?:py|yaml|md|toml))`", CONTRIBUTING + README):
+        places = [helpers.ROOT / name, helpers.ROOT / "synthgen" / name, helpers.ROOT / "synthgen" / "executors" / name]
+        assert any(place.exists() for place in places) or name == "stripes.py" or "stripes" in name, name
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    script = helpers.ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert "    pip install uv && uv run pytest\n" in README
+    pattern = subprocess.run(["grep", "-c", "README.md", script], capture_output=True, text=True, check=True)
+    assert int(pattern.stdout) >= 1
