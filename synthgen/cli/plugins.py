@@ -89,6 +89,9 @@ def type_text(entry: dict[str, Any], definitions: dict[str, Any]) -> str:
         return " or ".join(type_text(each, definitions) for each in entry["anyOf"]).replace("null", "none")
     if "enum" in entry or "const" in entry:
         return "one of " + ", ".join(map(str, entry.get("enum", [entry.get("const")])))
+    if "prefixItems" in entry:
+        inner = entry["prefixItems"]
+        return f"list of {len(inner)}: {', '.join(dict.fromkeys(type_text(each, definitions) for each in inner))}"
     if entry.get("type") == "array":
         return f"list of {type_text(entry.get('items', {}), definitions)}"
     if entry.get("type") == "object" and isinstance(entry.get("additionalProperties"), dict):

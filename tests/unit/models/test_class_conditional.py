@@ -63,6 +63,19 @@ def test_guidance_is_extrapolation_and_may_differ_by_image() -> None:
     np.testing.assert_array_equal(mixed[1], strong[1])
 
 
+def test_guidance_in_an_interval() -> None:
+    """The shares count steps: of four, [0.25, 0.75] guides the second and third."""
+    made, noise = pipeline(), latents(2)
+    whole = draw(made, [0, 1], noise, guidance_scale=4.0)
+    np.testing.assert_array_equal(draw(made, [0, 1], noise, guidance_scale=4.0, guidance_interval=(0, 1)), whole)
+    calls = []
+    made.unet.register_forward_hook(lambda *_: calls.append(1))
+    some = draw(made, [0, 1], noise, guidance_scale=4.0, guidance_interval=(0.25, 0.75))
+    assert len(calls) == 4 + 2
+    assert (some != whole).any()
+    assert (some != draw(made, [0, 1], noise)).any()
+
+
 def test_every_output_type_shows_the_same_picture() -> None:
     made, noise = pipeline(), latents(1)
     pixels = draw(made, [1], noise)

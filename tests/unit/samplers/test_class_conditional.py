@@ -1,0 +1,60 @@
+"""The sampler's settings, and that its samples do not depend on their neighbours at equal batch size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from synthgen import seeds
+from synthgen.fields import Label
+from synthgen.protocols import Slot
+from synthgen.samplers.class_conditional import ClassConditional
+
+
+def made(**settings: object) -> ClassConditional:
+    part = ClassConditional(ClassConditional.Config.model_validate({"model": "starter/fashion-mnist"} | settings))
+    assert part.bind({"label": Label(("Bag", "Shirt"))}) == []
+    part.setup("cpu")
+    return part
+
+
+def draw(part: ClassConditional, classes: list[int]) -> np.ndarray:
+    slots = [Slot(i, {"label": label}, "train") for i, label in enumerate(classes)]
+    return np.stack(part.sample(slots, [seeds.seed_of(0, "sampler", i) for i in range(len(slots))])["image"])
+
+
+def test_classes_are_matched_by_name_whatever_their_order() -> None:
+    part = made(steps=2)
+    turned = ClassConditional(part.config)
+    turned.bind({"label": Label(("Shirt", "Bag"))})
+    turned.setup("cpu")
+    assert np.array_equal(draw(part, [0, 1]), draw(turned, [1, 0]))
+    assert not np.array_equal(draw(part, [0, 1]), draw(part, [1, 0]))
+
+
+def test_a_class_that_the_model_lacks() -> None:
+    part = ClassConditional(ClassConditional.Config(model="starter/fashion-mnist"))
+    (problem,) = part.bind({"label": Label(("Sneeker",))})
+    assert "did you mean `Sneaker`?" in problem
+    assert part.bind({}) == ["needs a condition with classes, such as `use: classes`"]
+
+
+def test_every_setting_that_decides_pixels_is_in_the_identity() -> None:
+    base = made(steps=2).identity()
+    assert len(base["model"]) == 64
+    for change in ({"steps": 3}, {"guidance": 2.0}, {"guidance_interval": [0.1, 0.9]}, {"dtype": "bfloat16"}):
+        assert (
+            ClassConditional(
+                ClassConditional.Config.model_validate({"model": "starter/fashion-mnist", "steps": 2} | change)
+            ).identity()
+            != base
+        )
+
+
+@pytest.mark.parametrize(
+    "settings", [{"guidance_interval": [0.7, 0.2]}, {"guidance_interval": [0.0, 1.5]}, {"steps": 0}, {"guidance": -1}]
+)
+def test_settings_out_of_range(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        ClassConditional.Config.model_validate({"model": "x"} | settings)
