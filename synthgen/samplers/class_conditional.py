@@ -14,7 +14,6 @@ from synthgen.models import folders
 from synthgen.plugins import unknown
 from synthgen.protocols import Slot, Source
 
-
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
