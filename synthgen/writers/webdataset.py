@@ -14,6 +14,7 @@ from synthgen.protocols import Encoded, Member, Source
 
 BLOCK = 512
 MAX_MEMBER = 8**11 - 1
+LARGE = 1 << 14
 
 
 class WebDataset:
@@ -44,10 +45,11 @@ class WebDataset:
         layout = [(name, member_name(name, kind.suffix)) for name, kind in schema.items() if kind.suffix]
         members, offset = [], 0
         for sample in samples:
-            record = b"".join(_members(sample, layout))
-            file.write(record)
-            members.append(Member(sample.key, offset, len(record)))
-            offset += len(record)
+            start = offset
+            for piece in _pieces(_members(sample, layout)):
+                file.write(piece)
+                offset += len(piece)
+            members.append(Member(sample.key, start, offset - start))
         file.write(bytes(2 * BLOCK))
         return members
 
@@ -65,6 +67,19 @@ def _members(sample: Encoded, layout: Sequence[tuple[str, str]]) -> Iterator[byt
         yield header(f"{sample.key}.{ending}", len(payload))
         yield payload
         yield bytes(-len(payload) % BLOCK)
+
+
+def _pieces(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces: small parts are joined, large ones are passed on without a copy."""
+    small: list[bytes] = []
+    for part in parts:
+        if len(part) < LARGE:
+            small.append(part)
+        else:
+            yield b"".join(small)
+            yield part
+            small = []
+    yield b"".join(small)
 
 
 _BEFORE_SIZE = b"0000644\x000000000\x000000000\x00"
