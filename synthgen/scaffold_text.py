@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from synthgen.scaffold import Findings, Fit, quotas
 
 Recipes = Mapping[str, str]
-COLUMN = 29
+COLUMN = 31
 
 MODEL = """\
 # A diffusion model of the images in {{ path }}: `synthgen train {{ name }}-model.yaml`
@@ -130,4 +130,4 @@ def recipes(name: str, found: Findings, fit: Fit) -> Recipes:
 def _aligned(text: str) -> str:
     """Comments in one column; in a template, a tab stands before each comment."""
     lines = [line.partition("\t") for line in text.split("\n")]
-    return "\n".join(f"{code:<{COLUMN}}{comment}" if comment else code for code, _, comment in lines)
+    return "\n".join(f"{code:<{COLUMN}}  {comment}" if comment else code for code, _, comment in lines)
