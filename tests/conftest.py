@@ -11,6 +11,7 @@ import pytest
 import helpers
 from synthgen.executors.worker import use_one_thread
 
+os.environ.pop("UV_RUN_RECURSION_DEPTH", None)  # commands would be shown with `uv run` before them
 use_one_thread()  # two threads on busy cores wait for each other most of the time
 
 if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 1 << 30:

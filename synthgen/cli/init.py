@@ -39,8 +39,8 @@ def command(folder: str, out: str, name: str | None, force: bool) -> None:
     written = _write(Path(out), scaffold_text.recipes(name, found, fit), force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
     click.echo("next:")
-    click.echo(f"  synthgen train {shlex.quote(str(Path(out) / f'{name}-model.yaml'))}")
-    click.echo(f"  synthgen run {shlex.quote(str(Path(out) / f'{name}.yaml'))}")
+    click.echo(f"  {words.prefix()}synthgen train {shlex.quote(str(Path(out) / f'{name}-model.yaml'))}")
+    click.echo(f"  {words.prefix()}synthgen run {shlex.quote(str(Path(out) / f'{name}.yaml'))}")
 
 
 def _name(folder: str, name: str | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from synthgen import api
-from synthgen.cli import options
+from synthgen.cli import options, words
 from synthgen.cli.progress import Lines, Live
 from synthgen.driver import Observer, Result
 from synthgen.errors import TerminatedError
@@ -62,7 +62,7 @@ def command(
     if not out:
         _say_what_changed(observer, prepared, folder)
     observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
-    resume = shlex.join(["synthgen", *sys.argv[1:]])
+    resume = words.prefix() + shlex.join(["synthgen", *sys.argv[1:]])
     result = api.run_prepared(prepared, folder, choice, device, observer, resume)
     if as_json:
         click.echo(json.dumps(_summary(result), indent=1))
@@ -111,8 +111,8 @@ def _say_result(result: Result) -> None:
     if not result.complete:
         _say_what_is_missing(result)
     click.echo(f"dataset  {out}/  (start with {out}/README.md)")
-    click.echo(f"look     synthgen preview {out}")
-    click.echo(f'load     python -c "import synthgen; print(synthgen.load({str(out)!r})[0])"')
+    click.echo(f"look     {words.prefix()}synthgen preview {out}")
+    click.echo(f'load     {words.prefix()}python -c "import synthgen; print(synthgen.load({str(out)!r})[0])"')
 
 
 def _say_what_is_missing(result: Result) -> None:

@@ -51,7 +51,7 @@ def _say(folder: Path, seconds: float) -> None:
     rows = [
         ("model", f"{folder}/  (start with {folder}/README.md), in {words.duration(seconds)}"),
         ("pictures", str(pictures[-1]) if pictures else ""),
-        ("losses", f"tensorboard --logdir {folder}/training/tensorboard"),
+        ("losses", f"{words.prefix()}tensorboard --logdir {folder}/training/tensorboard"),
         ("use it", USES[name].format(folder=folder) if name in USES else ""),
     ]
     click.echo(words.table(rows))

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+
+def prefix() -> str:
+    """What to type before a command of this environment: `uv run ` under uv, else nothing."""
+    return "uv run " if os.environ.get("UV_RUN_RECURSION_DEPTH") else ""
 
 
 def counts(by_name: Mapping[str, int], limit: int = 20) -> str:

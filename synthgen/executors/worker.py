@@ -69,6 +69,7 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.environment = self._note_environment()
         self._pool = ThreadPoolExecutor(N_ENCODERS, thread_name_prefix="encode")
+        self._pool.submit(import_codecs)
         started = time.perf_counter()
         plan.parts.setup(self.device)
         self.setup_s = time.perf_counter() - started
@@ -131,6 +132,15 @@ class Worker:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def import_codecs() -> None:
+    """Imports what the first shard's files need, while its first batch is drawn; pa.array also imports pandas."""
+    import PIL.PngImagePlugin  # noqa: F401
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    pa.array([0])
 
 
 def enter(folder: str) -> None:

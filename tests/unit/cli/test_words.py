@@ -1,0 +1,29 @@
+"""How commands print what is to be typed, counted and measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from synthgen.cli import words
+
+
+def test_commands_are_shown_as_they_must_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert words.prefix() == ""
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    assert words.prefix() == "uv run "
+
+
+def test_sizes() -> None:
+    assert [words.size(n) for n in (0, 999, 1000, 3400, 12_000_000, 3.2e12)] == [
+        "0 bytes",
+        "999 bytes",
+        "1.0 kB",
+        "3.4 kB",
+        "12 MB",
+        "3.2 TB",
+    ]
+
+
+def test_long_lists_are_cut() -> None:
+    assert words.counts({"cat": 54, "dog": 20}) == "cat 54, dog 20"
+    assert words.counts({str(i): i for i in range(30)}, limit=2) == "0 0, 1 1 and 28 more"
