@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +66,31 @@ def choose_device(wanted: str) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which in a container is fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def use_one_thread() -> None:
+    """One compute thread a worker: results are bit-equal only at equal thread counts, and cores go to workers.
+
+    The variables work only if they are set before torch is imported; the call works at any time.
+    """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def leave_one_core() -> None:
+    """Compute threads of a process that works alone, such as a training: one for each core but one.
+
+    With a thread on every core, other work on one of them keeps all the others waiting, and a
+    step takes many times as long. OMP_NUM_THREADS decides instead, if it is set.
+    """
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, usable_cores() - 1))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import helpers
-from synthgen.executors.worker import use_one_thread
+from synthgen.environment import use_one_thread
 
 os.environ.pop("UV_RUN_RECURSION_DEPTH", None)  # commands would be shown with `uv run` before them
 use_one_thread()  # two threads on busy cores wait for each other most of the time

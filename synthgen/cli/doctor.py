@@ -18,7 +18,6 @@ import click
 from synthgen import __version__, environment
 from synthgen.cli import options, words
 from synthgen.errors import SynthgenError
-from synthgen.executors.choose import usable_cores
 from synthgen.models import folders
 
 State = Literal["ok", "note", "broken"]
@@ -76,7 +75,7 @@ def machine() -> Iterator[Check]:
     tested = platform.system() == "Linux"
     system = f"{platform.system()} {platform.release()} on {platform.machine()}" + (f" ({flags})" if flags else "")
     yield Check("system", "ok" if tested else "note", system + ("" if tested else "; tested on Linux only"))
-    yield Check("cores", "ok", f"{usable_cores()} of {os.cpu_count()} can be used")
+    yield Check("cores", "ok", f"{environment.usable_cores()} of {os.cpu_count()} can be used")
     memory = memory_bytes()
     if memory is not None:
         text = words.size(memory) if memory >= MIN_MEMORY else f"{words.size(memory)}; 2 GB or more are better"
@@ -169,7 +168,6 @@ def count_tensors(folder: Path) -> int:
 
 def timing() -> Check:
     """Images a second of the first starter that draws: one batch after a first one for warming up."""
-    from synthgen.executors.worker import use_one_thread
     from synthgen.plan import build
     from synthgen.plugins import Plugins
     from synthgen.recipe import DatasetRecipe
@@ -178,7 +176,7 @@ def timing() -> Check:
     drawing = [n for n in folders.list_starters() if (folders.resolve(n) / "model_index.json").is_file()]
     if not drawing:
         return Check("speed", "note", "no starter draws pictures")
-    use_one_thread()
+    environment.use_one_thread()
     classes = list(folders.read_index(folders.resolve(drawing[0]))["id2label"].values())
     recipe = {
         "kind": "dataset",

@@ -11,8 +11,8 @@ import click
 
 from synthgen import api, driver, ledger
 from synthgen.cli import options, words
+from synthgen.environment import usable_cores
 from synthgen.errors import UsageError
-from synthgen.executors.choose import usable_cores
 from synthgen.ledger import Ledger
 from synthgen.plan import Plan, differences
 

@@ -9,9 +9,9 @@ import click
 
 from synthgen import api, environment, ledger
 from synthgen.cli import options, words
+from synthgen.environment import use_one_thread
 from synthgen.errors import StoreError, UsageError
 from synthgen.executors.choose import default_workers
-from synthgen.executors.worker import use_one_thread
 from synthgen.report import preview, sheet
 from synthgen.report.preview import Drawn, Groups
 

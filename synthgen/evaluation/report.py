@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from synthgen import loading
+from synthgen.environment import leave_one_core
 from synthgen.errors import DataError
 from synthgen.evaluation.classification import Labelled, in_features, usefulness
 from synthgen.evaluation.probe import Budget
@@ -30,6 +31,7 @@ def evaluate(
     Raises:
         DataError: the classes of the real data are not those of the dataset.
     """
+    leave_one_core()
     dataset = loading.load(folder, split=None if split == "all" else split)
     classes = list(dataset.classes)
     synthetic = stacked(dataset)

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from synthgen.environment import usable_cores, use_one_thread
 from synthgen.errors import UsageError
 from synthgen.executors.outcome import Executor
-from synthgen.executors.worker import Job, use_one_thread
+from synthgen.executors.worker import Job
 from synthgen.plan import Plan
 
 Wanted = Literal["auto", "local", "ray"]
@@ -61,8 +62,3 @@ def default_workers(device: str) -> int:
     import torch
 
     return max(1, torch.cuda.device_count()) if torch.cuda.is_available() else usable_cores()
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, which in a container is fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,10 +16,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
-from synthgen.environment import choose_device
+from synthgen.environment import choose_device, use_one_thread
 from synthgen.errors import SynthgenError
 from synthgen.executors.outcome import Failure, Outcome, failure_of
-from synthgen.executors.worker import Job, Worker, use_one_thread
+from synthgen.executors.worker import Job, Worker
 from synthgen.plan import Plan
 
 READY = "ready"

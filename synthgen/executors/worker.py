@@ -54,7 +54,7 @@ class Worker:
     """Builds the plan from the job, loads the models once, then renders any shard that it is given."""
 
     def __init__(self, job: Job, plan: Plan | None = None) -> None:
-        use_one_thread()
+        environment.use_one_thread()
         if plan is None:
             enter(job.folder)
             plan = build(DatasetRecipe.model_validate(dict(job.recipe)), Plugins(job.plugin_files))
@@ -152,16 +152,3 @@ def enter(folder: str) -> None:
             f"the worker on {socket.gethostname()} cannot enter {folder}, the folder that synthgen was called in "
             f"({error.strerror}); every node must see it at the same path"
         ) from None
-
-
-def use_one_thread() -> None:
-    """One compute thread a worker: results are bit-equal only at equal thread counts, and cores go to workers.
-
-    The variables work only if they are set before torch is imported; the call works at any time.
-    """
-    import sys
-
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)

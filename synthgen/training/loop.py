@@ -15,6 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from synthgen.environment import leave_one_core
 from synthgen.errors import Interrupted
 from synthgen.training import checkpoint
 from synthgen.training.ema import Ema
@@ -66,6 +67,7 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
         ModelError: a checkpoint there was made with other settings (`facts` differ).
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
+    leave_one_core()
     model = task.model.train()
     ema = Ema(model, config.ema)
     optimiser = torch.optim.AdamW(

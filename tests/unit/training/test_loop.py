@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from synthgen.environment import leave_one_core, usable_cores
 from synthgen.errors import Interrupted, ModelError
 from synthgen.training import checkpoint, loop
 from synthgen.training.ema import Ema
@@ -129,3 +130,15 @@ def test_ema_follows_the_weights_and_copies_counters() -> None:
     ema.update(model, step=100)
     assert ema.values["weight"].tolist() == [2.0, 2.0]
     assert int(ema.values["num_batches_tracked"]) == 7
+
+
+def test_a_core_is_left_to_others_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    try:
+        leave_one_core()
+        assert torch.get_num_threads() == before  # OMP_NUM_THREADS is set for all tests
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        leave_one_core()
+        assert torch.get_num_threads() == max(1, usable_cores() - 1)
+    finally:
+        torch.set_num_threads(before)
