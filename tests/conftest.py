@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import helpers
 from synthgen.environment import use_one_thread
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and by all children then
 os.environ.pop("UV_RUN_RECURSION_DEPTH", None)  # commands would be shown with `uv run` before them
 use_one_thread()  # two threads on busy cores wait for each other most of the time
 
