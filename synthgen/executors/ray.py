@@ -65,7 +65,7 @@ class RayPool:
         for _ in range(count):
             self._start()
         self.capacity = count * IN_FLIGHT
-        where = "a cluster started on this machine" if own_cluster else f"the cluster at {address or 'auto'}"
+        where = "a cluster started on this machine" if own_cluster else f"the cluster at {named(address)}"
         self.description = f"on {count} Ray actors of {where}"
 
     def submit(self, shard: int) -> None:
@@ -165,20 +165,25 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
         SynthgenError: there is none at that address.
     """
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    named = address or os.environ.get("RAY_ADDRESS") or "auto"
+    place = named(address)
     if own_cluster:
         options |= {"include_dashboard": False, "num_cpus": n_workers, "object_store_memory": OBJECT_STORE_BYTES}
     else:
-        options |= {"address": named}
+        options |= {"address": place}
     try:
         if not own_cluster:
-            knock(named)
+            knock(place)
         ray.init(**options)
     except (OSError, ValueError, RuntimeError) as error:
         raise SynthgenError(
-            f"cannot reach a Ray cluster at {named}: {error}. If the cluster asks for a token, which Ray does by "
+            f"cannot reach a Ray cluster at {place}: {error}. If the cluster asks for a token, which Ray does by "
             "default since 2.59, set RAY_AUTH_MODE=token here as well"
         ) from None
+
+
+def named(address: str | None) -> str:
+    """The address that was given or, if none was, what Ray itself would look for."""
+    return address or os.environ.get("RAY_ADDRESS") or "auto"
 
 
 def knock(address: str) -> None:
