@@ -138,7 +138,7 @@ def _idx_file(folder: Path, name: str) -> np.ndarray:
         shape = struct.unpack(f">{n_dims}I", raw[4 : 4 + 4 * n_dims])
         if zero != 0 or kind != 8:
             raise ValueError("it does not start like an idx file of bytes")
-        return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_dims).reshape(shape)
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_dims).reshape(shape).copy()  # a buffer is read-only
     except (OSError, EOFError, ValueError, struct.error) as error:
         raise DataError(f"{path}: is no readable idx file: {error}") from None
 
