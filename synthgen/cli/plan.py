@@ -96,7 +96,7 @@ def _existing(plan: Plan, out: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"exists": True, "same_dataset": True, "shards_done": len(done)}
     seconds = seconds_a_shard(book)
     if seconds is not None:
-        found["estimated_core_seconds_left"] = round(seconds * (plan.n_shards - len(done)), 1)
+        found["estimated_core_seconds_left"] = seconds * (plan.n_shards - len(done))
     return found
 
 
@@ -163,7 +163,7 @@ def _time_text(facts: dict[str, Any], recipe: str) -> str:
     seconds = facts["out"].get("estimated_core_seconds_left")
     if seconds is None:
         return f"not known yet; `synthgen preview {recipe}` measures it"
-    if not seconds:
+    if facts["out"]["shards_done"] == facts["shards"]:
         return "nothing left to do"
     n_cores = usable_cores()
     return f"about {words.duration(seconds / n_cores)} for what is left, with {n_cores} workers as fast as those so far"
