@@ -82,9 +82,7 @@ class Image:
         return array[:, :, None] if self.channels == 1 else array
 
     def arrow(self) -> Any:
-        import pyarrow as pa
-
-        return pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        return _picture_type()
 
     def hf_feature(self) -> dict[str, Any]:
         return {"_type": "Image"}
@@ -163,7 +161,201 @@ class Number:
         return {"type": "number", "unit": self.unit}
 
 
-FIELD_TYPES: Mapping[str, type] = {"image": Image, "label": Label, "number": Number}
+@dataclass(frozen=True, slots=True)
+class InstanceMap:
+    """Which object each pixel belongs to: uint16 array (height, width), 0 background, stored as a 16-bit PNG."""
+
+    height: int
+    width: int
+
+    @property
+    def suffix(self) -> str:
+        return "png"
+
+    def check(self, name: str, value: Any) -> None:
+        _check_map(name, value, np.uint16, (self.height, self.width))
+
+    def encode(self, value: np.ndarray) -> bytes:
+        return _png(value)
+
+    def decode(self, stored: bytes) -> np.ndarray:
+        return _from_png(stored).astype(np.uint16)
+
+    def arrow(self) -> Any:
+        return _picture_type()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "Image"}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "instances", "height": self.height, "width": self.width}
+
+
+IGNORE = 255
+"""The class id of pixels whose class is not known; training and scores leave them out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationMap:
+    """The class of each pixel: uint8 array (height, width), stored as a PNG.
+
+    0 is background, `classes` have the ids from 1 on in their order, 255 is unknown (ignore).
+    """
+
+    height: int
+    width: int
+    classes: tuple[str, ...]
+
+    @property
+    def suffix(self) -> str:
+        return "png"
+
+    def check(self, name: str, value: Any) -> None:
+        _check_map(name, value, np.uint8, (self.height, self.width))
+        odd = set(np.unique(value).tolist()) - set(range(len(self.classes) + 1)) - {IGNORE}
+        if odd:
+            raise DataError(f"field `{name}`: has the class ids {sorted(odd)}; 0 to {len(self.classes)} and 255 exist")
+
+    def encode(self, value: np.ndarray) -> bytes:
+        return _png(value)
+
+    def decode(self, stored: bytes) -> np.ndarray:
+        return _from_png(stored)
+
+    def arrow(self) -> Any:
+        return _picture_type()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "Image"}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "segmentation", "height": self.height, "width": self.width, "classes": list(self.classes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Objects in a picture of (height, width) as boxes: float32 array (N, 5) of left, top, right, bottom, class id.
+
+    Corners are in pixels. Class ids are those of `SegmentationMap`: `classes` from 1 on. A pixel covers [i, i + 1), so
+    that a box around pixel 0 is 0 to 1. Stored as `{"bbox": [[x, y, width, height], ...], "category": [...]}` with
+    categories from 0 and hundredths of pixels, as COCO and HF datasets have them.
+    """
+
+    height: int
+    width: int
+    classes: tuple[str, ...]
+
+    @property
+    def suffix(self) -> None:
+        return None
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.ndim != 2 or value.shape[1] != 5:
+            raise DataError(f"field `{name}`: must be a float32 array of shape (N, 5)")
+        if not np.isfinite(value).all() or (value[:, :2] >= value[:, 2:4]).any():
+            raise DataError(f"field `{name}`: has boxes without an area: left < right and top < bottom must hold")
+        if not np.isin(value[:, 4], np.arange(1, len(self.classes) + 1)).all():
+            raise DataError(f"field `{name}`: class ids must be whole numbers from 1 to {len(self.classes)}")
+
+    def encode(self, value: np.ndarray) -> dict[str, Any]:
+        corners = np.round(value[:, :4].astype(np.float64), 2)
+        xywh = np.round(np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1), 2)
+        return {"bbox": xywh.tolist(), "category": (value[:, 4].astype(int) - 1).tolist()}
+
+    def decode(self, stored: Mapping[str, Any]) -> np.ndarray:
+        xywh = np.array(stored["bbox"], dtype=np.float64).reshape(-1, 4)
+        classes = np.array(stored["category"], dtype=np.float64)[:, None] + 1
+        return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:], classes], axis=1).astype(np.float32)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.struct([("bbox", pa.list_(pa.list_(pa.float64(), 4))), ("category", pa.list_(pa.int64()))])
+
+    def hf_feature(self) -> dict[str, Any]:
+        box = {"_type": "List", "length": 4, "feature": {"dtype": "float64", "_type": "Value"}}
+        category = {"names": list(self.classes), "_type": "ClassLabel"}
+        return {"bbox": {"_type": "List", "feature": box}, "category": {"_type": "List", "feature": category}}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "boxes", "height": self.height, "width": self.width, "classes": list(self.classes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Some finite numbers, one an object for instance: float array (N,)."""
+
+    unit: str = "1"
+
+    @property
+    def suffix(self) -> None:
+        return None
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, np.ndarray) or value.ndim != 1 or not np.isfinite(value).all():
+            raise DataError(f"field `{name}`: must be a finite array of shape (N,)")
+
+    def encode(self, value: np.ndarray) -> list[float]:
+        return [float(number) for number in value]
+
+    def decode(self, stored: Any) -> np.ndarray:
+        return np.array(stored, dtype=np.float64)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.list_(pa.float64())
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "List", "feature": {"dtype": "float64", "_type": "Value"}}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "numbers", "unit": self.unit}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text, such as where a condition comes from."""
+
+    @property
+    def suffix(self) -> None:
+        return None
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, str):
+            raise DataError(f"field `{name}`: must be a text (got {type(value).__name__})")
+
+    def encode(self, value: str) -> str:
+        return value
+
+    def decode(self, stored: Any) -> str:
+        return str(stored)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.string()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"dtype": "string", "_type": "Value"}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "text"}
+
+
+FIELD_TYPES: Mapping[str, type] = {
+    "image": Image,
+    "label": Label,
+    "number": Number,
+    "instances": InstanceMap,
+    "segmentation": SegmentationMap,
+    "boxes": Boxes,
+    "numbers": Numbers,
+    "text": Text,
+}
+PICTURES = (Image, InstanceMap, SegmentationMap)
+"""Fields whose stored form is the bytes of a picture file."""
+ENDINGS: Mapping[str, str] = {"image": "", "label": "", "segmentation": "seg.", "instances": "inst."}
 
 
 def from_description(description: Mapping[str, Any]) -> Field:
@@ -190,5 +382,32 @@ def check_columns(columns: Columns, schema: Schema, n: int, part: str) -> None:
 
 
 def member_name(name: str, suffix: str) -> str:
-    """The WebDataset ending of field `name`: the plain suffix for `image` and `label`, else `name.suffix`."""
-    return suffix if name in ("image", "label") else f"{name.replace('.', '_')}.{suffix}"
+    """The WebDataset ending of a field: short for `image`, `label`, `segmentation` and `instances`, else its name."""
+    return ENDINGS.get(name, f"{name.replace('.', '_')}.") + suffix
+
+
+def _check_map(name: str, value: Any, dtype: Any, shape: tuple[int, int]) -> None:
+    if not isinstance(value, np.ndarray) or value.dtype != dtype or value.shape != shape:
+        got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise DataError(f"field `{name}`: must be a {np.dtype(dtype).name} array of shape {shape} (got {got})")
+
+
+def _png(array: np.ndarray) -> bytes:
+    from PIL import Image as Pillow
+
+    out = io.BytesIO()
+    Pillow.fromarray(array).save(out, "PNG", compress_level=6)
+    return out.getvalue()
+
+
+def _from_png(stored: bytes) -> np.ndarray:
+    from PIL import Image as Pillow
+
+    with Pillow.open(io.BytesIO(stored)) as picture:
+        return np.array(picture)
+
+
+def _picture_type() -> Any:
+    import pyarrow as pa
+
+    return pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synthgen import rules, seeds
-from synthgen.fields import Columns, Label, check_columns
+from synthgen.fields import PICTURES, Columns, Label, check_columns
 from synthgen.plan import Plan
 from synthgen.protocols import Encoded, Slot
 
@@ -143,11 +143,12 @@ def encode(plan: Plan, verdict: Try, columns: Columns, i: int) -> Encoded:
 
 
 def named_condition(plan: Plan, slot: Slot) -> dict[str, Any]:
-    """The slot's condition as JSON values, classes by name."""
+    """The slot's condition as JSON values, classes by name; maps of pixels are left to the sample's own fields."""
     named = {}
     for name, kind in plan.parts.condition.fields.items():
         value = slot.condition[name]
-        named[name] = kind.classes[value] if isinstance(kind, Label) else kind.encode(value)
+        if not isinstance(kind, PICTURES):
+            named[name] = kind.classes[value] if isinstance(kind, Label) else kind.encode(value)
     return named
 
 

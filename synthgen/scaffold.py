@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthgen.errors import DataError
-from synthgen.training.data import SUFFIXES
+from synthgen.realdata.pictures import SUFFIXES
 
 SIDES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 MIN_IMAGES = 8

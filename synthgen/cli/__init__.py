@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "preview": "Draw a few samples into one picture.",
     "status": "Show how far a dataset is.",
     "verify": "Check every file of a dataset against its hash.",
+    "export": "Copy a dataset into the layout of COCO, VOC, YOLO or image folders.",
     "evaluate": "Measure a dataset against real data.",
     "train": "Train a model from a recipe.",
     "init": "Write recipes for a folder of your own data.",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthgen.conditions.quotas import Quotas
 from synthgen.fields import Label
 from synthgen.protocols import Source
 
@@ -34,21 +32,12 @@ class Classes:
         )
 
     def __init__(self, config: Config) -> None:
-        self.classes = tuple(config.quotas)
-        divisor = math.gcd(*config.quotas.values())
-        self.proportions = [count // divisor for count in config.quotas.values()]
-        self.samples = sum(config.quotas.values())
-        self.fields: Mapping[str, Label] = {"label": Label(self.classes)}
+        self._quotas = Quotas(config.quotas)
+        self.samples = self._quotas.total
+        self.fields: Mapping[str, Label] = {"label": Label(self._quotas.names)}
 
     def identity(self) -> dict[str, Any]:
-        return {"classes": list(self.classes), "proportions": self.proportions}
+        return {"classes": list(self._quotas.names), "proportions": self._quotas.proportions}
 
     def condition(self, index: int) -> tuple[dict[str, Any], None]:
-        return {"label": int(self._cycle[index % len(self._cycle)])}, None
-
-    @cached_property
-    def _cycle(self) -> np.ndarray:
-        """Class ids of one cycle: the k-th of a class's n slots stands at (k + 1/2) / n of the way."""
-        places = np.concatenate([(np.arange(n) + 0.5) / n for n in self.proportions])
-        ids = np.repeat(np.arange(len(self.proportions), dtype=np.int32), self.proportions)
-        return ids[np.argsort(places, kind="stable")]
+        return {"label": self._quotas.at(index)}, None

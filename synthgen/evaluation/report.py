@@ -13,7 +13,7 @@ from synthgen.errors import DataError
 from synthgen.evaluation.classification import Labelled, in_features, usefulness
 from synthgen.evaluation.probe import Budget
 from synthgen.models import folders
-from synthgen.training import data as real_data
+from synthgen.realdata import labelled as real_data
 
 
 def evaluate(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput, UNet2DModel
 from diffusers.utils.torch_utils import randn_tensor
-from PIL import Image
 from torch.nn import functional as F
+
+from synthgen.models.sampling import as_output, denoise
 
 
 class ClassConditionalPipeline(DiffusionPipeline):
@@ -49,6 +49,11 @@ class ClassConditionalPipeline(DiffusionPipeline):
         """Side of the images in pixels."""
         return int(self.unet.config.sample_size) * int(self.config.patch_size)
 
+    @property
+    def cell(self) -> int:
+        """Sides of images must be multiples of this many pixels."""
+        return int(self.config.patch_size) * 2 ** (len(self.unet.config.block_out_channels) - 1)
+
     @torch.inference_mode()
     def __call__(
         self,
@@ -67,7 +72,8 @@ class ClassConditionalPipeline(DiffusionPipeline):
             guidance_interval: the part of the steps that is guided, as shares from 0 (noise) to 1 (image).
                 The first steps decide little but diversity and the last ones little but sharpness, so
                 guiding those between costs less and keeps more variety (Kynkaanniemi et al. 2024).
-            latents: standard normal noise in pixel space, float (N, C, H, W); drawn if None.
+            latents: standard normal noise in pixel space, float (N, C, S, S); drawn if None. The UNet is
+                convolutional, so that S need not be the resolution that was trained.
             output_type: "pil", "np" (float32 NHWC in [0, 1]), "uint8" (NHWC), "pt" (NCHW in [0, 1]).
 
         Raises:
@@ -76,54 +82,32 @@ class ClassConditionalPipeline(DiffusionPipeline):
         n, n_classes = len(class_labels), len(self.classes)
         if not all(0 <= label < n_classes for label in class_labels):
             raise ValueError(f"class ids must be from 0 to {n_classes - 1}, got {list(class_labels)}")
-        shape = (n, self.channels, self.resolution, self.resolution)
+        side = self.resolution if latents is None else latents.shape[-1]
+        shape = (n, self.channels, side, side)
         device, dtype = self._execution_device, self.unet.dtype
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
-        if latents.shape != shape:
-            raise ValueError(f"latents must have the shape {shape}, got {tuple(latents.shape)}")
+        if latents.shape != shape or side % self.cell:
+            raise ValueError(
+                f"latents must have the shape {shape} with sides that are multiples of {self.cell}, "
+                f"got {tuple(latents.shape)}"
+            )
         labels = torch.as_tensor(class_labels, device=device)
         guidance = torch.as_tensor(guidance_scale, device=device, dtype=torch.float32).expand(n)
-        self.scheduler.set_timesteps(num_inference_steps, device=device)
-        x = F.pixel_unshuffle(latents.to(device, torch.float32), self.config.patch_size)
-        x = x * self.scheduler.init_noise_sigma
-        steps = {"generator": generator} if generator is not None else {}
-        first, last = (share * num_inference_steps for share in guidance_interval)
-        for i, t in enumerate(self.progress_bar(self.scheduler.timesteps)):
-            scaled = self.scheduler.scale_model_input(x, t).to(dtype)
-            scale = guidance if first <= i + 0.5 < last else torch.ones_like(guidance)
-            output = self._guided(scaled, t, labels, scale)
-            x = self.scheduler.step(output, t, x, **steps).prev_sample
+        null = torch.full_like(labels, n_classes)
+
+        def evaluate(x: torch.Tensor, times: torch.Tensor, conditional: bool) -> torch.Tensor:
+            return self.unet(x.to(dtype), times, labels if conditional else null).sample.float()
+
+        x = denoise(
+            self.scheduler,
+            F.pixel_unshuffle(latents.to(device, torch.float32), self.config.patch_size),
+            evaluate,
+            num_inference_steps,
+            guidance,
+            guidance_interval,
+            generator,
+            self.progress_bar,
+        )
         images = F.pixel_shuffle(x.float(), self.config.patch_size).div(2).add(0.5).clamp(0, 1)
         return ImagePipelineOutput(images=as_output(images, output_type))
-
-    def _guided(self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor, guidance: torch.Tensor) -> torch.Tensor:
-        """The network's output, extrapolated from no class to the class.
-
-        Every scheduler's denoised image is affine in the output at a given x and t, with the same
-        offset for both, so that guiding the output is guiding the denoised image.
-
-        Source: Ho & Salimans 2022, eq. 6, with w + 1 written as the scale.
-        """
-        times = t.expand(len(x))
-        conditional = self.unet(x, times, labels).sample.float()
-        if bool((guidance == 1).all()):
-            return conditional
-        null = torch.full_like(labels, len(self.classes))
-        unconditional = self.unet(x, times, null).sample.float()
-        return unconditional + guidance[:, None, None, None] * (conditional - unconditional)
-
-
-def as_output(images: torch.Tensor, output_type: str) -> Any:
-    """Images NCHW in [0, 1] in the form that was asked for."""
-    if output_type == "pt":
-        return images
-    array = images.permute(0, 2, 3, 1).cpu().numpy()
-    if output_type == "np":
-        return array
-    pixels = np.round(array * 255).astype(np.uint8)
-    if output_type == "uint8":
-        return pixels
-    if output_type == "pil":
-        return [Image.fromarray(p[:, :, 0] if p.shape[2] == 1 else p) for p in pixels]
-    raise ValueError(f"output_type must be pil, np, uint8 or pt (got {output_type!r})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,26 @@ def read_index(folder: Path) -> dict[str, Any]:
     if path is None:
         raise ModelError(f"{folder} has neither a model_index.json nor a config.json")
     return _read_json(path)
+
+
+def check_class(folder: Path, name: str, wanted: str, trainer: str) -> dict[str, Any]:
+    """The folder's index, if it holds a model of the class `wanted`.
+
+    Raises:
+        ModelError: it holds another one; says which `trainer.use` makes the right one.
+    """
+    index = read_index(folder)
+    if index.get("_class_name") != wanted:
+        raise ModelError(
+            f"{name} holds a {index.get('_class_name')}; a {wanted} is needed here, which `synthgen train` makes "
+            f"with `trainer.use: {trainer}`"
+        )
+    return index
+
+
+def names_in_order(index: Mapping[str, Any]) -> list[str]:
+    """The class names in an index's `id2label`, in id order."""
+    return [name for _, name in sorted((int(i), name) for i, name in index["id2label"].items())]
 
 
 def component_config(folder: Path, name: str) -> dict[str, Any]:

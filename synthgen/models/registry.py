@@ -13,9 +13,12 @@ from synthgen.models import folders
 
 PIPELINES: Mapping[str, str] = {
     "ClassConditionalPipeline": "synthgen.models.class_conditional",
+    "LayoutToImagePipeline": "synthgen.models.layout_to_image",
 }
 NETWORKS: Mapping[str, str] = {
     "ImageClassifier": "synthgen.models.classifier",
+    "Segmenter": "synthgen.models.segmenter",
+    "SegmentAnything": "synthgen.models.segment_anything",
 }
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synthgen import seeds as streams
-from synthgen.errors import ModelError
 from synthgen.fields import Columns, Image, Label, Schema
 from synthgen.models import folders
 from synthgen.plugins import unknown
@@ -50,13 +49,8 @@ class ClassConditional:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.folder = folders.resolve(config.model)
-        index = folders.read_index(self.folder)
-        if index.get("_class_name") != "ClassConditionalPipeline":
-            raise ModelError(
-                f"{config.model} holds a {index.get('_class_name')}; `class-conditional` needs a "
-                "ClassConditionalPipeline, which `synthgen train` makes with `trainer.use: class-conditional`"
-            )
-        self.names = [name for _, name in sorted((int(i), name) for i, name in index["id2label"].items())]
+        index = folders.check_class(self.folder, config.model, "ClassConditionalPipeline", "class-conditional")
+        self.names = folders.names_in_order(index)
         unet, patch = folders.component_config(self.folder, "unet"), int(index["patch_size"])
         side = int(unet["sample_size"]) * patch
         self.shape = (int(unet["in_channels"]) // patch**2, side, side)

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from synthgen.errors import ModelError
 from synthgen.fields import Columns, Image, Label, Number, Schema
 from synthgen.models import folders
 from synthgen.plugins import unknown
@@ -33,13 +32,8 @@ class Agreement:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.folder = folders.resolve(config.model)
-        index = folders.read_index(self.folder)
-        if index.get("_class_name") != "ImageClassifier":
-            raise ModelError(
-                f"{config.model} holds a {index.get('_class_name')}; `agreement` needs an ImageClassifier, "
-                "which `synthgen train` makes with `trainer.use: classifier`"
-            )
-        self.names = [name for _, name in sorted((int(i), name) for i, name in index["id2label"].items())]
+        index = folders.check_class(self.folder, config.model, "ImageClassifier", "classifier")
+        self.names = folders.names_in_order(index)
         self.resolution, self.channels = int(index["resolution"]), int(index["channels"])
         self.fields: Mapping[str, Number] = {config.field: Number()}
         self._ids: np.ndarray = np.empty(0, dtype=np.int64)

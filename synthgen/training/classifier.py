@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from synthgen.models.classifier import ImageClassifier, to_tensor
 from synthgen.protocols import Source
-from synthgen.training import data as real_data
+from synthgen.realdata import labelled as real_data
+from synthgen.realdata.labelled import DataConfig, LabelledImages
 from synthgen.training import loop, output
-from synthgen.training.data import DataConfig, LabelledImages
 from synthgen.training.ema import Ema
 from synthgen.training.loop import LoopConfig, Progress
 from synthgen.training.monitor import Monitor

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen.training.data import DataConfig, LabelledImages
+from synthgen.realdata.labelled import DataConfig, LabelledImages
+from synthgen.realdata.masks import Examples, MaskData
 
 WORK = "training"
 
@@ -45,20 +46,46 @@ def card(
     scores: Mapping[str, Any],
     use: str,
 ) -> str:
-    """A model card: front matter for machines, then what it was made from and how well it does."""
-    import yaml
-
+    """The model card of what was trained on labelled images."""
     counts = {name: int((images.labels == i).sum()) for i, name in enumerate(images.classes)}
     height, width, channels = images.images.shape[1:]
-    front = {
-        "license": data.licence,
-        "datasets": [data.source or Path(data.path).name],
-        "library_name": "diffusers",
-        "tags": ["synthgen"],
-        "classes": list(images.classes),
-        "resolution": int(width),
-        "channels": int(channels),
-    }
+    text = f"{len(images.labels)} images of {width} x {height}, {'grey' if channels == 1 else 'RGB'}"
+    front = {"classes": list(images.classes), "resolution": int(width), "channels": int(channels)}
+    limits = f"It knows these {len(images.classes)} classes at this size and nothing else"
+    return _card(title, data, front, f"{text}%s By class: {_counts(counts)}.", settings, scores, use, limits)
+
+
+def mask_card(
+    title: str, data: MaskData, examples: Examples, settings: Mapping[str, Any], scores: Mapping[str, Any], use: str
+) -> str:
+    """The model card of what was trained on images with masks or boxes."""
+    counts = {name: sum(item.label == i for item in examples.items) for i, name in enumerate(examples.classes)}
+    n_objects = sum(item.n_objects for item in examples.items)
+    front = {"classes": list(examples.classes), "objects": list(examples.objects), "channels": 3}
+    text = f"{len(examples)} images with {n_objects} objects ({', '.join(examples.objects)})"
+    limits = "It knows objects and pictures of this kind, at about this scale, and nothing else"
+    return _card(title, data, front, f"{text}%s By class: {_counts(counts)}.", settings, scores, use, limits)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
+
+
+def _card(
+    title: str,
+    data: DataConfig | MaskData,
+    more: Mapping[str, Any],
+    data_text: str,
+    settings: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    use: str,
+    limits: str,
+) -> str:
+    """Front matter for machines, then what it was made from and how well it does."""
+    import yaml
+
+    name = data.source or Path(data.path).name
+    front = {"license": data.licence, "datasets": [name], "library_name": "diffusers", "tags": ["synthgen"], **more}
     lines = [
         "---",
         yaml.safe_dump(front, sort_keys=False, allow_unicode=True).strip(),
@@ -69,10 +96,7 @@ def card(
         "",
         "## Data",
         "",
-        f"{len(images.labels)} images of {width} x {height}, {'grey' if channels == 1 else 'RGB'}, "
-        f"of {data.source or Path(data.path).name} (licence: {data.licence}); training split only. By class: "
-        + ", ".join(f"{name} {n}" for name, n in counts.items())
-        + ".",
+        data_text % f", of {name} (licence: {data.licence}); training split only.",
         "",
         "## Training",
         "",
@@ -88,8 +112,7 @@ def card(
         "",
         "## Limits",
         "",
-        f"It knows these {len(images.classes)} classes at this size and nothing else, and repeats whatever is missing, "
-        "rare or wrong in its training data.",
+        f"{limits}, and repeats whatever is missing, rare or wrong in its training data.",
         "",
     ]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from synthgen.fields import Image, Schema
+from synthgen.fields import PICTURES, Schema
 from synthgen.protocols import Encoded, Member, Source
 
 
@@ -56,6 +56,6 @@ class Parquet:
 
 def _cell(sample: Encoded, name: str, kind: Any) -> Any:
     value = sample.values[name]
-    if isinstance(kind, Image):
+    if isinstance(kind, PICTURES):
         return {"bytes": value, "path": f"{sample.key}.{kind.suffix}"}
     return value

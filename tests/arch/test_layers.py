@@ -22,10 +22,12 @@ LAYERS: dict[str, int] = {
 """Every file or folder of the spine. A file may import its own layer and those below."""
 
 SIDE: dict[str, set[str]] = {
-    **{role: {"models"} for role in ("conditions", "samplers", "labelers", "scorers", "writers")},
+    **{role: {"models", "realdata"} for role in ("conditions", "samplers", "labelers", "scorers", "writers")},
     "models": {"environment"},
-    "training": {"models", "environment"},
-    "evaluation": {"models", "environment", "training", "loading", "ledger"},
+    "realdata": {"models"},
+    "training": {"models", "realdata", "environment"},
+    "evaluation": {"models", "realdata", "environment", "training", "loading", "ledger"},
+    "exporters": {"models", "ledger", "view"},
 }
 """What parts, models, trainers and measures may import besides layers 0 and 1 and themselves."""
 
@@ -33,7 +35,7 @@ ROOTS = {"__init__", "__main__"}
 ONLY_IN = {"ray": {"executors/ray.py"}, "webdataset": set(), "datasets": set()}
 """Packages and the files that may import them at all."""
 
-LAZY = {"torch", "diffusers", "sklearn", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}
+LAZY = {"torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}
 """Packages that the spine imports inside functions only, so that commands start fast."""
 
 

@@ -13,8 +13,8 @@ from synthgen import seeds
 from synthgen.fields import Label
 from synthgen.models import folders, registry
 from synthgen.protocols import Slot
+from synthgen.realdata import labelled as data
 from synthgen.samplers.class_conditional import ClassConditional
-from synthgen.training import data
 
 FOLDER = helpers.ROOT.parent / "shared" / "data" / "fashion_mnist"
 pytestmark = [

@@ -14,7 +14,7 @@ from synthgen.cli import evaluate
 from synthgen.evaluation import features, probe
 from synthgen.evaluation.classification import Labelled, Spread, usefulness
 from synthgen.evaluation.probe import Budget
-from synthgen.training import data
+from synthgen.realdata import labelled as data
 
 RNG = np.random.default_rng(0)
 

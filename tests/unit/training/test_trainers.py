@@ -12,7 +12,7 @@ import helpers
 import synthgen
 from synthgen.errors import ModelError, RecipeError
 from synthgen.models import folders, registry
-from synthgen.training import data
+from synthgen.realdata import labelled as data
 from synthgen.training.classifier import fit_temperature
 
 ROOT = Path(__file__).parents[3]

@@ -1,9 +1,8 @@
-"""Labelled images for training and evaluation: folders by class, idx files, Parquet, scikit-learn's digits."""
+"""Labelled images: folders by class, idx files, Parquet, scikit-learn's digits."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import DataError
+from synthgen.realdata.pictures import SUFFIXES, decode, resize
 
 Split = Literal["train", "test"]
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 DIGITS = "sklearn:digits"
 FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -190,46 +189,6 @@ def _names_in_metadata(metadata: dict[bytes, bytes]) -> list[str] | None:
     features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     names: list[str] | None = features.get("label", {}).get("names")
     return names
-
-
-def decode(raw: bytes, name: str, channels: int | None = None) -> np.ndarray:
-    """A picture file as uint8 (H, W, C): transparency on white, palettes resolved, 16 bits scaled to 8.
-
-    Raises:
-        DataError: names the file.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(raw)) as picture:
-            picture.load()
-            found: Any = picture
-            if found.mode in ("I;16", "I;16B", "I", "F"):
-                deep = np.asarray(found, dtype=np.float64)
-                found = Image.fromarray((deep * (255 / (65535 if deep.max() > 255 else 255))).astype(np.uint8))
-            if found.mode in ("RGBA", "LA", "PA") or "transparency" in found.info:
-                found = found.convert("RGBA")
-                found = Image.alpha_composite(Image.new("RGBA", found.size, "white"), found)
-            wanted = channels or (1 if picture.mode in ("1", "L", "LA", "I;16", "I;16B", "I", "F") else 3)
-            array = np.asarray(found.convert("L" if wanted == 1 else "RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: is no readable picture: {error}") from None
-    return array[..., None] if array.ndim == 2 else array
-
-
-def resize(picture: np.ndarray, side: int) -> np.ndarray:
-    """The picture cut to its central square and scaled to `side`, uint8 (side, side, C)."""
-    from PIL import Image
-
-    height, width, channels = picture.shape
-    if height == width == side:
-        return picture
-    short = min(height, width)
-    top, left = (height - short) // 2, (width - short) // 2
-    square = picture[top : top + short, left : left + short]
-    image = Image.fromarray(square[..., 0] if channels == 1 else square)
-    array = np.asarray(image.resize((side, side), Image.Resampling.LANCZOS))
-    return array[..., None] if channels == 1 else array
 
 
 def _square(picture: np.ndarray, name: str) -> int:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from synthgen.errors import DataError
-from synthgen.training import data
+from synthgen.realdata import labelled as data
 
 
 def save(path: Path, array: np.ndarray, mode: str | None = None) -> None:

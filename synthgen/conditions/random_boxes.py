@@ -1,0 +1,88 @@
+"""`use: random-boxes`: objects in boxes at random places, so many of each class, of given sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import Field as Setting
+
+from synthgen import seeds
+from synthgen.fields import Boxes, Field
+from synthgen.protocols import Source
+
+MAX_MISSES = 100
+Pair = tuple[Annotated[float, Setting(ge=0)], Annotated[float, Setting(ge=0)]]
+
+
+class ObjectSettings(BaseModel):
+    """How many objects of a class a picture has, and how large they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    count: tuple[Annotated[int, Setting(ge=0)], Annotated[int, Setting(ge=0)]] = Setting(
+        description="Least and most objects of this class in a picture."
+    )
+    side_px: Pair = Setting(description="Least and most pixels of an object's mean side.")
+    aspect: float = Setting(default=1.2, ge=1, le=10, description="Most that one side exceeds the other, as a factor.")
+
+    @field_validator("count", "side_px")
+    @classmethod
+    def _rising(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        if pair[0] > pair[1]:
+            raise ValueError(f"must name the least first (got {list(pair)})")
+        return pair
+
+
+class RandomBoxes:
+    """Boxes at random places; the larger ones are placed first, and none covers another by more than `overlap`."""
+
+    version: ClassVar[int] = 1
+    sources: Sequence[Source] = ()
+
+    class Config(BaseModel):
+        """Settings of `use: random-boxes`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        size: int = Setting(default=96, ge=16, le=4096, description="Side of the pictures in pixels.")
+        objects: dict[str, ObjectSettings] = Setting(min_length=1, description="What a picture shows, by class.")
+        overlap: float = Setting(default=0.1, ge=0, le=1, description="Largest intersection over union of two boxes.")
+        seed: int = Setting(default=0, description="Which boxes are drawn.")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.samples = None
+        self.fields: Mapping[str, Field] = {"boxes": Boxes(config.size, config.size, tuple(config.objects))}
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json")
+
+    def condition(self, index: int) -> tuple[Mapping[str, Any], None]:
+        random = seeds.generator(seeds.seed_of(self.config.seed, "random-boxes", index))
+        wanted: list[tuple[float, float, int]] = []
+        for cls, settings in enumerate(self.config.objects.values(), start=1):
+            for _ in range(int(random.integers(settings.count[0], settings.count[1] + 1))):
+                side = float(random.uniform(*settings.side_px))
+                stretch = settings.aspect ** float(random.uniform(-0.5, 0.5))
+                wanted.append((side * stretch, side / stretch, cls))
+        wanted.sort(key=lambda box: -box[0] * box[1])
+        boxes = np.zeros((0, 5), dtype=np.float32)
+        for width, height, cls in wanted:
+            for _ in range(MAX_MISSES):
+                centre = random.uniform(0, self.config.size, 2)
+                corners = [centre[0] - width / 2, centre[1] - height / 2, centre[0] + width / 2, centre[1] + height / 2]
+                box = np.array([*np.clip(corners, 0, self.config.size), cls], dtype=np.float32)
+                if (box[2:4] - box[:2]).min() >= 1 and (iou(box, boxes) <= self.config.overlap).all():
+                    boxes = np.concatenate([boxes, box[None]])
+                    break
+        return {"boxes": boxes}, None
+
+
+def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of one box with each of (N, 4 or more): left, top, right, bottom."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:4], boxes[:, 2:4])
+    shared = (high - low).clip(0).prod(1)
+    areas = (boxes[:, 2:4] - boxes[:, :2]).prod(1) + (box[2:4] - box[:2]).prod()
+    ratio: np.ndarray = shared / (areas - shared)
+    return ratio

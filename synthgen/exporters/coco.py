@@ -1,0 +1,96 @@
+"""COCO: pictures by split, and one annotation file a split with boxes, areas and run-length masks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from synthgen.errors import UsageError
+from synthgen.exporters.scene import Scene, Scenes
+
+DESCRIPTION = "images/<split>/ and annotations/instances_<split>.json with run-length masks"
+
+
+def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+    """Writes everything into `out`; memory does not grow with the number of scenes. Returns what must be told.
+
+    Ids of pictures and objects count from 1 in each split; category ids are the class ids.
+
+    Raises:
+        UsageError: the dataset has no objects.
+    """
+    if not scenes.objects:
+        raise UsageError("COCO files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)")
+    (out / "annotations").mkdir(parents=True)
+    with contextlib.ExitStack() as stack:
+        files: dict[str, _SplitFile] = {}
+        for scene in scenes:
+            if scene.split not in files:
+                (out / "images" / scene.split).mkdir(parents=True)
+                files[scene.split] = stack.enter_context(_SplitFile(out, scene.split, scenes))
+            name = f"{scene.key}.{scenes.suffix}"
+            (out / "images" / scene.split / name).write_bytes(scene.picture)
+            files[scene.split].add(scene, name)
+            tick(1)
+    return []
+
+
+class _SplitFile:
+    """The annotation file of one split: pictures come at once, objects by way of a second file."""
+
+    def __init__(self, out: Path, split: str, scenes: Scenes) -> None:
+        self.path = out / "annotations" / f"instances_{split}.json"
+        self.scenes = scenes
+        self.n_pictures = self.n_objects = 0
+
+    def __enter__(self) -> _SplitFile:
+        self._main: IO[str] = open(self.path, "w", encoding="utf-8")
+        self._objects: IO[str] = open(self.path.with_suffix(".part"), "w+", encoding="utf-8")
+        categories = [{"id": i, "name": name} for i, name in enumerate(self.scenes.objects, start=1)]
+        head = json.dumps({"info": {"description": self.scenes.name}, "categories": categories})
+        self._main.write(head[:-1] + ', "images": [')
+        return self
+
+    def add(self, scene: Scene, name: str) -> None:
+        self.n_pictures += 1
+        size = {"width": self.scenes.width, "height": self.scenes.height}
+        entry = {"id": self.n_pictures, "file_name": name, **size}
+        self._main.write((",\n" if self.n_pictures > 1 else "\n") + json.dumps(entry))
+        for annotation in objects_of(scene):
+            self.n_objects += 1
+            numbered = {"id": self.n_objects, "image_id": self.n_pictures, **annotation}
+            self._objects.write((",\n" if self.n_objects > 1 else "\n") + json.dumps(numbered))
+
+    def __exit__(self, *exc: object) -> None:
+        self._main.write('],\n"annotations": [')
+        self._objects.seek(0)
+        shutil.copyfileobj(self._objects, self._main)
+        self._main.write("]}\n")
+        self._main.close()
+        self._objects.close()
+        self.path.with_suffix(".part").unlink()
+
+
+def objects_of(scene: Scene) -> Iterator[dict[str, Any]]:
+    """The objects of a scene as COCO has them: `bbox` is left, top, width, height; masks are run-length encoded."""
+    from pycocotools import mask as coco
+
+    for i, (left, top, right, bottom, cls) in enumerate(scene.boxes.tolist()):
+        found: dict[str, Any] = {
+            "category_id": int(cls),
+            "bbox": [round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2)],
+            "area": round((right - left) * (bottom - top), 2),
+            "iscrowd": 0,
+        }
+        if scene.instances is not None and len(scene.numbers):
+            mask = np.asfortranarray(scene.instances == scene.numbers[i]).astype(np.uint8, order="F")
+            encoded = coco.encode(mask)
+            found["segmentation"] = {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")}
+            found["area"] = int(mask.sum())
+        yield found

@@ -1,0 +1,88 @@
+"""YOLO: pictures and text labels by split, and a data.yaml; boxes, or polygons for segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthgen.errors import UsageError
+from synthgen.exporters.scene import Scene, Scenes
+
+DESCRIPTION = "images/<split>/, labels/<split>/*.txt with boxes, and data.yaml"
+POLYGON_DESCRIPTION = "the same with polygons instead of boxes, for segmentation"
+TOLERANCE_PX = 0.3
+
+
+def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+    """Writes everything into `out`: a line `class centre-x centre-y width height` an object, in shares of a side."""
+    return _export(scenes, out, tick, box_lines)
+
+
+def export_polygons(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+    """Writes everything into `out`: a line `class x1 y1 x2 y2 ...` an object, as shares of the picture.
+
+    A polygon has neither holes nor parts: holes are filled and the largest part counts.
+    """
+    if not scenes.has_maps:
+        raise UsageError("polygons need an instance map, which this dataset does not have; try `--to yolo`")
+    return _export(scenes, out, tick, polygon_lines)
+
+
+def _export(
+    scenes: Scenes, out: Path, tick: Callable[[int], Any], lines: Callable[[Scene, Scenes], Iterator[str]]
+) -> list[str]:
+    import yaml
+
+    if not scenes.objects:
+        raise UsageError("YOLO files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)")
+    for split in scenes.splits:
+        (out / "images" / split).mkdir(parents=True)
+        (out / "labels" / split).mkdir(parents=True)
+    for scene in scenes:
+        (out / "images" / scene.split / f"{scene.key}.{scenes.suffix}").write_bytes(scene.picture)
+        text = "".join(f"{line}\n" for line in lines(scene, scenes))
+        (out / "labels" / scene.split / f"{scene.key}.txt").write_text(text)
+        tick(1)
+    facts: dict[str, Any] = {"path": "."} | {split: f"images/{split}" for split in scenes.splits}
+    facts["names"] = dict(enumerate(scenes.objects))
+    (out / "data.yaml").write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
+    return []
+
+
+def box_lines(scene: Scene, scenes: Scenes) -> Iterator[str]:
+    for left, top, right, bottom, cls in scene.boxes.tolist():
+        centre_x, centre_y = (left + right) / 2 / scenes.width, (top + bottom) / 2 / scenes.height
+        width, height = (right - left) / scenes.width, (bottom - top) / scenes.height
+        yield f"{int(cls) - 1} {centre_x:.6f} {centre_y:.6f} {width:.6f} {height:.6f}"
+
+
+def polygon_lines(scene: Scene, scenes: Scenes) -> Iterator[str]:
+    assert scene.instances is not None
+    scale = np.array([scenes.width, scenes.height])
+    for number, box in zip(scene.numbers, scene.boxes, strict=True):
+        polygon = outline(scene.instances == number) / scale
+        yield f"{int(box[4]) - 1} " + " ".join(f"{value:.6f}" for value in polygon.ravel())
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """The outer outline of the largest part of a mask (H, W), as points (N, 2) x and y in pixels, N at least 3.
+
+    Pixel (0, 0) covers x and y from 0 to 1.
+    """
+    from skimage import measure
+
+    contours = measure.find_contours(np.pad(mask, 1).astype(float), 0.5)  # type: ignore[no-untyped-call]
+    largest = max(contours, key=_area)
+    simple = measure.approximate_polygon(largest, TOLERANCE_PX)  # type: ignore[no-untyped-call]
+    chosen = simple if len(simple) > 3 else largest
+    points: np.ndarray = (chosen[:-1, ::-1] - 0.5).clip(0, [mask.shape[1], mask.shape[0]])
+    return points
+
+
+def _area(contour: np.ndarray) -> float:
+    """Area inside a closed contour (N, 2). Source: the shoelace formula."""
+    y, x = contour[:, 0], contour[:, 1]
+    return float(abs(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])) / 2)

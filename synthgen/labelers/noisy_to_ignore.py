@@ -1,0 +1,87 @@
+"""`use: noisy-to-ignore`: the class map with pixels that a real-trained network contradicts set to 255 (ignore)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
+
+from synthgen.errors import ModelError
+from synthgen.fields import IGNORE, Columns, Field, Image, Number, Schema, SegmentationMap
+from synthgen.models import folders
+from synthgen.plugins import unknown
+from synthgen.protocols import Source
+
+
+class NoisyToIgnore:
+    """Writes `clean_segmentation`, and `ignored`, the share of pixels that became 255.
+
+    A pixel is noisy if the network's cross-entropy for its intended class is over `tolerance`
+    times the mean of that class on real held-out pictures. So a picture with a spoilt corner is
+    kept, and only the corner teaches nothing.
+
+    Source: Yang et al. 2023, "FreeMask", section 3.3 (tolerance 1.25).
+    """
+
+    version: ClassVar[int] = 1
+
+    class Config(BaseModel):
+        """Settings of `use: noisy-to-ignore`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        model: str = Setting(description="A segmenter: a starter such as starter/nuclei-critic, or a folder.")
+        segmentation: str = Setting(default="segmentation", description="The class map that is checked.")
+        tolerance: float = Setting(default=1.25, gt=0, description="Times the class's mean loss on real pictures.")
+        field: str = Setting(
+            default="clean_segmentation", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the new class map."
+        )
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.folder = folders.resolve(config.model)
+        index = folders.check_class(self.folder, config.model, "Segmenter", "segmenter")
+        self.objects, self.class_losses = tuple(index["objects"]), np.array(index["class_losses"])
+        if len(self.class_losses) != len(self.objects) + 1:
+            raise ModelError(f"{config.model} does not say its mean losses on real pictures (`class_losses`)")
+        self.fields: Mapping[str, Field] = {}
+        self._ids: np.ndarray = np.zeros(256, dtype=np.int64)
+        self._network: Any = None
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
+
+    @property
+    def sources(self) -> list[Source]:
+        return [folders.source(self.config.model)]
+
+    def bind(self, columns: Schema) -> list[str]:
+        image, segmentation = columns.get("image"), columns.get(self.config.segmentation)
+        if not isinstance(image, Image) or not isinstance(segmentation, SegmentationMap):
+            return [f"needs an `image` field and the class map `{self.config.segmentation}`"]
+        self.fields = {self.config.field: segmentation, "ignored": Number("share of pixels")}
+        problems = []
+        for cls, name in enumerate(segmentation.classes, start=1):
+            if name in self.objects:
+                self._ids[cls] = self.objects.index(name) + 1
+            else:
+                problems.append(f"model {self.config.model}: {unknown(name, self.objects, 'object')}")
+        return problems
+
+    def setup(self, device: str) -> None:
+        from synthgen.models import registry
+
+        self._network = registry.load_network(self.folder, device)
+
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
+        probabilities, _ = self._network.outputs(np.stack(columns["image"]))
+        clean, shares = [], []
+        for intended, p in zip(columns[self.config.segmentation], probabilities, strict=True):
+            ids = self._ids[intended]
+            losses = -np.log(np.maximum(np.take_along_axis(p, ids[None], 0)[0], 1e-12))
+            noisy = (losses > self.config.tolerance * self.class_losses[ids]) & (intended != IGNORE)
+            clean.append(np.where(noisy, IGNORE, intended).astype(np.uint8))
+            shares.append(float(noisy.mean()))
+        return {self.config.field: clean, "ignored": shares}

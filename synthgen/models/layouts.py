@@ -1,0 +1,154 @@
+"""Layouts: which pixel belongs to which object of which class, and the channels that networks see of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from synthgen.fields import IGNORE
+
+CORE = 0.5
+EDGE = -0.5
+MIN_AREA_PX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Objects of one picture.
+
+    `instances`: uint16 (H, W), 0 background, else the object's number. `segmentation`: uint8
+    (H, W), 0 background, else the class number from 1; 255 is unknown.
+    """
+
+    instances: np.ndarray
+    segmentation: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        height, width = self.instances.shape
+        return height, width
+
+
+def encode(layout: Layout, n_classes: int) -> np.ndarray:
+    """Channels of a layout, float32 (n_classes, H, W): -1 off the class, 0 to 1 inside its objects.
+
+    Inside, the value is the distance to the object's edge over the object's largest one, so that
+    it falls to nearly 0 between objects that touch. The jump from -1 to 0 is the exact outline.
+    """
+    ids, edges = layout.instances, inner_edges(layout.instances)
+    distance = ndimage.distance_transform_edt((ids > 0) & ~edges).astype(np.float32)
+    largest = np.maximum(ndimage.maximum(distance, ids, np.arange(int(ids.max()) + 1)), 1.0).astype(np.float32)
+    cone = distance / largest[ids]
+    of_class = layout.segmentation[None] == np.arange(1, n_classes + 1, dtype=np.uint8)[:, None, None]
+    inside: np.ndarray = of_class & (ids > 0)
+    return np.where(inside, cone, np.float32(-1))
+
+
+def decode(channels: np.ndarray, min_area_px: int = MIN_AREA_PX) -> Layout:
+    """The layout that channels (n_classes, H, W) of a network show; the inverse of `encode` up to blur.
+
+    Pixels above -0.5 belong to the class whose channel is highest. Each connected core above 0.5
+    becomes an object, which grows by watershed to the valley or outline; ground without a core is
+    an object if it stands alone. Objects under `min_area_px` are dropped. Numbers run from 1
+    without gaps, in reading order of the cores.
+    """
+    best = channels.argmax(0)
+    value = np.take_along_axis(channels, best[None], 0)[0]
+    segmentation = np.where(value > EDGE, best + 1, 0).astype(np.uint8)
+    instances = np.zeros(value.shape, dtype=np.int32)
+    n = 0
+    for cls in range(1, len(channels) + 1):
+        ground = segmentation == cls
+        seeds, n_seeds = ndimage.label(ground & (value > CORE))
+        lonely, _ = ndimage.label(ground)
+        with_core = np.unique(lonely[seeds > 0])
+        rest, n_rest = ndimage.label(ground & ~np.isin(lonely, with_core))
+        seeds = np.where(rest > 0, rest + n_seeds, seeds)
+        grown = watershed(-value, seeds, mask=ground)  # type: ignore[no-untyped-call]
+        instances = np.where(grown > 0, grown + n, instances)
+        n += n_seeds + n_rest
+    return renumbered(Layout(instances, segmentation), min_area_px)
+
+
+def renumbered(layout: Layout, min_area_px: int = 1) -> Layout:
+    """Objects numbered from 1 without gaps, in the order of their numbers; those under `min_area_px` are removed."""
+    areas = np.bincount(layout.instances.ravel())
+    kept = areas >= min_area_px
+    kept[0] = False
+    numbers = np.zeros(len(areas), dtype=np.uint16)
+    numbers[kept] = np.arange(1, kept.sum() + 1)
+    instances = numbers[layout.instances]
+    gone = (layout.instances > 0) & (instances == 0)
+    return Layout(instances, np.where(gone, 0, layout.segmentation).astype(np.uint8))
+
+
+def from_class_map(segmentation: np.ndarray) -> Layout:
+    """A layout whose objects are the connected regions of each class of a class-id map uint8 (H, W)."""
+    instances = np.zeros(segmentation.shape, dtype=np.int32)
+    n = 0
+    for cls in np.unique(segmentation):
+        if cls in (0, IGNORE):
+            continue
+        found, n_found = ndimage.label(segmentation == cls)
+        instances = np.where(found > 0, found + n, instances)
+        n += n_found
+    return Layout(instances.astype(np.uint16), segmentation)
+
+
+def from_boxes(boxes: np.ndarray, classes: np.ndarray, shape: tuple[int, int], n_classes: int) -> np.ndarray:
+    """Channels of boxes, as `encode`'s: each box is a cone on the ellipse that it encloses.
+
+    Args:
+        boxes: float (N, 4), left, top, right, bottom in pixels; they may overlap and reach over the border.
+        classes: class numbers from 1, (N,).
+
+    Returns:
+        float32 (n_classes, H, W), -1 off the ellipses, 0 at their outline, 1 at their centre.
+    """
+    height, width = shape
+    channels = np.full((n_classes, height, width), -1, dtype=np.float32)
+    y, x = np.arange(height)[:, None] + 0.5, np.arange(width)[None] + 0.5
+    for (left, top, right, bottom), cls in zip(boxes, classes, strict=True):
+        radius = np.hypot((x - (left + right) / 2) / (right - left), (y - (top + bottom) / 2) / (bottom - top)) * 2
+        channels[cls - 1] = np.maximum(channels[cls - 1], np.where(radius <= 1, 1 - radius, -1))
+    return channels
+
+
+def inner_edges(instances: np.ndarray) -> np.ndarray:
+    """Where an object touches another one (not background or the border), bool (H, W); both sides are marked."""
+    edges = np.zeros(instances.shape, dtype=bool)
+    for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        a, b = instances[one], instances[other]
+        touching = (a != b) & (a > 0) & (b > 0)
+        edges[one] |= touching
+        edges[other] |= touching
+    return edges
+
+
+def boxes_of(instances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes float32 (N, 4) left, top, right, bottom (exclusive) and object numbers (N,), ascending."""
+    slices = ndimage.find_objects(instances.astype(np.int32))
+    ids = [i + 1 for i, found in enumerate(slices) if found is not None]
+    boxes = [(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in slices if s is not None]
+    return np.array(boxes, dtype=np.float32).reshape(-1, 4), np.array(ids, dtype=np.int64)
+
+
+def class_of_each(layout: Layout, ids: np.ndarray) -> np.ndarray:
+    """Class number of each object in `ids`: the most frequent one among its pixels; int64 (N,)."""
+    found = np.zeros(len(ids), dtype=np.int64)
+    slices = ndimage.find_objects(layout.instances.astype(np.int32))
+    for i, number in enumerate(ids):
+        window = slices[number - 1]
+        inside = layout.segmentation[window][layout.instances[window] == number]
+        found[i] = np.bincount(inside[inside != IGNORE], minlength=1).argmax()
+    return found
+
+
+def central_point(mask: np.ndarray) -> tuple[float, float]:
+    """The pixel of a mask that is farthest from its edge, as x and y of its centre."""
+    inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(int(inside.argmax()), mask.shape)
+    return float(x) + 0.5, float(y) + 0.5

@@ -1,0 +1,66 @@
+"""The denoising loop that our image pipelines share: any diffusers scheduler, guidance in a part of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+Evaluate = Callable[[torch.Tensor, torch.Tensor, bool], torch.Tensor]
+
+
+def denoise(
+    scheduler: Any,
+    noise: torch.Tensor,
+    evaluate: Evaluate,
+    n_steps: int,
+    guidance: torch.Tensor,
+    interval: tuple[float, float],
+    generator: torch.Generator | list[torch.Generator] | None = None,
+    progress: Callable[[Any], Iterable[Any]] = iter,
+) -> torch.Tensor:
+    """Turns standard normal noise (N, ...) float32 into samples of the same shape.
+
+    Every scheduler's denoised image is affine in the output at a given x and t, with the same
+    offset for the conditional and the unconditional one, so that guiding the output is guiding
+    the denoised image.
+
+    Args:
+        evaluate: the network's float32 output for (scaled x, times (N,), with the condition or without it).
+        guidance: scale of each sample (N,); 1 is none and spares the second evaluation.
+        interval: the part of the steps that is guided, as shares from 0 (noise) to 1 (image). The first
+            steps decide little but diversity and the last ones little but sharpness.
+
+    Source: Ho & Salimans 2022, eq. 6, with w + 1 written as the scale; Kynkaanniemi et al. 2024 (interval).
+    """
+    scheduler.set_timesteps(n_steps, device=noise.device)
+    x = noise * scheduler.init_noise_sigma
+    steps = {"generator": generator} if generator is not None else {}
+    first, last = (share * n_steps for share in interval)
+    scale = guidance.view(-1, *[1] * (x.ndim - 1))
+    for i, t in enumerate(progress(scheduler.timesteps)):
+        scaled, times = scheduler.scale_model_input(x, t), t.expand(len(x))
+        output = evaluate(scaled, times, True)
+        if first <= i + 0.5 < last and not bool((guidance == 1).all()):
+            plain = evaluate(scaled, times, False)
+            output = plain + scale * (output - plain)
+        x = scheduler.step(output, t, x, **steps).prev_sample
+    return x
+
+
+def as_output(images: torch.Tensor, output_type: str) -> Any:
+    """Images NCHW in [0, 1] in the form that was asked for: "pil", "np" (float32 NHWC), "uint8" (NHWC) or "pt"."""
+    if output_type == "pt":
+        return images
+    array = images.permute(0, 2, 3, 1).cpu().numpy()
+    if output_type == "np":
+        return array
+    pixels = np.round(array * 255).astype(np.uint8)
+    if output_type == "uint8":
+        return pixels
+    if output_type == "pil":
+        return [Image.fromarray(p[:, :, 0] if p.shape[2] == 1 else p) for p in pixels]
+    raise ValueError(f"output_type must be pil, np, uint8 or pt (got {output_type!r})")

@@ -1,0 +1,63 @@
+"""`use: mask-agreement`: how well the objects that were intended agree with those that another source found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen.fields import Columns, InstanceMap, Number, Schema
+from synthgen.protocols import Source
+
+
+class MaskAgreement:
+    """Adds, for `name: sam`, `sam_iou`, `sam_dice`, `sam_missed` and `sam_extra`.
+
+    iou: mean over the intended objects of the IoU with the best found one, 0 to 1. dice: of all
+    objects against the ground, 0 to 1. missed and extra: objects of one map without a partner of
+    IoU over 0.5 in the other. A picture without objects in both has 1, 1, 0 and 0.
+    """
+
+    version: ClassVar[int] = 1
+    sources: Sequence[Source] = ()
+
+    class Config(BaseModel):
+        """Settings of `use: mask-agreement`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        against: str = Field(description="The instance map that another source made, such as `sam_instances`.")
+        intended: str = Field(default="instances", description="The instance map by construction.")
+        name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the scores.")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        units = {"iou": "1", "dice": "1", "missed": "objects", "extra": "objects"}
+        self.fields: Mapping[str, Number] = {f"{config.name}_{name}": Number(unit) for name, unit in units.items()}
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json")
+
+    def bind(self, columns: Schema) -> list[str]:
+        problems = []
+        for name in (self.config.intended, self.config.against):
+            if not isinstance(columns.get(name), InstanceMap):
+                maps = [n for n, field in columns.items() if isinstance(field, InstanceMap)]
+                problems.append(f"`{name}` is no instance map; there are: {', '.join(maps) or 'none'}")
+        return problems
+
+    def setup(self, device: str) -> None:
+        """Nothing to load."""
+
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
+        from synthgen.models.matching import Match
+
+        pairs = zip(columns[self.config.intended], columns[self.config.against], strict=True)
+        matches = [Match(intended, found) for intended, found in pairs]
+        name = self.config.name
+        return {
+            f"{name}_iou": [match.mean_iou for match in matches],
+            f"{name}_dice": [match.dice for match in matches],
+            f"{name}_missed": [float(match.n_missed) for match in matches],
+            f"{name}_extra": [float(match.n_extra) for match in matches],
+        }

@@ -1,0 +1,178 @@
+"""Small real models with random weights, and small pictures with masks: what parts need to run in a test."""
+
+from __future__ import annotations
+
+import atexit
+import csv
+import json
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from synthgen.fields import Boxes, Columns, InstanceMap, Label, Schema, SegmentationMap
+from synthgen.fields import Image as ImageField
+
+SIDE = 32
+STYLES = ("grey", "colour")
+OBJECTS = ("cell",)
+
+
+@cache
+def folder() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="synthgen-tiny-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+def discs(n: int, side: int, seed: int) -> np.ndarray:
+    """Up to `n` discs that do not overlap, numbered, uint16 (side, side)."""
+    random = np.random.default_rng(seed)
+    instances = np.zeros((side, side), dtype=np.uint16)
+    y, x = np.mgrid[:side, :side]
+    for number in range(1, n + 1):
+        radius = random.uniform(3, side / 7)
+        cy, cx = random.uniform(radius, side - radius, 2)
+        disc = (y - cy) ** 2 + (x - cx) ** 2 <= radius**2
+        if not instances[disc].any():
+            instances[disc] = number
+    numbers = np.unique(instances)
+    return np.searchsorted(numbers, instances).astype(np.uint16)
+
+
+def picture(instances: np.ndarray, colour: bool, seed: int) -> np.ndarray:
+    """Bright objects on a dark ground, or dark ones on pink, with noise; uint8 (H, W, 3)."""
+    random = np.random.default_rng(seed)
+    inside = (instances > 0)[..., None]
+    pair = (np.array([110, 80, 160]), np.array([230, 190, 220])) if colour else (np.full(3, 180), np.full(3, 15))
+    noise = random.normal(0, 6, instances.shape)[..., None]
+    return (np.where(inside, *pair) + noise).clip(0, 255).astype(np.uint8)
+
+
+@cache
+def masks(n: int = 16, side: int = 48) -> str:
+    """A folder of pictures with instance masks, a table of their styles, and their boxes as a COCO file."""
+    root = folder() / f"masks-{n}-{side}"
+    (root / "images").mkdir(parents=True)
+    (root / "masks").mkdir()
+    coco: dict = {"images": [], "annotations": [], "categories": [{"id": 7, "name": "cell"}]}
+    with open(root / "table.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "split", "style"])
+        for i in range(n):
+            instances = discs(5, side, i)
+            Image.fromarray(picture(instances, i % 4 == 3, i)).save(root / "images" / f"p{i:02d}.png")
+            Image.fromarray(instances).save(root / "masks" / f"p{i:02d}.png")
+            split = "test" if i >= n - 4 else "train"
+            table.writerow([f"p{i:02d}", split, STYLES[i % 4 == 3]])
+            coco["images"].append({"id": i, "file_name": f"p{i:02d}.png", "split": split})
+            for number in range(1, int(instances.max()) + 1):
+                y, x = np.nonzero(instances == number)
+                box = [int(x.min()), int(y.min()), int(np.ptp(x)) + 1, int(np.ptp(y)) + 1]
+                entry = {"id": len(coco["annotations"]) + 1, "image_id": i, "category_id": 7, "bbox": box}
+                coco["annotations"].append(entry)
+    (root / "boxes.json").write_text(json.dumps(coco))
+    return str(root)
+
+
+def mask_data(**more: object) -> dict:
+    """Settings of `data` for the folder above."""
+    table = {"table": "table.csv", "label": "style", "classes": {name: name for name in STYLES}}
+    return {"path": masks(), "objects": list(OBJECTS), "validation": 0.2, **table, **more}
+
+
+def _save(model: object, name: str) -> str:
+    place = folder() / name
+    model.save_pretrained(place)  # type: ignore[attr-defined]
+    (place / "README.md").write_text("---\nlicense: cc0-1.0\ndatasets: [discs]\n---\n# tiny\n")
+    return str(place)
+
+
+@cache
+def layout_to_image(objects: tuple[str, ...] = OBJECTS, styles: tuple[str, ...] = STYLES) -> str:
+    import torch
+
+    from synthgen.models.layout_to_image import LayoutToImagePipeline
+    from synthgen.models.losses import Edm
+    from synthgen.training.diffusion import NetworkConfig, unet
+
+    torch.manual_seed(0)
+    network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), SIDE, 3, len(objects), len(styles))
+    torch.nn.init.normal_(network.conv_out.weight, std=0.3)
+    made = LayoutToImagePipeline(network.eval(), Edm(0.5).scheduler(), 2, 0.5, objects, dict(enumerate(styles)))
+    return _save(made, f"layout-to-image-{len(objects)}-{len(styles)}")
+
+
+def one_style() -> str:
+    return layout_to_image(styles=("any",))
+
+
+@cache
+def layouts() -> str:
+    import torch
+
+    from synthgen.models.class_conditional import ClassConditionalPipeline
+    from synthgen.models.losses import Edm
+    from synthgen.training.diffusion import NetworkConfig, unet
+
+    torch.manual_seed(1)
+    network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), SIDE, 1, 0, len(STYLES) + 1)
+    return _save(ClassConditionalPipeline(network.eval(), Edm(0.5).scheduler(), 2, dict(enumerate(STYLES))), "layouts")
+
+
+@cache
+def segmenter() -> str:
+    import torch
+
+    from synthgen.models.segmenter import Segmenter
+
+    torch.manual_seed(2)
+    return _save(Segmenter(list(OBJECTS), [8, 16], [0.1, 0.2]), "segmenter")
+
+
+@cache
+def segment_anything() -> str:
+    import torch
+
+    from synthgen.models.segment_anything import SegmentAnything
+
+    torch.manual_seed(3)
+    shape = {"image_size": 64, "patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2}
+    decoder = {"prompt_dim": 32, "mask_in_chans": 4, "decoder_mlp_dim": 32, "decoder_heads": 2, "iou_hidden_dim": 16}
+    return _save(SegmentAnything(**shape, global_attn_indexes=[1], window_size=4, **decoder), "segment-anything")
+
+
+def layout_condition(n: int) -> tuple[Schema, Columns]:
+    """Fields and values of a condition that brings layouts."""
+    instances = [discs(4, SIDE, seed) for seed in range(n)]
+    schema = {
+        "label": Label(STYLES),
+        "instances": InstanceMap(SIDE, SIDE),
+        "segmentation": SegmentationMap(SIDE, SIDE, OBJECTS),
+    }
+    segmentation = [(found > 0).astype(np.uint8) for found in instances]
+    return schema, {"label": [i % 2 for i in range(n)], "instances": instances, "segmentation": segmentation}
+
+
+def style_condition(n: int) -> tuple[Schema, Columns]:
+    return {"label": Label(STYLES)}, {"label": [i % 2 for i in range(n)]}
+
+
+def box_condition(n: int) -> tuple[Schema, Columns]:
+    """Fields and values of a condition that asks for boxes."""
+    random = np.random.default_rng(0)
+    corners = [random.uniform(0, 20, (3, 2)) for _ in range(n)]
+    boxes = [np.concatenate([c, c + 8, np.ones((3, 1))], axis=1).astype(np.float32) for c in corners]
+    return {"boxes": Boxes(SIDE, SIDE, OBJECTS)}, {"boxes": boxes}
+
+
+def pictures(n: int) -> tuple[Schema, Columns]:
+    """Fields and values as labelers and scorers see them: pictures with maps by construction."""
+    schema, columns = layout_condition(n)
+    images = [picture(found, i % 2 == 1, i) for i, found in enumerate(columns["instances"])]
+    shifted = [np.roll(found, 2, axis=1) for found in columns["instances"]]
+    fields = {"image": ImageField(SIDE, SIDE, 3), "found_instances": InstanceMap(SIDE, SIDE)}
+    return {**schema, **fields}, {**columns, "image": images, "found_instances": shifted}
