@@ -8,21 +8,39 @@ from typing import Any
 import click
 
 from synthgen.cli import options
+from synthgen.errors import UsageError
+
+STEPS = 2000
 
 
 @click.command("evaluate")
 @options.folder_argument
-@click.option("--real", required=True, metavar="DATA", help="Real training data: a folder by class, or idx files.")
-@click.option("--test", metavar="DATA", help="Real test data, if it is not part of --real.")
 @click.option(
-    "--judge", metavar="MODEL", help="A classifier that took no part in making the data, for feature measures."
+    "--real",
+    required=True,
+    metavar="DATA",
+    help="Real data: a folder by class or idx files; for masks, a folder with images/ and masks/, or the recipe of a "
+    "model trained on them.",
 )
+@click.option("--test", metavar="DATA", help="Real test data, if it is not part of --real.")
+@click.option("--judge", metavar="MODEL", help="A classifier or segmenter that took no part in making the data.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Repeats of every training.")
-@click.option("--steps", type=click.IntRange(min=1), default=2000, show_default=True, help="Training steps of each.")
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps of each; by default 2000, for masks 600.")
+@click.option(
+    "--segmentation", default="segmentation", show_default=True, metavar="FIELD", help="The class map to train on."
+)
 @click.option("--split", default="train", show_default=True, help="Split of the dataset to train on; `all` for all.")
 @options.json_option
 def command(
-    folder: str, real: str, test: str | None, judge: str | None, seeds: int, steps: int, split: str, as_json: bool
+    folder: str,
+    real: str,
+    test: str | None,
+    judge: str | None,
+    seeds: int,
+    steps: int | None,
+    segmentation: str,
+    split: str,
+    as_json: bool,
 ) -> int:
     """Measure how useful the dataset in DIR is for its task.
 
@@ -30,10 +48,17 @@ def command(
     equal steps, and tests each on real images that nothing was trained on or chosen by.
     """
     from synthgen.evaluation import report
+    from synthgen.evaluation import segmentation as masks
 
     say = (lambda text: None) if as_json else (lambda text: click.echo(text, err=True))
-    found = report.evaluate(folder, real, test, judge, seeds, steps, split, say)
-    click.echo(json.dumps(found, indent=1) if as_json else table(found))
+    if masks.is_segmentation(folder):
+        if test:
+            raise UsageError("--test is for classification; the test split of pictures with masks is part of --real")
+        found = masks.evaluate(folder, real, judge, seeds, steps or masks.STEPS, split, segmentation, say)
+    else:
+        found = report.evaluate(folder, real, test, judge, seeds, steps or STEPS, split, say)
+    text = mask_table if "scores" in found else table
+    click.echo(json.dumps(found, indent=1) if as_json else text(found))
     return 0
 
 
@@ -52,4 +77,22 @@ def table(found: dict[str, Any]) -> str:
             f"  coverage               {f['coverage']:6.3f}    (real test images: {f['coverage_test']:.3f})",
             f"  distance to nearest training image, over that of test images: {f['nearest_ratio']:.3f}",
         ]
+    return "\n".join(lines)
+
+
+def mask_table(found: dict[str, Any]) -> str:
+    """The measures of a dataset with masks as text for people."""
+    lines = []
+    for group, n in found["n_test"].items():
+        if not n:
+            continue
+        lines.append(f"on {n} real test pictures ({group}), {found['seeds']} seeds, {found['steps']} steps:")
+        for name, groups in found["scores"].items():
+            scores = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f}" for m, v in groups[group].items())
+            lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {scores}")
+        ratio = found["scores"]["synthetic"][group]["dice"]["mean"] / found["scores"]["real"][group]["dice"]["mean"]
+        lines.append(f"  Dice of synthetic over real: {ratio:.3f}")
+    if "matched_iou" in found:
+        lines.append(f"mean IoU of the masks with those that {found['judge']} finds:")
+        lines += [f"  {name:<20} {value:.3f}" for name, value in found["matched_iou"].items()]
     return "\n".join(lines)

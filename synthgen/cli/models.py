@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import click
 
 from synthgen.cli import options, words
+from synthgen.errors import ModelError, UsageError
 from synthgen.models import folders
 
-KINDS = {"ClassConditionalPipeline": "class-conditional sampler", "ImageClassifier": "classifier"}
+KINDS = {
+    "ClassConditionalPipeline": "class-conditional sampler",
+    "LayoutToImagePipeline": "layout-to-image sampler",
+    "ImageClassifier": "classifier",
+    "Segmenter": "segmenter",
+    "SegmentAnything": "segment-anything labeler",
+}
 OWN = "models"
 
 
-@click.command("models")
-@click.argument("name", required=False)
+@click.group("models", invoke_without_command=True)
 @options.json_option
-def command(name: str | None, as_json: bool) -> None:
-    """List the models that come with synthgen and those under models/; with NAME, show the card of one.
-
-    NAME is a starter such as starter/fashion-mnist, or the folder of a trained model.
-    """
-    if name is not None:
-        facts = describe(name)
-        click.echo(json.dumps(facts, indent=1) if as_json else _card(name, facts))
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """List the models that come with synthgen and those under models/, or do something with one."""
+    if context.invoked_subcommand is not None:
         return
     found = [describe(each) for each in [*folders.list_starters(), *_own()]]
     if as_json:
@@ -37,7 +44,45 @@ def command(name: str | None, as_json: bool) -> None:
         for m in found
     ]
     click.echo(words.columns([head, *rows]))
-    click.echo("\ncard of one: synthgen models NAME; more: synthgen train RECIPE")
+    click.echo("\ncard of one: synthgen models show NAME; more: synthgen train RECIPE")
+
+
+@command.command("show")
+@click.argument("name")
+@options.json_option
+def show(name: str, as_json: bool) -> None:
+    """Show the card of NAME: a starter such as starter/nuclei, or the folder of a model."""
+    facts = describe(name)
+    click.echo(json.dumps(facts, indent=1) if as_json else _card(name, facts))
+
+
+@command.command("convert")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("-o", "--out", metavar="DIR", help="A new folder; by default models/<name of the file>.")
+@click.option("--licence", default="apache-2.0", show_default=True, help="Licence of the weights, for the card.")
+def convert(file: str, out: str | None, licence: str) -> None:
+    """Turn an official Segment Anything checkpoint (.pth: vit_b, vit_l, vit_h) into a folder of safetensors.
+
+    Such files are pickles, which can carry code. It is read in a process of its own that sees nothing
+    of this environment, and refused if it names anything but tensors.
+    """
+    target = Path(out) if out else Path(OWN) / Path(file).stem.replace("_", "-")
+    if target.exists():
+        raise UsageError(f"{target} exists already; name a new folder with -o, or remove it")
+    partial = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
+    program = [sys.executable, "-m", "synthgen.models.convert", str(Path(file).resolve()), str(partial.resolve())]
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
+    try:
+        done = subprocess.run([*program, licence], env=kept, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or [f"the conversion ended with status {done.returncode}"]
+            raise ModelError(lines[-1])
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    click.echo(f"model   {target}  (Segment Anything, {done.stdout.strip()})")
+    click.echo(f"use     labelers: [{{use: segment-anything, model: {target}}}]")
 
 
 def describe(name: str) -> dict[str, Any]:

@@ -98,6 +98,12 @@ def _hash(folder: Path, stats: tuple[tuple[Path, int, int], ...]) -> str:
     return digest.hexdigest()
 
 
+def file_sha256(path: Path) -> str:
+    """sha256 of one file, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_card(folder: Path) -> dict[str, Any]:
     """The front matter of the model card: license, datasets and so on; empty if there is no card."""
     import yaml

@@ -15,6 +15,7 @@ from synthgen.ledger import Ledger
 from synthgen.plan import Plan
 from synthgen.protocols import Slot
 from synthgen.render import Try, batches, draw, judge, padded_size
+from synthgen.report.overlay import shows, with_objects
 from synthgen.report.sheet import Tile
 from synthgen.view import View
 
@@ -85,7 +86,8 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
             if verdict.rejected_by:
                 rejected[verdict.rejected_by] += 1
             group = class_of(plan.parts.condition.fields, slot.condition)
-            tiles.append((group, Tile(columns[name][i], group, _verdict_text(verdict), bool(verdict.rejected_by))))
+            shown = with_objects(columns[name][i], {key: values[i] for key, values in columns.items()}, plan.schema)
+            tiles.append((group, Tile(shown, group, _verdict_text(verdict), bool(verdict.rejected_by))))
     groups = grouped(tiles, _class_names(plan.parts.condition.fields))
     return Drawn(groups, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
 
@@ -125,11 +127,17 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     if not any(chosen.values()):
         raise UsageError(f"{book.root}: holds no samples yet")
     tiles = [
-        (classes[i], Tile(image.decode(record[name]), classes[i] or record["key"], _score_text(record, scores)))
+        (classes[i], Tile(_shown(book, name, record), classes[i] or record["key"], _score_text(record, scores)))
         for i, group in chosen.items()
         for record in group
     ]
     return grouped(tiles[:n] if n else tiles, classes)
+
+
+def _shown(book: Ledger, image: str, record: Mapping[str, Any]) -> Any:
+    """The picture of a stored sample, with its objects beside it if it has any."""
+    values = {name: kind.decode(record[name]) for name, kind in book.fields.items() if name == image or shows(kind)}
+    return with_objects(values[image], values, book.fields)
 
 
 def grouped(tiles: Sequence[tuple[str, Tile]], order: Sequence[str]) -> Groups:

@@ -1,0 +1,87 @@
+"""Overlays: objects drawn over pictures, as outlines in colours of their own or as boxes in those of classes."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from synthgen.fields import Boxes, Field, InstanceMap
+
+SHOWN_PX = 192
+GAP_PX = 2
+
+
+def with_objects(picture: np.ndarray, values: Mapping[str, Any], schema: Mapping[str, Field]) -> np.ndarray:
+    """The picture, and beside it the same with its objects, uint8 RGB; as it is if it has no objects.
+
+    Of several instance maps and boxes the first is shown: the one by construction. The contrast
+    is stretched, because microscopes' pictures are often too dark to see anything. Small pictures
+    are enlarged by a whole factor, so that outlines are thin.
+
+    Args:
+        picture: uint8 (H, W, 1 or 3).
+        values: fields of the sample by name, decoded.
+    """
+    instances = next((values[name] for name, kind in schema.items() if isinstance(kind, InstanceMap)), None)
+    boxes = next((values[name] for name, kind in schema.items() if isinstance(kind, Boxes)), None)
+    if instances is None and boxes is None:
+        return picture
+    factor = max(1, SHOWN_PX // max(picture.shape[:2]))
+    plain = enlarged(stretched(picture), factor)
+    drawn = plain.copy()
+    if instances is not None:
+        draw_outlines(drawn, enlarged(instances, factor))
+    elif boxes is not None:
+        draw_boxes(drawn, boxes, factor)
+    gap = np.full((plain.shape[0], GAP_PX, 3), 255, dtype=np.uint8)
+    return np.concatenate([plain, gap, drawn], axis=1)
+
+
+def shows(kind: Field) -> bool:
+    """Whether a field holds objects."""
+    return isinstance(kind, InstanceMap | Boxes)
+
+
+def stretched(picture: np.ndarray) -> np.ndarray:
+    """uint8 RGB (H, W, 3), the darkest value at 0 and the brightest (99.8 %) at 255."""
+    x = picture.astype(np.float32)
+    low, high = float(x.min()), float(np.quantile(x, 0.998))
+    x = (x - low) / max(high - low, 1.0) * 255
+    pixels: np.ndarray = np.round(x.clip(0, 255)).astype(np.uint8)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def enlarged(array: np.ndarray, factor: int) -> np.ndarray:
+    """Every pixel as a square of `factor`."""
+    return array.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def draw_outlines(picture: np.ndarray, instances: np.ndarray) -> None:
+    """Draws the innermost pixels of every object of (H, W) into a picture (H, W, 3), in the object's colour."""
+    edge = np.zeros(instances.shape, dtype=bool)
+    edge[1:] |= instances[1:] != instances[:-1]
+    edge[:-1] |= instances[1:] != instances[:-1]
+    edge[:, 1:] |= instances[:, 1:] != instances[:, :-1]
+    edge[:, :-1] |= instances[:, 1:] != instances[:, :-1]
+    edge &= instances > 0
+    picture[edge] = colours(int(instances.max()) + 1)[instances[edge]]
+
+
+def draw_boxes(picture: np.ndarray, boxes: np.ndarray, factor: int) -> None:
+    """Draws boxes (N, 5), in pixels before enlarging, into a picture, in the colours of their classes."""
+    table = colours(int(boxes[:, 4].max()) + 1 if len(boxes) else 1)
+    height, width = picture.shape[:2]
+    for left, top, right, bottom, cls in boxes:
+        x0, x1 = (int(np.clip(round(float(x) * factor), 0, width - 1)) for x in (left, right))
+        y0, y1 = (int(np.clip(round(float(y) * factor), 0, height - 1)) for y in (top, bottom))
+        picture[[y0, y1], x0 : x1 + 1] = table[int(cls)]
+        picture[y0 : y1 + 1, [x0, x1]] = table[int(cls)]
+
+
+def colours(n: int) -> np.ndarray:
+    """`n` bright colours, uint8 (n, 3), neighbours far apart in hue (steps of the golden ratio)."""
+    rows = [colorsys.hsv_to_rgb((0.618034 * i) % 1, 0.85, 1.0) for i in range(n)]
+    return np.round(np.array(rows).reshape(-1, 3) * 255).astype(np.uint8)
