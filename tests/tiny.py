@@ -114,13 +114,14 @@ def one_style() -> str:
 def layouts() -> str:
     import torch
 
-    from synthgen.models.class_conditional import ClassConditionalPipeline
+    from synthgen.models.layout_pipeline import LayoutPipeline
     from synthgen.models.losses import Edm
     from synthgen.training.diffusion import NetworkConfig, unet
 
     torch.manual_seed(1)
-    network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), SIDE, 1, 0, len(STYLES) + 1)
-    return _save(ClassConditionalPipeline(network.eval(), Edm(0.5).scheduler(), 2, dict(enumerate(STYLES))), "layouts")
+    network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), SIDE // 2, 1, 0, len(STYLES) + 1)
+    made = LayoutPipeline(network.eval(), Edm(0.5).scheduler(), 2, dict(enumerate(STYLES)), OBJECTS, 0.5)
+    return _save(made, "layouts")
 
 
 @cache

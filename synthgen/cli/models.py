@@ -19,6 +19,7 @@ from synthgen.models import folders
 
 KINDS = {
     "ClassConditionalPipeline": "class-conditional sampler",
+    "LayoutPipeline": "layout sampler",
     "LayoutToImagePipeline": "layout-to-image sampler",
     "ImageClassifier": "classifier",
     "Segmenter": "segmenter",

@@ -30,6 +30,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
         scheduler: any diffusers scheduler with `scale_model_input` and `step`.
         objects: names of the objects' classes, one layout channel each.
         id2label: names of the styles by id.
+        grey: ids of styles without colour: their pictures get the mean of the channels in each.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
         gamma: float = 1.0,
         objects: Sequence[str] = (),
         id2label: dict[int | str, str] | None = None,
+        grey: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
@@ -47,6 +49,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
             patch_size=patch_size,
             gamma=gamma,
             objects=list(objects),
+            grey=list(grey),
             id2label={str(i): name for i, name in (id2label or {}).items()},
         )
 
@@ -122,4 +125,6 @@ class LayoutToImagePipeline(DiffusionPipeline):
             self.progress_bar,
         )
         images = F.pixel_shuffle(x.float(), patch).div(2).add(0.5).clamp(0, 1).pow(1 / float(self.config.gamma))
+        without_colour = torch.isin(labels, torch.tensor(self.config.grey, dtype=labels.dtype, device=device))
+        images[without_colour] = images[without_colour].mean(1, keepdim=True)
         return ImagePipelineOutput(images=as_output(images, output_type))

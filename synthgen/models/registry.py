@@ -13,6 +13,7 @@ from synthgen.models import folders
 
 PIPELINES: Mapping[str, str] = {
     "ClassConditionalPipeline": "synthgen.models.class_conditional",
+    "LayoutPipeline": "synthgen.models.layout_pipeline",
     "LayoutToImagePipeline": "synthgen.models.layout_to_image",
 }
 NETWORKS: Mapping[str, str] = {

@@ -66,16 +66,17 @@ class LayoutToImage:
         self.size = config.size
         if config.layout_model:
             folder = folders.resolve(config.layout_model)
-            index = folders.check_class(folder, config.layout_model, "ClassConditionalPipeline", "layout")
+            index = folders.check_class(folder, config.layout_model, "LayoutPipeline", "layout")
             unet, patch = folders.component_config(folder, "unet"), int(index["patch_size"])
-            if int(unet["in_channels"]) // patch**2 != len(self.objects):
+            if tuple(index["objects"]) != self.objects:
                 raise ModelError(
-                    f"{config.layout_model} draws layouts of {int(unet['in_channels']) // patch**2} object classes, "
-                    f"{config.model} needs {len(self.objects)}: {', '.join(self.objects)}"
+                    f"{config.layout_model} draws layouts of {', '.join(index['objects'])}, "
+                    f"{config.model} needs {', '.join(self.objects)}"
                 )
             self.layout_styles = folders.names_in_order(index)
-            self.layout_cell = patch * 2 ** (len(unet["block_out_channels"]) - 1)
-            self.size = config.size or int(unet["sample_size"]) * patch
+            self.layout_scale = float(index["scale"])
+            self.layout_cell = round(patch * 2 ** (len(unet["block_out_channels"]) - 1) / self.layout_scale)
+            self.size = config.size or round(int(unet["sample_size"]) * patch / self.layout_scale)
         self.fields: Mapping[str, Field] = {"image": Image(self.size or 0, self.size or 0, self.channels)}
         self._style_ids: list[int] = []
         self._layout_style_ids: list[int] = []
@@ -211,15 +212,13 @@ class LayoutToImage:
     def _drawn_layouts(self, slots: Sequence[Slot], seeds: Sequence[int]) -> list[Any]:
         import torch
 
-        from synthgen.models import layouts
-
         assert self.size is not None
         own = [streams.seed_of(seed, "layout", 0) for seed in seeds]
-        drawn = self._layouts(
+        side = round(self.size * self.layout_scale)
+        found: list[Any] = self._layouts.layouts(
             self._ids(slots, self._layout_style_ids),
+            latents=torch.from_numpy(streams.normals(own, (len(self.objects), side, side))),
+            min_area_px=self.config.min_area_px,
             num_inference_steps=self.config.layout_steps,
-            latents=torch.from_numpy(streams.normals(own, (len(self.objects), self.size, self.size))),
-            output_type="np",
-        ).images
-        channels = drawn.transpose(0, 3, 1, 2) * 2 - 1
-        return [layouts.decode(picture, self.config.min_area_px) for picture in channels]
+        )
+        return found

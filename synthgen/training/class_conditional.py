@@ -16,10 +16,7 @@ from synthgen.protocols import Source
 from synthgen.realdata import labelled as real_data
 from synthgen.realdata.labelled import DataConfig, LabelledImages
 from synthgen.training import loop, output
-from synthgen.training.diffusion import N_VALIDATION, Batch, DiffusionConfig, DiffusionTask, unet
-from synthgen.training.loop import Progress
-from synthgen.training.monitor import Monitor
-from synthgen.training.precision import choose_device
+from synthgen.training.diffusion import N_VALIDATION, Batch, DiffusionConfig, train_pipeline, unet
 
 
 class ClassConditionalTrainer:
@@ -66,36 +63,26 @@ class ClassConditionalTrainer:
             noise = torch.randn(len(labels), channels, side, side, generator=random)
             return pipeline(labels, latents=noise, output_type="uint8").images, n_columns
 
-        work = output.work_folder(out)
-        with Monitor(work, quiet) as monitor:
-            task = DiffusionTask(
-                config,
-                source,
-                network=lambda: unet(config.network, side, channels, 0, len(names) + 1),
-                deviation=sigma_data(training.images),
-                make=lambda model, scheduler: ClassConditionalPipeline(model, scheduler, patch, names),
-                draw=draw,
-                seed=seed,
-                device=choose_device(device),
-                monitor=monitor,
-            )
-            facts = {"seed": seed, "images": len(images.labels), **self.identity()}
-            ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
-            pipeline = task.pipeline(ema)
-            scores = task.validation(ema)
-        settings = {
-            "parameters": sum(p.numel() for p in pipeline.unet.parameters()),
-            **config.settings(),
-            "label dropout": config.label_dropout,
-            "precision": task.precision,
-            "seed": seed,
-        }
+        trained = train_pipeline(
+            config,
+            source,
+            network=lambda: unet(config.network, side, channels, 0, len(names) + 1),
+            deviation=sigma_data(training.images),
+            make=lambda model, scheduler: ClassConditionalPipeline(model, scheduler, patch, names),
+            draw=draw,
+            facts={"images": len(images.labels), **self.identity()},
+            out=out,
+            seed=seed,
+            device=device,
+            quiet=quiet,
+        )
+        settings = {**trained.settings, "label dropout": config.label_dropout}
         use = (
             f"Draws {images.images.shape[1]} x {images.images.shape[2]} images of {len(images.classes)} classes. "
             "In a recipe: `sampler: {use: class-conditional, model: <this folder>}`."
         )
-        text = output.card(out.name, config.data, training, settings, scores, use)
-        return output.finish(out, lambda folder: pipeline.to("cpu").save_pretrained(folder), text)
+        text = output.card(out.name, config.data, training, settings, trained.scores, use)
+        return output.finish(out, lambda folder: trained.pipeline.to("cpu").save_pretrained(folder), text)
 
 
 class LabelledSource:

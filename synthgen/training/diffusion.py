@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -15,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
 from synthgen.errors import DataError
-from synthgen.models.losses import Edm, Objective, VPrediction
-from synthgen.training import loop
+from synthgen.models.losses import P_MEAN, P_STD, Edm, Objective, VPrediction
+from synthgen.training import loop, output
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig
+from synthgen.training.loop import LoopConfig, Progress
 from synthgen.training.monitor import Monitor
-from synthgen.training.precision import autocast, choose_precision
+from synthgen.training.precision import autocast, choose_device, choose_precision
 
 N_VALIDATION = 1024
 BANDS = {"low": -0.8, "middle": 0.0, "high": 0.8}
@@ -44,6 +45,14 @@ class DiffusionConfig(LoopConfig):
 
     network: NetworkConfig = Field(default=NetworkConfig(), description="Shape of the UNet.")
     objective: Literal["edm", "v-prediction"] = Field(default="edm", description="What the network learns to output.")
+    noise_mean: float = Field(
+        default=P_MEAN,
+        ge=-5,
+        le=5,
+        description="Mean of the logarithm of EDM's noise levels; raise it for large or smooth pictures, whose broad "
+        "shapes are decided at high noise.",
+    )
+    noise_std: float = Field(default=P_STD, gt=0, le=4, description="Standard deviation of that logarithm.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto is bf16 where the hardware multiplies it fast, else fp32."
     )
@@ -53,6 +62,7 @@ class DiffusionConfig(LoopConfig):
         """The rows that the model card shows."""
         return {
             "objective": self.objective,
+            "noise": f"log-normal, mean {self.noise_mean}, deviation {self.noise_std}",
             "steps": self.steps,
             "batch size": self.batch_size,
             "learning rate": self.learning_rate,
@@ -109,7 +119,8 @@ class DiffusionTask:
         self.make, self.draw = make, draw
         self.seed, self.device, self.monitor = seed, device, monitor
         self.precision = choose_precision(config.precision, device)
-        self.objective: Objective = Edm(deviation) if config.objective == "edm" else VPrediction()
+        edm = Edm(deviation, config.noise_mean, config.noise_std)
+        self.objective: Objective = edm if config.objective == "edm" else VPrediction()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = network().to(device)
@@ -170,6 +181,43 @@ class DiffusionTask:
             self.monitor.pictures(step, *self.draw(self.pipeline(ema)))
         numbers["seconds of this report"] = time.monotonic() - started
         self.monitor.record(step, numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished pipeline, its scores on held-out images, and the settings that its card shows."""
+
+    pipeline: Any
+    scores: dict[str, float]
+    settings: dict[str, Any]
+
+
+def train_pipeline(
+    config: DiffusionConfig,
+    source: Source,
+    network: Callable[[], UNet2DModel],
+    deviation: float,
+    make: Callable[[Any, Any], Any],
+    draw: Callable[[Any], tuple[np.ndarray, int]],
+    facts: dict[str, Any],
+    out: Path,
+    seed: int,
+    device: str,
+    quiet: bool,
+) -> Trained:
+    """Trains from scratch or from the last checkpoint under `out/training`.
+
+    Raises:
+        ModelError: that checkpoint was made with other settings or data (`facts` differ).
+        Interrupted: stopped by a signal, after writing a checkpoint.
+    """
+    work = output.work_folder(out)
+    with Monitor(work, quiet) as monitor:
+        task = DiffusionTask(config, source, network, deviation, make, draw, seed, choose_device(device), monitor)
+        ema = loop.fit(task, config, work / "checkpoints", {"seed": seed, **facts}, Progress(monitor.on_step))
+        pipeline, scores = task.pipeline(ema), task.validation(ema)
+    settings = {"parameters": sum(p.numel() for p in pipeline.unet.parameters()), **config.settings()}
+    return Trained(pipeline, scores, settings | {"precision": task.precision, "seed": seed})
 
 
 def unet(config: NetworkConfig, side: int, channels: int, extra: int, n_embeddings: int) -> UNet2DModel:

@@ -10,23 +10,20 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from synthgen.models.class_conditional import ClassConditionalPipeline
+from synthgen.models.layout_pipeline import LayoutPipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
 from synthgen.realdata.masks import MaskData
 from synthgen.training import crops, loop, output
 from synthgen.training.crops import Crops
-from synthgen.training.diffusion import DiffusionConfig, DiffusionTask, unet
+from synthgen.training.diffusion import DiffusionConfig, train_pipeline, unet
 from synthgen.training.layout_to_image import layout_pictures
-from synthgen.training.loop import Progress
-from synthgen.training.monitor import Monitor
-from synthgen.training.precision import choose_device
 
 N_PICTURES = 24
 
 
 class LayoutTrainer:
-    """Trains on masks or boxes alone; ends with a ClassConditionalPipeline that draws layout channels."""
+    """Trains on masks or boxes alone; ends with a LayoutPipeline folder, its card and its pictures."""
 
     version: ClassVar[int] = 1
     sources: Sequence[Source] = ()
@@ -62,42 +59,34 @@ class LayoutTrainer:
         names: dict[int | str, str] = dict(enumerate(training.classes))
         patch, n_objects = config.network.patch_size, len(training.objects)
 
-        def draw(pipeline: ClassConditionalPipeline) -> tuple[np.ndarray, int]:
+        def make(model: Any, scheduler: Any) -> LayoutPipeline:
+            return LayoutPipeline(model, scheduler, patch, names, training.objects, config.data.scale)
+
+        def draw(pipeline: LayoutPipeline) -> tuple[np.ndarray, int]:
             labels = [i * len(names) // N_PICTURES for i in range(N_PICTURES)]
             random = loop.step_generator(seed, "pictures", 0)
             noise = torch.randn(N_PICTURES, n_objects, config.crop, config.crop, generator=random)
             drawn = pipeline(labels, latents=noise, output_type="pt").images
             return layout_pictures(drawn.mul(2).sub(1).cpu().numpy()), 6
 
-        work = output.work_folder(out)
-        with Monitor(work, quiet) as monitor:
-            task = DiffusionTask(
-                config,
-                source,
-                network=lambda: unet(config.network, config.crop, n_objects, 0, len(names) + 1),
-                deviation=crops.deviation(source),
-                make=lambda model, scheduler: ClassConditionalPipeline(model, scheduler, patch, names),
-                draw=draw,
-                seed=seed,
-                device=choose_device(device),
-                monitor=monitor,
-            )
-            facts = {"seed": seed, "images": len(training) + len(held_out), **self.identity()}
-            ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
-            pipeline = task.pipeline(ema)
-            scores = task.validation(ema)
-        settings = {
-            "parameters": sum(p.numel() for p in pipeline.unet.parameters()),
-            **config.settings(),
-            "crop": f"{config.crop} px",
-            "label dropout": config.label_dropout,
-            "precision": task.precision,
-            "seed": seed,
-        }
+        trained = train_pipeline(
+            config,
+            source,
+            network=lambda: unet(config.network, config.crop, n_objects, 0, len(names) + 1),
+            deviation=crops.deviation(source),
+            make=make,
+            draw=draw,
+            facts={"images": len(training) + len(held_out), **self.identity()},
+            out=out,
+            seed=seed,
+            device=device,
+            quiet=quiet,
+        )
+        settings = {**trained.settings, "crop": f"{config.crop} px", "label dropout": config.label_dropout}
+        side = round(config.crop / config.data.scale)
         use = (
-            f"Draws layouts of {', '.join(training.objects)}, {config.crop} x {config.crop} pixels, one channel an "
-            "object class, which `synthgen.models.layouts.decode` turns into objects. In a recipe: "
+            f"Draws layouts of {', '.join(training.objects)} for pictures of about {side} x {side}. In a recipe: "
             "`sampler: {use: layout-to-image, layout_model: <this folder>, ...}`."
         )
-        text = output.mask_card(out.name, config.data, training, settings, scores, use)
-        return output.finish(out, lambda folder: pipeline.to("cpu").save_pretrained(folder), text)
+        text = output.mask_card(out.name, config.data, training, settings, trained.scores, use)
+        return output.finish(out, lambda folder: trained.pipeline.to("cpu").save_pretrained(folder), text)

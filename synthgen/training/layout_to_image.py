@@ -13,13 +13,10 @@ from pydantic import Field
 from synthgen.models.layout_to_image import LayoutToImagePipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import MaskData
+from synthgen.realdata.masks import Examples, MaskData
 from synthgen.training import crops, loop, output
 from synthgen.training.crops import Crops
-from synthgen.training.diffusion import DiffusionConfig, DiffusionTask, unet
-from synthgen.training.loop import Progress
-from synthgen.training.monitor import Monitor
-from synthgen.training.precision import choose_device
+from synthgen.training.diffusion import DiffusionConfig, train_pipeline, unet
 
 CHANNELS = 3
 N_PICTURES = 24
@@ -64,42 +61,38 @@ class LayoutToImageTrainer:
         source = Crops(training, held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
         names: dict[int | str, str] = dict(enumerate(training.classes))
         patch, n_objects = config.network.patch_size, len(training.objects)
+        grey = grey_classes(training)
 
         def make(model: Any, scheduler: Any) -> LayoutToImagePipeline:
-            return LayoutToImagePipeline(model, scheduler, patch, config.gamma, training.objects, names)
+            return LayoutToImagePipeline(model, scheduler, patch, config.gamma, training.objects, names, grey)
 
-        work = output.work_folder(out)
-        with Monitor(work, quiet) as monitor:
-            task = DiffusionTask(
-                config,
-                source,
-                network=lambda: unet(config.network, config.crop, CHANNELS, n_objects, len(names)),
-                deviation=crops.deviation(source),
-                make=make,
-                draw=lambda pipeline: pictures(pipeline, source, seed),
-                seed=seed,
-                device=choose_device(device),
-                monitor=monitor,
-            )
-            facts = {"seed": seed, "images": len(training) + len(held_out), **self.identity()}
-            ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
-            pipeline = task.pipeline(ema)
-            scores = task.validation(ema)
-        settings = {
-            "parameters": sum(p.numel() for p in pipeline.unet.parameters()),
-            **config.settings(),
-            "crop": f"{config.crop} px",
-            "gamma": config.gamma,
-            "layout dropout": config.layout_dropout,
-            "precision": task.precision,
-            "seed": seed,
-        }
+        trained = train_pipeline(
+            config,
+            source,
+            network=lambda: unet(config.network, config.crop, CHANNELS, n_objects, len(names)),
+            deviation=crops.deviation(source),
+            make=make,
+            draw=lambda pipeline: pictures(pipeline, source, seed),
+            facts={"images": len(training) + len(held_out), **self.identity()},
+            out=out,
+            seed=seed,
+            device=device,
+            quiet=quiet,
+        )
+        more = {"crop": f"{config.crop} px", "gamma": config.gamma, "layout dropout": config.layout_dropout}
+        settings = {**trained.settings, **more}
         use = (
             f"Draws RGB images to fit layouts of {', '.join(training.objects)}, in the styles "
             f"{', '.join(training.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
-        text = output.mask_card(out.name, config.data, training, settings, scores, use)
-        return output.finish(out, lambda folder: pipeline.to("cpu").save_pretrained(folder), text)
+        text = output.mask_card(out.name, config.data, training, settings, trained.scores, use)
+        return output.finish(out, lambda folder: trained.pipeline.to("cpu").save_pretrained(folder), text)
+
+
+def grey_classes(examples: Examples) -> list[int]:
+    """Ids of the classes whose pictures are all grey."""
+    coloured = {item.label for item in examples.items if (item.image != item.image[..., :1]).any()}
+    return [label for label in range(len(examples.classes)) if label not in coloured]
 
 
 def pictures(pipeline: LayoutToImagePipeline, source: Crops, seed: int) -> tuple[np.ndarray, int]:
