@@ -72,6 +72,10 @@ The samples inherit what these licences ask for.
 {% endif %}"""
 
 
+TASKS = {"label": "image-classification", "segmentation": "image-segmentation", "boxes": "object-detection"}
+"""The hub's words for what a field is good for."""
+
+
 def recipe_text(plan: Plan) -> str:
     """The resolved recipe as YAML: `synthgen run` on it makes the same dataset."""
     import yaml
@@ -96,12 +100,13 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
     splits = [name for name, n in manifest["splits"].items() if n]
     kind = "parquet" if "parquet" in manifest["writers"] else manifest["writers"][0]  # hubs read one format a folder
     files = [{"split": split, "path": f"data/{split}/*.{kind}"} for split in splits]
-    labelled = any(field["type"] == "label" for field in manifest["fields"])
+    present = {field["type"] for field in manifest["fields"]}
+    tasks = [task for kind, task in TASKS.items() if kind in present]
     return {
         "license": licences[0] if len(licences) == 1 else "other",
         "pretty_name": manifest["name"],
         "tags": ["synthetic", "diffusion", "synthgen"],
-        **({"task_categories": ["image-classification"]} if labelled else {}),
+        **({"task_categories": tasks} if tasks else {}),
         "size_categories": [size_category(manifest["samples"])],
         "configs": [{"config_name": "default", "data_files": files}],
     }
@@ -115,12 +120,24 @@ def size_category(n: int) -> str:
 
 def field_text(field: dict[str, Any]) -> str:
     """A field's type in a few words."""
-    if field["type"] == "image":
+    kind, size = field["type"], f"{field.get('height')} x {field.get('width')}"
+    names = field.get("classes", [])
+    if kind == "image":
         colours = {1: "grey", 3: "RGB"}.get(field["channels"], f"{field['channels']} channels")
-        return f"image, {field['height']} x {field['width']}, {colours}, {field['format']}"
-    if field["type"] == "label":
-        return f"class id, {len(field['classes'])} classes"
-    return "number"
+        return f"image, {size}, {colours}, {field['format']}"
+    return {
+        "label": f"class id, {len(names)} classes",
+        "number": "number",
+        "instances": f"object numbers, {size}, 16-bit PNG, 0 background",
+        "segmentation": f"class ids, {size}, 8-bit PNG: {_ids(['background', *names])}, 255 unknown",
+        "boxes": f"boxes `bbox` (left, top, width, height in pixels) with `category`: {_ids(names)}",
+        "numbers": "numbers, one an object",
+        "text": "text",
+    }[kind]
+
+
+def _ids(names: list[str]) -> str:
+    return ", ".join(f"{i} {name}" for i, name in enumerate(names))
 
 
 def croissant(manifest: dict[str, Any]) -> str:
@@ -131,7 +148,6 @@ def croissant(manifest: dict[str, Any]) -> str:
     kind = manifest["writers"][-1]
     encoding = {"tar": "application/x-tar", "parquet": "application/x-parquet"}[kind]
     splits = [name for name, n in manifest["splits"].items() if n]
-    types = {"image": "sc:ImageObject", "label": "sc:Integer", "number": "sc:Float"}
     licences = sorted({source["licence"] for source in manifest["sources"] if source["licence"]})
 
     def fields(split: str) -> list[dict[str, Any]]:
@@ -141,7 +157,8 @@ def croissant(manifest: dict[str, Any]) -> str:
                 "@id": f"{split}/{field['name']}",
                 "name": field["name"],
                 "description": field_text(field),
-                "dataType": types[field["type"]],
+                "dataType": CROISSANT_TYPES[field["type"]],
+                **({"repeated": True} if field["type"] in ("boxes", "numbers") else {}),
                 "source": {
                     "fileSet": {"@id": f"{split}-files"},
                     "extract": {"column": field["name"]} if kind == "parquet" else {"fileProperty": "content"},
@@ -186,6 +203,16 @@ def croissant(manifest: dict[str, Any]) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
+CROISSANT_TYPES = {
+    "image": "sc:ImageObject",
+    "label": "sc:Integer",
+    "number": "sc:Float",
+    "instances": "sc:ImageObject",
+    "segmentation": "sc:ImageObject",
+    "boxes": "cr:BoundingBox",
+    "numbers": "sc:Float",
+    "text": "sc:Text",
+}
 CROISSANT_CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",

@@ -55,6 +55,11 @@ class Image:
     def suffix(self) -> str:
         return IMAGE_SUFFIX[self.format]
 
+    @property
+    def raw_bytes(self) -> int:
+        """Size without compression."""
+        return self.height * self.width * self.channels
+
     def check(self, name: str, value: Any) -> None:
         want = (self.height, self.width, self.channels)
         if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.shape != want:
@@ -172,6 +177,11 @@ class InstanceMap:
     def suffix(self) -> str:
         return "png"
 
+    @property
+    def raw_bytes(self) -> int:
+        """Size without compression."""
+        return self.height * self.width * 2
+
     def check(self, name: str, value: Any) -> None:
         _check_map(name, value, np.uint16, (self.height, self.width))
 
@@ -209,6 +219,11 @@ class SegmentationMap:
     @property
     def suffix(self) -> str:
         return "png"
+
+    @property
+    def raw_bytes(self) -> int:
+        """Size without compression."""
+        return self.height * self.width
 
     def check(self, name: str, value: Any) -> None:
         _check_map(name, value, np.uint8, (self.height, self.width))

@@ -27,6 +27,15 @@ def recipe(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset of hard masks, rendered once. Look, do not touch."""
+    folder = tmp_path_factory.mktemp("scenes")
+    path = helpers.write(folder, helpers.scenes())
+    assert helpers.in_fork(lambda: helpers.run(path, folder / "out")) == 0
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy dataset, rendered once by one undisturbed process. Look, do not touch."""
     folder = tmp_path_factory.mktemp("finished")

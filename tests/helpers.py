@@ -49,6 +49,20 @@ def toy(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (recipe | changes).items() if value is not None}
 
 
+def scenes(**changes: Any) -> dict[str, Any]:
+    """A small recipe of pictures with masks that are hard for file formats: ten of them, two of each kind."""
+    kinds = dict.fromkeys(("empty", "border", "crowded", "dots", "touching"), 2)
+    parts = {
+        "condition": {"use": "classes", "quotas": kinds},
+        "sampler": {"use": "scenes"},
+        "labelers": ["class-label", "boxes"],
+        "scorers": [],
+        "keep": [],
+        "shard_size": 5,
+    }
+    return toy(**(parts | changes))
+
+
 def write(folder: Path, recipe: dict[str, Any], name: str = "toy.yaml") -> Path:
     path = folder / name
     path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")

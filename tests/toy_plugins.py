@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from synthgen import seeds as streams
 from synthgen.errors import ModelError
-from synthgen.fields import Columns, Image, Label, Number, Schema
+from synthgen.fields import Columns, Image, InstanceMap, Label, Number, Schema, SegmentationMap
 from synthgen.protocols import Slot, Source
 
 
@@ -70,6 +70,62 @@ class Smooth:
         return {"image": list(pixels.astype(np.uint8))}
 
 
+class Scenes:
+    """Pictures with masks that are hard for file formats; the class says which kind of layout a slot gets."""
+
+    version: ClassVar[int] = 1
+    sources: Sequence[Source] = ()
+    kinds = ("empty", "border", "crowded", "dots", "touching")
+
+    class Config(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        size: int = 48
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        size = config.size
+        self.fields = {
+            "image": Image(size, size, 3),
+            "instances": InstanceMap(size, size),
+            "segmentation": SegmentationMap(size, size, ("cell", "debris")),
+        }
+
+    def identity(self) -> dict[str, Any]:
+        return {"size": self.config.size}
+
+    def bind(self, condition: Schema) -> list[str]:
+        label = condition.get("label")
+        known = isinstance(label, Label) and set(label.classes) <= set(self.kinds)
+        self.names = label.classes if isinstance(label, Label) else ()
+        return [] if known else [f"needs a condition with classes of {', '.join(self.kinds)}"]
+
+    def setup(self, device: str) -> None:
+        pass
+
+    def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
+        instances = [self.layout(self.names[slot.condition["label"]]) for slot in slots]
+        segmentation = [np.where(found > 0, 1 + (found % 3 == 0), 0).astype(np.uint8) for found in instances]
+        noise = streams.normals(seeds, (self.config.size, self.config.size, 3))
+        lit = [np.where(found[..., None] > 0, 160, 40) for found in instances]
+        images = [(base + 10 * e).clip(0, 255).astype(np.uint8) for base, e in zip(lit, noise, strict=True)]
+        return {"image": images, "instances": instances, "segmentation": segmentation}
+
+    def layout(self, kind: str) -> np.ndarray:
+        size = self.config.size
+        found = np.zeros((size, size), dtype=np.uint16)
+        if kind == "border":
+            found[0] = found[-1] = found[:, 0] = found[:, -1] = 1
+        elif kind == "crowded":
+            places = np.arange(0, size - 1, 2)[:20]
+            for number, (y, x) in enumerate([(y, x) for y in places for x in places][:374], start=1):
+                found[y, x] = found[y, x + 1] = number
+        elif kind == "dots":
+            found[3, 5], found[0, 0], found[-1, -1] = 1, 2, 3
+        elif kind == "touching":
+            found[10:20, 10:20], found[10:20, 20:30], found[25:31, 25:35] = 1, 2, 3
+        return found
+
+
 class Brightness:
     """`brightness`: mean pixel value, 0 to 1, plus noise, so that a rule on it rejects some tries."""
 
@@ -99,4 +155,4 @@ class Brightness:
         return {"brightness": [m + self.config.noise * float(e) for m, e in zip(means, noise, strict=True)]}
 
 
-SYNTHGEN_PLUGINS = {"samplers": {"smooth": Smooth}, "scorers": {"brightness": Brightness}}
+SYNTHGEN_PLUGINS = {"samplers": {"smooth": Smooth, "scenes": Scenes}, "scorers": {"brightness": Brightness}}

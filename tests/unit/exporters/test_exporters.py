@@ -1,0 +1,166 @@
+"""Exports: every format reads back to the masks and boxes that the dataset holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import PIL.Image
+import pytest
+import yaml
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from skimage.draw import polygon2mask
+
+import synthgen
+from synthgen.errors import UsageError
+from synthgen.exporters import coco, imagefolder, voc, yolo
+from synthgen.exporters.scene import Scenes
+
+SIDE = 48
+
+
+@pytest.fixture
+def samples(scenes: Path) -> dict[str, dict[str, Any]]:
+    dataset = synthgen.load(scenes)
+    return {sample["key"]: sample for sample in (dataset[i] for i in range(len(dataset)))}
+
+
+def exported(export: Any, scenes: Path, out: Path) -> list[str]:
+    ticks: list[int] = []
+    notes = export(Scenes(str(scenes), None), out, ticks.append)
+    assert sum(ticks) == 10
+    return notes
+
+
+def coco_files(out: Path) -> Iterator[COCO]:
+    for path in sorted((out / "annotations").glob("*.json")):
+        yield COCO(str(path))
+
+
+def test_coco_masks_and_boxes_are_the_datasets(scenes: Path, samples: dict, tmp_path: Path) -> None:
+    exported(coco.export, scenes, tmp_path)
+    seen = 0
+    for found in coco_files(tmp_path):
+        for picture in found.dataset["images"]:
+            sample = samples[Path(picture["file_name"]).stem]
+            assert (tmp_path / "images" / sample["split"] / picture["file_name"]).is_file()
+            entries = found.loadAnns(found.getAnnIds(imgIds=picture["id"]))
+            rebuilt = np.zeros((SIDE, SIDE), dtype=np.uint16)
+            classes = np.zeros((SIDE, SIDE), dtype=np.uint8)
+            for number, entry in enumerate(entries, start=1):
+                mask = found.annToMask(entry).astype(bool)
+                assert entry["area"] == mask.sum()
+                rebuilt[mask], classes[mask] = number, entry["category_id"]
+            assert np.array_equal(rebuilt, sample["instances"])
+            assert np.array_equal(classes, sample["segmentation"])
+            boxes = np.array([entry["bbox"] for entry in entries]).reshape(-1, 4)
+            boxes[:, 2:] += boxes[:, :2]
+            assert np.array_equal(boxes, sample["boxes"][:, :4])
+            seen += 1
+    assert seen == 10
+
+
+def test_coco_scores_itself_perfectly(scenes: Path, tmp_path: Path) -> None:
+    exported(coco.export, scenes, tmp_path)
+    truth = next(coco_files(tmp_path))
+    entries = [{**entry, "score": 0.9} for entry in truth.dataset["annotations"]]
+    for kind in ("segm", "bbox"):
+        scores = COCOeval(truth, truth.loadRes(entries), kind)
+        scores.params.maxDets = [1, 10, 500]
+        scores.evaluate()
+        scores.accumulate()
+        precision = scores.eval["precision"][:, :, :, 0, 2]
+        assert precision[precision >= 0].min() == pytest.approx(1.0)
+
+
+def test_voc_maps_are_the_datasets_and_crowds_are_told(scenes: Path, samples: dict, tmp_path: Path) -> None:
+    notes = exported(voc.export, scenes, tmp_path)
+    assert "2 pictures have more than 254 objects" in notes[0]
+    for key, sample in samples.items():
+        with PIL.Image.open(tmp_path / "SegmentationClass" / f"{key}.png") as picture:
+            assert picture.mode == "P"
+            assert np.array_equal(np.asarray(picture), sample["segmentation"])
+        objects = tmp_path / "SegmentationObject" / f"{key}.png"
+        assert objects.exists() == (sample["instances"].max() <= 254)
+        if objects.exists():
+            assert np.array_equal(np.asarray(PIL.Image.open(objects)), sample["instances"])
+        root = ElementTree.parse(tmp_path / "Annotations" / f"{key}.xml").getroot()
+        found = [
+            [int(entry.findtext(f"bndbox/{name}")) for name in ("xmin", "ymin", "xmax", "ymax")]
+            for entry in root.iter("object")
+        ]
+        want = sample["boxes"][:, :4] + [1, 1, 0, 0]
+        assert np.array_equal(np.array(found).reshape(-1, 4), want)
+    names = {path.stem: path.read_text().split() for path in (tmp_path / "ImageSets" / "Segmentation").iterdir()}
+    assert sorted(key for keys in names.values() for key in keys) == sorted(samples)
+
+
+def test_voc_palette_is_the_published_one() -> None:
+    assert voc.palette()[:4] == [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)]
+    assert voc.palette()[255] == (224, 224, 192)
+
+
+def test_yolo_boxes_are_the_datasets(scenes: Path, samples: dict, tmp_path: Path) -> None:
+    exported(yolo.export, scenes, tmp_path)
+    facts = yaml.safe_load((tmp_path / "data.yaml").read_text())
+    assert facts["names"] == {0: "cell", 1: "debris"}
+    for key, sample in samples.items():
+        text = (tmp_path / "labels" / sample["split"] / f"{key}.txt").read_text()
+        rows = np.array([line.split() for line in text.splitlines()], dtype=float).reshape(-1, 5)
+        corners = np.concatenate([rows[:, 1:3] - rows[:, 3:] / 2, rows[:, 1:3] + rows[:, 3:] / 2], axis=1) * SIDE
+        assert np.allclose(corners, sample["boxes"][:, :4], atol=1e-3)
+        assert np.array_equal(rows[:, 0] + 1, sample["boxes"][:, 4])
+
+
+def test_yolo_polygons_fill_to_the_masks(scenes: Path, samples: dict, tmp_path: Path) -> None:
+    exported(yolo.export_polygons, scenes, tmp_path)
+    for key, sample in samples.items():
+        lines = (tmp_path / "labels" / sample["split"] / f"{key}.txt").read_text().splitlines()
+        numbers = np.unique(sample["instances"])[1:]
+        assert len(lines) == len(numbers)
+        for line, number in zip(lines, numbers, strict=True):
+            points = np.array(line.split()[1:], dtype=float).reshape(-1, 2)
+            assert len(points) >= 3
+            assert points.min() >= 0
+            assert points.max() <= 1
+            mask = sample["instances"] == number
+            if mask.sum() >= 36 and not mask[0, 0]:  # the frame has a hole, which polygons cannot have
+                filled = polygon2mask(mask.shape, points[:, ::-1] * SIDE - 0.5)
+                assert (filled & mask).sum() / (filled | mask).sum() > 0.85
+
+
+def test_image_folders_are_by_class(scenes: Path, samples: dict, tmp_path: Path) -> None:
+    exported(imagefolder.export, scenes, tmp_path)
+    classes = synthgen.load(scenes).classes
+    for key, sample in samples.items():
+        path = tmp_path / sample["split"] / classes[sample["label"]] / f"{key}.png"
+        assert np.array_equal(np.asarray(PIL.Image.open(path)), sample["image"])
+
+
+@pytest.mark.parametrize("export", [coco.export, voc.export, yolo.export, yolo.export_polygons])
+def test_datasets_without_objects_are_refused(export: Any, finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="try `--to"):
+        export(Scenes(str(finished), None), tmp_path, lambda n: None)
+
+
+def test_another_map_can_stand_for_the_first(scenes: Path) -> None:
+    with pytest.raises(UsageError, match="has no field `sam_instances`"):
+        Scenes(str(scenes), None, {"instances": "sam_instances"})
+
+
+def test_command(cli, scenes: Path, tmp_path: Path) -> None:
+    answer = cli("export", scenes, "--to", "coco", "-o", tmp_path / "out", "--split", "val")
+    assert answer.code == 0
+    assert [path.name for path in (tmp_path / "out" / "annotations").iterdir()] == ["instances_val.json"]
+    again = cli("export", scenes, "--to", "coco", "-o", tmp_path / "out")
+    assert again.code == 2
+    assert "exists already" in again.err
+    assert json.loads((tmp_path / "out" / "annotations" / "instances_val.json").read_text())["images"]
+    failed = cli("export", scenes, "--to", "coco", "-o", tmp_path / "other", "--field", "masks=instances")
+    assert failed.code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
