@@ -1,0 +1,134 @@
+"""Labelers of masks: boxes, segmenters, pixels set to ignore, prompts, and which masks are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tiny
+from synthgen.errors import ModelError
+from synthgen.fields import Boxes as BoxesField
+from synthgen.fields import Image
+from synthgen.labelers import prompted
+from synthgen.labelers.boxes import Boxes, boxes_with_classes
+from synthgen.labelers.noisy_to_ignore import NoisyToIgnore
+from synthgen.labelers.prompted import PromptSettings
+from synthgen.labelers.sam2 import Sam2
+from synthgen.models import hub
+
+
+def test_boxes_have_the_classes_of_their_objects() -> None:
+    instances = np.zeros((8, 10), dtype=np.uint16)
+    classes = np.zeros((8, 10), dtype=np.uint8)
+    instances[1:3, 2:5], instances[5:8, 0:4], instances[0, 9] = 1, 2, 3
+    classes[1:3, 2:5], classes[5:8, 0:4], classes[0, 9] = 2, 1, 255
+    assert boxes_with_classes(instances, classes).tolist() == [[2, 1, 5, 3, 2], [0, 5, 4, 8, 1]]
+    part = Boxes(Boxes.Config())
+    assert "needs the instance map" in part.bind({"image": Image(8, 8, 3)})[0]
+
+
+def test_pixels_that_the_network_contradicts_become_255() -> None:
+    part = NoisyToIgnore(NoisyToIgnore.Config(model=tiny.segmenter()))
+    schema, columns = tiny.pictures(2)
+    assert part.bind(schema) == []
+    part.setup("cpu")
+    added = part.annotate(columns, [0, 0])
+    probabilities, _ = part._network.outputs(np.stack(columns["image"]))
+    for clean, share, intended, p in zip(
+        added["clean_segmentation"], added["ignored"], columns["segmentation"], probabilities, strict=True
+    ):
+        loss = -np.log(np.take_along_axis(p, intended[None].astype(int), 0)[0])
+        limit = 1.25 * np.array([0.1, 0.2])[intended]
+        assert np.array_equal(clean == 255, loss > limit)
+        assert np.array_equal(clean[clean != 255], intended[clean != 255])
+        assert share == pytest.approx((clean == 255).mean())
+
+
+def masks() -> np.ndarray:
+    found = np.zeros((4, 20, 20), dtype=bool)
+    found[0, 2:8, 2:8] = found[1, 2:8, 2:9] = found[2, 6:14, 6:14] = True
+    found[3, 18, 18] = True
+    return found
+
+
+def test_kept_masks_are_numbered_by_quality_and_share_no_pixel() -> None:
+    instances, ious, stability = prompted.kept(
+        PromptSettings(min_area_px=2), masks(), np.array([0.8, 0.6, 0.9, 0.99]), np.array([0.5, 0.6, 0.7, 0.8])
+    )
+    assert instances.max() == 2  # 3 is too small, 1 is a worse copy of 0
+    assert ious.tolist() == [0.9, 0.8]
+    assert stability.tolist() == [0.7, 0.5]
+    assert (instances == 1).sum() == 64
+    assert instances[7, 7] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "n"),
+    [({"min_predicted_iou": 0.85}, 1), ({"min_stability": 0.65}, 1), ({"max_share": 0.1}, 1), ({"nms_iou": 1.0}, 2)],
+)
+def test_limits(settings: dict, n: int) -> None:
+    found = prompted.kept(
+        PromptSettings(min_area_px=8, **settings),
+        masks(),
+        np.array([0.8, 0.6, 0.9, 0.99]),
+        np.array([0.5, 0.6, 0.7, 0.8]),
+    )
+    assert found[0].max() == n
+
+
+def test_no_masks_give_an_empty_map() -> None:
+    instances, ious, stability = prompted.kept(PromptSettings(), masks()[:0], np.zeros(0), np.zeros(0))
+    assert instances.shape == (20, 20)
+    assert not instances.any()
+    assert len(ious) == len(stability) == 0
+
+
+def test_prompts_of_maps_and_boxes() -> None:
+    instances = np.zeros((10, 10), dtype=np.uint16)
+    instances[2:7, 2:7] = 1
+    assert prompted.prompts_of(instances, "boxes")[0].tolist() == [[2, 2, 7, 7]]
+    assert prompted.prompts_of(instances, "points")[1].tolist() == [[4.5, 4.5]]
+    boxes = np.array([[1, 2, 3, 4, 1]], dtype=np.float32)
+    assert prompted.prompts_of(boxes, "boxes")[0].tolist() == [[1, 2, 3, 4]]
+    assert prompted.grid(2, 10, 20).tolist() == [[5, 2.5], [15, 2.5], [5, 7.5], [15, 7.5]]
+
+
+def test_what_prompts_need_is_told() -> None:
+    image, boxes = Image(8, 8, 3), BoxesField(8, 8, ("cell",))
+    assert "needs an `image`" in prompted.new_fields(PromptSettings(), {})[1][0]
+    assert "no instance map" in prompted.new_fields(PromptSettings(), {"image": image})[1][0]
+    points = PromptSettings(prompts="points", of="boxes")
+    assert "takes points from instance maps" in prompted.new_fields(points, {"image": image, "boxes": boxes})[1][0]
+    assert prompted.new_fields(PromptSettings(prompts="auto"), {"image": image})[1] == []
+
+
+@pytest.mark.parametrize("name", ["facebook/sam2", "facebook/sam2@main", "facebook/sam2@1234", "no/such/folder"])
+def test_a_hub_model_needs_a_commit(name: str) -> None:
+    with pytest.raises(ModelError, match="40 hexadecimal digits"):
+        hub.reference(name, "sam2")
+
+
+def test_a_hub_model_with_a_commit_is_planned_without_a_download() -> None:
+    name = "facebook/sam2.1-hiera-tiny@" + "0123456789" * 4
+    part = Sam2(Sam2.Config(model=name))
+    assert part.sources[0].name == name
+    assert len(part.identity()["model"]) == 64
+
+
+def test_another_type_of_model_is_refused() -> None:
+    with pytest.raises(ModelError, match="holds a model of the type sam2; sam3 is needed here"):
+        hub.reference(tiny.sam2(), "sam3")
+
+
+def test_weights_in_a_pickle_are_not_loaded(tmp_path: Path) -> None:
+    import shutil
+
+    import torch
+
+    folder = Path(shutil.copytree(tiny.sam2(), tmp_path / "pickled"))
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="cannot be loaded as a Sam2Model"):
+        hub.load(hub.reference(str(folder), "sam2"), "Sam2Model")
