@@ -29,8 +29,11 @@ class LayoutToImagePipeline(DiffusionPipeline):
         unet: in channels (C + number of objects) * patch_size^2, out channels C * patch_size^2.
         scheduler: any diffusers scheduler with `scale_model_input` and `step`.
         objects: names of the objects' classes, one layout channel each.
-        id2label: names of the styles by id.
-        grey: ids of styles without colour: their pictures get the mean of the channels in each.
+        id2label: names of the classes of pictures by id.
+        grey: ids of classes without colour: their pictures get the mean of the channels in each.
+        class_of_style: the class of each style (kinds of exposure and stain within a class); by default
+            every class is one style. The UNet has one class embedding a style.
+        style_shares: how frequent each style is within its class.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class LayoutToImagePipeline(DiffusionPipeline):
         objects: Sequence[str] = (),
         id2label: dict[int | str, str] | None = None,
         grey: Sequence[int] = (),
+        class_of_style: Sequence[int] = (),
+        style_shares: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
@@ -50,12 +55,14 @@ class LayoutToImagePipeline(DiffusionPipeline):
             gamma=gamma,
             objects=list(objects),
             grey=list(grey),
+            class_of_style=list(class_of_style) or list(range(len(id2label or {}))),
+            style_shares=list(style_shares) or [1.0] * len(id2label or {}),
             id2label={str(i): name for i, name in (id2label or {}).items()},
         )
 
     @property
     def classes(self) -> list[str]:
-        """Names of the styles in id order."""
+        """Names of the classes of pictures in id order."""
         return [name for _, name in sorted((int(i), name) for i, name in self.config.id2label.items())]
 
     @property
@@ -67,11 +74,17 @@ class LayoutToImagePipeline(DiffusionPipeline):
         """Height and width of an image must be multiples of this many pixels."""
         return int(self.config.patch_size) * 2 ** (len(self.unet.config.block_out_channels) - 1)
 
+    def most_frequent_style(self, label: int) -> int:
+        """The style that most training pictures of a class have."""
+        pairs = enumerate(zip(self.config.class_of_style, self.config.style_shares, strict=True))
+        return max((share, -style) for style, (cls, share) in pairs if cls == label)[1] * -1
+
     @torch.inference_mode()
     def __call__(
         self,
         layouts: np.ndarray | torch.Tensor,
         class_labels: Sequence[int],
+        styles: Sequence[int] | None = None,
         guidance_scale: float | Sequence[float] = 1.0,
         num_inference_steps: int = 18,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
@@ -83,6 +96,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
 
         Args:
             layouts: channels as `layouts.encode` makes them, float (N, n_objects, H, W) in [-1, 1].
+            styles: one style an image, of its class; by default the most frequent one.
             guidance_scale: one number, or one an image, away from "no layout known"; 1 is no guidance.
             guidance_interval: the part of the steps that is guided, as shares from 0 (noise) to 1 (image).
             latents: standard normal noise in pixel space, float (N, C, H, W); drawn if None.
@@ -101,18 +115,22 @@ class LayoutToImagePipeline(DiffusionPipeline):
             )
         if len(class_labels) != n or not all(0 <= label < len(self.classes) for label in class_labels):
             raise ValueError(f"needs {n} class ids from 0 to {len(self.classes) - 1}, got {list(class_labels)}")
+        chosen = [self.most_frequent_style(label) for label in class_labels] if styles is None else list(styles)
+        if [self.config.class_of_style[style] for style in chosen] != list(class_labels):
+            raise ValueError(f"the styles {chosen} are not of the classes {list(class_labels)}")
         shape = (n, self.channels, height, width)
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
         if latents.shape != shape:
             raise ValueError(f"latents must have the shape {shape}, got {tuple(latents.shape)}")
         labels = torch.as_tensor(class_labels, device=device)
+        embedded = torch.as_tensor(chosen, device=device)
         shown = F.pixel_unshuffle(shown, patch)
         hidden = torch.full_like(shown, HIDDEN)
 
         def evaluate(x: torch.Tensor, times: torch.Tensor, conditional: bool) -> torch.Tensor:
             seen = torch.cat([x, shown if conditional else hidden], dim=1).to(dtype)
-            return self.unet(seen, times, labels).sample.float()
+            return self.unet(seen, times, embedded).sample.float()
 
         x = denoise(
             self.scheduler,

@@ -22,7 +22,7 @@ class LayoutToImage:
     """Draws `image` to fit a layout, and returns the layout beside it, so that labels are exact by construction.
 
     Layouts come from the condition (`instances` and `segmentation`, or `boxes`), or are drawn by
-    `layout_model` with a stream of their own. Styles and objects are matched to the models' by name.
+    `layout_model` with a stream of their own. Classes and objects are matched to the models' by name.
     """
 
     version: ClassVar[int] = 1
@@ -57,12 +57,14 @@ class LayoutToImage:
         self.config = config
         self.folder = folders.resolve(config.model)
         index = folders.check_class(self.folder, config.model, "LayoutToImagePipeline", "layout-to-image")
-        self.styles = folders.names_in_order(index)
+        self.classes = folders.names_in_order(index)
+        self.class_of_style = np.array(index["class_of_style"])
+        self.style_shares = np.array(index["style_shares"])
         self.objects = tuple(index["objects"])
         unet, patch = folders.component_config(self.folder, "unet"), int(index["patch_size"])
         self.cell = patch * 2 ** (len(unet["block_out_channels"]) - 1)
         self.channels = int(unet["out_channels"]) // patch**2
-        self.layout_styles: list[str] = []
+        self.layout_classes: list[str] = []
         self.size = config.size
         if config.layout_model:
             folder = folders.resolve(config.layout_model)
@@ -73,13 +75,13 @@ class LayoutToImage:
                     f"{config.layout_model} draws layouts of {', '.join(index['objects'])}, "
                     f"{config.model} needs {', '.join(self.objects)}"
                 )
-            self.layout_styles = folders.names_in_order(index)
+            self.layout_classes = folders.names_in_order(index)
             self.layout_scale = float(index["scale"])
             self.layout_cell = round(patch * 2 ** (len(unet["block_out_channels"]) - 1) / self.layout_scale)
             self.size = config.size or round(int(unet["sample_size"]) * patch / self.layout_scale)
         self.fields: Mapping[str, Field] = {"image": Image(self.size or 0, self.size or 0, self.channels)}
-        self._style_ids: list[int] = []
-        self._layout_style_ids: list[int] = []
+        self._class_ids: list[int] = []
+        self._layout_class_ids: list[int] = []
         self._object_ids: np.ndarray = np.zeros(1, dtype=np.uint8)
         self._label: str | None = None
         self._pipeline: Any = None
@@ -97,7 +99,7 @@ class LayoutToImage:
         return [folders.source(name) for name in names if name]
 
     def bind(self, condition: Schema) -> list[str]:
-        problems = self._bind_styles(condition.get("label"))
+        problems = self._bind_classes(condition.get("label"))
         instances, segmentation, boxes = (condition.get(name) for name in ("instances", "segmentation", "boxes"))
         given = isinstance(instances, InstanceMap) or isinstance(boxes, Boxes)
         if given and self.config.layout_model:
@@ -133,21 +135,23 @@ class LayoutToImage:
         self.fields = {"image": Image(*shape, self.channels), **layout}
         return problems
 
-    def _bind_styles(self, label: Field | None) -> list[str]:
+    def _bind_classes(self, label: Field | None) -> list[str]:
         if not isinstance(label, Label):
             self._label = None
-            several = max(self.styles, self.layout_styles, key=len)
+            several = max(self.classes, self.layout_classes, key=len)
             if len(several) == 1:
                 return []
             return [f"needs a condition with classes, because the model has several: {', '.join(several)}"]
         self._label = "label"
         problems = []
-        for model, names in ((self.config.model, self.styles), (self.config.layout_model, self.layout_styles)):
+        for model, names in ((self.config.model, self.classes), (self.config.layout_model, self.layout_classes)):
             if model and len(names) > 1:
                 missing = [name for name in label.classes if name not in names]
                 problems += [f"model {model}: {unknown(name, names, 'class')}" for name in missing]
-        self._style_ids = [self.styles.index(n) if n in self.styles else 0 for n in label.classes]
-        self._layout_style_ids = [self.layout_styles.index(n) if n in self.layout_styles else 0 for n in label.classes]
+        self._class_ids = [self.classes.index(n) if n in self.classes else 0 for n in label.classes]
+        self._layout_class_ids = [
+            self.layout_classes.index(n) if n in self.layout_classes else 0 for n in label.classes
+        ]
         return problems
 
     def setup(self, device: str) -> None:
@@ -167,9 +171,11 @@ class LayoutToImage:
 
         columns, channels = self._layout_columns(slots, seeds)
         height, width = channels.shape[2:]
+        classes = self._ids(slots, self._class_ids)
         drawn = self._pipeline(
             channels,
-            self._ids(slots, self._style_ids),
+            classes,
+            [self._style(cls, seed) for cls, seed in zip(classes, seeds, strict=True)],
             guidance_scale=self.config.guidance,
             guidance_interval=self.config.guidance_interval,
             num_inference_steps=self.config.steps,
@@ -177,6 +183,13 @@ class LayoutToImage:
             output_type="uint8",
         ).images
         return {"image": list(drawn), **columns}
+
+    def _style(self, cls: int, seed: int) -> int:
+        """A style of the class, as frequent as in the training pictures, with a stream of its own."""
+        styles = np.flatnonzero(self.class_of_style == cls)
+        point = streams.unit_interval(streams.seed_of(seed, "style", 0))
+        edges = np.cumsum(self.style_shares[styles])
+        return int(styles[min(int(np.searchsorted(edges, point * edges[-1], side="right")), len(styles) - 1)])
 
     def _ids(self, slots: Sequence[Slot], ids: Sequence[int]) -> list[int]:
         return [ids[slot.condition[self._label]] if self._label else 0 for slot in slots]
@@ -216,7 +229,7 @@ class LayoutToImage:
         own = [streams.seed_of(seed, "layout", 0) for seed in seeds]
         side = round(self.size * self.layout_scale)
         found: list[Any] = self._layouts.layouts(
-            self._ids(slots, self._layout_style_ids),
+            self._ids(slots, self._layout_class_ids),
             latents=torch.from_numpy(streams.normals(own, (len(self.objects), side, side))),
             min_area_px=self.config.min_area_px,
             num_inference_steps=self.config.layout_steps,

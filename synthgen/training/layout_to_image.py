@@ -14,7 +14,7 @@ from synthgen.models.layout_to_image import LayoutToImagePipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
 from synthgen.realdata.masks import Examples, MaskData
-from synthgen.training import crops, loop, output
+from synthgen.training import crops, loop, output, styles
 from synthgen.training.crops import Crops
 from synthgen.training.diffusion import DiffusionConfig, train_pipeline, unet
 
@@ -39,6 +39,12 @@ class LayoutToImageTrainer:
         turn: bool = Field(
             default=False, description="Mirror and quarter-turn at random; only if directions mean nothing."
         )
+        styles: int = Field(
+            default=1,
+            ge=1,
+            le=1000,
+            description="Kinds of exposure and stain that are told apart within the classes, by clustering.",
+        )
         layout_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of layouts that are hidden, which guidance needs."
         )
@@ -58,21 +64,24 @@ class LayoutToImageTrainer:
         """
         config = self.config
         training, held_out = masks.read(config.data).split(config.data.validation, seed)
-        source = Crops(training, held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
+        found = styles.find(training, held_out, config.styles, config.gamma)
+        source = Crops(found.training, found.held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
         names: dict[int | str, str] = dict(enumerate(training.classes))
         patch, n_objects = config.network.patch_size, len(training.objects)
         grey = grey_classes(training)
 
         def make(model: Any, scheduler: Any) -> LayoutToImagePipeline:
-            return LayoutToImagePipeline(model, scheduler, patch, config.gamma, training.objects, names, grey)
+            return LayoutToImagePipeline(
+                model, scheduler, patch, config.gamma, training.objects, names, grey, found.class_of, found.shares
+            )
 
         trained = train_pipeline(
             config,
             source,
-            network=lambda: unet(config.network, config.crop, CHANNELS, n_objects, len(names)),
+            network=lambda: unet(config.network, config.crop, CHANNELS, n_objects, len(found.class_of)),
             deviation=crops.deviation(source),
             make=make,
-            draw=lambda pipeline: pictures(pipeline, source, seed),
+            draw=lambda pipeline: pictures(pipeline, source, found.class_of, seed),
             facts={"images": len(training) + len(held_out), **self.identity()},
             out=out,
             seed=seed,
@@ -80,6 +89,7 @@ class LayoutToImageTrainer:
             quiet=quiet,
         )
         more = {"crop": f"{config.crop} px", "gamma": config.gamma, "layout dropout": config.layout_dropout}
+        more["styles"] = len(found.class_of)
         settings = {**trained.settings, **more}
         use = (
             f"Draws RGB images to fit layouts of {', '.join(training.objects)}, in the styles "
@@ -95,13 +105,17 @@ def grey_classes(examples: Examples) -> list[int]:
     return [label for label in range(len(examples.classes)) if label not in coloured]
 
 
-def pictures(pipeline: LayoutToImagePipeline, source: Crops, seed: int) -> tuple[np.ndarray, int]:
+def pictures(
+    pipeline: LayoutToImagePipeline, source: Crops, class_of: Sequence[int], seed: int
+) -> tuple[np.ndarray, int]:
     """Layout, drawn image and real image of some held-out crops, in rows of two triples."""
     batch = next(iter(source.held_out()))
     assert batch.layout is not None
     n = min(N_PICTURES // 2, len(batch.x))
     noise = torch.randn(batch.x[:n].shape, generator=loop.step_generator(seed, "pictures", 0))
-    drawn = pipeline(batch.layout[:n], batch.labels[:n].tolist(), latents=noise, output_type="uint8").images
+    chosen = batch.labels[:n].tolist()
+    classes = [class_of[style] for style in chosen]
+    drawn = pipeline(batch.layout[:n], classes, chosen, latents=noise, output_type="uint8").images
     real = (batch.x[:n].add(1).div(2).pow(1 / source.gamma) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     shown = layout_pictures(batch.layout[:n].numpy())
     return np.stack([shown, drawn, real], axis=1).reshape(3 * n, *drawn.shape[1:]), 6
