@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from synthgen import fields
 from synthgen.errors import DataError
-from synthgen.fields import Image, Label, Number
+from synthgen.fields import Boxes, Image, InstanceMap, Label, Number, Numbers, SegmentationMap, Text
 
 
 def picture(height: int, width: int, channels: int) -> np.ndarray:
@@ -28,6 +29,42 @@ def test_lossless_codecs_keep_every_pixel(codec: Any, channels: int) -> None:
     assert np.array_equal(kind.decode(stored), value)
     assert PIL.Image.open(io.BytesIO(stored)).format == codec.upper()
     assert PIL.Image.open(io.BytesIO(stored)).size == (7, 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (InstanceMap(3, 4), np.array([[0, 1, 2, 65535]] * 3, dtype=np.uint16)),
+        (InstanceMap(1, 1), np.zeros((1, 1), dtype=np.uint16)),
+        (SegmentationMap(2, 2, ("a", "b")), np.array([[0, 1], [2, 255]], dtype=np.uint8)),
+        (Boxes(9, 9, ("a", "b")), np.array([[0.25, 1, 3.5, 4.75, 1], [-1, 2, 9, 9, 2]], dtype=np.float32)),
+        (Boxes(9, 9, ("a",)), np.zeros((0, 5), dtype=np.float32)),
+        (Numbers(), np.array([0.1, -2.5])),
+        (Numbers(), np.zeros(0)),
+    ],
+)
+def test_maps_boxes_and_numbers_read_back(kind: fields.Field, value: np.ndarray) -> None:
+    kind.check("it", value)
+    stored = kind.encode(value)
+    back = kind.decode(stored)
+    assert back.dtype == value.dtype
+    assert np.array_equal(back, value)
+    assert kind.encode(back) == stored
+    if not isinstance(stored, bytes):
+        assert json.loads(json.dumps(stored)) == stored
+    assert fields.from_description(json.loads(json.dumps(kind.describe()))) == kind
+
+
+def test_boxes_are_stored_as_coco_has_them() -> None:
+    stored = Boxes(9, 9, ("a", "b")).encode(np.array([[1, 2, 4, 8, 2]], dtype=np.float32))
+    assert stored == {"bbox": [[1.0, 2.0, 3.0, 6.0]], "category": [1]}
+
+
+def test_members_have_the_usual_endings() -> None:
+    names = {"image": "png", "label": "cls", "segmentation": "seg.png", "instances": "inst.png"}
+    for name, ending in names.items():
+        assert fields.member_name(name, ending.rpartition(".")[2]) == ending
+    assert fields.member_name("sam_instances", "png") == "sam_instances.png"
 
 
 def test_jpeg_is_close() -> None:
@@ -54,6 +91,17 @@ def test_decoded_pictures_may_be_written_to() -> None:
         (Number(), math.nan),
         (Number(), math.inf),
         (Number(), "1"),
+        (InstanceMap(2, 2), np.zeros((2, 2), dtype=np.int32)),
+        (InstanceMap(2, 2), np.zeros((2, 3), dtype=np.uint16)),
+        (SegmentationMap(2, 2, ("a",)), np.full((2, 2), 2, dtype=np.uint8)),
+        (SegmentationMap(2, 2, ("a",)), np.zeros((2, 2))),
+        (Boxes(4, 4, ("a",)), np.zeros((1, 4), dtype=np.float32)),
+        (Boxes(4, 4, ("a",)), np.array([[2, 2, 2, 3, 1]], dtype=np.float32)),
+        (Boxes(4, 4, ("a",)), np.array([[1, 2, 3, 3, 2]], dtype=np.float32)),
+        (Boxes(4, 4, ("a",)), np.array([[1, np.nan, 3, 3, 1]], dtype=np.float32)),
+        (Numbers(), np.array([np.inf])),
+        (Numbers(), 1.0),
+        (Text(), 1),
     ],
 )
 def test_wrong_values_are_refused_by_name(kind: fields.Field, value: Any) -> None:

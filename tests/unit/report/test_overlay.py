@@ -1,0 +1,65 @@
+"""Overlays: objects are shown where they are, in colours of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+from synthgen.fields import Boxes, Image, InstanceMap
+from synthgen.report import overlay
+
+SCHEMA = {"image": Image(20, 20, 1), "instances": InstanceMap(20, 20)}
+
+
+def picture() -> np.ndarray:
+    shown = np.full((20, 20, 1), 3, dtype=np.uint8)
+    shown[5:10, 5:10] = 9
+    return shown
+
+
+def test_outlines_lie_on_the_inside_of_the_edge() -> None:
+    instances = np.zeros((20, 20), dtype=np.uint16)
+    instances[5:10, 5:10], instances[5:10, 10:15] = 1, 2
+    values = {"image": picture(), "instances": instances}
+    shown = overlay.with_objects(picture(), values, SCHEMA)
+    factor = overlay.SHOWN_PX // 20
+    side = 20 * factor
+    assert shown.shape == (side, 2 * side + overlay.GAP_PX, 3)
+    plain, drawn = shown[:, :side], shown[:, -side:]
+    changed = (plain != drawn).any(2)
+    inside = instances.repeat(factor, 0).repeat(factor, 1)
+    assert changed.any()
+    assert not changed[inside == 0].any()
+    assert not changed[7 * factor, 7 * factor]
+    first, second = drawn[changed & (inside == 1)], drawn[changed & (inside == 2)]
+    assert len(np.unique(first, axis=0)) == len(np.unique(second, axis=0)) == 1
+    assert not np.array_equal(first[0], second[0])
+
+
+def test_dark_pictures_are_stretched() -> None:
+    shown = overlay.stretched(picture())
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert overlay.stretched(np.zeros((4, 4, 3), np.uint8)).max() == 0
+
+
+def test_boxes_over_the_border_are_cut_there() -> None:
+    schema = {"image": Image(20, 20, 1), "boxes": Boxes(20, 20, ("a", "b"))}
+    boxes = np.array([[-5, -5, 8, 8, 1], [3, 4, 9, 25, 2]], dtype=np.float32)
+    shown = overlay.with_objects(picture(), {"boxes": boxes}, schema)
+    plain, drawn = shown[:, : shown.shape[0]], shown[:, -shown.shape[0] :]
+    colours = np.unique(drawn[(plain != drawn).any(2)], axis=0)
+    assert len(colours) == 2
+
+
+def test_pictures_without_objects_stay_as_they_are() -> None:
+    assert overlay.with_objects(picture(), {}, {"image": Image(20, 20, 1)}) is not None
+    assert np.array_equal(overlay.with_objects(picture(), {}, {"image": Image(20, 20, 1)}), picture())
+
+
+def test_preview_of_a_dataset_shows_them(cli, scenes: Path, tmp_path: Path) -> None:
+    answer = cli("preview", scenes, "-o", tmp_path / "sheet.png")
+    assert answer.code == 0
+    sheet = np.asarray(PIL.Image.open(tmp_path / "sheet.png"))
+    assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 20
