@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from synthgen.scaffold import Findings, Fit, quotas
 
@@ -107,15 +109,10 @@ output:
 
 def recipes(name: str, found: Findings, fit: Fit) -> Recipes:
     """File names and contents: the model, the critic if there are enough images for one, the dataset."""
-    import jinja2
-
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701  (YAML)
     wanted = quotas(found)
     counts = {json.dumps(cls, ensure_ascii=False): n for cls, n in wanted.items()}
     values = {
         "name": name,
-        "path": str(found.root),
-        "path_yaml": json.dumps(str(found.root), ensure_ascii=False),
         "fit": fit,
         "validation": 0.05 if found.n >= 1000 else 0.1,
         "quotas": counts,
@@ -124,7 +121,18 @@ def recipes(name: str, found: Findings, fit: Fit) -> Recipes:
     templates = {f"{name}-model.yaml": MODEL, f"{name}-critic.yaml": CRITIC, f"{name}.yaml": DATASET}
     if not fit.critic:
         del templates[f"{name}-critic.yaml"]
-    return {file: _aligned(environment.from_string(text).render(values)) for file, text in templates.items()}
+    return render(templates, values, found.root)
+
+
+def render(templates: Recipes, values: Mapping[str, Any], folder: Path) -> Recipes:
+    """Templates by file name, filled in; `path` is `folder`, and `path_yaml` the same as YAML."""
+    import jinja2
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701  (YAML)
+    path = {"path": str(folder), "path_yaml": json.dumps(str(folder), ensure_ascii=False)}
+    return {
+        file: _aligned(environment.from_string(text).render(path | dict(values))) for file, text in templates.items()
+    }
 
 
 def _aligned(text: str) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from synthgen import scaffold, scaffold_text
+from synthgen import scaffold, scaffold_masks, scaffold_text
 from synthgen.cli import options, words
 from synthgen.errors import StoreError, UsageError
 from synthgen.recipe import NAME
 from synthgen.scaffold import Findings, Fit
+from synthgen.scaffold_masks import MaskFindings
 
 
 @click.command("init")
@@ -22,10 +23,11 @@ from synthgen.scaffold import Findings, Fit
 @click.option("--name", metavar="NAME", help="Name of the dataset; by default the folder's.")
 @click.option("--force", is_flag=True, help="Overwrite recipes that exist.")
 def command(folder: str, out: str, name: str | None, force: bool) -> None:
-    """Look at the images in DIR, one folder a class, and write recipes that fit them.
+    """Look at the images in DIR and write recipes that fit them.
 
-    Writes one recipe for a model of the images, one for a dataset drawn with it and, if there
-    are enough images, one for a classifier that scores samples. From a folder to a dataset:
+    DIR holds one folder of images a class, or images/ and masks/. Writes one recipe for a model of
+    the images, one for a dataset drawn with it and, if there are enough images, one for a network
+    that scores samples. From a folder to a dataset:
 
     \b
         synthgen init photos
@@ -33,10 +35,16 @@ def command(folder: str, out: str, name: str | None, force: bool) -> None:
         synthgen run photos.yaml
     """
     name = _name(folder, name)
-    found = scaffold.look(folder)
-    fit = scaffold.fit(found)
-    _say_findings(found, fit)
-    written = _write(Path(out), scaffold_text.recipes(name, found, fit), force)
+    if scaffold_masks.has_masks(folder):
+        with_masks = scaffold_masks.look(folder)
+        _say_mask_findings(with_masks)
+        texts = scaffold_masks.recipes(name, with_masks)
+    else:
+        found = scaffold.look(folder)
+        fit = scaffold.fit(found)
+        _say_findings(found, fit)
+        texts = scaffold_text.recipes(name, found, fit)
+    written = _write(Path(out), texts, force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
     click.echo("next:")
     click.echo(f"  {words.prefix()}synthgen train {shlex.quote(str(Path(out) / f'{name}-model.yaml'))}")
@@ -66,15 +74,31 @@ def _write(folder: Path, recipes: scaffold_text.Recipes, force: bool) -> list[Pa
     return list(paths)
 
 
+def _say_mask_findings(found: MaskFindings) -> None:
+    rows = [
+        ("images", f"{len(found.sizes)} with masks, {sum(found.counts)} objects ({max(found.counts)} at most in one)"),
+        ("sizes", _sizes(found.sizes)),
+        ("masks", f"{found.kind}; {', '.join(found.objects)}"),
+        ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
+    ]
+    click.echo(words.table(rows))
+    for text in scaffold_masks.warnings(found):
+        click.echo(f"note: {text}")
+
+
+def _sizes(sizes: list[tuple[int, int]]) -> str:
+    most = Counter(sizes).most_common(3)
+    shown = ", ".join(f"{width} x {height} ({n})" for (width, height), n in most)
+    more = len(set(sizes)) - len(most)
+    return shown + (f" and {more} other sizes" if more else "")
+
+
 def _say_findings(found: Findings, fit: Fit) -> None:
-    sizes = Counter(found.sizes).most_common(3)
-    shown = ", ".join(f"{width} x {height} ({n})" for (width, height), n in sizes)
-    more = len(set(found.sizes)) - len(sizes)
     colours = {1: "grey", 3: "colour"}
     rows = [
         ("images", f"{found.n} in {len(found.counts)} classes"),
         ("classes", words.counts(found.counts)),
-        ("sizes", shown + (f" and {more} other sizes" if more else "")),
+        ("sizes", _sizes(found.sizes)),
         ("colours", ", ".join(f"{colours[c]} {n}" for c, n in sorted(found.colours.items()) if n)),
         ("ignored", words.counts(found.ignored)),
         ("chosen", f"{fit.resolution} x {fit.resolution} pixels, {fit.steps} training steps"),

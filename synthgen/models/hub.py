@@ -70,7 +70,7 @@ def load(reference: Reference, *classes: str) -> list[Any]:
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     loaded = []
     for name in classes:
-        options: dict[str, Any] = {"trust_remote_code": False, "revision": reference.revision or "main"}
+        options: dict[str, Any] = {"revision": reference.revision or "main"}  # remote code is off unless asked for
         if not name.endswith("Processor"):
             options["use_safetensors"] = True
         try:

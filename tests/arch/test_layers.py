@@ -17,7 +17,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(["plan", "rules", "render", "pack", "store", "lock", "environment"], 2),
     **dict.fromkeys(["ledger", "records", "view", "streaming", "loading", "verify"], 2),
     **dict.fromkeys(["executors", "seal", "card", "driver"], 3),
-    **dict.fromkeys(["api", "cli", "report", "scaffold", "scaffold_text"], 4),
+    **dict.fromkeys(["api", "cli", "report", "scaffold", "scaffold_text", "scaffold_masks"], 4),
 }
 """Every file or folder of the spine. A file may import its own layer and those below."""
 

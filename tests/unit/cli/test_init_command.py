@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 import helpers
 import synthgen
+import tiny
 
 
 def paint(folder: Path, counts: dict[str, int], size: tuple[int, int] = (12, 12), mode: str = "L") -> Path:
@@ -96,3 +98,37 @@ def test_readme_s_three_commands_are_these() -> None:
     readme = (helpers.ROOT / "README.md").read_text()
     for command in ("synthgen init my_images/", "synthgen train my_images-model.yaml", "synthgen run my_images.yaml"):
         assert command in readme
+
+
+def test_pictures_with_masks_to_a_dataset_in_three_commands(cli, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny.masks(), tmp_path / "cells")
+    answer = cli("init", "cells")
+    assert answer.code == 0, answer.err
+    assert "16 with masks" in answer.out
+    assert "instances; object" in answer.out
+    assert sorted(path.name for path in tmp_path.glob("*.yaml")) == [
+        "cells-critic.yaml",
+        "cells-model.yaml",
+        "cells.yaml",
+    ]
+    small = ["--set", "trainer.steps=3", "--set", "trainer.network.channels=[8, 16]", "--set", "trainer.batch_size=2"]
+    assert cli("train", "cells-model.yaml", "--device", "cpu", *small).code == 0
+    assert cli("train", "cells-critic.yaml", "--device", "cpu", "--set", "trainer.steps=2").code == 0
+    head, marker, rest = (tmp_path / "cells.yaml").read_text().partition("# Reject")
+    explained, *optional = rest.partition("\n\n")[0].splitlines()
+    text = "\n".join(line.removeprefix("# ") for line in optional).replace(">= 0.5", ">= 0")
+    (tmp_path / "cells.yaml").write_text(f"{head}{marker}{explained}\n{text}\n\n{rest.partition(chr(10) * 2)[2]}")
+    ran = cli("run", "cells.yaml", "--device", "cpu", "-o", "out", "--samples", 4, "--set", "sampler.steps=2")
+    assert ran.code == 0, ran.err
+    assert "critic_iou" in synthgen.load(tmp_path / "out")[0]
+
+
+def test_class_maps_are_told_from_instances(cli, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny.masks(), tmp_path / "cells"))
+    for path in (folder / "masks").iterdir():
+        numbers = np.asarray(Image.open(path))
+        Image.fromarray(np.where(numbers > 0, 1 + numbers % 2, 0).astype(np.uint8)).save(path)
+    answer = cli("init", folder, "-o", tmp_path / "recipes")
+    assert answer.code == 0, answer.err
+    assert "classes; class_1, class_2" in answer.out
