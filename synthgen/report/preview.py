@@ -87,7 +87,7 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
                 rejected[verdict.rejected_by] += 1
             group = class_of(plan.parts.condition.fields, slot.condition)
             shown = with_objects(columns[name][i], {key: values[i] for key, values in columns.items()}, plan.schema)
-            tiles.append((group, Tile(shown, group, _verdict_text(verdict), bool(verdict.rejected_by))))
+            tiles.append((group, Tile(shown, group, _verdict_text(plan, verdict), bool(verdict.rejected_by))))
     groups = grouped(tiles, _class_names(plan.parts.condition.fields))
     return Drawn(groups, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
 
@@ -108,7 +108,8 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     classes = label.classes if label else ("",)
     shown = spread(len(classes), max(1, min(n or 20, 20, len(classes))))
     want = -(-(n or 80) // len(shown)) if n else max(2, min(10, 80 // len(shown)))
-    scores = [field for field, kind in book.fields.items() if isinstance(kind, Number)]
+    ruled = [rule.split()[0] for rule in book.identity["keep"]]
+    scores = [*ruled, *(field for field, kind in book.fields.items() if isinstance(kind, Number))]
     generator = random.Random(seed)
     chosen: dict[int, list[dict[str, Any]]] = {i: [] for i in shown}
     seen: Counter[int] = Counter()
@@ -169,12 +170,12 @@ def _class_names(schema: Mapping[str, Field]) -> Sequence[str]:
     return label.classes if label else ()
 
 
-def _verdict_text(verdict: Try) -> str:
+def _verdict_text(plan: Plan, verdict: Try) -> str:
     """`agreement 0.98`, or what was broken: `agreement 0.41` and `rejected: not >= 0.7`."""
     if verdict.rejected_by:
         score, _, rest = verdict.rejected_by.partition(" ")
         return f"{score} {verdict.scores[score]:.3g}\nrejected: not {rest}"
-    return _score_text(verdict.scores, list(verdict.scores))
+    return _score_text(verdict.scores, [*(rule.score for rule in plan.rules), *verdict.scores])
 
 
 def _score_text(values: Mapping[str, Any], names: Sequence[str]) -> str:

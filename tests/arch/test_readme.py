@@ -37,6 +37,8 @@ def commands(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("words", commands(README) + commands(CONTRIBUTING), ids=" ".join)
 def test_commands_exist_with_these_options(words: list[str]) -> None:
     command = group.get_command(click.Context(group), words[0])
+    if isinstance(command, click.Group) and len(words) > 1:
+        command = command.get_command(click.Context(command), words[1])
     assert command is not None, words
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words[1:] if word.startswith("-")} <= options

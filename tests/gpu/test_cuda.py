@@ -19,15 +19,18 @@ pytestmark = [
 SMALL = ["shard_size=16", "batch_size=16", "sampler.steps=6", "keep=[]"]
 
 
-def drawn(out: Path, device: str) -> list[np.ndarray]:
-    recipe = helpers.ROOT / "recipes" / "classification.yaml"
+def drawn(name: str, out: Path, device: str) -> list[np.ndarray]:
+    recipe = helpers.ROOT / "recipes" / name
     assert api.run(recipe, out, samples=32, overrides=SMALL, device=device, executor="local", workers=1).complete
     return [sample["image"] for sample in synthgen.load(out)]
 
 
-def test_repeatable_and_close_to_the_cpu(tmp_path: Path) -> None:
-    first, second = drawn(tmp_path / "a", "cuda"), drawn(tmp_path / "b", "cuda")
+@pytest.mark.parametrize("name", ["classification.yaml", "segmentation.yaml", "detection.yaml"])
+def test_repeatable_and_close_to_the_cpu(name: str, tmp_path: Path) -> None:
+    first, second = drawn(name, tmp_path / "a", "cuda"), drawn(name, tmp_path / "b", "cuda")
     assert helpers.snapshot(tmp_path / "a") == helpers.snapshot(tmp_path / "b")
-    differences = [np.abs(a.astype(int) - b).mean() for a, b in zip(first, drawn(tmp_path / "c", "cpu"), strict=True)]
+    differences = [
+        np.abs(a.astype(int) - b).mean() for a, b in zip(first, drawn(name, tmp_path / "c", "cpu"), strict=True)
+    ]
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert np.median(differences) < 2
