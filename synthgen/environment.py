@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("synthgen", "torch", "diffusers", "numpy", "pillow", "pyarrow", "safetensors")
+PACKAGES = (
+    *("synthgen", "torch", "torchvision", "diffusers", "transformers", "segment-anything", "safetensors"),
+    *("numpy", "scipy", "scikit-image", "pillow", "pyarrow"),
+)
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
 
 

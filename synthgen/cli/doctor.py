@@ -24,7 +24,10 @@ State = Literal["ok", "note", "broken"]
 MIN_PYTHON = (3, 11)
 MIN_MEMORY, MIN_DISK = 2e9, 1e9
 BENCH = 16
-REQUIRED = ("torch", "diffusers", "numpy", "pillow", "pyarrow", "pydantic", "safetensors", "webdataset", "scikit-learn")
+REQUIRED = (
+    *("torch", "torchvision", "diffusers", "segment-anything", "safetensors", "numpy", "scikit-learn", "scikit-image"),
+    *("pillow", "pyarrow", "pydantic", "webdataset", "pycocotools"),
+)
 OPTIONAL = {
     "ray": ("ray", "running on a cluster: --executor ray"),
     "datasets": ("datasets", "loading the output with Hugging Face datasets"),

@@ -53,7 +53,7 @@ def test_a_plan_partitions_its_slots(samples: int, shard_size: int, seed: int) -
 def test_quotas_are_exact_and_every_prefix_is_close(quotas: dict[str, int]) -> None:
     part = Classes(Classes.Config(quotas=quotas))
     labels = [part.condition(index)[0]["label"] for index in range(part.samples)]
-    assert Counter(part.classes[label] for label in labels) == quotas
+    assert Counter(part.fields["label"].classes[label] for label in labels) == quotas
     counts = np.zeros(len(quotas))
     for n, label in enumerate(labels, 1):
         counts[label] += 1
