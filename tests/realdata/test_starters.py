@@ -11,12 +11,20 @@ import pytest
 import helpers
 from synthgen import seeds
 from synthgen.fields import Label
+from synthgen.evaluation import segmentation
+from synthgen.labelers.segment_anything import SegmentAnything
 from synthgen.models import folders, registry
+from synthgen.models.layouts import Layout
+from synthgen.models.matching import Match
 from synthgen.protocols import Slot
 from synthgen.realdata import labelled as data
+from synthgen.realdata import masks
+from synthgen.realdata.masks import Examples
 from synthgen.samplers.class_conditional import ClassConditional
+from synthgen.samplers.layout_to_image import LayoutToImage
 
-FOLDER = helpers.ROOT.parent / "shared" / "data" / "fashion_mnist"
+REAL = helpers.ROOT.parent / "shared" / "data"
+FOLDER = REAL / "fashion_mnist"
 pytestmark = [
     pytest.mark.realdata,
     pytest.mark.slow,
@@ -47,3 +55,47 @@ def test_the_judge_recognises_what_the_starter_draws() -> None:
     judge = registry.load_network(folders.resolve("starter/fashion-mnist-judge"), "cpu")
     found = judge.predict_proba(np.stack(images)).argmax(1)
     assert (found == np.arange(200) % 10).mean() > 0.8
+
+
+@pytest.fixture(scope="module")
+def nuclei() -> Examples:
+    """The test pictures of the nuclei, grey and colour."""
+    return masks.read(segmentation.mask_data(str(helpers.ROOT / "recipes" / "train" / "nuclei-critic.yaml")), "test")
+
+
+@pytest.mark.parametrize("name", ["starter/nuclei-critic", "starter/nuclei-judge"])
+def test_segmenters_are_as_good_as_their_cards_say(name: str, nuclei: Examples) -> None:
+    folder = folders.resolve(name)
+    match = re.search(r"validation Dice \| ([\d.]+)", (Path(folder) / "README.md").read_text())
+    assert match
+    found = segmentation.by_class(registry.load_network(folder, "cpu"), nuclei)
+    assert found["grey"]["dice"] == pytest.approx(float(match[1]), abs=0.05)
+    assert found["colour"]["dice"] > 0.6
+
+
+def test_segment_anything_outlines_nuclei_in_boxes_around_them(nuclei: Examples) -> None:
+    part = SegmentAnything(SegmentAnything.Config(model="starter/sam-nuclei", of="instances", stretch=True))
+    grey = [item for item in nuclei.items if item.label == 0 and min(item.image.shape[:2]) >= 96][:40]
+    columns = {
+        "image": [item.image[:96, :96] for item in grey],
+        "instances": [renumbered(item) for item in grey],
+    }
+    fields = {"image": Image(96, 96, 3), "instances": InstanceMap(96, 96)}
+    assert part.bind(fields) == []
+    part.setup("cpu")
+    found = part.annotate(columns, [0] * len(grey))["sam_instances"]
+    scores = [Match(a, b).mean_iou for a, b in zip(columns["instances"], found, strict=True) if a.any()]
+    assert np.mean(scores) > 0.75
+
+
+def test_the_judge_finds_the_nuclei_that_were_drawn() -> None:
+    config = LayoutToImage.Config(model="starter/nuclei", layout_model="starter/nuclei-layouts", size=96, guidance=2)
+    part = LayoutToImage(config)
+    assert part.bind({"label": Label(("grey", "colour"))}) == []
+    part.setup("cpu")
+    slots = [Slot(i, {"label": 0}, "train") for i in range(20)]
+    drawn = part.sample(slots, [seeds.seed_of(0, "sampler", i) for i in range(20)])
+    judge = registry.load_network(folders.resolve("starter/nuclei-judge"), "cpu")
+    found = judge.segment(np.stack(drawn["image"]))
+    scores = [Match(a, b.instances).dice for a, b in zip(drawn["instances"], found, strict=True)]
+    assert np.mean(scores) > 0.6

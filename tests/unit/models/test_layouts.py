@@ -114,3 +114,30 @@ def test_the_central_point_is_inside() -> None:
     mask[2:18, 2:6] = mask[14:18, 2:18] = True
     x, y = layouts.central_point(mask)
     assert mask[int(y), int(x)]
+
+
+def test_smoothing_rounds_objects_and_keeps_where_they_are() -> None:
+    y, x = np.mgrid[:40, :40]
+    left, right = (x - 12) ** 2 + (y - 20) ** 2 < 64, (x - 27) ** 2 + (y - 20) ** 2 < 36
+    ragged = left & ((x + y) % 2 == 0) | ((x - 12) ** 2 + (y - 20) ** 2 < 52)
+    instances = np.where(right, 2, np.where(ragged, 1, 0)).astype(np.uint16)
+    instances[0, 39] = 3
+    layout = Layout(instances, np.where(instances > 0, instances % 2 + 1, 0).astype(np.uint8))
+    smooth = layouts.smoothed(layout, 1.5)
+    assert smooth.instances.max() == 2
+    assert smooth.instances.dtype == np.uint16 and smooth.segmentation.dtype == np.uint8
+    for number, cls, shape in ((1, 2, left), (2, 1, right)):
+        found = smooth.instances == number
+        assert (smooth.segmentation[found] == cls).all()
+        assert (found & shape).sum() > 0.8 * (found | shape).sum()
+    edges = [layouts.inner_edges(m.instances == 1).sum() for m in (layout, smooth)]
+    assert edges[1] < edges[0]
+
+
+def test_objects_at_the_border_stay_there_when_smoothed() -> None:
+    instances = np.zeros((24, 24), dtype=np.uint16)
+    instances[:, :8] = 1
+    layout = Layout(instances, (instances > 0).astype(np.uint8))
+    assert np.array_equal(layouts.smoothed(layout, 1.5).instances, instances)
+    empty = Layout(np.zeros_like(instances), np.zeros((24, 24), dtype=np.uint8))
+    assert not layouts.smoothed(empty, 1.5).instances.any()
