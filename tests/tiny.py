@@ -120,7 +120,7 @@ def layouts() -> str:
 
     torch.manual_seed(1)
     network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), SIDE // 2, 1, 0, len(STYLES) + 1)
-    made = LayoutPipeline(network.eval(), Edm(0.5).scheduler(), 2, dict(enumerate(STYLES)), OBJECTS, 0.5)
+    made = LayoutPipeline(network.eval(), Edm(0.5).scheduler(), 2, dict(enumerate(STYLES)), OBJECTS, 0.5, smooth=0.0)
     return _save(made, "layouts")
 
 

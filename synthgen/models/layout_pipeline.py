@@ -13,9 +13,6 @@ from synthgen.models import layouts
 from synthgen.models.class_conditional import ClassConditionalPipeline
 from synthgen.models.layouts import Layout
 
-SMOOTH = 0.75
-"""Drawn outlines are rougher than real ones; this brings the solidity of drawn nuclei to that of real ones."""
-
 
 class LayoutPipeline(ClassConditionalPipeline):
     """New layouts: one channel an object class is drawn, enlarged, and decoded to objects.
@@ -24,6 +21,8 @@ class LayoutPipeline(ClassConditionalPipeline):
         objects: names of the objects' classes, one channel each.
         scale: how much smaller layouts are drawn than the pictures they are for: outlines are smooth,
             so that 0.5 costs a quarter and loses little.
+        smooth: deviation of the blur that rounds the outlines, in drawn pixels; 0 is none. Drawn outlines
+            are rougher than real ones; the default brings the solidity of drawn nuclei to that of real ones.
     """
 
     def __init__(
@@ -34,9 +33,10 @@ class LayoutPipeline(ClassConditionalPipeline):
         id2label: dict[int | str, str] | None = None,
         objects: Sequence[str] = (),
         scale: float = 1.0,
+        smooth: float = 0.75,
     ) -> None:
         super().__init__(unet, scheduler, patch_size, id2label)
-        self.register_to_config(objects=list(objects), scale=scale)
+        self.register_to_config(objects=list(objects), scale=scale, smooth=smooth)
 
     @torch.inference_mode()
     def layouts(
@@ -44,7 +44,6 @@ class LayoutPipeline(ClassConditionalPipeline):
         class_labels: Sequence[int],
         latents: torch.Tensor,
         min_area_px: int = layouts.MIN_AREA_PX,
-        smooth: float = SMOOTH,
         **options: Any,
     ) -> list[Layout]:
         """Draws one layout for each class id.
@@ -52,11 +51,11 @@ class LayoutPipeline(ClassConditionalPipeline):
         Args:
             latents: standard normal noise (N, n_objects, h, w) at the drawn size; layouts have sides h / scale.
             min_area_px: smaller objects are removed.
-            smooth: deviation of the blur that rounds the objects' outlines, in pixels of the noise; 0 is none.
             options: as for the call.
         """
         drawn = self(class_labels, latents=latents, output_type="pt", **options).images
         if self.config.scale != 1:
             drawn = F.interpolate(drawn, scale_factor=1 / self.config.scale, mode="bilinear", align_corners=False)
         found = [layouts.decode(channels, min_area_px) for channels in drawn.mul(2).sub(1).cpu().numpy()]
-        return [layouts.smoothed(layout, smooth / self.config.scale) for layout in found] if smooth else found
+        sigma_px = self.config.smooth / self.config.scale
+        return [layouts.smoothed(layout, sigma_px) for layout in found] if sigma_px else found
