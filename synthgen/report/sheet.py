@@ -33,7 +33,7 @@ class Tile:
 
 
 def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str = "") -> Picture:
-    """One RGB picture of all tiles; each group, usually a class, stands together in one row.
+    """One RGB picture of all tiles; each group, usually a class, stands together.
 
     Pictures under 112 pixels (168 if there are few) are enlarged by a whole factor with hard pixel edges, so that every
     pixel can be seen; those above 256 are reduced. Captions that are too long end in dots.
@@ -48,12 +48,10 @@ def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str =
     if not tiles:
         raise ValueError("a sheet needs at least one picture")
     width, height = cell_size([tile.picture for tile in tiles])
-    n_wide = max(len(group) for group in groups.values())
     cell_px = height + GAP + 26 + LINE_PX * max(len(tile.note.splitlines()) for tile in tiles)
-    per_row = groups_per_row(len(groups), n_wide, width + GAP, cell_px)
-    rows = split_rows(list(groups.values()), per_row, n_wide)
-    block_px = n_wide * (width + GAP) - GAP
-    used = min(per_row, len(groups))
+    rows = split_rows(list(groups.values()), width + GAP, cell_px)
+    block_px = max(len(block) for row in rows for block in row) * (width + GAP) - GAP
+    used = max(len(row) for row in rows)
     head_px = 68 if subtitle else 46
     size = (
         max(2 * MARGIN + used * block_px + (used - 1) * BLOCK_GAP, 420),
@@ -84,11 +82,18 @@ def groups_per_row(n_groups: int, n_wide: int, width: int, height: int) -> int:
     return min(range(1, n_groups + 1), key=cost)
 
 
-def split_rows(groups: Sequence[Sequence[Tile]], per_row: int, n_wide: int) -> list[list[Sequence[Tile]]]:
-    """Groups by row. A single group, of a dataset without classes, is broken into rows of its own."""
-    if len(groups) == 1 and n_wide > 12:
-        side = math.ceil(math.sqrt(n_wide * ASPECT))
-        return [[groups[0][i : i + side]] for i in range(0, n_wide, side)]
+def split_rows(groups: Sequence[Sequence[Tile]], width: int, height: int) -> list[list[Sequence[Tile]]]:
+    """Groups by row, for cells of `width` x `height` pixels.
+
+    Groups stand side by side or each in a row. One that is too wide for the sheet is broken into
+    several rows, and so is a single group, of a dataset without classes.
+    """
+    n_wide, most = max(len(group) for group in groups), max(1, WIDEST // width)
+    if len(groups) == 1 and n_wide > FEW:
+        most = min(most, math.ceil(math.sqrt(n_wide * ASPECT * height / width)))
+    if len(groups) == 1 or n_wide > most:
+        return [[group[i : i + most]] for group in groups for i in range(0, len(group), most)]
+    per_row = groups_per_row(len(groups), n_wide, width, height)
     return [list(groups[i : i + per_row]) for i in range(0, len(groups), per_row)]
 
 
