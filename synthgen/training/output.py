@@ -27,6 +27,8 @@ def finish(out: Path, save: Callable[[Path], Any], card: str) -> Path:
     try:
         save(temporary)
         (temporary / "README.md").write_text(card, encoding="utf-8")
+        for path in temporary.rglob("*.safetensors"):  # which safetensors lets only its owner read
+            shutil.copymode(temporary / "README.md", path)
         names = sorted(temporary.iterdir(), key=lambda path: path.name in ("model_index.json", "config.json"))
         for path in names:
             target = out / path.name

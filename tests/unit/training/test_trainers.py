@@ -57,6 +57,8 @@ def test_folder_holds_pipeline_card_pictures_and_logs(digits: Path) -> None:
     card = folders.read_card(digits)
     assert (card["license"], card["resolution"], card["channels"]) == ("cc-by-4.0", 8, 1)
     assert "validation loss, high noise" in (digits / "README.md").read_text()
+    modes = {path.stat().st_mode for path in (digits / "README.md", *digits.glob("unet/*"))}
+    assert len(modes) == 1, "who may read the card may read the weights"
 
 
 def test_model_is_usable_in_a_recipe_at_once(digits: Path, critic: Path, tmp_path: Path) -> None:
