@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from synthgen.fields import Boxes, Columns, InstanceMap, Label, Schema, SegmentationMap
+from synthgen.fields import Boxes, Columns, InstanceMap, Label, Schema, SegmentationMap, Text
 from synthgen.fields import Image as ImageField
 
 SIDE = 32
@@ -183,13 +183,11 @@ def sam2() -> str:
 @cache
 def sam3() -> str:
     import torch
-    from transformers import CLIPTokenizer, Sam3Config, Sam3Model, Sam3Processor
+    from transformers import Sam3Config, Sam3Model, Sam3Processor
     from transformers.models.sam3.image_processing_sam3 import Sam3ImageProcessor
 
     torch.manual_seed(5)
-    words = ["<|startoftext|>", "<|endoftext|>", *"abcdefghijklmnopqrstuvwxyz"]
-    words += [f"{word}</w>" for word in words[2:]]
-    tokenizer = CLIPTokenizer({word: i for i, word in enumerate(words)}, [], unk_token="<|endoftext|>")
+    tokenizer, n_words = letters(32)
     vit = {
         "model_type": "sam3_vit_model",
         "hidden_size": 32,
@@ -203,7 +201,7 @@ def sam3() -> str:
         "pretrain_image_size": 28,
     }
     sizes = [[16, 16], [8, 8], [4, 4]]
-    text = {"vocab_size": len(words), "hidden_size": 32, "intermediate_size": 32, "projection_dim": 32}
+    text = {"vocab_size": n_words, "hidden_size": 32, "intermediate_size": 32, "projection_dim": 32}
     text |= {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32}
     text |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     block = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
@@ -218,6 +216,69 @@ def sam3() -> str:
     place = _save(Sam3Model(config).eval(), "sam3")
     Sam3Processor(Sam3ImageProcessor(size={"height": 56, "width": 56}), tokenizer).save_pretrained(place)
     return place
+
+
+def letters(limit: int) -> tuple[object, int]:
+    """A tokenizer that reads up to `limit` letters, and how many words it knows."""
+    from transformers import CLIPTokenizer
+
+    words = ["<|startoftext|>", "<|endoftext|>", *"abcdefghijklmnopqrstuvwxyz"]
+    words += [f"{word}</w>" for word in words[2:]]
+    numbered = {word: i for i, word in enumerate(words)}
+    return CLIPTokenizer(numbered, [], unk_token="<|endoftext|>", model_max_length=limit), len(words)
+
+
+@cache
+def stable_diffusion() -> str:
+    import torch
+    from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    torch.manual_seed(6)
+    tokenizer, n_words = letters(24)
+    shape = {"hidden_size": 16, "intermediate_size": 32, "projection_dim": 16, "num_hidden_layers": 1}
+    text = CLIPTextConfig(
+        **shape,
+        vocab_size=n_words,
+        num_attention_heads=2,
+        max_position_embeddings=24,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+    )
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=1,
+        cross_attention_dim=16,
+        attention_head_dim=4,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+    )
+    vae = AutoencoderKL(
+        block_out_channels=(8, 8),
+        norm_num_groups=4,
+        sample_size=16,
+        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
+        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
+    )
+    made = StableDiffusionPipeline(
+        vae=vae.eval(),
+        text_encoder=CLIPTextModel(text).eval(),
+        tokenizer=tokenizer,
+        unet=unet.eval(),
+        scheduler=EulerAncestralDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    return _save(made, "stable-diffusion")
+
+
+def prompts(n: int) -> tuple[Schema, Columns]:
+    """Fields and values of a condition that says what to draw in words."""
+    return {"prompt": Text()}, {"prompt": [("a cat", "a dog")[i % 2] for i in range(n)]}
 
 
 def layout_condition(n: int) -> tuple[Schema, Columns]:

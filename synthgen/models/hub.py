@@ -1,4 +1,4 @@
-"""Models of the transformers library: by local folder, or by hub id with a commit. Safetensors only, no remote code."""
+"""Models of other libraries: by local folder, or by hub id with a commit. Safetensors only, no remote code."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from typing import Any
 
 from synthgen.errors import ModelError
 from synthgen.models import folders
+from synthgen.models.quiet import quiet
 from synthgen.protocols import Source
 
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 INSTALL = "pip install 'synthgen[foundation]'"
+_WAYS_OUT = (
+    "; for a model of the hub, accept its licence there, log in with `hf auth login`, "
+    "or download it and name the folder"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +42,33 @@ class Reference:
 
 
 def reference(name: str, model_type: str) -> Reference:
-    """What `name` refers to: a folder with a config.json of the type `model_type`, or `owner/name@commit`.
+    """What `name` refers to: a folder of transformers with a model of the type `model_type`, or `owner/name@commit`.
 
     Raises:
         ModelError: it is neither; a hub id needs a commit, so that the same weights are found again.
     """
+    found = _reference(name)
+    if found.revision is None:
+        kind = folders.read_index(Path(name)).get("model_type")
+        if kind != model_type:
+            raise ModelError(f"{name} holds a model of the type {kind}; {model_type} is needed here")
+    return found
+
+
+def pipeline_reference(name: str) -> Reference:
+    """What `name` refers to: a folder with a pipeline of diffusers, or `owner/name@commit`.
+
+    Raises:
+        ModelError: it is neither, or its pipeline is incomplete.
+    """
+    found = _reference(name)
+    if found.revision is None and not (Path(name) / "model_index.json").is_file():
+        raise ModelError(f"{name} has no model_index.json; a folder with a whole pipeline of diffusers is needed here")
+    return found
+
+
+def _reference(name: str) -> Reference:
     if Path(name).is_dir():
-        found = folders.read_index(Path(name)).get("model_type")
-        if found != model_type:
-            raise ModelError(f"{name} holds a model of the type {found}; {model_type} is needed here")
         return Reference(name, name, None)
     match = _HUB_ID.fullmatch(name)
     if match is None:
@@ -62,12 +85,8 @@ def load(reference: Reference, *classes: str) -> list[Any]:
     Raises:
         ModelError: transformers is missing; the files are not there, cannot be fetched, or are no safetensors.
     """
-    try:
-        import transformers
-    except ModuleNotFoundError as error:
-        raise ModelError(f"{reference.name} needs the package transformers; install it: {INSTALL}") from error
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers = _transformers(reference)
+    quiet()
     loaded = []
     for name in classes:
         options: dict[str, Any] = {"revision": reference.revision or "main"}  # remote code is off unless asked for
@@ -77,7 +96,39 @@ def load(reference: Reference, *classes: str) -> list[Any]:
             loaded.append(getattr(transformers, name).from_pretrained(reference.place, **options))
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError(
-                f"{reference.name} cannot be loaded as a {name}: {str(error).splitlines()[0]}; for a model of the hub, "
-                "accept its licence there, log in with `hf auth login`, or download it and name the folder"
+                f"{reference.name} cannot be loaded as a {name}: {str(error).splitlines()[0]}{_WAYS_OUT}"
             ) from error
     return [part.eval() if hasattr(part, "eval") else part for part in loaded]
+
+
+def load_pipeline(reference: Reference, task: str, dtype: Any, device: str, **without: None) -> Any:
+    """The pipeline that diffusers' `AutoPipelineFor<task>` makes of a reference, on `device`.
+
+    `without` names components that are left out.
+
+    Raises:
+        ModelError: transformers is missing; the files are not there, cannot be fetched, are no safetensors, or are
+            a pipeline for something else.
+    """
+    import diffusers
+
+    _transformers(reference)
+    quiet()
+    auto = getattr(diffusers, f"AutoPipelineFor{task}")
+    options = {"revision": reference.revision or "main", "use_safetensors": True, "dtype": dtype, **without}
+    try:
+        pipeline = auto.from_pretrained(reference.place, **options)
+    except (OSError, ValueError, RuntimeError, AttributeError) as error:
+        raise ModelError(
+            f"{reference.name} cannot be loaded for {task}: {str(error).splitlines()[0]}{_WAYS_OUT}"
+        ) from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+def _transformers(reference: Reference) -> Any:
+    try:
+        import transformers
+    except ModuleNotFoundError as error:
+        raise ModelError(f"{reference.name} needs the package transformers; install it: {INSTALL}") from error
+    return transformers

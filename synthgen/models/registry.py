@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,12 +57,9 @@ def _class_name(folder: Path, table: Mapping[str, str], kind: str) -> str:
 
 
 def _load(table: Mapping[str, str], name: str, folder: Path) -> Any:
-    from diffusers.utils import logging
-    from tqdm import tqdm
+    from synthgen.models.quiet import quiet
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    tqdm.set_lock(threading.RLock())  # its own would be a semaphore, which a killed worker leaves behind
+    quiet()
     cls = getattr(importlib.import_module(table[name]), name)
     try:
         return cls.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)

@@ -64,3 +64,17 @@ def as_output(images: torch.Tensor, output_type: str) -> Any:
     if output_type == "pil":
         return [Image.fromarray(p[:, :, 0] if p.shape[2] == 1 else p) for p in pixels]
     raise ValueError(f"output_type must be pil, np, uint8 or pt (got {output_type!r})")
+
+
+def torch_generator(seed: int) -> torch.Generator:
+    """A random stream on the CPU that uses all bits of `seed` (torch's own seeding keeps only the low 32).
+
+    The state of torch's Mersenne twister is an 8-byte seed, three counters of 4, 4 and 8 bytes,
+    624 words of 8 bytes and what is left of normal numbers; numpy fills the words.
+    """
+    words = np.random.MT19937(np.random.SeedSequence(seed)).state["state"]["key"]
+    made = torch.Generator()
+    state = made.get_state().numpy()
+    state[24 : 24 + 8 * len(words)] = words.astype(np.uint64).view(np.uint8)
+    made.set_state(torch.from_numpy(state))
+    return made

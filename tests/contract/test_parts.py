@@ -22,6 +22,7 @@ from synthgen.plugins import ROLES, Plugins
 from synthgen.protocols import Encoded, Slot
 
 PLUGINS = Plugins([helpers.TOY])
+RECIPES = helpers.ROOT / "recipes"
 STARTER, CRITIC = "starter/fashion-mnist", "starter/fashion-mnist-critic"
 CLASSES = ("Bag", "Sneaker", "Shirt")
 CLOTHES = Label(CLASSES)
@@ -79,6 +80,8 @@ ROWS = [
         "placed-objects",
         {"data": tiny.mask_data, "size": 32, "densities": {"few": (0, 2), "many": (9, 12)}},
     ),
+    Row("conditions", "prompts", {"template": "a {a}", "axes": {"a": ["cat", "dog"]}, "label": "a"}),
+    Row("conditions", "prompts", {"template": "a {a}", "axes": {"a": {"cat": 2, "dog": 1}}, "combine": "grid"}),
     Row("conditions", "random-boxes", {"size": 32, "objects": {"cell": {"count": (1, 4), "side_px": (4, 9)}}}),
     Row("samplers", "layout-to-image", L2I, tiny.layout_condition),
     Row(
@@ -93,6 +96,8 @@ ROWS = [
         {**L2I, "model": tiny.one_style},
         tiny.box_condition,
     ),
+    Row("samplers", "text-to-image", {"model": tiny.stable_diffusion, "steps": 2}, tiny.prompts),
+    Row("samplers", "text-to-image", {"model": tiny.stable_diffusion, "steps": 2, "guidance": 1.0}, tiny.prompts),
     Row("labelers", "boxes", {}, tiny.pictures),
     Row("labelers", "segmenter", {"model": tiny.segmenter, "segmentation": "found_classes"}, tiny.pictures),
     Row("labelers", "noisy-to-ignore", {"model": tiny.segmenter}, tiny.pictures),
@@ -270,7 +275,9 @@ def test_starters_are_small_safe_and_documented(name: str) -> None:
     assert source.licence not in ("", "unknown")
 
 
-@pytest.mark.parametrize("path", sorted((helpers.ROOT / "recipes").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [*sorted(RECIPES.glob("*.yaml")), *sorted(RECIPES.glob("foundation/*.yaml"))], ids=lambda p: p.stem
+)
 def test_recipes_that_ship_can_be_planned(path: Path) -> None:
     from synthgen import api
 
