@@ -56,7 +56,7 @@ def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> 
     groups = preview.from_dataset(book, n, seed)
     shown = sum(len(group) for group in groups.values())
     total = sum(record.accepted for record in book.commits.values()) or (book.manifest or {}).get("samples", 0)
-    subtitle = f"{shown} of {total} samples, {_n_classes(groups, len(book.classes))}"
+    subtitle = f"{shown} of {total} samples{_n_classes(groups, len(book.classes))}"
     _save(groups, book.name, subtitle, out or f"{book.root.resolve().name}-preview.png")
 
 
@@ -68,7 +68,7 @@ def _preview_recipe(
     found = environment.choose_device(device)
     drawn = preview.draw_first_tries(plan, preview.choose_slots(plan, n), found)
     n_rejected = sum(drawn.rejected.values())
-    subtitle = f"{drawn.n} first tries, {_n_classes(drawn.groups, len(plan.class_counts()))}"
+    subtitle = f"{drawn.n} first tries{_n_classes(drawn.groups, len(plan.class_counts()))}"
     if plan.rules:
         subtitle += f", {n_rejected} rejected (red)"
     _save(drawn.groups, plan.recipe.name, subtitle, out or f"{plan.recipe.name}-preview.png")
@@ -95,7 +95,9 @@ def _say_times(drawn: Drawn, n_samples: int, found: str, device: str) -> None:
 
 def _n_classes(groups: Groups, n_classes: int) -> str:
     shown = len(groups)
-    return f"{shown} classes" if shown >= n_classes else f"{shown} of {n_classes} classes"
+    if not n_classes:
+        return ""
+    return f", {shown} classes" if shown >= n_classes else f", {shown} of {n_classes} classes"
 
 
 def _save(groups: Groups, title: str, subtitle: str, path: str) -> None:

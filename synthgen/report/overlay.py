@@ -12,6 +12,7 @@ from synthgen.fields import Boxes, Field, InstanceMap
 
 SHOWN_PX = 192
 GAP_PX = 2
+MAX_BOX_LUMA = 110
 
 
 def with_objects(picture: np.ndarray, values: Mapping[str, Any], schema: Mapping[str, Field]) -> np.ndarray:
@@ -71,14 +72,22 @@ def draw_outlines(picture: np.ndarray, instances: np.ndarray) -> None:
 
 
 def draw_boxes(picture: np.ndarray, boxes: np.ndarray, factor: int) -> None:
-    """Draws boxes (N, 5), in pixels before enlarging, into a picture, in the colours of their classes."""
-    table = colours(int(boxes[:, 4].max()) + 1 if len(boxes) else 1)
+    """Draws boxes (N, 5), in pixels before enlarging, into a picture, in the colours of their classes.
+
+    Bright colours are darkened, because boxes lie on the ground around objects, which in pictures
+    with classes of objects is bright more often than not.
+    """
+    bright = colours(int(boxes[:, 4].max()) + 1 if len(boxes) else 1)
+    luma = bright @ np.array([0.299, 0.587, 0.114])
+    table = (bright * np.minimum(1, MAX_BOX_LUMA / luma)[:, None]).astype(np.uint8)
     height, width = picture.shape[:2]
     for left, top, right, bottom, cls in boxes:
         x0, x1 = (int(np.clip(round(float(x) * factor), 0, width - 1)) for x in (left, right))
         y0, y1 = (int(np.clip(round(float(y) * factor), 0, height - 1)) for y in (top, bottom))
-        picture[[y0, y1], x0 : x1 + 1] = table[int(cls)]
-        picture[y0 : y1 + 1, [x0, x1]] = table[int(cls)]
+        for inset in range(max(1, min(factor, (x1 - x0) // 2, (y1 - y0) // 2))):
+            ys, xs = [y0 + inset, y1 - inset], [x0 + inset, x1 - inset]
+            picture[ys, xs[0] : xs[1] + 1] = table[int(cls)]
+            picture[ys[0] : ys[1] + 1, xs] = table[int(cls)]
 
 
 def colours(n: int) -> np.ndarray:
