@@ -14,7 +14,7 @@ import numpy as np
 from synthgen.errors import UsageError
 from synthgen.exporters.scene import Scene, Scenes
 
-DESCRIPTION = "images/<split>/ and annotations/instances_<split>.json with run-length masks"
+DESCRIPTION = "images/<split>/ and annotations/instances_<split>.json; masks, where there are any, run-length encoded"
 
 
 def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
