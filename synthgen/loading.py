@@ -92,7 +92,10 @@ def load(
 
 
 def _refuse_incomplete(book: ledger.Ledger) -> None:
-    how = "Finish it with the same `synthgen run` command, or pass allow_incomplete=True to load what is there"
+    how = (
+        "Finish it with the same `synthgen run` command, or pass allow_incomplete=True (--allow-incomplete) "
+        "to take what is there"
+    )
     if book.manifest is None:
         raise StoreError(f"{book.root} was never sealed: the run that writes it has not ended. {how}")
     if not book.manifest["complete"]:

@@ -116,7 +116,7 @@ labelers:
 # scorers:
 #   - {use: mask-agreement, name: critic, against: segmenter_instances}
 # keep:
-#   - critic_iou >= 0.5
+#   - critic_iou >= 0.3
 
 output:
   image_format: png\t# png and webp keep every pixel, jpeg does not

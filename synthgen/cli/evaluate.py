@@ -30,6 +30,7 @@ STEPS = 2000
     "--segmentation", default="segmentation", show_default=True, metavar="FIELD", help="The class map to train on."
 )
 @click.option("--split", default="train", show_default=True, help="Split of the dataset to train on; `all` for all.")
+@click.option("--allow-incomplete", is_flag=True, help="Take a short or unfinished dataset with the samples it has.")
 @options.json_option
 def command(
     folder: str,
@@ -40,6 +41,7 @@ def command(
     steps: int | None,
     segmentation: str,
     split: str,
+    allow_incomplete: bool,
     as_json: bool,
 ) -> int:
     """Measure how useful the dataset in DIR is for its task.
@@ -54,9 +56,11 @@ def command(
     if masks.is_segmentation(folder):
         if test:
             raise UsageError("--test is for classification; the test split of pictures with masks is part of --real")
-        found = masks.evaluate(folder, real, judge, seeds, steps or masks.STEPS, split, segmentation, say)
+        found = masks.evaluate(
+            folder, real, judge, seeds, steps or masks.STEPS, split, segmentation, say, allow_incomplete
+        )
     else:
-        found = report.evaluate(folder, real, test, judge, seeds, steps or STEPS, split, say)
+        found = report.evaluate(folder, real, test, judge, seeds, steps or STEPS, split, say, allow_incomplete)
     text = mask_table if "scores" in found else table
     click.echo(json.dumps(found, indent=1) if as_json else text(found))
     return 0

@@ -25,6 +25,7 @@ def evaluate(
     steps: int,
     split: str,
     say: Callable[[str], None],
+    allow_incomplete: bool = False,
 ) -> dict[str, Any]:
     """All measures as JSON values; percentages 0 to 100.
 
@@ -32,7 +33,7 @@ def evaluate(
         DataError: the classes of the real data are not those of the dataset.
     """
     leave_one_core()
-    dataset = loading.load(folder, split=None if split == "all" else split)
+    dataset = loading.load(folder, split=None if split == "all" else split, allow_incomplete=allow_incomplete)
     classes = list(dataset.classes)
     synthetic = stacked(dataset)
     train_set, test_set = read_real(real, test, classes, synthetic.images.shape[1:])

@@ -28,7 +28,7 @@ MEASURES = ("dice", "mIoU", "AJI", "PQ")
 
 def is_segmentation(folder: str) -> bool:
     """Whether a dataset has an instance map."""
-    return any(isinstance(field, InstanceMap) for field in loading.load(folder).fields.values())
+    return any(isinstance(field, InstanceMap) for field in loading.load(folder, allow_incomplete=True).fields.values())
 
 
 def evaluate(
@@ -40,6 +40,7 @@ def evaluate(
     split: str,
     segmentation: str,
     say: Callable[[str], None],
+    allow_incomplete: bool = False,
 ) -> dict[str, Any]:
     """All measures as JSON values; percentages 0 to 100.
 
@@ -51,7 +52,7 @@ def evaluate(
     """
     leave_one_core()
     data = mask_data(real)
-    synthetic = from_dataset(folder, split, segmentation)
+    synthetic = from_dataset(folder, split, segmentation, allow_incomplete)
     real_train, real_test = masks.read(data), masks.read(data, "test")
     if real_train.objects != synthetic.objects:
         raise DataError(f"{real} has the objects {real_train.objects}; the dataset has {synthetic.objects}")
@@ -67,7 +68,7 @@ def evaluate(
                     kept[measure].append(found[measure])
                 say(f"seed {seed}: trained on {len(examples)} {name}, {group}: Dice {100 * found['dice']:.2f} %")
     result: dict[str, Any] = {
-        "dataset": (loading.load(folder).manifest or {}).get("digest"),
+        "dataset": (loading.load(folder, allow_incomplete=True).manifest or {}).get("digest"),
         "n_test": {name: sum(item.label == i for item in real_test.items) for i, name in enumerate(real_test.classes)},
         "n_train": {name: len(examples) for name, examples in arms.items()},
         "seeds": n_seeds,
@@ -104,9 +105,9 @@ def mask_data(real: str) -> MaskData:
     return MaskData(path=real)
 
 
-def from_dataset(folder: str, split: str, segmentation: str) -> Examples:
+def from_dataset(folder: str, split: str, segmentation: str, allow_incomplete: bool = False) -> Examples:
     """Pictures and maps of a rendered dataset, as real ones are read."""
-    dataset = loading.load(folder, split=None if split == "all" else split)
+    dataset = loading.load(folder, split=None if split == "all" else split, allow_incomplete=allow_incomplete)
     kind = dataset.fields.get(segmentation)
     if not isinstance(kind, SegmentationMap):
         maps = [name for name, field in dataset.fields.items() if isinstance(field, SegmentationMap)]

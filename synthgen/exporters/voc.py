@@ -13,8 +13,8 @@ from synthgen.errors import UsageError
 from synthgen.exporters.scene import Scene, Scenes
 
 DESCRIPTION = (
-    "JPEGImages/, Annotations/, ImageSets/; where there are masks, SegmentationClass/ and SegmentationObject/ as palette "
-    "PNGs with 255"
+    "JPEGImages/, Annotations/, ImageSets/; where there are masks, SegmentationClass/ and SegmentationObject/ "
+    "as palette PNGs with 255"
 )
 MAX_OBJECTS = 254
 

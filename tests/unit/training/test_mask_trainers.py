@@ -199,3 +199,7 @@ def test_evaluation_trains_on_the_dataset_and_on_real_pictures(
     assert "Dice of synthetic over real" in text
     assert cli("evaluate", tmp_path / "out", "--real", model, "--segmentation", "labels").code == 2
     assert cli("evaluate", tmp_path / "out", "--real", tmp_path / "toy.yaml").code == 2
+    (tmp_path / "out" / "manifest.json").unlink()
+    few = (*words[:-4], "--steps", 2, "--seeds", 1)
+    assert "--allow-incomplete" in cli(*few).err
+    assert cli(*few, "--allow-incomplete").code == 0

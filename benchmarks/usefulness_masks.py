@@ -1,0 +1,108 @@
+"""Does the data help segmentation? The nuclei recipe against the real training pictures, with and without its rules.
+
+Takes the real nuclei (Data Science Bowl 2018, as recipes/train/nuclei.yaml names them). Renders three
+datasets under --out, or finds them there: layouts drawn by a model, kept by the rules; the same with
+every first try; and layouts of real training masks. The same U-Net is trained on each, on the real
+pictures and on both, and tested on the real test pictures; masks are judged by a segmenter that took no part.
+
+With --low, everything stands on a tenth of the real training pictures: picture model, critic and
+layouts are made from them alone (about an hour), and the U-Net is trained on them with and
+without the samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+from synthgen import api
+from synthgen.cli.evaluate import mask_table
+from synthgen.evaluation import segmentation
+from synthgen.realdata import masks
+from synthgen.realdata.masks import Examples
+
+RECIPE, TRAIN = "recipes/segmentation.yaml", "recipes/train/nuclei.yaml"
+CRITIC, JUDGE = "recipes/train/nuclei-critic.yaml", "starter/nuclei-judge"
+FIRST_TRIES = ["keep=[]", "labelers=[class-label]", "scorers=[]"]
+
+
+def on_real_layouts(fraction: float, model: str) -> list[str]:
+    """Overrides that take layouts from the masks of the real training pictures."""
+    data = segmentation.mask_data(TRAIN).model_copy(update={"fraction": fraction})
+    condition = {
+        "use": "real-layouts",
+        "data": data.model_dump(mode="json", exclude_defaults=True) | {"path": data.path},
+        "size": 96,
+        "turn": True,
+        "quotas": {"grey": 400, "colour": 100},
+    }
+    sampler = {"use": "layout-to-image", "model": model, "steps": 14, "guidance": 2.0}
+    return [f"condition={json.dumps(condition)}", f"sampler={json.dumps(sampler)}", "tries=4"]
+
+
+def render(folder: Path, samples: int | None, overrides: list[str]) -> float:
+    """Renders a dataset; returns the share of the tries that were kept."""
+    manifest = api.run(RECIPE, folder, samples=samples, overrides=overrides).manifest
+    return manifest["samples"] / manifest["tries"]
+
+
+def full(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
+    kinds = {"rules": [], "first-tries": FIRST_TRIES, "real-layouts": on_real_layouts(1.0, "starter/nuclei")}
+    for name, overrides in kinds.items():
+        accepted = render(out / name, samples, overrides)
+        found = segmentation.evaluate(
+            str(out / name), TRAIN, JUDGE, n_seeds, steps, "train", "segmentation", lambda text: None, True
+        )
+        print(f"\n{name}: {100 * accepted:.1f} % of the tries accepted")
+        print(mask_table(found))
+        print(json.dumps(found), flush=True)
+
+
+def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
+    tenth = "trainer.data.fraction=0.1"
+    model = api.train(TRAIN, out / "model-low", overrides=[tenth, "trainer.styles=10", "trainer.steps=3000"])
+    critic = str(api.train(CRITIC, out / "critic-low", overrides=[tenth, "trainer.steps=800"]))
+    labelers = [
+        {"use": "class-label"},
+        {"use": "segmenter", "model": critic},
+        {"use": "noisy-to-ignore", "model": critic},
+    ]
+    scorers = [{"use": "mask-agreement", "name": "critic", "against": "segmenter_instances"}]
+    checked = [f"labelers={json.dumps(labelers)}", f"scorers={json.dumps(scorers)}"]
+    accepted = render(out / "low", samples, [*on_real_layouts(0.1, str(model)), *checked])
+    data = segmentation.mask_data(TRAIN).model_copy(update={"fraction": 0.1})
+    real, test = masks.read(data), masks.read(data, "test")
+    drawn = segmentation.from_dataset(str(out / "low"), "train", "segmentation", allow_incomplete=True)
+    arms = {
+        "a tenth of the real pictures": real.items,
+        "with samples": (*real.items, *drawn.items),
+        "with samples, the real ones as often": (*real.items * max(1, len(drawn) // len(real)), *drawn.items),
+    }
+    print(f"\na tenth: {len(real)} real pictures, {len(drawn)} samples, {100 * accepted:.1f} % of the tries accepted")
+    for name, items in arms.items():
+        runs = []
+        for seed in range(n_seeds):
+            model_found = segmentation.train(Examples(items, real.classes, real.objects), seed, steps)
+            runs.append(segmentation.by_class(model_found, test))
+        for group in test.classes:
+            dice = [100 * run[group]["dice"] for run in runs]
+            spread = statistics.stdev(dice) if len(dice) > 1 else 0.0
+            print(f"{name}, {group}: Dice {statistics.mean(dice):.2f} +- {spread:.2f} %", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", default="runs/usefulness-masks", type=Path)
+    parser.add_argument("--samples", type=int)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=segmentation.STEPS)
+    parser.add_argument("--low", action="store_true", help="a tenth of the real pictures and nothing else")
+    arguments = parser.parse_args()
+    run = low if arguments.low else full
+    run(arguments.out, arguments.samples, arguments.seeds, arguments.steps)
+
+
+if __name__ == "__main__":
+    main()
