@@ -117,7 +117,7 @@ def test_pictures_with_masks_to_a_dataset_in_three_commands(cli, tmp_path: Path,
     assert cli("train", "cells-critic.yaml", "--device", "cpu", "--set", "trainer.steps=2").code == 0
     head, marker, rest = (tmp_path / "cells.yaml").read_text().partition("# Reject")
     explained, *optional = rest.partition("\n\n")[0].splitlines()
-    text = "\n".join(line.removeprefix("# ") for line in optional).replace(">= 0.5", ">= 0")
+    text = "\n".join(line.removeprefix("# ") for line in optional).replace(">= 0.3", ">= 0")
     (tmp_path / "cells.yaml").write_text(f"{head}{marker}{explained}\n{text}\n\n{rest.partition(chr(10) * 2)[2]}")
     ran = cli("run", "cells.yaml", "--device", "cpu", "-o", "out", "--samples", 4, "--set", "sampler.steps=2")
     assert ran.code == 0, ran.err
