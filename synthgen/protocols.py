@@ -41,7 +41,11 @@ class Source:
 
 
 class Part(Protocol):
-    """What every role shares. The constructor takes the part's validated `Config` and loads no weights."""
+    """What every role shares. The constructor takes the part's validated `Config` and loads no weights.
+
+    A part that stands on somebody's weights also has `smoke(settings) -> settings`, a static method
+    that names a small model with random weights instead: for trying out a recipe.
+    """
 
     version: ClassVar[int]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from synthgen import testing
 from synthgen.fields import Boxes, Columns, InstanceMap, Label, Schema, SegmentationMap, Text
 from synthgen.fields import Image as ImageField
 
@@ -146,134 +147,21 @@ def segment_anything() -> str:
     return _save(SegmentAnything(**shape, global_attn_indexes=[1], window_size=4, **decoder), "segment-anything")
 
 
-@cache
+def small(kind: str) -> str:
+    """A small model of another library, as `synthgen.testing` makes it."""
+    return testing.make(kind, folder())
+
+
 def sam2() -> str:
-    import torch
-    from transformers import Sam2Config, Sam2Model, Sam2Processor
-    from transformers.models.sam2.image_processing_sam2 import Sam2ImageProcessor
-
-    torch.manual_seed(4)
-    backbone = {
-        "model_type": "sam2_hiera_det_model",
-        "hidden_size": 8,
-        "num_attention_heads": 1,
-        "image_size": [64, 64],
-        "blocks_per_stage": [1, 2, 2, 1],
-        "embed_dim_per_stage": [8, 16, 32, 64],
-        "num_attention_heads_per_stage": [1, 2, 2, 4],
-        "window_size_per_stage": [8, 4, 4, 4],
-        "global_attention_blocks": [2],
-        "window_positional_embedding_background_size": [2, 2],
-    }
-    vision = {
-        "backbone_config": backbone,
-        "backbone_channel_list": [64, 32, 16, 8],
-        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-        "fpn_hidden_size": 32,
-    }
-    prompt = {"hidden_size": 32, "image_size": 64, "patch_size": 16, "mask_input_channels": 4}
-    decoder = {"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
-    config = Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
-    place = _save(Sam2Model(config).eval(), "sam2")
-    size = {"height": 64, "width": 64}
-    Sam2Processor(Sam2ImageProcessor(size=size, mask_size={"height": 16, "width": 16})).save_pretrained(place)
-    return place
+    return small("sam2")
 
 
-@cache
 def sam3() -> str:
-    import torch
-    from transformers import Sam3Config, Sam3Model, Sam3Processor
-    from transformers.models.sam3.image_processing_sam3 import Sam3ImageProcessor
-
-    torch.manual_seed(5)
-    tokenizer, n_words = letters(32)
-    vit = {
-        "model_type": "sam3_vit_model",
-        "hidden_size": 32,
-        "intermediate_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "image_size": 56,
-        "patch_size": 14,
-        "window_size": 2,
-        "global_attn_indexes": [1],
-        "pretrain_image_size": 28,
-    }
-    sizes = [[16, 16], [8, 8], [4, 4]]
-    text = {"vocab_size": n_words, "hidden_size": 32, "intermediate_size": 32, "projection_dim": 32}
-    text |= {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32}
-    text |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-    block = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
-    config = Sam3Config(
-        vision_config={"backbone_config": vit, "fpn_hidden_size": 32, "backbone_feature_sizes": sizes},
-        text_config=text,
-        geometry_encoder_config={**block, "num_layers": 1},
-        detr_encoder_config={**block, "num_layers": 1},
-        detr_decoder_config={**block, "num_layers": 1, "num_queries": 6},
-        mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2},
-    )
-    place = _save(Sam3Model(config).eval(), "sam3")
-    Sam3Processor(Sam3ImageProcessor(size={"height": 56, "width": 56}), tokenizer).save_pretrained(place)
-    return place
+    return small("sam3")
 
 
-def letters(limit: int) -> tuple[object, int]:
-    """A tokenizer that reads up to `limit` letters, and how many words it knows."""
-    from transformers import CLIPTokenizer
-
-    words = ["<|startoftext|>", "<|endoftext|>", *"abcdefghijklmnopqrstuvwxyz"]
-    words += [f"{word}</w>" for word in words[2:]]
-    numbered = {word: i for i, word in enumerate(words)}
-    return CLIPTokenizer(numbered, [], unk_token="<|endoftext|>", model_max_length=limit), len(words)
-
-
-@cache
 def stable_diffusion() -> str:
-    import torch
-    from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    torch.manual_seed(6)
-    tokenizer, n_words = letters(24)
-    shape = {"hidden_size": 16, "intermediate_size": 32, "projection_dim": 16, "num_hidden_layers": 1}
-    text = CLIPTextConfig(
-        **shape,
-        vocab_size=n_words,
-        num_attention_heads=2,
-        max_position_embeddings=24,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=1,
-    )
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        norm_num_groups=4,
-        layers_per_block=1,
-        cross_attention_dim=16,
-        attention_head_dim=4,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-    )
-    vae = AutoencoderKL(
-        block_out_channels=(8, 8),
-        norm_num_groups=4,
-        sample_size=16,
-        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
-        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
-    )
-    made = StableDiffusionPipeline(
-        vae=vae.eval(),
-        text_encoder=CLIPTextModel(text).eval(),
-        tokenizer=tokenizer,
-        unet=unet.eval(),
-        scheduler=EulerAncestralDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    return _save(made, "stable-diffusion")
+    return small("StableDiffusionPipeline")
 
 
 def prompts(n: int) -> tuple[Schema, Columns]:

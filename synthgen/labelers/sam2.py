@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field as Setting
 
+from synthgen import testing
 from synthgen.fields import Columns, Field, Schema
 from synthgen.labelers import prompted
 from synthgen.labelers.prompted import PromptSettings
 from synthgen.models import hub
+from synthgen.models.hub import ModelSettings
 from synthgen.protocols import Source
 
 PROMPTS_AT_ONCE = 64
@@ -22,7 +24,7 @@ class Sam2:
 
     version: ClassVar[int] = 1
 
-    class Config(PromptSettings):
+    class Config(PromptSettings, ModelSettings):
         """Settings of `use: sam2`."""
 
         model: str = Setting(
@@ -30,15 +32,19 @@ class Sam2:
             "facebook/sam2.1-hiera-tiny."
         )
 
+    @staticmethod
+    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, "model": testing.make("sam2")}
+
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.reference = hub.reference(config.model, "sam2")
+        self.reference = hub.reference(config, "sam2")
         self.fields: Mapping[str, Field] = {}
         self._model: Any = None
         self._processor: Any = None
 
     def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
+        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
 
     @property
     def sources(self) -> list[Source]:
@@ -49,8 +55,7 @@ class Sam2:
         return problems
 
     def setup(self, device: str) -> None:
-        model, self._processor = hub.load(self.reference, "Sam2Model", "Sam2Processor")
-        self._model = model.to(device)
+        self._model, self._processor = hub.load(self.reference, "Sam2Model", "Sam2Processor", device=device)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         import torch

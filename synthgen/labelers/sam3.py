@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
+from synthgen import testing
 from synthgen.fields import Columns, Field, Image, InstanceMap, Numbers, Schema, SegmentationMap
 from synthgen.models import hub
+from synthgen.models.hub import ModelSettings
 from synthgen.protocols import Source
 
 
@@ -23,10 +24,9 @@ class Sam3:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
+    class Config(ModelSettings):
         """Settings of `use: sam3`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Setting(
             description="A folder in the format of transformers, or owner/name@commit of the hub, such as a commit of "
             "facebook/sam3 (its licence must be accepted there)."
@@ -44,15 +44,19 @@ class Sam3:
             default="sam3", pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the new fields."
         )
 
+    @staticmethod
+    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, "model": testing.make("sam3")}
+
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.reference = hub.reference(config.model, "sam3")
+        self.reference = hub.reference(config, "sam3")
         self.fields: Mapping[str, Field] = {}
         self._model: Any = None
         self._processor: Any = None
 
     def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
+        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
 
     @property
     def sources(self) -> list[Source]:
@@ -71,8 +75,7 @@ class Sam3:
         return []
 
     def setup(self, device: str) -> None:
-        model, self._processor = hub.load(self.reference, "Sam3Model", "Sam3Processor")
-        self._model = model.to(device)
+        self._model, self._processor = hub.load(self.reference, "Sam3Model", "Sam3Processor", device=device)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         import torch

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import ModelError
 from synthgen.models import folders
@@ -15,10 +19,32 @@ from synthgen.protocols import Source
 
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 INSTALL = "pip install 'synthgen[foundation]'"
-_WAYS_OUT = (
-    "; for a model of the hub, accept its licence there, log in with `hf auth login`, "
-    "or download it and name the folder"
-)
+UNKNOWN = "see the hub"
+_WAYS_OUT: Mapping[str, str] = {
+    "GatedRepoError": "its licence must be accepted first: open huggingface.co/{place} signed in, agree, then "
+    "`hf auth login` on every machine that draws",
+    "RevisionNotFoundError": "the hub has {place}, but not the commit {revision}; its page lists commits under Files, "
+    "History",
+    "RepositoryNotFoundError": "the hub has no model {place}, or a private one; check the name, or `hf auth login`",
+    "LocalEntryNotFoundError": "it is not in this machine's cache and the hub cannot be reached; download it where "
+    "there is a network (`hf download {place} --revision {revision}`), or name a local folder",
+    "RemoteEntryNotFoundError": "the hub has {place}, but without the files of such a model as safetensors",
+    "ConnectionError": "the hub cannot be reached; download it where there is a network "
+    "(`hf download {place} --revision {revision}`), or name a local folder",
+}
+"""What to do, by the name of the error among those that led to a failed load."""
+
+
+class ModelSettings(BaseModel):
+    """Settings of parts that stand on a model of another library."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    model: str = Field(description="A local folder, or owner/name@commit of the hub.")
+    licence: str | None = Field(
+        default=None,
+        description="The model's licence, for the plan and the card, such as openrail++; by default what the folder's "
+        "own card says.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,80 +57,93 @@ class Reference:
     name: str
     place: str
     revision: str | None
+    licence: str | None = None
 
     @property
     def source(self) -> Source:
         if self.revision is None:
-            licence = str(folders.read_card(Path(self.place)).get("license", "unknown"))
-            return Source("model", Path(self.place).resolve().name, folders.weights_sha256(Path(self.place)), licence)
+            folder = Path(self.place)
+            licence = self.licence or str(folders.read_card(folder).get("license", "unknown"))
+            return Source("model", folder.resolve().name, folders.weights_sha256(folder), licence)
         digest = hashlib.sha256(self.name.encode()).hexdigest()
-        return Source("model", self.name, digest, "see the hub", {"revision": self.revision})
+        return Source("model", self.name, digest, self.licence or UNKNOWN, {"revision": self.revision})
 
 
-def reference(name: str, model_type: str) -> Reference:
-    """What `name` refers to: a folder of transformers with a model of the type `model_type`, or `owner/name@commit`.
+def reference(settings: ModelSettings, *model_types: str) -> Reference:
+    """What `settings.model` refers to: a folder of transformers with a model of one of these types, or a hub id.
 
     Raises:
         ModelError: it is neither; a hub id needs a commit, so that the same weights are found again.
     """
-    found = _reference(name)
+    found = _reference(settings)
     if found.revision is None:
-        kind = folders.read_index(Path(name)).get("model_type")
-        if kind != model_type:
-            raise ModelError(f"{name} holds a model of the type {kind}; {model_type} is needed here")
+        kind = folders.read_index(Path(found.place)).get("model_type")
+        if model_types and kind not in model_types:
+            raise ModelError(
+                f"{found.name} holds a model of the type {kind}; {' or '.join(model_types)} is needed here"
+            )
     return found
 
 
-def pipeline_reference(name: str) -> Reference:
-    """What `name` refers to: a folder with a pipeline of diffusers, or `owner/name@commit`.
+def pipeline_reference(settings: ModelSettings) -> Reference:
+    """What `settings.model` refers to: a folder with a pipeline of diffusers, or `owner/name@commit`.
 
     Raises:
         ModelError: it is neither, or its pipeline is incomplete.
     """
-    found = _reference(name)
-    if found.revision is None and not (Path(name) / "model_index.json").is_file():
-        raise ModelError(f"{name} has no model_index.json; a folder with a whole pipeline of diffusers is needed here")
+    found = _reference(settings)
+    if found.revision is None and not (Path(found.place) / "model_index.json").is_file():
+        raise ModelError(
+            f"{found.name} has no model_index.json; a folder with a whole pipeline of diffusers is needed here"
+        )
     return found
 
 
-def _reference(name: str) -> Reference:
+def _reference(settings: ModelSettings) -> Reference:
+    name = settings.model
     if Path(name).is_dir():
-        return Reference(name, name, None)
+        return Reference(name, name, None, settings.licence)
     match = _HUB_ID.fullmatch(name)
     if match is None:
         raise ModelError(
             f"{name} is neither a folder nor a hub id with a commit, such as owner/name@ and 40 hexadecimal digits "
             "(on the hub: Files, History)"
         )
-    return Reference(name, match[1], match[2])
+    return Reference(name, match[1], match[2], settings.licence)
 
 
-def load(reference: Reference, *classes: str) -> list[Any]:
-    """Objects of the named transformers classes, loaded from one reference; models in evaluation mode on the CPU.
+def load(reference: Reference, *classes: str, device: str = "cpu") -> list[Any]:
+    """Objects of the named transformers classes, from one reference; models in evaluation mode on `device`.
+
+    A model that several parts of a worker name is loaded once and shared: parts only look at it.
 
     Raises:
         ModelError: transformers is missing; the files are not there, cannot be fetched, or are no safetensors.
     """
+    state = folders.weights_sha256(Path(reference.place)) if reference.revision is None else reference.revision
+    return [_loaded(reference, name, device, state) for name in classes]
+
+
+@lru_cache(maxsize=16)
+def _loaded(reference: Reference, name: str, device: str, state: str) -> Any:
+    """`state` is what the files hold, so that a folder that was written anew is loaded anew."""
     transformers = _transformers(reference)
     quiet()
-    loaded = []
-    for name in classes:
-        options: dict[str, Any] = {"revision": reference.revision or "main"}  # remote code is off unless asked for
-        if not name.endswith("Processor"):
-            options["use_safetensors"] = True
-        try:
-            loaded.append(getattr(transformers, name).from_pretrained(reference.place, **options))
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"{reference.name} cannot be loaded as a {name}: {str(error).splitlines()[0]}{_WAYS_OUT}"
-            ) from error
-    return [part.eval() if hasattr(part, "eval") else part for part in loaded]
+    options: dict[str, Any] = {"revision": reference.revision or "main"}  # remote code is off unless asked for
+    is_model = not name.endswith(("Processor", "Tokenizer"))
+    if is_model:
+        options["use_safetensors"] = True
+    try:
+        made = getattr(transformers, name).from_pretrained(reference.place, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise not_loaded(reference, f"as a {name}", error) from error
+    return made.to(device).eval() if is_model else made
 
 
-def load_pipeline(reference: Reference, task: str, dtype: Any, device: str, **without: None) -> Any:
-    """The pipeline that diffusers' `AutoPipelineFor<task>` makes of a reference, on `device`.
+def load_pipeline(reference: Reference, task: str, dtype: Any, **components: Any) -> Any:
+    """The pipeline that diffusers' `AutoPipelineFor<task>` makes of a reference, on the CPU.
 
-    `without` names components that are left out.
+    `components` replace those of the model; None leaves one out.
 
     Raises:
         ModelError: transformers is missing; the files are not there, cannot be fetched, are no safetensors, or are
@@ -115,15 +154,46 @@ def load_pipeline(reference: Reference, task: str, dtype: Any, device: str, **wi
     _transformers(reference)
     quiet()
     auto = getattr(diffusers, f"AutoPipelineFor{task}")
-    options = {"revision": reference.revision or "main", "use_safetensors": True, "dtype": dtype, **without}
+    options = {"revision": reference.revision or "main", "use_safetensors": True, "dtype": dtype, **components}
     try:
         pipeline = auto.from_pretrained(reference.place, **options)
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
-        raise ModelError(
-            f"{reference.name} cannot be loaded for {task}: {str(error).splitlines()[0]}{_WAYS_OUT}"
-        ) from error
+        raise not_loaded(reference, f"for {task}", error) from error
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    return pipeline
+
+
+def load_component(reference: Reference, name: str, dtype: Any) -> Any:
+    """One network of diffusers, such as a ControlNetModel, from a reference, on the CPU.
+
+    Raises:
+        ModelError: as for `load_pipeline`.
+    """
+    import diffusers
+
+    quiet()
+    options = {"revision": reference.revision or "main", "use_safetensors": True, "torch_dtype": dtype}
+    try:
+        return getattr(diffusers, name).from_pretrained(reference.place, **options).eval()
+    except (OSError, ValueError, RuntimeError, AttributeError) as error:
+        raise not_loaded(reference, f"as a {name}", error) from error
+
+
+def not_loaded(reference: Reference, what: str, error: BaseException) -> ModelError:
+    """The one message for a model that cannot be loaded: what happened, and the step that helps."""
+    way_out = f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    if reference.revision is not None:
+        names = [cls.__name__ for cause in _causes(error) for cls in type(cause).__mro__]
+        known = next((text for name, text in _WAYS_OUT.items() if name in names), None)
+        if known:
+            way_out = known.format(place=reference.place, revision=reference.revision)
+    return ModelError(f"{reference.name} cannot be loaded {what}: {way_out}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _transformers(reference: Reference) -> Any:

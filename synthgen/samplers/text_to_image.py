@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from synthgen.errors import DataError, ModelError
 from synthgen.fields import Columns, Image, Schema, Text
@@ -37,10 +37,9 @@ class TextToImage:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
+    class Config(hub.ModelSettings):
         """Settings of `use: text-to-image`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Field(
             description="A folder with a text-to-image pipeline of diffusers, or owner/name@commit of the hub."
         )
@@ -62,7 +61,7 @@ class TextToImage:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.reference = hub.pipeline_reference(config.model)
+        self.reference = hub.pipeline_reference(config)
         height, width = config.size or _trained_size(self.reference)
         self.fields: Mapping[str, Image] = {"image": Image(height, width, 3)}
         self._pipeline: Any = None
@@ -70,7 +69,7 @@ class TextToImage:
         self._embeddings: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
+        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
 
     @property
     def sources(self) -> list[Source]:
@@ -84,7 +83,7 @@ class TextToImage:
     def setup(self, device: str) -> None:
         import torch
 
-        pipeline = hub.load_pipeline(self.reference, "Text2Image", getattr(torch, self.config.dtype), device)
+        pipeline = hub.load_pipeline(self.reference, "Text2Image", getattr(torch, self.config.dtype)).to(device)
         if self.config.scheduler:
             pipeline.scheduler = _scheduler(self.config.scheduler, pipeline.scheduler)
         image, cell = self.fields["image"], getattr(pipeline, "vae_scale_factor", 1)

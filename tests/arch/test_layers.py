@@ -22,10 +22,11 @@ LAYERS: dict[str, int] = {
 """Every file or folder of the spine. A file may import its own layer and those below."""
 
 SIDE: dict[str, set[str]] = {
-    **{role: {"models", "realdata"} for role in ("conditions", "samplers", "labelers", "scorers", "writers")},
+    **dict.fromkeys(["conditions", "samplers", "labelers", "scorers", "writers"], {"models", "realdata", "testing"}),
     "models": {"environment"},
+    "testing": {"models"},
     "realdata": {"models"},
-    "training": {"models", "realdata", "environment"},
+    "training": {"models", "realdata", "environment", "testing"},
     "evaluation": {"models", "realdata", "environment", "training", "loading", "ledger"},
     "exporters": {"models", "ledger", "view"},
 }

@@ -107,7 +107,7 @@ def test_what_prompts_need_is_told() -> None:
 @pytest.mark.parametrize("name", ["facebook/sam2", "facebook/sam2@main", "facebook/sam2@1234", "no/such/folder"])
 def test_a_hub_model_needs_a_commit(name: str) -> None:
     with pytest.raises(ModelError, match="40 hexadecimal digits"):
-        hub.reference(name, "sam2")
+        hub.reference(hub.ModelSettings(model=name), "sam2")
 
 
 def test_a_hub_model_with_a_commit_is_planned_without_a_download() -> None:
@@ -119,7 +119,7 @@ def test_a_hub_model_with_a_commit_is_planned_without_a_download() -> None:
 
 def test_another_type_of_model_is_refused() -> None:
     with pytest.raises(ModelError, match="holds a model of the type sam2; sam3 is needed here"):
-        hub.reference(tiny.sam2(), "sam3")
+        hub.reference(hub.ModelSettings(model=tiny.sam2()), "sam3")
 
 
 def test_weights_in_a_pickle_are_not_loaded(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Small real models with random weights: what a recipe or a part needs to run without anybody's weights.
+
+Every kind is made of the library's own classes, saved and loaded as the real thing is; only its
+layers are few and narrow, and nothing was learnt. `synthgen run RECIPE --smoke` uses them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from synthgen.errors import ModelError
+from synthgen.plugins import unknown
+
+FOLDER = Path("runs/.smoke")
+KINDS: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            *("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline", "FluxPipeline"),
+            *("QwenImagePipeline", "ZImagePipeline"),
+        ),
+        "synthgen.testing.pipelines",
+    ),
+    **dict.fromkeys(("StableDiffusionControlNet", "StableDiffusionXLControlNet"), "synthgen.testing.pipelines"),
+    **dict.fromkeys(("sam2", "sam3"), "synthgen.testing.vision"),
+}
+"""What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`."""
+
+CARD = "---\nlicense: cc0-1.0\n---\n# {kind} with random weights\n\nIt has learnt nothing: for trying out recipes.\n"
+
+
+def make(kind: str, root: str | Path = FOLDER) -> str:
+    """The folder `<root>/<kind>` with a small model of that kind; made unless it is there already.
+
+    With equal versions of the libraries behind it, its weights are the same every time.
+
+    Raises:
+        ModelError: no such kind; lists those that exist.
+    """
+    if kind not in KINDS:
+        raise ModelError(unknown(kind, KINDS, "kind of small model"))
+    target = Path(root) / kind
+    if not target.is_dir():
+        import torch
+
+        temporary = target.with_name(f".{kind}-{uuid.uuid4().hex}")
+        temporary.mkdir(parents=True)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                importlib.import_module(KINDS[kind]).MAKERS[kind](temporary)
+            (temporary / "README.md").write_text(CARD.format(kind=kind), encoding="utf-8")
+            try:
+                temporary.rename(target)
+            except OSError:  # another process was first; its weights are the same
+                if not target.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return str(target)

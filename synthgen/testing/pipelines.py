@@ -1,0 +1,209 @@
+"""Small text-to-image pipelines of diffusers with random weights, 16 pixels a side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from synthgen.testing import words
+
+WIDTH = 16
+
+
+def stable_diffusion(folder: Path, limit: int = 256) -> None:
+    """Stable Diffusion: a UNet that attends to CLIP's words. `limit` is how many letters a prompt may have."""
+    import diffusers
+
+    tokenizer, n_words = words.clip_tokenizer(limit)
+    diffusers.StableDiffusionPipeline(
+        vae=_vae(latents=4),
+        text_encoder=_clip(n_words, limit),
+        tokenizer=tokenizer,
+        unet=_unet(cross_attention_dim=WIDTH).eval(),
+        scheduler=diffusers.EulerAncestralDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+
+
+def stable_diffusion_xl(folder: Path) -> None:
+    """Stable Diffusion XL: two text encoders, and a UNet that is told the picture's size."""
+    import diffusers
+
+    tokenizer, n_words = words.clip_tokenizer()
+    times = 8
+    diffusers.StableDiffusionXLPipeline(
+        vae=_vae(latents=4),
+        text_encoder=_clip(n_words),
+        text_encoder_2=_clip(n_words, projection=True),
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        unet=_unet(cross_attention_dim=2 * WIDTH, **_xl(times)).eval(),
+        scheduler=diffusers.EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1),
+    ).save_pretrained(folder)
+
+
+def stable_diffusion_3(folder: Path) -> None:
+    """Stable Diffusion 3: a transformer over patches and words, two CLIPs and T5."""
+    import diffusers
+
+    tokenizer, n_words = words.clip_tokenizer()
+    t5, t5_words = _t5()
+    diffusers.StableDiffusion3Pipeline(
+        transformer=diffusers.SD3Transformer2DModel(
+            sample_size=8,
+            patch_size=1,
+            in_channels=4,
+            num_layers=1,
+            attention_head_dim=8,
+            num_attention_heads=4,
+            caption_projection_dim=32,
+            joint_attention_dim=2 * WIDTH,
+            pooled_projection_dim=2 * WIDTH,
+            out_channels=4,
+            pos_embed_max_size=96,
+        ).eval(),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        vae=_vae(latents=4, shift_factor=0.06),
+        text_encoder=_clip(n_words, projection=True),
+        tokenizer=tokenizer,
+        text_encoder_2=_clip(n_words, projection=True),
+        tokenizer_2=tokenizer,
+        text_encoder_3=t5,
+        tokenizer_3=t5_words,
+    ).save_pretrained(folder)
+
+
+def flux(folder: Path) -> None:
+    """FLUX.1: a transformer with a guidance that is told to the network, CLIP and T5."""
+    import diffusers
+
+    clip_words, n_clip = words.clip_tokenizer()
+    t5, t5_words = _t5()
+    diffusers.FluxPipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        vae=_vae(latents=1, shift_factor=0.06),
+        text_encoder=_clip(n_clip),
+        tokenizer=clip_words,
+        text_encoder_2=t5,
+        tokenizer_2=t5_words,
+        transformer=diffusers.FluxTransformer2DModel(
+            patch_size=1,
+            in_channels=4,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=32,
+            pooled_projection_dim=WIDTH,
+            axes_dims_rope=(4, 4, 8),
+            guidance_embeds=True,
+        ).eval(),
+    ).save_pretrained(folder)
+
+
+def controlnet(folder: Path) -> None:
+    """A ControlNet for the small Stable Diffusion."""
+    _controlnet(cross_attention_dim=WIDTH).save_pretrained(folder)
+
+
+def controlnet_xl(folder: Path) -> None:
+    """A ControlNet for the small Stable Diffusion XL."""
+    _controlnet(cross_attention_dim=2 * WIDTH, **_xl(8)).save_pretrained(folder)
+
+
+def _clip(n_words: int, limit: int = 256, projection: bool = False) -> Any:
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    config = CLIPTextConfig(
+        vocab_size=n_words,
+        hidden_size=WIDTH,
+        intermediate_size=32,
+        projection_dim=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=limit,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+    )
+    return (CLIPTextModelWithProjection if projection else CLIPTextModel)(config).eval()
+
+
+def _t5() -> tuple[Any, Any]:
+    from transformers import T5Config, T5EncoderModel
+
+    tokenizer, n_words = words.t5_tokenizer()
+    config = T5Config(vocab_size=n_words, d_model=2 * WIDTH, d_ff=37, d_kv=8, num_layers=1, num_heads=4)
+    return T5EncoderModel(config).eval(), tokenizer
+
+
+def _vae(latents: int, **more: Any) -> Any:
+    import diffusers
+
+    return diffusers.AutoencoderKL(
+        block_out_channels=(8, 8),
+        norm_num_groups=4,
+        sample_size=16,
+        latent_channels=latents,
+        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
+        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
+        **more,
+    ).eval()
+
+
+def _xl(times: int) -> dict[str, Any]:
+    """What a UNet of Stable Diffusion XL is told besides: pooled words and six numbers."""
+    return {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": times,
+        "projection_class_embeddings_input_dim": 6 * times + WIDTH,
+        "use_linear_projection": True,
+    }
+
+
+def _unet(cross_attention_dim: int, **more: Any) -> Any:
+    import diffusers
+
+    return diffusers.UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=1,
+        cross_attention_dim=cross_attention_dim,
+        attention_head_dim=4,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        **more,
+    )
+
+
+def _controlnet(cross_attention_dim: int, **more: Any) -> Any:
+    import diffusers
+    import torch
+
+    made = diffusers.ControlNetModel(
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=1,
+        cross_attention_dim=cross_attention_dim,
+        attention_head_dim=4,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        conditioning_embedding_out_channels=(8, 16),
+        **more,
+    )
+    for layer in (*made.controlnet_down_blocks, made.controlnet_mid_block):
+        torch.nn.init.normal_(layer.weight, std=0.3)  # they start at zero, and then a control changes nothing
+    return made.eval()
+
+
+MAKERS: Mapping[str, Callable[[Path], None]] = {
+    "StableDiffusionPipeline": stable_diffusion,
+    "StableDiffusionXLPipeline": stable_diffusion_xl,
+    "StableDiffusion3Pipeline": stable_diffusion_3,
+    "FluxPipeline": flux,
+    "StableDiffusionControlNet": controlnet,
+    "StableDiffusionXLControlNet": controlnet_xl,
+}
