@@ -22,7 +22,7 @@ LAYERS: dict[str, int] = {
 """Every file or folder of the spine. A file may import its own layer and those below."""
 
 SIDE: dict[str, set[str]] = {
-    **dict.fromkeys(["conditions", "samplers", "labelers", "scorers", "writers"], {"models", "realdata", "testing"}),
+    **{p: {"models", "realdata", "testing"} for p in ("conditions", "samplers", "labelers", "scorers", "writers")},
     "models": {"environment"},
     "testing": {"models"},
     "realdata": {"models"},
