@@ -261,6 +261,8 @@ class _Loop:
                 log.write(self._log_line(outcome))
                 if isinstance(outcome, ShardReport):
                     self.n_rendered += 1
+                    for note in outcome.notes:
+                        self.observer.note(note)
                     self._compare_environment(outcome.environment)
                     self.observer.shard_done(outcome)
                     (self.store.failures / f"shard-{outcome.shard:05d}.json").unlink(missing_ok=True)

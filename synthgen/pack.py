@@ -53,6 +53,7 @@ def pack(plan: Plan, rendered: Rendered, store: Store, environment: str) -> Comm
         ],
         environment=environment,
         files=files,
+        batch_size=rendered.batch_size,
     )
 
 

@@ -74,7 +74,11 @@ class DatasetRecipe(BaseModel):
     )
     tries: int = Field(default=4, ge=1, le=1000, description="How often a slot is drawn before it is given up.")
     shard_size: int = Field(default=100, ge=1, description="Slots in a shard, the unit of work and of resume.")
-    batch_size: int = Field(default=32, ge=1, description="Samples drawn together; decides bytes, so it is fixed.")
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        default=32,
+        description="Samples drawn together; decides bytes, so it is fixed. `auto` finds the fastest that fits by "
+        "trial, once for each output folder.",
+    )
     splits: dict[str, float] = Field(
         default={"train": 1.0}, min_length=1, description="Share of each split; the shares add up to 1."
     )
@@ -189,7 +193,7 @@ def describe(error: pydantic.ValidationError, model: type[BaseModel], prefix: Lo
     """pydantic's findings in our words, each with its place."""
     found: list[tuple[Location, str]] = []
     for item in error.errors(include_url=False):
-        place = tuple(step for step in item["loc"] if not (isinstance(step, str) and "[" in step))
+        place = tuple(step for step in item["loc"] if not (isinstance(step, str) and _BRANCH.match(step)))
         message, got = str(item["msg"]), item.get("input")
         if item["type"] == "extra_forbidden":
             message = unknown(str(place[-1]), _keys_at(model, place[:-1]), "key")
@@ -202,6 +206,23 @@ def describe(error: pydantic.ValidationError, model: type[BaseModel], prefix: Lo
             if item["type"] != "value_error" and not isinstance(got, dict | list):
                 message += f" (got {got!r})"
         found.append(((*prefix, *place), message))
+    return _merged(found)
+
+
+_BRANCH = re.compile(r".*\[|(constrained-)?(int|float|str|bool|list|dict)$")
+"""How pydantic names the branches of `float | list[float]` within a path."""
+
+
+def _merged(problems: list[tuple[Location, str]]) -> list[tuple[Location, str]]:
+    """One problem a place where a value may be of several types: the branch that looked deeper, or all in one line."""
+    by_place: dict[Location, list[str]] = {}
+    for place, message in problems:
+        if not any(other[: len(place)] == place and len(other) > len(place) for other, _ in problems):
+            by_place.setdefault(place, []).append(message)
+    found = []
+    for place, messages in by_place.items():
+        bare = [message.rpartition(" (got ")[0] or message for message in messages[:-1]]
+        found.append((place, " or ".join([*bare, messages[-1].removeprefix("must ") if bare else messages[-1]])))
     return found
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ class Rendered:
     """A shard in memory: samples in stored form by slot order, all tries, seconds by stage."""
 
     number: int
+    batch_size: int
     samples: list[Encoded]
     tries: list[Try]
     short: list[Slot]
@@ -46,12 +47,15 @@ class Rendered:
         return {rule: counts[rule] for rule in sorted(counts)}
 
 
-def render_shard(plan: Plan, number: int, pool: ThreadPoolExecutor) -> Rendered:
-    """Renders one shard: a pure function of the plan and the shard's number (`pool` only encodes).
+def render_shard(
+    plan: Plan, number: int, pool: ThreadPoolExecutor, batch_size: int, ahead: ThreadPoolExecutor | None = None
+) -> Rendered:
+    """Renders one shard: a pure function of the plan, the shard's number and the batch size.
 
-    Batches are formed inside the shard in slot order, at the recipe's batch size. What one try
-    rejects is pooled and drawn again with the next seed, until nothing is left or `tries` is
-    spent; the slots that are left then are `short`.
+    Batches are formed inside the shard in slot order. What one try rejects is pooled and drawn
+    again with the next seed, until nothing is left or `tries` is spent; the slots that are left
+    then are `short`. `pool` encodes; `ahead`, of one thread, draws the next batch while this one
+    is decoded, labelled and scored, which pays where the sampler has a device of its own.
 
     Raises:
         DataError: a part returned something else than it declares.
@@ -62,9 +66,9 @@ def render_shard(plan: Plan, number: int, pool: ThreadPoolExecutor) -> Rendered:
     waiting = plan.slots(number)
     for attempt in range(plan.recipe.tries):
         rejected: list[Slot] = []
-        for batch in batches(waiting, plan.recipe.batch_size):
-            columns = draw(plan, batch, attempt, seconds)
-            for i, slot in enumerate(batch):
+        for batch, drawn in draw_all(plan, waiting, attempt, batch_size, seconds, ahead):
+            columns = annotate(plan, batch, attempt, drawn, seconds)
+            for i, slot in enumerate(batch.slots):
                 verdict = judge(plan, slot, attempt, columns, i)
                 log.append(verdict)
                 if verdict.rejected_by is None:
@@ -77,12 +81,7 @@ def render_shard(plan: Plan, number: int, pool: ThreadPoolExecutor) -> Rendered:
     started = time.perf_counter()
     samples = [done[index].result() for index in sorted(done)]
     seconds["encode (waiting)"] += time.perf_counter() - started
-    return Rendered(number, samples, sorted(log, key=lambda t: (t.slot.index, t.attempt)), waiting, seconds)
-
-
-def batches(slots: Sequence[Slot], size: int) -> Iterator[Sequence[Slot]]:
-    for start in range(0, len(slots), size):
-        yield slots[start : start + size]
+    return Rendered(number, batch_size, samples, sorted(log, key=lambda t: (t.slot.index, t.attempt)), waiting, seconds)
 
 
 def padded_size(n: int, batch_size: int) -> int:
@@ -97,29 +96,75 @@ def padded_size(n: int, batch_size: int) -> int:
     return size
 
 
-def draw(plan: Plan, batch: Sequence[Slot], attempt: int, seconds: dict[str, float]) -> Columns:
-    """All columns of one batch at one try; padding is added before the parts and removed after them."""
-    n = len(batch)
-    slots = [*batch, *[batch[-1]] * (padded_size(n, plan.recipe.batch_size) - n)]
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Slots that are drawn together; `padded` repeats the last one up to the size that networks see."""
 
-    def seed_list(stream: str) -> list[int]:
-        return [seeds.seed_of(plan.recipe.seed, stream, slot.index, attempt) for slot in slots]
+    slots: Sequence[Slot]
+    padded: Sequence[Slot]
 
+    def seeds(self, plan: Plan, stream: str, attempt: int) -> list[int]:
+        return [seeds.seed_of(plan.recipe.seed, stream, slot.index, attempt) for slot in self.padded]
+
+
+def batches(slots: Sequence[Slot], size: int) -> Iterator[Batch]:
+    for start in range(0, len(slots), size):
+        some = slots[start : start + size]
+        yield Batch(some, [*some, *[some[-1]] * (padded_size(len(some), size) - len(some))])
+
+
+def draw_all(
+    plan: Plan,
+    slots: Sequence[Slot],
+    attempt: int,
+    batch_size: int,
+    seconds: dict[str, float],
+    ahead: ThreadPoolExecutor | None,
+) -> Iterator[tuple[Batch, Columns]]:
+    """Every batch with what the sampler drew for it, in order; at most one batch is drawn ahead."""
+    if ahead is None:
+        for batch in batches(slots, batch_size):
+            yield batch, draw(plan, batch, attempt, seconds)
+        return
+    flying: deque[tuple[Batch, Future[Columns]]] = deque()
+    try:
+        for batch in batches(slots, batch_size):
+            flying.append((batch, ahead.submit(draw, plan, batch, attempt, seconds)))
+            if len(flying) > 1:
+                done, drawn = flying.popleft()
+                yield done, drawn.result()
+        while flying:
+            done, drawn = flying.popleft()
+            yield done, drawn.result()
+    finally:
+        wait([drawn for _, drawn in flying])  # a shard that failed leaves nobody drawing behind it
+
+
+def draw(plan: Plan, batch: Batch, attempt: int, seconds: dict[str, float]) -> Columns:
+    """What the sampler draws for one batch at one try, padding included."""
+    started = time.perf_counter()
+    drawn = plan.parts.sampler.sample(batch.padded, batch.seeds(plan, "sampler", attempt))
+    seconds["sample"] += time.perf_counter() - started
+    return drawn
+
+
+def annotate(plan: Plan, batch: Batch, attempt: int, drawn: Columns, seconds: dict[str, float]) -> Columns:
+    """All columns of one batch: condition, what was drawn, labels and scores; the padding is removed last."""
+    n = len(batch.padded)
     columns: dict[str, Sequence[Any]] = {
-        f"condition.{name}": [slot.condition[name] for slot in slots] for name in plan.parts.condition.fields
+        f"condition.{name}": [slot.condition[name] for slot in batch.padded] for name in plan.parts.condition.fields
     }
     started = time.perf_counter()
-    drawn = plan.parts.sampler.sample(slots, seed_list("sampler"))
-    check_columns(drawn, plan.parts.sampler.fields, len(slots), f"sampler {plan.recipe.sampler.use}")
+    check_columns(drawn, plan.parts.sampler.fields, n, f"sampler {plan.recipe.sampler.use}")  # decodes what is waiting
     columns |= drawn
-    seconds["sample"] += time.perf_counter() - started
+    seconds["decode"] += time.perf_counter() - started
     for stream, annotator in plan.parts.annotators:
         started = time.perf_counter()
-        added = annotator.annotate(columns, seed_list(stream))
-        check_columns(added, annotator.fields, len(slots), stream)
+        added = annotator.annotate(columns, batch.seeds(plan, stream, attempt))
+        check_columns(added, annotator.fields, n, stream)
         columns |= added
         seconds[stream] += time.perf_counter() - started
-    return {name: values[:n] for name, values in columns.items()}
+    return {name: values[: len(batch.slots)] for name, values in columns.items()}
 
 
 def judge(plan: Plan, slot: Slot, attempt: int, columns: Columns, i: int) -> Try:

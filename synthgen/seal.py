@@ -41,6 +41,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
     short: list[Any] = []
     missing: list[int] = []
     environments: set[str] = set()
+    batch_sizes: set[int] = set()
     for shard in range(plan.n_shards):
         record = store.read_commit(shard)
         if record is None or record.n_slots != len(plan.shard_range(shard)) or not _whole(store, record):
@@ -50,6 +51,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         classes.update(record.classes)
         rejected.update(record.rejected)
         environments.add(record.environment)
+        batch_sizes.add(record.batch_size)
         short += record.short[: MAX_NAMED - len(short)]
         for file in record.files:
             if file.split:
@@ -79,6 +81,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
             for s in plan.parts.sources()
         ],
         "environments": sorted(environments),
+        "batch_sizes": sorted(batch_sizes),
         "identity": plan.identity,
     }
 

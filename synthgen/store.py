@@ -51,6 +51,7 @@ class Commit:
     short: Sequence[Mapping[str, Any]]
     environment: str
     files: Sequence[ShardFile]
+    batch_size: int = 0  # 0 in records from before it was kept: the recipe's
     format: int = FORMAT
 
     def is_final(self, n_slots: int, tries: int) -> bool:

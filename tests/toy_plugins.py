@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict
 
 from synthgen import seeds as streams
@@ -27,16 +28,20 @@ class Smooth:
         model_config = ConfigDict(extra="forbid", frozen=True)
         size: int = 8
         seconds: float = 0.0
+        seconds_each: float = 0.0
         fail_shard_at: int | None = None
         die_once: str | None = None
         die_at: int | None = None
         fail_setup: bool = False
         log: str | None = None
+        memory: int | None = None  # samples that fit at once; after `memory_later` calls half as many
+        memory_later: int = 10**9
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.fields = {"image": Image(config.size, config.size, 3)}
         self.n_classes = 1
+        self.n_calls = 0
 
     def identity(self) -> dict[str, Any]:
         return {"size": self.config.size}
@@ -62,8 +67,11 @@ class Smooth:
             os.kill(os.getpid(), 9)
         if config.die_at in [slot.index for slot in slots]:
             os.kill(os.getpid(), 9)
-        if config.seconds:
-            time.sleep(config.seconds)
+        self.n_calls += 1
+        if config.memory is not None and len(slots) > config.memory >> (self.n_calls > config.memory_later):
+            raise torch.OutOfMemoryError(f"no room for {len(slots)}")
+        if config.seconds or config.seconds_each:
+            time.sleep(config.seconds + config.seconds_each * len(slots))
         noise = streams.normals(seeds, (config.size, config.size, 3))
         level = np.array([slot.condition.get("label", 0) for slot in slots]) / self.n_classes
         pixels = 255 * np.clip(0.5 * level[:, None, None, None] + 0.25 + 0.1 * noise, 0, 1)

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen import environment
+from synthgen import batching, environment
 from synthgen.errors import DataError, StoreError
 from synthgen.pack import pack
 from synthgen.plan import Plan, build
 from synthgen.plugins import Plugins
 from synthgen.recipe import DatasetRecipe
-from synthgen.render import N_ENCODERS, render_shard
+from synthgen.render import N_ENCODERS, Rendered, render_shard
 from synthgen.store import Commit, Store
 
 
@@ -48,6 +48,7 @@ class ShardReport:
     seconds: Mapping[str, float]
     worker: str
     environment: str
+    notes: tuple[str, ...] = ()
 
 
 class Worker:
@@ -70,8 +71,12 @@ class Worker:
         self.environment = self._note_environment()
         self._pool = ThreadPoolExecutor(N_ENCODERS, thread_name_prefix="encode")
         self._pool.submit(import_codecs)
+        self._ahead = (
+            ThreadPoolExecutor(1, "draw") if self.device.startswith("cuda") else None
+        )  # a CPU has no time left
         started = time.perf_counter()
         plan.parts.setup(self.device)
+        self.batch_size, self._notes = batching.settle(plan, self.store)
         self.setup_s = time.perf_counter() - started
 
     def render(self, shard: int) -> ShardReport:
@@ -86,7 +91,7 @@ class Worker:
         if before and before.is_final(len(self.plan.shard_range(shard)), self.plan.recipe.tries):
             if not self.store.publish(before):
                 return self._report(before, {})
-        rendered = render_shard(self.plan, shard, self._pool)
+        rendered = self._rendered(shard)
         packing = time.perf_counter()
         record = pack(self.plan, rendered, self.store, self.environment)
         if self.store.commit(record, before):
@@ -99,6 +104,18 @@ class Worker:
         done = time.perf_counter()
         return self._report(record, {**rendered.seconds, "write": done - packing, "total": done - started})
 
+    def _rendered(self, shard: int) -> Rendered:
+        """The shard; with `batch_size: auto`, at half the batch size as often as it does not fit into memory."""
+        while True:
+            self.batch_size = batching.pinned(self.store) or self.batch_size
+            try:
+                return render_shard(self.plan, shard, self._pool, self.batch_size, self._ahead)
+            except Exception as error:
+                if not batching.out_of_memory(error):
+                    raise
+                used, self.batch_size = self.batch_size, batching.halved(self.plan, self.store, self.batch_size, error)
+                self._notes.append(f"a batch of {used} did not fit into memory; going on with {self.batch_size}")
+
     def _winner(self, shard: int) -> Commit:
         """The record of the worker that was first; if its files are gone, it is moved aside for another attempt."""
         record = self.store.read_commit(shard)
@@ -108,6 +125,7 @@ class Worker:
         return record
 
     def _report(self, record: Commit, seconds: Mapping[str, float]) -> ShardReport:
+        notes, self._notes = tuple(self._notes), []
         return ShardReport(
             shard=record.shard,
             accepted=record.accepted,
@@ -119,6 +137,7 @@ class Worker:
             seconds=seconds,
             worker=self.name,
             environment=record.environment,
+            notes=notes,
         )
 
     def _note_environment(self) -> str:
@@ -131,7 +150,8 @@ class Worker:
         return name
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in filter(None, (self._pool, self._ahead)):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def import_codecs() -> None:

@@ -159,6 +159,8 @@ def load_pipeline(reference: Reference, task: str, dtype: Any, **components: Any
         pipeline = auto.from_pretrained(reference.place, **options)
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
         raise not_loaded(reference, f"for {task}", error) from error
+    if getattr(pipeline, "safety_checker", None) is not None:
+        pipeline.register_modules(safety_checker=None)  # it paints pictures black; rules decide what is kept
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

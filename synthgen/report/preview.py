@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synthgen.batching import PREVIEWED
 from synthgen.errors import UsageError
 from synthgen.fields import Field, Image, Label, Number
 from synthgen.ledger import Ledger
 from synthgen.plan import Plan
 from synthgen.protocols import Slot
-from synthgen.render import Try, batches, draw, judge, padded_size
+from synthgen.render import Try, annotate, batches, draw, judge
 from synthgen.report.overlay import shows, with_objects
 from synthgen.report.sheet import Tile
 from synthgen.view import View
@@ -78,10 +79,11 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
     tiles: list[tuple[str, Tile]] = []
     rejected: Counter[str] = Counter()
     n_drawn = 0
-    for batch in batches(slots, plan.recipe.batch_size):
-        columns = draw(plan, batch, 0, seconds)
-        n_drawn += padded_size(len(batch), plan.recipe.batch_size)
-        for i, slot in enumerate(batch):
+    batch_size = plan.recipe.batch_size
+    for batch in batches(slots, PREVIEWED if batch_size == "auto" else batch_size):
+        columns = annotate(plan, batch, 0, draw(plan, batch, 0, seconds), seconds)
+        n_drawn += len(batch.padded)
+        for i, slot in enumerate(batch.slots):
             verdict = judge(plan, slot, 0, columns, i)
             if verdict.rejected_by:
                 rejected[verdict.rejected_by] += 1

@@ -7,12 +7,14 @@ layers are few and narrow, and nothing was learnt. `synthgen run RECIPE --smoke`
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 from synthgen.errors import ModelError
+from synthgen.models import folders
 from synthgen.plugins import unknown
 
 FOLDER = Path("runs/.smoke")
@@ -28,6 +30,16 @@ KINDS: Mapping[str, str] = {
     **dict.fromkeys(("sam2", "sam3"), "synthgen.testing.vision"),
 }
 """What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`."""
+
+HUB_KINDS: Mapping[str, str] = {
+    r"stable-diffusion-xl|sdxl": "StableDiffusionXLPipeline",
+    r"stable-diffusion-3": "StableDiffusion3Pipeline",
+    r"flux\.1": "FluxPipeline",
+    r"qwen-image": "QwenImagePipeline",
+    r"z-image": "ZImagePipeline",
+    r"": "StableDiffusionPipeline",
+}
+"""What a model of a hub is most likely to be, by a pattern that its name holds; nothing is asked of the hub."""
 
 CARD = "---\nlicense: cc0-1.0\n---\n# {kind} with random weights\n\nIt has learnt nothing: for trying out recipes.\n"
 
@@ -61,3 +73,17 @@ def make(kind: str, root: str | Path = FOLDER) -> str:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return str(target)
+
+
+def pipeline_kind(model: str) -> str:
+    """The kind of small pipeline that stands in for `model`: its own class if it is a folder, else by its name.
+
+    Raises:
+        ModelError: it is a folder with a pipeline that none of the small ones is like.
+    """
+    if not Path(model).is_dir():
+        return next(kind for pattern, kind in HUB_KINDS.items() if re.search(pattern, model.lower()))
+    kind = str(folders.read_index(Path(model)).get("_class_name"))
+    if kind not in KINDS:
+        raise ModelError(f"{model}: there is no small model like a {kind}; there are: {', '.join(KINDS)}")
+    return kind

@@ -31,9 +31,16 @@ def by_key(rendered: Rendered) -> dict[str, str]:
     return {sample.key: render.content_sha256(sample) for sample in rendered.samples}
 
 
+def rendered_shard(
+    plan: Plan, number: int, pool: ThreadPoolExecutor, ahead: ThreadPoolExecutor | None = None
+) -> Rendered:
+    assert isinstance(plan.recipe.batch_size, int)
+    return render.render_shard(plan, number, pool, plan.recipe.batch_size, ahead)
+
+
 def test_every_slot_is_filled_by_its_first_kept_try(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     plan = ready(tmp_path)
-    rendered = render.render_shard(plan, 0, pool)
+    rendered = rendered_shard(plan, 0, pool)
     assert [sample.key for sample in rendered.samples] == [slot.key for slot in plan.slots(0)]
     assert not rendered.short
     tries = [(t.slot.index, t.attempt) for t in rendered.tries]
@@ -50,7 +57,7 @@ def test_every_slot_is_filled_by_its_first_kept_try(tmp_path: Path, pool: Thread
 
 def test_seeds_are_those_of_slot_and_try(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     plan = ready(tmp_path, sampler={"use": "smooth", "size": 4, "log": str(tmp_path / "log")})
-    rendered = render.render_shard(plan, 1, pool)
+    rendered = rendered_shard(plan, 1, pool)
     assert all(t.seed == seeds.seed_of(7, "sampler", t.slot.index, t.attempt) for t in rendered.tries)
     drawn = {tuple(line.split()) for line in (tmp_path / "log").read_text().splitlines()}
     assert drawn == {(str(t.slot.index), f"{t.seed:x}") for t in rendered.tries}
@@ -59,9 +66,9 @@ def test_seeds_are_those_of_slot_and_try(tmp_path: Path, pool: ThreadPoolExecuto
 def test_content_does_not_depend_on_shard_or_batch_size_or_order(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     """True of this sampler to the last bit. Of networks it is only at equal batch size, so that is in the digest."""
     plan = ready(tmp_path)
-    base = by_key(render.render_shard(plan, 1, pool)) | by_key(render.render_shard(plan, 0, pool))
+    base = by_key(rendered_shard(plan, 1, pool)) | by_key(rendered_shard(plan, 0, pool))
     for changes in ({"shard_size": 20}, {"batch_size": 7, "shard_size": 20}, {"batch_size": 64, "shard_size": 20}):
-        assert by_key(render.render_shard(ready(tmp_path, **changes), 0, pool)) == base
+        assert by_key(rendered_shard(ready(tmp_path, **changes), 0, pool)) == base
 
 
 def test_batches_are_padded_to_few_sizes() -> None:
@@ -71,7 +78,7 @@ def test_batches_are_padded_to_few_sizes() -> None:
 
 
 def test_slots_without_a_kept_try_are_short(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
-    rendered = render.render_shard(ready(tmp_path, tries=1), 0, pool)
+    rendered = rendered_shard(ready(tmp_path, tries=1), 0, pool)
     assert rendered.short
     assert {slot.key for slot in rendered.short} | {sample.key for sample in rendered.samples} == {
         f"s{i:09d}" for i in range(10)
@@ -80,7 +87,7 @@ def test_slots_without_a_kept_try_are_short(tmp_path: Path, pool: ThreadPoolExec
 
 
 def test_nothing_kept_at_all(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
-    rendered = render.render_shard(ready(tmp_path, keep=["brightness >= 9"], tries=2), 0, pool)
+    rendered = rendered_shard(ready(tmp_path, keep=["brightness >= 9"], tries=2), 0, pool)
     assert not rendered.samples
     assert len(rendered.short) == 10
     assert len(rendered.tries) == 20
@@ -90,4 +97,23 @@ def test_a_part_that_breaks_its_promise_is_named(tmp_path: Path, pool: ThreadPoo
     plan = ready(tmp_path)
     plan.parts.sampler.sample = lambda slots, seeds: {"image": []}  # type: ignore[method-assign]
     with pytest.raises(DataError, match=r"sampler smooth: field `image`: 0 values for 4 samples"):
-        render.render_shard(plan, 0, pool)
+        rendered_shard(plan, 0, pool)
+
+
+def test_drawing_ahead_changes_nothing(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    plan = ready(tmp_path)
+    one, other = (rendered_shard(plan, 1, pool, ahead) for ahead in (None, ThreadPoolExecutor(1)))
+    assert by_key(one) == by_key(other)
+    assert one.tries == other.tries
+
+
+def test_a_failure_waits_for_what_is_drawn_ahead(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    """The shard is tried again by the same sampler, which must not be drawing for the failed attempt still."""
+    log = tmp_path / "log"
+    plan = ready(tmp_path, sampler={"use": "smooth", "size": 4, "seconds": 0.2, "log": str(log), "fail_shard_at": 1})
+    with ThreadPoolExecutor(1) as ahead:
+        with pytest.raises(ValueError, match="a broken slot"):
+            rendered_shard(plan, 0, pool, ahead)
+        n_drawn = len(log.read_text().splitlines())
+        ahead.submit(lambda: None).result()
+        assert len(log.read_text().splitlines()) == n_drawn

@@ -15,9 +15,9 @@ import tiny
 from synthgen import seeds
 from synthgen.errors import DataError, ModelError
 from synthgen.fields import Text
+from synthgen.models import families
 from synthgen.models.sampling import torch_generator
 from synthgen.protocols import Slot
-from synthgen.samplers import text_to_image
 from synthgen.samplers.text_to_image import TextToImage
 
 SCHEMA = {"prompt": Text()}
@@ -48,7 +48,7 @@ def test_prompt_negative_prompt_and_guidance_change_the_picture() -> None:
 
 def test_every_prompt_is_encoded_once() -> None:
     part, n_encoded = sampler(), []
-    part._pipeline.text_encoder.register_forward_hook(lambda *call: n_encoded.append(len(call[2][0])))
+    part.prompted._drawing.pipeline.text_encoder.register_forward_hook(lambda *call: n_encoded.append(len(call[2][0])))
     for _ in range(3):
         draw(part, ["a cat", "a dog", "a cat", "a cat"])
     assert n_encoded == [1, 1, 1, 1], "a prompt and its negative prompt, for two prompts"
@@ -56,14 +56,14 @@ def test_every_prompt_is_encoded_once() -> None:
 
 def test_pipelines_that_take_no_embeddings_get_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = draw(sampler(negative_prompt="zebra"), ["a cat", "a dog"])
-    monkeypatch.setattr(text_to_image, "EMBEDDINGS", {})
+    monkeypatch.setattr(families, "FAMILIES", {})
     passed = draw(sampler(negative_prompt="zebra"), ["a cat", "a dog"])
     assert np.abs(kept.astype(int) - passed.astype(int)).max() <= 2
 
 
 def test_size_and_scheduler() -> None:
     part = sampler(size=[8, 24], scheduler="UniPCMultistepScheduler")
-    assert type(part._pipeline.scheduler).__name__ == "UniPCMultistepScheduler"
+    assert type(part.prompted._drawing.pipeline.scheduler).__name__ == "UniPCMultistepScheduler"
     assert draw(part, ["a cat"]).shape == (1, 8, 24, 3)
     with pytest.raises(ModelError, match=r"does not fit this model; these do: .*UniPCMultistepScheduler"):
         sampler(scheduler="NoSuchScheduler")

@@ -1,0 +1,194 @@
+"""What samplers that follow a prompt share: their settings, what a prompt is made of, and how they are loaded."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen import seeds as streams
+from synthgen import testing
+from synthgen.errors import ModelError
+from synthgen.fields import Label, Schema, Text
+from synthgen.models import adapters, folders, hub
+from synthgen.plugins import unknown
+from synthgen.protocols import Slot, Source
+
+Side = Annotated[int, Field(ge=8, le=8192)]
+Scale = Annotated[float, Field(ge=0, le=50)]
+
+
+class Lora(BaseModel):
+    """One LoRA adapter and how much of it is added."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str = Field(description="The folder that `synthgen train` made, or a .safetensors file.")
+    weight: float = Field(default=1.0, description="1 adds what was learnt, 0.5 half of it.")
+
+
+class PromptedSettings(hub.ModelSettings):
+    """Settings of samplers that follow a prompt."""
+
+    model: str = Field(description="A folder with a pipeline of diffusers, or owner/name@commit of the hub.")
+    size: tuple[Side, Side] | None = Field(
+        default=None, description="Height and width of the images; by default what the pipeline was trained for."
+    )
+    prompt: str | None = Field(
+        default=None,
+        description='The prompt, condition fields in braces: "a photo of a {label}"; by default the condition\'s own.',
+    )
+    steps: int = Field(default=30, gt=0, le=1000, description="Denoising steps.")
+    guidance: Scale | Annotated[list[Scale], Field(min_length=1)] = Field(
+        default=5.0,
+        description="How closely to follow the prompt, as the model's own pipeline counts it; a list is drawn from, "
+        "sample by sample ([1, 1.5, 2] keeps variety).",
+    )
+    negative_prompt: str = Field(default="", description="What the images must not show.")
+    scheduler: str | None = Field(
+        default=None,
+        pattern=r"^\w+Scheduler$",
+        description="A scheduler of diffusers by its class name, such as UniPCMultistepScheduler; by default the "
+        "pipeline's own.",
+    )
+    lora: list[Lora] = Field(default=[], description="Adapters that were trained on this base.")
+    embeddings: list[str] = Field(default=[], description="Words that textual inversion has learnt: folders or files.")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        default="float32", description="Number format of the networks; bfloat16 and float16 are for GPUs."
+    )
+    gpu_memory_gb: float = Field(
+        default=0,
+        ge=0,
+        description="GPU memory that this needs; less is refused before anything is drawn. 0 asks none.",
+    )
+    offload: Literal["none", "model", "sequential"] = Field(
+        default="none",
+        description="Keeps weights in main memory until they are needed: whole networks, or layer by layer (slow).",
+    )
+    vae_slicing: bool = Field(default=False, description="Decodes a batch picture by picture, which needs less memory.")
+    vae_tiling: bool = Field(default=False, description="Decodes large pictures in tiles, which needs less memory.")
+    compile: bool = Field(
+        default=False, description="Compiles the repeated blocks of the network; pays off after some hundred images."
+    )
+
+
+class Prompted:
+    """A pipeline of diffusers for one task, and the prompts and scales that its samples are drawn with.
+
+    `task` is how diffusers' auto pipelines call it: Text2Image, Image2Image or Inpainting.
+    """
+
+    def __init__(self, config: PromptedSettings, task: str) -> None:
+        self.config, self.task = config, task
+        self.reference = hub.pipeline_reference(config)
+        self.size = config.size or _trained_size(self.reference)
+        guidance = config.guidance if isinstance(config.guidance, list) else [config.guidance]
+        self.scales = tuple(sorted(set(guidance)))
+        named = [(lora.path, lora.weight) for lora in config.lora] + [(path, 1.0) for path in config.embeddings]
+        self.adapters = [(adapters.read(path), weight) for path, weight in named]
+        self._names: dict[str, tuple[str, ...] | None] = {}
+        self._drawing: Any = None
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides pixels; how memory is saved does not."""
+        left_out = {"model", "licence", "lora", "embeddings", "guidance", "gpu_memory_gb", "offload", "vae_slicing"}
+        found = self.config.model_dump(mode="json", exclude=left_out) | {"guidance": list(self.scales)}
+        found["adapters"] = [[adapter.sha256, weight] for adapter, weight in self.adapters]
+        return found | {"model": self.reference.source.sha256}
+
+    @property
+    def sources(self) -> list[Source]:
+        return [self.reference.source, *(adapter.source for adapter, _ in self.adapters)]
+
+    def bind(self, condition: Schema) -> list[str]:
+        """Accepts what the prompt is made of; returns the problems found."""
+        if self.config.prompt is None:
+            if isinstance(condition.get("prompt"), Text):
+                return []
+            return ["needs a condition with prompts, such as `use: prompts`, or a `prompt` of its own"]
+        try:
+            parts = string.Formatter().parse(self.config.prompt)
+            gaps = [name for _, name, _, _ in parts if name is not None]
+        except ValueError as error:
+            return [f"`prompt` cannot be read: {error}; write {{{{ for a brace"]
+        known = [n for n, field in condition.items() if isinstance(field, Text | Label)]
+        self._names = {name: getattr(condition.get(name), "classes", None) for name in gaps}
+        return [
+            f"`prompt`: {unknown(name, known, 'text or class of the condition')}" for name in gaps if name not in known
+        ]
+
+    def setup(self, device: str, **components: Any) -> None:
+        """Loads the weights; `components` are added to the model's own.
+
+        Raises:
+            ModelError: they cannot be loaded, do not fit this machine or each other, or cannot draw this size.
+        """
+        import torch
+
+        from synthgen.models import drawing
+
+        config = self.config
+        drawing.check_memory(config.model, config.gpu_memory_gb, device)
+        pipeline = hub.load_pipeline(self.reference, self.task, getattr(torch, config.dtype), **components)
+        if config.scheduler:
+            pipeline.scheduler = drawing.scheduler(config.scheduler, pipeline.scheduler)
+        drawing.check_size(config.model, pipeline, self.size)
+        adapters.apply(pipeline, self.adapters)
+        memory = drawing.Memory(config.offload, config.vae_slicing, config.vae_tiling)
+        self._drawing = drawing.Drawing(
+            drawing.placed(pipeline, device, memory, config.compile),
+            self.size,
+            max(self.scales),
+            config.negative_prompt,
+        )
+
+    def draw(self, slots: Sequence[Slot], seeds: Sequence[int], **given: Sequence[Any]) -> Sequence[Any]:
+        """Pictures uint8 (height, width, 3); `given` are further arguments of the call, one value a sample."""
+        from synthgen.models.drawing import Asked
+
+        asked = []
+        for i, (slot, seed) in enumerate(zip(slots, seeds, strict=True)):
+            point = streams.unit_interval(streams.seed_of(seed, "guidance", 0))
+            scale = self.scales[int(point * len(self.scales))]
+            more = {name: values[i] for name, values in given.items()}
+            asked.append(Asked(self.prompt_of(slot.condition), scale, seed, more))
+        pictures: Sequence[Any] = self._drawing.draw(asked, self.config.steps)
+        return pictures
+
+    def prompt_of(self, condition: Mapping[str, Any]) -> str:
+        """The prompt of one slot."""
+        if self.config.prompt is None:
+            return str(condition["prompt"])
+        said = {name: names[condition[name]] if names else condition[name] for name, names in self._names.items()}
+        return self.config.prompt.format(**said)
+
+    @property
+    def n_encoded(self) -> int:
+        """How many prompts went through the text encoders so far."""
+        return int(self._drawing.encoder.n_encoded)
+
+
+def smoke(settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """The settings of a prompted sampler with a small pipeline of the same kind, small pictures and few steps."""
+    model = testing.make(testing.pipeline_kind(str(settings["model"])))
+    left_out = ("size", "lora", "embeddings", "gpu_memory_gb", "dtype", "offload", "compile", "scheduler")
+    kept = {name: value for name, value in settings.items() if name not in left_out}
+    return {**kept, "model": model, "size": [32, 32], "steps": 2, **more}
+
+
+def _trained_size(reference: hub.Reference) -> tuple[int, int]:
+    """Height and width that a pipeline on disk was trained for.
+
+    Raises:
+        ModelError: it is not on disk, or does not say it.
+    """
+    folder = Path(reference.place)
+    for network in ("unet", "transformer"):
+        if reference.revision is None and (folder / network / "config.json").is_file():
+            side = folders.component_config(folder, network).get("sample_size")
+            levels = len(folders.component_config(folder, "vae").get("block_out_channels", [])) - 1
+            if isinstance(side, int) and levels >= 0:
+                return side * 2**levels, side * 2**levels
+    raise ModelError(f"{reference.name}: how large the images are to be must be said: `size: [height, width]`")
