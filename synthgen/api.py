@@ -15,6 +15,7 @@ from synthgen.executors.worker import Job
 from synthgen.plan import Plan, build
 from synthgen.plugins import Plugins
 from synthgen.recipe import DatasetRecipe, ModelRecipe
+from synthgen.smoke import smoked
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Prepared:
     plan: Plan
     plugins: Plugins
     default_out: Path
+    notes: tuple[str, ...] = ()
 
 
 class Silent:
@@ -34,9 +36,16 @@ class Silent:
 
 
 def prepare(
-    path: str | Path, samples: int | None = None, overrides: Iterable[str] = (), plugin_files: Sequence[str] = ()
+    path: str | Path,
+    samples: int | None = None,
+    overrides: Iterable[str] = (),
+    plugin_files: Sequence[str] = (),
+    smoke: bool = False,
 ) -> Prepared:
     """Reads a dataset recipe and plans it. Loads no weights, draws nothing, writes nothing.
+
+    With `smoke`, the recipe is checked as it is, and planned with small models in the place of real
+    ones; those are made under `runs/.smoke`.
 
     Raises:
         RecipeError: every problem of the recipe at once.
@@ -48,7 +57,12 @@ def prepare(
     if not isinstance(found, DatasetRecipe):
         raise UsageError(f"{path}: is a recipe for a model; use `synthgen train {path}`")
     plan = build(found, plugins, text)
-    return Prepared(plan, plugins, Path("runs") / f"{found.name}-{plan.digest[:8]}")
+    notes: list[str] = []
+    if smoke:
+        content, notes = smoked(found, plugins)
+        found = DatasetRecipe.model_validate(content)
+        plan = build(found, plugins)
+    return Prepared(plan, plugins, Path("runs") / f"{found.name}-{plan.digest[:8]}", tuple(notes))
 
 
 def run(
@@ -58,6 +72,7 @@ def run(
     samples: int | None = None,
     overrides: Iterable[str] = (),
     plugin_files: Sequence[str] = (),
+    smoke: bool = False,
     executor: Wanted = "auto",
     workers: int | None = None,
     address: str | None = None,
@@ -70,13 +85,14 @@ def run(
         out: output folder; by default `runs/<name>-<digest>`.
         samples: overrides the recipe's size; a finished dataset grows to it.
         overrides: `key=value` texts, as for `--set`.
+        smoke: small models with random weights and few samples, to try a recipe out.
         device: auto, cpu, cuda or cuda:N.
 
     Raises:
         SynthgenError: what went wrong, for the user. A dataset that is short is no error here:
             look at `Result.complete`.
     """
-    prepared = prepare(path, samples, overrides, plugin_files)
+    prepared = prepare(path, samples, overrides, plugin_files, smoke)
     choice = Choice(executor, workers, address)
     return run_prepared(prepared, Path(out) if out else prepared.default_out, choice, device, observer)
 
@@ -108,10 +124,13 @@ def train(
     *,
     overrides: Iterable[str] = (),
     plugin_files: Sequence[str] = (),
+    smoke: bool = False,
     device: str = "auto",
     quiet: bool = True,
 ) -> Path:
     """Trains the model of a recipe, or goes on with its training: `synthgen train`. Returns the model's folder.
+
+    With `smoke`, a trainer that starts from somebody's weights starts from small random ones, for a few steps.
 
     Raises:
         SynthgenError: what went wrong, for the user.
@@ -120,6 +139,8 @@ def train(
     found, _ = recipe.read(path, overrides, plugins)
     if not isinstance(found, ModelRecipe):
         raise UsageError(f"{path}: is a recipe for a dataset; use `synthgen run {path}`")
+    if smoke:
+        found = ModelRecipe.model_validate(smoked(found, plugins)[0])
     cls: Any = plugins.find("trainers", found.trainer.use)
     trainer = cls(cls.Config.model_validate(found.trainer.settings))
     target = Path(out) if out else Path("models") / found.name

@@ -17,7 +17,9 @@ CARD = """\
 
 Every sample was drawn by a diffusion model; nothing in it was photographed or recorded. Made with
 synthgen; `recipe.yaml` beside this file makes it again.
-{% if not m.complete %}
+{% if m.smoke %}
+> **Smoke:** the models behind it had random weights, to try the recipe out. Its samples mean nothing.
+{% endif %}{% if not m.complete %}
 > **Incomplete:** {{ m.samples }} of {{ m.planned }} samples. {{ m.short.count }} slots ran out of tries,
 > {{ m.n_missing_shards }} shards are missing. `synthgen run recipe.yaml -o .` finishes it;
 > more `tries` help short slots.
@@ -69,7 +71,9 @@ hard is rarer here than in reality.{% else %}None: every sample that was drawn i
 {% for s in m.sources %}| {{ s.kind }} | {{ s.name }} | {{ s.licence }} | `{{ s.sha256[:16] }}` |
 {% endfor %}
 The samples inherit what these licences ask for.
-{% endif %}"""
+{% for warning in m.warnings %}
+> **Note:** {{ warning }}.
+{% endfor %}{% endif %}"""
 
 
 TASKS = {"label": "image-classification", "segmentation": "image-segmentation", "boxes": "object-detection"}

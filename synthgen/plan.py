@@ -237,6 +237,7 @@ def _identity(
 
     return {
         "format": FORMAT,
+        **({"smoke": True} if recipe.smoke else {}),
         "seed": recipe.seed,
         "shard_size": recipe.shard_size,
         "batch_size": recipe.batch_size,

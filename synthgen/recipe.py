@@ -82,6 +82,9 @@ class DatasetRecipe(BaseModel):
     splits: dict[str, float] = Field(
         default={"train": 1.0}, min_length=1, description="Share of each split; the shares add up to 1."
     )
+    smoke: bool = Field(
+        default=False, description="Set by `--smoke`: models have random weights, samples mean nothing."
+    )
     condition: PartSpec = Field(description="What each sample must show.")
     sampler: PartSpec = Field(description="The diffusion model that draws the samples.")
     labelers: PartList = Field(default=[], description="Parts that add labels, in this order.")

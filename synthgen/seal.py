@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Any
 
-from synthgen import card
+from synthgen import card, licences
 from synthgen.plan import Plan
 from synthgen.store import FORMAT, Commit, Store, file_size
 
@@ -63,6 +63,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         "name": plan.recipe.name,
         "description": plan.recipe.description,
         "digest": plan.digest,
+        "smoke": plan.recipe.smoke,
         "complete": not missing and not n_short,
         "samples": accepted,
         "planned": plan.n_samples,
@@ -80,6 +81,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
             {"kind": s.kind, "name": s.name, "sha256": s.sha256, "licence": s.licence, **s.details}
             for s in plan.parts.sources()
         ],
+        "warnings": licences.warnings(plan.parts.sources()),
         "environments": sorted(environments),
         "batch_sizes": sorted(batch_sizes),
         "identity": plan.identity,

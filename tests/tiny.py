@@ -164,6 +164,53 @@ def stable_diffusion() -> str:
     return small("StableDiffusionPipeline")
 
 
+def stable_diffusion_xl() -> str:
+    return small("StableDiffusionXLPipeline")
+
+
+def stable_diffusion_3() -> str:
+    return small("StableDiffusion3Pipeline")
+
+
+def flux() -> str:
+    return small("FluxPipeline")
+
+
+def controlnet() -> str:
+    return small("StableDiffusionControlNet")
+
+
+def controlnet_xl() -> str:
+    return small("StableDiffusionXLControlNet")
+
+
+@cache
+def photos(n: int = 6) -> str:
+    """A folder of pictures in two classes, of other sizes and kinds than they are used at."""
+    root = folder() / f"photos-{n}"
+    for i in range(n):
+        place = root / ("cat", "dog")[i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        picture_of = Image.fromarray(picture(discs(4, 40 + 8 * i, i), i % 2 == 1, i))
+        (picture_of.convert("L") if i == 1 else picture_of).resize((40 + 8 * i, 36)).save(place / f"p{i}.png")
+    return str(root)
+
+
+@cache
+def prompt_table() -> str:
+    path = folder() / "prompts.csv"
+    path.write_text('prompt,animal,seen\n"a cat, sleeping",cat,indoors\na dog,dog,outdoors\na small cat,cat,""\n')
+    return str(path)
+
+
+def photo_condition(n: int) -> tuple[Schema, Columns]:
+    """Fields and values of a condition that brings real pictures with objects, and what can be said of them."""
+    schema, columns = layout_condition(n)
+    images = [picture(found, i % 2 == 1, i) for i, found in enumerate(columns["instances"])]
+    more = {"prompt": Text(), "image": ImageField(SIDE, SIDE, 3)}
+    return {**schema, **more}, {**columns, "prompt": [("a cat", "a dog")[i % 2] for i in range(n)], "image": images}
+
+
 def prompts(n: int) -> tuple[Schema, Columns]:
     """Fields and values of a condition that says what to draw in words."""
     return {"prompt": Text()}, {"prompt": [("a cat", "a dog")[i % 2] for i in range(n)]}

@@ -21,11 +21,14 @@ plugin_option = click.option(
 )
 device_option = click.option("--device", default="auto", metavar="auto|cpu|cuda", help="Where the models run.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+smoke_option = click.option(
+    "--smoke", is_flag=True, help="Try the recipe out: small models with random weights, few samples, no rules."
+)
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 
 
 def recipe_options(command: Command) -> Command:
-    """RECIPE --samples --set --plugin."""
+    """RECIPE --samples --set --plugin --smoke."""
     return functools.reduce(
-        lambda f, option: option(f), [plugin_option, set_option, samples_option, recipe_argument], command
+        lambda f, option: option(f), [smoke_option, plugin_option, set_option, samples_option, recipe_argument], command
     )

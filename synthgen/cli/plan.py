@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from synthgen import api, driver, ledger
+from synthgen import api, driver, ledger, licences
 from synthgen.cli import options, words
 from synthgen.environment import usable_cores
 from synthgen.errors import UsageError
@@ -28,6 +28,7 @@ def command(
     samples: int | None,
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
+    smoke: bool,
     out: str | None,
     as_json: bool,
 ) -> None:
@@ -35,7 +36,7 @@ def command(
 
     Checks everything that can be checked without drawing. Loads no weights and writes nothing.
     """
-    prepared = api.prepare(recipe, samples, overrides, plugin_files)
+    prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke)
     facts = describe(prepared.plan, Path(out) if out else prepared.default_out)
     if as_json:
         click.echo(json.dumps(facts, indent=1))
@@ -65,6 +66,7 @@ def describe(plan: Plan, out: Path) -> dict[str, Any]:
         "sources": [
             {"kind": s.kind, "name": s.name, "sha256": s.sha256, "licence": s.licence} for s in plan.parts.sources()
         ],
+        "warnings": licences.warnings(plan.parts.sources()),
         "out": {"folder": str(out), **_existing(plan, out)},
         "estimated_bytes": round(each * plan.n_samples),
     }
@@ -135,6 +137,8 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
         ("time", _time_text(facts, recipe)),
     ]
     click.echo(words.table(rows))
+    for warning in facts["warnings"]:
+        click.echo(f"warning: {warning}")
     if facts["out"].get("differences"):
         click.echo(
             f"\n{facts['out']['folder']} holds another dataset, so `synthgen run` would refuse it; it differs in"

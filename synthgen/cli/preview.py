@@ -12,6 +12,7 @@ from synthgen.cli import options, words
 from synthgen.environment import use_one_thread
 from synthgen.errors import StoreError, UsageError
 from synthgen.executors.choose import default_workers
+from synthgen.plan import Plan
 from synthgen.report import preview, sheet
 from synthgen.report.preview import Drawn, Groups
 
@@ -25,6 +26,7 @@ from synthgen.report.preview import Drawn, Groups
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Which samples of a dataset are shown.")
 @options.set_option
 @options.plugin_option
+@options.smoke_option
 @options.device_option
 def command(
     target: str,
@@ -33,6 +35,7 @@ def command(
     seed: int,
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
+    smoke: bool,
     device: str,
 ) -> None:
     """Put a few samples of a recipe, or of a finished dataset, into one picture.
@@ -43,11 +46,11 @@ def command(
     """
     started = time.perf_counter()
     if Path(target).is_dir():
-        if overrides or plugin_files:
-            raise UsageError(f"{target}: is a finished dataset; --set and --plugin are for recipes")
+        if overrides or plugin_files or smoke:
+            raise UsageError(f"{target}: is a finished dataset; --set, --plugin and --smoke are for recipes")
         _preview_dataset(target, out, samples, seed)
     else:
-        _preview_recipe(target, out, samples, overrides, plugin_files, device)
+        _preview_recipe(api.prepare(target, None, overrides, plugin_files, smoke).plan, out, samples, device)
     click.echo(f"done in {words.duration(time.perf_counter() - started)}")
 
 
@@ -60,10 +63,7 @@ def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> 
     _save(groups, book.name, subtitle, out or f"{book.root.resolve().name}-preview.png")
 
 
-def _preview_recipe(
-    recipe: str, out: str | None, n: int | None, overrides: tuple[str, ...], files: tuple[str, ...], device: str
-) -> None:
-    plan = api.prepare(recipe, None, overrides, files).plan
+def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> None:
     use_one_thread()
     found = environment.choose_device(device)
     drawn = preview.draw_first_tries(plan, preview.choose_slots(plan, n), found)

@@ -41,6 +41,7 @@ def command(
     samples: int | None,
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
+    smoke: bool,
     out: str | None,
     executor: Any,
     workers: int | None,
@@ -55,10 +56,12 @@ def command(
     dataset when --samples or tries have risen. Finished shards are never rendered again.
     """
     signal.signal(signal.SIGTERM, _stop)
-    prepared = api.prepare(recipe, samples, overrides, plugin_files)
+    prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke)
     choice = Choice(executor, workers, address)
     folder = Path(out) if out else prepared.default_out
     observer: Observer = api.Silent() if quiet or as_json else (Live() if sys.stderr.isatty() else Lines())
+    for note in prepared.notes:
+        observer.note(note)
     if not out:
         _say_what_changed(observer, prepared, folder)
     observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
@@ -103,6 +106,8 @@ def _say_result(result: Result) -> None:
     did = f"in {result.seconds:.0f} s" if result.n_rendered else "nothing new was rendered"
     if result.complete and not result.n_rendered:
         did = "already finished, nothing to do"
+    if manifest["smoke"]:
+        click.echo("SMOKE: models had random weights; these samples mean nothing")
     click.echo(f"{manifest['samples']} samples ({splits}), {accepted:.1f} % of {manifest['tries']} tries kept; {did}")
     if manifest["classes"]:
         click.echo("classes: " + ", ".join(f"{name} {n}" for name, n in manifest["classes"].items()))

@@ -24,6 +24,7 @@ USES = {
 @click.option("-o", "--out", metavar="DIR", help="Folder for the model; by default models/<name>.")
 @options.set_option
 @options.plugin_option
+@options.smoke_option
 @options.device_option
 @options.quiet_option
 def command(
@@ -31,6 +32,7 @@ def command(
     out: str | None,
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
+    smoke: bool,
     device: str,
     quiet: bool,
 ) -> None:
@@ -40,7 +42,9 @@ def command(
     Giving the same command again goes on from the last checkpoint.
     """
     started = time.perf_counter()
-    folder = api.train(recipe, out, overrides=overrides, plugin_files=plugin_files, device=device, quiet=quiet)
+    folder = api.train(
+        recipe, out, overrides=overrides, plugin_files=plugin_files, smoke=smoke, device=device, quiet=quiet
+    )
     if not quiet:
         _say(folder, time.perf_counter() - started)
 

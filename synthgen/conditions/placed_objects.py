@@ -66,7 +66,8 @@ class PlacedObjects(RealLayouts):
             assert item.layout is not None
             return maps(place(item.layout, n, self.config.size, self._gap_px, random))
 
-        return Lazy({"label": label, "density": density, "source": f"objects of {item.name}"}, MAPS, make), item.name
+        values = {"label": label, "density": density, "source": f"objects of {item.name}", **self._varied.at(index)}
+        return Lazy(values, MAPS, make), item.name
 
 
 def place(layout: Layout, n: int, size: int, gap_px: int, random: np.random.Generator) -> Layout:

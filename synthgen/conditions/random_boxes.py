@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic import Field as Setting
 
 from synthgen import seeds
-from synthgen.fields import Boxes, Field
+from synthgen.conditions.lazy import Lazy
+from synthgen.fields import Boxes, Field, InstanceMap, SegmentationMap
 from synthgen.protocols import Source
 
 MAX_MISSES = 100
+MAPS = ("instances", "segmentation")
 Pair = tuple[Annotated[float, Setting(ge=0)], Annotated[float, Setting(ge=0)]]
 
 
@@ -47,13 +49,27 @@ class RandomBoxes:
         model_config = ConfigDict(extra="forbid", frozen=True)
         size: int = Setting(default=96, ge=16, le=4096, description="Side of the pictures in pixels.")
         objects: dict[str, ObjectSettings] = Setting(min_length=1, description="What a picture shows, by class.")
+        shape: Literal["box", "ellipse"] | None = Setting(
+            default=None,
+            description="Shape of the objects in the boxes, if `instances` and `segmentation` are wanted too.",
+        )
         overlap: float = Setting(default=0.1, ge=0, le=1, description="Largest intersection over union of two boxes.")
         seed: int = Setting(default=0, description="Which boxes are drawn.")
+
+    @staticmethod
+    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+        objects = {name: {**one, "side_px": [8, 12]} for name, one in settings["objects"].items()}
+        return {**settings, "size": 32, "objects": objects}
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.samples = None
-        self.fields: Mapping[str, Field] = {"boxes": Boxes(config.size, config.size, tuple(config.objects))}
+        names, size = tuple(config.objects), config.size
+        maps: dict[str, Field] = {
+            "instances": InstanceMap(size, size),
+            "segmentation": SegmentationMap(size, size, names),
+        }
+        self.fields: Mapping[str, Field] = {"boxes": Boxes(size, size, names), **(maps if config.shape else {})}
 
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
@@ -76,7 +92,27 @@ class RandomBoxes:
                 if (box[2:4] - box[:2]).min() >= 1 and (iou(box, boxes) <= self.config.overlap).all():
                     boxes = np.concatenate([boxes, box[None]])
                     break
-        return {"boxes": boxes}, None
+        if self.config.shape is None:
+            return {"boxes": boxes}, None
+        return Lazy({"boxes": boxes}, MAPS, lambda: self._maps(boxes)), None
+
+    def _maps(self, boxes: np.ndarray) -> dict[str, Any]:
+        """The objects in the boxes; the smaller ones, which come last, are in front."""
+        instances = np.zeros((self.config.size, self.config.size), dtype=np.uint16)
+        segmentation = np.zeros(instances.shape, dtype=np.uint8)
+        for number, (left, top, right, bottom, cls) in enumerate(boxes, start=1):
+            inside = filled((top, left, bottom, right), instances.shape, self.config.shape or "box")
+            instances[inside], segmentation[inside] = number, int(cls)
+        return {"instances": instances, "segmentation": segmentation}
+
+
+def filled(box: tuple[float, float, float, float], shape: tuple[int, ...], form: str) -> np.ndarray:
+    """bool (H, W): pixels whose centres lie in a box (top, left, bottom, right), or in the ellipse that it holds."""
+    top, left, bottom, right = box
+    y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
+    dy, dx = abs(2 * y - top - bottom) / (bottom - top), abs(2 * x - left - right) / (right - left)
+    found: np.ndarray = (dy**2 + dx**2 <= 1) if form == "ellipse" else ((dy <= 1) & (dx <= 1))
+    return found
 
 
 def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen import seeds
 from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.quotas import Quotas
+from synthgen.conditions.varied import Varied, Vary
 from synthgen.fields import Field, InstanceMap, Label, SegmentationMap, Text
 from synthgen.models.layouts import Layout, renumbered
 from synthgen.protocols import Source
@@ -20,12 +21,13 @@ from synthgen.realdata import masks
 from synthgen.realdata.masks import Example, MaskData
 
 MAPS = ("instances", "segmentation")
+TAKEN = ("label", "source", "density", "prompt", "image", *MAPS)
+"""Names that an axis of `vary` cannot have."""
 
 
-class LayoutSettings(BaseModel):
+class LayoutSettings(Vary):
     """Settings of conditions that take layouts from real masks."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     data: MaskData = Setting(description="Real pictures with masks; only the training split is read.")
     size: int = Setting(default=96, ge=16, le=4096, description="Side of the layouts in pixels.")
     turn: bool = Setting(
@@ -42,6 +44,11 @@ class RealLayouts:
 
     version: ClassVar[int] = 1
     Config = LayoutSettings
+    made: ClassVar[tuple[str, ...]] = MAPS
+
+    @staticmethod
+    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, "size": 32}
 
     def __init__(self, config: LayoutSettings) -> None:
         self.config = config
@@ -51,11 +58,13 @@ class RealLayouts:
         self.samples = self._quotas.total if self._quotas else None
         if self._quotas:
             masks.check_classes(self._quotas.names, classes)
+        self._varied = Varied(config, TAKEN, config.seed)
         self.fields: Mapping[str, Field] = {
             "label": Label(self._quotas.names if self._quotas else classes),
             "instances": InstanceMap(config.size, config.size),
             "segmentation": SegmentationMap(config.size, config.size, tuple(config.data.objects)),
             "source": Text(),
+            **self._varied.fields,
         }
 
     def identity(self) -> dict[str, Any]:
@@ -72,17 +81,14 @@ class RealLayouts:
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         random = seeds.generator(seeds.seed_of(self.config.seed, "real-layouts", index))
         label, item = self.picture(index, random)
-        shape = item.image.shape[:2]
-        size = self.config.size
-        top, left = (int(random.integers(0, max(n - size, 0) + 1)) for n in shape)
-        turns, mirror = (int(random.integers(n)) for n in (4, 2)) if self.config.turn else (0, 0)
-        source = f"{item.name} at {left},{top}" + (f" turned {90 * turns}" if turns else "") + " mirrored" * mirror
+        window = Window.of(item.image.shape[:2], self.config.size, self.config.turn, random)
+        values = {"label": label, "source": f"{item.name} {window}", **self._varied.at(index)}
+        return Lazy(values, self.made, lambda: self.shown(item, window)), item.name
 
-        def make() -> Mapping[str, Any]:
-            assert item.layout is not None
-            return maps(cut(item.layout, top, left, size, turns, bool(mirror)))
-
-        return Lazy({"label": label, "source": source}, MAPS, make), item.name
+    def shown(self, item: Example, window: Window) -> Mapping[str, Any]:
+        """The fields of `made`."""
+        assert item.layout is not None
+        return maps(renumbered(Layout(window.cut(item.layout.instances), window.cut(item.layout.segmentation))))
 
     def picture(self, index: int, random: np.random.Generator) -> tuple[int, Example]:
         """The class of slot `index`, by the quotas or by chance, and a random picture of it."""
@@ -108,12 +114,30 @@ def maps(layout: Layout) -> dict[str, Any]:
     return {"instances": layout.instances, "segmentation": layout.segmentation}
 
 
-def cut(layout: Layout, top: int, left: int, size: int, turns: int, mirror: bool) -> Layout:
-    """A square of a layout, turned; where the layout ends, it is mirrored on. Objects get new numbers."""
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A square part of a picture, mirrored first and then turned by quarters."""
 
-    def change(array: np.ndarray) -> np.ndarray:
-        window = array[top : top + size, left : left + size]
-        window = np.pad(window, [(0, size - side) for side in window.shape], mode="symmetric")
-        return np.ascontiguousarray(np.rot90(window[:, ::-1] if mirror else window, turns))
+    top: int
+    left: int
+    size: int
+    turns: int
+    mirror: bool
 
-    return renumbered(Layout(change(layout.instances), change(layout.segmentation)))
+    @classmethod
+    def of(cls, shape: tuple[int, ...], size: int, turn: bool, random: np.random.Generator) -> Window:
+        """A random one of a picture of that shape; with `turn`, mirrored and turned at random."""
+        top, left = (int(random.integers(0, max(n - size, 0) + 1)) for n in shape)
+        turns, mirror = (int(random.integers(n)) for n in (4, 2)) if turn else (0, 0)
+        return cls(top, left, size, turns, bool(mirror))
+
+    def cut(self, array: np.ndarray) -> np.ndarray:
+        """The window of an array (H, W) or (H, W, C); where the array ends, it is mirrored on."""
+        window = array[self.top : self.top + self.size, self.left : self.left + self.size]
+        missing = [(0, self.size - side) for side in window.shape[:2]] + [(0, 0)] * (array.ndim - 2)
+        window = np.pad(window, missing, mode="symmetric")
+        return np.ascontiguousarray(np.rot90(window[:, ::-1] if self.mirror else window, self.turns))
+
+    def __str__(self) -> str:
+        turned = f" turned {90 * self.turns}" if self.turns else ""
+        return f"at {self.left},{self.top}{turned}" + (" mirrored" if self.mirror else "")

@@ -52,9 +52,9 @@ class Drawing:
         if self.family.negative == "no" and negative_prompt:
             raise ModelError(f"a {kind} understands no `negative_prompt`; leave it out")
         self.encoder = PromptEncoder(pipeline, self.family, negative_prompt, self._largest > 1)
-        self._accepted = set(inspect.signature(type(pipeline).__call__).parameters)
+        self.accepted = set(inspect.signature(type(pipeline).__call__).parameters)
         on_gpu = pipeline.device.type == "cuda"  # not if weights are kept in main memory
-        self._decodes_later = on_gpu and self.family.unscaled is not None and "strength" not in self._accepted
+        self._decodes_later = on_gpu and self.family.unscaled is not None and "strength" not in self.accepted
         if self._decodes_later and getattr(pipeline.vae.config, "force_upcast", False):
             pipeline.vae.float()  # it overflows in float16
         self._stream: Any = None
@@ -63,13 +63,13 @@ class Drawing:
         self._mixes = len(scales) > 1 and not told
         self._together = self.family.batched and (self._mixes or len(scales) == 1)
 
-    def draw(self, asked: Sequence[Asked], n_steps: int) -> Sequence[Any]:
-        """Pictures uint8 (height, width, 3), one a sample."""
+    def draw(self, asked: Sequence[Asked], n_steps: int, same: Mapping[str, Any]) -> Sequence[Any]:
+        """Pictures uint8 (height, width, 3), one a sample; `same` are arguments of the call that all samples share."""
         if self._together:
-            return self._call(asked, n_steps)
-        return [picture for one in asked for picture in self._call([one], n_steps)]
+            return self._call(asked, n_steps, same)
+        return [picture for one in asked for picture in self._call([one], n_steps, same)]
 
-    def _call(self, asked: Sequence[Asked], n_steps: int) -> Sequence[Any]:
+    def _call(self, asked: Sequence[Asked], n_steps: int, same: Mapping[str, Any]) -> Sequence[Any]:
         from synthgen.models.guidance import Scales
         from synthgen.models.sampling import torch_generator
 
@@ -78,7 +78,8 @@ class Drawing:
         out = self.pipeline(
             **self.encoder.arguments([one.prompt for one in asked]),
             **{name: [one.given[name] for one in asked] for name in asked[0].given},
-            **{name: value for name, value in options.items() if name in self._accepted},
+            **{name: value for name, value in options.items() if name in self.accepted},
+            **same,
             num_inference_steps=n_steps,
             generator=[torch_generator(one.seed) for one in asked],
             output_type="latent" if self._decodes_later else "np",
@@ -93,7 +94,7 @@ class Drawing:
         drawn.record()
 
         def decode() -> Sequence[Any]:
-            with torch.cuda.stream(self._stream), torch.inference_mode():
+            with torch.cuda.stream(self._stream):
                 drawn.wait()
                 return list(_pixels(self.decode(latents)))
 
@@ -101,11 +102,14 @@ class Drawing:
 
     def decode(self, latents: Any) -> np.ndarray:
         """Pictures float32 (N, H, W, 3) in [0, 1] of what the pipeline calls latents."""
+        import torch
+
         assert self.family.unscaled is not None
         vae = self.pipeline.vae
-        scaled = self.family.unscaled(self.pipeline, latents, *self.size).to(vae.dtype)
-        decoded = vae.decode(scaled, return_dict=False)[0]
-        pictures: np.ndarray = self.pipeline.image_processor.postprocess(decoded, output_type="np")
+        with torch.inference_mode():
+            scaled = self.family.unscaled(self.pipeline, latents, *self.size).to(vae.dtype)
+            decoded = vae.decode(scaled, return_dict=False)[0]
+            pictures: np.ndarray = self.pipeline.image_processor.postprocess(decoded, output_type="np")
         return pictures
 
 

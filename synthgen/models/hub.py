@@ -21,7 +21,7 @@ _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 INSTALL = "pip install 'synthgen[foundation]'"
 UNKNOWN = "see the hub"
 _WAYS_OUT: Mapping[str, str] = {
-    "GatedRepoError": "its licence must be accepted first: open huggingface.co/{place} signed in, agree, then "
+    "GatedRepoError": "its licence must be accepted first: open the page of {place} on the hub signed in, agree, then "
     "`hf auth login` on every machine that draws",
     "RevisionNotFoundError": "the hub has {place}, but not the commit {revision}; its page lists commits under Files, "
     "History",

@@ -52,6 +52,17 @@ def resize(picture: np.ndarray, side: int) -> np.ndarray:
     return array[..., None] if channels == 1 else array
 
 
+def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The picture scaled until it covers height x width, and cut to them in the middle, uint8 (height, width, C)."""
+    from PIL import Image, ImageOps
+
+    if picture.shape[:2] == (height, width):
+        return picture
+    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    array = np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS))
+    return array[..., None] if array.ndim == 2 else array
+
+
 def decode_mask(raw: bytes, name: str) -> np.ndarray:
     """A mask file as numbers, int64 (H, W): grey of 1, 8 or 16 bits, or the indices of a palette.
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen import seeds as streams
 from synthgen import testing
 from synthgen.errors import ModelError
-from synthgen.fields import Label, Schema, Text
+from synthgen.fields import Field as Column
+from synthgen.fields import Image, Label, Schema, Text
 from synthgen.models import adapters, folders, hub
 from synthgen.plugins import unknown
 from synthgen.protocols import Slot, Source
@@ -89,6 +91,7 @@ class Prompted:
         named = [(lora.path, lora.weight) for lora in config.lora] + [(path, 1.0) for path in config.embeddings]
         self.adapters = [(adapters.read(path), weight) for path, weight in named]
         self._names: dict[str, tuple[str, ...] | None] = {}
+        self._labels: tuple[str, ...] = ()
         self._drawing: Any = None
 
     def identity(self) -> dict[str, Any]:
@@ -137,25 +140,43 @@ class Prompted:
         drawing.check_size(config.model, pipeline, self.size)
         adapters.apply(pipeline, self.adapters)
         memory = drawing.Memory(config.offload, config.vae_slicing, config.vae_tiling)
-        self._drawing = drawing.Drawing(
-            drawing.placed(pipeline, device, memory, config.compile),
-            self.size,
-            max(self.scales),
-            config.negative_prompt,
-        )
+        pipeline = drawing.placed(pipeline, device, memory, config.compile)
+        self._drawing = drawing.Drawing(pipeline, self.size, self.scales, config.negative_prompt)
 
-    def draw(self, slots: Sequence[Slot], seeds: Sequence[int], **given: Sequence[Any]) -> Sequence[Any]:
-        """Pictures uint8 (height, width, 3); `given` are further arguments of the call, one value a sample."""
+    def drawn_fields(self, condition: Schema, *by_construction: str) -> tuple[dict[str, Column], list[str]]:
+        """What is drawn: `image`, the prompt if it is made here, and those fields of the condition that are labels.
+
+        Returns them with the problems of the prompt.
+        """
+        problems = self.bind(condition)
+        prompt: dict[str, Column] = {"prompt": Text()} if self.config.prompt is not None else {}
+        labels = {name: condition[name] for name in by_construction if name in condition}
+        self._labels = tuple(labels)
+        return {"image": Image(*self.size, 3), **prompt, **labels}, problems
+
+    def columns(
+        self,
+        slots: Sequence[Slot],
+        seeds: Sequence[int],
+        given: Mapping[str, Sequence[Any]] | None = None,
+        **same: Any,
+    ) -> dict[str, Sequence[Any]]:
+        """The columns of `drawn_fields`; pictures are uint8 (height, width, 3).
+
+        `given` has further arguments of the pipeline's call, one value a sample, `same` one for all.
+        """
         from synthgen.models.drawing import Asked
 
         asked = []
         for i, (slot, seed) in enumerate(zip(slots, seeds, strict=True)):
             point = streams.unit_interval(streams.seed_of(seed, "guidance", 0))
             scale = self.scales[int(point * len(self.scales))]
-            more = {name: values[i] for name, values in given.items()}
+            more = {name: values[i] for name, values in (given or {}).items()}
             asked.append(Asked(self.prompt_of(slot.condition), scale, seed, more))
-        pictures: Sequence[Any] = self._drawing.draw(asked, self.config.steps)
-        return pictures
+        columns: dict[str, Sequence[Any]] = {"image": self._drawing.draw(asked, self.config.steps, same)}
+        if self.config.prompt is not None:
+            columns["prompt"] = [one.prompt for one in asked]
+        return columns | {name: [slot.condition[name] for slot in slots] for name in self._labels}
 
     def prompt_of(self, condition: Mapping[str, Any]) -> str:
         """The prompt of one slot."""
@@ -164,10 +185,33 @@ class Prompted:
         said = {name: names[condition[name]] if names else condition[name] for name, names in self._names.items()}
         return self.config.prompt.format(**said)
 
+    def accepts(self, argument: str) -> bool:
+        """Whether the loaded pipeline's call takes an argument of this name."""
+        return argument in self._drawing.accepted
+
     @property
     def n_encoded(self) -> int:
         """How many prompts went through the text encoders so far."""
         return int(self._drawing.encoder.n_encoded)
+
+
+def picture_problems(condition: Schema, size: tuple[int, int]) -> list[str]:
+    """What is wrong with a condition that must bring pictures of `size`."""
+    image = condition.get("image")
+    if not isinstance(image, Image):
+        return ["needs a condition with pictures, such as `use: images`"]
+    if (image.height, image.width) != size:
+        return [f"draws pictures of `size` {list(size)}, and the condition's are {[image.height, image.width]}"]
+    return []
+
+
+def as_pillow(array: np.ndarray) -> Any:
+    """A mask (H, W), or a picture (H, W, 1 or 3) in RGB, in the form that pipelines take."""
+    from PIL import Image as Pillow
+
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = np.repeat(array, 3, axis=2)
+    return Pillow.fromarray(array)
 
 
 def smoke(settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:

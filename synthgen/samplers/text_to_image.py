@@ -39,10 +39,11 @@ class TextToImage:
         return self.prompted.sources
 
     def bind(self, condition: Schema) -> list[str]:
-        return self.prompted.bind(condition)
+        self.fields, problems = self.prompted.drawn_fields(condition)
+        return problems
 
     def setup(self, device: str) -> None:
         self.prompted.setup(device)
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
-        return {"image": self.prompted.draw(slots, seeds)}
+        return self.prompted.columns(slots, seeds)

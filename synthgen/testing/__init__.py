@@ -31,6 +31,11 @@ KINDS: Mapping[str, str] = {
 }
 """What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`."""
 
+CONTROLNETS: Mapping[str, str] = {
+    "StableDiffusionPipeline": "StableDiffusionControlNet",
+    "StableDiffusionXLPipeline": "StableDiffusionXLControlNet",
+}
+"""The small ControlNet for each small pipeline that has one."""
 HUB_KINDS: Mapping[str, str] = {
     r"stable-diffusion-xl|sdxl": "StableDiffusionXLPipeline",
     r"stable-diffusion-3": "StableDiffusion3Pipeline",
@@ -57,7 +62,11 @@ def make(kind: str, root: str | Path = FOLDER) -> str:
     target = Path(root) / kind
     if not target.is_dir():
         import torch
+        import transformers  # noqa: F401  (so that it is silenced as well)
 
+        from synthgen.models.quiet import quiet
+
+        quiet()
         temporary = target.with_name(f".{kind}-{uuid.uuid4().hex}")
         temporary.mkdir(parents=True)
         try:

@@ -194,7 +194,7 @@ def _controlnet(cross_attention_dim: int, **more: Any) -> Any:
         conditioning_embedding_out_channels=(8, 16),
         **more,
     )
-    for layer in (*made.controlnet_down_blocks, made.controlnet_mid_block):
+    for layer in (*made.controlnet_down_blocks, made.controlnet_mid_block, made.controlnet_cond_embedding.conv_out):
         torch.nn.init.normal_(layer.weight, std=0.3)  # they start at zero, and then a control changes nothing
     return made.eval()
 

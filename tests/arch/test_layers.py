@@ -15,9 +15,9 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(["errors", "seeds", "fields"], 0),
     **dict.fromkeys(["protocols", "yamltext", "plugins", "recipe", "schema"], 1),
     **dict.fromkeys(["plan", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2),
-    **dict.fromkeys(["ledger", "records", "view", "streaming", "loading", "verify"], 2),
+    **dict.fromkeys(["ledger", "licences", "records", "view", "streaming", "loading", "verify"], 2),
     **dict.fromkeys(["executors", "seal", "card", "driver"], 3),
-    **dict.fromkeys(["api", "cli", "report", "scaffold", "scaffold_text", "scaffold_masks"], 4),
+    **dict.fromkeys(["api", "smoke", "cli", "report", "scaffold", "scaffold_text", "scaffold_masks"], 4),
 }
 """Every file or folder of the spine. A file may import its own layer and those below."""
 

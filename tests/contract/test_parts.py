@@ -72,6 +72,12 @@ SAM = {"model": tiny.segment_anything, "min_area_px": 1}
 L2I = {"model": tiny.layout_to_image, "steps": 2}
 SAID = {"cell": "a cell", "dirt": "dirt"}
 FEW_OR_MANY = {"few": (0, 2), "many": (9, 12)}
+FEW = {"steps": 2, "size": [32, 32]}
+T2I = {"model": tiny.stable_diffusion, "steps": 2}
+PHOTO = {"size": [32, 32]}
+CONTROL = {"controlnet": tiny.controlnet, "control": "segmentation"}
+WEATHER = {"vary": {"weather": ["rain", "fog"]}}
+REGIONS = {"cat": {"samples": 2, "side_px": (8, 20)}, "dog": {"samples": 1, "side_px": (9, 9)}}
 ROWS = [
     Row("conditions", "real-layouts", {"data": tiny.mask_data, "size": 32, "quotas": {"colour": 1, "grey": 2}}),
     Row("conditions", "real-layouts", {"data": tiny.mask_data, "size": 64, "turn": True}),
@@ -82,6 +88,18 @@ ROWS = [
     ),
     Row("conditions", "prompts", {"template": "a {a}", "axes": {"a": ["cat", "dog"]}, "label": "a"}),
     Row("conditions", "prompts", {"template": "a {a}", "axes": {"a": {"cat": 2, "dog": 1}}, "combine": "grid"}),
+    Row("conditions", "masked-images", {"data": tiny.mask_data, "size": 32, "turn": True, **WEATHER}),
+    Row("conditions", "images", {"path": tiny.photos, "size": [32, 24], **WEATHER}),
+    Row("conditions", "images", {"path": "sklearn:photos", "size": [32, 32], "quotas": {"images": 3}}),
+    Row("conditions", "images", {"path": tiny.photos, "size": [32, 32], "quotas": {"dog": 2, "cat": 1}}),
+    Row("conditions", "random-regions", {"path": tiny.photos, "size": [32, 40], "objects": REGIONS, **WEATHER}),
+    Row("conditions", "random-regions", {"path": tiny.photos, "size": [24, 24], "objects": REGIONS, "shape": "box"}),
+    Row("conditions", "prompt-file", {"path": tiny.prompt_table, "label": "animal"}),
+    Row(
+        "conditions",
+        "random-boxes",
+        {"size": 32, "objects": {"cell": {"count": (1, 4), "side_px": (4, 9)}}, "shape": "ellipse"},
+    ),
     Row("conditions", "random-boxes", {"size": 32, "objects": {"cell": {"count": (1, 4), "side_px": (4, 9)}}}),
     Row("samplers", "layout-to-image", L2I, tiny.layout_condition),
     Row(
@@ -98,6 +116,23 @@ ROWS = [
     ),
     Row("samplers", "text-to-image", {"model": tiny.stable_diffusion, "steps": 2}, tiny.prompts),
     Row("samplers", "text-to-image", {"model": tiny.stable_diffusion, "steps": 2, "guidance": 1.0}, tiny.prompts),
+    Row("samplers", "text-to-image", {**T2I, "prompt": "a {label}", "guidance": [1.0, 2.5, 4.0]}, tiny.style_condition),
+    Row("samplers", "text-to-image", {"model": tiny.stable_diffusion_xl, **FEW}, tiny.prompts),
+    Row("samplers", "text-to-image", {"model": tiny.stable_diffusion_3, **FEW, "guidance": [1.5, 3.0]}, tiny.prompts),
+    Row("samplers", "text-to-image", {"model": tiny.flux, **FEW, "guidance": [2.0, 3.5]}, tiny.prompts),
+    Row("samplers", "image-to-image", {**T2I, **PHOTO}, tiny.photo_condition),
+    Row("samplers", "image-to-image", {**PHOTO, "model": tiny.stable_diffusion_xl, "steps": 4}, tiny.photo_condition),
+    Row("samplers", "inpaint", {**T2I, **PHOTO, "grow_px": 2}, tiny.photo_condition),
+    Row("samplers", "inpaint", {**PHOTO, "model": tiny.flux, "steps": 2, "redraw": "ground"}, tiny.photo_condition),
+    Row("samplers", "controlnet", {**T2I, **PHOTO, **CONTROL}, tiny.photo_condition),
+    Row("samplers", "controlnet", {**T2I, **PHOTO, **CONTROL, "control": "outlines"}, tiny.photo_condition),
+    Row("samplers", "controlnet", {**T2I, **PHOTO, **CONTROL, "control": "edges"}, tiny.photo_condition),
+    Row(
+        "samplers",
+        "controlnet",
+        {**FEW, **PHOTO, "model": tiny.stable_diffusion_xl, "controlnet": tiny.controlnet_xl, "control": "picture"},
+        tiny.photo_condition,
+    ),
     Row("labelers", "boxes", {}, tiny.pictures),
     Row("labelers", "segmenter", {"model": tiny.segmenter, "segmentation": "found_classes"}, tiny.pictures),
     Row("labelers", "noisy-to-ignore", {"model": tiny.segmenter}, tiny.pictures),
@@ -209,7 +244,7 @@ def test_samples_are_what_was_declared_and_depend_on_their_own_seed_alone(row: R
         assert all(same(a, b) for a, b in zip(drawn[name], again[name], strict=True))
         assert all(same(a, b) for a, b in zip(drawn[name], mirrored[name][::-1], strict=True))
         assert same(moved[name][0], drawn[name][0])
-        if name not in schema and name not in ("instances", "segmentation"):
+        if name not in schema and name not in ("instances", "segmentation", "prompt"):
             assert not same(moved[name][1], drawn[name][1])
 
 

@@ -20,7 +20,7 @@ def prompts(**settings: Any) -> Prompts:
 
 def seen(part: Prompts, n: int, *names: str) -> Counter:
     rows = [part.condition(i)[0] for i in range(n)]
-    return Counter(tuple(part.axes[name][row[name]] for name in names) for row in rows)
+    return Counter(tuple(part.fields[name].classes[row[name]] for name in names) for row in rows)
 
 
 def test_a_prompt_says_what_its_axes_say() -> None:
@@ -28,7 +28,7 @@ def test_a_prompt_says_what_its_axes_say() -> None:
     assert list(part.fields) == ["label", "prompt", "animal", "place", "light"]
     for i in range(20):
         row, family = part.condition(i)
-        values = {name: part.axes[name][row[name]] for name in AXES}
+        values = {name: part.fields[name].classes[row[name]] for name in AXES}
         assert row["prompt"] == TEMPLATE.format(**values)
         assert row["label"] == row["animal"] and family is None
 

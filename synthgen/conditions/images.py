@@ -1,0 +1,97 @@
+"""`use: images`: every slot shows a real picture, to be drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field as Setting
+
+from synthgen.conditions.axes import shuffled
+from synthgen.conditions.lazy import Lazy
+from synthgen.conditions.quotas import Quotas
+from synthgen.conditions.varied import Varied, Vary
+from synthgen.errors import DataError
+from synthgen.fields import Field, Image, Label, Text
+from synthgen.plugins import unknown
+from synthgen.protocols import Source
+from synthgen.realdata import gallery
+
+Side = Annotated[int, Setting(ge=8, le=8192)]
+
+
+class Images:
+    """Pictures of a folder, in a shuffled order that begins anew when it is used up; read when they are needed.
+
+    Slots that show the same picture stay in one split.
+    """
+
+    version: ClassVar[int] = 1
+
+    class Config(Vary):
+        """Settings of `use: images`."""
+
+        path: str = Setting(
+            description="A folder of pictures, or of folders of pictures, which are the classes; sklearn:photos are "
+            "two photos that come with scikit-learn."
+        )
+        size: tuple[Side, Side] = Setting(
+            description="Height and width: pictures are scaled until they cover them, and cut in the middle."
+        )
+        quotas: dict[str, Annotated[int, Setting(ge=1)]] | None = Setting(
+            default=None, description="Samples of each class; by default every picture as often."
+        )
+        each: int = Setting(default=1, ge=1, description="How often every picture is drawn anew, without quotas.")
+        seed: int = Setting(default=0, description="The order of the pictures.")
+        licence: str = Setting(default="unknown", description="Licence of the pictures, for the card.")
+        source: str = Setting(default="", description="Where the pictures come from, for the card.")
+
+    @staticmethod
+    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, "size": [32, 32]}
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._gallery = gallery.listed(config.path)
+        classes = self._gallery.classes
+        for name in config.quotas or ():
+            if name not in classes:
+                raise DataError(f"quotas: {unknown(name, classes, 'class')}")
+        self._quotas = Quotas(config.quotas) if config.quotas else None
+        rows = range(len(self._gallery.files))
+        self._rows = {name: [i for i in rows if self._gallery.labels[i] == n] for n, name in enumerate(classes)}
+        self.samples = self._quotas.total if self._quotas else config.each * len(rows)
+        self._names = self._quotas.names if self._quotas else classes
+        self._varied = Varied(config, ("label", "image", "source", "prompt"), config.seed)
+        own: dict[str, Field] = {"label": Label(self._names), "image": Image(*config.size, 3), "source": Text()}
+        self.fields: Mapping[str, Field] = {**own, **self._varied.fields}
+
+    def identity(self) -> dict[str, Any]:
+        settings = self.config.model_dump(mode="json", exclude={"path", "licence", "source", "quotas", "each"})
+        proportions = self._quotas.proportions if self._quotas else None
+        return settings | {
+            "classes": list(self._names),
+            "proportions": proportions,
+            "data_sha256": self._gallery.sha256(),
+        }
+
+    @property
+    def sources(self) -> list[Source]:
+        name = self.config.source or self._gallery.root.resolve().name
+        return [Source("data", name, self._gallery.sha256(), self.config.licence)]
+
+    def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
+        if self._quotas is None:
+            place = self._in_turn("all", index, len(self._gallery.files))
+            label = self._names.index(self._gallery.classes[self._gallery.labels[place]])
+        else:
+            label = self._quotas.at(index)
+            rows = self._rows[self._quotas.names[label]]
+            place = rows[self._in_turn(self._quotas.names[label], self._quotas.rank(index), len(rows))]
+        values = {"label": label, "source": self._gallery.name(place), **self._varied.at(index)}
+        picture = Lazy(values, ("image",), lambda: {"image": self._gallery.picture(place, *self.config.size)})
+        return picture, self._gallery.name(place)
+
+    def _in_turn(self, group: str, rank: int, n: int) -> int:
+        turn, place = divmod(rank, n)
+        return int(shuffled(self.config.seed, f"images:{group}", turn, n)[place])

@@ -1,0 +1,28 @@
+"""`use: masked-images`: every slot shows a part of a real picture with its objects, mirrored and turned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from synthgen.conditions.real_layouts import MAPS, LayoutSettings, RealLayouts, Window
+from synthgen.fields import Field, Image
+from synthgen.realdata.masks import Example
+
+
+class MaskedImages(RealLayouts):
+    """The layouts of `real-layouts` with the pictures that they belong to, as `image`."""
+
+    version: ClassVar[int] = 1
+    made: ClassVar[tuple[str, ...]] = ("image", *MAPS)
+
+    class Config(LayoutSettings):
+        """Settings of `use: masked-images`."""
+
+    def __init__(self, config: LayoutSettings) -> None:
+        super().__init__(config)
+        image: dict[str, Field] = {"image": Image(config.size, config.size, 3)}
+        self.fields: Mapping[str, Field] = {**self.fields, **image}
+
+    def shown(self, item: Example, window: Window) -> Mapping[str, Any]:
+        return {"image": window.cut(item.image), **super().shown(item, window)}

@@ -1,0 +1,125 @@
+"""`use: random-regions`: every slot shows a real picture and a region of it where an object is to be put."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import Field as Setting
+
+from synthgen import seeds
+from synthgen.conditions.axes import shuffled
+from synthgen.conditions.lazy import Lazy
+from synthgen.conditions.quotas import Quotas
+from synthgen.conditions.random_boxes import filled
+from synthgen.conditions.varied import Varied, Vary
+from synthgen.fields import Field, Image, InstanceMap, Label, SegmentationMap, Text
+from synthgen.protocols import Source
+from synthgen.realdata import gallery
+
+Side = Annotated[int, Setting(ge=8, le=8192)]
+
+
+class RegionSettings(BaseModel):
+    """How many samples show an object of a class, and how large its region is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    samples: int = Setting(ge=1, description="How many samples; proportions if the dataset has another size.")
+    side_px: tuple[Side, Side] = Setting(description="Least and most pixels of the region's mean side.")
+    aspect: float = Setting(default=1.2, ge=1, le=10, description="Most that one side exceeds the other, as a factor.")
+
+    @field_validator("side_px")
+    @classmethod
+    def _rising(cls, pair: tuple[int, int]) -> tuple[int, int]:
+        if pair[0] > pair[1]:
+            raise ValueError(f"must name the least first (got {list(pair)})")
+        return pair
+
+
+class RandomRegions:
+    """Real pictures in a shuffled order, each with one region; the object's class is `label`, with exact counts.
+
+    Slots that show the same picture stay in one split.
+    """
+
+    version: ClassVar[int] = 1
+
+    class Config(Vary):
+        """Settings of `use: random-regions`."""
+
+        path: str = Setting(description="A folder of pictures, or of folders of pictures.")
+        size: tuple[Side, Side] = Setting(
+            description="Height and width: pictures are scaled until they cover them, and cut in the middle."
+        )
+        objects: dict[str, RegionSettings] = Setting(
+            min_length=1, max_length=254, description="What is put into the pictures, by class."
+        )
+        shape: Literal["ellipse", "box"] = Setting(default="ellipse", description="Shape of the regions.")
+        seed: int = Setting(default=0, description="Which pictures and regions are taken.")
+        licence: str = Setting(default="unknown", description="Licence of the pictures, for the card.")
+        source: str = Setting(default="", description="Where the pictures come from, for the card.")
+
+    @staticmethod
+    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+        objects = {name: {**one, "side_px": [8, 16]} for name, one in settings["objects"].items()}
+        return {**settings, "size": [32, 32], "objects": objects}
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._gallery = gallery.listed(config.path)
+        self._quotas = Quotas({name: settings.samples for name, settings in config.objects.items()})
+        self.samples = self._quotas.total
+        height, width = config.size
+        names = tuple(config.objects)
+        own: dict[str, Field] = {
+            "label": Label(names),
+            "image": Image(height, width, 3),
+            "instances": InstanceMap(height, width),
+            "segmentation": SegmentationMap(height, width, names),
+            "source": Text(),
+        }
+        self._varied = Varied(config, (*own, "prompt"), config.seed)
+        self.fields: Mapping[str, Field] = {**own, **self._varied.fields}
+
+    def identity(self) -> dict[str, Any]:
+        objects = {
+            name: settings.model_dump(mode="json", exclude={"samples"})
+            for name, settings in self.config.objects.items()
+        }
+        settings = self.config.model_dump(mode="json", exclude={"path", "licence", "source", "objects"})
+        proportions = self._quotas.proportions
+        return settings | {"objects": objects, "proportions": proportions, "data_sha256": self._gallery.sha256()}
+
+    @property
+    def sources(self) -> list[Source]:
+        name = self.config.source or self._gallery.root.resolve().name
+        return [Source("data", name, self._gallery.sha256(), self.config.licence)]
+
+    def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
+        turn, rank = divmod(index, len(self._gallery.files))
+        place = int(shuffled(self.config.seed, "images:all", turn, len(self._gallery.files))[rank])
+        label = self._quotas.at(index)
+        random = seeds.generator(seeds.seed_of(self.config.seed, "random-regions", index))
+        values = {"label": label, "source": self._gallery.name(place), **self._varied.at(index)}
+
+        def make() -> Mapping[str, Any]:
+            inside = self._region(self.config.objects[self._quotas.names[label]], random)
+            return {
+                "image": self._gallery.picture(place, *self.config.size),
+                "instances": inside.astype(np.uint16),
+                "segmentation": (inside * (label + 1)).astype(np.uint8),
+            }
+
+        return Lazy(values, ("image", "instances", "segmentation"), make), self._gallery.name(place)
+
+    def _region(self, settings: RegionSettings, random: np.random.Generator) -> np.ndarray:
+        """bool (height, width): one region, all of it inside the picture."""
+        side = float(random.uniform(*settings.side_px))
+        stretch = settings.aspect ** float(random.uniform(-0.5, 0.5))
+        spans = [min(side / stretch, self.config.size[0]), min(side * stretch, self.config.size[1])]
+        centres = [random.uniform(span / 2, n - span / 2) for span, n in zip(spans, self.config.size, strict=True)]
+        corners = [centre - span / 2 for centre, span in zip(centres, spans, strict=True)]
+        ends = [centre + span / 2 for centre, span in zip(centres, spans, strict=True)]
+        return filled((corners[0], corners[1], ends[0], ends[1]), self.config.size, self.config.shape)

@@ -1,0 +1,91 @@
+"""A folder of pictures, listed and hashed at once and read one by one: by class, or all together."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from synthgen.errors import DataError
+from synthgen.realdata.pictures import SUFFIXES, decode, fitted
+
+PHOTOS = "sklearn:photos"
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Pictures of a folder in the order of their names; `labels` are places in `classes`, all 0 if there is one."""
+
+    root: Path
+    files: tuple[Path, ...]
+    labels: tuple[int, ...]
+    classes: tuple[str, ...]
+
+    def name(self, i: int) -> str:
+        return self.files[i].relative_to(self.root).as_posix()
+
+    def picture(self, i: int, height: int, width: int) -> np.ndarray:
+        """Picture `i` as uint8 RGB (height, width, 3): scaled until it covers them, and cut in the middle.
+
+        Raises:
+            DataError: names the file: it cannot be read, or is no picture.
+        """
+        try:
+            raw = self.files[i].read_bytes()
+        except OSError as error:
+            raise DataError(f"{self.files[i]}: cannot be read: {error.strerror or error}") from None
+        return fitted(decode(raw, str(self.files[i]), 3), height, width)
+
+    def sha256(self) -> str:
+        """sha256 over the names and bytes of all pictures."""
+        stats = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in self.files)
+        return _hashed(self.root, stats)
+
+
+def listed(path: str) -> Gallery:
+    """The pictures of a folder. If it holds subfolders with pictures and no pictures of its own, they are the classes.
+
+    Raises:
+        DataError: no such folder, or none with pictures.
+    """
+    root = _photos() if path == PHOTOS else Path(path)
+    if not root.is_dir():
+        raise DataError(f"{path}: no such folder; it must hold pictures, or a folder of pictures a class")
+    own = [file for file in sorted(root.iterdir()) if _is_picture(file)]
+    if own:
+        return Gallery(root, tuple(own), (0,) * len(own), (root.resolve().name,))
+    groups = {
+        folder.name: [file for file in sorted(folder.rglob("*")) if _is_picture(file)]
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
+    }
+    groups = {name: files for name, files in groups.items() if files}
+    if not groups:
+        raise DataError(f"{path}: holds no pictures ({', '.join(sorted(SUFFIXES))}), nor folders of pictures")
+    files = [(file, label) for label, name in enumerate(groups) for file in groups[name]]
+    return Gallery(root, tuple(file for file, _ in files), tuple(label for _, label in files), tuple(groups))
+
+
+def _photos() -> Path:
+    """The folder of scikit-learn's two sample photos, 640 x 427: a Chinese palace and a flower."""
+    import sklearn.datasets
+
+    return Path(sklearn.datasets.__file__).parent / "images"
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+
+
+@lru_cache(maxsize=8)
+def _hashed(root: Path, stats: tuple[tuple[Path, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, size, _ in stats:
+        digest.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()

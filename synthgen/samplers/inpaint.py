@@ -1,0 +1,83 @@
+"""`use: inpaint`: a region of a real picture drawn anew; the region is the label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field as Setting
+
+from synthgen.fields import Columns, Field, Image, InstanceMap, Schema
+from synthgen.protocols import Slot, Source
+from synthgen.samplers import prompted
+from synthgen.samplers.prompted import Prompted, PromptedSettings
+
+
+class Inpaint:
+    """Draws the objects of the condition's picture anew, or the ground between them; all else stays as it was.
+
+    Objects are those of `condition.instances`. The condition's maps are the labels, as `instances` and `segmentation`:
+    exact if a region is full of its object, which a labeler can check.
+    """
+
+    version: ClassVar[int] = 1
+
+    class Config(PromptedSettings):
+        """Settings of `use: inpaint`."""
+
+        redraw: Literal["objects", "ground"] = Setting(
+            default="objects", description="What is drawn anew: the objects, or everything else."
+        )
+        grow_px: int = Setting(
+            default=0, ge=0, le=256, description="How far the drawn region reaches beyond the objects (or into them)."
+        )
+        strength: float = Setting(
+            default=1.0, gt=0, le=1, description="How far the region is drawn anew: 1 keeps nothing of what was there."
+        )
+
+    @staticmethod
+    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return prompted.smoke(settings, steps=4)
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.prompted = Prompted(config, "Inpainting")
+        self.fields: Mapping[str, Field] = {"image": Image(*self.prompted.size, 3)}
+
+    def identity(self) -> dict[str, Any]:
+        return self.prompted.identity()
+
+    @property
+    def sources(self) -> list[Source]:
+        return self.prompted.sources
+
+    def bind(self, condition: Schema) -> list[str]:
+        problems = prompted.picture_problems(condition, self.prompted.size)
+        if not isinstance(condition.get("instances"), InstanceMap):
+            problems.append("needs a condition with objects, such as `use: masked-images` or `use: random-regions`")
+        self.fields, more = self.prompted.drawn_fields(condition, "instances", "segmentation")
+        return problems + more
+
+    def setup(self, device: str) -> None:
+        self.prompted.setup(device)
+
+    def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
+        regions = [self.region(slot.condition["instances"]) for slot in slots]
+        given = {
+            "image": [prompted.as_pillow(slot.condition["image"]) for slot in slots],
+            "mask_image": [prompted.as_pillow(region.astype(np.uint8) * 255) for region in regions],
+        }
+        columns = self.prompted.columns(slots, seeds, given, strength=self.config.strength)
+        pairs = zip(slots, regions, columns["image"], strict=True)
+        kept = [np.where(region[:, :, None], drawn, slot.condition["image"]) for slot, region, drawn in pairs]
+        return {**columns, "image": kept}
+
+    def region(self, instances: np.ndarray) -> np.ndarray:
+        """Which pixels are drawn anew, bool (H, W)."""
+        from scipy import ndimage
+
+        inside: np.ndarray = instances > 0 if self.config.redraw == "objects" else instances == 0
+        if self.config.grow_px and inside.any():
+            inside = ndimage.distance_transform_edt(~inside) <= self.config.grow_px
+        return inside
