@@ -176,6 +176,14 @@ def flux() -> str:
     return small("FluxPipeline")
 
 
+def qwen_image() -> str:
+    return small("QwenImagePipeline")
+
+
+def z_image() -> str:
+    return small("ZImagePipeline")
+
+
 def controlnet() -> str:
     return small("StableDiffusionControlNet")
 

@@ -104,6 +104,77 @@ def flux(folder: Path) -> None:
     ).save_pretrained(folder)
 
 
+def qwen_image(folder: Path) -> None:
+    """Qwen-Image: a transformer that reads the hidden states of a vision-language model."""
+    import diffusers
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    tokenizer, n_words = words.qwen_tokenizer()
+    block = {"hidden_size": WIDTH, "intermediate_size": WIDTH, "num_hidden_layers": 1, "num_attention_heads": 2}
+    rope = {"mrope_section": [1, 1, 2], "rope_type": "default", "type": "default", "rope_theta": 1e6}
+    text = {**block, "num_key_value_heads": 2, "vocab_size": n_words, "rope_scaling": rope, "rope_parameters": rope}
+    vision = {"depth": 1, "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_heads": 2, "out_hidden_size": WIDTH}
+    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision)
+    diffusers.QwenImagePipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        vae=diffusers.AutoencoderKLQwenImage(
+            base_dim=8,
+            z_dim=4,
+            dim_mult=[1, 2, 4],
+            num_res_blocks=1,
+            temperal_downsample=[False, True],
+            latents_mean=[0.0] * 4,
+            latents_std=[1.0] * 4,
+        ).eval(),
+        text_encoder=Qwen2_5_VLForConditionalGeneration(config).eval(),
+        tokenizer=tokenizer,
+        transformer=diffusers.QwenImageTransformer2DModel(
+            patch_size=2,
+            in_channels=16,
+            out_channels=4,
+            num_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=WIDTH,
+            axes_dims_rope=(8, 4, 4),
+        ).eval(),
+    ).save_pretrained(folder)
+
+
+def z_image(folder: Path) -> None:
+    """Z-Image: a transformer over patches and words in one stream."""
+    import diffusers
+    from transformers import Qwen3Config, Qwen3Model
+
+    tokenizer, n_words = words.qwen_tokenizer()
+    text = Qwen3Config(
+        vocab_size=n_words,
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=8,
+    )
+    diffusers.ZImagePipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=_vae(latents=16, shift_factor=0.1),
+        text_encoder=Qwen3Model(text).eval(),
+        tokenizer=tokenizer,
+        transformer=diffusers.ZImageTransformer2DModel(
+            in_channels=16,
+            dim=32,
+            n_layers=1,
+            n_refiner_layers=1,
+            n_heads=2,
+            n_kv_heads=2,
+            cap_feat_dim=WIDTH,
+            axes_dims=[8, 4, 4],
+            axes_lens=[1024, 64, 64],
+        ).eval(),
+    ).save_pretrained(folder)
+
+
 def controlnet(folder: Path) -> None:
     """A ControlNet for the small Stable Diffusion."""
     _controlnet(cross_attention_dim=WIDTH).save_pretrained(folder)
@@ -204,6 +275,8 @@ MAKERS: Mapping[str, Callable[[Path], None]] = {
     "StableDiffusionXLPipeline": stable_diffusion_xl,
     "StableDiffusion3Pipeline": stable_diffusion_3,
     "FluxPipeline": flux,
+    "QwenImagePipeline": qwen_image,
+    "ZImagePipeline": z_image,
     "StableDiffusionControlNet": controlnet,
     "StableDiffusionXLControlNet": controlnet_xl,
 }

@@ -120,6 +120,8 @@ ROWS = [
     Row("samplers", "text-to-image", {"model": tiny.stable_diffusion_xl, **FEW}, tiny.prompts),
     Row("samplers", "text-to-image", {"model": tiny.stable_diffusion_3, **FEW, "guidance": [1.5, 3.0]}, tiny.prompts),
     Row("samplers", "text-to-image", {"model": tiny.flux, **FEW, "guidance": [2.0, 3.5]}, tiny.prompts),
+    Row("samplers", "text-to-image", {"model": tiny.qwen_image, **FEW, "guidance": [2.0, 3.5]}, tiny.prompts),
+    Row("samplers", "text-to-image", {"model": tiny.z_image, **FEW, "negative_prompt": "fog"}, tiny.prompts),
     Row("samplers", "image-to-image", {**T2I, **PHOTO}, tiny.photo_condition),
     Row("samplers", "image-to-image", {**PHOTO, "model": tiny.stable_diffusion_xl, "steps": 4}, tiny.photo_condition),
     Row("samplers", "inpaint", {**T2I, **PHOTO, "grow_px": 2}, tiny.photo_condition),
