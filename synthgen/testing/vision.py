@@ -96,8 +96,9 @@ def siglip(folder: Path) -> None:
     from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor
 
     tokenizer, n_words = words.t5_tokenizer(64)
+    ends = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
     config = SiglipConfig(
-        text_config={**_LAYERS, "vocab_size": n_words, "max_position_embeddings": 64},
+        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": 64},
         vision_config={**_LAYERS, "image_size": 32, "patch_size": 8},
     )
     SiglipModel(config).eval().save_pretrained(folder)
@@ -134,7 +135,7 @@ def grounding_dino(folder: Path) -> None:
     bert = {"model_type": "bert", "vocab_size": n_words, "max_position_embeddings": 256, **_LAYERS}
     block = {"attention_heads": 4, "ffn_dim": 32, "layers": 2}
     blocks: dict[str, Any] = {f"{side}_{name}": n for side in ("encoder", "decoder") for name, n in block.items()}
-    config = GroundingDinoConfig(backbone_config=swin, text_config=bert, d_model=32, num_queries=12, **blocks)
+    config = GroundingDinoConfig(backbone_config=swin, text_config=bert, d_model=64, num_queries=12, **blocks)
     model = GroundingDinoForObjectDetection(config).eval()
     torch.nn.init.normal_(model.bbox_embed[0].layers[-1].weight, std=0.1)  # it starts at zero, with boxes on a grid
     model.save_pretrained(folder)
