@@ -89,16 +89,17 @@ class ImageStatistics:
 
 def statistics(picture: np.ndarray) -> list[float]:
     """The numbers named in `UNITS`, of a picture uint8 (H, W, 1 or 3)."""
-    from scipy.ndimage import laplace
-
-    pixels = picture.astype(np.float64)
-    grey = pixels[..., 0] if pixels.shape[2] == 1 else pixels @ np.array(LUMA)
+    channels = [np.ascontiguousarray(picture[..., i]) for i in range(picture.shape[2])]
+    weights = LUMA if len(channels) == 3 else (1.0,)
+    grey = np.sum([channel * weight for channel, weight in zip(channels, weights, strict=True)], axis=0)
+    around = np.pad(grey, 1, mode="reflect")
+    laplacian = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:] - 4 * grey
     shares = np.bincount(np.round(grey).astype(np.int64).ravel(), minlength=256) / grey.size
     shares = shares[shares > 0]
-    high, low = pixels.max(2), pixels.min(2)
-    saturation = np.divide(high - low, high, out=np.zeros_like(high), where=high > 0)
+    high, low = np.maximum.reduce(channels), np.minimum.reduce(channels)
+    saturation = (high - low) / np.maximum(high, 1)  # black has 0 over 1
     return [
-        float(laplace(grey, mode="mirror").var()),
+        float(laplacian.var()),
         float((shares * np.log2(1 / shares)).sum()),
         float(saturation.mean()),
         float(grey.mean() / 255),
