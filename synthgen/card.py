@@ -76,7 +76,12 @@ The samples inherit what these licences ask for.
 {% endfor %}{% endif %}"""
 
 
-TASKS = {"label": "image-classification", "segmentation": "image-segmentation", "boxes": "object-detection"}
+TASKS = {
+    "label": "image-classification",
+    "segmentation": "image-segmentation",
+    "boxes": "object-detection",
+    "depth": "depth-estimation",
+}
 """The hub's words for what a field is good for."""
 
 
@@ -134,6 +139,7 @@ def field_text(field: dict[str, Any]) -> str:
         "number": "number",
         "instances": f"object numbers, {size}, 16-bit PNG, 0 background",
         "segmentation": f"class ids, {size}, 8-bit PNG: {_ids(['background', *names])}, 255 unknown",
+        "depth": f"depth, {size}, 16-bit PNG, 0 farthest to 65535 nearest of each picture",
         "boxes": f"boxes `bbox` (left, top, width, height in pixels) with `category`: {_ids(names)}",
         "numbers": "numbers, one an object",
         "text": "text",
@@ -213,6 +219,7 @@ CROISSANT_TYPES = {
     "number": "sc:Float",
     "instances": "sc:ImageObject",
     "segmentation": "sc:ImageObject",
+    "depth": "sc:ImageObject",
     "boxes": "cr:BoundingBox",
     "numbers": "sc:Float",
     "text": "sc:Text",

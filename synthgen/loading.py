@@ -28,6 +28,7 @@ def load(
     *,
     transform: Transform | None = None,
     allow_incomplete: bool = False,
+    selection: str | None = None,
 ) -> Dataset: ...
 
 
@@ -40,6 +41,7 @@ def load(
     streaming: Literal[True],
     transform: Transform | None = None,
     allow_incomplete: bool = False,
+    selection: str | None = None,
     seed: int | None = None,
     buffer: int = 1000,
     shard: tuple[int, int] = (0, 1),
@@ -54,6 +56,7 @@ def load(
     *,
     transform: Transform | None = None,
     allow_incomplete: bool = False,
+    selection: str | None = None,
     seed: int | None = None,
     buffer: int = 1000,
     shard: tuple[int, int] = (0, 1),
@@ -70,18 +73,21 @@ def load(
         streaming: False gives a sequence with random access, True a stream that reads shard by shard.
         transform: called with each decoded image; what it returns stands in its place.
         allow_incomplete: opens a dataset that is short or was never sealed, with the samples it has.
+        selection: leaves out the samples that `selections/<name>.json` names, such as `unique`, which
+            `synthgen duplicates` writes.
         seed: of a stream: shuffles shards, and samples through `buffer`; None keeps the stored order.
         buffer: of a stream: samples held in memory for shuffling.
         shard: of a stream: (rank, world size); each rank gets its share of the samples.
 
     Raises:
-        UsageError: no such folder, split or field.
-        StoreError: the dataset is incomplete (without `allow_incomplete`) or damaged.
+        UsageError: no such folder, split, field or selection.
+        StoreError: the dataset is incomplete (without `allow_incomplete`) or damaged, or the selection belongs to
+            another dataset, or to this one before it grew.
     """
     book = ledger.read(folder)
     if not allow_incomplete:
-        _refuse_incomplete(book)
-    view = View(book, split, None if fields is None else tuple(fields), transform)
+        refuse_incomplete(book)
+    view = View(book, split, None if fields is None else tuple(fields), transform, selection)
     if not streaming:
         return Dataset(view)
     if not 0 <= shard[0] < shard[1]:
@@ -91,7 +97,8 @@ def load(
     return Stream(view, seed, buffer, shard)
 
 
-def _refuse_incomplete(book: ledger.Ledger) -> None:
+def refuse_incomplete(book: ledger.Ledger) -> None:
+    """Raises StoreError, with what to do, unless the dataset is sealed with every sample that was planned."""
     how = (
         "Finish it with the same `synthgen run` command, or pass allow_incomplete=True (--allow-incomplete) "
         "to take what is there"
@@ -136,7 +143,7 @@ class Dataset:
         i %= len(self)
         n = bisect.bisect_right(self._ends, i)
         file = self._view.files[n]
-        row = i - self._ends[n] + file.n_samples
+        row = file.row(i - self._ends[n] + file.n_samples)
         try:
             record = self._tar_record(n, row) if self._view.kind == "tar" else self._rows(n)[row]
         except FileNotFoundError:
@@ -192,9 +199,8 @@ class Dataset:
         import pyarrow.parquet as pq
 
         file = self._view.files[n]
-        index = next(path for path in self._view.indexes if path.name.endswith(f"shard-{file.shard:05d}.parquet"))
         columns = ["split", "accepted", "tar_offset", "tar_length"]
-        rows = pq.read_table(index, columns=columns).to_pydict()
+        rows = pq.read_table(self._view.index_of(file), columns=columns).to_pydict()
         found = [
             (offset, length)
             for split, accepted, offset, length in zip(*(rows[name] for name in columns), strict=True)

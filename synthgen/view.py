@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen import ledger, records
+from synthgen import ledger, records, selections
 from synthgen.errors import StoreError, UsageError
 from synthgen.fields import Image
 from synthgen.plugins import unknown
@@ -19,19 +20,29 @@ Sample = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One data file: its shard, its split, how many samples stand in it."""
+    """One data file: its shard, its split, how many of its samples are read, and their rows, None for all."""
 
     path: Path
     shard: int
     split: str
     n_samples: int
+    rows: tuple[int, ...] | None = None
+
+    def row(self, i: int) -> int:
+        """Where in the file the i-th of its samples that are read stands."""
+        return i if self.rows is None else self.rows[i]
 
 
 class View:
     """The files of one split of a dataset, and how a stored sample becomes a dict."""
 
     def __init__(
-        self, book: ledger.Ledger, split: str | None, names: tuple[str, ...] | None, transform: Transform | None
+        self,
+        book: ledger.Ledger,
+        split: str | None,
+        names: tuple[str, ...] | None,
+        transform: Transform | None,
+        selection: str | None = None,
     ) -> None:
         self.root = book.root
         self.manifest = book.manifest
@@ -47,6 +58,9 @@ class View:
                 raise UsageError(f"{book.root}: {unknown(name, self.schema, 'field')}")
         self.wanted = tuple(self.schema) if names is None else names
         self.files, self.kind, self.indexes = _files(book, split)
+        if selection is not None:
+            left_out = selections.read(book, selection).left_out
+            self.files = [self._without(file, set(left_out.get(file.shard, ()))) for file in self.files]
 
     def decode(self, record: records.Record, split: str) -> Sample:
         sample: Sample = {"key": record["key"], "split": split}
@@ -60,13 +74,38 @@ class View:
         """Samples of a file in order, in stored form."""
         reader = records.tar_records if self.kind == "tar" else records.parquet_records
         try:
-            yield from reader(file.path, self.schema, skip, count)
+            if file.rows is None:
+                yield from reader(file.path, self.schema, skip, count)
+            elif rows := file.rows[skip : None if count is None else skip + count]:
+                wanted = set(rows)
+                found = reader(file.path, self.schema, rows[0], rows[-1] - rows[0] + 1)
+                yield from (record for row, record in enumerate(found, rows[0]) if row in wanted)
         except FileNotFoundError:
             raise missing(file.path, self.root) from None
 
     def read(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[Sample]:
         """Samples of a file in order, decoded."""
         return (self.decode(record, file.split) for record in self.stored(file, skip, count))
+
+    def index_of(self, file: File) -> Path:
+        """The list of every try of a file's shard."""
+        return next(path for path in self.indexes if path.name.endswith(f"shard-{file.shard:05d}.parquet"))
+
+    def _without(self, file: File, keys: set[str]) -> File:
+        """The file without some samples; the index of its shard, which has the file's order, says where they stand."""
+        import pyarrow.parquet as pq
+
+        if not keys:
+            return file
+        columns = ["key", "split", "accepted"]
+        tries = pq.read_table(self.index_of(file), columns=columns).to_pydict()
+        there = [
+            key
+            for key, split, accepted in zip(*(tries[name] for name in columns), strict=True)
+            if accepted and split == file.split
+        ]
+        rows = tuple(row for row, key in enumerate(there) if key not in keys)
+        return dataclasses.replace(file, n_samples=len(rows), rows=rows)
 
 
 def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, list[Path]]:

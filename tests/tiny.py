@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from synthgen import testing
-from synthgen.fields import Boxes, Columns, InstanceMap, Label, Schema, SegmentationMap, Text
+from synthgen.fields import Boxes, Columns, InstanceMap, Label, Numbers, Schema, SegmentationMap, Text
 from synthgen.fields import Image as ImageField
 
 SIDE = 32
@@ -160,6 +160,38 @@ def sam3() -> str:
     return small("sam3")
 
 
+def clip() -> str:
+    return small("clip")
+
+
+def siglip() -> str:
+    return small("siglip")
+
+
+def dinov2() -> str:
+    return small("dinov2")
+
+
+def owlv2() -> str:
+    return small("owlv2")
+
+
+def grounding_dino() -> str:
+    return small("grounding-dino")
+
+
+def depth_anything() -> str:
+    return small("depth_anything")
+
+
+def vit() -> str:
+    return small("vit")
+
+
+def real_pictures() -> str:
+    return f"{masks()}/images"
+
+
 def stable_diffusion() -> str:
     return small("StableDiffusionPipeline")
 
@@ -222,6 +254,28 @@ def photo_condition(n: int) -> tuple[Schema, Columns]:
 def prompts(n: int) -> tuple[Schema, Columns]:
     """Fields and values of a condition that says what to draw in words."""
     return {"prompt": Text()}, {"prompt": [("a cat", "a dog")[i % 2] for i in range(n)]}
+
+
+def asked(n: int) -> tuple[Schema, Columns]:
+    """Fields and values of pictures that were drawn from prompts, and boxes that were found in them."""
+    schema, columns = pictures(n)
+    random = np.random.default_rng(1)
+    corners = [random.uniform(0, 20, (i % 3, 2)) for i in range(n)]
+    boxes = [np.concatenate([c, c + 8, 1 + (c[:, :1] > 9)], axis=1).astype(np.float32) for c in corners]
+    animals = ("cat", "dog")
+    fields = {
+        "condition.prompt": Text(),
+        "condition.animal": Label(animals),
+        "found_boxes": Boxes(SIDE, SIDE, animals),
+        "found_score": Numbers(),
+    }
+    values = {
+        "condition.prompt": [f"a {animals[i % 2]}" for i in range(n)],
+        "condition.animal": [i % 2 for i in range(n)],
+        "found_boxes": boxes,
+        "found_score": [np.sort(random.uniform(0, 1, len(found)))[::-1] for found in boxes],
+    }
+    return {**schema, **fields}, {**columns, **values}
 
 
 def layout_condition(n: int) -> tuple[Schema, Columns]:

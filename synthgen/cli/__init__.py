@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "plan": "Show what a recipe would make, without making it.",
     "preview": "Draw a few samples into one picture.",
     "status": "Show how far a dataset is.",
+    "duplicates": "Find pictures of a dataset that repeat others.",
     "verify": "Check every file of a dataset against its hash.",
     "export": "Copy a dataset into the layout of COCO, VOC, YOLO or image folders.",
     "evaluate": "Measure a dataset against real data.",

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
-from synthgen.fields import Boxes, Columns, Field, Image, InstanceMap, Numbers, Schema
+from synthgen.fields import Boxes, Columns, Field, Image, InstanceMap, Numbers, Schema, SegmentationMap
 
 
 class PromptSettings(BaseModel):
@@ -40,7 +40,10 @@ class PromptSettings(BaseModel):
 
 
 def new_fields(config: PromptSettings, columns: Schema) -> tuple[Mapping[str, Field], list[str]]:
-    """The fields that a prompted labeler adds to `columns`, and the problems found."""
+    """The fields that a prompted labeler adds to `columns`, and the problems found.
+
+    Prompts that are boxes with classes give a map of classes as well.
+    """
     image, source = columns.get("image"), columns.get(config.of)
     if not isinstance(image, Image):
         return {}, ["needs an `image` field"]
@@ -48,11 +51,14 @@ def new_fields(config: PromptSettings, columns: Schema) -> tuple[Mapping[str, Fi
         return {}, [f"takes its prompts from `{config.of}`, which is no instance map and no boxes here"]
     if config.prompts == "points" and isinstance(source, Boxes):
         return {}, ["takes points from instance maps; from boxes, use `prompts: boxes`"]
-    return {
+    fields: dict[str, Field] = {
         f"{config.field}_instances": InstanceMap(image.height, image.width),
         f"{config.field}_predicted_iou": Numbers(),
         f"{config.field}_stability": Numbers(),
-    }, []
+    }
+    if config.prompts == "boxes" and isinstance(source, Boxes):
+        fields[f"{config.field}_segmentation"] = SegmentationMap(image.height, image.width, source.classes)
+    return fields, []
 
 
 def shown(config: PromptSettings, columns: Columns) -> list[np.ndarray]:
@@ -83,8 +89,8 @@ def grid(n: int, height: int, width: int) -> np.ndarray:
 
 def kept(
     config: PromptSettings, masks: np.ndarray, ious: np.ndarray, stabilities: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The instance map of the masks (N, H, W) that pass, with the predicted IoU and stability of each number.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The instance map of the masks (N, H, W) that pass, with predicted IoU, stability and row (mask) of each number.
 
     Masks are numbered by descending predicted IoU; where two overlap, the better one has the pixels.
     """
@@ -102,10 +108,26 @@ def kept(
         if free.sum() >= config.min_area_px:
             numbers.append(row)
             instances[free] = len(numbers)
-    return instances, ious[numbers].astype(np.float64), stabilities[numbers].astype(np.float64)
+    rows = np.array(numbers, dtype=np.int64)
+    return instances, ious[rows].astype(np.float64), stabilities[rows].astype(np.float64), rows
 
 
-def as_columns(config: PromptSettings, found: list[tuple[Any, Any, Any]]) -> Columns:
-    """The new columns from what `kept` returned for each picture."""
+def as_columns(
+    config: PromptSettings, fields: Schema, found: list[tuple[Any, Any, Any, Any]], columns: Columns
+) -> Columns:
+    """The new columns, those of `fields`, from what `kept` returned for each picture of `columns`."""
     names = ("instances", "predicted_iou", "stability")
-    return {f"{config.field}_{name}": [row[i] for row in found] for i, name in enumerate(names)}
+    added = {f"{config.field}_{name}": [row[i] for row in found] for i, name in enumerate(names)}
+    if f"{config.field}_segmentation" in fields:
+        added[f"{config.field}_segmentation"] = [
+            classes_of(instances, rows, boxes)
+            for (instances, _, _, rows), boxes in zip(found, columns[config.of], strict=True)
+        ]
+    return added
+
+
+def classes_of(instances: np.ndarray, rows: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The class map uint8 (H, W) of an instance map whose object number n came from the box `rows[n - 1]`, (N, 5)."""
+    table = np.concatenate([[0], boxes[rows, 4]]).astype(np.uint8)
+    found: np.ndarray = table[instances]
+    return found

@@ -70,7 +70,7 @@ class Sam2:
                 boxes, points = self._prompts(columns, i, image)
                 own = [features[i : i + 1] for features in embeddings]
                 found.append(prompted.kept(config, *self._masks(own, image.shape[:2], boxes, points)))
-        return prompted.as_columns(config, found)
+        return prompted.as_columns(config, self.fields, found, columns)
 
     def _prompts(self, columns: Columns, i: int, image: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
         if self.config.prompts == "auto":

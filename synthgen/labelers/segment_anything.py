@@ -18,6 +18,7 @@ from synthgen.protocols import Source
 class SegmentAnything:
     """Writes an instance map, and the predicted IoU and the stability of each of its objects, by number.
 
+    If it is prompted by boxes with classes, it writes the class of every pixel as well.
     Masks are numbered by descending predicted IoU; where two overlap, the better one has the
     pixels. Each image is encoded once, all images of a batch together.
     """
@@ -58,7 +59,7 @@ class SegmentAnything:
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         images = prompted.shown(self.config, columns)
         found = [prompted.kept(self.config, *masks) for masks in self._masks(columns, images)]
-        return prompted.as_columns(self.config, found)
+        return prompted.as_columns(self.config, self.fields, found, columns)
 
     def _masks(self, columns: Columns, images: Sequence[np.ndarray]) -> Iterator[Any]:
         """Masks, predicted IoUs and stabilities, image by image."""

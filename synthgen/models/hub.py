@@ -85,6 +85,15 @@ def reference(settings: ModelSettings, *model_types: str) -> Reference:
     return found
 
 
+def check_type(reference: Reference, model: Any, *model_types: str) -> None:
+    """Raises ModelError unless a loaded model is of one of these types: what a hub id holds is known only then."""
+    kind = model.config.model_type
+    if kind not in model_types:
+        raise ModelError(
+            f"{reference.name} holds a model of the type {kind}; {' or '.join(model_types)} is needed here"
+        )
+
+
 def pipeline_reference(settings: ModelSettings) -> Reference:
     """What `settings.model` refers to: a folder with a pipeline of diffusers, or `owner/name@commit`.
 

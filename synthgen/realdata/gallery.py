@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from synthgen.errors import DataError
-from synthgen.realdata.pictures import SUFFIXES, decode, fitted
+from synthgen.realdata import folder
+from synthgen.realdata.pictures import SUFFIXES, decode, fit
 
 PHOTOS = "sklearn:photos"
 
@@ -37,12 +36,11 @@ class Gallery:
             raw = self.files[i].read_bytes()
         except OSError as error:
             raise DataError(f"{self.files[i]}: cannot be read: {error.strerror or error}") from None
-        return fitted(decode(raw, str(self.files[i]), 3), height, width)
+        return fit(decode(raw, str(self.files[i]), 3), height, width)
 
     def sha256(self) -> str:
         """sha256 over the names and bytes of all pictures."""
-        stats = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in self.files)
-        return _hashed(self.root, stats)
+        return folder.sha256(self.root, self.files)
 
 
 def listed(path: str) -> Gallery:
@@ -78,14 +76,3 @@ def _photos() -> Path:
 
 def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-
-
-@lru_cache(maxsize=8)
-def _hashed(root: Path, stats: tuple[tuple[Path, int, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for path, size, _ in stats:
-        digest.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()

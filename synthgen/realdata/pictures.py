@@ -39,28 +39,22 @@ def decode(raw: bytes, name: str, channels: int | None = None) -> np.ndarray:
 
 def resize(picture: np.ndarray, side: int) -> np.ndarray:
     """The picture cut to its central square and scaled to `side`, uint8 (side, side, C)."""
+    return fit(picture, side, side)
+
+
+def fit(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The picture cut to its largest central part of the proportions asked for and scaled, uint8 (height, width, C)."""
     from PIL import Image
-
-    height, width, channels = picture.shape
-    if height == width == side:
-        return picture
-    short = min(height, width)
-    top, left = (height - short) // 2, (width - short) // 2
-    square = picture[top : top + short, left : left + short]
-    image = Image.fromarray(square[..., 0] if channels == 1 else square)
-    array = np.asarray(image.resize((side, side), Image.Resampling.LANCZOS))
-    return array[..., None] if channels == 1 else array
-
-
-def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The picture scaled until it covers height x width, and cut to them in the middle, uint8 (height, width, C)."""
-    from PIL import Image, ImageOps
 
     if picture.shape[:2] == (height, width):
         return picture
-    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-    array = np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS))
-    return array[..., None] if array.ndim == 2 else array
+    share = min(picture.shape[0] / height, picture.shape[1] / width)
+    high, wide = max(1, round(height * share)), max(1, round(width * share))
+    top, left = (picture.shape[0] - high) // 2, (picture.shape[1] - wide) // 2
+    part = picture[top : top + high, left : left + wide]
+    image = Image.fromarray(part[..., 0] if picture.shape[2] == 1 else part)
+    array = np.array(image.resize((width, height), Image.Resampling.LANCZOS))  # a copy that may be written to
+    return array[..., None] if picture.shape[2] == 1 else array
 
 
 def decode_mask(raw: bytes, name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Overlays: objects drawn over pictures, as outlines in colours of their own or as boxes in those of classes."""
+"""Overlays: objects drawn over pictures, as outlines in colours of their own or as boxes in those of classes; depth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.fields import Boxes, Field, InstanceMap
+from synthgen.fields import Boxes, DepthMap, Field, InstanceMap
 
 SHOWN_PX = 192
 GAP_PX = 2
@@ -16,9 +16,9 @@ MAX_BOX_LUMA = 110
 
 
 def with_objects(picture: np.ndarray, values: Mapping[str, Any], schema: Mapping[str, Field]) -> np.ndarray:
-    """The picture, and beside it the same with its objects, uint8 RGB; as it is if it has no objects.
+    """The picture, and beside it the same with its objects and its depth, uint8 RGB; as it is if it has neither.
 
-    Of several instance maps and boxes the first is shown: the one by construction. The contrast
+    Of several instance maps and boxes the first is shown: the one by construction. What is near is bright. The contrast
     is stretched, because microscopes' pictures are often too dark to see anything. Small pictures
     are enlarged by a whole factor, so that outlines are thin.
 
@@ -28,22 +28,27 @@ def with_objects(picture: np.ndarray, values: Mapping[str, Any], schema: Mapping
     """
     instances = next((values[name] for name, kind in schema.items() if isinstance(kind, InstanceMap)), None)
     boxes = next((values[name] for name, kind in schema.items() if isinstance(kind, Boxes)), None)
-    if instances is None and boxes is None:
-        return picture
+    depth = next((values[name] for name, kind in schema.items() if isinstance(kind, DepthMap)), None)
     factor = max(1, SHOWN_PX // max(picture.shape[:2]))
     plain = enlarged(stretched(picture), factor)
-    drawn = plain.copy()
-    if instances is not None:
-        draw_outlines(drawn, enlarged(instances, factor))
-    elif boxes is not None:
-        draw_boxes(drawn, boxes, factor)
+    panels = [plain]
+    if instances is not None or boxes is not None:
+        panels.append(plain.copy())
+        if instances is not None:
+            draw_outlines(panels[-1], enlarged(instances, factor))
+        elif boxes is not None:
+            draw_boxes(panels[-1], boxes, factor)
+    if depth is not None:
+        panels.append(enlarged(np.repeat((depth >> 8).astype(np.uint8)[..., None], 3, axis=2), factor))
+    if len(panels) == 1:
+        return picture
     gap = np.full((plain.shape[0], GAP_PX, 3), 255, dtype=np.uint8)
-    return np.concatenate([plain, gap, drawn], axis=1)
+    return np.concatenate([plain, *(part for panel in panels[1:] for part in (gap, panel))], axis=1)
 
 
 def shows(kind: Field) -> bool:
-    """Whether a field holds objects."""
-    return isinstance(kind, InstanceMap | Boxes)
+    """Whether a field holds objects or depth."""
+    return isinstance(kind, InstanceMap | Boxes | DepthMap)
 
 
 def stretched(picture: np.ndarray) -> np.ndarray:

@@ -27,7 +27,13 @@ KINDS: Mapping[str, str] = {
         "synthgen.testing.pipelines",
     ),
     **dict.fromkeys(("StableDiffusionControlNet", "StableDiffusionXLControlNet"), "synthgen.testing.pipelines"),
-    **dict.fromkeys(("sam2", "sam3"), "synthgen.testing.vision"),
+    **dict.fromkeys(
+        (
+            *("sam2", "sam3", "clip", "siglip", "owlv2", "grounding-dino"),
+            *("depth_anything", "vit", "dinov2"),
+        ),
+        "synthgen.testing.vision",
+    ),
 }
 """What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`."""
 

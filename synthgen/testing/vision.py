@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from synthgen.testing import words
 
@@ -74,4 +75,133 @@ def sam3(folder: Path) -> None:
     Sam3Processor(Sam3ImageProcessor(size={"height": 56, "width": 56}), tokenizer).save_pretrained(folder)
 
 
-MAKERS: Mapping[str, Callable[[Path], None]] = {"sam2": sam2, "sam3": sam3}
+def clip(folder: Path) -> None:
+    """CLIP, which sees pictures and reads texts."""
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
+
+    tokenizer, n_words = words.clip_tokenizer(77)
+    ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    config = CLIPConfig(
+        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": 77, "projection_dim": 16},
+        vision_config={**_LAYERS, "image_size": 32, "patch_size": 8, "projection_dim": 16},
+        projection_dim=16,
+    )
+    CLIPModel(config).eval().save_pretrained(folder)
+    square = {"height": 32, "width": 32}
+    CLIPProcessor(CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=square), tokenizer).save_pretrained(folder)
+
+
+def siglip(folder: Path) -> None:
+    """SigLIP, whose answers to different texts are independent."""
+    from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor
+
+    tokenizer, n_words = words.t5_tokenizer(64)
+    ends = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
+    config = SiglipConfig(
+        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": 64},
+        vision_config={**_LAYERS, "image_size": 32, "patch_size": 8},
+    )
+    SiglipModel(config).eval().save_pretrained(folder)
+    SiglipProcessor(SiglipImageProcessor(size={"height": 32, "width": 32}), tokenizer).save_pretrained(folder)
+
+
+def owlv2(folder: Path) -> None:
+    """OWLv2, which finds what a text names."""
+    import torch
+    from transformers import Owlv2Config, Owlv2ForObjectDetection, Owlv2ImageProcessor, Owlv2Processor
+
+    tokenizer, n_words = words.owl_tokenizer()
+    ends = {"bos_token_id": n_words - 2, "eos_token_id": n_words - 1}
+    config = Owlv2Config(
+        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": 16},
+        vision_config={**_LAYERS, "image_size": 32, "patch_size": 8},
+        projection_dim=_LAYERS["hidden_size"],
+    )
+    model = Owlv2ForObjectDetection(config).eval()
+    torch.nn.init.normal_(model.box_head.dense2.weight, std=0.05)  # boxes as large as patches, not as the picture
+    model.save_pretrained(folder)
+    Owlv2Processor(Owlv2ImageProcessor(size={"height": 32, "width": 32}), tokenizer).save_pretrained(folder)
+
+
+def grounding_dino(folder: Path) -> None:
+    """Grounding DINO, which looks at pictures with a phrase in mind."""
+    import torch
+    from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection, GroundingDinoProcessor
+    from transformers.models.grounding_dino.image_processing_grounding_dino import GroundingDinoImageProcessor
+
+    tokenizer, n_words = words.bert_tokenizer()
+    swin = {"model_type": "swin", "embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 2, 4], "window_size": 2}
+    swin |= {"image_size": 64, "out_indices": [2, 3, 4]}
+    bert = {"model_type": "bert", "vocab_size": n_words, "max_position_embeddings": 256, **_LAYERS}
+    block = {"attention_heads": 4, "ffn_dim": 32, "layers": 2}
+    blocks: dict[str, Any] = {f"{side}_{name}": n for side in ("encoder", "decoder") for name, n in block.items()}
+    config = GroundingDinoConfig(backbone_config=swin, text_config=bert, d_model=64, num_queries=12, **blocks)
+    model = GroundingDinoForObjectDetection(config).eval()
+    torch.nn.init.normal_(model.bbox_embed[0].layers[-1].weight, std=0.1)  # it starts at zero, with boxes on a grid
+    model.save_pretrained(folder)
+    size = {"shortest_edge": 64, "longest_edge": 96}
+    GroundingDinoProcessor(GroundingDinoImageProcessor(size=size), tokenizer).save_pretrained(folder)
+
+
+def depth_anything(folder: Path) -> None:
+    """Depth Anything, which tells how near every pixel is."""
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, DPTImageProcessor
+
+    backbone = {**_dinov2(), "out_indices": [1, 2], "reshape_hidden_states": False}
+    config = DepthAnythingConfig(
+        backbone_config={"model_type": "dinov2", **backbone},
+        patch_size=8,
+        reassemble_hidden_size=16,
+        reassemble_factors=[2, 1],
+        neck_hidden_sizes=[8, 8],
+        fusion_hidden_size=8,
+        head_hidden_size=4,
+        initializer_range=0.3,  # at the usual 0.02 every pixel is as near as the next
+    )
+    DepthAnythingForDepthEstimation(config).eval().save_pretrained(folder)
+    size = {"height": 32, "width": 32}
+    DPTImageProcessor(size=size, ensure_multiple_of=8, keep_aspect_ratio=True).save_pretrained(folder)
+
+
+def vit(folder: Path) -> None:
+    """A vision transformer that knows two classes of pictures, `normal` and `nsfw`."""
+    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+    config = ViTConfig(**_LAYERS, image_size=32, patch_size=8, id2label={0: "normal", 1: "nsfw"})
+    ViTForImageClassification(config).eval().save_pretrained(folder)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+
+
+def dinov2(folder: Path) -> None:
+    """DINOv2, which says what a picture is like."""
+    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+
+    Dinov2Model(Dinov2Config(**_dinov2())).eval().save_pretrained(folder)
+    square = {"height": 32, "width": 32}
+    BitImageProcessor(size={"shortest_edge": 32}, crop_size=square).save_pretrained(folder)
+
+
+_LAYERS: dict[str, Any] = {
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+}
+
+
+def _dinov2() -> dict[str, Any]:
+    layers = {name: value for name, value in _LAYERS.items() if name != "intermediate_size"}
+    return {**layers, "mlp_ratio": 2, "image_size": 32, "patch_size": 8}
+
+
+MAKERS: Mapping[str, Callable[[Path], None]] = {
+    "sam2": sam2,
+    "sam3": sam3,
+    "clip": clip,
+    "siglip": siglip,
+    "owlv2": owlv2,
+    "grounding-dino": grounding_dino,
+    "depth_anything": depth_anything,
+    "vit": vit,
+    "dinov2": dinov2,
+}

@@ -17,6 +17,20 @@ def clip_tokenizer(limit: int = 256) -> tuple[Any, int]:
     return CLIPTokenizer(numbered, [], unk_token="<|endoftext|>", model_max_length=limit), len(words)  # noqa: S106
 
 
+def owl_tokenizer(limit: int = 16) -> tuple[Any, int]:
+    """A tokenizer as OWLv2's, and how many tokens it knows.
+
+    As there, `!` is number 0 and fills texts up, and the last number ends a text.
+    """
+    from transformers import CLIPTokenizer
+
+    letters = ["!", *(letter for letter in LETTERS if letter != "!"), *(f"{letter}</w>" for letter in LETTERS)]
+    words = [*letters, "<|startoftext|>", "<|endoftext|>"]
+    numbered = {word: i for i, word in enumerate(words)}
+    special = {"unk_token": "<|endoftext|>", "pad_token": "!"}
+    return CLIPTokenizer(numbered, [], model_max_length=limit, **special), len(words)
+
+
 def t5_tokenizer(limit: int = 256) -> tuple[Any, int]:
     """A tokenizer as T5's that reads up to `limit` letters, and how many tokens it knows."""
     from transformers import T5Tokenizer
@@ -42,3 +56,18 @@ def qwen_tokenizer(limit: int = 1024) -> tuple[Any, int]:
         "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     )
     return made, len(made)
+
+
+def bert_tokenizer(limit: int = 256) -> tuple[Any, int]:
+    """A tokenizer as BERT's that reads up to `limit` letters, and how many tokens it knows.
+
+    Those that end and part phrases have BERT's numbers, which Grounding DINO looks for.
+    """
+    from transformers import BertTokenizer
+
+    fixed = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
+    pieces = [*(letter for letter in LETTERS if letter not in fixed), *(f"##{letter}" for letter in LETTERS)]
+    numbered = fixed | {piece: 104 + i for i, piece in enumerate(pieces)}
+    free = sorted(set(range(max(fixed.values()))) - set(numbered.values()))
+    numbered |= {f"[unused{number}]": number for number in free}
+    return BertTokenizer(numbered, model_max_length=limit), len(numbered)

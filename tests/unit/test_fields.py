@@ -13,7 +13,7 @@ import pytest
 
 from synthgen import fields
 from synthgen.errors import DataError
-from synthgen.fields import Boxes, Image, InstanceMap, Label, Number, Numbers, SegmentationMap, Text
+from synthgen.fields import Boxes, DepthMap, Image, InstanceMap, Label, Number, Numbers, SegmentationMap, Text
 
 
 def picture(height: int, width: int, channels: int) -> np.ndarray:
@@ -36,6 +36,7 @@ def test_lossless_codecs_keep_every_pixel(codec: Any, channels: int) -> None:
     [
         (InstanceMap(3, 4), np.array([[0, 1, 2, 65535]] * 3, dtype=np.uint16)),
         (InstanceMap(1, 1), np.zeros((1, 1), dtype=np.uint16)),
+        (DepthMap(3, 4), np.array([[0, 1, 256, 65535]] * 3, dtype=np.uint16)),
         (SegmentationMap(2, 2, ("a", "b")), np.array([[0, 1], [2, 255]], dtype=np.uint8)),
         (Boxes(9, 9, ("a", "b")), np.array([[0.25, 1, 3.5, 4.75, 1], [-1, 2, 9, 9, 2]], dtype=np.float32)),
         (Boxes(9, 9, ("a",)), np.zeros((0, 5), dtype=np.float32)),
@@ -61,7 +62,7 @@ def test_boxes_are_stored_as_coco_has_them() -> None:
 
 
 def test_members_have_the_usual_endings() -> None:
-    names = {"image": "png", "label": "cls", "segmentation": "seg.png", "instances": "inst.png"}
+    names = {"image": "png", "label": "cls", "segmentation": "seg.png", "instances": "inst.png", "depth": "depth.png"}
     for name, ending in names.items():
         assert fields.member_name(name, ending.rpartition(".")[2]) == ending
     assert fields.member_name("sam_instances", "png") == "sam_instances.png"
@@ -95,6 +96,8 @@ def test_decoded_pictures_may_be_written_to() -> None:
         (InstanceMap(2, 2), np.zeros((2, 3), dtype=np.uint16)),
         (SegmentationMap(2, 2, ("a",)), np.full((2, 2), 2, dtype=np.uint8)),
         (SegmentationMap(2, 2, ("a",)), np.zeros((2, 2))),
+        (DepthMap(2, 2), np.zeros((2, 2))),
+        (DepthMap(2, 2), np.zeros((2, 3), dtype=np.uint16)),
         (Boxes(4, 4, ("a",)), np.zeros((1, 4), dtype=np.float32)),
         (Boxes(4, 4, ("a",)), np.array([[2, 2, 2, 3, 1]], dtype=np.float32)),
         (Boxes(4, 4, ("a",)), np.array([[1, 2, 3, 3, 2]], dtype=np.float32)),

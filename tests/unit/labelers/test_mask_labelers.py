@@ -10,13 +10,15 @@ import pytest
 import tiny
 from synthgen.errors import ModelError
 from synthgen.fields import Boxes as BoxesField
-from synthgen.fields import Image
+from synthgen.fields import Image, SegmentationMap
 from synthgen.labelers import prompted
 from synthgen.labelers.boxes import Boxes, boxes_with_classes
 from synthgen.labelers.noisy_to_ignore import NoisyToIgnore
 from synthgen.labelers.prompted import PromptSettings
 from synthgen.labelers.sam2 import Sam2
+from synthgen.labelers.segment_anything import SegmentAnything
 from synthgen.models import hub
+from synthgen.models.layouts import boxes_of
 
 
 def test_boxes_have_the_classes_of_their_objects() -> None:
@@ -54,12 +56,13 @@ def masks() -> np.ndarray:
 
 
 def test_kept_masks_are_numbered_by_quality_and_share_no_pixel() -> None:
-    instances, ious, stability = prompted.kept(
+    instances, ious, stability, rows = prompted.kept(
         PromptSettings(min_area_px=2), masks(), np.array([0.8, 0.6, 0.9, 0.99]), np.array([0.5, 0.6, 0.7, 0.8])
     )
     assert instances.max() == 2  # 3 is too small, 1 is a worse copy of 0
     assert ious.tolist() == [0.9, 0.8]
     assert stability.tolist() == [0.7, 0.5]
+    assert rows.tolist() == [2, 0]
     assert (instances == 1).sum() == 64
     assert instances[7, 7] == 1
 
@@ -79,10 +82,10 @@ def test_limits(settings: dict, n: int) -> None:
 
 
 def test_no_masks_give_an_empty_map() -> None:
-    instances, ious, stability = prompted.kept(PromptSettings(), masks()[:0], np.zeros(0), np.zeros(0))
+    instances, ious, stability, rows = prompted.kept(PromptSettings(), masks()[:0], np.zeros(0), np.zeros(0))
     assert instances.shape == (20, 20)
     assert not instances.any()
-    assert len(ious) == len(stability) == 0
+    assert len(ious) == len(stability) == len(rows) == 0
 
 
 def test_prompts_of_maps_and_boxes() -> None:
@@ -93,6 +96,36 @@ def test_prompts_of_maps_and_boxes() -> None:
     boxes = np.array([[1, 2, 3, 4, 1]], dtype=np.float32)
     assert prompted.prompts_of(boxes, "boxes")[0].tolist() == [[1, 2, 3, 4]]
     assert prompted.grid(2, 10, 20).tolist() == [[5, 2.5], [15, 2.5], [5, 7.5], [15, 7.5]]
+
+
+def test_masks_have_the_classes_of_the_boxes_that_asked_for_them() -> None:
+    schema, columns = tiny.pictures(2)
+    fields = {**schema, "found_boxes": BoxesField(tiny.SIDE, tiny.SIDE, ("cat", "dog"))}
+    corners = [boxes_of(instances)[0] for instances in columns["instances"]]
+    boxes = [np.concatenate([c, 1 + np.arange(len(c))[:, None] % 2], axis=1).astype(np.float32) for c in corners]
+    part = SegmentAnything(SegmentAnything.Config(model="starter/sam-nuclei", of="found_boxes", stretch=True))
+    assert part.bind(fields) == []
+    assert part.fields["sam_segmentation"] == SegmentationMap(tiny.SIDE, tiny.SIDE, ("cat", "dog"))
+    part.setup("cpu")
+    added = part.annotate({**columns, "found_boxes": boxes}, [0, 0])
+    for found, true in zip(added["sam_segmentation"], columns["instances"], strict=True):
+        intended = np.where(true > 0, 1 + (true - 1) % 2, 0)
+        for cls in (1, 2):
+            assert ((found == cls) & (intended == cls)).sum() > 0.6 * ((found == cls) | (intended == cls)).sum()
+    assert all(
+        np.array_equal(a > 0, b > 0) for a, b in zip(added["sam_instances"], added["sam_segmentation"], strict=True)
+    )
+    other = SegmentAnything(SegmentAnything.Config(model="starter/sam-nuclei"))
+    assert other.bind(fields) == []
+    assert "sam_segmentation" not in other.fields, "an instance map has no classes"
+
+
+def test_classes_follow_the_numbers_of_the_masks() -> None:
+    instances = np.array([[0, 1], [2, 2]], dtype=np.uint16)
+    boxes = np.array([[0, 0, 1, 1, 3], [0, 0, 1, 1, 1], [0, 0, 1, 1, 2]], dtype=np.float32)
+    found = prompted.classes_of(instances, np.array([2, 0]), boxes)
+    assert found.tolist() == [[0, 2], [3, 3]]
+    assert found.dtype == np.uint8
 
 
 def test_what_prompts_need_is_told() -> None:
@@ -131,4 +164,4 @@ def test_weights_in_a_pickle_are_not_loaded(tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
     with pytest.raises(ModelError, match="cannot be loaded as a Sam2Model"):
-        hub.load(hub.reference(str(folder), "sam2"), "Sam2Model")
+        hub.load(hub.reference(hub.ModelSettings(model=str(folder)), "sam2"), "Sam2Model")

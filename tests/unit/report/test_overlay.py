@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from synthgen.fields import Boxes, Image, InstanceMap
+from synthgen.fields import Boxes, DepthMap, Image, InstanceMap
 from synthgen.report import overlay
 
 SCHEMA = {"image": Image(20, 20, 1), "instances": InstanceMap(20, 20)}
@@ -51,6 +51,19 @@ def test_boxes_over_the_border_are_cut_there() -> None:
     plain, drawn = shown[:, : shown.shape[0]], shown[:, -shown.shape[0] :]
     colours = np.unique(drawn[(plain != drawn).any(2)], axis=0)
     assert len(colours) == 2
+
+
+def test_depth_stands_beside_the_picture_and_near_is_bright() -> None:
+    depth = np.linspace(0, 65535, 400).reshape(20, 20).astype(np.uint16)
+    schema = {"image": Image(20, 20, 1), "depth": DepthMap(20, 20)}
+    shown = overlay.with_objects(picture(), {"depth": depth}, schema)
+    side = 20 * (overlay.SHOWN_PX // 20)
+    assert shown.shape == (side, 2 * side + overlay.GAP_PX, 3)
+    assert (shown[0, -side].tolist(), shown[-1, -1].tolist()) == ([0] * 3, [255] * 3)
+    instances = np.zeros((20, 20), dtype=np.uint16)
+    both = overlay.with_objects(picture(), {"depth": depth, "instances": instances}, {**SCHEMA, **schema})
+    assert both.shape == (side, 3 * side + 2 * overlay.GAP_PX, 3)
+    assert overlay.shows(schema["depth"]) and not overlay.shows(schema["image"])
 
 
 def test_pictures_without_objects_stay_as_they_are() -> None:

@@ -1,0 +1,85 @@
+"""What labelers that find named objects share: their settings, their fields, and which boxes are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field as Setting
+
+from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
+from synthgen.models import hub
+from synthgen.models.hub import ModelSettings
+
+MIN_SIDE_PX = 1.0
+
+
+class DetectSettings(ModelSettings):
+    """Settings of labelers that are asked for objects by text."""
+
+    objects: dict[str, str] = Setting(
+        min_length=1, max_length=254, description="What to look for: class names with the text that names them."
+    )
+    min_score: float = Setting(default=0.3, ge=0, le=1, description="Boxes below it are dropped.")
+    nms_iou: float = Setting(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="Of two boxes that overlap more, the better one stays, whatever their classes.",
+    )
+    max_boxes: int = Setting(default=100, ge=1, le=10_000, description="The best so many of each picture are kept.")
+    field: str = Setting(
+        default="found", pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the new fields."
+    )
+
+
+def new_fields(config: DetectSettings, columns: Schema) -> tuple[Mapping[str, Field], list[str]]:
+    """The fields that a labeler of named objects adds to `columns`, and the problems found."""
+    image = columns.get("image")
+    if not isinstance(image, Image):
+        return {}, ["needs an `image` field"]
+    boxes = Boxes(image.height, image.width, tuple(config.objects))
+    return {f"{config.field}_boxes": boxes, f"{config.field}_score": Numbers()}, []
+
+
+def load(reference: hub.Reference, model_type: str, device: str) -> tuple[Any, Any]:
+    """A detector and its processor. Raises ModelError if it is of another type, or cannot be loaded."""
+    model, processor = hub.load(reference, "AutoModelForZeroShotObjectDetection", "AutoProcessor", device=device)
+    hub.check_type(reference, model, model_type)
+    return model, processor
+
+
+def kept(
+    config: DetectSettings, found: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes (N, 5) of one picture that pass, best first, and their scores, float64 (N,).
+
+    Boxes are cut off at the picture's edges; those of which less than a pixel's width or height is left are dropped.
+
+    Args:
+        found: of each class in order, boxes as left, top, right, bottom in pixels, (M, 4), and scores 0 to 1, (M,).
+        shape: height and width of the picture.
+    """
+    import torch
+    from torchvision.ops import nms
+
+    height, width = shape
+    boxes = np.concatenate([of_class for of_class, _ in found]).astype(np.float32)
+    scores = np.concatenate([of_class for _, of_class in found])
+    classes = np.repeat(np.arange(1, len(found) + 1), [len(of_class) for _, of_class in found])
+    boxes = np.clip(boxes, 0, np.array([width, height, width, height], dtype=np.float32))
+    sides = boxes[:, 2:] - boxes[:, :2]
+    rows = np.flatnonzero((scores >= config.min_score) & (sides >= MIN_SIDE_PX).all(1))
+    best = nms(torch.as_tensor(boxes[rows]), torch.as_tensor(scores[rows], dtype=torch.float32), config.nms_iou)
+    rows = rows[best.numpy()[: config.max_boxes]]
+    labelled = np.concatenate([boxes[rows], classes[rows, None]], axis=1).astype(np.float32)
+    return labelled, scores[rows].astype(np.float64)
+
+
+def as_columns(config: DetectSettings, found: Sequence[tuple[np.ndarray, np.ndarray]]) -> Columns:
+    """The new columns from what `kept` returned for each picture."""
+    return {
+        f"{config.field}_boxes": [boxes for boxes, _ in found],
+        f"{config.field}_score": [scores for _, scores in found],
+    }

@@ -1,0 +1,104 @@
+"""`use: grounding-dino`: boxes of the objects that texts name, by Grounding DINO through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field as Setting
+
+from synthgen import testing
+from synthgen.fields import Columns, Field, Schema
+from synthgen.labelers import detected
+from synthgen.labelers.detected import DetectSettings
+from synthgen.models import hub
+from synthgen.protocols import Source
+
+
+class GroundingDino:
+    """Writes boxes with classes, and the score of each box, best first.
+
+    The network looks at a picture with the whole prompt in mind, and so the phrases of one prompt change each other's
+    scores. Therefore it is asked for each class by itself: a score (the sigmoid of the word that fits best) depends on
+    the picture and its own text, and the time grows with the number of classes.
+    """
+
+    version: ClassVar[int] = 1
+
+    class Config(DetectSettings):
+        """Settings of `use: grounding-dino`."""
+
+        model: str = Setting(
+            description="A folder in the format of transformers, or owner/name@commit of the hub, such as a commit of "
+            "IDEA-Research/grounding-dino-tiny."
+        )
+
+    @staticmethod
+    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, "model": testing.make("grounding-dino")}
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.reference = hub.reference(config, "grounding-dino")
+        self.fields: Mapping[str, Field] = {}
+        self._model: Any = None
+        self._processor: Any = None
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
+
+    @property
+    def sources(self) -> list[Source]:
+        return [self.reference.source]
+
+    def bind(self, columns: Schema) -> list[str]:
+        self.fields, problems = detected.new_fields(self.config, columns)
+        return problems
+
+    def setup(self, device: str) -> None:
+        from synthgen.models.embeddings import check_length
+
+        self._model, self._processor = detected.load(self.reference, "grounding-dino", device)
+        for text in self.config.objects.values():
+            check_length(self._processor.tokenizer, prompt(text), int(self._model.config.max_text_len))
+
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
+        import torch
+
+        from synthgen.models.embeddings import coloured
+
+        images = coloured(columns["image"])
+        with torch.inference_mode():
+            pictures = self._processor.image_processor(images=images, return_tensors="pt").to(self._model.device)
+            found = [self._found(pictures, text) for text in self.config.objects.values()]
+        return detected.as_columns(
+            self.config,
+            [
+                detected.kept(
+                    self.config, [_in_pixels(*of_class[i], image.shape[:2]) for of_class in found], image.shape[:2]
+                )
+                for i, image in enumerate(images)
+            ],
+        )
+
+    def _found(self, pictures: Any, text: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Boxes (Q, 4), as shares of the picture, and scores (Q,) of one text in every picture."""
+        from transformers.image_transforms import center_to_corners_format
+
+        texts = [prompt(text)] * len(pictures["pixel_values"])
+        tokens = self._processor.tokenizer(texts, return_tensors="pt").to(self._model.device)
+        out = self._model(**pictures, **tokens)
+        corners: Any = center_to_corners_format(out.pred_boxes)
+        boxes = corners.float().cpu().numpy()
+        return list(zip(boxes, out.logits.float().sigmoid().amax(-1).cpu().numpy(), strict=True))
+
+
+def _in_pixels(boxes: np.ndarray, scores: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    height, width = shape
+    return boxes * np.array([width, height, width, height]), scores
+
+
+def prompt(text: str) -> str:
+    """A text as the model was trained to read it: small letters, and a full stop at the end of a phrase."""
+    return f"{text.strip().lower().rstrip('.')}."

@@ -1,0 +1,73 @@
+"""`use: zero-shot-class`: which of some named classes a picture shows, by CLIP or SigLIP through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field as Setting
+
+from synthgen import testing
+from synthgen.fields import Columns, Field, Image, Label, Number, Schema
+from synthgen.models import embeddings, hub
+from synthgen.models.hub import ModelSettings
+from synthgen.protocols import Source
+
+
+class ZeroShotClass:
+    """Writes the class whose text fits best, and how surely it does.
+
+    The probability of CLIP is a softmax over the classes named here, with the model's own temperature; that of SigLIP
+    is a sigmoid, which the other classes do not change. Neither depends on other pictures.
+    """
+
+    version: ClassVar[int] = 1
+
+    class Config(ModelSettings):
+        """Settings of `use: zero-shot-class`."""
+
+        model: str = Setting(
+            description="A CLIP or SigLIP in the format of transformers, or owner/name@commit of the hub, such as a "
+            "commit of google/siglip2-base-patch16-224."
+        )
+        classes: dict[str, str] = Setting(
+            min_length=2,
+            description="Class names, in id order, with the text of each, such as `cat: a photo of a cat`.",
+        )
+        field: str = Setting(
+            default="seen", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the label, and start of the other name."
+        )
+
+    @staticmethod
+    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, "model": testing.make(embeddings.small_kind(str(settings.get("model"))))}
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.reference = hub.reference(config, *embeddings.TEXT_TYPES)
+        classes = Label(tuple(config.classes))
+        self.fields: Mapping[str, Field] = {config.field: classes, f"{config.field}_probability": Number()}
+        self._embedder: Any = None
+        self._texts: np.ndarray = np.zeros((0, 0))
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
+
+    @property
+    def sources(self) -> list[Source]:
+        return [self.reference.source]
+
+    def bind(self, columns: Schema) -> list[str]:
+        return [] if isinstance(columns.get("image"), Image) else ["needs an `image` field"]
+
+    def setup(self, device: str) -> None:
+        self._embedder = embeddings.Embedder(self.reference, device)
+        self._texts = np.stack([self._embedder.text(text) for text in self.config.classes.values()])
+
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
+        probabilities = self._embedder.probabilities(self._embedder.pictures(columns["image"]), self._texts)
+        return {
+            self.config.field: [int(cls) for cls in probabilities.argmax(1)],
+            f"{self.config.field}_probability": [float(p) for p in probabilities.max(1)],
+        }

@@ -1,0 +1,114 @@
+"""`use: image-statistics`: sharpness, entropy, saturation, brightness and contrast, alone or against real pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
+
+from synthgen.fields import Columns, Image, Number, Schema
+from synthgen.protocols import Source
+from synthgen.realdata import folder, pictures
+
+UNITS: Mapping[str, str] = {
+    "sharpness": "grey levels squared",
+    "entropy": "bits",
+    "saturation": "1",
+    "brightness": "1",
+    "contrast": "1",
+}
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+class ImageStatistics:
+    """Adds five numbers of each picture, and with `real` also their percentiles among real pictures.
+
+    sharpness: variance of the Laplacian of the grey levels (0 to 255). entropy: of the histogram of the 256 grey
+    levels, 0 to 8 bits. saturation: mean of HSV's, 0 to 1. brightness and contrast: mean and standard deviation of the
+    grey levels, 0 to 1.
+
+    A percentile, 0 to 100, is the share of the real pictures with a lower value, and half of those with an equal one.
+    Real pictures are cut and scaled to the size of the samples first, because sharpness depends on it.
+
+    Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy" (variance of the Laplacian).
+    """
+
+    version: ClassVar[int] = 1
+
+    class Config(BaseModel):
+        """Settings of `use: image-statistics`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        real: str | None = Setting(
+            default=None, description="A folder of real pictures to compare with, subfolders included."
+        )
+        licence: str = Setting(default="unknown", description="Licence of the real pictures, for the card.")
+        name: str = Setting(
+            default="", pattern=r"^([a-z][a-z0-9_]*)?$", description="Start of the names of the scores, if any."
+        )
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        start = f"{config.name}_" if config.name else ""
+        self.sources: Sequence[Source] = [folder.source(config.real, config.licence)] if config.real else []
+        fields = {f"{start}{name}": Number(unit) for name, unit in UNITS.items()}
+        self._names = list(fields)
+        if config.real:
+            fields |= {f"{name}_percentile": Number("%") for name in self._names}
+        self.fields: Mapping[str, Number] = fields
+        self._image = Image(1, 1, 1)
+        self._real: np.ndarray = np.zeros((0, len(UNITS)))
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": self.config.name, "real": [source.sha256 for source in self.sources]}
+
+    def bind(self, columns: Schema) -> list[str]:
+        image = columns.get("image")
+        if not isinstance(image, Image):
+            return ["needs an `image` field"]
+        self._image = image
+        return []
+
+    def setup(self, device: str) -> None:
+        if self.config.real:
+            size = self._image.height, self._image.width
+            found = folder.pictures(self.config.real, self._image.channels)
+            self._real = np.sort([statistics(pictures.fit(picture, *size)) for picture in found], axis=0)
+
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
+        values = np.array([statistics(image) for image in columns["image"]]).reshape(-1, len(UNITS))
+        added = {name: values[:, i].tolist() for i, name in enumerate(self._names)}
+        if self.config.real:
+            for i, name in enumerate(self._names):
+                added[f"{name}_percentile"] = percentiles(self._real[:, i], values[:, i]).tolist()
+        return added
+
+
+def statistics(picture: np.ndarray) -> list[float]:
+    """The numbers named in `UNITS`, of a picture uint8 (H, W, 1 or 3)."""
+    channels = [np.ascontiguousarray(picture[..., i]) for i in range(picture.shape[2])]
+    weights = LUMA if len(channels) == 3 else (1.0,)
+    grey = np.sum([channel * weight for channel, weight in zip(channels, weights, strict=True)], axis=0)
+    around = np.pad(grey, 1, mode="reflect")
+    laplacian = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:] - 4 * grey
+    shares = np.bincount(np.round(grey).astype(np.int64).ravel(), minlength=256) / grey.size
+    shares = shares[shares > 0]
+    high, low = np.maximum.reduce(channels), np.minimum.reduce(channels)
+    saturation = (high - low) / np.maximum(high, 1)  # black has 0 over 1
+    return [
+        float(laplacian.var()),
+        float((shares * np.log2(1 / shares)).sum()),
+        float(saturation.mean()),
+        float(grey.mean() / 255),
+        float(grey.std() / 255),
+    ]
+
+
+def percentiles(real: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Percentiles (N,), 0 to 100, of values (N,) among real ones, (M,) in ascending order; equal ones count half."""
+    lower, upper = np.searchsorted(real, values, "left"), np.searchsorted(real, values, "right")
+    result: np.ndarray = 50 * (lower + upper) / len(real)
+    return result

@@ -1,0 +1,75 @@
+"""`use: presence`: how surely the object that was asked for is in the picture, by the boxes that a labeler found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
+
+from synthgen.fields import Boxes, Columns, Label, Number, Numbers, Schema
+from synthgen.plugins import unknown
+from synthgen.protocols import Source
+
+
+class Presence:
+    """Adds the best score among the boxes of the intended class, as the labeler gave it; 0 if it found none."""
+
+    version: ClassVar[int] = 1
+    sources: Sequence[Source] = ()
+
+    class Config(BaseModel):
+        """Settings of `use: presence`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        boxes: str = Setting(description="The boxes that a labeler found, such as `found_boxes` of `owlv2`.")
+        scores: str = Setting(description="Their scores, such as `found_score`.")
+        of: str = Setting(
+            default="label",
+            description="The condition's field that says what was asked for: its label, or an axis of its prompts. "
+            "Its values must be class names of the boxes.",
+        )
+        name: str = Setting(default="presence", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the score.")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.fields: Mapping[str, Number] = {config.name: Number()}
+        self._ids: np.ndarray = np.zeros(0, dtype=np.int64)
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json")
+
+    def bind(self, columns: Schema) -> list[str]:
+        boxes, scores = columns.get(self.config.boxes), columns.get(self.config.scores)
+        intended = columns.get(f"condition.{self.config.of}")
+        problems = []
+        if not isinstance(boxes, Boxes):
+            problems.append(f"`boxes`: {unknown(self.config.boxes, _of_type(columns, Boxes), 'boxes')}")
+        if not isinstance(scores, Numbers):
+            problems.append(f"`scores`: {unknown(self.config.scores, _of_type(columns, Numbers), 'numbers')}")
+        if not isinstance(intended, Label):
+            labels = _of_type(columns, Label)
+            asked = [name.removeprefix("condition.") for name in labels if name.startswith("condition.")]
+            problems.append(f"`of`: {unknown(self.config.of, asked, 'class of the condition')}")
+        if isinstance(boxes, Boxes) and isinstance(intended, Label):
+            missing = [name for name in intended.classes if name not in boxes.classes]
+            problems += [f"`{self.config.boxes}`: {unknown(name, boxes.classes, 'object')}" for name in missing]
+            self._ids = np.array([boxes.classes.index(n) + 1 for n in intended.classes if n not in missing])
+        return problems
+
+    def setup(self, device: str) -> None:
+        """Nothing to load."""
+
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
+        names = (self.config.boxes, self.config.scores, f"condition.{self.config.of}")
+        rows = zip(*(columns[name] for name in names), strict=True)
+        return {self.config.name: [self._best(boxes, scores, int(cls)) for boxes, scores, cls in rows]}
+
+    def _best(self, boxes: np.ndarray, scores: np.ndarray, cls: int) -> float:
+        return float(scores[boxes[:, 4] == self._ids[cls]].max(initial=0.0))
+
+
+def _of_type(columns: Schema, kind: type) -> list[str]:
+    return [name for name, field in columns.items() if isinstance(field, kind)]
