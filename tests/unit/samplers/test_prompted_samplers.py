@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import numpy as np
@@ -177,3 +178,17 @@ def test_what_does_not_fit_is_told_before_anything_is_drawn() -> None:
         loaded(TextToImage, offload="model")
     with pytest.raises(ModelError, match="holds a Sam2Model; `controlnet` must name a ControlNet"):
         loaded(ControlNet, controlnet=tiny.sam2(), control="picture")
+
+
+def test_what_saves_memory_changes_no_pixel() -> None:
+    plain, sliced = (draw(loaded(TextToImage, vae_slicing=on))["image"] for on in (False, True))
+    assert distance(plain, sliced) == 0
+    parts = [TextToImage(TextToImage.Config(model=tiny.stable_diffusion(), vae_slicing=on)) for on in (False, True)]
+    assert parts[0].identity() == parts[1].identity()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_a_compiled_network_draws_the_same_up_to_rounding() -> None:
+    plain, compiled = (draw(loaded(TextToImage, compile=on, steps=2))["image"] for on in (False, True))
+    assert distance(plain, compiled) < 0.5
