@@ -11,7 +11,7 @@ from synthgen.testing import words
 WIDTH = 16
 
 
-def stable_diffusion(folder: Path, limit: int = 256) -> None:
+def stable_diffusion(folder: Path, limit: int = words.LIMIT) -> None:
     """Stable Diffusion: a UNet that attends to CLIP's words. `limit` is how many letters a prompt may have."""
     import diffusers
 
@@ -185,7 +185,7 @@ def controlnet_xl(folder: Path) -> None:
     _controlnet(cross_attention_dim=2 * WIDTH, **_xl(8)).save_pretrained(folder)
 
 
-def _clip(n_words: int, limit: int = 256, projection: bool = False) -> Any:
+def _clip(n_words: int, limit: int = words.LIMIT, projection: bool = False) -> Any:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     config = CLIPTextConfig(

@@ -79,10 +79,16 @@ def clip(folder: Path) -> None:
     """CLIP, which sees pictures and reads texts."""
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
 
-    tokenizer, n_words = words.clip_tokenizer(77)
+    tokenizer, n_words = words.clip_tokenizer()
     ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     config = CLIPConfig(
-        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": 77, "projection_dim": 16},
+        text_config={
+            **_LAYERS,
+            **ends,
+            "vocab_size": n_words,
+            "max_position_embeddings": words.LIMIT,
+            "projection_dim": 16,
+        },
         vision_config={**_LAYERS, "image_size": 32, "patch_size": 8, "projection_dim": 16},
         projection_dim=16,
     )
@@ -95,10 +101,10 @@ def siglip(folder: Path) -> None:
     """SigLIP, whose answers to different texts are independent."""
     from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor
 
-    tokenizer, n_words = words.t5_tokenizer(64)
+    tokenizer, n_words = words.t5_tokenizer()
     ends = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
     config = SiglipConfig(
-        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": 64},
+        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": words.LIMIT},
         vision_config={**_LAYERS, "image_size": 32, "patch_size": 8},
     )
     SiglipModel(config).eval().save_pretrained(folder)
@@ -113,7 +119,7 @@ def owlv2(folder: Path) -> None:
     tokenizer, n_words = words.owl_tokenizer()
     ends = {"bos_token_id": n_words - 2, "eos_token_id": n_words - 1}
     config = Owlv2Config(
-        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": 16},
+        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": words.LIMIT},
         vision_config={**_LAYERS, "image_size": 32, "patch_size": 8},
         projection_dim=_LAYERS["hidden_size"],
     )
@@ -132,7 +138,7 @@ def grounding_dino(folder: Path) -> None:
     tokenizer, n_words = words.bert_tokenizer()
     swin = {"model_type": "swin", "embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 2, 4], "window_size": 2}
     swin |= {"image_size": 64, "out_indices": [2, 3, 4]}
-    bert = {"model_type": "bert", "vocab_size": n_words, "max_position_embeddings": 256, **_LAYERS}
+    bert = {"model_type": "bert", "vocab_size": n_words, "max_position_embeddings": words.LIMIT, **_LAYERS}
     block = {"attention_heads": 4, "ffn_dim": 32, "layers": 2}
     blocks: dict[str, Any] = {f"{side}_{name}": n for side in ("encoder", "decoder") for name, n in block.items()}
     config = GroundingDinoConfig(backbone_config=swin, text_config=bert, d_model=64, num_queries=12, **blocks)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import string
 from typing import Any
 
+LIMIT = 512
+"""How many tokens are read: real models read 16 to 512, but theirs are words."""
 LETTERS = string.ascii_lowercase + string.digits + ".,:;!?'\"()-"
 
 
-def clip_tokenizer(limit: int = 256) -> tuple[Any, int]:
+def clip_tokenizer(limit: int = LIMIT) -> tuple[Any, int]:
     """A tokenizer as CLIP's that reads up to `limit` letters, and how many tokens it knows."""
     from transformers import CLIPTokenizer
 
@@ -17,7 +19,7 @@ def clip_tokenizer(limit: int = 256) -> tuple[Any, int]:
     return CLIPTokenizer(numbered, [], unk_token="<|endoftext|>", model_max_length=limit), len(words)  # noqa: S106
 
 
-def owl_tokenizer(limit: int = 16) -> tuple[Any, int]:
+def owl_tokenizer(limit: int = LIMIT) -> tuple[Any, int]:
     """A tokenizer as OWLv2's, and how many tokens it knows.
 
     As there, `!` is number 0 and fills texts up, and the last number ends a text.
@@ -31,7 +33,7 @@ def owl_tokenizer(limit: int = 16) -> tuple[Any, int]:
     return CLIPTokenizer(numbered, [], model_max_length=limit, **special), len(words)
 
 
-def t5_tokenizer(limit: int = 256) -> tuple[Any, int]:
+def t5_tokenizer(limit: int = LIMIT) -> tuple[Any, int]:
     """A tokenizer as T5's that reads up to `limit` letters, and how many tokens it knows."""
     from transformers import T5Tokenizer
 
@@ -58,7 +60,7 @@ def qwen_tokenizer(limit: int = 1024) -> tuple[Any, int]:
     return made, len(made)
 
 
-def bert_tokenizer(limit: int = 256) -> tuple[Any, int]:
+def bert_tokenizer(limit: int = LIMIT) -> tuple[Any, int]:
     """A tokenizer as BERT's that reads up to `limit` letters, and how many tokens it knows.
 
     Those that end and part phrases have BERT's numbers, which Grounding DINO looks for.
