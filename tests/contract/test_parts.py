@@ -71,6 +71,8 @@ class Row:
 SAM = {"model": tiny.segment_anything, "min_area_px": 1}
 L2I = {"model": tiny.layout_to_image, "steps": 2}
 SAID = {"cell": "a cell", "dirt": "dirt"}
+ANIMALS = {"cat": "cat", "hound": "dog"}
+SEEN = {"min_presence": 0.0, "levels": [0.2, 0.6]}
 FEW_OR_MANY = {"few": (0, 2), "many": (9, 12)}
 ROWS = [
     Row("conditions", "real-layouts", {"data": tiny.mask_data, "size": 32, "quotas": {"colour": 1, "grey": 2}}),
@@ -110,6 +112,18 @@ ROWS = [
         "labelers", "sam2", {"model": tiny.sam2, "prompts": "auto", "points_per_side": 3, "nms_iou": 1.0}, tiny.pictures
     ),
     Row("labelers", "sam3", {"model": tiny.sam3, "objects": SAID, "min_score": 0.0, "min_area_px": 1}, tiny.pictures),
+    Row(
+        "labelers",
+        "attention-masks",
+        {"model": tiny.stable_diffusion, "objects": ANIMALS, **SEEN},
+        tiny.prompted,
+    ),
+    Row(
+        "labelers",
+        "attention-masks",
+        {"model": tiny.stable_diffusion_xl, "of": "animal", **SEEN},
+        tiny.prompted,
+    ),
     Row("scorers", "mask-agreement", {"against": "found_instances", "name": "found"}, tiny.pictures),
     Row("trainers", "layout-to-image", {"data": tiny.mask_data, "steps": 1}),
     Row("trainers", "layout", {"data": tiny.mask_data, "steps": 1}),
