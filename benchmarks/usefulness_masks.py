@@ -2,8 +2,9 @@
 
 Takes the real nuclei (Data Science Bowl 2018, as recipes/train/nuclei.yaml names them). Renders four
 datasets under --out, or finds them there: layouts drawn by a model, kept by the rules; the same with
-every first try, and with stricter rules; and layouts of real training masks, with those. The same U-Net is trained on each, on the real
-pictures and on both, and tested on the real test pictures; masks are judged by a segmenter that took no part.
+every first try, and with stricter rules; and layouts of real training masks, with those. The same U-Net
+is trained on each, on the real pictures and on both, and tested on the real test pictures; masks are judged by a
+segmenter that took no part.
 
 With --low, everything stands on a tenth of the real training pictures: picture model, critic and
 layouts are made from them alone (about an hour), and the U-Net is trained on them with and
@@ -89,7 +90,7 @@ def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
             model_found = segmentation.train(Examples(items, real.classes, real.objects), seed, steps)
             runs.append(segmentation.by_class(model_found, test))
         for group in test.classes:
-            found = {measure: [100 * run[group][measure] for run in runs] for measure in ("dice", "aji", "pq")}
+            found = {measure: [100 * run[group][measure] for run in runs] for measure in ("dice", "AJI", "PQ")}
             texts = [f"{measure} {statistics.mean(v):.2f} +- {spread_of(v):.2f} %" for measure, v in found.items()]
             print(f"{name}, {group}: {', '.join(texts)}", flush=True)
 

@@ -309,3 +309,12 @@ def pictures(n: int) -> tuple[Schema, Columns]:
     shifted = [np.roll(found, 2, axis=1) for found in columns["instances"]]
     fields = {"image": ImageField(SIDE, SIDE, 3), "found_instances": InstanceMap(SIDE, SIDE)}
     return {**schema, **fields}, {**columns, "image": images, "found_instances": shifted}
+
+
+def prompted(n: int) -> tuple[Schema, Columns]:
+    """Fields and values as labelers see them: noisy pictures of 16 pixels, their prompts, an axis of the prompts."""
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(n)]
+    schema = {"condition.prompt": Text(), "condition.animal": Label(("cat", "dog")), "image": ImageField(16, 16, 3)}
+    animals = [i % 2 for i in range(n)]
+    return schema, {"condition.prompt": prompts(n)[1]["prompt"], "condition.animal": animals, "image": images}

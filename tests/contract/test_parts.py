@@ -71,6 +71,8 @@ class Row:
 SAM = {"model": tiny.segment_anything, "min_area_px": 1}
 L2I = {"model": tiny.layout_to_image, "steps": 2}
 SAID = {"cell": "a cell", "dirt": "dirt"}
+ANIMALS = {"cat": "cat", "hound": "dog"}
+SEEN = {"min_presence": 0.0, "levels": [0.2, 0.6]}
 FEW_OR_MANY = {"few": (0, 2), "many": (9, 12)}
 FEW = {"steps": 2, "size": [32, 32]}
 T2I = {"model": tiny.stable_diffusion, "steps": 2}
@@ -165,6 +167,18 @@ ROWS = [
     Row("scorers", "near-duplicate", {"folder": tiny.real_pictures}),
     Row("scorers", "near-duplicate", {"folder": tiny.real_pictures, "model": tiny.dinov2}, tiny.pictures),
     Row("scorers", "near-duplicate", {"folder": tiny.real_pictures, "model": tiny.clip, "name": "c"}, tiny.pictures),
+    Row(
+        "labelers",
+        "attention-masks",
+        {"model": tiny.stable_diffusion, "objects": ANIMALS, **SEEN},
+        tiny.prompted,
+    ),
+    Row(
+        "labelers",
+        "attention-masks",
+        {"model": tiny.stable_diffusion_xl, "of": "animal", **SEEN},
+        tiny.prompted,
+    ),
     Row("scorers", "mask-agreement", {"against": "found_instances", "name": "found"}, tiny.pictures),
     Row("trainers", "layout-to-image", {"data": tiny.mask_data, "steps": 1}),
     Row("trainers", "layout", {"data": tiny.mask_data, "steps": 1}),
