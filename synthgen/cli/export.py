@@ -30,7 +30,7 @@ FORMATS: Mapping[str, tuple[Export, str]] = {
 @click.command("export", epilog="\b\n" + "\n".join(f"{name}: {text}" for name, (_, text) in FORMATS.items()))
 @options.folder_argument
 @click.option("--to", "name", type=click.Choice(list(FORMATS)), required=True, help="The format; see below.")
-@click.option("-o", "--out", metavar="FOLDER", help="A new folder; by default DIR-<format>.")
+@click.option("-o", "--out", metavar="FOLDER", help="A new folder; by default exports/<name of DIR>-<format>.")
 @click.option("--split", metavar="NAME", help="Only this split.")
 @click.option(
     "--field",
@@ -46,7 +46,7 @@ def command(folder: str, name: str, out: str | None, split: str | None, fields: 
     """
     started = time.perf_counter()
     scenes = Scenes(folder, split, _roles(fields))
-    target = Path(out) if out else Path(folder).resolve().with_name(f"{Path(folder).resolve().name}-{name}")
+    target = Path(out) if out else Path("exports") / f"{Path(folder).resolve().name}-{name}"
     if target.exists():
         raise UsageError(f"{target} exists already; name a new folder with -o, or remove it")
     partial = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")

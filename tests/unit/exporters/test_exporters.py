@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,3 +165,15 @@ def test_command(cli, scenes: Path, tmp_path: Path) -> None:
     failed = cli("export", scenes, "--to", "coco", "-o", tmp_path / "other", "--field", "masks=instances")
     assert failed.code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_an_export_does_not_stand_among_the_datasets(
+    cli, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = Path("runs")
+    shutil.copytree(scenes, runs / "scenes-0123abcd")
+    answer = cli("export", runs / "scenes-0123abcd", "--to", "coco")
+    assert "exported  10 samples to exports/scenes-0123abcd-coco" in answer.out
+    assert Path("exports/scenes-0123abcd-coco/annotations").is_dir()
+    assert [path.name for path in runs.glob("scenes-*")] == ["scenes-0123abcd"]
