@@ -26,7 +26,8 @@ class Ledger:
         manifest: the content of manifest.json, None if the dataset was never sealed.
         commits: the records of all finished shards, by number.
         unreadable: numbers of the shards whose record cannot be read.
-        asked: what the last run was asked for (`samples`, `shards`, `tries`, `command`); empty if unknown.
+        asked: what the last run was asked for (`samples`, `tries`, `command` and the `folder` that it was given in);
+            empty if unknown.
     """
 
     store: Store
