@@ -45,7 +45,7 @@ def test_a_recipe_error_is_2_with_every_problem(cli, tmp_path: Path) -> None:
     answer = cli(*words(recipe, "-o", tmp_path / "out"))
     assert answer.code == 2
     assert answer.out == ""
-    assert answer.err.count("toy.yaml:") == 2
+    assert answer.err.count("toy.yaml:") == 3
     assert not (tmp_path / "out").exists()
 
 
