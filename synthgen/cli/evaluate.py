@@ -30,7 +30,7 @@ STEPS = 2000
     "--segmentation", default="segmentation", show_default=True, metavar="FIELD", help="The class map to train on."
 )
 @click.option("--split", default="train", show_default=True, help="Split of the dataset to train on; `all` for all.")
-@click.option("--allow-incomplete", is_flag=True, help="Take a short or unfinished dataset with the samples it has.")
+@options.incomplete_option
 @options.json_option
 def command(
     folder: str,
