@@ -56,7 +56,7 @@ def full(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
     for name, overrides in kinds.items():
         accepted = render(out / name, samples, overrides)
         found = segmentation.evaluate(
-            str(out / name), TRAIN, JUDGE, n_seeds, steps, "train", "segmentation", lambda text: None, True
+            str(out / name), TRAIN, None, JUDGE, n_seeds, steps, "train", "segmentation", lambda text: None, True
         )
         print(f"\n{name}: {100 * accepted:.1f} % of the tries accepted")
         print(mask_table(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from synthgen.driver import Observer, Result
 from synthgen.errors import UsageError
 from synthgen.executors.choose import Choice, Wanted
 from synthgen.executors.worker import Job
-from synthgen.plan import Plan, build
+from synthgen.plan import Plan, build, build_draft
 from synthgen.plugins import Plugins
 from synthgen.recipe import DatasetRecipe, ModelRecipe
 from synthgen.smoke import smoked
@@ -53,10 +54,11 @@ def prepare(
     """
     plugins = Plugins(plugin_files)
     extra = [f"samples={samples}"] if samples is not None else []
-    found, text = recipe.read(path, [*overrides, *extra], plugins)
-    if not isinstance(found, DatasetRecipe):
-        raise UsageError(f"{path}: is a recipe for a model; use `synthgen train {path}`")
-    plan = build(found, plugins, text)
+    text = recipe.load(path, [*overrides, *extra])
+    if recipe.kind_of(text) != "dataset":
+        raise UsageError(f"{path}: is a recipe for a model; use `synthgen train {shlex.quote(str(path))}`")
+    plan = build_draft(recipe.draft(text, plugins), plugins)
+    found = plan.recipe
     notes: list[str] = []
     if smoke:
         content, notes = smoked(found, plugins)
@@ -136,9 +138,11 @@ def train(
         SynthgenError: what went wrong, for the user.
     """
     plugins = Plugins(plugin_files)
-    found, _ = recipe.read(path, overrides, plugins)
-    if not isinstance(found, ModelRecipe):
-        raise UsageError(f"{path}: is a recipe for a dataset; use `synthgen run {path}`")
+    text = recipe.load(path, overrides)
+    if recipe.kind_of(text) != "model":
+        raise UsageError(f"{path}: is a recipe for a dataset; use `synthgen run {shlex.quote(str(path))}`")
+    found = recipe.validate(text, plugins)
+    assert isinstance(found, ModelRecipe)
     if smoke:
         found = ModelRecipe.model_validate(smoked(found, plugins)[0])
     cls: Any = plugins.find("trainers", found.trainer.use)

@@ -113,7 +113,7 @@ def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observ
 def _log_run(store: Store, plan: Plan, command: str) -> None:
     """Notes what this run was asked for: an unsealed folder tells nothing else about its size."""
     facts = {"time": timestamp(), "driver": driver_name(), "name": plan.recipe.name, "samples": plan.n_samples}
-    facts |= {"tries": plan.recipe.tries, "command": command}
+    facts |= {"tries": plan.recipe.tries, "command": command, "folder": str(Path.cwd())}
     with Log(store, RUNS) as log:
         log.write(json.dumps(facts))
 

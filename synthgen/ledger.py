@@ -26,7 +26,8 @@ class Ledger:
         manifest: the content of manifest.json, None if the dataset was never sealed.
         commits: the records of all finished shards, by number.
         unreadable: numbers of the shards whose record cannot be read.
-        asked: what the last run was asked for (`samples`, `shards`, `tries`, `command`); empty if unknown.
+        asked: what the last run was asked for (`samples`, `tries`, `command` and the `folder` that it was given in);
+            empty if unknown.
     """
 
     store: Store
@@ -76,6 +77,30 @@ class Ledger:
         asked = self.planned or 0
         sound = bool(manifest and manifest["complete"] and manifest["planned"] >= asked)
         return sound and not self.unrecorded and not self.broken()
+
+    @property
+    def lack(self) -> str:
+        """What a reader of the samples must know of an incomplete dataset, in a few words; empty if it is complete."""
+        if self.manifest is None:
+            return "was never sealed: the run that writes it has not ended"
+        if not self.manifest["complete"]:
+            return f"is incomplete: it has {self.manifest['samples']} of {self.manifest['planned']} samples"
+        if self.handed_back:
+            return "is incomplete: damaged shards were handed back by `synthgen verify`"
+        return ""
+
+    @property
+    def handed_back(self) -> set[int]:
+        """Shards that the manifest names and whose records were taken away; a copy without records has none."""
+        return set(self.unrecorded) if self.store.commits.is_dir() else set()
+
+    def require_complete(self) -> None:
+        """Raises StoreError, which says how to go on, if the dataset is incomplete."""
+        if self.lack:
+            raise StoreError(
+                f"{self.root} {self.lack}. Finish it with the same `synthgen run` command, or pass "
+                "allow_incomplete=True (--allow-incomplete) to take what is there"
+            )
 
     @property
     def unrecorded(self) -> dict[int, list[str]]:

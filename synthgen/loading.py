@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from synthgen import ledger, records
-from synthgen.errors import StoreError, UsageError
+from synthgen.errors import UsageError
 from synthgen.fields import Field
 from synthgen.streaming import Stream
 from synthgen.view import Sample, Transform, View, missing
@@ -86,7 +86,7 @@ def load(
     """
     book = ledger.read(folder)
     if not allow_incomplete:
-        refuse_incomplete(book)
+        book.require_complete()
     view = View(book, split, None if fields is None else tuple(fields), transform, selection)
     if not streaming:
         return Dataset(view)
@@ -95,21 +95,6 @@ def load(
     if "torch" in sys.modules:  # a DataLoader iterates only over what counts as its own kind of stream
         sys.modules["torch"].utils.data.IterableDataset.register(Stream)
     return Stream(view, seed, buffer, shard)
-
-
-def refuse_incomplete(book: ledger.Ledger) -> None:
-    """Raises StoreError, with what to do, unless the dataset is sealed with every sample that was planned."""
-    how = (
-        "Finish it with the same `synthgen run` command, or pass allow_incomplete=True (--allow-incomplete) "
-        "to take what is there"
-    )
-    if book.manifest is None:
-        raise StoreError(f"{book.root} was never sealed: the run that writes it has not ended. {how}")
-    if not book.manifest["complete"]:
-        have, want = book.manifest["samples"], book.manifest["planned"]
-        raise StoreError(f"{book.root} is incomplete: it has {have} of {want} samples. {how}")
-    if book.unrecorded and book.store.commits.is_dir():
-        raise StoreError(f"{book.root}: damaged shards were handed back by `synthgen verify`. {how}")
 
 
 class Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +10,13 @@ from functools import cached_property
 from typing import Any
 
 from synthgen import rules, seeds
-from synthgen.errors import PluginError, RecipeError, SynthgenError
-from synthgen.fields import Image, Label, Schema
+from synthgen.binding import Binder, Parts
+from synthgen.errors import PluginError, RecipeError
+from synthgen.fields import Label, Schema
 from synthgen.plugins import Plugins
-from synthgen.protocols import Annotator, Condition, Part, Sampler, Slot, Source, Writer
-from synthgen.recipe import FORMAT, DatasetRecipe, PartSpec, located
-from synthgen.yamltext import Location, RecipeText
+from synthgen.protocols import Part, Slot
+from synthgen.recipe import FORMAT, DatasetRecipe, Draft, PartSpec, located
+from synthgen.yamltext import RecipeText
 
 Json = dict[str, Any]
 
@@ -28,38 +28,6 @@ LEFT_OUT = {
 }
 """Recipe keys that are not part of the digest, and why. Output folder, workers, executor and
 device are left out as well: they are not in the recipe at all."""
-
-
-RESERVED = {"key", "split", "meta", "index", "try", "seed", "condition", "json"}
-"""Names that a stored sample has besides its fields."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The parts of one dataset, bound to each other; `setup` loads their weights."""
-
-    condition: Condition
-    sampler: Sampler
-    labelers: tuple[tuple[str, Annotator], ...]
-    scorers: tuple[tuple[str, Annotator], ...]
-    writers: tuple[tuple[str, Writer], ...]
-
-    @property
-    def annotators(self) -> tuple[tuple[str, Annotator], ...]:
-        """Labelers, then scorers, in recipe order, each with the name of its random stream."""
-        return self.labelers + self.scorers
-
-    def setup(self, device: str) -> None:
-        """Loads all weights on `device`."""
-        self.sampler.setup(device)
-        for _, annotator in self.annotators:
-            annotator.setup(device)
-
-    def sources(self) -> list[Source]:
-        """The models and data behind the dataset, each once."""
-        everything: list[Part] = [self.condition, self.sampler, *(part for _, part in self.annotators)]
-        found = {(source.kind, source.name, source.sha256): source for part in everything for source in part.sources}
-        return [found[key] for key in sorted(found)]
 
 
 @dataclass(frozen=True)
@@ -134,22 +102,30 @@ def build(recipe: DatasetRecipe, plugins: Plugins, text: RecipeText | None = Non
     Raises:
         RecipeError: all problems that only the parts together can know, such as a class that the model lacks.
     """
-    text = text or RecipeText(recipe.name, recipe.model_dump())
-    builder = _Builder(recipe, plugins)
-    parts, schema = builder.parts()
-    scores = [name for _, part in parts.scorers for name in part.fields] if parts else []
+    return build_draft(Draft(text or RecipeText(recipe.name, recipe.model_dump()), recipe), plugins)
+
+
+def build_draft(draft: Draft, plugins: Plugins) -> Plan:
+    """The plan of a recipe that may be wrong: what is right of it is constructed and bound all the same.
+
+    Raises:
+        RecipeError: all problems at once, those of the draft included; none that only follows from another.
+    """
+    recipe = draft.recipe
+    assert isinstance(recipe, DatasetRecipe)
+    binder = Binder(draft, plugins)
+    parts, schema = binder.parts()
     kept = []
-    for i, rule in enumerate(recipe.keep):
+    for i, rule in enumerate([] if ("keep",) in draft.wrong else recipe.keep):
         try:
-            kept.append(rules.parse(rule, scores))
+            kept.append(rules.parse(rule, binder.scores))
         except ValueError as error:
-            if parts:
-                builder.problems.append((("keep", i), str(error)))
-    if parts and (recipe.samples or parts.condition.samples) is None:
-        builder.problems.append((("samples",), "is required, because the condition has no size of its own"))
-    if builder.problems or parts is None:
-        raise RecipeError(located(text, builder.problems))
-    n_samples = recipe.samples or parts.condition.samples
+            binder.problems.append((("keep", i), str(error)))
+    n_samples = recipe.samples or binder.natural_size
+    if n_samples is None and ("samples",) not in draft.wrong and binder.knows_condition:
+        binder.problems.append((("samples",), "is required, because the condition has no size of its own"))
+    if parts is None or binder.problems or not draft.sound:
+        raise RecipeError(located(draft.text, [*draft.problems, *binder.problems]))
     assert n_samples is not None
     identity = _identity(recipe, parts, schema, kept, plugins)
     try:
@@ -157,71 +133,6 @@ def build(recipe: DatasetRecipe, plugins: Plugins, text: RecipeText | None = Non
     except (TypeError, ValueError) as error:
         raise PluginError(f"a part's identity() is not made of JSON values: {error}") from None
     return Plan(recipe, parts, schema, tuple(kept), n_samples, identity)
-
-
-class _Builder:
-    """Makes the parts one after the other, each seeing the fields of those before it."""
-
-    def __init__(self, recipe: DatasetRecipe, plugins: Plugins) -> None:
-        self.recipe = recipe
-        self.plugins = plugins
-        self.problems: list[tuple[Location, str]] = []
-
-    def parts(self) -> tuple[Parts | None, Schema]:
-        made: dict[Location, Any] = {}
-        for role, place, spec in self.recipe.parts():
-            made[place] = self._make(role, place, spec)
-        if any(part is None for part in made.values()):
-            return None, {}
-        condition, sampler = made["condition",], made["sampler",]
-        self._note(("sampler",), sampler.bind(condition.fields))
-        self._note_reserved(("sampler",), sampler.fields)
-        image_format = self.recipe.output.image_format
-        stored: dict[str, Any] = {
-            name: dataclasses.replace(field, format=image_format) if isinstance(field, Image) else field
-            for name, field in sampler.fields.items()
-        }
-        seen = {f"condition.{name}": field for name, field in condition.fields.items()} | stored
-        named: dict[str, list[tuple[str, Annotator]]] = {"labelers": [], "scorers": []}
-        for role, place, spec in self.recipe.parts():
-            if role not in named:
-                continue
-            part = made[place]
-            self._note(place, part.bind(seen))
-            self._note_reserved(place, part.fields)
-            for name in sorted(set(part.fields) & set(seen)):
-                self.problems.append((place, f"adds the field `{name}`, which exists already"))
-            seen |= dict(part.fields)
-            stored |= dict(part.fields)
-            named[role].append((f"{role[:-1]}:{spec.use}:{place[-1]}", part))
-        self._note_suffixes(made)
-        writers = tuple((spec.use, made[place]) for role, place, spec in self.recipe.parts() if role == "writers")
-        return Parts(condition, sampler, tuple(named["labelers"]), tuple(named["scorers"]), writers), stored
-
-    def _make(self, role: str, place: Location, spec: PartSpec) -> Any:
-        try:
-            cls: Any = self.plugins.find(role, spec.use)
-            return cls(cls.Config.model_validate(spec.settings))
-        except RecipeError:
-            raise
-        except SynthgenError as error:
-            self.problems.append((place, str(error)))
-            return None
-
-    def _note_reserved(self, place: Location, fields: Schema) -> None:
-        for name in sorted(set(fields) & RESERVED):
-            self.problems.append((place, f"adds the field `{name}`, a name that stored samples use themselves"))
-
-    def _note_suffixes(self, made: Mapping[Location, Any]) -> None:
-        seen: dict[str, str] = {}
-        for role, place, spec in self.recipe.parts():
-            if role == "writers" and seen.setdefault(made[place].suffix, spec.use) != spec.use:
-                self.problems.append(
-                    (place, f"writes .{made[place].suffix} files, as `{seen[made[place].suffix]}` does")
-                )
-
-    def _note(self, place: Location, messages: Sequence[str]) -> None:
-        self.problems += [(place, message) for message in messages]
 
 
 def _identity(

@@ -73,7 +73,10 @@ class Condition(Part, Protocol):
 
 
 class Sampler(Part, Protocol):
-    """Draws data fields for slots from seeds. Sample i depends on slots[i] and seeds[i] and on nothing else."""
+    """Draws data fields for slots from seeds. Sample i depends on slots[i] and seeds[i] and on nothing else.
+
+    `fields` is final after `bind`; with problems, it may be empty, which means that it is not known.
+    """
 
     fields: Schema
 
@@ -89,7 +92,8 @@ class Annotator(Part, Protocol):
     """Labelers and scorers alike: read columns, add fields, change nothing.
 
     `bind` gets the fields that exist when the annotator runs (condition fields are named
-    `condition.<name>`); after it, `fields` is final.
+    `condition.<name>`); after it, `fields` is final. With problems, it may be empty, which means
+    that it is not known.
     """
 
     fields: Schema

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -135,6 +137,29 @@ Recipe = DatasetRecipe | ModelRecipe
 KINDS: Mapping[str, type[DatasetRecipe] | type[ModelRecipe]] = {"dataset": DatasetRecipe, "model": ModelRecipe}
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What one reading of a recipe found, right or wrong.
+
+    Attributes:
+        recipe: what the text says; keys that are wrong are left out or have their default, and where
+            one is needed that cannot be read, another stands in its place.
+        problems: what is wrong, each with its place.
+        wrong: places of the keys that were left out: top-level ones and settings of parts.
+        broken: places of the parts that cannot be made.
+    """
+
+    text: RecipeText
+    recipe: Recipe
+    problems: tuple[tuple[Location, str], ...] = ()
+    wrong: frozenset[Location] = frozenset()
+    broken: frozenset[Location] = frozenset()
+
+    @property
+    def sound(self) -> bool:
+        return not self.problems and not self.text.problems
+
+
 def read(path: str | Path, overrides: Iterable[str] = (), plugins: Plugins | None = None) -> tuple[Recipe, RecipeText]:
     """Reads, overrides and validates a recipe, its parts' settings included.
 
@@ -142,41 +167,104 @@ def read(path: str | Path, overrides: Iterable[str] = (), plugins: Plugins | Non
         UsageError: the file cannot be read.
         RecipeError: every problem found, each as `file:line: key: what is wrong`.
     """
+    text = load(path, overrides)
+    return validate(text, plugins or Plugins()), text
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> RecipeText:
+    """The text of a recipe with its overrides, to be looked at with `draft` or `validate`.
+
+    Raises:
+        UsageError: the file cannot be read.
+        RecipeError: it is no YAML, or an override cannot be applied.
+    """
     try:
         content = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UsageError(f"{path}: no such recipe; `ls recipes/` shows the ones that come with synthgen") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as a text file: {error}") from None
-    text = yamltext.parse(content, str(path))
+    text = yamltext.read(content, str(path))
     for assignment in overrides:
         yamltext.override(text, assignment)
-    return validate(text, plugins or Plugins()), text
+    return text
+
+
+def kind_of(text: RecipeText) -> str:
+    """`dataset` or `model`. Raises RecipeError if the text says neither."""
+    if not isinstance(text.data, dict):
+        raise RecipeError(located(text, [((), "must be a mapping of keys to values")]))
+    kind = text.data.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise RecipeError(located(text, [(("kind",), f"must be `dataset` or `model` (got {kind!r})")]))
+    return kind
 
 
 def validate(text: RecipeText, plugins: Plugins) -> Recipe:
     """The recipe that `text` holds, or a RecipeError with all of its problems."""
-    if not isinstance(text.data, dict):
-        raise RecipeError([f"{text.file}:1: must be a mapping of keys to values"])
-    kind = text.data.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise RecipeError([f"{text.where(('kind',))}: kind: must be `dataset` or `model` (got {kind!r})"])
-    problems: list[tuple[Location, str]] = []
-    recipe: Recipe | None = None
+    found = draft(text, plugins)
+    if not found.sound:
+        raise RecipeError(located(text, found.problems))
+    return found.recipe
+
+
+def draft(text: RecipeText, plugins: Plugins) -> Draft:
+    """Looks at every key and at the settings of every part, whatever is wrong with the others.
+
+    Raises:
+        RecipeError: the text does not say what kind of recipe it is.
+    """
+    model = KINDS[kind_of(text)]
+    data, problems = copy.deepcopy(text.data), []
     try:
-        recipe = KINDS[kind].model_validate(text.data)
+        model.model_validate(data)
     except pydantic.ValidationError as error:
-        problems += describe(error, KINDS[kind], ())
-    for role, location, spec in recipe.parts() if recipe else _raw_parts(text.data):
+        problems += describe(error, model, ())
+    unusable = {place[0] for place, _ in problems if place}
+    wrong: set[Location] = {(key,) for key in unusable} | text.twice
+    broken: set[Location] = set()
+    for role, place, spec in _raw_parts(data):
+        found, settings = _part_problems(plugins, role, place, spec)
+        problems += found
+        if settings is None or any(place[: len(two)] == two or two[: len(place)] == place for two in text.twice):
+            broken.add(place)
+        elif found:
+            wrong |= {(*place, key) for key in spec.settings if key not in settings}
+            put(data, place, {"use": spec.use, **settings})
+    usable = {key: value for key, value in data.items() if key not in unusable}
+    for key, field in model.model_fields.items():
+        if field.is_required() and key not in usable:
+            broken.add((key,))
+            usable[key] = "unread" if key == "name" else {"use": "unread"}
+    return Draft(text, model.model_validate(usable), tuple(problems), frozenset(wrong), frozenset(broken))
+
+
+def _part_problems(
+    plugins: Plugins, role: str, place: Location, spec: PartSpec
+) -> tuple[list[tuple[Location, str]], dict[str, Any] | None]:
+    """What is wrong with the settings of a part, and those that are right; None if they do not make the part."""
+    try:
+        config = config_class(plugins, role, spec.use)
+    except PluginError as error:
+        return [((*place, "use"), str(error))], None
+    try:
+        config.model_validate(spec.settings)
+    except pydantic.ValidationError as error:
+        keys = {item["loc"][0] if item["loc"] else None for item in error.errors(include_url=False)}
+        settings = {key: value for key, value in spec.settings.items() if key not in keys}
         try:
-            config_class(plugins, role, spec.use).model_validate(spec.settings)
-        except PluginError as error:
-            problems.append(((*location, "use"), str(error)))
-        except pydantic.ValidationError as error:
-            problems += describe(error, config_class(plugins, role, spec.use), location)
-    if problems or recipe is None:
-        raise RecipeError(located(text, problems))
-    return recipe
+            config.model_validate(settings)
+        except pydantic.ValidationError:
+            return describe(error, config, place), None
+        return describe(error, config, place), settings
+    return [], spec.settings
+
+
+def put(content: Any, place: Location, value: Any) -> None:
+    """Sets what stands at `place` of nested mappings and lists."""
+    for step in place[:-1]:
+        content = content[step]
+    content[place[-1]] = value
 
 
 def config_class(plugins: Plugins, role: str, name: str) -> type[BaseModel]:
@@ -186,10 +274,16 @@ def config_class(plugins: Plugins, role: str, name: str) -> type[BaseModel]:
 
 
 def located(text: RecipeText, problems: Iterable[tuple[Location, str]]) -> list[str]:
-    """Problems as `file:line: key: message`, in the order of the file."""
-    lines = [(text.where(place), yamltext.dotted(place), message) for place, message in problems]
-    lines.sort(key=lambda line: (int(line[0].rpartition(":")[2]) if line[0][-1].isdigit() else 0, line[1]))
-    return [f"{where}: {key}: {message}" if key else f"{where}: {message}" for where, key, message in lines]
+    """All problems of a recipe, its text's included, as `file:line: key: message`, in the order of the file.
+
+    Of what was given twice nothing else is said, because it is not known which was meant.
+    """
+    told = [
+        (text.where(place), yamltext.dotted(place), message)
+        for place, message in problems
+        if not any(place[:n] in text.twice for n in range(1, len(place) + 1))
+    ]
+    return yamltext.listed([*text.problems, *told])
 
 
 def describe(error: pydantic.ValidationError, model: type[BaseModel], prefix: Location) -> list[tuple[Location, str]]:

@@ -33,8 +33,8 @@ class Rule:
         return f"{self.score} {self.operator} {self.threshold!r}".removesuffix(".0")
 
 
-def parse(text: str, scores: Iterable[str]) -> Rule:
-    """The rule that `text` states about one of `scores`.
+def parse(text: str, scores: Iterable[str] | None) -> Rule:
+    """The rule that `text` states about one of `scores`; None if it is not known which there are.
 
     Raises:
         ValueError: with what is accepted.
@@ -43,8 +43,7 @@ def parse(text: str, scores: Iterable[str]) -> Rule:
     if not match:
         raise ValueError(f"must have the form `score >= number` with one of {' '.join(OPERATORS)} (got {text!r})")
     name, comparison, threshold = match.groups()
-    known = list(scores)
-    if name not in known:
+    if scores is not None and name not in (known := list(scores)):
         raise ValueError(unknown(name, known, "score"))
     return Rule(name, comparison, float(threshold))
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from synthgen.plugins import Plugins
-from synthgen.recipe import ModelRecipe, Recipe
-from synthgen.yamltext import Location
+from synthgen.recipe import ModelRecipe, Recipe, put
 
 N_SAMPLES = 8  # one shard: a second worker would only import everything again
 BATCH_SIZE = 4
@@ -26,7 +25,7 @@ def smoked(recipe: Recipe, plugins: Plugins) -> tuple[dict[str, Any], list[str]]
         if make is None:
             continue
         settings = make(spec.settings)
-        _put(content, place, {"use": spec.use, **settings})
+        put(content, place, {"use": spec.use, **settings})
         if "model" in settings and settings["model"] != spec.settings.get("model"):
             notes.append(f"smoke: {spec.use} takes {settings['model']}, with random weights")
     if isinstance(recipe, ModelRecipe):
@@ -35,9 +34,3 @@ def smoked(recipe: Recipe, plugins: Plugins) -> tuple[dict[str, Any], list[str]]
     content["batch_size"] = BATCH_SIZE if recipe.batch_size == "auto" else min(recipe.batch_size, BATCH_SIZE)
     rules = f", without the rules {' and '.join(recipe.keep)}" if recipe.keep else ""
     return content, [*notes, f"smoke: {N_SAMPLES} samples{rules}"]
-
-
-def _put(content: Any, place: Location, value: Any) -> None:
-    for step in place[:-1]:
-        content = content[step]
-    content[place[-1]] = value

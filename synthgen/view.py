@@ -109,10 +109,15 @@ class View:
 
 
 def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, list[Path]]:
-    """Data files in shard order, their kind, and the index of every shard; the manifest decides, never a glob."""
+    """Data files in shard order, their kind, and the index of every shard; the manifest decides, never a glob.
+
+    Shards that `synthgen verify` found damaged and handed back are left out.
+    """
     found: list[tuple[int, list[tuple[str, str, int, Path]]]] = []
     if book.manifest is not None:
         for shard in book.manifest["shards"]:
+            if shard["shard"] in book.handed_back:
+                continue
             entries = [(f["kind"], f["split"], f["samples"], book.root / f["path"]) for f in shard["files"]]
             found.append((shard["shard"], entries))
     else:

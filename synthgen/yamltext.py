@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +24,17 @@ _SPECIAL = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"),
 
 @dataclass
 class RecipeText:
-    """Parsed YAML and the place of every key: `lines[("sampler", "steps")]` is where its value was given."""
+    """Parsed YAML and the place of every key: `lines[("sampler", "steps")]` is where its value was given.
+
+    `problems` are those of the text itself, as place (`file:line`), key and message. What stands
+    at or below a key of `twice` was given twice, and the last value counts here.
+    """
 
     file: str
     data: Any
     lines: dict[Location, str] = field(default_factory=dict)
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+    twice: set[Location] = field(default_factory=set)
 
     def where(self, location: Location) -> str:
         """`file:line` of the key, or of its nearest ancestor that was written."""
@@ -37,13 +44,25 @@ class RecipeText:
 
 
 def parse(text: str, file: str) -> RecipeText:
-    """Parses one YAML document.
-
-    Scalars are YAML 1.2's core schema: `1e-4` is a number, `no` and `2026-01-01` are strings.
-    Duplicate keys, tags, several documents and alias bombs are refused.
+    """Parses one YAML document, as `read` does.
 
     Raises:
         RecipeError: with `file:line` and the reason.
+    """
+    found = read(text, file)
+    if found.problems:
+        raise RecipeError(listed(found.problems))
+    return found
+
+
+def read(text: str, file: str) -> RecipeText:
+    """Parses one YAML document; keys that were given twice and tags are noted in `problems`.
+
+    Scalars are YAML 1.2's core schema: `1e-4` is a number, `no` and `2026-01-01` are strings.
+    Several documents and alias bombs are refused.
+
+    Raises:
+        RecipeError: the text is no YAML, with `file:line` and the reason.
     """
     if len(text.encode()) > MAX_BYTES:
         raise RecipeError([f"{file}:1: larger than {MAX_BYTES >> 10} KiB; a recipe is a short text"])
@@ -62,9 +81,16 @@ def parse(text: str, file: str) -> RecipeText:
     result = RecipeText(file, None)
     reader = _Reader(result)
     result.data = reader.read(node, ())
-    if reader.problems:
-        raise RecipeError(reader.problems)
     return result
+
+
+def listed(problems: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Problems (place, key, message) as `file:line: key: message`, in the order of the file."""
+    lines = sorted(
+        dict.fromkeys(problems),
+        key=lambda line: (int(line[0].rpartition(":")[2]) if line[0][-1].isdigit() else 0, line[1]),
+    )
+    return [f"{where}: {key}: {message}" if key else f"{where}: {message}" for where, key, message in lines]
 
 
 class _Reader:
@@ -72,7 +98,6 @@ class _Reader:
 
     def __init__(self, result: RecipeText) -> None:
         self.result = result
-        self.problems: list[str] = []
         self.n_nodes = 0
         self.resolver = yaml.SafeLoader("")
 
@@ -85,7 +110,7 @@ class _Reader:
         if len(location) > 40:
             raise RecipeError([f"{here}: nested more than 40 levels deep"])
         if self._tagged(node):
-            self.problems.append(f"{here}: tags such as `{node.tag}` are not accepted")
+            self.result.problems.append((here, "", f"tags such as `{node.tag}` are not accepted"))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
@@ -99,7 +124,7 @@ class _Reader:
         try:
             return text.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
-            self.problems.append(f"{here}: holds half a surrogate pair, which is no character")
+            self.result.problems.append((here, "", "holds half a surrogate pair, which is no character"))
             return ""
 
     def _tagged(self, node: yaml.Node) -> bool:
@@ -113,13 +138,16 @@ class _Reader:
         for key_node, value_node in node.value:
             here = f"{self.result.file}:{key_node.start_mark.line + 1}"
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(f"{here}: a key must be a plain text")
+                self.result.problems.append((here, "", "a key must be a plain text"))
                 continue
             key = self._unicode(key_node.value, here)
+            place = (*location, key)
             if key in values:
-                self.problems.append(f"{here}: {dotted((*location, key))}: given twice")
-            self.result.lines[(*location, key)] = here
-            values[key] = self.read(value_node, (*location, key))
+                first = self.result.lines[place].rpartition(":")[2]
+                self.result.problems.append((here, dotted(place), f"given twice, first in line {first}"))
+                self.result.twice.add(place)
+            self.result.lines[place] = here
+            values[key] = self.read(value_node, place)
         return values
 
 

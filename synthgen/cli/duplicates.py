@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from synthgen import ledger, loading, selections
+from synthgen import ledger, selections
 from synthgen.cli import options, words
 from synthgen.errors import UsageError
 from synthgen.fields import Image
@@ -46,7 +46,7 @@ def command(folder: str, max_bits: int, field: str | None, allow_incomplete: boo
     started = time.perf_counter()
     book = ledger.read(folder)
     if not allow_incomplete:
-        loading.refuse_incomplete(book)
+        book.require_complete()
     name = _picture_field(book, field)
     if sys.stderr.isatty() and not as_json:
         total = sum(file.n_samples for file in View(book, None, (), None).files)

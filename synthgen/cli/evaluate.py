@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from synthgen.cli import options
-from synthgen.errors import UsageError
 
 STEPS = 2000
 
@@ -20,7 +19,7 @@ STEPS = 2000
     required=True,
     metavar="DATA",
     help="Real data: a folder by class or idx files; for masks, a folder with images/ and masks/, or the recipe of a "
-    "model trained on them.",
+    "model trained on them. Test data are its split `test`: a subfolder, or what a table says.",
 )
 @click.option("--test", metavar="DATA", help="Real test data, if it is not part of --real.")
 @click.option("--judge", metavar="MODEL", help="A classifier or segmenter that took no part in making the data.")
@@ -30,7 +29,7 @@ STEPS = 2000
     "--segmentation", default="segmentation", show_default=True, metavar="FIELD", help="The class map to train on."
 )
 @click.option("--split", default="train", show_default=True, help="Split of the dataset to train on; `all` for all.")
-@click.option("--allow-incomplete", is_flag=True, help="Take a short or unfinished dataset with the samples it has.")
+@options.incomplete_option
 @options.json_option
 def command(
     folder: str,
@@ -54,10 +53,8 @@ def command(
 
     say = (lambda text: None) if as_json else (lambda text: click.echo(text, err=True))
     if masks.is_segmentation(folder):
-        if test:
-            raise UsageError("--test is for classification; the test split of pictures with masks is part of --real")
         found = masks.evaluate(
-            folder, real, judge, seeds, steps or masks.STEPS, split, segmentation, say, allow_incomplete
+            folder, real, test, judge, seeds, steps or masks.STEPS, split, segmentation, say, allow_incomplete
         )
     else:
         found = report.evaluate(folder, real, test, judge, seeds, steps or STEPS, split, say, allow_incomplete)

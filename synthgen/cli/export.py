@@ -30,7 +30,7 @@ FORMATS: Mapping[str, tuple[Export, str]] = {
 @click.command("export", epilog="\b\n" + "\n".join(f"{name}: {text}" for name, (_, text) in FORMATS.items()))
 @options.folder_argument
 @click.option("--to", "name", type=click.Choice(list(FORMATS)), required=True, help="The format; see below.")
-@click.option("-o", "--out", metavar="FOLDER", help="A new folder; by default DIR-<format>.")
+@click.option("-o", "--out", metavar="FOLDER", help="A new folder; by default exports/<name of DIR>-<format>.")
 @click.option("--split", metavar="NAME", help="Only this split.")
 @click.option(
     "--field",
@@ -39,14 +39,17 @@ FORMATS: Mapping[str, tuple[Export, str]] = {
     metavar="ROLE=NAME",
     help="Another field for `instances`, `segmentation` or `boxes`, such as segmentation=clean_segmentation.",
 )
-def command(folder: str, name: str, out: str | None, split: str | None, fields: tuple[str, ...]) -> None:
+@options.incomplete_option
+def command(
+    folder: str, name: str, out: str | None, split: str | None, fields: tuple[str, ...], allow_incomplete: bool
+) -> None:
     """Copy the dataset in DIR into the folder layout of another tool.
 
     Reads one sample at a time. The new folder appears when it is complete, and never replaces another.
     """
     started = time.perf_counter()
-    scenes = Scenes(folder, split, _roles(fields))
-    target = Path(out) if out else Path(folder).resolve().with_name(f"{Path(folder).resolve().name}-{name}")
+    scenes = Scenes(folder, split, _roles(fields), allow_incomplete)
+    target = Path(out) if out else Path("exports") / f"{Path(folder).resolve().name}-{name}"
     if target.exists():
         raise UsageError(f"{target} exists already; name a new folder with -o, or remove it")
     partial = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
@@ -62,7 +65,7 @@ def command(folder: str, name: str, out: str | None, split: str | None, fields: 
         shutil.rmtree(partial, ignore_errors=True)
     seconds = words.duration(time.perf_counter() - started)
     click.echo(f"exported  {len(scenes)} samples to {target} ({FORMATS[name][1]}) in {seconds}")
-    for note in notes:
+    for note in [f"the dataset {scenes.lack}"] * bool(scenes.lack) + notes:
         click.echo(f"note      {note}")
 
 

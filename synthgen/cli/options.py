@@ -24,6 +24,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 smoke_option = click.option(
     "--smoke", is_flag=True, help="Try the recipe out: small models with random weights, few samples, no rules."
 )
+incomplete_option = click.option(
+    "--allow-incomplete", is_flag=True, help="Take a short or unfinished dataset with the samples it has."
+)
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 
 

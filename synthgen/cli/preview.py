@@ -60,6 +60,9 @@ def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> 
     shown = sum(len(group) for group in groups.values())
     total = sum(record.accepted for record in book.commits.values()) or (book.manifest or {}).get("samples", 0)
     subtitle = f"{shown} of {total} samples{_n_classes(groups, len(book.classes))}"
+    if not book.complete:
+        subtitle += f", INCOMPLETE: {words.known(book.planned)} were asked for"
+        click.echo(f"note      {folder} {book.lack or 'lacks files'}; `synthgen status` says more")
     _save(groups, book.name, subtitle, out or f"{book.root.resolve().name}-preview.png")
 
 

@@ -115,9 +115,11 @@ def _say_result(result: Result) -> None:
         click.echo(f"rejected by {rule}: {n}")
     if not result.complete:
         _say_what_is_missing(result)
+    part = "" if result.complete else ", allow_incomplete=True"
+    load = f"import synthgen; print(synthgen.load({str(out)!r}{part})[0])"
     click.echo(f"dataset  {out}/  (start with {out}/README.md)")
-    click.echo(f"look     {words.prefix()}synthgen preview {out}")
-    click.echo(f'load     {words.prefix()}python -c "import synthgen; print(synthgen.load({str(out)!r})[0])"')
+    click.echo(f"look     {words.prefix()}synthgen preview {shlex.quote(str(out))}")
+    click.echo(f"load     {words.prefix()}python -c {words.quoted(load)}")
 
 
 def _say_what_is_missing(result: Result) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
 from synthgen import ledger
-from synthgen.cli import options, words
+from synthgen.cli import again, options, words
 from synthgen.ledger import Ledger
 from synthgen.lock import holder
 
@@ -54,7 +55,7 @@ def survey(book: Ledger) -> dict[str, Any]:
         "short": [dict(slot) for slot in totals.short],
         "failures": _failures(book),
         "bytes": totals.bytes,
-        "command": book.asked.get("command", ""),
+        "command": again.command(book),
     }
 
 
@@ -106,8 +107,7 @@ def _say_problems(facts: dict[str, Any]) -> None:
         named = ", ".join(f"{slot['key']} ({slot.get('label', '')})" for slot in short[:MAX_NAMED])
         click.echo(f"\n{len(short)} slots ran out of tries: {named}{words.more(short, MAX_NAMED)}")
         tries = f"--set tries={2 * max(slot['tries'] for slot in short)}"
-        again = f"{facts['command']} {tries}" if facts["command"] else f"synthgen run ... {tries}"
-        click.echo(f"finish them with more tries: {again}")
+        click.echo(f"finish them with more tries: {facts['command']} {tries}")
     if failures:
         click.echo(f"\n{len(failures)} shards failed:")
         for entry in failures[:MAX_NAMED]:
@@ -118,7 +118,7 @@ def _say_problems(facts: dict[str, Any]) -> None:
     if damaged:
         numbers = ", ".join(map(str, damaged[:MAX_NAMED]))
         click.echo(f"\n{len(damaged)} shards miss a file or have one of the wrong size: {numbers}")
-        click.echo(f"`synthgen verify {facts['folder']}` says which")
+        click.echo(f"`synthgen verify {shlex.quote(facts['folder'])}` says which")
     unfinished = failures or damaged or shards["done"] != shards["planned"] or not facts["sealed"]
-    if unfinished and not facts["complete"] and not facts["running"] and facts["command"]:
+    if unfinished and not facts["complete"] and not facts["running"]:
         click.echo(f"\ngo on with: {facts['command']}")

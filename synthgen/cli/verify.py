@@ -11,7 +11,7 @@ import click
 
 from synthgen import ledger
 from synthgen import verify as verification
-from synthgen.cli import options, words
+from synthgen.cli import again, options, words
 from synthgen.verify import Report
 
 MAX_NAMED = 20
@@ -60,5 +60,4 @@ def _say(folder: str, report: Report, seconds: float) -> None:
         numbers = ", ".join(map(str, report.set_aside[:MAX_NAMED]))
         click.echo(f"shards handed back to be rendered again: {numbers}{words.more(report.set_aside, MAX_NAMED)}")
     if report.set_aside or report.manifest:
-        command = ledger.read(folder).asked.get("command") or f"synthgen run RECIPE -o {folder}"
-        click.echo(f"mend it with: {command}")
+        click.echo(f"mend it with: {again.command(ledger.read(folder))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,11 @@ from typing import Any
 def prefix() -> str:
     """What to type before a command of this environment: `uv run ` under uv, else nothing."""
     return "uv run " if os.environ.get("UV_RUN_RECURSION_DEPTH") else ""
+
+
+def quoted(text: str) -> str:
+    """One word of a shell, in double quotes if that is enough, which reads better around Python's single ones."""
+    return f'"{text}"' if not set(text) & set('"$`\\!') else shlex.quote(text)
 
 
 def counts(by_name: Mapping[str, int], limit: int = 20) -> str:

@@ -9,9 +9,10 @@ import numpy as np
 
 from synthgen import loading
 from synthgen.environment import leave_one_core
-from synthgen.errors import DataError
+from synthgen.errors import DataError, UsageError
 from synthgen.evaluation.classification import Labelled, in_features, usefulness
 from synthgen.evaluation.probe import Budget
+from synthgen.fields import Image, Label
 from synthgen.models import folders
 from synthgen.realdata import labelled as real_data
 
@@ -30,10 +31,16 @@ def evaluate(
     """All measures as JSON values; percentages 0 to 100.
 
     Raises:
+        UsageError: the dataset's pictures have no class `label`.
         DataError: the classes of the real data are not those of the dataset.
     """
     leave_one_core()
     dataset = loading.load(folder, split=None if split == "all" else split, allow_incomplete=allow_incomplete)
+    if not isinstance(dataset.fields.get("image"), Image) or not isinstance(dataset.fields.get("label"), Label):
+        raise UsageError(
+            f"{folder}: cannot be evaluated; pictures with a class (`label`, by the labeler class-label) or with masks "
+            f"(`instances` and `segmentation`) can. Its fields are: {', '.join(dataset.fields)}"
+        )
     classes = list(dataset.classes)
     synthetic = stacked(dataset)
     train_set, test_set = read_real(real, test, classes, synthetic.images.shape[1:])

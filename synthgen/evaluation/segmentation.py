@@ -34,6 +34,7 @@ def is_segmentation(folder: str) -> bool:
 def evaluate(
     folder: str,
     real: str,
+    test: str | None,
     judge: str | None,
     n_seeds: int,
     steps: int,
@@ -53,9 +54,10 @@ def evaluate(
     leave_one_core()
     data = mask_data(real)
     synthetic = from_dataset(folder, split, segmentation, allow_incomplete)
-    real_train, real_test = masks.read(data), masks.read(data, "test")
-    if real_train.objects != synthetic.objects:
-        raise DataError(f"{real} has the objects {real_train.objects}; the dataset has {synthetic.objects}")
+    real_train, real_test = masks.read(data), read_test(data, test)
+    for where, one in ((real, real_train), (test or real, real_test)):
+        if one.objects != synthetic.objects:
+            raise DataError(f"{where} has the objects {one.objects}; the dataset has {synthetic.objects}")
     both = Examples((*synthetic.items, *real_train.items), synthetic.classes, synthetic.objects)
     arms = {"synthetic": synthetic, "real": real_train, "both": both}
     values: dict[str, dict[str, dict[str, list[float]]]] = {name: {} for name in arms}
@@ -103,6 +105,21 @@ def mask_data(real: str) -> MaskData:
             raise UsageError(f"{real}: must be the recipe of a model that is trained on pictures with masks")
         return MaskData.model_validate(settings["data"])
     return MaskData(path=real)
+
+
+def read_test(data: MaskData, test: str | None) -> Examples:
+    """Real test pictures: the test split of `data`, or those of `test`, which a recipe describes or is like `data`.
+
+    Raises:
+        DataError: there are none, or they cannot be used.
+    """
+    if test is None:
+        try:
+            return masks.read(data, "test")
+        except DataError as error:
+            raise DataError(f"{error}, or name the test pictures with --test") from None
+    is_recipe = Path(test).suffix in (".yaml", ".yml")
+    return masks.read_test(mask_data(test) if is_recipe else data.model_copy(update={"path": test}))
 
 
 def from_dataset(folder: str, split: str, segmentation: str, allow_incomplete: bool = False) -> Examples:

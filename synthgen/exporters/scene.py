@@ -42,13 +42,24 @@ class Scenes:
         suffix: ending of the picture files.
         objects: names of the objects' classes, ids from 1.
         classes: names of the pictures' classes, ids from 0.
+        lack: what is missing of an incomplete dataset.
 
     Raises:
         UsageError: the dataset holds no pictures, or no such field.
+        StoreError: it is incomplete (without `allow_incomplete`).
     """
 
-    def __init__(self, folder: str, split: str | None, fields: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str,
+        split: str | None,
+        fields: Mapping[str, str] | None = None,
+        allow_incomplete: bool = False,
+    ) -> None:
         book = ledger.read(folder)
+        if not allow_incomplete:
+            book.require_complete()
+        self.lack = book.lack
         self.name = book.name
         self._names = {"instances": "instances", "segmentation": "segmentation", "boxes": "boxes"} | dict(fields or {})
         for name in (fields or {}).values():

@@ -143,11 +143,25 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         shown = "\n".join(problems[:20]) + (f"\nand {len(problems) - 20} more" if len(problems) > 20 else "")
         raise DataError(shown)
     if not items:
-        raise DataError(f"{place}: has no pictures of the split `{split}`")
+        raise DataError(
+            f"{place}: has no pictures of the split `{split}`; put them into {root / split / data.images} and "
+            f"{root / split / data.masks} (those for training into {root / 'train'}), or name a `table` with the "
+            "columns `id` and `split`"
+        )
     if data.fraction < 1 and split == "train":
         order = np.random.default_rng(0).permutation(len(items))
         items = [items[i] for i in np.sort(order[: max(2, round(data.fraction * len(items)))])]
     return Examples(tuple(items), class_names(data), tuple(data.objects))
+
+
+def read_test(data: MaskData) -> Examples:
+    """The test split of data that were named as test data; all pictures, if they have no splits.
+
+    Raises:
+        DataError: as `read`.
+    """
+    has_splits = data.table or data.boxes or (Path(data.path) / "test" / data.images).is_dir()
+    return read(data, "test") if has_splits else read(data.model_copy(update={"fraction": 1.0}))
 
 
 def class_names(data: MaskData) -> tuple[str, ...]:

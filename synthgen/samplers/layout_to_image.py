@@ -66,19 +66,13 @@ class LayoutToImage:
         self.channels = int(unet["out_channels"]) // patch**2
         self.layout_classes: list[str] = []
         self.size = config.size
+        self._problems: list[str] = []
+        self.layout_cell = 1
         if config.layout_model:
-            folder = folders.resolve(config.layout_model)
-            index = folders.check_class(folder, config.layout_model, "LayoutPipeline", "layout")
-            unet, patch = folders.component_config(folder, "unet"), int(index["patch_size"])
-            if tuple(index["objects"]) != self.objects:
-                raise ModelError(
-                    f"{config.layout_model} draws layouts of {', '.join(index['objects'])}, "
-                    f"{config.model} needs {', '.join(self.objects)}"
-                )
-            self.layout_classes = folders.names_in_order(index)
-            self.layout_scale = float(index["scale"])
-            self.layout_cell = round(patch * 2 ** (len(unet["block_out_channels"]) - 1) / self.layout_scale)
-            self.size = config.size or round(int(unet["sample_size"]) * patch / self.layout_scale)
+            try:
+                self._read_layout_model(config.layout_model)
+            except ModelError as error:  # told with the problems that `bind` finds
+                self._problems.append(str(error))
         self.fields: Mapping[str, Field] = {"image": Image(self.size or 0, self.size or 0, self.channels)}
         self._class_ids: list[int] = []
         self._layout_class_ids: list[int] = []
@@ -86,6 +80,20 @@ class LayoutToImage:
         self._label: str | None = None
         self._pipeline: Any = None
         self._layouts: Any = None
+
+    def _read_layout_model(self, name: str) -> None:
+        folder = folders.resolve(name)
+        index = folders.check_class(folder, name, "LayoutPipeline", "layout")
+        unet, patch = folders.component_config(folder, "unet"), int(index["patch_size"])
+        if tuple(index["objects"]) != self.objects:
+            raise ModelError(
+                f"{name} draws layouts of {', '.join(index['objects'])}, "
+                f"{self.config.model} needs {', '.join(self.objects)}"
+            )
+        self.layout_classes = folders.names_in_order(index)
+        self.layout_scale = float(index["scale"])
+        self.layout_cell = round(patch * 2 ** (len(unet["block_out_channels"]) - 1) / self.layout_scale)
+        self.size = self.config.size or round(int(unet["sample_size"]) * patch / self.layout_scale)
 
     def identity(self) -> dict[str, Any]:
         models = {"model": self.sources[0].sha256}
@@ -99,12 +107,14 @@ class LayoutToImage:
         return [folders.source(name) for name in names if name]
 
     def bind(self, condition: Schema) -> list[str]:
-        problems = self._bind_classes(condition.get("label"))
+        problems = [*self._problems, *self._bind_classes(condition.get("label"))]
         instances, segmentation, boxes = (condition.get(name) for name in ("instances", "segmentation", "boxes"))
         given = isinstance(instances, InstanceMap) or isinstance(boxes, Boxes)
         if given and self.config.layout_model:
+            self.fields = {}
             return [*problems, "the condition brings layouts; leave `layout_model` out, or take another condition"]
         if not given and not self.config.layout_model:
+            self.fields = {}
             return [
                 *problems,
                 "needs layouts: a condition such as `use: real-layouts`, or `layout_model` to draw them",
@@ -115,8 +125,10 @@ class LayoutToImage:
         elif isinstance(boxes, Boxes):
             shape, names = (boxes.height, boxes.width), boxes.classes
             layout = {"boxes": boxes}
+        elif self.size is None:
+            self.fields = {}
+            return problems
         else:
-            assert self.size is not None
             shape, names = (self.size, self.size), self.objects
             layout = {"instances": InstanceMap(*shape), "segmentation": SegmentationMap(*shape, self.objects)}
             if self.size % self.layout_cell:

@@ -14,7 +14,7 @@ PACKAGE = helpers.ROOT / "synthgen"
 LAYERS: dict[str, int] = {
     **dict.fromkeys(["errors", "seeds", "fields"], 0),
     **dict.fromkeys(["protocols", "yamltext", "plugins", "recipe", "schema"], 1),
-    **dict.fromkeys(["plan", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2),
+    **dict.fromkeys(["binding", "plan", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2),
     **dict.fromkeys(["ledger", "licences", "records", "selections", "view", "streaming", "loading", "verify"], 2),
     **dict.fromkeys(["executors", "seal", "card", "driver"], 3),
     **dict.fromkeys(["api", "smoke", "cli", "report", "scaffold", "scaffold_text", "scaffold_masks"], 4),

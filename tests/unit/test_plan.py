@@ -124,3 +124,78 @@ def test_the_text_of_a_local_plugin_belongs_to_the_digest(tmp_path: Path) -> Non
 def test_a_model_recipe_is_no_dataset() -> None:
     with pytest.raises(UsageError, match="use `synthgen train"):
         api.prepare(helpers.ROOT / "recipes" / "train" / "classification.yaml")
+
+
+def starter_problems(tmp_path: Path, name: str, *changes: tuple[str, str]) -> list[str]:
+    """The problems of a recipe that ships, with some of its text changed, as `place: message` without the file."""
+    text = (helpers.ROOT / "recipes" / f"{name}.yaml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        api.prepare(path)
+    return [problem.split(": ", 1)[1] for problem in caught.value.problems]
+
+
+CLASSES = ("  use: classes\n", "  use: clases\n")
+TOGETHER = [
+    (
+        "classification",
+        [("  guidance: 2.0", "  guidence: 2.0"), ("  steps: 10", "  steps: -3"), ("agreement >=", "agrement >=")],
+        ["sampler.steps: must be", "sampler.guidence: unknown key", "keep.0: unknown score `agrement`"],
+    ),
+    (
+        "classification",
+        [("test: 0.1}", "test: 0.3}"), ("agreement >= 0.5", "agreement > banana")],
+        ["splits: the shares must add up", "keep.0: must have the form"],
+    ),
+    (
+        "segmentation",
+        [("prompts: boxes", "prompts: boxen"), ("of: instances", "of: instnces"), ("colour: 100", "color: 100")],
+        [
+            "sampler: model starter/nuclei: unknown class `color`",
+            "sampler: model starter/nuclei-layouts: unknown class `color`",
+            "labelers.2: takes its prompts from `instnces`",
+            "labelers.2.prompts: must be 'boxes'",
+        ],
+    ),
+    (
+        "segmentation",
+        [
+            ("size: 96", "size: 97"),
+            ("starter/nuclei-layouts", "starter/nuclei-layots"),
+            ("against: sam_instances", "against: sam_instance"),
+            ("critic_dice >=", "critik_dice >="),
+        ],
+        [
+            "sampler: no starter is called starter/nuclei-layots",
+            "sampler: draws pictures whose sides are multiples of 16",
+            "scorers.0: `sam_instance` is no instance map",
+            "keep.1: unknown score `critik_dice`",
+        ],
+    ),
+    (
+        "classification",
+        [("seed: 0", "seed: 0\nseed: 1"), ("  steps: 10", "  steps: -3"), ("agreement >=", "agrement >=")],
+        ["seed: given twice, first in line 8", "sampler.steps: must be", "keep.0: unknown score `agrement`"],
+    ),
+    ("segmentation", [CLASSES, ("critic_dice >=", "critik_dice >=")], ["condition.use: unknown", "keep.1: unknown"]),
+]
+FOLLOWED = [
+    ("segmentation", [CLASSES], ["condition.use: unknown condition `clases`"]),
+    ("segmentation", [("model: starter/nuclei\n", "model: models/nuclei\n")], ["sampler: model folder models/nuclei"]),
+    ("segmentation", [("use: segmenter ", "use: segmentr ")], ["labelers.3.use: unknown labeler `segmentr`"]),
+    ("segmentation", [("of: instances", "of: instnces")], ["labelers.2: takes its prompts from `instnces`"]),
+    ("classification", [("use: agreement", "use: agrement")], ["scorers.0.use: unknown scorer `agrement`"]),
+    ("classification", [("seed: 0", "sampler: {use: smooth}")], ["sampler: given twice, first in line 8"]),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "found"), [*TOGETHER, *FOLLOWED])
+def test_one_reading_finds_every_cause_and_no_consequence(tmp_path: Path, name: str, changes, found) -> None:
+    problems = starter_problems(tmp_path, name, *changes)
+    assert len(problems) == len(found), problems
+    for problem, start in zip(problems, found, strict=True):
+        assert problem.startswith(start)

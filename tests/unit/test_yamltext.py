@@ -41,7 +41,7 @@ def test_lines_are_remembered() -> None:
     ("text", "message"),
     [
         ("", "f:1: the file is empty"),
-        ("a: 1\na: 2", "f:2: a: given twice"),
+        ("a: 1\na: 2", "f:2: a: given twice, first in line 1"),
         ("a: [1, 2", "f:1: not valid YAML"),
         ("a: 1\n\tb: 2", "f:2: not valid YAML"),
         ("a: !!python/object/apply:os.system [ls]", "f:1: tags such as"),

@@ -68,3 +68,14 @@ def test_picture_that_cannot_be_written(cli, finished: Path) -> None:
     answer = cli("preview", finished, "-o", "no/such/folder.png")
     assert answer.code == 1
     assert "name another file with -o" in answer.err
+
+
+def test_an_incomplete_dataset_says_so(cli, dataset: Path, folder: Path) -> None:
+    before = cli("preview", dataset, "-o", "before.png")
+    next((dataset / "data" / "train").glob("shard-00001.*")).unlink()
+    assert cli("verify", dataset).code == 1
+    after = cli("preview", dataset, "-o", "after.png")
+    assert "note" not in before.out
+    assert "is incomplete: damaged shards were handed back" in after.out
+    head = [Image.open(folder / f"{name}.png").crop((0, 28, 420, 90)).tobytes() for name in ("before", "after")]
+    assert head[0] != head[1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,7 +47,7 @@ def test_a_recipe_error_is_2_with_every_problem(cli, tmp_path: Path) -> None:
     answer = cli(*words(recipe, "-o", tmp_path / "out"))
     assert answer.code == 2
     assert answer.out == ""
-    assert answer.err.count("toy.yaml:") == 2
+    assert answer.err.count("toy.yaml:") == 3
     assert not (tmp_path / "out").exists()
 
 
@@ -108,3 +110,13 @@ def test_wrong_kind_of_recipe(cli) -> None:
     dataset = helpers.ROOT / "recipes" / "classification.yaml"
     assert "use `synthgen train" in cli("run", model).err
     assert "use `synthgen run" in cli("train", dataset).err
+
+
+def test_lines_to_copy_work_as_they_stand(cli, tmp_path: Path) -> None:
+    """Of a short dataset in a folder whose name needs quotes."""
+    out = tmp_path / "my out"
+    answer = cli(*words(helpers.write(tmp_path, helpers.toy(tries=1)), "-o", out))
+    lines = dict(line.split(maxsplit=1) for line in answer.out.splitlines())
+    assert shlex.split(lines["look"])[-1] == str(out)
+    loaded = helpers.call([sys.executable, *shlex.split(lines["load"])[1:]])
+    assert "'image': array(" in loaded.stdout, loaded.stderr

@@ -70,3 +70,15 @@ def test_other_folders_are_refused(cli, tmp_path: Path) -> None:
     assert answer.code == 2
     assert "is not a synthgen dataset" in answer.err
     assert cli("status", tmp_path / "nowhere").code == 2
+
+
+def test_going_on_from_another_folder(cli, recipe: Path, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    words = ("run", "toy.yaml", "-o", "out", "--plugin", helpers.TOY, "--workers", 1, "--set", "tries=1")
+    assert cli(*words).code == 1
+    plain = " ".join(map(str, ("synthgen", *words)))
+    assert f"more tries: {plain} --set tries=2\n" in cli("status", "out").out
+    monkeypatch.chdir(tmp_path / "sub")
+    without = plain.replace("-o out ", "")
+    assert f"tries: cd {tmp_path} && {without} -o {tmp_path}/out --set tries=2\n" in cli("status", "../out").out

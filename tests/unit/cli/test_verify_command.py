@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,31 @@ def test_damaged_shards_are_not_touched_while_a_run_writes(cli, dataset: Path) -
     assert answer.code == 1
     assert "is being written by another synthgen" in answer.err
     assert (dataset / "commits" / "shard-00001.json").exists()
+
+
+def test_a_copy_is_mended_where_it_lies(cli, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert cli("run", "toy.yaml", "-o", "out", "--plugin", helpers.TOY, "--device", "cpu", "--workers", 1).code == 0
+    before = helpers.snapshot(Path("out"))
+    copy = Path(shutil.copytree("out", elsewhere / "a copy"))
+    (copy / "index" / "shard-00001.parquet").unlink()
+    monkeypatch.chdir(elsewhere)
+    answer = cli("verify", "a copy")
+    line = next(line for line in answer.out.splitlines() if line.startswith("mend it with: "))
+    assert cli("status", "a copy").out.rstrip().endswith(line.removeprefix("mend it with: "))
+    ran = helpers.call(["bash", "-c", line.removeprefix("mend it with: ").replace("synthgen", synthgen())])
+    assert ran.returncode == 0, ran.stderr
+    assert helpers.snapshot(copy) == before
+    assert cli("verify", "a copy").code == 0
+
+
+def synthgen() -> str:
+    return shlex.join(helpers.command())
+
+
+def test_a_copy_without_its_recipe_is_mended_by_its_own(cli, dataset: Path) -> None:
+    (dataset / "index" / "shard-00001.parquet").unlink()
+    answer = cli("verify", dataset)
+    assert f"mend it with: synthgen run {dataset}/recipe.yaml -o {dataset}\n" in answer.out

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 from PIL import Image
 
+import helpers
+import tiny
 from synthgen.cli import evaluate
 from synthgen.evaluation import features, probe
 from synthgen.evaluation.classification import Labelled, Spread, usefulness
@@ -103,3 +106,26 @@ def test_the_command(finished: Path, tmp_path: Path) -> None:
     assert found["n_test"] == 20
     assert found["accuracy"]["synthetic"]["n"] == 32
     assert len(found["accuracy"]["real"]["values"]) == 2
+
+
+def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:
+    recipe = helpers.write(tmp_path, helpers.toy(labelers=None, scorers=None, keep=None, samples=10))
+    helpers.run(recipe, tmp_path / "out")
+    answer = cli("evaluate", tmp_path / "out", "--real", tmp_path)
+    assert answer.code == 2
+    assert "pictures with a class (`label`, by the labeler class-label) or with masks" in answer.err
+
+
+def test_masks_with_test_pictures_of_their_own(cli, scenes: Path, tmp_path: Path) -> None:
+    """A flat folder has no test split; what makes one is told, and another folder can stand for it."""
+    recipe = tmp_path / "model.yaml"
+    data = {"path": tiny.masks(), "objects": ["cell", "debris"]}
+    trainer = {"use": "segmenter", "data": data}
+    recipe.write_text(yaml.safe_dump({"kind": "model", "name": "m", "trainer": trainer}))
+    words = ("evaluate", scenes, "--real", recipe, "--seeds", 1, "--steps", 1, "--split", "all", "--json")
+    answer = cli(*words)
+    assert answer.code == 1
+    assert f"{tiny.masks()}/test/images and {tiny.masks()}/test/masks" in answer.err
+    assert "--test" in answer.err
+    found = json.loads(cli(*words, "--test", tiny.masks(6)).out)
+    assert found["n_test"] == {"picture": 6}

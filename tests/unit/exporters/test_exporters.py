@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from skimage.draw import polygon2mask
 
+import helpers
 import synthgen
 from synthgen.errors import UsageError
 from synthgen.exporters import coco, imagefolder, voc, yolo
@@ -164,3 +166,30 @@ def test_command(cli, scenes: Path, tmp_path: Path) -> None:
     failed = cli("export", scenes, "--to", "coco", "-o", tmp_path / "other", "--field", "masks=instances")
     assert failed.code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_an_export_does_not_stand_among_the_datasets(
+    cli, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = Path("runs")
+    shutil.copytree(scenes, runs / "scenes-0123abcd")
+    answer = cli("export", runs / "scenes-0123abcd", "--to", "coco")
+    assert "exported  10 samples to exports/scenes-0123abcd-coco" in answer.out
+    assert Path("exports/scenes-0123abcd-coco/annotations").is_dir()
+    assert [path.name for path in runs.glob("scenes-*")] == ["scenes-0123abcd"]
+
+
+def test_an_incomplete_dataset_is_exported_only_when_asked(cli, scenes: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(scenes, tmp_path / "copy"))
+    lost = helpers.manifest(copy)["shards"][0]
+    (copy / lost["files"][0]["path"]).unlink()
+    assert cli("verify", copy).code == 1
+    answer = cli("export", copy, "--to", "yolo", "-o", tmp_path / "out")
+    assert answer.code == 1
+    assert "--allow-incomplete" in answer.err
+    assert not (tmp_path / "out").exists()
+    allowed = cli("export", copy, "--to", "yolo", "-o", tmp_path / "out", "--allow-incomplete")
+    assert allowed.code == 0
+    assert "exported  5 samples" in allowed.out
+    assert "note      the dataset is incomplete: damaged shards were handed back" in allowed.out
