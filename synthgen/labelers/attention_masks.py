@@ -31,7 +31,8 @@ class AttentionMasks:
 
     Any stretched map reaches 1 somewhere. So a class is left out if the prompt lacks its words (presence 0), or if the
     pixels that it would have, unsure ones counted, attend to its words less than `min_presence` times the even share
-    of a token. What this number means differs between models: look at those of some pictures before relying on it.
+    of a token. This gate is a coarse one, and what its number means differs between models and words: look at those of
+    some pictures before relying on it.
 
     A sample costs one pass of the UNet a level, without guidance, and one of the VAE's encoder; samples are read one
     by one. Memory is that of the pipeline and some maps of self attention: see `AttentionReader`.

@@ -52,7 +52,8 @@ def layers(unet: Any) -> list[Layer]:
 def probabilities(attn: Any, states: torch.Tensor, words: torch.Tensor | None) -> Iterator[torch.Tensor]:
     """softmax(Q K^T / sqrt(d)) of each head, (queries, keys) each, for one picture's states (1, queries, channels).
 
-    Head by head, so that never more than one head's map is in memory.
+    Head by head, so that never more than one head's map is in memory, and in float32 whatever the network's format:
+    a picture changes even shares by less than bfloat16 can tell.
     """
     if words is None:
         words = states
@@ -60,7 +61,7 @@ def probabilities(attn: Any, states: torch.Tensor, words: torch.Tensor | None) -
         words = attn.norm_encoder_hidden_states(words)
     query, key = attn.head_to_batch_dim(attn.to_q(states)), attn.head_to_batch_dim(attn.to_k(words))
     for one_query, one_key in zip(query.split(1), key.split(1), strict=True):
-        yield attn.get_attention_scores(one_query, one_key)[0]
+        yield attn.get_attention_scores(one_query.float(), one_key.float())[0]
 
 
 class Recorder:
@@ -97,7 +98,7 @@ class Recorder:
                 if key in self._sums:
                     self._sums[key] += one
                 else:
-                    self._sums[key] = one.float()
+                    self._sums[key] = one
                 self._counts[key] = self._counts.get(key, 0) + 1
 
         return note

@@ -141,6 +141,14 @@ def test_settings_change_the_masks() -> None:
             AttentionMasks.Config(model="x", **settings)
 
 
+def test_half_precision_finds_nearly_the_same() -> None:
+    columns = given("a cat, a big dog", "a cat")
+    base, presence = annotate(labeler(), columns)
+    half, other = annotate(labeler(dtype="bfloat16"), columns)
+    assert (half == base).mean() > 0.5, "maps of random weights are nearly flat; shares in bfloat16 would be all alike"
+    np.testing.assert_allclose(other, presence, rtol=0.02)
+
+
 def test_what_is_wrong_is_told_before_setup() -> None:
     def problems(schema: Schema, **settings: Any) -> list[str]:
         return AttentionMasks(AttentionMasks.Config(model=tiny.stable_diffusion(), **settings)).bind(schema)
