@@ -26,8 +26,12 @@ KINDS: Mapping[str, str] = {
     ),
     **dict.fromkeys(("StableDiffusionControlNet", "StableDiffusionXLControlNet"), "synthgen.testing.pipelines"),
     **dict.fromkeys(("sam2", "sam3"), "synthgen.testing.vision"),
+    "pictures": "synthgen.testing.pictures",
 }
-"""What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`."""
+"""What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`.
+
+`pictures` is no model, but a folder of small pictures for trainers.
+"""
 
 CARD = "---\nlicense: cc0-1.0\n---\n# {kind} with random weights\n\nIt has learnt nothing: for trying out recipes.\n"
 
@@ -52,7 +56,8 @@ def make(kind: str, root: str | Path = FOLDER) -> str:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 importlib.import_module(KINDS[kind]).MAKERS[kind](temporary)
-            (temporary / "README.md").write_text(CARD.format(kind=kind), encoding="utf-8")
+            if not (temporary / "README.md").exists():
+                (temporary / "README.md").write_text(CARD.format(kind=kind), encoding="utf-8")
             try:
                 temporary.rename(target)
             except OSError:  # another process was first; its weights are the same
