@@ -84,8 +84,8 @@ def noise_of(pipeline: Any, name: str) -> Noise:
     prediction = config.get("prediction_type", "epsilon")
     if "beta_start" not in config or prediction not in PREDICTIONS:
         raise ModelError(
-            f"base: {name} has a {type(pipeline.scheduler).__name__} that predicts {prediction}; models with a schedule "
-            f"of betas can be tuned that predict {' or '.join(PREDICTIONS)}"
+            f"base: {name} has a {type(pipeline.scheduler).__name__} that predicts {prediction}; models with a "
+            f"schedule of betas can be tuned that predict {' or '.join(PREDICTIONS)}"
         )
     return Noise(DDPMScheduler.from_config(config).alphas_cumprod.double(), prediction)
 

@@ -148,7 +148,7 @@ class LatentTask:
         return float(torch.cat(losses).mean())
 
     def pictures(self) -> tuple[np.ndarray, int]:
-        """Pictures for the sample prompts, uint8 (N, S, S, 3), and how many stand in a row; always of the same noise."""
+        """Pictures for the sample prompts, uint8 (N, S, S, 3), and how many stand in a row; always with equal noise."""
         prompts = self.settings.sample_prompts
         n_each = max(1, N_PICTURES // len(prompts))
         drawn = [self._drawn(prompt, i * n_each, n_each) for i, prompt in enumerate(prompts)]

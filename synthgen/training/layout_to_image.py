@@ -8,15 +8,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from diffusers import UNet2DModel
 from pydantic import Field
 
+from synthgen.errors import ModelError
 from synthgen.models.layout_to_image import LayoutToImagePipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
 from synthgen.realdata.masks import Examples, MaskData
-from synthgen.training import crops, loop, output, styles
+from synthgen.training import base as bases
+from synthgen.training import crops, diffusion, loop, output, replay, styles
+from synthgen.training.base import Base
 from synthgen.training.crops import Crops
 from synthgen.training.diffusion import DiffusionConfig, train_pipeline, unet
+from synthgen.training.precision import choose_device
 
 CHANNELS = 3
 N_PICTURES = 24
@@ -26,7 +31,6 @@ class LayoutToImageTrainer:
     """Trains on images with masks or boxes; ends with a LayoutToImagePipeline folder, its card and its pictures."""
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
     class Config(DiffusionConfig):
         """Settings of `use: layout-to-image`."""
@@ -53,7 +57,11 @@ class LayoutToImageTrainer:
         self.config = config
 
     def identity(self) -> Mapping[str, Any]:
-        return self.config.model_dump(mode="json")
+        return self.config.identity()
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        return self.config.sources()
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
         """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
@@ -62,26 +70,46 @@ class LayoutToImageTrainer:
             DataError: the images cannot be used.
             Interrupted: stopped by a signal, after writing a checkpoint.
         """
-        config = self.config
+        base = bases.open_base(self.config, "LayoutToImagePipeline", "layout-to-image")
+        config = self._settings(base) if base else self.config
         training, held_out = masks.read(config.data).split(config.data.validation, seed)
         found = styles.find(training, held_out, config.styles, config.gamma)
-        source = Crops(found.training, found.held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
-        names: dict[int | str, str] = dict(enumerate(training.classes))
+        grey, classes = grey_classes(training), list(training.classes)
+        embeddings = None
+        if base:
+            classes = base.all_classes(training.classes)
+            share = config.replay.share if config.replay else 0.0
+            restyled = bases.restyled(base, found, classes, training.classes, share)
+            found, embeddings = restyled.found, restyled.embeddings
+            coloured = {name for i, name in enumerate(training.classes) if i not in grey}
+            was_grey = {base.classes[i] for i in base.pipeline.config.grey} | {training.classes[i] for i in grey}
+            grey = [i for i, name in enumerate(classes) if name in was_grey - coloured]
+        own = Crops(found.training, found.held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
+        names: dict[int | str, str] = dict(enumerate(classes))
         patch, n_objects = config.network.patch_size, len(training.objects)
-        grey = grey_classes(training)
 
         def make(model: Any, scheduler: Any) -> LayoutToImagePipeline:
             return LayoutToImagePipeline(
                 model, scheduler, patch, config.gamma, training.objects, names, grey, found.class_of, found.shares
             )
 
+        def network() -> UNet2DModel:
+            if base is None or embeddings is None:
+                return unet(config.network, config.crop, CHANNELS, n_objects, len(found.class_of))
+            return base.network(embeddings)
+
+        source: diffusion.Source = own
+        if base and config.replay:
+            work = output.work_folder(out)
+            old = replay.of_layouts(base, config.replay, config.crop, work, seed, choose_device(device))
+            source = replay.Mixed(own, old, config.replay.share)
         trained = train_pipeline(
             config,
             source,
-            network=lambda: unet(config.network, config.crop, CHANNELS, n_objects, len(found.class_of)),
-            deviation=crops.deviation(source),
+            network,
+            deviation=base.deviation if base else crops.deviation(own),
             make=make,
-            draw=lambda pipeline: pictures(pipeline, source, found.class_of, seed),
+            draw=lambda pipeline: pictures(pipeline, own, found.class_of, seed),
             facts={"images": len(training) + len(held_out), **self.identity()},
             out=out,
             seed=seed,
@@ -93,10 +121,24 @@ class LayoutToImageTrainer:
         settings = {**trained.settings, **more}
         use = (
             f"Draws RGB images to fit layouts of {', '.join(training.objects)}, in the styles "
-            f"{', '.join(training.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
+            f"{', '.join(classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
-        text = output.mask_card(out.name, config.data, training, settings, trained.scores, use)
+        told = base.source if base else None
+        text = output.mask_card(out.name, config.data, training, settings, trained.scores, use, told)
         return output.finish(out, lambda folder: trained.pipeline.to("cpu").save_pretrained(folder), text)
+
+    def _settings(self, base: Base) -> Config:
+        """The settings with those that come from the base.
+
+        Raises:
+            DataError, ModelError: the data or settings do not fit the base.
+        """
+        config, gamma = base.settings(self.config), float(base.pipeline.config.gamma)
+        base.check_objects(config.data.objects)
+        base.check_side(config.crop, "crop")
+        if "gamma" in config.model_fields_set and config.gamma != gamma:
+            raise ModelError(f"gamma: comes from the base {base.name} and is {gamma}; leave it out")
+        return config.model_copy(update={"gamma": gamma})
 
 
 def grey_classes(examples: Examples) -> list[int]:

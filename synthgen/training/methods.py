@@ -66,17 +66,15 @@ class Lora:
                 parameter.data = parameter.float()  # 16 bits are too coarse for small steps
 
     def save(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        from diffusers.utils import convert_state_dict_to_diffusers
         from peft.utils import get_peft_model_state_dict
 
         told = self.pipeline.unet.peft_config["default"].to_dict()
         type(self.pipeline).save_lora_weights(
             folder,
+            # under peft's names: diffusers' own exist for attention alone, and of a mixture its loader drops a part
             unet_lora_layers={
                 name: value.detach().cpu().contiguous()
-                for name, value in convert_state_dict_to_diffusers(
-                    get_peft_model_state_dict(self.pipeline.unet)
-                ).items()
+                for name, value in get_peft_model_state_dict(self.pipeline.unet).items()
             },
             unet_lora_adapter_metadata={**told, "target_modules": sorted(self.targets)},
         )
