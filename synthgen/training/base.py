@@ -130,17 +130,12 @@ def relabelled_examples(examples: Examples, classes: Sequence[str]) -> Examples:
     return dataclasses.replace(styles.relabelled(examples, labels), classes=tuple(classes))
 
 
-@dataclass(frozen=True, slots=True)
-class Restyled:
-    """Examples labelled with styles, the classes and shares of all styles, old and new, and their embeddings (N, D)."""
+def restyled(
+    base: Base, found: Styles, classes: Sequence[str], own_classes: Sequence[str], share: float
+) -> tuple[Styles, torch.Tensor]:
+    """Examples with all styles, old and new, and their embeddings (N, D).
 
-    found: Styles
-    embeddings: torch.Tensor
-
-
-def restyled(base: Base, found: Styles, classes: Sequence[str], own_classes: Sequence[str], share: float) -> Restyled:
-    """Styles of the data behind those of the base, which keep their ids.
-
+    Those of the data stand behind those of the base, which keep their ids.
     A new style starts as its class does on average, or as all styles do if the class is new. A class that
     has one style in the base and one in the data keeps it, so that tuning changes the class itself. Of
     a class that the data have, the base's styles are drawn as often as `share` says, the new ones else.
@@ -173,4 +168,4 @@ def restyled(base: Base, found: Styles, classes: Sequence[str], own_classes: Seq
         styles.relabelled(part, np.array(ids)[[item.label for item in part.items]])
         for part in (found.training, found.held_out)
     )
-    return Restyled(Styles(training, held_out, class_of, shares), torch.stack(rows))
+    return Styles(training, held_out, class_of, shares), torch.stack(rows)

@@ -18,10 +18,9 @@ from synthgen.protocols import Source
 from synthgen.realdata import labelled as real_data
 from synthgen.realdata.labelled import DataConfig, LabelledImages
 from synthgen.training import base as bases
-from synthgen.training import diffusion, loop, output, replay
+from synthgen.training import loop, output, replay
 from synthgen.training.base import Base
 from synthgen.training.diffusion import N_VALIDATION, Batch, DiffusionConfig, train_pipeline, unet
-from synthgen.training.precision import choose_device
 
 
 class ClassConditionalTrainer:
@@ -62,9 +61,7 @@ class ClassConditionalTrainer:
         classes = base.all_classes(images.classes) if base else list(images.classes)
         training, held_out = (bases.relabelled(part, classes) for part in images.split(config.data.validation, seed))
         rows = np.random.default_rng(seed).permutation(len(held_out.labels))[:N_VALIDATION]
-        source: diffusion.Source = LabelledSource(
-            training, held_out.take(np.sort(rows)), config.flip, config.label_dropout
-        )
+        own = LabelledSource(training, held_out.take(np.sort(rows)), config.flip, config.label_dropout)
         names: dict[int | str, str] = dict(enumerate(classes))
         side, channels, patch = images.images.shape[1], images.images.shape[3], config.network.patch_size
 
@@ -80,10 +77,7 @@ class ClassConditionalTrainer:
                 return unet(config.network, side, channels, 0, len(names) + 1)
             return base.network(base.with_new_classes(len(names) - len(base.classes)))
 
-        if base and config.replay:
-            folder = output.work_folder(out) / "replay"
-            old = replay.of_classes(base, config.replay, side, folder, seed, choose_device(device))
-            source = replay.Mixed(source, old, config.replay.share)
+        source = replay.beside(own, base, config, side, out, seed, device)
         trained = train_pipeline(
             config,
             source,

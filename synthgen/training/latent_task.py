@@ -22,8 +22,8 @@ from synthgen.training.monitor import Monitor
 from synthgen.training.precision import autocast
 
 N_PICTURES = 8
-N_FIXED = 64
-"""Pictures whose loss at fixed noise is told before and after training."""
+N_FIXED = (8, 32)
+"""At least and at most so many pictures whose loss at fixed noise is told before and after training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,9 @@ class LatentTask:
         shown = self.sets[0]
         random = loop.step_generator(self.seed, "validation", 0)
         losses = []
-        for first in range(0, N_FIXED, self.settings.batch_size):
-            rows = torch.arange(first, min(first + self.settings.batch_size, N_FIXED)) % len(shown.captions)
+        n = min(max(len(shown.captions), N_FIXED[0]), N_FIXED[1])
+        for first in range(0, n, self.settings.batch_size):
+            rows = torch.arange(first, min(first + self.settings.batch_size, n)) % len(shown.captions)
             captions = [shown.captions[row] for row in rows.tolist()]
             batch = self._noised(shown, rows, torch.zeros_like(rows), captions, random, 1.0)
             losses.append(self._losses(batch).cpu())

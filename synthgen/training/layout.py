@@ -17,12 +17,11 @@ from synthgen.protocols import Source
 from synthgen.realdata import masks
 from synthgen.realdata.masks import MaskData
 from synthgen.training import base as bases
-from synthgen.training import crops, diffusion, loop, output, replay
+from synthgen.training import crops, loop, output, replay
 from synthgen.training.base import Base
 from synthgen.training.crops import Crops
 from synthgen.training.diffusion import DiffusionConfig, train_pipeline, unet
 from synthgen.training.layout_to_image import layout_pictures
-from synthgen.training.precision import choose_device
 
 N_PICTURES = 24
 
@@ -75,7 +74,8 @@ class LayoutTrainer:
         patch, n_objects = config.network.patch_size, len(training.objects)
 
         def make(model: Any, scheduler: Any) -> LayoutPipeline:
-            return LayoutPipeline(model, scheduler, patch, names, training.objects, config.data.scale)
+            smooth = {"smooth": base.pipeline.config.smooth} if base else {}
+            return LayoutPipeline(model, scheduler, patch, names, training.objects, config.data.scale, **smooth)
 
         def draw(pipeline: LayoutPipeline) -> tuple[np.ndarray, int]:
             labels = [i * len(names) // N_PICTURES for i in range(N_PICTURES)]
@@ -89,14 +89,9 @@ class LayoutTrainer:
                 return unet(config.network, config.crop, n_objects, 0, len(names) + 1)
             return base.network(base.with_new_classes(len(names) - len(base.classes)))
 
-        source: diffusion.Source = own
-        if base and config.replay:
-            folder = output.work_folder(out) / "replay"
-            old = replay.of_classes(base, config.replay, config.crop, folder, seed, choose_device(device))
-            source = replay.Mixed(own, old, config.replay.share)
         trained = train_pipeline(
             config,
-            source,
+            replay.beside(own, base, config, config.crop, out, seed, device),
             network,
             deviation=base.deviation if base else crops.deviation(own),
             make=make,

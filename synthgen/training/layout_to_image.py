@@ -17,11 +17,10 @@ from synthgen.protocols import Source
 from synthgen.realdata import masks
 from synthgen.realdata.masks import Examples, MaskData
 from synthgen.training import base as bases
-from synthgen.training import crops, diffusion, loop, output, replay, styles
+from synthgen.training import crops, loop, output, replay, styles
 from synthgen.training.base import Base
 from synthgen.training.crops import Crops
 from synthgen.training.diffusion import DiffusionConfig, train_pipeline, unet
-from synthgen.training.precision import choose_device
 
 CHANNELS = 3
 N_PICTURES = 24
@@ -74,16 +73,12 @@ class LayoutToImageTrainer:
         config = self._settings(base) if base else self.config
         training, held_out = masks.read(config.data).split(config.data.validation, seed)
         found = styles.find(training, held_out, config.styles, config.gamma)
-        grey, classes = grey_classes(training), list(training.classes)
-        embeddings = None
+        grey, classes, embeddings = grey_classes(training), list(training.classes), torch.empty(0)
         if base:
             classes = base.all_classes(training.classes)
             share = config.replay.share if config.replay else 0.0
-            restyled = bases.restyled(base, found, classes, training.classes, share)
-            found, embeddings = restyled.found, restyled.embeddings
-            coloured = {name for i, name in enumerate(training.classes) if i not in grey}
-            was_grey = {base.classes[i] for i in base.pipeline.config.grey} | {training.classes[i] for i in grey}
-            grey = [i for i, name in enumerate(classes) if name in was_grey - coloured]
+            found, embeddings = bases.restyled(base, found, classes, training.classes, share)
+            grey = _grey(base, classes, training.classes, grey)
         own = Crops(found.training, found.held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
         names: dict[int | str, str] = dict(enumerate(classes))
         patch, n_objects = config.network.patch_size, len(training.objects)
@@ -94,18 +89,13 @@ class LayoutToImageTrainer:
             )
 
         def network() -> UNet2DModel:
-            if base is None or embeddings is None:
+            if base is None:
                 return unet(config.network, config.crop, CHANNELS, n_objects, len(found.class_of))
             return base.network(embeddings)
 
-        source: diffusion.Source = own
-        if base and config.replay:
-            work = output.work_folder(out)
-            old = replay.of_layouts(base, config.replay, config.crop, work, seed, choose_device(device))
-            source = replay.Mixed(own, old, config.replay.share)
         trained = train_pipeline(
             config,
-            source,
+            replay.beside_layouts(own, base, config, config.crop, out, seed, device),
             network,
             deviation=base.deviation if base else crops.deviation(own),
             make=make,
@@ -139,6 +129,12 @@ class LayoutToImageTrainer:
         if "gamma" in config.model_fields_set and config.gamma != gamma:
             raise ModelError(f"gamma: comes from the base {base.name} and is {gamma}; leave it out")
         return config.model_copy(update={"gamma": gamma})
+
+
+def _grey(base: Base, classes: Sequence[str], own: Sequence[str], own_grey: Sequence[int]) -> list[int]:
+    """Ids of the classes without colour: the data decide for theirs, the base for the others."""
+    names = {base.classes[i] for i in base.pipeline.config.grey} - set(own) | {own[i] for i in own_grey}
+    return [i for i, name in enumerate(classes) if name in names]
 
 
 def grey_classes(examples: Examples) -> list[int]:

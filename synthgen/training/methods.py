@@ -102,10 +102,12 @@ class TextualInversion:
             encoder = getattr(pipeline, f"text_encoder{end}")
             old = encoder.get_input_embeddings()
             ids = tokenizer(initialize_from, add_special_tokens=False)["input_ids"]
-            if tokenizer.add_tokens(names) < n_vectors:
+            known = tokenizer.get_vocab()
+            if any(word in known for name in names for word in (name, f"{name}</w>")):
                 raise DataError(
                     f"placeholder: {placeholder} is a word that the base knows; take one that it cannot, such as <mine>"
                 )
+            tokenizer.add_tokens(names)
             start = old.weight.detach()[ids].float().mean(0)
             new = NewWords(old, start.expand(n_vectors, -1).clone(), tokenizer.convert_tokens_to_ids(placeholder))
             encoder.set_input_embeddings(new)

@@ -12,9 +12,10 @@ import torch
 from synthgen import seeds
 from synthgen.errors import ModelError
 from synthgen.models import folders, layouts, registry
-from synthgen.training import drawn
+from synthgen.training import drawn, output
 from synthgen.training.base import Base
-from synthgen.training.diffusion import Batch, ReplaySettings, Source
+from synthgen.training.diffusion import Batch, DiffusionConfig, ReplaySettings, Source
+from synthgen.training.precision import choose_device
 
 N_TOGETHER = 32
 
@@ -49,6 +50,16 @@ def replayed(batch_size: int, share: float) -> int:
     return round(share * batch_size)
 
 
+def beside(
+    own: Source, base: Base | None, config: DiffusionConfig, side: int, out: Path, seed: int, device: str
+) -> Source:
+    """`own`, with replayed pictures of the base's classes mixed in if `config.replay` asks for them."""
+    if base is None or config.replay is None:
+        return own
+    old = of_classes(base, config.replay, side, output.work_folder(out) / "replay", seed, choose_device(device))
+    return Mixed(own, old, config.replay.share)
+
+
 def of_classes(base: Base, settings: ReplaySettings, side: int, folder: Path, seed: int, device: str) -> Batch:
     """Pictures (or layouts as pictures) of the base's classes in turn, drawn once and kept in `folder`.
 
@@ -70,6 +81,16 @@ def of_classes(base: Base, settings: ReplaySettings, side: int, folder: Path, se
     pipeline.to("cpu")
     x = torch.from_numpy(found).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     return Batch(x, torch.tensor(labels))
+
+
+def beside_layouts(
+    own: Source, base: Base | None, config: DiffusionConfig, side: int, out: Path, seed: int, device: str
+) -> Source:
+    """`own`, with replayed pictures of drawn layouts mixed in if `config.replay` asks for them."""
+    if base is None or config.replay is None:
+        return own
+    old = of_layouts(base, config.replay, side, output.work_folder(out), seed, choose_device(device))
+    return Mixed(own, old, config.replay.share)
 
 
 def of_layouts(base: Base, settings: ReplaySettings, side: int, work: Path, seed: int, device: str) -> Batch:
