@@ -205,6 +205,8 @@ def _side(name: str) -> str | None:
 
 def _converted(adapter: Adapter, pipeline: Any) -> dict[str, tuple[int, ...]]:
     """Shapes of a LoRA's tensors by the names that diffusers' loader gives them, whatever program wrote the file."""
+    from diffusers.utils import convert_unet_state_dict_to_peft
+
     options: dict[str, Any] = {"weight_name": adapter.file.name, "use_safetensors": True}
     if hasattr(pipeline, "unet"):
         options["unet_config"] = pipeline.unet.config
@@ -215,6 +217,8 @@ def _converted(adapter: Adapter, pipeline: Any) -> dict[str, tuple[int, ...]]:
             f"{adapter.path} is no LoRA that diffusers reads for a {type(pipeline).__name__}: {error}"
         ) from error
     tensors = state[0] if isinstance(state, tuple) else state
+    if not any("lora_A" in name for name in tensors):  # as its loader decides
+        tensors = convert_unet_state_dict_to_peft(tensors)
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
@@ -224,7 +228,7 @@ def _misfitting_layers(shapes: Mapping[str, tuple[int, ...]], pipeline: Any) -> 
         side = _side(name)
         ending = next((ending for ending in _ENDINGS if name.endswith(ending)), "")
         component, _, layer = name.removesuffix(ending).partition(".")
-        if side is None or component not in pipeline.components:
+        if side is None or component not in ("unet", "transformer") or component not in pipeline.components:
             continue
         try:
             weight = pipeline.components[component].get_submodule(layer).weight

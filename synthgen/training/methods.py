@@ -67,16 +67,16 @@ class Lora:
 
     def save(self, folder: Path, facts: Mapping[str, Any]) -> None:
         from peft.utils import get_peft_model_state_dict
+        from safetensors.torch import save_file
 
-        told = self.pipeline.unet.peft_config["default"].to_dict()
-        type(self.pipeline).save_lora_weights(
-            folder,
-            # under peft's names: diffusers' own exist for attention alone, and of a mixture its loader drops a part
-            unet_lora_layers={
-                name: value.detach().cpu().contiguous()
-                for name, value in get_peft_model_state_dict(self.pipeline.unet).items()
-            },
-            unet_lora_adapter_metadata={**told, "target_modules": sorted(self.targets)},
+        # under peft's names: diffusers' own exist for attention alone, and of a mixture its loader drops a part
+        layers = get_peft_model_state_dict(self.pipeline.unet)
+        told = {**self.pipeline.unet.peft_config["default"].to_dict(), "target_modules": sorted(self.targets)}
+        save_file(
+            {f"unet.{name}": value.detach().cpu().contiguous() for name, value in layers.items()},
+            folder / adapters.LORA,
+            # one entry: the order of several is random, and the same weights are to be the same bytes
+            {"lora_adapter_metadata": json.dumps({f"unet.{key}": told[key] for key in sorted(told)})},
         )
         settings = {"rank": self.rank, "alpha": self.alpha, "target_modules": self.targets}
         _write_config(folder, "LoraAdapter", {**settings, "base": dict(facts)})

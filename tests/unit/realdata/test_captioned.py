@@ -38,9 +38,8 @@ def test_the_table_of_an_imagefolder(tmp_path: Path, kind: str) -> None:
     picture(tmp_path / "train" / "x.png")
     picture(tmp_path / "train" / "deep" / "y.png")
     rows = [{"file_name": "x.png", "text": "an x, here"}, {"file_name": "deep/y.png", "text": "a y"}]
-    text = (
-        "\n".join(map(json.dumps, rows)) if kind == "jsonl" else 'file_name,text\nx.png,"an x, here"\ndeep/y.png,a y\n'
-    )
+    lines = "\n".join(map(json.dumps, rows))
+    text = lines if kind == "jsonl" else 'file_name,text\nx.png,"an x, here"\ndeep/y.png,a y\n'
     (tmp_path / "train" / f"metadata.{kind}").write_text(text)
     assert dict(zip(read(tmp_path).files, read(tmp_path).captions, strict=True)) == {
         "train/deep/y.png": "a y",
