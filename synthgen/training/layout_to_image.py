@@ -114,7 +114,8 @@ class LayoutToImageTrainer:
             f"{', '.join(classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
         told = base.source if base else None
-        text = output.mask_card(out.name, config.data, training, settings, trained.scores, use, told)
+        shown = bases.relabelled_examples(training, classes)
+        text = output.mask_card(out.name, config.data, shown, settings, trained.scores, use, told)
         return output.finish(out, lambda folder: trained.pipeline.to("cpu").save_pretrained(folder), text)
 
     def _settings(self, base: Base) -> Config:
