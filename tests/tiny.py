@@ -251,6 +251,23 @@ def photo_condition(n: int) -> tuple[Schema, Columns]:
     return {**schema, **more}, {**columns, "prompt": [("a cat", "a dog")[i % 2] for i in range(n)], "image": images}
 
 
+def captioned(colour: tuple[int, int, int] = (220, 60, 40), n: int = 12) -> str:
+    """A folder of `n` pictures in about one colour, 24 x 20, without captions."""
+    place = folder() / f"colour-{'-'.join(map(str, colour))}-{n}"
+    if not place.exists():
+        place.mkdir()
+        random = np.random.default_rng(0)
+        for i in range(n):
+            pixels = random.normal(colour, 10, (20, 24, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(place / f"p{i:02d}.png")
+    return str(place)
+
+
+def wall(**more: object) -> dict:
+    """Settings of `data` for the folder above."""
+    return {"path": captioned(), "caption": "a red wall", "licence": "cc-by-4.0", "source": "walls", **more}
+
+
 def prompts(n: int) -> tuple[Schema, Columns]:
     """Fields and values of a condition that says what to draw in words."""
     return {"prompt": Text()}, {"prompt": [("a cat", "a dog")[i % 2] for i in range(n)]}

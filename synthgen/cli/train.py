@@ -15,6 +15,11 @@ from synthgen.models import folders
 USES = {
     "ClassConditionalPipeline": "sampler: {{use: class-conditional, model: {folder}}}",
     "ImageClassifier": "scorers: [{{use: agreement, model: {folder}}}]",
+    **dict.fromkeys(
+        ("StableDiffusionPipeline", "StableDiffusionXLPipeline"), "sampler: {{use: text-to-image, model: {folder}}}"
+    ),
+    "LoraAdapter": "in a text-to-image sampler with its base: lora: [{{path: {folder}, weight: 1.0}}]",
+    "TextualInversionAdapter": "in a text-to-image sampler with its base: embeddings: [{folder}]",
 }
 """How a recipe names a model of each class."""
 

@@ -73,6 +73,26 @@ class Edm:
         )
 
 
+def min_snr(snr: torch.Tensor, gamma: float, prediction: str) -> torch.Tensor:
+    """Weights of squared errors that bound what nearly clean samples count, of the shape of `snr`.
+
+    All stand for a loss on the clean sample with the weight min(SNR, gamma). An error in epsilon is
+    SNR times that in the clean sample, one in v SNR + 1 times. A gamma of 0 weights nothing: all are 1.
+
+    Args:
+        snr: signal to noise, alpha^2 / sigma^2, from 0 on.
+        prediction: `epsilon` or `v_prediction`, as schedulers of diffusers call it.
+
+    Source: Hang et al. 2023, "Efficient diffusion training via min-SNR weighting strategy", eq. 8;
+    at SNR 0, the limits: 1 for epsilon and 0 for v.
+    """
+    if gamma == 0:
+        return torch.ones_like(snr)
+    if prediction == "epsilon":
+        return torch.where(snr <= gamma, 1.0, gamma / snr)
+    return snr.clamp_max(gamma) / (snr + 1)
+
+
 class VPrediction:
     """v-prediction on a cosine-free linear schedule rescaled to zero terminal SNR, min-SNR weights.
 
@@ -105,8 +125,7 @@ class VPrediction:
         b = (1 - signal).sqrt().float().view_as(a)
         output = network(a * x + b * noise, times.to(x.device))
         error = (output - (a * noise - b * x)).square().flatten(1).mean(1)
-        snr = signal / (1 - signal).clamp_min(1e-12)
-        weight = snr.clamp_max(self.gamma) / (snr + 1)
+        weight = min_snr(signal / (1 - signal).clamp_min(1e-12), self.gamma, "v_prediction")
         return error * weight.float().clamp_min(1e-3)
 
     def scheduler(self) -> DPMSolverMultistepScheduler:

@@ -90,6 +90,9 @@ class Prompted:
         self.scales = tuple(sorted(set(guidance)))
         named = [(lora.path, lora.weight) for lora in config.lora] + [(path, 1.0) for path in config.embeddings]
         self.adapters = [(adapters.read(path), weight) for path, weight in named]
+        if self.reference.revision is None:  # what a hub holds is seen when it is loaded
+            for adapter, _ in self.adapters:
+                adapters.check_base(adapter, adapters.architecture(Path(self.reference.place)))
         self._names: dict[str, tuple[str, ...] | None] = {}
         self._labels: tuple[str, ...] = ()
         self._drawing: Any = None

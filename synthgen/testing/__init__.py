@@ -34,8 +34,12 @@ KINDS: Mapping[str, str] = {
         ),
         "synthgen.testing.vision",
     ),
+    "pictures": "synthgen.testing.pictures",
 }
-"""What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`."""
+"""What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`.
+
+`pictures` is no model, but a folder of small pictures for trainers.
+"""
 
 CONTROLNETS: Mapping[str, str] = {
     "StableDiffusionPipeline": "StableDiffusionControlNet",
@@ -79,7 +83,8 @@ def make(kind: str, root: str | Path = FOLDER) -> str:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 importlib.import_module(KINDS[kind]).MAKERS[kind](temporary)
-            (temporary / "README.md").write_text(CARD.format(kind=kind), encoding="utf-8")
+            if not (temporary / "README.md").exists():
+                (temporary / "README.md").write_text(CARD.format(kind=kind), encoding="utf-8")
             try:
                 temporary.rename(target)
             except OSError:  # another process was first; its weights are the same

@@ -1,4 +1,4 @@
-"""Checkpoints: weights, averages and optimiser state as safetensors, complete or not there at all."""
+"""Checkpoints: trained weights, averages and optimiser state as safetensors, complete or not there at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from synthgen.errors import ModelError
-from synthgen.training.ema import Ema
+from synthgen.training.ema import Ema, put, weights
 
 KEEP = 2
 
@@ -24,7 +24,7 @@ def save(folder: Path, step: int, model: nn.Module, ema: Ema, optimiser: torch.o
     target = folder / f"step-{step:08d}"
     temporary = folder / f".{target.name}-{uuid.uuid4().hex}"
     temporary.mkdir(parents=True)
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary / "model.safetensors")
+    save_file({k: v.contiguous() for k, v in weights(model).items()}, temporary / "model.safetensors")
     save_file({k: v.contiguous() for k, v in ema.values.items()}, temporary / "ema.safetensors")
     tensors: dict[str, torch.Tensor] = {}
     scalars: dict[str, Any] = {}
@@ -69,8 +69,8 @@ def load(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimize
                 f"{path} was made with other settings ({', '.join(changed)}); undo the change, "
                 "or train into another folder with -o"
             )
-        model.load_state_dict(load_file(path / "model.safetensors"))
-        ema.values = load_file(path / "ema.safetensors")
+        put(load_file(path / "model.safetensors"), model)
+        ema.values = {k: v.to(ema.values[k].device) for k, v in load_file(path / "ema.safetensors").items()}
         per_parameter: dict[int, dict[str, Any]] = {}
         for key, value in [*load_file(path / "optimiser.safetensors").items(), *state["scalars"].items()]:
             number, _, name = key.partition(".")

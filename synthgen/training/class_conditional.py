@@ -8,14 +8,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from diffusers import UNet2DModel
 from pydantic import Field
 
+from synthgen.errors import DataError
 from synthgen.models.class_conditional import ClassConditionalPipeline
 from synthgen.models.classifier import to_tensor
 from synthgen.protocols import Source
 from synthgen.realdata import labelled as real_data
 from synthgen.realdata.labelled import DataConfig, LabelledImages
-from synthgen.training import loop, output
+from synthgen.training import base as bases
+from synthgen.training import loop, output, replay
+from synthgen.training.base import Base
 from synthgen.training.diffusion import N_VALIDATION, Batch, DiffusionConfig, train_pipeline, unet
 
 
@@ -23,7 +27,6 @@ class ClassConditionalTrainer:
     """Trains on labelled images; ends with a ClassConditionalPipeline folder, its card and its pictures."""
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
     class Config(DiffusionConfig):
         """Settings of `use: class-conditional`."""
@@ -39,7 +42,11 @@ class ClassConditionalTrainer:
         self.config = config
 
     def identity(self) -> Mapping[str, Any]:
-        return self.config.model_dump(mode="json")
+        return self.config.identity()
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        return self.config.sources()
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
         """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
@@ -48,12 +55,14 @@ class ClassConditionalTrainer:
             DataError: the images cannot be used.
             Interrupted: stopped by a signal, after writing a checkpoint.
         """
-        config = self.config
-        images = real_data.read(config.data.path, "train", config.data.classes, config.resolution)
-        training, held_out = images.split(config.data.validation, seed)
+        base = bases.open_base(self.config, "ClassConditionalPipeline", "class-conditional")
+        config = base.settings(self.config) if base else self.config
+        images = self._images(base)
+        classes = base.all_classes(images.classes) if base else list(images.classes)
+        training, held_out = (bases.relabelled(part, classes) for part in images.split(config.data.validation, seed))
         rows = np.random.default_rng(seed).permutation(len(held_out.labels))[:N_VALIDATION]
-        source = LabelledSource(training, held_out.take(np.sort(rows)), config.flip, config.label_dropout)
-        names: dict[int | str, str] = dict(enumerate(images.classes))
+        own = LabelledSource(training, held_out.take(np.sort(rows)), config.flip, config.label_dropout)
+        names: dict[int | str, str] = dict(enumerate(classes))
         side, channels, patch = images.images.shape[1], images.images.shape[3], config.network.patch_size
 
         def draw(pipeline: ClassConditionalPipeline) -> tuple[np.ndarray, int]:
@@ -63,11 +72,17 @@ class ClassConditionalTrainer:
             noise = torch.randn(len(labels), channels, side, side, generator=random)
             return pipeline(labels, latents=noise, output_type="uint8").images, n_columns
 
+        def network() -> UNet2DModel:
+            if base is None:
+                return unet(config.network, side, channels, 0, len(names) + 1)
+            return base.network(base.with_new_classes(len(names) - len(base.classes)))
+
+        source = replay.beside(own, base, config, side, out, seed, device)
         trained = train_pipeline(
             config,
             source,
-            network=lambda: unet(config.network, side, channels, 0, len(names) + 1),
-            deviation=sigma_data(training.images),
+            network,
+            deviation=base.deviation if base else sigma_data(training.images),
             make=lambda model, scheduler: ClassConditionalPipeline(model, scheduler, patch, names),
             draw=draw,
             facts={"images": len(images.labels), **self.identity()},
@@ -78,11 +93,33 @@ class ClassConditionalTrainer:
         )
         settings = {**trained.settings, "label dropout": config.label_dropout}
         use = (
-            f"Draws {images.images.shape[1]} x {images.images.shape[2]} images of {len(images.classes)} classes. "
+            f"Draws {images.images.shape[1]} x {images.images.shape[2]} images of {len(classes)} classes. "
             "In a recipe: `sampler: {use: class-conditional, model: <this folder>}`."
         )
-        text = output.card(out.name, config.data, training, settings, trained.scores, use)
+        told = base.source if base else None
+        text = output.card(out.name, config.data, training, settings, trained.scores, use, told)
         return output.finish(out, lambda folder: trained.pipeline.to("cpu").save_pretrained(folder), text)
+
+    def _images(self, base: Base | None) -> LabelledImages:
+        """The training images, of the size and with the channels of the base if there is one.
+
+        Raises:
+            DataError: they cannot be read, or do not fit the base.
+        """
+        data, resolution = self.config.data, self.config.resolution
+        if base is None:
+            return real_data.read(data.path, "train", data.classes, resolution)
+        channels = base.pipeline.channels
+        side = resolution or base.pipeline.resolution
+        base.check_side(side, "resolution")
+        images = real_data.read(data.path, "train", data.classes, side, 3 if channels == 3 else None)
+        if images.images.shape[3] != channels:
+            kinds = ["grey" if n == 1 else "in colours" for n in (images.images.shape[3], channels)]
+            raise DataError(
+                f"{data.path}: pictures are {kinds[0]}, and the base {base.name} draws pictures {kinds[1]}; "
+                "change them, or train without `base`"
+            )
+        return images
 
 
 class LabelledSource:

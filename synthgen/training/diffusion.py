@@ -12,10 +12,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 from diffusers import UNet2DModel
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch.nn import functional as F
 
+from synthgen import protocols as origins
 from synthgen.errors import DataError
+from synthgen.models import folders
 from synthgen.models.losses import P_MEAN, P_STD, Edm, Objective, VPrediction
 from synthgen.training import loop, output
 from synthgen.training.ema import Ema
@@ -40,10 +42,31 @@ class NetworkConfig(BaseModel):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout in the residual blocks.")
 
 
+class ReplaySettings(BaseModel):
+    """Pictures of old classes that the base draws, mixed into the batches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    share: float = Field(default=0.3, gt=0, lt=1, description="Part of every batch.")
+    samples: int = Field(default=1000, ge=1, description="How many are drawn, of each class in turn.")
+    steps: int = Field(default=18, gt=0, le=1000, description="Denoising steps.")
+    guidance: float = Field(default=1.0, ge=0, le=20, description="Guidance; 1 is none.")
+    layout_model: str | None = Field(
+        default=None,
+        description="For `use: layout-to-image`: what draws the layouts, such as starter/nuclei-layouts.",
+    )
+
+
 class DiffusionConfig(LoopConfig):
     """Settings that every image diffusion training shares."""
 
-    network: NetworkConfig = Field(default=NetworkConfig(), description="Shape of the UNet.")
+    base: str | None = Field(
+        default=None,
+        description="A model to go on from, such as starter/nuclei: weights, network and classes are its own.",
+    )
+    replay: ReplaySettings | None = Field(
+        default=None, description="What the base knows is trained on as well, so that it is not forgotten."
+    )
+    network: NetworkConfig = Field(default=NetworkConfig(), description="Shape of the UNet; with `base`, the base's.")
     objective: Literal["edm", "v-prediction"] = Field(default="edm", description="What the network learns to output.")
     noise_mean: float = Field(
         default=P_MEAN,
@@ -58,9 +81,33 @@ class DiffusionConfig(LoopConfig):
     )
     picture_every: int = Field(default=2000, ge=1, description="Steps between sample grids.")
 
+    @model_validator(mode="after")
+    def _replayable(self) -> DiffusionConfig:
+        if self.replay is not None:
+            if self.base is None:
+                raise ValueError("`replay` draws with the base; name one with `base`")
+            if not 0 < round(self.replay.share * self.batch_size) < self.batch_size:
+                raise ValueError(
+                    f"`replay.share` {self.replay.share} of a batch of {self.batch_size} leaves one part empty; "
+                    "raise `batch_size`"
+                )
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the model, as JSON values; the base goes by its hash."""
+        if self.base is None:
+            return self.model_dump(mode="json", exclude={"base", "replay"})
+        return self.model_dump(mode="json") | {"base": folders.source(self.base).sha256}
+
+    def sources(self) -> list[origins.Source]:
+        """The base, if there is one."""
+        return [] if self.base is None else [folders.source(self.base)]
+
     def settings(self) -> dict[str, Any]:
         """The rows that the model card shows."""
         return {
+            **({"base": self.base} if self.base else {}),
+            **({"replay": f"{self.replay.share:.0%} of a batch, {self.replay.samples} drawn"} if self.replay else {}),
             "objective": self.objective,
             "noise": f"log-normal, mean {self.noise_mean}, deviation {self.noise_std}",
             "steps": self.steps,
@@ -205,7 +252,7 @@ def train_pipeline(
     device: str,
     quiet: bool,
 ) -> Trained:
-    """Trains from scratch or from the last checkpoint under `out/training`.
+    """Trains from what `network` makes, or goes on from the last checkpoint under `out/training`.
 
     Raises:
         ModelError: that checkpoint was made with other settings or data (`facts` differ).

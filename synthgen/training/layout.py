@@ -8,13 +8,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from diffusers import UNet2DModel
 from pydantic import Field
 
+from synthgen.errors import DataError
 from synthgen.models.layout_pipeline import LayoutPipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
 from synthgen.realdata.masks import MaskData
-from synthgen.training import crops, loop, output
+from synthgen.training import base as bases
+from synthgen.training import crops, loop, output, replay
+from synthgen.training.base import Base
 from synthgen.training.crops import Crops
 from synthgen.training.diffusion import DiffusionConfig, train_pipeline, unet
 from synthgen.training.layout_to_image import layout_pictures
@@ -26,7 +30,6 @@ class LayoutTrainer:
     """Trains on masks or boxes alone; ends with a LayoutPipeline folder, its card and its pictures."""
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
     class Config(DiffusionConfig):
         """Settings of `use: layout`."""
@@ -44,7 +47,11 @@ class LayoutTrainer:
         self.config = config
 
     def identity(self) -> Mapping[str, Any]:
-        return self.config.model_dump(mode="json")
+        return self.config.identity()
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        return self.config.sources()
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
         """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
@@ -53,14 +60,22 @@ class LayoutTrainer:
             DataError: the masks cannot be used.
             Interrupted: stopped by a signal, after writing a checkpoint.
         """
-        config = self.config
-        training, held_out = masks.read(config.data).split(config.data.validation, seed)
-        source = Crops(training, held_out, config.crop, 1.0, config.turn, config.label_dropout, draw_layouts=True)
-        names: dict[int | str, str] = dict(enumerate(training.classes))
+        base = bases.open_base(self.config, "LayoutPipeline", "layout")
+        config = base.settings(self.config) if base else self.config
+        examples = masks.read(config.data)
+        if base:
+            self._check(base)
+        classes = base.all_classes(examples.classes) if base else list(examples.classes)
+        training, held_out = (
+            bases.relabelled_examples(part, classes) for part in examples.split(config.data.validation, seed)
+        )
+        own = Crops(training, held_out, config.crop, 1.0, config.turn, config.label_dropout, draw_layouts=True)
+        names: dict[int | str, str] = dict(enumerate(classes))
         patch, n_objects = config.network.patch_size, len(training.objects)
 
         def make(model: Any, scheduler: Any) -> LayoutPipeline:
-            return LayoutPipeline(model, scheduler, patch, names, training.objects, config.data.scale)
+            smooth = {"smooth": base.pipeline.config.smooth} if base else {}
+            return LayoutPipeline(model, scheduler, patch, names, training.objects, config.data.scale, **smooth)
 
         def draw(pipeline: LayoutPipeline) -> tuple[np.ndarray, int]:
             labels = [i * len(names) // N_PICTURES for i in range(N_PICTURES)]
@@ -69,11 +84,16 @@ class LayoutTrainer:
             drawn = pipeline(labels, latents=noise, output_type="pt").images
             return layout_pictures(drawn.mul(2).sub(1).cpu().numpy()), 6
 
+        def network() -> UNet2DModel:
+            if base is None:
+                return unet(config.network, config.crop, n_objects, 0, len(names) + 1)
+            return base.network(base.with_new_classes(len(names) - len(base.classes)))
+
         trained = train_pipeline(
             config,
-            source,
-            network=lambda: unet(config.network, config.crop, n_objects, 0, len(names) + 1),
-            deviation=crops.deviation(source),
+            replay.beside(own, base, config, config.crop, out, seed, device),
+            network,
+            deviation=base.deviation if base else crops.deviation(own),
             make=make,
             draw=draw,
             facts={"images": len(training) + len(held_out), **self.identity()},
@@ -88,5 +108,16 @@ class LayoutTrainer:
             f"Draws layouts of {', '.join(training.objects)} for pictures of about {side} x {side}. In a recipe: "
             "`sampler: {use: layout-to-image, layout_model: <this folder>, ...}`."
         )
-        text = output.mask_card(out.name, config.data, training, settings, trained.scores, use)
+        told = base.source if base else None
+        text = output.mask_card(out.name, config.data, training, settings, trained.scores, use, told)
         return output.finish(out, lambda folder: trained.pipeline.to("cpu").save_pretrained(folder), text)
+
+    def _check(self, base: Base) -> None:
+        """Raises DataError if the data do not fit the base."""
+        config, scale = self.config, float(base.pipeline.config.scale)
+        base.check_objects(config.data.objects)
+        base.check_side(config.crop, "crop")
+        if config.data.scale != scale:
+            raise DataError(
+                f"data.scale: is {config.data.scale}, and the base {base.name} draws at {scale}; set it to {scale}"
+            )

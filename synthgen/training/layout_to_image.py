@@ -8,13 +8,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from diffusers import UNet2DModel
 from pydantic import Field
 
+from synthgen.errors import ModelError
 from synthgen.models.layout_to_image import LayoutToImagePipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
 from synthgen.realdata.masks import Examples, MaskData
-from synthgen.training import crops, loop, output, styles
+from synthgen.training import base as bases
+from synthgen.training import crops, loop, output, replay, styles
+from synthgen.training.base import Base
 from synthgen.training.crops import Crops
 from synthgen.training.diffusion import DiffusionConfig, train_pipeline, unet
 
@@ -26,7 +30,6 @@ class LayoutToImageTrainer:
     """Trains on images with masks or boxes; ends with a LayoutToImagePipeline folder, its card and its pictures."""
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
     class Config(DiffusionConfig):
         """Settings of `use: layout-to-image`."""
@@ -53,7 +56,11 @@ class LayoutToImageTrainer:
         self.config = config
 
     def identity(self) -> Mapping[str, Any]:
-        return self.config.model_dump(mode="json")
+        return self.config.identity()
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        return self.config.sources()
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
         """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
@@ -62,26 +69,37 @@ class LayoutToImageTrainer:
             DataError: the images cannot be used.
             Interrupted: stopped by a signal, after writing a checkpoint.
         """
-        config = self.config
+        base = bases.open_base(self.config, "LayoutToImagePipeline", "layout-to-image")
+        config = self._settings(base) if base else self.config
         training, held_out = masks.read(config.data).split(config.data.validation, seed)
         found = styles.find(training, held_out, config.styles, config.gamma)
-        source = Crops(found.training, found.held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
-        names: dict[int | str, str] = dict(enumerate(training.classes))
+        grey, classes, embeddings = grey_classes(training), list(training.classes), torch.empty(0)
+        if base:
+            classes = base.all_classes(training.classes)
+            share = config.replay.share if config.replay else 0.0
+            found, embeddings = bases.restyled(base, found, classes, training.classes, share)
+            grey = _grey(base, classes, training.classes, grey)
+        own = Crops(found.training, found.held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
+        names: dict[int | str, str] = dict(enumerate(classes))
         patch, n_objects = config.network.patch_size, len(training.objects)
-        grey = grey_classes(training)
 
         def make(model: Any, scheduler: Any) -> LayoutToImagePipeline:
             return LayoutToImagePipeline(
                 model, scheduler, patch, config.gamma, training.objects, names, grey, found.class_of, found.shares
             )
 
+        def network() -> UNet2DModel:
+            if base is None:
+                return unet(config.network, config.crop, CHANNELS, n_objects, len(found.class_of))
+            return base.network(embeddings)
+
         trained = train_pipeline(
             config,
-            source,
-            network=lambda: unet(config.network, config.crop, CHANNELS, n_objects, len(found.class_of)),
-            deviation=crops.deviation(source),
+            replay.beside_layouts(own, base, config, config.crop, out, seed, device),
+            network,
+            deviation=base.deviation if base else crops.deviation(own),
             make=make,
-            draw=lambda pipeline: pictures(pipeline, source, found.class_of, seed),
+            draw=lambda pipeline: pictures(pipeline, own, found.class_of, seed),
             facts={"images": len(training) + len(held_out), **self.identity()},
             out=out,
             seed=seed,
@@ -93,10 +111,31 @@ class LayoutToImageTrainer:
         settings = {**trained.settings, **more}
         use = (
             f"Draws RGB images to fit layouts of {', '.join(training.objects)}, in the styles "
-            f"{', '.join(training.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
+            f"{', '.join(classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
-        text = output.mask_card(out.name, config.data, training, settings, trained.scores, use)
+        told = base.source if base else None
+        shown = bases.relabelled_examples(training, classes)
+        text = output.mask_card(out.name, config.data, shown, settings, trained.scores, use, told)
         return output.finish(out, lambda folder: trained.pipeline.to("cpu").save_pretrained(folder), text)
+
+    def _settings(self, base: Base) -> Config:
+        """The settings with those that come from the base.
+
+        Raises:
+            DataError, ModelError: the data or settings do not fit the base.
+        """
+        config, gamma = base.settings(self.config), float(base.pipeline.config.gamma)
+        base.check_objects(config.data.objects)
+        base.check_side(config.crop, "crop")
+        if "gamma" in config.model_fields_set and config.gamma != gamma:
+            raise ModelError(f"gamma: comes from the base {base.name} and is {gamma}; leave it out")
+        return config.model_copy(update={"gamma": gamma})
+
+
+def _grey(base: Base, classes: Sequence[str], own: Sequence[str], own_grey: Sequence[int]) -> list[int]:
+    """Ids of the classes without colour: the data decide for theirs, the base for the others."""
+    names = {base.classes[i] for i in base.pipeline.config.grey} - set(own) | {own[i] for i in own_grey}
+    return [i for i, name in enumerate(classes) if name in names]
 
 
 def grey_classes(examples: Examples) -> list[int]:

@@ -60,6 +60,7 @@ class Progress:
 def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], progress: Progress) -> Ema:
     """Trains `task.model` to the last step and returns its averaged weights.
 
+    Frozen parameters (those that need no gradient) are neither averaged nor kept in checkpoints.
     A checkpoint in `folder` is gone on from. All randomness of step k follows from k, so a run
     that was killed and resumed ends with the same bits as one that was not.
 
@@ -70,8 +71,9 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
     leave_one_core()
     model = task.model.train()
     ema = Ema(model, config.ema)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
+        trained, config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
     )
     found = checkpoint.latest(folder)
     start = checkpoint.load(found, model, ema, optimiser, facts) if found else 0
@@ -84,7 +86,7 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
                 group["lr"] = config.learning_rate * rate(step, config)
             loss = task.loss(step)
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
+            torch.nn.utils.clip_grad_norm_(trained, config.grad_clip)
             optimiser.step()
             optimiser.zero_grad()
             ema.update(model, step)

@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from synthgen.protocols import Source
+from synthgen.realdata.captioned import CaptionData, CaptionedImages
 from synthgen.realdata.labelled import DataConfig, LabelledImages
 from synthgen.realdata.masks import Examples, MaskData
 
 WORK = "training"
+HELD_OUT = "held-out images of the training split"
 
 
 def work_folder(out: Path) -> Path:
@@ -47,47 +50,84 @@ def card(
     settings: Mapping[str, Any],
     scores: Mapping[str, Any],
     use: str,
+    base: Source | None = None,
 ) -> str:
-    """The model card of what was trained on labelled images."""
+    """The model card of what was trained on labelled images, from `base` if there is one."""
     counts = {name: int((images.labels == i).sum()) for i, name in enumerate(images.classes)}
     height, width, channels = images.images.shape[1:]
     text = f"{len(images.labels)} images of {width} x {height}, {'grey' if channels == 1 else 'RGB'}"
     front = {"classes": list(images.classes), "resolution": int(width), "channels": int(channels)}
     limits = f"It knows these {len(images.classes)} classes at this size and nothing else"
-    return _card(title, data, front, f"{text}%s By class: {_counts(counts)}.", settings, scores, use, limits)
+    return _card(title, data, front, f"{text}%s By class: {_counts(counts)}.", settings, scores, use, limits, base)
 
 
 def mask_card(
-    title: str, data: MaskData, examples: Examples, settings: Mapping[str, Any], scores: Mapping[str, Any], use: str
+    title: str,
+    data: MaskData,
+    examples: Examples,
+    settings: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    use: str,
+    base: Source | None = None,
 ) -> str:
-    """The model card of what was trained on images with masks or boxes."""
+    """The model card of what was trained on images with masks or boxes, from `base` if there is one."""
     counts = {name: sum(item.label == i for item in examples.items) for i, name in enumerate(examples.classes)}
     n_objects = sum(item.n_objects for item in examples.items)
     front = {"classes": list(examples.classes), "objects": list(examples.objects), "channels": 3}
     text = f"{len(examples)} images with {n_objects} objects ({', '.join(examples.objects)})"
     limits = "It knows objects and pictures of this kind, at about this scale, and nothing else"
-    return _card(title, data, front, f"{text}%s By class: {_counts(counts)}.", settings, scores, use, limits)
+    return _card(title, data, front, f"{text}%s By class: {_counts(counts)}.", settings, scores, use, limits, base)
+
+
+def tuned_card(
+    title: str,
+    data: CaptionData,
+    images: CaptionedImages,
+    base: Source,
+    settings: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    use: str,
+) -> str:
+    """The model card of what was tuned from a text-to-image model on pictures with captions."""
+    side, captions = images.images.shape[1], list(dict.fromkeys(images.captions))
+    text = f"{len(images)} pictures, cut to squares of {side} px, with {len(captions)} different captions%s"
+    shown = "".join(f"\n- {caption}" for caption in captions[:10])
+    limits = "It draws what the base draws, changed towards these pictures; other prompts may have changed as well"
+    front = {"resolution": side}
+    told = f"{text} Captions such as\n{shown}"
+    return _card(title, data, front, told, settings, scores, use, limits, base, "the training pictures")
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in counts.items())
+    return ", ".join(f"{name} {n}" for name, n in counts.items() if n)
+
+
+def _hash(base: Source) -> str:
+    if "revision" in base.details:
+        return f"revision {base.details['revision']}"
+    return f"sha256 {base.sha256}"
 
 
 def _card(
     title: str,
-    data: DataConfig | MaskData,
+    data: DataConfig | MaskData | CaptionData,
     more: Mapping[str, Any],
     data_text: str,
     settings: Mapping[str, Any],
     scores: Mapping[str, Any],
     use: str,
     limits: str,
+    base: Source | None,
+    scored_on: str = HELD_OUT,
 ) -> str:
     """Front matter for machines, then what it was made from and how well it does."""
     import yaml
 
     name = data.source or Path(data.path).name
-    front = {"license": data.licence, "datasets": [name], "library_name": "diffusers", "tags": ["synthgen"], **more}
+    licences = dict.fromkeys([data.licence, *([base.licence] if base else [])])
+    datasets = [name, *(base.details.get("datasets", ()) if base else ())]
+    front = {"license": " and ".join(licences), "datasets": datasets, "library_name": "diffusers", "tags": ["synthgen"]}
+    front |= {"base_model": base.name, **more} if base else more
     lines = [
         "---",
         yaml.safe_dump(front, sort_keys=False, allow_unicode=True).strip(),
@@ -100,13 +140,14 @@ def _card(
         "",
         data_text % f", of {name} (licence: {data.licence}); training split only.",
         "",
+        *([f"Tuned from {base.name} (licence: {base.licence}, {_hash(base)}).", ""] if base else []),
         "## Training",
         "",
         "| setting | value |",
         "|---|---|",
         *(f"| {key} | {value} |" for key, value in settings.items()),
         "",
-        "## Scores on held-out images of the training split",
+        f"## Scores on {scored_on}",
         "",
         "| measure | value |",
         "|---|---|",

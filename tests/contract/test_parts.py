@@ -20,6 +20,7 @@ from synthgen.fields import Columns, Image, Label, Schema, check_columns
 from synthgen.models import folders
 from synthgen.plugins import ROLES, Plugins
 from synthgen.protocols import Encoded, Slot
+from synthgen.recipe import read
 
 PLUGINS = Plugins([helpers.TOY])
 RECIPES = helpers.ROOT / "recipes"
@@ -184,6 +185,7 @@ ROWS = [
     Row("trainers", "layout", {"data": tiny.mask_data, "steps": 1}),
     Row("trainers", "segmenter", {"data": tiny.mask_data, "steps": 1}),
     Row("trainers", "segment-anything", {"data": tiny.mask_data, "steps": 1}),
+    Row("trainers", "text-to-image", {"base": tiny.stable_diffusion, "data": tiny.wall, "steps": 1}),
     Row("conditions", "classes", {"quotas": {"a": 2, "b": 3}}),
     Row("samplers", "class-conditional", {"model": STARTER, "steps": 2}),
     Row("samplers", "class-conditional", {"model": STARTER, "steps": 2, "guidance": 2.0}),
@@ -350,6 +352,11 @@ def test_starters_are_small_safe_and_documented(name: str) -> None:
 def test_recipes_that_ship_can_be_planned(path: Path) -> None:
     from synthgen import api
 
+    if "kind: model" in path.read_text():
+        found, _ = read(path)
+        cls: Any = PLUGINS.find("trainers", found.trainer.use)  # type: ignore[union-attr]
+        assert cls(cls.Config.model_validate(found.trainer.settings)).sources  # type: ignore[union-attr]
+        return
     plan = api.prepare(path).plan
     assert plan.n_samples >= 100
     assert path.read_text().count("#") > 5

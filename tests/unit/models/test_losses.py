@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from synthgen.models.losses import Edm, Objective, VPrediction
+from synthgen.models.losses import Edm, Objective, VPrediction, min_snr
 
 MEAN, STD = 0.3, 0.5
 
@@ -80,3 +80,20 @@ def test_the_ideal_network_beats_a_biased_one(objective: Objective) -> None:
 def test_edm_noise_levels_are_log_normal() -> None:
     sigma = Edm(STD).sigma(torch.tensor([0.0, 1.0]))
     assert sigma.log().tolist() == pytest.approx([-1.2, 0.0], abs=1e-6)
+
+
+def test_min_snr_weights_stand_for_one_loss_on_the_clean_sample() -> None:
+    """An error in epsilon or in v is turned into the error of x0 that it implies, whose weight is min(SNR, gamma)."""
+    signal = torch.tensor([0.99, 0.9, 0.5, 0.1, 1e-4], dtype=torch.float64)
+    a, b, off = signal.sqrt(), (1 - signal).sqrt(), 0.37
+    x0, noise = torch.tensor(0.2), torch.tensor(-1.1)
+    noisy, snr = a * x0 + b * noise, signal / (1 - signal)
+    from_epsilon = (noisy - b * (noise + off)) / a
+    from_v = a * noisy - b * (a * noise - b * x0 + off)
+    for gamma in (1.0, 5.0):
+        wanted = snr.clamp_max(gamma)
+        for prediction, found in (("epsilon", from_epsilon), ("v_prediction", from_v)):
+            assert torch.allclose(min_snr(snr, gamma, prediction) * off**2, wanted * (found - x0).square())
+    assert (min_snr(snr, 0.0, "epsilon") == 1).all()
+    nothing = torch.zeros(1)
+    assert (min_snr(nothing, 5.0, "epsilon"), min_snr(nothing, 5.0, "v_prediction")) == (1, 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from synthgen.environment import leave_one_core, usable_cores
@@ -142,3 +143,36 @@ def test_a_core_is_left_to_others_unless_told_otherwise(monkeypatch: pytest.Monk
         assert torch.get_num_threads() == max(1, usable_cores() - 1)
     finally:
         torch.set_num_threads(before)
+
+
+class Adapted(Line):
+    """A frozen line, and a small change to it that is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        base = nn.Linear(1, 1).requires_grad_(False)
+        self.model = nn.Sequential(base, nn.Linear(1, 1))
+
+
+def test_frozen_weights_are_neither_changed_nor_averaged_nor_saved(tmp_path: Path) -> None:
+    task = Adapted()
+    before = task.model[0].weight.clone()
+    ema = loop.fit(task, CONFIG, tmp_path, {"seed": 0}, QUIET)
+    assert torch.equal(task.model[0].weight, before)
+    assert set(ema.values) == {"1.weight", "1.bias"}
+    saved = checkpoint.latest(tmp_path)
+    assert saved is not None
+    for name in ("model", "ema"):
+        assert set(load_file(saved / f"{name}.safetensors")) == {"1.weight", "1.bias"}
+    again = Adapted()
+    assert same(loop.fit(again, CONFIG, tmp_path, {"seed": 0}, QUIET), ema)
+    assert torch.equal(again.model[1].weight, task.model[1].weight)
+
+
+def test_averages_are_inside_for_a_while_only() -> None:
+    model = nn.Linear(1, 1)
+    ema, own = Ema(model, 0.5), model.weight.clone()
+    ema.values["weight"].fill_(7.0)
+    with ema.inside(model):
+        assert model.weight.item() == 7.0
+    assert torch.equal(model.weight, own)

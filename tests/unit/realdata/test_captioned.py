@@ -1,0 +1,112 @@
+"""Pictures with captions, in every form that people keep them in, and what is said of those that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthgen.errors import DataError
+from synthgen.realdata import captioned
+from synthgen.realdata.captioned import CaptionData
+
+
+def picture(path: Path, size: tuple[int, int] = (12, 8), value: int = 100) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((size[1], size[0], 3), value, np.uint8)).save(path)
+    return path
+
+
+def read(path: Path, **more: str) -> captioned.CaptionedImages:
+    return captioned.read(CaptionData(path=str(path), **more), 4)
+
+
+def test_a_text_file_beside_each_picture(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        picture(tmp_path / f"{name}.png").with_suffix(".txt").write_text(f" picture {name},\nin words \n")
+    found = read(tmp_path)
+    assert found.captions == ("picture a, in words", "picture b, in words")
+    assert found.files == ("a.png", "b.png")
+    assert found.images.shape == (2, 4, 4, 3)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_the_table_of_an_imagefolder(tmp_path: Path, kind: str) -> None:
+    picture(tmp_path / "train" / "x.png")
+    picture(tmp_path / "train" / "deep" / "y.png")
+    rows = [{"file_name": "x.png", "text": "an x, here"}, {"file_name": "deep/y.png", "text": "a y"}]
+    lines = "\n".join(map(json.dumps, rows))
+    text = lines if kind == "jsonl" else 'file_name,text\nx.png,"an x, here"\ndeep/y.png,a y\n'
+    (tmp_path / "train" / f"metadata.{kind}").write_text(text)
+    assert dict(zip(read(tmp_path).files, read(tmp_path).captions, strict=True)) == {
+        "train/deep/y.png": "a y",
+        "train/x.png": "an x, here",
+    }
+
+
+def test_a_folder_a_class_and_one_caption_for_all(tmp_path: Path) -> None:
+    picture(tmp_path / "red_cat" / "1.png")
+    picture(tmp_path / "dog" / "deep" / "1.png")
+    assert read(tmp_path, caption="a photo of a {label}").captions == ("a photo of a dog", "a photo of a red cat")
+    picture(tmp_path / "flat" / "1.png")
+    assert read(tmp_path / "flat", caption="my thing").captions == ("my thing",)
+
+
+def test_how_a_picture_was_cut_is_known(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png", (12, 8))
+    picture(tmp_path / "b.png", (8, 16))
+    assert read(tmp_path, caption="x").cuts.tolist() == [[8, 12, 0, 1], [16, 8, 2, 0]]
+
+
+def test_the_hash_is_of_pixels_and_captions(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    first = read(tmp_path, caption="x").sha256
+    assert read(tmp_path, caption="x").sha256 == first
+    assert read(tmp_path, caption="y").sha256 != first
+    picture(tmp_path / "a.png", value=101)
+    assert read(tmp_path, caption="x").sha256 != first
+
+
+def test_problems_name_the_file_and_what_is_accepted(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        read(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"has no pictures \(.*\.txt file beside"):
+        read(tmp_path)
+    picture(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"none")
+    (tmp_path / "b.txt").write_text("text")
+    with pytest.raises(DataError) as error:
+        read(tmp_path)
+    assert "a.png: has no caption; accepted are a .txt file" in str(error.value)
+    assert "b.png: is no readable picture" in str(error.value)
+    with pytest.raises(DataError, match=r"b\.txt: the pictures have captions of their own; leave `caption` out"):
+        read(tmp_path, caption="x")
+    with pytest.raises(DataError, match=r"lies in no folder of a class"):
+        read(picture(tmp_path / "flat" / "a.png").parent, caption="a {label}")
+    picture(tmp_path / "classes" / "cat" / "a.png")
+    with pytest.raises(DataError, match="has folders and no captions; set `caption`"):
+        read(tmp_path / "classes")
+    with pytest.raises(DataError, match=r"`caption` must say \{label\}"):
+        read(tmp_path / "classes", caption="a cat")
+    (tmp_path / "classes" / "dog").mkdir()
+    with pytest.raises(DataError, match="dog: has no pictures"):
+        read(tmp_path / "classes", caption="a {label}")
+
+
+def test_rows_of_a_table_that_cannot_be_used(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    rows = [{"file_name": "a.png", "caption": "x"}, {"file_name": "gone.png", "text": "y"}, {"text": "z"}]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError) as error:
+        read(tmp_path)
+    assert "row 1 needs `file_name` and `text`, has no text (but file_name, caption)" in str(error.value)
+    assert "row 2 names gone.png, which is not there" in str(error.value)
+    assert "row 3 needs `file_name` and `text`, has no file_name" in str(error.value)
+    with pytest.raises(DataError, match="row 2 needs"):
+        read(tmp_path, column="caption")
+    (tmp_path / "metadata.jsonl").write_text("{")
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        read(tmp_path)
