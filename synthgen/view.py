@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,5 @@ def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, lis
 
 
 def missing(path: Path, root: Path) -> StoreError:
-    return StoreError(
-        f"{path} is missing; `synthgen verify {root}` marks it, and the next `synthgen run` renders it again"
-    )
+    check = f"synthgen verify {shlex.quote(str(root))}"
+    return StoreError(f"{path} is missing; `{check}` marks it, and the next `synthgen run` renders it again")

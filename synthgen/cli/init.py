@@ -46,9 +46,13 @@ def command(folder: str, out: str, name: str | None, force: bool) -> None:
         texts = scaffold_text.recipes(name, found, fit)
     written = _write(Path(out), texts, force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
+    paths = {part: shlex.quote(str(Path(out) / f"{name}{part}.yaml")) for part in ("-model", "-critic", "")}
     click.echo("next:")
-    click.echo(f"  {words.prefix()}synthgen train {shlex.quote(str(Path(out) / f'{name}-model.yaml'))}")
-    click.echo(f"  {words.prefix()}synthgen run {shlex.quote(str(Path(out) / f'{name}.yaml'))}")
+    click.echo(f"  {words.prefix()}synthgen train {paths['-model']}")
+    click.echo(f"  {words.prefix()}synthgen run {paths['']}")
+    if f"{name}-critic.yaml" in texts:
+        click.echo(f"before the run, if its samples shall be checked (the comments in {paths['']} say how):")
+        click.echo(f"  {words.prefix()}synthgen train {paths['-critic']}")
 
 
 def _name(folder: str, name: str | None) -> str:

@@ -83,7 +83,7 @@ def convert(file: str, out: str | None, licence: str) -> None:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     click.echo(f"model   {target}  (Segment Anything, {done.stdout.strip()})")
-    click.echo(f"use     labelers: [{{use: segment-anything, model: {target}}}]")
+    click.echo(f"use     labelers: [{{use: segment-anything, model: {words.yaml_word(str(target))}}}]")
 
 
 def describe(name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def _output_text(facts: dict[str, Any]) -> str:
 def _time_text(facts: dict[str, Any], recipe: str) -> str:
     seconds = facts["out"].get("estimated_core_seconds_left")
     if seconds is None:
-        return f"not known yet; `synthgen preview {recipe}` measures it"
+        return f"not known yet; `synthgen preview {shlex.quote(recipe)}` measures it"
     if facts["out"]["shards_done"] == facts["shards"]:
         return "nothing left to do"
     n_cores = usable_cores()

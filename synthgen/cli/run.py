@@ -65,8 +65,7 @@ def command(
     if not out:
         _say_what_changed(observer, prepared, folder)
     observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
-    resume = words.prefix() + shlex.join(["synthgen", *sys.argv[1:]])
-    result = api.run_prepared(prepared, folder, choice, device, observer, resume)
+    result = api.run_prepared(prepared, folder, choice, device, observer, words.given())
     if as_json:
         click.echo(json.dumps(_summary(result), indent=1))
     elif not quiet:

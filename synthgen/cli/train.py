@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 
 from synthgen import api
 from synthgen.cli import options, words
+from synthgen.errors import Interrupted
 from synthgen.models import folders
 
 USES = {
@@ -20,6 +22,10 @@ USES = {
     ),
     "LoraAdapter": "in a text-to-image sampler with its base: lora: [{{path: {folder}, weight: 1.0}}]",
     "TextualInversionAdapter": "in a text-to-image sampler with its base: embeddings: [{folder}]",
+    "LayoutToImagePipeline": "sampler: {{use: layout-to-image, model: {folder}}}",
+    "LayoutPipeline": "sampler: {{use: layout-to-image, model: ..., layout_model: {folder}}}",
+    "Segmenter": "labelers: [{{use: segmenter, model: {folder}}}]",
+    "SegmentAnything": "labelers: [{{use: segment-anything, model: {folder}}}]",
 }
 """How a recipe names a model of each class."""
 
@@ -47,9 +53,12 @@ def command(
     Giving the same command again goes on from the last checkpoint.
     """
     started = time.perf_counter()
-    folder = api.train(
-        recipe, out, overrides=overrides, plugin_files=plugin_files, smoke=smoke, device=device, quiet=quiet
-    )
+    try:
+        folder = api.train(
+            recipe, out, overrides=overrides, plugin_files=plugin_files, smoke=smoke, device=device, quiet=quiet
+        )
+    except Interrupted as stopped:
+        raise Interrupted(f"{stopped} Go on with: {words.given()}", stopped.exit_code) from None
     if not quiet:
         _say(folder, time.perf_counter() - started)
 
@@ -60,7 +69,7 @@ def _say(folder: Path, seconds: float) -> None:
     rows = [
         ("model", f"{folder}/  (start with {folder}/README.md), in {words.duration(seconds)}"),
         ("pictures", str(pictures[-1]) if pictures else ""),
-        ("losses", f"{words.prefix()}tensorboard --logdir {folder}/training/tensorboard"),
-        ("use it", USES[name].format(folder=folder) if name in USES else ""),
+        ("losses", f"{words.prefix()}tensorboard --logdir {shlex.quote(f'{folder}/training/tensorboard')}"),
+        ("use it", USES[name].format(folder=words.yaml_word(str(folder))) if name in USES else ""),
     ]
     click.echo(words.table(rows))

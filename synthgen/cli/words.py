@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +14,16 @@ from typing import Any
 def prefix() -> str:
     """What to type before a command of this environment: `uv run ` under uv, else nothing."""
     return "uv run " if os.environ.get("UV_RUN_RECURSION_DEPTH") else ""
+
+
+def given() -> str:
+    """The command line of this process, to be given again."""
+    return prefix() + shlex.join(["synthgen", *sys.argv[1:]])
+
+
+def yaml_word(text: str) -> str:
+    """Text as it stands in YAML between braces: quoted if it needs to be."""
+    return text if re.fullmatch(r"[A-Za-z0-9_./-]+", text) else json.dumps(text, ensure_ascii=False)
 
 
 def quoted(text: str) -> str:

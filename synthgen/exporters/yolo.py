@@ -46,9 +46,12 @@ def _export(
         text = "".join(f"{line}\n" for line in lines(scene, scenes))
         (out / "labels" / scene.split / f"{scene.key}.txt").write_text(text)
         tick(1)
-    facts: dict[str, Any] = {"path": "."} | {split: f"images/{split}" for split in scenes.splits}
-    facts["names"] = dict(enumerate(scenes.objects))
-    (out / "data.yaml").write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
+    facts = {split: f"images/{split}" for split in scenes.splits} | {"names": dict(enumerate(scenes.objects))}
+    text = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
+    if "val" not in scenes.splits and scenes.splits:
+        stand_in = "train" if "train" in scenes.splits else scenes.splits[0]
+        text = f"val: images/{stand_in}  # there is no split `val`, and trainings want one\n{text}"
+    (out / "data.yaml").write_text("# paths are relative to this file, because there is no `path`\n" + text)
     return []
 
 

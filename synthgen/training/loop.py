@@ -96,7 +96,7 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
             if done % config.checkpoint_every == 0 or done == config.steps or stopped:
                 checkpoint.save(folder, done, model, ema, optimiser, facts)
             if stopped:
-                raise Interrupted(f"interrupted at step {done}; the same command goes on from there", 128 + stopped[0])
+                raise Interrupted(f"interrupted at step {done}, which is kept.", 128 + stopped[0])
             if done % config.checkpoint_every == 0 or done == config.steps:
                 mean = sum(losses) / len(losses)
                 task.report(done, ema, mean, (time.monotonic() - began) / (done - since))

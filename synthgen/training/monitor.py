@@ -31,6 +31,7 @@ class Monitor:
         self._board = SummaryWriter(str(folder / "tensorboard"))
         self._bar: Progress | None = None
         self._said = time.monotonic()
+        self._seen = False
 
     def __enter__(self) -> Monitor:
         if not self.quiet and sys.stderr.isatty():
@@ -54,6 +55,9 @@ class Monitor:
         self._board.close()
 
     def on_step(self, done: int, total: int, loss: float) -> None:
+        if not self._seen and done > 1:
+            self._say(f"went on from step {done - 1} of {total}")
+        self._seen = True
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, loss=loss)
         elif not self.quiet and (time.monotonic() - self._said > EVERY_S or done == total):
@@ -69,10 +73,12 @@ class Monitor:
             file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in numbers.items()}}) + "\n")
         for name, value in numbers.items():
             self._board.add_scalar(name, value, step)
-        if not self.quiet:
-            text = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-            (self._bar.console.print if self._bar else lambda t: click.echo(t, err=True))(f"step {step}: {text}")
+        self._say(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
         plot_losses(read_losses(self.folder), self.folder / "losses.png")
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            (self._bar.console.print if self._bar else lambda t: click.echo(t, err=True))(text)
 
     def pictures(self, step: int, images: np.ndarray, n_columns: int) -> None:
         """A grid of uint8 images (N, H, W, C), row by row, as samples-<step>.png and in TensorBoard."""

@@ -107,6 +107,7 @@ def test_pictures_with_masks_to_a_dataset_in_three_commands(cli, tmp_path: Path,
     assert answer.code == 0, answer.err
     assert "16 with masks" in answer.out
     assert "instances; object" in answer.out
+    assert answer.out.endswith("  synthgen train cells-critic.yaml\n")
     assert sorted(path.name for path in tmp_path.glob("*.yaml")) == [
         "cells-critic.yaml",
         "cells-model.yaml",

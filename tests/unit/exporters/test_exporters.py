@@ -193,3 +193,14 @@ def test_an_incomplete_dataset_is_exported_only_when_asked(cli, scenes: Path, tm
     assert allowed.code == 0
     assert "exported  5 samples" in allowed.out
     assert "note      the dataset is incomplete: damaged shards were handed back" in allowed.out
+
+
+def test_yolo_s_data_file_works_from_anywhere(scenes: Path, tmp_path: Path) -> None:
+    """Ultralytics takes a `path` from its own folder of data sets, and the file's folder where there is none."""
+    exported(yolo.export, scenes, tmp_path / "all")
+    yolo.export(Scenes(str(scenes), "train"), tmp_path / "train", lambda n: None)
+    for name, val in (("all", "images/val"), ("train", "images/train")):
+        facts = yaml.safe_load((tmp_path / name / "data.yaml").read_text())
+        assert "path" not in facts
+        assert (facts["train"], facts["val"]) == ("images/train", val)
+        assert (tmp_path / name / facts["val"]).is_dir()
