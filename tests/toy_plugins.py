@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from synthgen import seeds as streams
@@ -69,6 +68,8 @@ class Smooth:
             os.kill(os.getpid(), 9)
         self.n_calls += 1
         if config.memory is not None and len(slots) > config.memory >> (self.n_calls > config.memory_later):
+            import torch  # here, because commands that draw nothing must start without it
+
             raise torch.OutOfMemoryError(f"no room for {len(slots)}")
         if config.seconds or config.seconds_each:
             time.sleep(config.seconds + config.seconds_each * len(slots))
