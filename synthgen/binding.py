@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -217,5 +218,5 @@ class Binder:
 
     def _note(self, place: Location, messages: Sequence[str]) -> None:
         """Notes problems, unless they are about a setting that is wrong anyhow."""
-        dropped = self._dropped(place)
-        self.problems += [(place, text) for text in messages if not any(f"`{key}`" in text for key in dropped)]
+        named = [re.compile(rf"`{re.escape(key)}\b") for key in self._dropped(place)]
+        self.problems += [(place, text) for text in messages if not any(key.search(text) for key in named)]

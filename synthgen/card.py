@@ -16,13 +16,14 @@ CARD = """\
 {{ m.description or "A synthetic dataset." }}
 
 Every sample was drawn by a diffusion model; nothing in it was photographed or recorded. Made with
-synthgen; `recipe.yaml` beside this file makes it again.
+synthgen; `recipe.yaml` beside this file makes it again{% if m.local_parts %}, together with the plug-in files that
+define `{{ m.local_parts | join("`, `") }}` (`--plugin FILE`){% endif %}.
 {% if m.smoke %}
 > **Smoke:** the models behind it had random weights, to try the recipe out. Its samples mean nothing.
 {% endif %}{% if not m.complete %}
 > **Incomplete:** {{ m.samples }} of {{ m.planned }} samples. {{ m.short.count }} slots ran out of tries,
-> {{ m.n_missing_shards }} shards are missing. `synthgen run recipe.yaml -o .` finishes it;
-> more `tries` help short slots.
+> {{ m.n_missing_shards }} shards are missing. `synthgen run recipe.yaml -o .{{ plugin_option }}`
+> finishes it; more `tries` help short slots.
 {% endif %}
 | | |
 |---|---|
@@ -66,9 +67,9 @@ hard is rarer here than in reality.{% else %}None: every sample that was drawn i
 
 {% if m.sources %}## What it stands on
 
-| | name | licence | sha256 |
+| | name | licence | sha256 or commit |
 |---|---|---|---|
-{% for s in m.sources %}| {{ s.kind }} | {{ s.name }} | {{ s.licence }} | `{{ s.sha256[:16] }}` |
+{% for s in m.sources %}| {{ s.kind }} | {{ s.name }} | {{ s.licence }} | `{{ (s.get("revision") or s.sha256)[:16] }}` |
 {% endfor %}
 The samples inherit what these licences ask for.
 {% for warning in m.warnings %}
@@ -100,7 +101,15 @@ def dataset_card(manifest: dict[str, Any]) -> str:
 
     environment = jinja2.Environment(trim_blocks=False, undefined=jinja2.StrictUndefined)  # noqa: S701  (Markdown)
     front = yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True).strip()
-    return environment.from_string(CARD).render(m=manifest, front_matter=front, field_text=field_text) + "\n"
+    return (
+        environment.from_string(CARD).render(
+            m=manifest,
+            front_matter=front,
+            field_text=field_text,
+            plugin_option=" --plugin FILE" if manifest["local_parts"] else "",
+        )
+        + "\n"
+    )
 
 
 def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +146,8 @@ def field_text(field: dict[str, Any]) -> str:
     return {
         "label": f"class id, {len(names)} classes",
         "number": "number",
-        "instances": f"object numbers, {size}, 16-bit PNG, 0 background",
+        "instances": f"object numbers, {size}, 16-bit PNG, 0 background; read it with `synthgen.load`, `datasets`, or "
+        'from the raw bytes, because webdataset\'s `.decode("pil")` cuts it to 8 bits',
         "segmentation": f"class ids, {size}, 8-bit PNG: {_ids(['background', *names])}, 255 unknown",
         "depth": f"depth, {size}, 16-bit PNG, 0 farthest to 65535 nearest of each picture",
         "boxes": f"boxes `bbox` (left, top, width, height in pixels) with `category`: {_ids(names)}",

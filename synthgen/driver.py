@@ -151,7 +151,7 @@ def survey_store(store: Store, plan: Plan) -> Survey:
         StoreError: a shard belongs to another dataset, or to a larger one.
     """
     survey = Survey()
-    done = set()
+    done, end = set(), 0
     for shard in store.committed():
         record = store.read_commit(shard)
         if record is None or store.publish(record):
@@ -159,27 +159,27 @@ def survey_store(store: Store, plan: Plan) -> Survey:
             survey.repair.add(shard)
             continue
         check_record(store, plan, shard, record)
+        end = max(end, shard * plan.recipe.shard_size + record.n_slots)
         survey.environments.add(record.environment)
         if record.is_final(len(plan.shard_range(shard)), plan.recipe.tries):
             done.add(shard)
             _add(survey, record)
+    if end > plan.n_samples:
+        raise StoreError(
+            f"{store.root} holds a dataset of {end} samples, more than the {plan.n_samples} that were asked for, "
+            "and a dataset only grows. Ask for more with --samples, or name another folder with -o DIR"
+        )
     survey.pending = [shard for shard in range(plan.n_shards) if shard not in done]
     survey.n_done = len(done)
     return survey
 
 
 def check_record(store: Store, plan: Plan, shard: int, record: Commit) -> None:
-    """Refuses a committed shard that this plan does not have."""
+    """Refuses a committed shard of another dataset."""
     if record.digest != plan.digest or record.shard != shard:
         raise StoreError(
             f"{store.commit_path(shard)} belongs to another dataset ({record.digest[:8]}, not {plan.digest[:8]}); "
             "name another folder with -o DIR"
-        )
-    end = shard * plan.recipe.shard_size + record.n_slots
-    if end > plan.n_samples:
-        raise StoreError(
-            f"{store.root} holds more samples (slots up to {end}) than the {plan.n_samples} that were asked for, "
-            "and a dataset only grows. Ask for more with --samples, or name another folder with -o DIR"
         )
 
 

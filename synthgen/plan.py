@@ -35,6 +35,7 @@ class Plan:
     """Everything that is decided before anything is drawn.
 
     `schema` lists the stored fields: the sampler's, the labelers' and the scorers', in that order.
+    `local_parts` names the parts that files given with `--plugin` define.
     """
 
     recipe: DatasetRecipe
@@ -43,6 +44,7 @@ class Plan:
     rules: tuple[rules.Rule, ...]
     n_samples: int
     identity: Json
+    local_parts: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -132,7 +134,8 @@ def build_draft(draft: Draft, plugins: Plugins) -> Plan:
         canonical(identity)
     except (TypeError, ValueError) as error:
         raise PluginError(f"a part's identity() is not made of JSON values: {error}") from None
-    return Plan(recipe, parts, schema, tuple(kept), n_samples, identity)
+    local = tuple(dict.fromkeys(spec.use for role, _, spec in recipe.parts() if plugins.origin(role, spec.use)))
+    return Plan(recipe, parts, schema, tuple(kept), n_samples, identity, local)
 
 
 def _identity(

@@ -25,7 +25,8 @@ class Findings:
         sizes: (width, height) in pixels of every readable image.
         colours: number of images by channels, 1 or 3.
         unreadable: files that look like images by their name and are none.
-        ignored: files of other kinds, by suffix.
+        ignored: files of other kinds, by suffix; hidden ones are not told.
+        loose: pictures that lie beside the class folders.
     """
 
     root: Path
@@ -34,6 +35,7 @@ class Findings:
     colours: Counter[int] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
+    loose: list[str] = field(default_factory=list)
 
     @property
     def n(self) -> int:
@@ -72,6 +74,11 @@ def look(folder: str | Path) -> Findings:
             f"such as {place}/cat/1.png"
         )
     found = Findings(root)
+    for path in sorted(place.iterdir()):
+        if path.is_file() and path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            found.loose.append(str(path))
+        elif path.is_file() and not path.name.startswith("."):
+            found.ignored[path.suffix.lower() or path.name] += 1
     for name in names:
         found.counts[name] = sum(_readable(path, found) for path in sorted((place / name).rglob("*")) if path.is_file())
     few = {name: n for name, n in found.counts.items() if n < MIN_IMAGES}
@@ -87,6 +94,8 @@ def look(folder: str | Path) -> Findings:
 def _readable(path: Path, found: Findings) -> bool:
     from PIL import Image, UnidentifiedImageError
 
+    if path.name.startswith("."):
+        return False
     if path.suffix.lower() not in SUFFIXES:
         found.ignored[path.suffix.lower() or path.name] += 1
         return False
@@ -136,8 +145,14 @@ def warnings(found: Findings, chosen: Fit) -> Iterator[str]:
     """What the user should know before training."""
     side = chosen.resolution
     if found.unreadable:
-        shown = ", ".join(found.unreadable[:3])
-        yield f"{len(found.unreadable)} files are no readable images; move them away, training stops at them: {shown}"
+        shown, one = ", ".join(found.unreadable[:3]), len(found.unreadable) == 1
+        what, them = ("1 file is no readable image", "it") if one else ("files are no readable images", "them")
+        what = what if one else f"{len(found.unreadable)} {what}"
+        yield f"{what}; move {them} away, training stops at {them}: {shown}"
+    if found.loose:
+        n = len(found.loose)
+        what = "1 picture lies" if n == 1 else f"{n} pictures lie"
+        yield f"{what} beside the folders of the classes and will not be used: {', '.join(found.loose[:3])}"
     if found.imbalance > 3:
         rare, n = min(found.counts.items(), key=lambda item: item[1])
         yield f"the rarest class, {rare}, has {n} images, {found.imbalance:.0f} times fewer than the largest"

@@ -219,7 +219,8 @@ def warnings(found: MaskFindings) -> Iterator[str]:
     """What the user should know before training."""
     empty = sum(n == 0 for n in found.counts)
     if empty:
-        yield f"{empty} masks are empty; such pictures teach what empty ground looks like"
+        what = "1 mask is empty" if empty == 1 else f"{empty} masks are empty"
+        yield f"{what}; such pictures teach what empty ground looks like"
     if min(min(size) for size in found.sizes) < found.crop:
         yield f"some pictures are smaller than {found.crop} pixels and will be continued by mirroring"
     yield f"numbers in the masks look like {found.kind}; if they are not, change `mask_kind`"

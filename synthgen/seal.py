@@ -82,6 +82,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
             for s in plan.parts.sources()
         ],
         "warnings": licences.warnings(plan.parts.sources()),
+        "local_parts": list(plan.local_parts),
         "environments": sorted(environments),
         "batch_sizes": sorted(batch_sizes),
         "identity": plan.identity,

@@ -68,7 +68,7 @@ class Smooth:
             os.kill(os.getpid(), 9)
         self.n_calls += 1
         if config.memory is not None and len(slots) > config.memory >> (self.n_calls > config.memory_later):
-            import torch  # slow, and commands that draw nothing read this file too
+            import torch  # here, because commands that draw nothing must start without it
 
             raise torch.OutOfMemoryError(f"no room for {len(slots)}")
         if config.seconds or config.seconds_each:

@@ -100,7 +100,7 @@ def _sizes(sizes: list[tuple[int, int]]) -> str:
 def _say_findings(found: Findings, fit: Fit) -> None:
     colours = {1: "grey", 3: "colour"}
     rows = [
-        ("images", f"{found.n} in {len(found.counts)} classes"),
+        ("images", f"{found.n} in {words.plural(len(found.counts), 'class', 'classes')}"),
         ("classes", words.counts(found.counts)),
         ("sizes", _sizes(found.sizes)),
         ("colours", ", ".join(f"{colours[c]} {n}" for c, n in sorted(found.colours.items()) if n)),

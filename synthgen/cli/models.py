@@ -28,7 +28,16 @@ KINDS = {
 OWN = "models"
 
 
-@click.group("models", invoke_without_command=True)
+class Models(click.Group):
+    """`synthgen models NAME` shows the model of that name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["show", *args])
+
+
+@click.group("models", cls=Models, invoke_without_command=True)
 @options.json_option
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
@@ -39,9 +48,12 @@ def command(context: click.Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
-    head = ("name", "kind", "classes", "size px", "files", "licence")
+    head = ("name", "kind", "classes", "objects", "size px", "files", "licence")
     rows = [
-        (m["name"], m["kind"], str(len(m["classes"])), str(m["resolution"] or ""), words.size(m["bytes"]), m["licence"])
+        (
+            *(m["name"], m["kind"], str(len(m["classes"])), ", ".join(m["objects"])),
+            *(str(m["resolution"] or ""), words.size(m["bytes"]), m["licence"]),
+        )
         for m in found
     ]
     click.echo(words.columns([head, *rows]))
@@ -102,6 +114,7 @@ def describe(name: str) -> dict[str, Any]:
         "name": name,
         "kind": KINDS.get(kind, kind),
         "classes": [str(name) for name in names],
+        "objects": [str(name) for name in index.get("objects", [])],
         "resolution": card.get("resolution"),
         "channels": card.get("channels"),
         "bytes": sum(path.stat().st_size for path in files),

@@ -65,7 +65,8 @@ def describe(plan: Plan, out: Path) -> dict[str, Any]:
         "parts": [{"role": role[:-1], "use": spec.use, "settings": spec.settings} for role, _, spec in recipe.parts()],
         "fields": [{"name": name, **field.describe()} for name, field in plan.schema.items()],
         "sources": [
-            {"kind": s.kind, "name": s.name, "sha256": s.sha256, "licence": s.licence} for s in plan.parts.sources()
+            {"kind": s.kind, "name": s.name, "sha256": s.sha256, "licence": s.licence, **s.details}
+            for s in plan.parts.sources()
         ],
         "warnings": licences.warnings(plan.parts.sources()),
         "out": {"folder": str(out), **_existing(plan, out)},
@@ -154,7 +155,8 @@ def _part_row(part: dict[str, Any]) -> tuple[str, str]:
 
 
 def _source_text(source: dict[str, Any]) -> str:
-    return f"{source['name']}, licence {source['licence'] or 'unknown'}, sha256 {source['sha256'][:16]}"
+    state = f"commit {source['revision']}" if source.get("revision") else f"sha256 {source['sha256'][:16]}"
+    return f"{source['name']}, licence {source['licence'] or 'unknown'}, {state}"
 
 
 def _output_text(facts: dict[str, Any]) -> str:

@@ -100,7 +100,7 @@ def _n_classes(groups: Groups, n_classes: int) -> str:
     shown = len(groups)
     if not n_classes:
         return ""
-    return f", {shown} classes" if shown >= n_classes else f", {shown} of {n_classes} classes"
+    return f", {words.plural(shown, 'class', 'classes')}" if shown >= n_classes else f", {shown} of {n_classes} classes"
 
 
 def _save(groups: Groups, title: str, subtitle: str, path: str) -> None:

@@ -11,9 +11,11 @@ from rich.live import Live as RichLive
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from synthgen.cli import words
 from synthgen.driver import Survey
 from synthgen.executors.outcome import Executor, Failure
 from synthgen.executors.worker import ShardReport
+from synthgen.fields import Label
 from synthgen.plan import Plan
 
 EVERY_S = 10.0
@@ -33,13 +35,15 @@ class Lines:
     def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None:
         self.plan = plan
         self.accepted, self.tries = survey.accepted, survey.tries
-        self.classes, self.rejected = Counter(survey.classes), Counter(survey.rejected)
+        names = next((f.classes for f in plan.parts.condition.fields.values() if isinstance(f, Label)), ())
+        self.classes = Counter(dict.fromkeys(names, 0) | dict(survey.classes))
+        self.rejected = Counter(survey.rejected)
         self.done, self.n_shards = survey.n_done, plan.n_shards
         self._started, self._before = time.monotonic(), survey.accepted
         self._said = self._started
         if survey.n_done:
             self.note(f"going on: {survey.n_done} of {plan.n_shards} shards are done")
-        self.note(f"rendering {len(survey.pending)} shards {executor.description}")
+        self.note(f"rendering {words.plural(len(survey.pending), 'shard')} {executor.description}")
 
     def shard_done(self, report: ShardReport) -> None:
         self.done += 1

@@ -85,10 +85,10 @@ def _say(facts: dict[str, Any]) -> None:
     rows = [
         ("dataset", f"{facts['name']} in {facts['folder']}"),
         ("state", state),
-        ("shards", f"{shards['done']} of {words.known(shards['planned'])} done"),
-        ("samples", f"{facts['samples']} of {words.known(facts['planned'])}"),
-        ("splits", words.counts(facts["splits"])),
-        ("classes", words.counts(facts["classes"])),
+        ("shards", f"{_of(shards['done'], shards['planned'])} done"),
+        ("samples", _of(facts["samples"], facts["planned"])),
+        ("splits", words.counts(facts["splits"]) if facts["samples"] else ""),
+        ("classes", words.counts(facts["classes"]) if facts["samples"] else ""),
         ("kept", f"{100 * facts['acceptance']:.1f} % of {facts['tries']} tries" if facts["tries"] else ""),
         *(
             (f"{'rejected' if i == 0 else ''}", f"{n} by {rule}")
@@ -98,6 +98,11 @@ def _say(facts: dict[str, Any]) -> None:
     ]
     click.echo(words.table(rows))
     _say_problems(facts)
+
+
+def _of(done: int, planned: int | None) -> str:
+    """`3 of 4`; `3` if nothing tells how many there will be."""
+    return f"{done}" if planned is None else f"{done} of {planned}"
 
 
 def _say_problems(facts: dict[str, Any]) -> None:

@@ -31,6 +31,11 @@ def quoted(text: str) -> str:
     return f'"{text}"' if not set(text) & set('"$`\\!') else shlex.quote(text)
 
 
+def plural(n: int, noun: str, several: str = "") -> str:
+    """`1 shard`, `2 shards`, `2 classes` if `several` says so."""
+    return f"{n} {noun if n == 1 else several or noun + 's'}"
+
+
 def counts(by_name: Mapping[str, int], limit: int = 20) -> str:
     """`cat 54, dog 20`; beyond `limit` names, how many more there are."""
     shown = ", ".join(f"{name} {n}" for name, n in list(by_name.items())[:limit])

@@ -175,8 +175,9 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
             knock(place)
         ray.init(**options)
     except (OSError, ValueError, RuntimeError) as error:
+        why = str(error).rstrip(".")
         raise SynthgenError(
-            f"cannot reach a Ray cluster at {place}: {error}. If the cluster asks for a token, which Ray does by "
+            f"cannot reach a Ray cluster at {place}: {why}. If the cluster asks for a token, which Ray does by "
             "default since 2.59, set RAY_AUTH_MODE=token here as well"
         ) from None
 

@@ -33,8 +33,12 @@ def resolve(name: str) -> Path:
     if name.startswith(PREFIX) and name not in list_starters():
         raise ModelError(f"no starter is called {name}; there are {', '.join(list_starters()) or 'none'}")
     if not folder.is_dir():
+        near = [
+            known for known in (PREFIX + name, f"models/{name}") if known in list_starters() or Path(known).is_dir()
+        ]
+        meant = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ModelError(
-            f"model folder {name} does not exist; `synthgen train` makes one, and {', '.join(list_starters())} "
+            f"model folder {name} does not exist{meant}; `synthgen train` makes one, and {', '.join(list_starters())} "
             "come with synthgen"
         )
     if _index_path(folder) is None:

@@ -151,7 +151,7 @@ def _folder(place: Path, resolution: int | None, channels: int | None) -> Labell
     labels: list[int] = []
     size = resolution
     for label, name in enumerate(names):
-        files = sorted(p for p in (place / name).rglob("*") if p.suffix.lower() in SUFFIXES)
+        files = sorted(p for p in (place / name).rglob("*") if p.suffix.lower() in SUFFIXES and p.name[0] != ".")
         if not files:
             raise DataError(f"{place / name}: has no images ({', '.join(sorted(SUFFIXES))})")
         for path in files:

@@ -33,8 +33,17 @@ def decode(raw: bytes, name: str, channels: int | None = None) -> np.ndarray:
             wanted = channels or (1 if picture.mode in ("1", "L", "LA", "I;16", "I;16B", "I", "F") else 3)
             array = np.array(found.convert("L" if wanted == 1 else "RGB"))  # a copy that may be written to
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: is no readable picture: {error}") from None
+        raise DataError(f"{name}: is no readable picture: {_why(error)}") from None
     return array[..., None] if array.ndim == 2 else array
+
+
+def _why(error: Exception) -> str:
+    """Pillow's reason, which names an object in memory where the format is unknown."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return f"its content has no known format ({', '.join(sorted(suffix[1:] for suffix in SUFFIXES))} can be read)"
+    return str(error)
 
 
 def resize(picture: np.ndarray, side: int) -> np.ndarray:
@@ -75,7 +84,7 @@ def decode_mask(raw: bytes, name: str) -> np.ndarray:
                 )
             array = np.asarray(picture).astype(np.int64)
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: is no readable picture: {error}") from None
+        raise DataError(f"{name}: is no readable picture: {_why(error)}") from None
     if array.min() < 0 or array.max() > 65535:
         raise DataError(f"{name}: has numbers from {array.min()} to {array.max()}; 0 to 65535 are accepted")
     return array

@@ -41,6 +41,11 @@ def test_plan_and_status_import_neither_torch_nor_ray(recipe: Path, finished: Pa
         assert not imported_by(*words) & {"torch", "ray", "diffusers"}
 
 
+def test_a_recipe_of_the_wrong_kind_is_refused_at_once() -> None:
+    model = helpers.ROOT / "recipes" / "train" / "classification.yaml"
+    assert not imported_by("plan", model) & HEAVY
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_documented(name: str) -> None:
     command = group.get_command(click.Context(group), name)

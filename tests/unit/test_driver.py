@@ -216,5 +216,17 @@ def test_the_card_names_what_a_reader_asks(finished: Path) -> None:
     assert card.startswith("---\n")
     for text in ("dark", "bright", "brightness >= 0.3", "synthgen.load"):
         assert text in card
+    assert "plug-in files that\ndefine `smooth`, `brightness` (`--plugin FILE`)" in card
     croissant = json.loads((finished / "croissant.json").read_text())
     assert croissant["@type"] == "sc:Dataset"
+
+
+def test_the_card_says_how_to_read_deep_maps(scenes: Path) -> None:
+    card = (scenes / "README.md").read_text()
+    assert "16-bit PNG, 0 background; read it with `synthgen.load`, `datasets`, or from the raw bytes" in card
+
+
+def test_the_size_of_a_larger_dataset_is_told_in_full(finished: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    with pytest.raises(StoreError, match="holds a dataset of 40 samples, more than the 10 that"):
+        helpers.run(helpers.write(tmp_path, helpers.toy(samples=10)), out)

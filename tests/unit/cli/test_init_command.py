@@ -133,3 +133,15 @@ def test_class_maps_are_told_from_instances(cli, tmp_path: Path) -> None:
     answer = cli("init", folder, "-o", tmp_path / "recipes")
     assert answer.code == 0, answer.err
     assert "classes; class_1, class_2" in answer.out
+
+
+def test_loose_pictures_are_told_and_hidden_files_are_not(cli, tmp_path: Path) -> None:
+    folder = paint(tmp_path / "pets", {"cat": 9})
+    for name in (".DS_Store", "cat/.DS_Store", "notes.txt", "alone.png"):
+        (folder / name).write_bytes(b"")
+    (folder / "cat" / "torn.png").write_bytes(b"")
+    answer = cli("init", folder, "-o", tmp_path)
+    assert "9 in 1 class\n" in answer.out
+    assert "ignored  .txt 1\n" in answer.out
+    assert "1 picture lies beside the folders of the classes and will not be used" in answer.out
+    assert "1 file is no readable image; move it away" in answer.out

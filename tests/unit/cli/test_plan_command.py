@@ -49,3 +49,16 @@ def test_wrong_recipe(cli, recipe: Path) -> None:
     assert "sampler.sise" in answer.err
     assert "size" in answer.err
     assert cli("plan", "nowhere.yaml").code == 2
+
+
+def test_a_model_of_a_hub_is_named_by_its_commit(cli, tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    changes = {
+        "condition": {"use": "prompts", "template": "a {animal}", "axes": {"animal": ["cat"]}},
+        "sampler": {"use": "text-to-image", "model": f"owner/name@{commit}", "size": [64, 64]},
+        "samples": 4,
+    }
+    recipe = helpers.write(tmp_path, helpers.toy(labelers=None, scorers=None, keep=None, **changes))
+    answer = cli("plan", recipe)
+    assert answer.code == 0, answer.err
+    assert f"owner/name, licence unknown, commit {commit}" in answer.out

@@ -27,7 +27,7 @@ def test_interrupted_before_sealing(cli, dataset: Path) -> None:
     answer = cli("status", dataset)
     assert answer.code == 1
     assert "INTERRUPTED" in answer.out
-    assert "3 of 4 done" in answer.out
+    assert "shards    3 of 4 done\n" in answer.out
     assert "samples   30 of 40" in answer.out
 
 
@@ -82,3 +82,11 @@ def test_going_on_from_another_folder(cli, recipe: Path, tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path / "sub")
     without = plain.replace("-o out ", "")
     assert f"tries: cd {tmp_path} && {without} -o {tmp_path}/out --set tries=2\n" in cli("status", "../out").out
+
+
+def test_nothing_is_said_of_what_is_not_there(cli, dataset: Path) -> None:
+    for path in [*(dataset / "commits").iterdir(), dataset / "manifest.json", dataset / "log" / "runs.jsonl"]:
+        path.unlink()
+    answer = cli("status", dataset)
+    assert "shards   0 done\nsamples  0\n" in answer.out
+    assert "classes" not in answer.out

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
+import yaml
 
 from synthgen.cli import words
 
@@ -27,3 +30,15 @@ def test_sizes() -> None:
 def test_long_lists_are_cut() -> None:
     assert words.counts({"cat": 54, "dog": 20}) == "cat 54, dog 20"
     assert words.counts({str(i): i for i in range(30)}, limit=2) == "0 0, 1 1 and 28 more"
+
+
+def test_plural() -> None:
+    assert [words.plural(n, "shard") for n in (0, 1, 2)] == ["0 shards", "1 shard", "2 shards"]
+    assert words.plural(2, "class", "classes") == "2 classes"
+
+
+def test_words_of_other_languages() -> None:
+    assert words.yaml_word("models/a-b_1") == "models/a-b_1"
+    assert yaml.safe_load(f"{{model: {words.yaml_word('my: model')}}}") == {"model": "my: model"}
+    for text in ("plain", "it's", 'a "b"', "$HOME `ls` !x"):
+        assert shlex.split(words.quoted(text)) == [text]

@@ -154,3 +154,12 @@ def test_fashion_mnist() -> None:
     assert found.images.shape == (10_000, 28, 28, 1)
     assert np.bincount(found.labels).tolist() == [1000] * 10
     assert found.classes[0] == "T-shirt/top"
+
+
+def test_a_broken_picture_is_told_without_objects_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.png").write_bytes(b"words")
+    (tmp_path / "cat" / "._1.png").write_bytes(b"what macOS leaves behind")
+    with pytest.raises(DataError, match=r"/1\.png: is no readable picture: its content has no known format") as caught:
+        data.read(str(tmp_path))
+    assert "BytesIO" not in str(caught.value)

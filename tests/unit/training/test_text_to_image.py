@@ -185,7 +185,7 @@ def test_a_whole_model_is_a_pipeline_that_samplers_load(tmp_path: Path) -> None:
     part = TextToImage(TextToImage.Config(model=str(out), steps=2))
     assert part.sources[0].licence == "cc-by-4.0 and cc0-1.0"
     part.setup("cpu")
-    before, after = pipeline_of(tiny.stable_diffusion()), part._pipeline
+    before, after = pipeline_of(tiny.stable_diffusion()), part.prompted._drawing.pipeline
     pairs = zip(before.unet.parameters(), after.unet.parameters(), strict=True)
     assert not all(torch.equal(a, b) for a, b in pairs)
     pairs = zip(before.vae.parameters(), after.vae.parameters(), strict=True)
@@ -214,8 +214,8 @@ def test_what_cannot_be_tuned_is_told_before_training(tmp_path: Path) -> None:
         train(tmp_path / "out", base=tiny.small("StableDiffusion3Pipeline"))
     with pytest.raises(DataError, match=r"resolution: must be a multiple of 4 .*\(got 18\); set it to 16"):
         train(tmp_path / "out", resolution=18)
-    with pytest.raises(DataError, match=r"p00\.png: its caption has 262 tokens and the model reads 256; shorten it"):
-        train(tmp_path / "out", data=tiny.wall(caption="a" * 260))
+    with pytest.raises(DataError, match=r"p00\.png: its caption has 602 tokens and the model reads 512; shorten it"):
+        train(tmp_path / "out", data=tiny.wall(caption="a" * 600))
     with pytest.raises(DataError, match=r"p00\.png: its caption does not have the placeholder <mine>"):
         train(tmp_path / "out", method="textual-inversion", word=WORD)
     with pytest.raises(DataError, match="placeholder: a is a word that the base knows"):
