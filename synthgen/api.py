@@ -36,6 +36,20 @@ class Silent:
         return lambda *args: None
 
 
+def read_model(path: str | Path, overrides: Iterable[str] = (), plugin_files: Sequence[str] = ()) -> ModelRecipe | None:
+    """The recipe in a file if it is one for a model, else None.
+
+    Raises:
+        RecipeError: every problem of a model's recipe at once.
+        UsageError: no such file.
+    """
+    if recipe.kind_of(recipe.load(path, overrides)) != "model":
+        return None
+    found, _ = recipe.read(path, overrides, Plugins(plugin_files))
+    assert isinstance(found, ModelRecipe)
+    return found
+
+
 def prepare(
     path: str | Path,
     samples: int | None = None,

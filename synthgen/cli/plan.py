@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from synthgen import api, driver, ledger, licences
-from synthgen.cli import options, words
+from synthgen.cli import options, plan_model, words
 from synthgen.environment import usable_cores
 from synthgen.errors import UsageError
 from synthgen.ledger import Ledger
@@ -37,6 +37,11 @@ def command(
 
     Checks everything that can be checked without drawing. Loads no weights and writes nothing.
     """
+    model = None if smoke else api.read_model(recipe, overrides, plugin_files)
+    if model is not None:
+        told = plan_model.describe(model)
+        click.echo(json.dumps(told, indent=1) if as_json else plan_model.say(told))
+        return
     prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke)
     facts = describe(prepared.plan, Path(out) if out else prepared.default_out)
     if as_json:

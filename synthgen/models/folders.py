@@ -14,6 +14,8 @@ from synthgen.protocols import Source
 
 STARTERS = Path(__file__).parent / "starters"
 PREFIX = "starter/"
+INDEXES = ("model_index.json", "config.json")
+"""Files that tell what a folder holds: a pipeline, or a single network."""
 
 
 def list_starters() -> list[str]:
@@ -137,7 +139,7 @@ def source(name: str) -> Source:
 
 
 def _index_path(folder: Path) -> Path | None:
-    for name in ("model_index.json", "config.json"):
+    for name in INDEXES:
         if (folder / name).is_file():
             return folder / name
     return None

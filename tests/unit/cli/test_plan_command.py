@@ -62,3 +62,15 @@ def test_a_model_of_a_hub_is_named_by_its_commit(cli, tmp_path: Path) -> None:
     answer = cli("plan", recipe)
     assert answer.code == 0, answer.err
     assert f"owner/name, licence unknown, commit {commit}" in answer.out
+
+
+def test_a_recipe_for_a_model_is_told_as_well(cli, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = cli("plan", helpers.ROOT / "recipes" / "foundation" / "lora.yaml")
+    assert answer.code == 0
+    assert "licence openrail++" in answer.out and "models/my-thing is not trained yet" in answer.out
+    assert "photos does not exist yet" in answer.out
+    (tmp_path / "photos").mkdir()
+    facts = json.loads(cli("plan", helpers.ROOT / "recipes" / "foundation" / "lora.yaml", "--json").out)
+    assert facts["missing_data"] is None
+    assert "the licence of photos is not known" in facts["warnings"][0]
