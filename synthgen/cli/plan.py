@@ -160,7 +160,7 @@ def _part_row(part: dict[str, Any]) -> tuple[str, str]:
 
 
 def _source_text(source: dict[str, Any]) -> str:
-    state = f"commit {source['revision']}" if source.get("revision") else f"sha256 {source['sha256'][:16]}"
+    state = f"commit {source['revision'][:16]}" if source.get("revision") else f"sha256 {source['sha256'][:16]}"
     return f"{source['name']}, licence {source['licence'] or 'unknown'}, {state}"
 
 

@@ -14,6 +14,7 @@ from synthgen.errors import StoreError, UsageError
 from synthgen.executors.choose import default_workers
 from synthgen.plan import Plan
 from synthgen.report import preview, sheet
+from synthgen.report.overlay import legend
 from synthgen.report.preview import Drawn, Groups
 
 
@@ -63,7 +64,7 @@ def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> 
     if not book.complete:
         subtitle += f", INCOMPLETE: {words.known(book.planned)} were asked for"
         click.echo(f"note      {folder} {book.lack or 'lacks files'}; `synthgen status` says more")
-    _save(groups, book.name, subtitle, out or f"{book.root.resolve().name}-preview.png")
+    _save(groups, book.name, subtitle, legend(book.fields), out or f"{book.root.resolve().name}-preview.png")
 
 
 def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> None:
@@ -74,7 +75,7 @@ def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> 
     subtitle = f"{drawn.n} first tries{_n_classes(drawn.groups, len(plan.class_counts()))}"
     if plan.rules:
         subtitle += f", {n_rejected} rejected (red)"
-    _save(drawn.groups, plan.recipe.name, subtitle, out or f"{plan.recipe.name}-preview.png")
+    _save(drawn.groups, plan.recipe.name, subtitle, legend(plan.schema), out or f"{plan.recipe.name}-preview.png")
     if plan.rules:
         by_rule = f" ({words.counts(drawn.rejected)})" if n_rejected else ""
         click.echo(f"kept      {drawn.n - n_rejected} of {drawn.n} first tries{by_rule}")
@@ -103,9 +104,9 @@ def _n_classes(groups: Groups, n_classes: int) -> str:
     return f", {words.plural(shown, 'class', 'classes')}" if shown >= n_classes else f", {shown} of {n_classes} classes"
 
 
-def _save(groups: Groups, title: str, subtitle: str, path: str) -> None:
+def _save(groups: Groups, title: str, subtitle: str, colours: sheet.Legend, path: str) -> None:
     try:
-        sheet.draw_sheet(groups, title, subtitle).save(path, "PNG", optimize=True)
+        sheet.draw_sheet(groups, title, subtitle, colours).save(path, "PNG", optimize=True)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; name another file with -o") from None
     click.echo(f"picture   {path}")

@@ -13,6 +13,9 @@ from synthgen.fields import Boxes, DepthMap, Field, InstanceMap
 SHOWN_PX = 192
 GAP_PX = 2
 MAX_BOX_LUMA = 110
+MIN_LINE_LUMA, DARKER = 150, 4
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Weights of red, green and blue in brightness. Source: ITU-R BT.601."""
 
 
 def with_objects(picture: np.ndarray, values: Mapping[str, Any], schema: Mapping[str, Field]) -> np.ndarray:
@@ -66,25 +69,46 @@ def enlarged(array: np.ndarray, factor: int) -> np.ndarray:
 
 
 def draw_outlines(picture: np.ndarray, instances: np.ndarray) -> None:
-    """Draws the innermost pixels of every object of (H, W) into a picture (H, W, 3), in the object's colour."""
+    """Draws the edge of every object of (H, W) into a picture (H, W, 3), in the object's colour.
+
+    The innermost pixels of an object are dark and those behind them bright, so that one of the two
+    lines is seen on any ground. Objects that are too thin for two lines have the bright one.
+    """
+    edge = _edge(instances)
+    inner = np.where(edge, 0, instances)
+    behind = _edge(inner) & _beside(edge)
+    plain = colours(int(instances.max()) + 1)
+    luma = plain @ LUMA
+    white = np.maximum(0, (MIN_LINE_LUMA - luma) / (255 - luma))[:, None]
+    table = (plain + white * (255 - plain.astype(np.float64))).astype(np.uint8)
+    whole = np.isin(instances, np.unique(instances[behind]))
+    picture[edge] = np.where(whole[edge][:, None], table[instances[edge]] // DARKER, table[instances[edge]])
+    picture[behind] = table[instances[behind]]
+
+
+def _edge(instances: np.ndarray) -> np.ndarray:
+    """bool (H, W): pixels of objects beside pixels of another number."""
     edge = np.zeros(instances.shape, dtype=bool)
     edge[1:] |= instances[1:] != instances[:-1]
     edge[:-1] |= instances[1:] != instances[:-1]
     edge[:, 1:] |= instances[:, 1:] != instances[:, :-1]
     edge[:, :-1] |= instances[:, 1:] != instances[:, :-1]
-    edge &= instances > 0
-    picture[edge] = colours(int(instances.max()) + 1)[instances[edge]]
+    return edge & (instances > 0)
+
+
+def _beside(mask: np.ndarray) -> np.ndarray:
+    """bool (H, W): pixels with one of `mask` above, below, left or right."""
+    beside = np.zeros_like(mask)
+    beside[1:] |= mask[:-1]
+    beside[:-1] |= mask[1:]
+    beside[:, 1:] |= mask[:, :-1]
+    beside[:, :-1] |= mask[:, 1:]
+    return beside
 
 
 def draw_boxes(picture: np.ndarray, boxes: np.ndarray, factor: int) -> None:
-    """Draws boxes (N, 5), in pixels before enlarging, into a picture, in the colours of their classes.
-
-    Bright colours are darkened, because boxes lie on the ground around objects, which in pictures
-    with classes of objects is bright more often than not.
-    """
-    bright = colours(int(boxes[:, 4].max()) + 1 if len(boxes) else 1)
-    luma = bright @ np.array([0.299, 0.587, 0.114])
-    table = (bright * np.minimum(1, MAX_BOX_LUMA / luma)[:, None]).astype(np.uint8)
+    """Draws boxes (N, 5), in pixels before enlarging, into a picture, in the colours of their classes."""
+    table = box_colours(int(boxes[:, 4].max()) + 1 if len(boxes) else 1)
     height, width = picture.shape[:2]
     for left, top, right, bottom, cls in boxes:
         x0, x1 = (int(np.clip(round(float(x) * factor), 0, width - 1)) for x in (left, right))
@@ -93,6 +117,29 @@ def draw_boxes(picture: np.ndarray, boxes: np.ndarray, factor: int) -> None:
             ys, xs = [y0 + inset, y1 - inset], [x0 + inset, x1 - inset]
             picture[ys, xs[0] : xs[1] + 1] = table[int(cls)]
             picture[ys[0] : ys[1] + 1, xs] = table[int(cls)]
+
+
+def legend(schema: Mapping[str, Field]) -> list[tuple[str, tuple[int, int, int]]]:
+    """Names of the objects' classes with the colours of their boxes; empty if boxes are not shown or of one class."""
+    if any(isinstance(kind, InstanceMap) for kind in schema.values()):
+        return []
+    boxes = next((kind for kind in schema.values() if isinstance(kind, Boxes)), None)
+    if boxes is None or len(boxes.classes) < 2:
+        return []
+    table = box_colours(len(boxes.classes) + 1)
+    return [(name, tuple(table[cls].tolist())) for cls, name in enumerate(boxes.classes, start=1)]
+
+
+def box_colours(n: int) -> np.ndarray:
+    """Colours of the class ids 0 to `n` - 1, uint8 (n, 3).
+
+    Bright ones are darkened, because boxes lie on the ground around objects, which in pictures
+    with classes of objects is bright more often than not.
+    """
+    bright = colours(n)
+    luma = bright @ LUMA
+    table: np.ndarray = (bright * np.minimum(1, MAX_BOX_LUMA / luma)[:, None]).astype(np.uint8)
+    return table
 
 
 def colours(n: int) -> np.ndarray:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PAPER, INK, GREY, LINE, RED = "#ffffff", "#1f2328", "#6e7781", "#d0d7de", "#cf222e"
 MIN_PX, MIN_PX_OF_FEW, MAX_PX, FEW = 112, 168, 256, 12
-MARGIN, GAP, BLOCK_GAP, LINE_PX = 28, 10, 26, 16
+MARGIN, GAP, BLOCK_GAP, LINE_PX, LEGEND_PX = 28, 10, 26, 16, 24
 ASPECT, WIDEST = 1.3, 1600
 
 
@@ -32,7 +32,11 @@ class Tile:
     rejected: bool = False
 
 
-def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str = "") -> Picture:
+Legend = Sequence[tuple[str, tuple[int, int, int]]]
+"""Words and their colours."""
+
+
+def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str = "", legend: Legend = ()) -> Picture:
     """One RGB picture of all tiles; each group, usually a class, stands together.
 
     Pictures under 112 pixels (168 if there are few) are enlarged by a whole factor with hard pixel edges, so that every
@@ -52,7 +56,7 @@ def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str =
     rows = split_rows(list(groups.values()), width + GAP, cell_px)
     block_px = max(len(block) for row in rows for block in row) * (width + GAP) - GAP
     used = max(len(row) for row in rows)
-    head_px = 68 if subtitle else 46
+    head_px = (68 if subtitle else 46) + (LEGEND_PX if legend else 0)
     size = (
         max(2 * MARGIN + used * block_px + (used - 1) * BLOCK_GAP, 420),
         MARGIN + head_px + len(rows) * cell_px + MARGIN // 2 - GAP,
@@ -61,6 +65,7 @@ def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str =
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, MARGIN - 4), fit(title, size[0] - 2 * MARGIN, 24), INK, _font(24))
     pen.text((MARGIN, MARGIN + 32), fit(subtitle, size[0] - 2 * MARGIN, 14), GREY, _font(14))
+    _draw_legend(pen, legend, MARGIN + (58 if subtitle else 36), size[0] - MARGIN)
     for r, row in enumerate(rows):
         top = MARGIN + head_px + r * cell_px
         for b, block in enumerate(row):
@@ -116,6 +121,18 @@ def fit(text: str, width_px: int, size: int) -> str:
     while text and font.getlength(text + "...") > width_px:
         text = text[:-1]
     return text.rstrip() + "..."
+
+
+def _draw_legend(pen: ImageDraw, legend: Legend, top: int, right: int) -> None:
+    """A line of squares with the words that they stand for; what does not fit is left out."""
+    left = MARGIN
+    for word, colour in legend:
+        width = 18 + int(_font(14).getlength(word))
+        if left + width > right:
+            break
+        pen.rectangle((left, top, left + 11, top + 11), None, colour, 3)
+        pen.text((left + 18, top - 3), word, INK, _font(14))
+        left += width + 16
 
 
 def _draw_tile(sheet: Picture, pen: ImageDraw, tile: Tile, box: tuple[int, int, int, int]) -> None:

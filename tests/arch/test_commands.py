@@ -43,7 +43,7 @@ def test_plan_and_status_import_neither_torch_nor_ray(recipe: Path, finished: Pa
 
 def test_a_recipe_of_the_wrong_kind_is_refused_at_once() -> None:
     model = helpers.ROOT / "recipes" / "train" / "classification.yaml"
-    assert not imported_by("plan", model) & HEAVY
+    assert not imported_by("run", model) & HEAVY
 
 
 @pytest.mark.parametrize("name", COMMANDS)

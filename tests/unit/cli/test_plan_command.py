@@ -61,7 +61,7 @@ def test_a_model_of_a_hub_is_named_by_its_commit(cli, tmp_path: Path) -> None:
     recipe = helpers.write(tmp_path, helpers.toy(labelers=None, scorers=None, keep=None, **changes))
     answer = cli("plan", recipe)
     assert answer.code == 0, answer.err
-    assert f"owner/name, licence unknown, commit {commit}" in answer.out
+    assert f"owner/name@{commit}, licence see the hub, commit {commit[:16]}" in answer.out
 
 
 def test_a_recipe_for_a_model_is_told_as_well(cli, tmp_path: Path, monkeypatch) -> None:

@@ -120,3 +120,10 @@ def test_lines_to_copy_work_as_they_stand(cli, tmp_path: Path) -> None:
     assert shlex.split(lines["look"])[-1] == str(out)
     loaded = helpers.call([sys.executable, *shlex.split(lines["load"])[1:]])
     assert "'image': array(" in loaded.stdout, loaded.stderr
+
+
+def test_the_rarest_class_may_have_nothing_yet(cli, tmp_path: Path) -> None:
+    recipe = helpers.write(tmp_path, helpers.toy(tries=1, keep=["brightness >= 0.5"]))
+    answer = cli(*words(recipe, "-o", tmp_path / "out"))
+    assert "rarest dark 0" in answer.err
+    assert "rendering 4 shards" in answer.err

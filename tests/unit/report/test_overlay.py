@@ -9,6 +9,7 @@ import PIL.Image
 
 from synthgen.fields import Boxes, DepthMap, Image, InstanceMap
 from synthgen.report import overlay
+from synthgen.report.sheet import Tile, draw_sheet
 
 SCHEMA = {"image": Image(20, 20, 1), "instances": InstanceMap(20, 20)}
 
@@ -34,8 +35,38 @@ def test_outlines_lie_on_the_inside_of_the_edge() -> None:
     assert not changed[inside == 0].any()
     assert not changed[7 * factor, 7 * factor]
     first, second = drawn[changed & (inside == 1)], drawn[changed & (inside == 2)]
-    assert len(np.unique(first, axis=0)) == len(np.unique(second, axis=0)) == 1
-    assert not np.array_equal(first[0], second[0])
+    lines = [np.unique(colour, axis=0) for colour in (first, second)]
+    assert [len(line) for line in lines] == [2, 2]
+    assert not np.array_equal(*lines)
+
+
+def test_outlines_are_seen_on_any_ground() -> None:
+    """A bright line and a dark one, in every colour; an object of one pixel has the bright one."""
+    instances = np.arange(1, 37, dtype=np.uint16).reshape(6, 6).repeat(10, 0).repeat(10, 1)
+    instances[0, 0] = 37
+    drawn = np.full((60, 60, 3), 128, dtype=np.uint8)
+    overlay.draw_outlines(drawn, instances)
+    luma = drawn @ overlay.LUMA
+    for number in range(1, 37):
+        seen = luma[(instances == number) & (drawn != 128).any(2)]
+        assert seen.max() >= overlay.MIN_LINE_LUMA - 1
+        assert seen.min() < 64
+    assert luma[0, 0] >= overlay.MIN_LINE_LUMA - 1
+
+
+def test_boxes_have_a_legend_where_there_are_several_classes() -> None:
+    schema = {"image": Image(20, 20, 1), "boxes": Boxes(20, 20, ("a", "b"))}
+    values = {"boxes": np.array([[2, 2, 8, 8, 1], [9, 9, 18, 18, 2]], dtype=np.float32)}
+    drawn = overlay.with_objects(picture(), values, schema)
+    found = overlay.legend(schema)
+    assert [name for name, _ in found] == ["a", "b"]
+    assert all((drawn == colour).all(2).any() for _, colour in found)
+    assert overlay.legend({"boxes": Boxes(20, 20, ("a",))}) == []
+    tiles = {"": [Tile(drawn, "", "")]}
+    sheet = np.asarray(draw_sheet(tiles, "boxes", "two", found))
+    assert sheet.shape[0] > draw_sheet(tiles, "boxes", "two").height
+    head = sheet[: sheet.shape[0] - draw_sheet(tiles, "boxes", "two").height + 90]
+    assert all((head == colour).all(2).any() for _, colour in found)
 
 
 def test_dark_pictures_are_stretched() -> None:
