@@ -18,7 +18,7 @@ from synthgen.models.quiet import quiet
 from synthgen.protocols import Source
 
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
-INSTALL = "pip install 'synthgen[foundation]'"
+INSTALL = "pip install '.[foundation]'"
 UNKNOWN = "see the hub"
 _WAYS_OUT: Mapping[str, str] = {
     "GatedRepoError": "its licence must be accepted first: open the page of {place} on the hub signed in, agree, then "

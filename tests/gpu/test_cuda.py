@@ -34,3 +34,23 @@ def test_repeatable_and_close_to_the_cpu(name: str, tmp_path: Path) -> None:
     ]
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert np.median(differences) < 2
+
+
+@pytest.mark.gpu
+def test_prompted_pictures_are_decoded_beside_the_next_batch(tmp_path: Path) -> None:
+    """Drawing ahead and decoding in a stream of its own change nothing: batches come out as they do one by one."""
+    import tiny
+    from synthgen import seeds
+    from synthgen.fields import Text
+    from synthgen.protocols import Slot
+    from synthgen.samplers.text_to_image import TextToImage
+
+    part = TextToImage(TextToImage.Config(model=tiny.stable_diffusion(), steps=4))
+    assert part.bind({"prompt": Text()}) == []
+    part.setup("cuda")
+    slots = [Slot(i, {"prompt": "a cat"}, "train") for i in range(8)]
+    some = [seeds.seed_of(0, "s", i) for i in range(8)]
+    ahead = [part.sample(slots[i : i + 4], some[i : i + 4])["image"] for i in (0, 4)]
+    for start, pictures in zip((0, 4), ahead, strict=True):
+        alone = part.sample(slots[start : start + 4], some[start : start + 4])["image"]
+        assert all((a == b).all() for a, b in zip(pictures, alone, strict=True))
