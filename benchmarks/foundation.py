@@ -92,7 +92,7 @@ class Memory(Stages):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=48)
-    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--size", type=int, default=48)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--many", type=int, default=10_000, help="samples of the memory run; 0 leaves it out")
@@ -122,7 +122,7 @@ def main() -> None:
             pipeline(api.prepare(recipe(folder, arguments.many, 16, 1, 50)), memory)
             at = dict(memory.seen)
             tenth = min(at, key=lambda n: abs(n - arguments.many // 10))
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
             print(
                 f"memory: {at[tenth]:.0f} MB after {tenth} samples, {memory.seen[-1][1]:.0f} MB after {memory.samples}"
             )

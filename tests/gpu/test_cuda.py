@@ -36,7 +36,6 @@ def test_repeatable_and_close_to_the_cpu(name: str, tmp_path: Path) -> None:
     assert np.median(differences) < 2
 
 
-@pytest.mark.gpu
 def test_prompted_pictures_are_decoded_beside_the_next_batch(tmp_path: Path) -> None:
     """Drawing ahead and decoding in a stream of its own change nothing: batches come out as they do one by one."""
     import tiny
