@@ -160,6 +160,10 @@ def sam3() -> str:
     return small("sam3")
 
 
+def sam3_tracker() -> str:
+    return small("sam3_tracker")
+
+
 def clip() -> str:
     return small("clip")
 

@@ -23,6 +23,8 @@ class Sam2:
     """Writes what `segment-anything` writes. Each image is encoded once, all images of a batch together."""
 
     version: ClassVar[int] = 1
+    types: ClassVar[tuple[str, ...]] = ("sam2",)
+    name: ClassVar[str] = "Sam2"
 
     class Config(PromptSettings, ModelSettings):
         """Settings of `use: sam2`."""
@@ -38,7 +40,7 @@ class Sam2:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.reference = hub.reference(config, "sam2")
+        self.reference = hub.reference(config, *self.types)
         self.fields: Mapping[str, Field] = {}
         self._model: Any = None
         self._processor: Any = None
@@ -55,7 +57,9 @@ class Sam2:
         return problems
 
     def setup(self, device: str) -> None:
-        self._model, self._processor = hub.load(self.reference, "Sam2Model", "Sam2Processor", device=device)
+        self._model, self._processor = hub.load(
+            self.reference, f"{self.name}Model", f"{self.name}Processor", device=device
+        )
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         import torch

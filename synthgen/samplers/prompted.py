@@ -136,7 +136,7 @@ class Prompted:
         from synthgen.models import drawing
 
         config = self.config
-        drawing.check_memory(config.model, config.gpu_memory_gb, device)
+        drawing.check_memory(config.model, config.gpu_memory_gb, drawing.gpu_memory_gb(device))
         pipeline = hub.load_pipeline(self.reference, self.task, getattr(torch, config.dtype), **components)
         if config.scheduler:
             pipeline.scheduler = drawing.scheduler(config.scheduler, pipeline.scheduler)

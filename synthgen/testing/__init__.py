@@ -29,7 +29,7 @@ KINDS: Mapping[str, str] = {
     **dict.fromkeys(("StableDiffusionControlNet", "StableDiffusionXLControlNet"), "synthgen.testing.pipelines"),
     **dict.fromkeys(
         (
-            *("sam2", "sam3", "clip", "siglip", "owlv2", "grounding-dino"),
+            *("sam2", "sam3", "sam3_tracker", "clip", "siglip", "owlv2", "grounding-dino"),
             *("depth_anything", "vit", "dinov2"),
         ),
         "synthgen.testing.vision",

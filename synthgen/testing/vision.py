@@ -8,6 +8,19 @@ from typing import Any
 
 from synthgen.testing import words
 
+_SAM3_VIT: Mapping[str, Any] = {
+    "model_type": "sam3_vit_model",
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 56,
+    "patch_size": 14,
+    "window_size": 2,
+    "global_attn_indexes": [1],
+    "pretrain_image_size": 28,
+}
+
 
 def sam2(folder: Path) -> None:
     """Segment Anything 2."""
@@ -46,25 +59,13 @@ def sam3(folder: Path) -> None:
     from transformers.models.sam3.image_processing_sam3 import Sam3ImageProcessor
 
     tokenizer, n_words = words.clip_tokenizer(32)
-    vit = {
-        "model_type": "sam3_vit_model",
-        "hidden_size": 32,
-        "intermediate_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "image_size": 56,
-        "patch_size": 14,
-        "window_size": 2,
-        "global_attn_indexes": [1],
-        "pretrain_image_size": 28,
-    }
     sizes = [[16, 16], [8, 8], [4, 4]]
     text = {"vocab_size": n_words, "hidden_size": 32, "intermediate_size": 32, "projection_dim": 32}
     text |= {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32}
     text |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     block = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
     config = Sam3Config(
-        vision_config={"backbone_config": vit, "fpn_hidden_size": 32, "backbone_feature_sizes": sizes},
+        vision_config={"backbone_config": {**_SAM3_VIT}, "fpn_hidden_size": 32, "backbone_feature_sizes": sizes},
         text_config=text,
         geometry_encoder_config={**block, "num_layers": 1},
         detr_encoder_config={**block, "num_layers": 1},
@@ -200,9 +201,26 @@ def _dinov2() -> dict[str, Any]:
     return {**layers, "mlp_ratio": 2, "image_size": 32, "patch_size": 8}
 
 
+def sam3_tracker(folder: Path) -> None:
+    """The part of Segment Anything 3 that takes boxes and points."""
+    from transformers import Sam3TrackerConfig, Sam3TrackerModel, Sam3TrackerProcessor
+    from transformers.models.sam3.image_processing_sam3 import Sam3ImageProcessor
+
+    sizes = [[16, 16], [8, 8], [4, 4]]
+    vision: dict[str, Any] = {"model_type": "sam3_vision_model", "backbone_config": {**_SAM3_VIT}}
+    vision |= {"fpn_hidden_size": 32, "backbone_feature_sizes": sizes}
+    prompt = {"hidden_size": 32, "image_size": 56, "patch_size": 14, "mask_input_channels": 4}
+    decoder = {"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
+    config = Sam3TrackerConfig(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
+    Sam3TrackerModel(config).eval().save_pretrained(folder)
+    size = {"height": 56, "width": 56}
+    Sam3TrackerProcessor(Sam3ImageProcessor(size=size, mask_size={"height": 16, "width": 16})).save_pretrained(folder)
+
+
 MAKERS: Mapping[str, Callable[[Path], None]] = {
     "sam2": sam2,
     "sam3": sam3,
+    "sam3_tracker": sam3_tracker,
     "clip": clip,
     "siglip": siglip,
     "owlv2": owlv2,

@@ -149,6 +149,8 @@ ROWS = [
     Row(
         "labelers", "sam2", {"model": tiny.sam2, "prompts": "auto", "points_per_side": 3, "nms_iou": 1.0}, tiny.pictures
     ),
+    Row("labelers", "sam3-tracker", {"model": tiny.sam3_tracker, "min_area_px": 1}, tiny.pictures),
+    Row("labelers", "sam3-tracker", {"model": tiny.sam3_tracker, "prompts": "points", "nms_iou": 1.0}, tiny.pictures),
     Row("labelers", "sam3", {"model": tiny.sam3, "objects": SAID, "min_score": 0.0, "min_area_px": 1}, tiny.pictures),
     Row("labelers", "segment-anything", {**SAM, "of": "found_boxes", "nms_iou": 1.0, "field": "cut"}, tiny.asked),
     Row("labelers", "sam2", {"model": tiny.sam2, "of": "found_boxes", "min_area_px": 1, "field": "cut"}, tiny.asked),

@@ -38,6 +38,8 @@ def recipe(folder: Path) -> Path:
             {"use": "grounding-dino", "model": tiny.grounding_dino(), "objects": OBJECTS, "field": "dino"},
             {"use": "zero-shot-class", "model": tiny.clip(), "classes": OBJECTS},
             {"use": "depth", "model": tiny.depth_anything()},
+            {"use": "sam3-tracker", "model": tiny.sam3_tracker(), "of": "found_boxes", "field": "tracked"},
+            {"use": "attention-masks", "model": tiny.stable_diffusion(), "of": "animal", "levels": [0.5]},
         ],
         "scorers": [
             {"use": "presence", "boxes": "found_boxes", "scores": "found_score", "of": "animal"},
