@@ -121,11 +121,11 @@ def test_every_way_of_reading_leaves_them_out(cli, repeats: Path) -> None:
         assert sorted(key for stream in ranks for key in keys(stream)) == sorted(keys(dataset))
 
 
-def test_other_commands_do_not_trip_over_the_folder(cli, repeats: Path) -> None:
+def test_other_commands_do_not_trip_over_the_folder(cli, repeats: Path, tmp_path: Path) -> None:
     cli("duplicates", repeats)
     assert cli("verify", repeats).code == 0
     assert cli("status", repeats).code == 0
-    assert cli("export", repeats, "--to", "imagefolder").code == 0
+    assert cli("export", repeats, "--to", "imagefolder", "-o", tmp_path / "exported").code == 0
 
 
 def test_facts_as_json_and_the_number_of_bits(cli, repeats: Path) -> None:

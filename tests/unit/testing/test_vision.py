@@ -16,6 +16,7 @@ from synthgen.testing import words
 CLASSES = {
     "sam2": ("AutoModelForMaskGeneration", "Sam2Model"),
     "sam3": ("AutoModel", "Sam3Model"),
+    "sam3_tracker": ("AutoModelForMaskGeneration", "Sam3TrackerModel"),
     "clip": ("AutoModel", "CLIPModel"),
     "siglip": ("AutoModel", "SiglipModel"),
     "owlv2": ("AutoModelForZeroShotObjectDetection", "Owlv2ForObjectDetection"),
@@ -58,7 +59,7 @@ def test_a_letter_has_the_same_number_in_every_text() -> None:
     assert 100 not in ids and max(ids) < n_words
     tokenizer, n_words = words.owl_tokenizer()
     ids = tokenizer("a cat", padding="max_length")["input_ids"]
-    assert len(ids) == 16 and ids[-1] == 0, "filled up with number 0"
+    assert len(ids) == words.LIMIT and ids[-1] == 0, "filled up with number 0"
     assert ids[0] == n_words - 2 and max(ids) == n_words - 1, "the last number ends a text"
 
 
