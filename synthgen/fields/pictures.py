@@ -1,0 +1,226 @@
+"""Fields that are pictures: images, and maps with a number a pixel; their codecs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from synthgen.errors import DataError
+
+ImageFormat = Literal["png", "jpeg", "webp"]
+IMAGE_SUFFIX: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture: uint8 array of shape (height, width, channels), 1 channel grey or 3 RGB.
+
+    PNG and lossless WebP give the same pixels back; JPEG is written at quality 95. WebP has no
+    grey: other readers see three equal channels.
+    """
+
+    height: int
+    width: int
+    channels: int
+    format: ImageFormat = "png"
+
+    @property
+    def suffix(self) -> str:
+        return IMAGE_SUFFIX[self.format]
+
+    @property
+    def raw_bytes(self) -> int:
+        """Size without compression."""
+        return self.height * self.width * self.channels
+
+    def check(self, name: str, value: Any) -> None:
+        want = (self.height, self.width, self.channels)
+        if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.shape != want:
+            got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+            raise DataError(f"field `{name}`: must be a uint8 array of shape {want} (got {got})")
+
+    def encode(self, value: np.ndarray) -> bytes:
+        from PIL import Image as Pillow
+
+        picture = Pillow.fromarray(value[:, :, 0] if self.channels == 1 else value)
+        out = io.BytesIO()
+        if self.format == "png":
+            picture.save(out, "PNG", compress_level=1)
+        elif self.format == "jpeg":
+            picture.save(out, "JPEG", quality=95)
+        else:
+            picture.save(out, "WEBP", lossless=True, quality=50)
+        return out.getvalue()
+
+    def decode(self, stored: bytes) -> np.ndarray:
+        from PIL import Image as Pillow
+
+        with Pillow.open(io.BytesIO(stored)) as picture:
+            array = np.array(picture.convert("L" if self.channels == 1 else "RGB"))  # a copy that may be written to
+        return array[:, :, None] if self.channels == 1 else array
+
+    def arrow(self) -> Any:
+        return _picture_type()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "Image"}
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "type": "image",
+            "height": self.height,
+            "width": self.width,
+            "channels": self.channels,
+            "format": self.format,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceMap:
+    """Which object each pixel belongs to: uint16 array (height, width), 0 background, stored as a 16-bit PNG."""
+
+    height: int
+    width: int
+
+    @property
+    def suffix(self) -> str:
+        return "png"
+
+    @property
+    def raw_bytes(self) -> int:
+        """Size without compression."""
+        return self.height * self.width * 2
+
+    def check(self, name: str, value: Any) -> None:
+        _check_map(name, value, np.uint16, (self.height, self.width))
+
+    def encode(self, value: np.ndarray) -> bytes:
+        return _png(value)
+
+    def decode(self, stored: bytes) -> np.ndarray:
+        return _from_png(stored).astype(np.uint16)
+
+    def arrow(self) -> Any:
+        return _picture_type()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "Image"}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "instances", "height": self.height, "width": self.width}
+
+
+IGNORE = 255
+"""The class id of pixels whose class is not known; training and scores leave them out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationMap:
+    """The class of each pixel: uint8 array (height, width), stored as a PNG.
+
+    0 is background, `classes` have the ids from 1 on in their order, 255 is unknown (ignore).
+    """
+
+    height: int
+    width: int
+    classes: tuple[str, ...]
+
+    @property
+    def suffix(self) -> str:
+        return "png"
+
+    @property
+    def raw_bytes(self) -> int:
+        """Size without compression."""
+        return self.height * self.width
+
+    def check(self, name: str, value: Any) -> None:
+        _check_map(name, value, np.uint8, (self.height, self.width))
+        odd = set(np.unique(value).tolist()) - set(range(len(self.classes) + 1)) - {IGNORE}
+        if odd:
+            raise DataError(f"field `{name}`: has the class ids {sorted(odd)}; 0 to {len(self.classes)} and 255 exist")
+
+    def encode(self, value: np.ndarray) -> bytes:
+        return _png(value)
+
+    def decode(self, stored: bytes) -> np.ndarray:
+        return _from_png(stored)
+
+    def arrow(self) -> Any:
+        return _picture_type()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "Image"}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "segmentation", "height": self.height, "width": self.width, "classes": list(self.classes)}
+
+
+@dataclass(frozen=True, slots=True)
+class DepthMap:
+    """How near each pixel is: uint16 array (height, width), stored as a 16-bit PNG.
+
+    65535 is the nearest pixel of the picture and 0 the farthest, as depth maps of MiDaS, Depth Anything and ControlNet
+    have it; values of different pictures cannot be compared.
+    """
+
+    height: int
+    width: int
+
+    @property
+    def suffix(self) -> str:
+        return "png"
+
+    @property
+    def raw_bytes(self) -> int:
+        """Size without compression."""
+        return self.height * self.width * 2
+
+    def check(self, name: str, value: Any) -> None:
+        _check_map(name, value, np.uint16, (self.height, self.width))
+
+    def encode(self, value: np.ndarray) -> bytes:
+        return _png(value)
+
+    def decode(self, stored: bytes) -> np.ndarray:
+        return _from_png(stored).astype(np.uint16)
+
+    def arrow(self) -> Any:
+        return _picture_type()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "Image"}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "depth", "height": self.height, "width": self.width}
+
+
+def _check_map(name: str, value: Any, dtype: Any, shape: tuple[int, int]) -> None:
+    if not isinstance(value, np.ndarray) or value.dtype != dtype or value.shape != shape:
+        got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise DataError(f"field `{name}`: must be a {np.dtype(dtype).name} array of shape {shape} (got {got})")
+
+
+def _png(array: np.ndarray) -> bytes:
+    from PIL import Image as Pillow
+
+    out = io.BytesIO()
+    Pillow.fromarray(array).save(out, "PNG", compress_level=6)
+    return out.getvalue()
+
+
+def _from_png(stored: bytes) -> np.ndarray:
+    from PIL import Image as Pillow
+
+    with Pillow.open(io.BytesIO(stored)) as picture:
+        return np.array(picture)
+
+
+def _picture_type() -> Any:
+    import pyarrow as pa
+
+    return pa.struct([("bytes", pa.binary()), ("path", pa.string())])

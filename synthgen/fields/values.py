@@ -1,0 +1,187 @@
+"""Fields that are numbers, texts and boxes: JSON values in a tar, columns in a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from synthgen.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class: an int from 0 to len(classes) - 1; the names are listed in id order."""
+
+    classes: tuple[str, ...]
+
+    @property
+    def suffix(self) -> str:
+        return "cls"
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, int | np.integer) or not 0 <= value < len(self.classes):
+            raise DataError(f"field `{name}`: must be a class id from 0 to {len(self.classes) - 1} (got {value!r})")
+
+    def encode(self, value: Any) -> int:
+        return int(value)
+
+    def decode(self, stored: Any) -> int:
+        return int(stored)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.int64()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"names": list(self.classes), "_type": "ClassLabel"}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "label", "classes": list(self.classes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One finite float64, such as a score; a value that could not be computed is an error, never a number."""
+
+    unit: str = "1"
+
+    @property
+    def suffix(self) -> None:
+        return None
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, int | float | np.integer | np.floating) or not math.isfinite(value):
+            raise DataError(f"field `{name}`: must be a finite number (got {value!r})")
+
+    def encode(self, value: Any) -> float:
+        return float(value)
+
+    def decode(self, stored: Any) -> float:
+        return float(stored)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.float64()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"dtype": "float64", "_type": "Value"}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "number", "unit": self.unit}
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Objects in a picture of (height, width) as boxes: float32 array (N, 5) of left, top, right, bottom, class id.
+
+    Corners are in pixels. Class ids are those of `SegmentationMap`: `classes` from 1 on. A pixel covers [i, i + 1), so
+    that a box around pixel 0 is 0 to 1. Stored as `{"bbox": [[x, y, width, height], ...], "category": [...]}` with
+    categories from 0 and hundredths of pixels, as COCO and HF datasets have them.
+    """
+
+    height: int
+    width: int
+    classes: tuple[str, ...]
+
+    @property
+    def suffix(self) -> None:
+        return None
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.ndim != 2 or value.shape[1] != 5:
+            raise DataError(f"field `{name}`: must be a float32 array of shape (N, 5)")
+        if not np.isfinite(value).all() or (value[:, :2] >= value[:, 2:4]).any():
+            raise DataError(f"field `{name}`: has boxes without an area: left < right and top < bottom must hold")
+        if not np.isin(value[:, 4], np.arange(1, len(self.classes) + 1)).all():
+            raise DataError(f"field `{name}`: class ids must be whole numbers from 1 to {len(self.classes)}")
+
+    def encode(self, value: np.ndarray) -> dict[str, Any]:
+        corners = np.round(value[:, :4].astype(np.float64), 2)
+        xywh = np.round(np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1), 2)
+        return {"bbox": xywh.tolist(), "category": (value[:, 4].astype(int) - 1).tolist()}
+
+    def decode(self, stored: Mapping[str, Any]) -> np.ndarray:
+        xywh = np.array(stored["bbox"], dtype=np.float64).reshape(-1, 4)
+        classes = np.array(stored["category"], dtype=np.float64)[:, None] + 1
+        return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:], classes], axis=1).astype(np.float32)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.struct([("bbox", pa.list_(pa.list_(pa.float64(), 4))), ("category", pa.list_(pa.int64()))])
+
+    def hf_feature(self) -> dict[str, Any]:
+        box = {"_type": "List", "length": 4, "feature": {"dtype": "float64", "_type": "Value"}}
+        category = {"names": list(self.classes), "_type": "ClassLabel"}
+        return {"bbox": {"_type": "List", "feature": box}, "category": {"_type": "List", "feature": category}}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "boxes", "height": self.height, "width": self.width, "classes": list(self.classes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Some finite numbers, one an object for instance: float array (N,)."""
+
+    unit: str = "1"
+
+    @property
+    def suffix(self) -> None:
+        return None
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, np.ndarray) or value.ndim != 1 or not np.isfinite(value).all():
+            raise DataError(f"field `{name}`: must be a finite array of shape (N,)")
+
+    def encode(self, value: np.ndarray) -> list[float]:
+        return [float(number) for number in value]
+
+    def decode(self, stored: Any) -> np.ndarray:
+        return np.array(stored, dtype=np.float64)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.list_(pa.float64())
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "List", "feature": {"dtype": "float64", "_type": "Value"}}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "numbers", "unit": self.unit}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text, such as where a condition comes from."""
+
+    @property
+    def suffix(self) -> None:
+        return None
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, str):
+            raise DataError(f"field `{name}`: must be a text (got {type(value).__name__})")
+
+    def encode(self, value: str) -> str:
+        return value
+
+    def decode(self, stored: Any) -> str:
+        return str(stored)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.string()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"dtype": "string", "_type": "Value"}
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "text"}
