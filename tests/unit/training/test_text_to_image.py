@@ -58,16 +58,16 @@ def far(x: torch.Tensor, real: torch.Tensor) -> float:
 def test_a_lora_moves_what_is_drawn_towards_the_pictures(base: Any, tmp_path: Path) -> None:
     """The same seeds and prompts, with and without it; the pictures as the VAE sees them."""
     more = {"lora": {"rank": 8, "target_modules": LAYERS}, "learning_rate": 2e-2, "ema": 0.8}
-    steps = {"steps": 30, "batch_size": 4, "checkpoint_every": 30, "picture_every": 30}
+    steps = {"steps": 50, "batch_size": 4, "checkpoint_every": 50, "picture_every": 50}
     out = train(tmp_path / "out", base=base(), **more, **steps)
     plain, tuned = pipeline_of(base()), pipeline_of(base(), out)
     images = captioned.read(captioned.CaptionData.model_validate(tiny.wall()), 16)
     latents = latent.encode_pictures(plain, images, False)
     real = (latents.mean[0] - latents.shift) * latents.scale
     before, after = (far(drawn(pipeline, "a red wall"), real) for pipeline in (plain, tuned))
-    assert after < 0.8 * before
+    assert after < 0.7 * before
     assert (out / adapters.LORA).exists()
-    assert {p.name for p in (out / "training").glob("samples-*.png")} == {"samples-000000.png", "samples-000030.png"}
+    assert {p.name for p in (out / "training").glob("samples-*.png")} == {"samples-000000.png", "samples-000050.png"}
     card = folders.read_card(out)
     assert (card["license"], card["datasets"]) == ("cc-by-4.0 and cc0-1.0", ["walls"])
     assert card["base_model"] == Path(base()).name
