@@ -50,10 +50,13 @@ def render(folder: Path, samples: int | None, overrides: list[str]) -> float:
     return manifest["samples"] / manifest["tries"]
 
 
-def full(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
+KINDS = ("rules", "first-tries", "stricter", "real-layouts")
+
+
+def full(out: Path, names: list[str], samples: int | None, n_seeds: int, steps: int) -> None:
     kinds = {"rules": [], "first-tries": FIRST_TRIES, "stricter": STRICTER}
     kinds["real-layouts"] = [*on_real_layouts(1.0, "starter/nuclei"), *STRICTER]
-    for name, overrides in kinds.items():
+    for name, overrides in ((name, kinds[name]) for name in names):
         accepted = render(out / name, samples, overrides)
         found = segmentation.evaluate(
             str(out / name), TRAIN, None, JUDGE, n_seeds, steps, "train", "segmentation", lambda text: None, True
@@ -105,10 +108,13 @@ def main() -> None:
     parser.add_argument("--samples", type=int)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=segmentation.STEPS)
+    parser.add_argument("--only", nargs="*", default=KINDS, choices=KINDS, help="these datasets only")
     parser.add_argument("--low", action="store_true", help="a tenth of the real pictures and nothing else")
     arguments = parser.parse_args()
-    run = low if arguments.low else full
-    run(arguments.out, arguments.samples, arguments.seeds, arguments.steps)
+    if arguments.low:
+        low(arguments.out, arguments.samples, arguments.seeds, arguments.steps)
+    else:
+        full(arguments.out, arguments.only, arguments.samples, arguments.seeds, arguments.steps)
 
 
 if __name__ == "__main__":
