@@ -82,6 +82,7 @@ TASKS = {
     "segmentation": "image-segmentation",
     "boxes": "object-detection",
     "depth": "depth-estimation",
+    "series": "time-series-forecasting",
 }
 """The hub's words for what a field is good for."""
 
@@ -120,6 +121,8 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
     files = [{"split": split, "path": f"data/{split}/*.{kind}"} for split in splits]
     present = {field["type"] for field in manifest["fields"]}
     tasks = [task for kind, task in TASKS.items() if kind in present]
+    if "series" in present:
+        tasks = [task for task in tasks if not task.startswith("image-")]
     return {
         "license": licences[0] if len(licences) == 1 else "other",
         "pretty_name": manifest["name"],
@@ -153,7 +156,14 @@ def field_text(field: dict[str, Any]) -> str:
         "boxes": f"boxes `bbox` (left, top, width, height in pixels) with `category`: {_ids(names)}",
         "numbers": "numbers, one an object",
         "text": "text",
+        "series": f"series, {field.get('length')} steps of {_channels(field)}, float32, NaN where missing",
+        "times": f"time of each step in {field.get('unit')}, {field.get('length')} numbers, increasing",
     }[kind]
+
+
+def _channels(field: dict[str, Any]) -> str:
+    pairs = zip(field.get("channels", ()), field.get("units", ()), strict=True)
+    return ", ".join(name if unit == "1" else f"{name} ({unit})" for name, unit in pairs)
 
 
 def _ids(names: list[str]) -> str:
@@ -178,7 +188,7 @@ def croissant(manifest: dict[str, Any]) -> str:
                 "name": field["name"],
                 "description": field_text(field),
                 "dataType": CROISSANT_TYPES[field["type"]],
-                **({"repeated": True} if field["type"] in ("boxes", "numbers") else {}),
+                **({"repeated": True} if field["type"] in ("boxes", "numbers", "series", "times") else {}),
                 "source": {
                     "fileSet": {"@id": f"{split}-files"},
                     "extract": {"column": field["name"]} if kind == "parquet" else {"fileProperty": "content"},
@@ -233,6 +243,8 @@ CROISSANT_TYPES = {
     "boxes": "cr:BoundingBox",
     "numbers": "sc:Float",
     "text": "sc:Text",
+    "series": "sc:Float",
+    "times": "sc:Float",
 }
 CROISSANT_CONTEXT = {
     "@language": "en",

@@ -20,7 +20,7 @@ from synthgen import seal
 from synthgen.errors import Interrupted, StoreError, SynthgenError, TerminatedError
 from synthgen.executors.outcome import Executor, Failure
 from synthgen.executors.worker import Job, ShardReport
-from synthgen.fields import PICTURES
+from synthgen.fields import ARRAYS, PICTURES
 from synthgen.ledger import RUNS
 from synthgen.lock import driver_lock
 from synthgen.plan import Plan
@@ -195,7 +195,7 @@ def bytes_per_sample(plan: Plan, survey: Survey) -> float:
     """Disk space of a sample: measured on what is committed, else an upper bound from raw pictures and tar blocks."""
     if survey.accepted:
         return survey.bytes / survey.accepted
-    raw = sum(f.raw_bytes for f in plan.schema.values() if isinstance(f, PICTURES))
+    raw = sum(f.raw_bytes for f in plan.schema.values() if isinstance(f, (*PICTURES, *ARRAYS)))
     n_members = 1 + sum(1 for f in plan.schema.values() if f.suffix)
     return (raw + 1024 * n_members) * len(plan.parts.writers) + 256
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import DataError
-from synthgen.fields import PICTURES, Schema, member_name
+from synthgen.fields import Schema, from_cell, member_name
 
 BLOCK = 512
 Record = dict[str, Any]
@@ -64,7 +64,7 @@ def parquet_records(path: Path, schema: Schema, skip: int = 0, count: int | None
 
 def parquet_record(row: Mapping[str, Any], schema: Schema) -> Record:
     """The sample in one row of a Parquet file: `key`, every field in stored form, `meta`."""
-    values = {name: row[name]["bytes"] if isinstance(kind, PICTURES) else row[name] for name, kind in schema.items()}
+    values = {name: from_cell(kind, row[name]) for name, kind in schema.items()}
     return {"key": row["key"], **values, "meta": json.loads(row["meta"])}
 
 

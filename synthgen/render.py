@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synthgen import rules, seeds
-from synthgen.fields import PICTURES, Columns, Label, check_columns
+from synthgen.fields import ARRAYS, PICTURES, Columns, Label, check_columns
 from synthgen.plan import Plan
 from synthgen.protocols import Encoded, Slot
 
@@ -188,11 +188,11 @@ def encode(plan: Plan, verdict: Try, columns: Columns, i: int) -> Encoded:
 
 
 def named_condition(plan: Plan, slot: Slot) -> dict[str, Any]:
-    """The slot's condition as JSON values, classes by name; maps of pixels are left to the sample's own fields."""
+    """The slot's condition as JSON values, classes by name; pixels and series are left to the sample's own fields."""
     named = {}
     for name, kind in plan.parts.condition.fields.items():
         value = slot.condition[name]
-        if not isinstance(kind, PICTURES):
+        if not isinstance(kind, (*PICTURES, *ARRAYS)):
             named[name] = kind.classes[value] if isinstance(kind, Label) else kind.encode(value)
     return named
 

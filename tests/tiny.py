@@ -135,6 +135,58 @@ def segmenter() -> str:
     return _save(Segmenter(list(OBJECTS), [8, 16], [0.1, 0.2]), "segmenter")
 
 
+def sensor_values(n: int, seed: int = 0) -> np.ndarray:
+    """`n` steps of a noisy wave and of rain, which is zero most of the time; float32 (n, 2)."""
+    random = np.random.default_rng(seed)
+    wave = 10 + 3 * np.sin(np.arange(n) / 5) + random.normal(0, 0.2, n)
+    rain = np.where(random.random(n) < 0.3, random.gamma(2, 2, n), 0)
+    return np.stack([wave, rain], 1).astype(np.float32)
+
+
+@cache
+def sensors(n: int = 240) -> str:
+    """A table of two stations, `station, hour, wave, rain`, one of each kind."""
+    path = folder() / f"sensors-{n}.csv"
+    with open(path, "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["station", "kind", "hour", "wave", "rain"])
+        for station in range(2):
+            for hour, (wave, rain) in enumerate(sensor_values(n, station)):
+                table.writerow([f"s{station}", ("calm", "wild")[station], hour, round(float(wave), 3), float(rain)])
+    return str(path)
+
+
+def series_data(**more: object) -> dict:
+    """Settings of `data` for the table above."""
+    roles = {"entity": "station", "time": "hour", "time_unit": "h", "label": "kind", "channels": ["wave", "rain"]}
+    return {"path": sensors(), **roles, "length": 16, "stride": 4, "validation": 0.2, **more}
+
+
+@cache
+def series(classes: tuple[str, ...] = ("calm", "wild")) -> str:
+    import torch
+
+    from synthgen.models.losses import Edm
+    from synthgen.models.series_denoiser import SeriesDenoiser
+    from synthgen.models.series_pipeline import SeriesPipeline
+    from synthgen.models.series_scaler import SeriesScaler
+
+    torch.manual_seed(8)
+    scaler = SeriesScaler.fit(sensor_values(400), ["wave", "rain"], "quantile")
+    network = SeriesDenoiser(scaler.n_scaled, n_classes=len(classes), width=16, n_blocks=1, n_heads=2, patch=2)
+    for layer in (network.out, network.shift, *(block.modulation for block in network.blocks)):
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    scheduler = Edm(1.0, stochastic=True).scheduler()
+    names, units = ("wave", "rain"), ("1", "mm")
+    made = SeriesPipeline(network.eval(), scaler, scheduler, dict(enumerate(classes)), names, units, 17, "h")
+    return _save(made, f"series-{len(classes)}")
+
+
+def kinds(n: int) -> tuple[Schema, Columns]:
+    """A condition of the classes of `series`."""
+    return {"label": Label(("wild", "calm"))}, {"label": [i % 2 for i in range(n)]}
+
+
 @cache
 def segment_anything() -> str:
     import torch

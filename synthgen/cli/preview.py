@@ -14,8 +14,7 @@ from synthgen.errors import StoreError, UsageError
 from synthgen.executors.choose import default_workers
 from synthgen.plan import Plan
 from synthgen.report import preview, sheet
-from synthgen.report.overlay import legend
-from synthgen.report.preview import Drawn, Groups
+from synthgen.report.preview import Drawn, Groups, legend
 
 
 @click.command("preview")

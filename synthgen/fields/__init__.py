@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from synthgen.errors import DataError
 from synthgen.fields.pictures import (
     IGNORE,
@@ -15,6 +17,7 @@ from synthgen.fields.pictures import (
     InstanceMap,
     SegmentationMap,
 )
+from synthgen.fields.series import Series, Times
 from synthgen.fields.values import Boxes, Label, Number, Numbers, Text
 
 __all__ = [
@@ -32,7 +35,9 @@ __all__ = [
     "Numbers",
     "Schema",
     "SegmentationMap",
+    "Series",
     "Text",
+    "Times",
 ]
 
 
@@ -67,9 +72,13 @@ FIELD_TYPES: Mapping[str, type] = {
     "boxes": Boxes,
     "numbers": Numbers,
     "text": Text,
+    "series": Series,
+    "times": Times,
 }
 PICTURES = (Image, InstanceMap, SegmentationMap, DepthMap)
 """Fields whose stored form is the bytes of a picture file."""
+ARRAYS = (Series, Times)
+"""Fields whose stored form is the bytes of an `.npy` file; lists in a table."""
 ENDINGS: Mapping[str, str] = {"image": "", "label": "", "segmentation": "seg.", "instances": "inst."}
 
 
@@ -79,10 +88,25 @@ def from_description(description: Mapping[str, Any]) -> Field:
     kind = values.pop("type", None)
     if kind not in FIELD_TYPES:
         raise DataError(f"unknown field type {kind!r}; this version knows {', '.join(FIELD_TYPES)}")
-    if "classes" in values:
-        values["classes"] = tuple(values["classes"])
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     field: Field = FIELD_TYPES[kind](**values)
     return field
+
+
+def to_cell(field: Field, stored: Any, key: str) -> Any:
+    """A stored value as a cell of a table: pictures as HF datasets have them, arrays as lists."""
+    if isinstance(field, PICTURES):
+        return {"bytes": stored, "path": f"{key}.{field.suffix}"}
+    return field.decode(stored).tolist() if isinstance(field, ARRAYS) else stored
+
+
+def from_cell(field: Field, cell: Any) -> Any:
+    """The stored value that `to_cell` made a cell of."""
+    if isinstance(field, PICTURES):
+        return cell["bytes"]
+    if isinstance(field, ARRAYS):
+        return field.encode(np.array(cell, dtype=np.float32 if isinstance(field, Series) else np.float64))
+    return cell
 
 
 def check_columns(columns: Columns, schema: Schema, n: int, part: str) -> None:

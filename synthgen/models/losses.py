@@ -47,11 +47,16 @@ class Edm:
     sigma_data: float
     p_mean: float = P_MEAN
     p_std: float = P_STD
+    stochastic: bool = False
 
     def sigma(self, levels: torch.Tensor) -> torch.Tensor:
         return (levels * self.p_std + self.p_mean).exp()
 
     def loss(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        return self.errors(network, x, levels, noise).flatten(1).mean(1)
+
+    def errors(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Squared errors of the network's output, of the shape of `x`: for losses that leave some cells out."""
         sigma = self.sigma(levels)
         s = sigma.view(-1, *[1] * (x.ndim - 1))
         total = s**2 + self.sigma_data**2
@@ -59,10 +64,13 @@ class Edm:
         c_out = s * self.sigma_data / total.sqrt()
         noisy = x + s * noise
         output = network(noisy / total.sqrt(), sigma.log() / 4)
-        return (output - (x - c_skip * noisy) / c_out).square().flatten(1).mean(1)
+        return (output - (x - c_skip * noisy) / c_out).square()
 
     def scheduler(self) -> EDMDPMSolverMultistepScheduler:
-        """DPM-Solver++ 2M on Karras et al.'s noise levels; its "epsilon" is the raw network output."""
+        """DPM-Solver++ 2M on Karras et al.'s noise levels; its "epsilon" is the raw network output.
+
+        The stochastic solver draws noise at every step, which mends errors of the steps before.
+        """
         return EDMDPMSolverMultistepScheduler(
             sigma_min=0.002,
             sigma_max=80.0,
@@ -70,6 +78,7 @@ class Edm:
             rho=7.0,
             solver_order=2,
             prediction_type="epsilon",
+            algorithm_type="sde-dpmsolver++" if self.stochastic else "dpmsolver++",
         )
 
 

@@ -14,6 +14,7 @@ PIPELINES: Mapping[str, str] = {
     "ClassConditionalPipeline": "synthgen.models.class_conditional",
     "LayoutPipeline": "synthgen.models.layout_pipeline",
     "LayoutToImagePipeline": "synthgen.models.layout_to_image",
+    "SeriesPipeline": "synthgen.models.series_pipeline",
 }
 NETWORKS: Mapping[str, str] = {
     "ImageClassifier": "synthgen.models.classifier",

@@ -9,21 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from synthgen.batching import PREVIEWED
 from synthgen.errors import UsageError
-from synthgen.fields import Field, Image, Label, Number
+from synthgen.fields import Field, Image, Label, Number, Series, Times
 from synthgen.ledger import Ledger
 from synthgen.plan import Plan
 from synthgen.protocols import Slot
 from synthgen.render import Try, annotate, batches, draw, judge
-from synthgen.report.overlay import shows, with_objects
-from synthgen.report.sheet import Tile
+from synthgen.report import curves, overlay
+from synthgen.report.sheet import Legend, Tile
 from synthgen.view import View
 
 Groups = dict[str, list[Tile]]
 N_CLASSES, N_EACH = 10, 2
 MAX_SCANNED = 20_000
 MAX_FILES = 50
+SHOWN = (Image, Series, Times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,14 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
         UsageError: the recipe makes no pictures.
         SynthgenError: a model cannot be loaded, or a part breaks its promise.
     """
-    name, image = first(plan.schema, Image)
-    if image is None:
-        raise UsageError(f"{plan.recipe.name}: makes no pictures, so there is nothing to look at")
+    if not can_show(plan.schema):
+        raise UsageError(f"{plan.recipe.name}: makes neither pictures nor series, so there is nothing to look at")
     started = time.perf_counter()
     plan.parts.setup(device)
     setup_s = time.perf_counter() - started
     seconds: defaultdict[str, float] = defaultdict(float)
-    tiles: list[tuple[str, Tile]] = []
+    drawn: list[dict[str, Any]] = []
+    captions: list[tuple[str, tuple[str, bool]]] = []
     rejected: Counter[str] = Counter()
     n_drawn = 0
     batch_size = plan.recipe.batch_size
@@ -88,8 +91,10 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
             if verdict.rejected_by:
                 rejected[verdict.rejected_by] += 1
             group = class_of(plan.parts.condition.fields, slot.condition)
-            shown = with_objects(columns[name][i], {key: values[i] for key, values in columns.items()}, plan.schema)
-            tiles.append((group, Tile(shown, group, _verdict_text(plan, verdict), bool(verdict.rejected_by))))
+            drawn.append({key: values[i] for key, values in columns.items()})
+            captions.append((group, (_verdict_text(plan, verdict), bool(verdict.rejected_by))))
+    shown = pictures(drawn, plan.schema)
+    tiles = [(group, Tile(one, group, *told)) for one, (group, told) in zip(shown, captions, strict=True)]
     groups = grouped(tiles, _class_names(plan.parts.condition.fields))
     return Drawn(groups, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
 
@@ -103,10 +108,9 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
         UsageError: the dataset holds no pictures, or no samples yet.
     """
     view = View(book, None, None, None)
-    name, image = first(book.fields, Image)
     label_name, label = first(book.fields, Label)
-    if image is None:
-        raise UsageError(f"{book.root}: holds no pictures, so there is nothing to look at")
+    if not can_show(book.fields):
+        raise UsageError(f"{book.root}: holds neither pictures nor series, so there is nothing to look at")
     classes = label.classes if label else ("",)
     shown = spread(len(classes), max(1, min(n or 20, 20, len(classes))))
     want = -(-(n or 80) // len(shown)) if n else max(2, min(10, 80 // len(shown)))
@@ -129,18 +133,36 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
             break
     if not any(chosen.values()):
         raise UsageError(f"{book.root}: holds no samples yet")
+    records = [(i, record) for i, group in chosen.items() for record in group]
+    shows = [name for name, kind in book.fields.items() if isinstance(kind, SHOWN) or overlay.shows(kind)]
+    values = [{name: book.fields[name].decode(record[name]) for name in shows} for _, record in records]
     tiles = [
-        (classes[i], Tile(_shown(book, name, record), classes[i] or record["key"], _score_text(record, scores)))
-        for i, group in chosen.items()
-        for record in group
+        (classes[i], Tile(shown, classes[i] or record["key"], _score_text(record, scores)))
+        for (i, record), shown in zip(records, pictures(values, book.fields), strict=True)
     ]
     return grouped(tiles[:n] if n else tiles, classes)
 
 
-def _shown(book: Ledger, image: str, record: Mapping[str, Any]) -> Any:
-    """The picture of a stored sample, with its objects beside it if it has any."""
-    values = {name: kind.decode(record[name]) for name, kind in book.fields.items() if name == image or shows(kind)}
-    return with_objects(values[image], values, book.fields)
+def can_show(schema: Mapping[str, Field]) -> bool:
+    """Whether samples with these fields can be looked at."""
+    return any(isinstance(kind, Image | Series) for kind in schema.values())
+
+
+def pictures(samples: Sequence[Mapping[str, Any]], schema: Mapping[str, Field]) -> list[np.ndarray]:
+    """Every sample as uint8 (H, W, C): its picture with its objects beside it, or its series on one scale for all."""
+    name, image = first(schema, Image)
+    if image is not None:
+        return [overlay.with_objects(values[name], values, schema) for values in samples]
+    name, _ = first(schema, Series)
+    time, kind = first(schema, Times)
+    limits = curves.ranges([values[name] for values in samples])
+    return [curves.draw(values[name], values[time] if kind else None, limits) for values in samples]
+
+
+def legend(schema: Mapping[str, Field]) -> Legend:
+    """What colours mean in the pictures of such samples."""
+    _, series = first(schema, Series)
+    return curves.legend(series) if series and first(schema, Image)[1] is None else overlay.legend(schema)
 
 
 def grouped(tiles: Sequence[tuple[str, Tile]], order: Sequence[str]) -> Groups:

@@ -202,14 +202,7 @@ class DiffusionTask:
         random = loop.step_generator(self.seed, "validation", 0)
         pairs = [tuple(t.cpu() for t in self._losses(model, batch, random)) for batch in self.held_out]
         levels, losses = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-        found = {"validation loss": float(losses.mean())}
-        centres = list(BANDS.values())
-        edges = [-torch.inf, *[(a + b) / 2 for a, b in itertools.pairwise(centres)], torch.inf]
-        for name, low, high in zip(BANDS, edges, edges[1:], strict=False):
-            inside = (levels >= low) & (levels < high)
-            if bool(inside.any()):
-                found[f"validation loss, {name} noise"] = float(losses[inside].mean())
-        return found
+        return by_noise_level(levels, losses)
 
     def averaged(self, ema: Ema) -> Any:
         model = self.network().to(self.device)
@@ -228,6 +221,18 @@ class DiffusionTask:
             self.monitor.pictures(step, *self.draw(self.pipeline(ema)))
         numbers["seconds of this report"] = time.monotonic() - started
         self.monitor.record(step, numbers)
+
+
+def by_noise_level(levels: torch.Tensor, losses: torch.Tensor) -> dict[str, float]:
+    """The mean of losses (N,), and their means at low, middle and high noise by standard normal levels (N,)."""
+    found = {"validation loss": float(losses.mean())}
+    centres = list(BANDS.values())
+    edges = [-torch.inf, *[(a + b) / 2 for a, b in itertools.pairwise(centres)], torch.inf]
+    for name, low, high in zip(BANDS, edges, edges[1:], strict=False):
+        inside = (levels >= low) & (levels < high)
+        if bool(inside.any()):
+            found[f"validation loss, {name} noise"] = float(losses[inside].mean())
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import click
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from synthgen.realdata import series_bands
 
 EVERY_S = 15.0
 
@@ -85,6 +88,11 @@ class Monitor:
         sheet = grid(images, n_columns)
         save_png(sheet, self.folder / f"samples-{step:06d}.png", scale=max(1, 64 // images.shape[1]))
         self._board.add_image("samples", sheet, step, dataformats="HWC")
+
+
+    def series(self, step: int, drawn: np.ndarray, labels: np.ndarray, real: Any) -> None:
+        """Drawn series (N, L, C) over bands of real windows, as samples-<step>.png."""
+        series_bands.save(self.folder / f"samples-{step:06d}.png", drawn, labels, real)
 
 
 def read_losses(folder: Path) -> list[dict[str, float]]:

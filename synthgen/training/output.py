@@ -13,6 +13,7 @@ from synthgen.protocols import Source
 from synthgen.realdata.captioned import CaptionData, CaptionedImages
 from synthgen.realdata.labelled import DataConfig, LabelledImages
 from synthgen.realdata.masks import Examples, MaskData
+from synthgen.realdata.series_types import SeriesData, Windows
 
 WORK = "training"
 HELD_OUT = "held-out images of the training split"
@@ -79,6 +80,21 @@ def mask_card(
     return _card(title, data, front, f"{text}%s By class: {_counts(counts)}.", settings, scores, use, limits, base)
 
 
+def series_card(
+    title: str, data: SeriesData, windows: Windows, settings: Mapping[str, Any], scores: Mapping[str, Any], use: str
+) -> str:
+    """The model card of what was trained on windows of series."""
+    counts = {name: int((windows.labels == i).sum()) for i, name in enumerate(windows.classes)}
+    n_entities, length = len(set(windows.entities.tolist())), windows.values.shape[1]
+    named = [c.name if c.unit == "1" else f"{c.name} ({c.unit})" for c in windows.channels]
+    front = {"classes": list(windows.classes), "channels": [c.name for c in windows.channels], "length": length}
+    entities = f"{n_entities} recordings" if n_entities > 1 else "one recording"
+    text = f"{len(windows)} windows of {length} steps and the channels {', '.join(named)}, from {entities}"
+    told = f"{text}%s" + (f" By class: {_counts(counts)}." if windows.classes else "")
+    limits = "It knows series of this kind, sampled like these, and nothing else"
+    return _card(title, data, front, told, settings, scores, use, limits, None, "held-out windows of the training part")
+
+
 def tuned_card(
     title: str,
     data: CaptionData,
@@ -110,7 +126,7 @@ def _hash(base: Source) -> str:
 
 def _card(
     title: str,
-    data: DataConfig | MaskData | CaptionData,
+    data: DataConfig | MaskData | CaptionData | SeriesData,
     more: Mapping[str, Any],
     data_text: str,
     settings: Mapping[str, Any],

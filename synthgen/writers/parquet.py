@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from synthgen.fields import PICTURES, Schema
+from synthgen.fields import ARRAYS, Schema, to_cell
 from synthgen.protocols import Encoded, Member, Source
 
 
@@ -39,14 +39,14 @@ class Parquet:
             ("key", pa.string(), [s.key for s in samples], text)
         ]
         for name, kind in schema.items():
-            columns.append((name, kind.arrow(), [_cell(s, name, kind) for s in samples], kind.hf_feature()))
+            columns.append((name, kind.arrow(), [to_cell(kind, s.values[name], s.key) for s in samples], kind.hf_feature()))
         columns.append(("split", pa.string(), [s.split for s in samples], text))
         columns.append(("meta", pa.string(), [json.dumps(s.meta, sort_keys=True) for s in samples], text))
         features = {name: feature for name, _, _, feature in columns}
         table = pa.table(
             [pa.array(values, type=kind) for _, kind, values, _ in columns],
             schema=pa.schema(
-                [(name, kind) for name, kind, _, _ in columns],
+                [pa.field(name, kind, metadata=_units(schema.get(name))) for name, kind, _, _ in columns],
                 metadata={"huggingface": json.dumps({"info": {"features": features}}, sort_keys=True)},
             ),
         )
@@ -54,8 +54,8 @@ class Parquet:
         return [Member(s.key, row, 1) for row, s in enumerate(samples)]
 
 
-def _cell(sample: Encoded, name: str, kind: Any) -> Any:
-    value = sample.values[name]
-    if isinstance(kind, PICTURES):
-        return {"bytes": value, "path": f"{sample.key}.{kind.suffix}"}
-    return value
+def _units(kind: Any) -> dict[str, str] | None:
+    """What a column of series says of itself: channels and units, as JSON texts."""
+    if not isinstance(kind, ARRAYS):
+        return None
+    return {name: json.dumps(value) for name, value in kind.describe().items() if name not in ("type", "length")}

@@ -191,6 +191,8 @@ ROWS = [
     Row("conditions", "classes", {"quotas": {"a": 2, "b": 3}}),
     Row("samplers", "class-conditional", {"model": STARTER, "steps": 2}),
     Row("samplers", "class-conditional", {"model": STARTER, "steps": 2, "guidance": 2.0}),
+    Row("samplers", "series", {"model": tiny.series, "steps": 3}, tiny.kinds),
+    Row("samplers", "series", {"model": tiny.series, "steps": 3, "guidance": 2.0}, tiny.kinds),
     Row("samplers", "smooth", {"size": 6}),
     Row("samplers", "scenes", {}, kinds),
     Row("labelers", "class-label", {}),
@@ -198,6 +200,7 @@ ROWS = [
     Row("scorers", "brightness", {"noise": 0.1}),
     Row("writers", "webdataset", {}),
     Row("writers", "parquet", {}),
+    Row("trainers", "series", {"data": tiny.series_data, "steps": 1}),
     Row("trainers", "class-conditional", {"data": {"path": "sklearn:digits"}, "steps": 1}),
     Row("trainers", "classifier", {"data": {"path": "sklearn:digits"}, "steps": 1}),
 ]
@@ -282,7 +285,7 @@ def test_samples_are_what_was_declared_and_depend_on_their_own_seed_alone(row: R
         assert all(same(a, b) for a, b in zip(drawn[name], again[name], strict=True))
         assert all(same(a, b) for a, b in zip(drawn[name], mirrored[name][::-1], strict=True))
         assert same(moved[name][0], drawn[name][0])
-        if name not in schema and name not in ("instances", "segmentation", "prompt"):
+        if name not in schema and name not in ("instances", "segmentation", "prompt", "time"):
             assert not same(moved[name][1], drawn[name][1])
 
 

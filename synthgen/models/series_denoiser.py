@@ -1,0 +1,172 @@
+"""The network of the series model: a transformer whose tokens are time steps, or a few of them.
+
+Shapes: B samples, L time steps, C scaled channels, K covariates, S static numbers, D width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import nn
+from torch.nn import functional as F
+
+
+class SeriesDenoiser(ModelMixin, ConfigMixin):
+    """The raw output of an EDM-preconditioned denoiser for series, (B, L, C).
+
+    A token holds `patch` steps: their noisy channels, what is known of them (observed values, covariates), and
+    the real time of the first. The noise level, the class and static numbers scale and shift every block.
+
+    Args:
+        n_channels: scaled channels C.
+        n_covariates: numbers K that are known at every step.
+        n_static: numbers S that are known of a whole series.
+        n_classes: class ids are 0 to n_classes - 1; n_classes stands for no class.
+        width: D, a multiple of 2 * n_heads.
+        patch: steps in a token; attention costs patch^2 times less, and times within a token count as regular.
+        interval: time between two steps in the unit of `times`; the rotary embedding counts in it.
+
+    Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding).
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        n_channels: int,
+        n_covariates: int = 0,
+        n_static: int = 0,
+        n_classes: int = 1,
+        width: int = 64,
+        n_blocks: int = 3,
+        n_heads: int = 4,
+        patch: int = 1,
+        interval: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Linear(patch * (4 * n_channels + n_covariates), width)
+        self.place = nn.Linear(width, width)
+        self.level = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.classes = nn.Embedding(n_classes + 1, width)
+        self.static = nn.Linear(2 * n_static, width) if n_static else None
+        self.blocks = nn.ModuleList(Block(width, n_heads) for _ in range(n_blocks))
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.shift = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, patch * n_channels)
+        for layer in (self.shift, self.out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.classes.weight, std=0.02)
+
+    def forward(
+        self,
+        noisy: torch.Tensor,
+        level: torch.Tensor,
+        labels: torch.Tensor,
+        times: torch.Tensor,
+        known: torch.Tensor,
+        absent: torch.Tensor,
+        covariates: torch.Tensor | None = None,
+        static: torch.Tensor | None = None,
+        real: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """
+        Args:
+            noisy: preconditioned noisy channels (B, L, C).
+            level: preconditioned noise level (B,).
+            labels: class ids (B,).
+            times: real time of each step (B, L).
+            known: observed values (B, L, C), NaN where a value is to be drawn.
+            absent: True (B, L, C) where a value is neither known nor wanted: the loss leaves it out.
+            covariates: (B, L, K); static: (B, S), NaN where unknown.
+            real: True (B, L) at steps that exist, False at padding; None if all do.
+        """
+        is_known = ~known.isnan()
+        wanted = ~(is_known | absent)
+        seen = [noisy * wanted, known.nan_to_num(), is_known.to(noisy.dtype), absent.to(noisy.dtype)]
+        if covariates is not None:
+            seen.append(covariates)
+        width, patch = int(self.config.width), int(self.config.patch)
+        n_steps = noisy.shape[1]
+        steps = times[:, ::patch] / (self.config.interval * patch)
+        x = self.embed(folded(torch.cat(seen, -1), patch)) + self.place(sinusoids(steps, width))
+        condition = self.level(sinusoids(level * 250, width)) + self.classes(labels)
+        if self.static is not None:
+            assert static is not None
+            unknown = static.isnan()
+            condition = condition + self.static(torch.cat([static.nan_to_num(), unknown.to(static.dtype)], -1))
+        turns = rotations(steps, width // int(self.config.n_heads))
+        mask = None if real is None else real[:, None, None, ::patch]
+        condition = F.silu(condition)
+        for block in self.blocks:
+            x = block(x, condition, turns, mask)
+        shift, scale = self.shift(condition)[:, None].chunk(2, -1)
+        drawn = self.out(self.norm(x) * (1 + scale) + shift)
+        return drawn.reshape(len(drawn), -1, int(self.config.n_channels))[:, :n_steps]
+
+
+def folded(x: torch.Tensor, patch: int) -> torch.Tensor:
+    """Steps (B, L, F) in tokens (B, L / patch, patch * F); the last token is filled up with zeros."""
+    if patch == 1:
+        return x
+    x = F.pad(x, (0, 0, 0, -x.shape[1] % patch))
+    return x.reshape(len(x), x.shape[1] // patch, -1)
+
+
+class Block(nn.Module):
+    """Attention over time and a feed-forward layer, each scaled, shifted and gated by the condition."""
+
+    def __init__(self, width: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.merge = nn.Linear(width, width)
+        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+        self.modulation = nn.Linear(width, 6 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        condition: torch.Tensor,
+        turns: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor | None,
+    ) -> torch.Tensor:
+        shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = self.modulation(condition)[:, None].chunk(6, -1)
+        x = x + gate_a * self.attend(self.norm(x) * (1 + scale_a) + shift_a, turns, mask)
+        return x + gate_f * self.feed(self.norm(x) * (1 + scale_f) + shift_f)
+
+    def attend(
+        self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        b, n, width = x.shape
+        q, k, v = self.qkv(x).view(b, n, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        out = F.scaled_dot_product_attention(rotate(q, turns), rotate(k, turns), v, attn_mask=mask)
+        return self.merge(out.transpose(1, 2).reshape(b, n, width))
+
+
+def sinusoids(x: torch.Tensor, width: int) -> torch.Tensor:
+    """Sines and cosines (..., width) of numbers (...) at wavelengths from 2 pi to 20,000 pi."""
+    half = width // 2
+    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=x.device, dtype=torch.float32) / half)
+    angles = x[..., None].float() * frequencies
+    return torch.cat([angles.sin(), angles.cos()], -1)
+
+
+def rotations(steps: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and sines (B, 1, L, width / 2) of the rotary embedding at real-valued steps (B, L)."""
+    half = width // 2
+    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=steps.device, dtype=torch.float32) / half)
+    angles = steps[:, None, :, None].float() * frequencies
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """Pairs of (B, heads, L, width) turned by the angles."""
+    cos, sin = (t.to(x.dtype) for t in turns)
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)

@@ -1,0 +1,157 @@
+"""Between a user's units and what a network sees: an invertible map of each channel, part of the saved model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from scipy import special
+
+from synthgen.errors import DataError
+
+Kind = Literal["standard", "quantile"]
+N_KNOTS = 257
+MANY_ZEROS = 0.1
+"""A channel that is at its floor more often than this gets a gate of its own."""
+
+
+class SeriesScaler(ModelMixin, ConfigMixin):
+    """Channels in units (..., C) to scaled channels (..., C + gates) near a standard normal, and back.
+
+    Every channel has a monotone piecewise-linear map through `n_knots` knots, extrapolated linearly.
+    A channel of many equal values at its floor (rainfall, sales) gets a gate: one more scaled channel
+    that is +1 where the value is above the floor and -1 where it is not; the value itself is then missing
+    at the floor, and its map is made from the others. What comes back lies within the range of the training
+    data, at their resolution if they have one (whole numbers, the steps of a converter).
+
+    Args:
+        gated: ids of the channels with a gate, in the order of the gates.
+        resolution: step of each channel's values, 0 for none.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        n_channels: int,
+        n_knots: int = 2,
+        gated: Sequence[int] = (),
+        resolution: Sequence[float] = (),
+    ) -> None:
+        super().__init__()
+        self.register_buffer("knots", torch.zeros(n_channels, n_knots))
+        self.register_buffer("scaled_knots", torch.zeros(n_channels, n_knots))
+        self.register_buffer("low", torch.zeros(n_channels))
+        self.register_buffer("high", torch.zeros(n_channels))
+
+    @property
+    def n_scaled(self) -> int:
+        """Scaled channels: one for each channel, then one for each gate."""
+        return int(self.config.n_channels) + len(self.config.gated)
+
+    @classmethod
+    def fit(cls, values: np.ndarray, names: Sequence[str], kind: Kind = "standard") -> SeriesScaler:
+        """The map for values (..., C) float, NaN where missing.
+
+        `standard` maps mean and standard deviation to 0 and 1; `quantile` maps each channel's distribution to
+        a standard normal, which suits heavy tails and bounded channels.
+
+        Raises:
+            DataError: a channel has no two different values.
+        """
+        columns = values.reshape(-1, values.shape[-1]).astype(np.float64)
+        maps, gated, ranges, resolutions = [], [], [], []
+        for i, name in enumerate(names):
+            known = columns[:, i][~np.isnan(columns[:, i])]
+            if not len(known) or known.min() == known.max():
+                raise DataError(f"channel `{name}`: is constant; leave it out, there is nothing to learn")
+            ranges.append((known.min(), known.max()))
+            resolutions.append(resolution_of(known))
+            above = known[known > known.min()]
+            if 1 - len(above) / len(known) > MANY_ZEROS and len(np.unique(above)) > 1:
+                gated.append(i)
+                known = above
+            maps.append(_standard(known) if kind == "standard" else _quantile(known))
+        scaler = cls(len(names), len(maps[0][0]), gated, resolutions)
+        for buffer, found in zip(
+            (scaler.knots, scaler.scaled_knots, scaler.low, scaler.high),
+            (*zip(*maps, strict=True), *zip(*ranges, strict=True)),
+            strict=True,
+        ):
+            buffer.copy_(torch.from_numpy(np.array(found)))
+        return scaler
+
+    def scale(self, values: torch.Tensor) -> torch.Tensor:
+        """Values (..., C) in units, NaN where missing, to scaled ones (..., n_scaled), NaN where missing."""
+        scaled = _through(values, self.knots, self.scaled_knots)
+        gates = []
+        for channel in self.config.gated:
+            value = values[..., channel]
+            gate = torch.where(value > self.low[channel], 1.0, -1.0)
+            gates.append(torch.where(value.isnan(), value, gate))
+            scaled[..., channel] = torch.where(gate > 0, scaled[..., channel], torch.nan)
+        return torch.cat([scaled, torch.stack(gates, -1)], -1) if gates else scaled
+
+    def unscale(self, scaled: torch.Tensor) -> torch.Tensor:
+        """The inverse of `scale` for numbers (..., n_scaled) without missing ones: (..., C) in units."""
+        n = int(self.config.n_channels)
+        values = _through(scaled[..., :n], self.scaled_knots, self.knots)
+        step = torch.tensor(self.config.resolution, dtype=values.dtype, device=values.device)
+        if len(step):
+            stepped = self.low + ((values - self.low) / step.clamp_min(1e-30)).round() * step
+            values = torch.where(step > 0, stepped, values)
+        values = torch.minimum(torch.maximum(values, self.low), self.high)
+        for i, channel in enumerate(self.config.gated):
+            values[..., channel] = torch.where(scaled[..., n + i] > 0, values[..., channel], self.low[channel])
+        return values
+
+
+def _through(x: torch.Tensor, knots: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The piecewise-linear maps of (..., C) through rising knots (C, K); NaN stays NaN."""
+    x = x.to(knots.dtype)
+    flat = x.reshape(-1, x.shape[-1]).T.contiguous()
+    above = torch.searchsorted(knots, flat.nan_to_num()).clamp(1, knots.shape[1] - 1)
+    left, right = knots.gather(1, above - 1), knots.gather(1, above)
+    low, high = targets.gather(1, above - 1), targets.gather(1, above)
+    return (low + (flat - left) / (right - left) * (high - low)).T.reshape(x.shape)
+
+
+def _standard(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Knots of the affine map that takes mean and standard deviation to 0 and 1."""
+    mean, deviation = known.mean(), known.std()
+    return np.array([mean - deviation, mean + deviation]), np.array([-1.0, 1.0])
+
+
+def _quantile(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Knots of the map that takes the values' distribution to a standard normal.
+
+    Values that occur often share one knot, at the middle of their ranks.
+    """
+    ranks = (np.arange(len(known)) + 0.5) / len(known)
+    values, first, counts = np.unique(np.sort(known), return_index=True, return_counts=True)
+    middle = ranks[first] + (counts - 1) / 2 / len(known)
+    wanted = np.linspace(middle[0], middle[-1], N_KNOTS)
+    knots = np.interp(wanted, middle, values)
+    apart = np.concatenate([[True], np.diff(knots) > 1e-6 * (knots[-1] - knots[0])])
+    knots, scaled = knots[apart], special.ndtri(wanted[apart])
+    while len(knots) < N_KNOTS:  # knots on the line between two others change nothing
+        widest = int(np.argmax(np.diff(scaled)))
+        knots = np.insert(knots, widest + 1, knots[widest : widest + 2].mean())
+        scaled = np.insert(scaled, widest + 1, scaled[widest : widest + 2].mean())
+    return knots, scaled
+
+
+def resolution_of(known: np.ndarray) -> float:
+    """The step that all values are whole multiples apart by, 0 if there is none: 1 for counts, 0.01 for prices.
+
+    A step is believed if there are ten times more values than different ones.
+    """
+    values = np.unique(known)
+    if len(values) < 2 or len(known) < 10 * len(values):
+        return 0.0
+    step = float(np.diff(values).min())
+    multiples = (values - values[0]) / step
+    return step if np.abs(multiples - multiples.round()).max() < 1e-2 else 0.0

@@ -1,0 +1,71 @@
+"""Series as small pictures: a panel a channel, on one scale for all series that are shown together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from synthgen.fields import Series
+
+WIDTH, PANEL, PAD, FINER = 232, 58, 4, 4
+MAX_PANELS = 4
+COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df")
+LINE, PAPER = "#d0d7de", "#ffffff"
+MARGIN_QUANTILE = 0.002
+
+
+def ranges(series: Sequence[np.ndarray]) -> np.ndarray:
+    """Lowest and highest value of each channel over all series, (2, C); a few outliers do not count."""
+    stacked = np.concatenate(series)
+    with np.errstate(all="ignore"):
+        found = np.nanquantile(stacked, [MARGIN_QUANTILE, 1 - MARGIN_QUANTILE], axis=0)
+    known: np.ndarray = np.nan_to_num(found)
+    return known
+
+
+def draw(values: np.ndarray, times: np.ndarray | None, limits: np.ndarray) -> np.ndarray:
+    """One series (L, C) as a picture, uint8 RGB: a panel for each of the first channels, gaps where values are missing.
+
+    Args:
+        times: (L,), rising; None for regular steps.
+        limits: what `ranges` found.
+    """
+    from PIL import Image, ImageDraw
+
+    n_panels = min(values.shape[1], MAX_PANELS)
+    size = (WIDTH * FINER, (PANEL * n_panels + PAD) * FINER)
+    picture = Image.new("RGB", size, PAPER)
+    pen = ImageDraw.Draw(picture)
+    when = np.arange(len(values)) if times is None else times
+    x = PAD + (when - when[0]) / max(when[-1] - when[0], 1e-12) * (WIDTH - 2 * PAD)
+    for panel in range(n_panels):
+        low, high = limits[:, panel]
+        share = (values[:, panel] - low) / max(high - low, 1e-12)
+        y = PANEL * panel + PAD + (1 - share.clip(-0.05, 1.05)) * (PANEL - PAD)
+        bottom = (PANEL * (panel + 1) + PAD // 2) * FINER
+        if panel < n_panels - 1:
+            pen.line((0, bottom, size[0], bottom), LINE, FINER)
+        for part in parts(values[:, panel]):
+            points = [(float(x[i]) * FINER, float(y[i]) * FINER) for i in part]
+            if len(points) > 1:
+                pen.line(points, COLOURS[panel], round(1.3 * FINER), joint="curve")
+            else:
+                left, top = points[0]
+                pen.ellipse((left - FINER, top - FINER, left + FINER, top + FINER), COLOURS[panel])
+    return np.asarray(picture.resize((size[0] // FINER, size[1] // FINER), Image.Resampling.LANCZOS))
+
+
+def parts(values: np.ndarray) -> list[np.ndarray]:
+    """Runs of step numbers without a missing value between them."""
+    there = np.flatnonzero(~np.isnan(values))
+    return [run for run in np.split(there, np.flatnonzero(np.diff(there) > 1) + 1) if len(run)]
+
+
+def legend(kind: Series) -> list[tuple[str, tuple[int, int, int]]]:
+    """Names of the channels that are shown, with units, and their colours."""
+    named = [n if u == "1" else f"{n} ({u})" for n, u in zip(kind.channels, kind.units, strict=True)]
+    return [
+        (name, (int(c[1:3], 16), int(c[3:5], 16), int(c[5:7], 16)))
+        for name, c in zip(named[:MAX_PANELS], COLOURS, strict=False)
+    ]

@@ -1,0 +1,174 @@
+"""`use: series`: trains a diffusion model of multivariate series on windows of real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from synthgen.models.series_denoiser import SeriesDenoiser
+from synthgen.models.series_pipeline import SeriesPipeline
+from synthgen.models.series_scaler import Kind, SeriesScaler
+from synthgen.protocols import Source
+from synthgen.realdata import series as real_data
+from synthgen.realdata.series import SeriesData, Windows
+from synthgen.training import loop, output
+from synthgen.training.known_cells import Shown
+from synthgen.training.loop import LoopConfig, Progress
+from synthgen.training.monitor import Monitor
+from synthgen.training.precision import choose_device, choose_precision
+from synthgen.training.series_task import SeriesTask
+
+PRESETS: Mapping[str, Mapping[str, int]] = {
+    "tiny": {"width": 64, "n_blocks": 3, "n_heads": 4},
+    "small": {"width": 128, "n_blocks": 4, "n_heads": 4},
+    "base": {"width": 256, "n_blocks": 8, "n_heads": 8},
+}
+N_VALIDATION = 1024
+
+
+class SeriesTrainer:
+    """Trains on windows of series; ends with a SeriesPipeline folder, its card and its pictures."""
+
+    version: ClassVar[int] = 1
+
+    class Config(LoopConfig):
+        """Settings of `use: series`."""
+
+        data: SeriesData = Field(description="Real series, and how windows are cut from them.")
+        preset: Literal["tiny", "small", "base"] = Field(
+            default="tiny", description="Size of the network: about 0.2, 1.3 and 10 million parameters."
+        )
+        patch: int = Field(
+            default=1, ge=1, le=64, description="Steps in a token; for long windows, attention costs patch^2 times less."
+        )
+        scaling: Kind = Field(
+            default="standard",
+            description="How channels are scaled: by mean and deviation, or by quantiles, which suits heavy tails.",
+        )
+        shown: Shown = Field(
+            default=Shown(), description="Which cells are known in training, for imputation and forecasts."
+        )
+        label_dropout: float = Field(
+            default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
+        )
+        noise_mean: float = Field(default=-1.2, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
+        noise_std: float = Field(default=1.2, gt=0, le=4, description="Standard deviation of that logarithm.")
+        balance: bool = Field(default=False, description="Windows of every class are drawn equally often.")
+        precision: Literal["auto", "fp32", "bf16"] = Field(
+            default="auto", description="auto is bf16 where the hardware multiplies it fast, else fp32."
+        )
+        picture_every: int = Field(default=2000, ge=1, description="Steps between pictures of drawn series.")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def identity(self) -> Mapping[str, Any]:
+        return self.config.model_dump(mode="json")
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        return []
+
+    def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
+        """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
+
+        Raises:
+            DataError: the series cannot be used; names every problem.
+            Interrupted: stopped by a signal, after writing a checkpoint.
+        """
+        config = self.config
+        recordings = real_data.read(config.data)
+        training = real_data.windows(recordings, config.data, "train")
+        held_out = _some(real_data.windows(recordings, config.data, "validation"), seed)
+        scaler = SeriesScaler.fit(training.values, [c.name for c in training.channels], config.scaling)
+        found, work = choose_device(device), output.work_folder(out)
+        with Monitor(work, quiet) as monitor:
+            task = SeriesTask(
+                config,
+                training,
+                held_out,
+                scaler,
+                lambda: network(config.preset, config.patch, scaler, training),
+                lambda model, scheduler: pipeline(model, scaler, scheduler, training),
+                seed,
+                found,
+                choose_precision(config.precision, found),
+                monitor,
+            )
+            facts = {"seed": seed, "windows": len(training.values), **self.identity()}
+            ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
+            made, scores = task.pipeline(ema), task.validation(ema)
+        settings = self._settings(made, task) | {"seed": seed}
+        text = output.series_card(out.name, config.data, training, settings, scores, _use(training))
+        return output.finish(out, lambda folder: made.to("cpu").save_pretrained(folder), text)
+
+    def _settings(self, made: SeriesPipeline, task: SeriesTask) -> dict[str, Any]:
+        config = self.config
+        shown = ", ".join(f"{name} {share:g}" for name, share in config.shown.model_dump().items())
+        return {
+            "parameters": sum(p.numel() for p in made.denoiser.parameters()),
+            "preset": config.preset,
+            "steps in a token": config.patch,
+            "scaling": config.scaling,
+            "gates": len(made.scaler.config.gated),
+            "shown": shown,
+            "noise": f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}",
+            "steps": config.steps,
+            "batch size": config.batch_size,
+            "learning rate": config.learning_rate,
+            "ema": config.ema,
+            "label dropout": config.label_dropout,
+            "balance": config.balance,
+            "precision": task.precision,
+        }
+
+
+def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> SeriesDenoiser:
+    """The untrained network for such windows."""
+    gaps = np.diff(windows.times, axis=1)
+    made: SeriesDenoiser = SeriesDenoiser(
+        scaler.n_scaled,
+        len(windows.covariate_names),
+        len(windows.static_names),
+        len(windows.classes) or 1,
+        patch=patch,
+        interval=float(windows.interval or np.median(gaps)),
+        **PRESETS[preset],
+    )
+    return made
+
+
+def pipeline(model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows) -> SeriesPipeline:
+    """The pipeline around averaged weights."""
+    made = SeriesPipeline(
+        model,
+        scaler,
+        scheduler,
+        dict(enumerate(windows.classes or ("series",))),
+        [channel.name for channel in windows.channels],
+        [channel.unit for channel in windows.channels],
+        windows.values.shape[1],
+        windows.time_unit,
+        windows.covariate_names,
+        windows.static_names,
+    )
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def _some(held_out: Windows, seed: int) -> Windows:
+    rows = np.random.default_rng(seed).permutation(len(held_out.values))[:N_VALIDATION]
+    return held_out.take(np.sort(rows))
+
+
+def _use(windows: Windows) -> str:
+    length, n_channels = windows.values.shape[1:]
+    classes = f" of {len(windows.classes)} classes" if windows.classes else ""
+    return (
+        f"Draws series of {length} steps and {n_channels} channels{classes}. "
+        "In a recipe: `sampler: {use: series, model: <this folder>}`."
+    )

@@ -1,0 +1,156 @@
+"""The training of a series model, step by step: batches, hidden cells, the loss, validation, pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from synthgen.models.losses import Edm
+from synthgen.models.series_pipeline import SeriesPipeline
+from synthgen.models.series_scaler import SeriesScaler
+from synthgen.realdata.series import Windows
+from synthgen.training import known_cells, loop
+from synthgen.training.diffusion import by_noise_level
+from synthgen.training.ema import Ema
+from synthgen.training.monitor import Monitor
+from synthgen.training.precision import autocast
+
+N_DRAWN = 64
+
+
+class Batches:
+    """Scaled windows as tensors, row by row.
+
+    Attributes:
+        x: scaled values (N, L, C), 0 where missing; missing: True (N, L, C) there and after a window's end.
+    """
+
+    def __init__(self, windows: Windows, scaler: SeriesScaler) -> None:
+        with torch.no_grad():
+            scaled = scaler.scale(torch.tensor(windows.values))
+        self.missing, self.x = scaled.isnan(), scaled.nan_to_num()
+        self.labels = torch.tensor(windows.labels)
+        self.times = torch.tensor(windows.times, dtype=torch.float32)
+        self.covariates = torch.tensor(windows.covariates) if windows.covariate_names else None
+        self.static = torch.tensor(windows.static) if windows.static_names else None
+        lengths = torch.tensor(windows.lengths)
+        steps = torch.arange(self.x.shape[1])
+        self.real = None if bool((lengths == len(steps)).all()) else steps[None, :] < lengths[:, None]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: torch.Tensor) -> dict[str, torch.Tensor | None]:
+        names = ("x", "missing", "labels", "times", "covariates", "static", "real")
+        found = {name: getattr(self, name) for name in names}
+        return {name: None if value is None else value[rows] for name, value in found.items()}
+
+
+class SeriesTask:
+    """What is particular to series, as the loop wants it."""
+
+    def __init__(
+        self,
+        config: Any,
+        training: Windows,
+        held_out: Windows,
+        scaler: SeriesScaler,
+        network: Callable[[], Any],
+        make: Callable[[Any, Any], SeriesPipeline],
+        seed: int,
+        device: str,
+        precision: str,
+        monitor: Monitor,
+    ) -> None:
+        self.config, self.windows, self.network, self.make = config, training, network, make
+        self.seed, self.device, self.precision, self.monitor = seed, device, precision, monitor
+        self.training, self.held_out = Batches(training, scaler), Batches(held_out, scaler)
+        self.owners = [*range(training.values.shape[2]), *scaler.config.gated]
+        known = self.training.x[~self.training.missing].double()
+        self.objective = Edm(round(float(known.std()), 4), config.noise_mean, config.noise_std, stochastic=True)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = network().to(device)
+
+    def loss(self, step: int) -> torch.Tensor:
+        random = loop.step_generator(self.seed, "noise", step)
+        if self.config.balance:
+            rows = self._balanced(random)
+        else:
+            rows = loop.batch_rows(len(self.training), self.config.batch_size, step, self.seed)
+        batch = self.training.take(rows)
+        labels = batch["labels"]
+        assert labels is not None
+        hidden = torch.rand(len(labels), generator=random) < self.config.label_dropout
+        batch["labels"] = torch.where(hidden, max(1, len(self.windows.classes)), labels)
+        return self._losses(self.model, batch, random)[1].mean()
+
+    def _balanced(self, random: torch.Generator) -> torch.Tensor:
+        """Rows of a batch in which every class is as likely as any other."""
+        counts = torch.bincount(self.training.labels)
+        weights = (1.0 / counts.double())[self.training.labels]
+        return torch.multinomial(weights, self.config.batch_size, replacement=True, generator=random)
+
+    def _losses(self, model: Any, batch: dict[str, Any], random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Noise levels and losses of each window, (B,): the mean over cells that are there and not shown."""
+        x = batch.pop("x")
+        missing = batch.pop("missing")
+        shape = (*x.shape[:2], self.windows.values.shape[2])
+        shown = known_cells.draw(self.config.shown, shape, random)[..., self.owners] & ~missing
+        levels, noise = torch.randn(len(x), generator=random), torch.randn(x.shape, generator=random)
+        fixed = {name: None if value is None else value.to(self.device) for name, value in batch.items()}
+        x, levels, noise, missing, shown = (t.to(self.device) for t in (x, levels, noise, missing, shown))
+        known = torch.where(shown, x, torch.nan)
+
+        def network(noisy: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+            with autocast(self.device, self.precision):
+                out: torch.Tensor = model(noisy, level, known=known, absent=missing, **fixed)
+            return out.float()
+
+        errors = self.objective.errors(network, x, levels, noise)
+        counted = ~(missing | shown)
+        return levels, (errors * counted).sum((1, 2)) / counted.sum((1, 2)).clamp_min(1)
+
+    @torch.no_grad()
+    def validation(self, ema: Ema) -> dict[str, float]:
+        """Losses of the averaged weights on held-out windows, the same noise every time, by noise level."""
+        model = self.averaged(ema)
+        random = loop.step_generator(self.seed, "validation", 0)
+        starts = range(0, len(self.held_out), 128)
+        rows = [torch.arange(i, min(i + 128, len(self.held_out))) for i in starts]
+        pairs = [tuple(t.cpu() for t in self._losses(model, self.held_out.take(some), random)) for some in rows]
+        levels, losses = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+        return by_noise_level(levels, losses)
+
+    def averaged(self, ema: Ema) -> Any:
+        model = self.network().to(self.device)
+        ema.copy_to(model)
+        return model.eval()
+
+    def pipeline(self, ema: Ema) -> SeriesPipeline:
+        return self.make(self.averaged(ema), self.objective.scheduler())
+
+    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
+        started = time.monotonic()
+        numbers = {"training loss": train_loss, **self.validation(ema), "seconds a step": seconds}
+        if step % self.config.picture_every == 0 or step == self.config.steps:
+            self.picture(step, self.pipeline(ema))
+        numbers["seconds of this report"] = time.monotonic() - started
+        self.monitor.record(step, numbers)
+
+    def picture(self, step: int, made: SeriesPipeline) -> None:
+        """Drawn series over bands of real ones, class by class."""
+        rows = np.random.default_rng(self.seed).integers(0, len(self.windows.labels), N_DRAWN)
+        some = self.windows.take(rows)
+        drawn = made(
+            some.labels.tolist(),
+            times=some.times,
+            covariates=some.covariates if some.covariate_names else None,
+            static=some.static if some.static_names else None,
+            generator=loop.step_generator(self.seed, "pictures", 0),
+        )
+        self.monitor.series(step, drawn.series, some.labels, self.windows)

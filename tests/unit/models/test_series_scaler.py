@@ -1,0 +1,87 @@
+"""Scaling of channels: there and back, whatever their distribution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tiny
+from synthgen.errors import DataError
+from synthgen.models.series_scaler import SeriesScaler, resolution_of
+
+NAMES = ["wave", "rain"]
+
+
+def there_and_back(scaler: SeriesScaler, values: np.ndarray) -> np.ndarray:
+    scaled = scaler.scale(torch.from_numpy(values))
+    return scaler.unscale(scaled.nan_to_num()).numpy()
+
+
+@pytest.mark.parametrize("kind", ["standard", "quantile"])
+def test_training_values_come_back(kind: str) -> None:
+    values = tiny.sensor_values(500)
+    back = there_and_back(SeriesScaler.fit(values, NAMES, kind), values)  # type: ignore[arg-type]
+    np.testing.assert_allclose(back, values, atol=2e-4)
+
+
+@pytest.mark.parametrize("kind", ["standard", "quantile"])
+def test_scaled_values_are_near_a_standard_normal_and_gates_are_signs(kind: str) -> None:
+    values = tiny.sensor_values(2000)
+    scaler = SeriesScaler.fit(values, NAMES, kind)  # type: ignore[arg-type]
+    scaled = scaler.scale(torch.from_numpy(values)).numpy()
+    assert scaler.n_scaled == 3 and list(scaler.config.gated) == [1]
+    assert abs(np.nanmean(scaled[:, :2])) < 0.1 and 0.9 < np.nanstd(scaled[:, :2]) < 1.1
+    dry = values[:, 1] == 0
+    assert set(scaled[dry, 2]) == {-1.0} and set(scaled[~dry, 2]) == {1.0}
+    assert np.isnan(scaled[dry, 1]).all() and not np.isnan(scaled[~dry, 1]).any()
+
+
+def test_missing_values_stay_missing_in_every_scaled_channel() -> None:
+    values = tiny.sensor_values(300)
+    values[5] = np.nan
+    scaled = SeriesScaler.fit(values, NAMES).scale(torch.from_numpy(values))
+    assert scaled[5].isnan().all() and not scaled[4, :1].isnan().any()
+
+
+def test_what_comes_back_has_the_range_and_the_resolution_of_the_data() -> None:
+    random = np.random.default_rng(0)
+    counts = random.poisson(6, (3000, 1)).astype(np.float32) + 2
+    scaler = SeriesScaler.fit(counts, ["n"])
+    drawn = scaler.unscale(torch.from_numpy(random.normal(0, 2, (4000, 1)).astype(np.float32))).numpy()
+    assert set(np.unique(drawn)) <= set(np.unique(counts[:, 0])) | set(range(2, int(counts.max()) + 1))
+    assert drawn.min() == counts.min() and drawn.max() == counts.max()
+
+
+def test_a_constant_channel_is_named() -> None:
+    with pytest.raises(DataError, match="channel `b`: is constant"):
+        SeriesScaler.fit(np.array([[1.0, 2.0], [3.0, 2.0]]), ["a", "b"])
+
+
+def test_it_is_saved_and_loaded_with_its_map(tmp_path: Path) -> None:
+    values = tiny.sensor_values(300)
+    scaler = SeriesScaler.fit(values, NAMES, "quantile")
+    scaler.save_pretrained(tmp_path)
+    loaded = SeriesScaler.from_pretrained(tmp_path)
+    x = torch.randn(50, 3)
+    assert torch.equal(loaded.unscale(x), scaler.unscale(x))
+
+
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=80, unique=True))
+@settings(max_examples=40, deadline=None)
+def test_quantiles_rise_and_invert_for_any_values(numbers: list[float]) -> None:
+    values = np.array(numbers, dtype=np.float32)[:, None]
+    scaler = SeriesScaler.fit(values, ["x"], "quantile")
+    assert (scaler.knots.diff() > 0).all() and (scaler.scaled_knots.diff() > 0).all()
+    back = there_and_back(scaler, values)
+    assert np.abs(back - values).max() <= 1e-3 * np.ptp(values)
+
+
+def test_a_resolution_is_found_in_counts_and_not_in_numbers() -> None:
+    random = np.random.default_rng(0)
+    assert resolution_of(random.integers(0, 50, 5000) * 0.005) == pytest.approx(0.005)
+    assert resolution_of(random.normal(size=5000)) == 0

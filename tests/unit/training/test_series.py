@@ -1,0 +1,101 @@
+"""Training on series: batches, hidden cells, resume, the finished folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+import tiny
+from synthgen.errors import Interrupted
+from synthgen.models import registry
+from synthgen.training import known_cells
+from synthgen.training.known_cells import Shown
+from synthgen.training.series import SeriesTrainer
+
+SHAPE = (400, 12, 3)
+
+
+def trainer(**more: Any) -> SeriesTrainer:
+    settings = {"data": tiny.series_data(), "steps": 6, "batch_size": 4, "checkpoint_every": 3, "warmup": 1, **more}
+    return SeriesTrainer(SeriesTrainer.Config.model_validate(settings))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return registry.load_pipeline(folder, "cpu", torch.float32).denoiser.state_dict()  # type: ignore[no-any-return]
+
+
+def test_it_ends_with_a_pipeline_a_card_and_pictures(tmp_path: Path) -> None:
+    out = trainer(scaling="quantile").train(tmp_path / "m", 0, device="cpu", quiet=True)
+    made = registry.load_pipeline(out, "cpu", torch.float32)
+    assert made.classes == ["calm", "wild"] and made.config.channels == ["wave", "rain"]
+    assert made.config.length == 16 and made.config.time_unit == "h" and made.denoiser.config.interval == 1.0
+    assert list(made.scaler.config.gated) == [1]
+    card = (out / "README.md").read_text()
+    assert "channels wave, rain" in card and "By class: calm" in card
+    assert (out / "training" / "samples-000006.png").stat().st_size > 5000
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trainer().train(tmp_path / "whole", 1, device="cpu", quiet=True)
+    import signal
+
+    stopped = trainer()
+    count = 0
+    from synthgen.training import series_task
+
+    loss = series_task.SeriesTask.loss
+
+    def with_a_signal(self: Any, step: int) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        if count == 4:
+            signal.raise_signal(signal.SIGTERM)
+        return loss(self, step)
+
+    monkeypatch.setattr(series_task.SeriesTask, "loss", with_a_signal)
+    with pytest.raises(Interrupted):
+        stopped.train(tmp_path / "two", 1, device="cpu", quiet=True)
+    again = trainer().train(tmp_path / "two", 1, device="cpu", quiet=True)
+    assert count == 6
+    for name, value in weights(whole).items():
+        assert torch.equal(value, weights(again)[name]), name
+
+
+def test_a_wave_is_learned(tmp_path: Path) -> None:
+    """A few hundred steps on noisy waves: what is drawn has their mean, their spread and their smoothness."""
+    more = {"data": tiny.series_data(channels=["wave"]), "steps": 300, "batch_size": 32, "warmup": 20}
+    out = trainer(**more, learning_rate=3e-3, ema=0.98, checkpoint_every=300).train(tmp_path, 0, quiet=True)
+    made = registry.load_pipeline(out, "cpu", torch.float32)
+    made.set_progress_bar_config(disable=True)
+    drawn = made([0] * 64, generator=torch.Generator().manual_seed(0)).series[:, :, 0]
+    real = np.lib.stride_tricks.sliding_window_view(tiny.sensor_values(240)[:, 0], 16)
+    assert abs(drawn.mean() - real.mean()) < 1 and 0.7 < drawn.std() / real.std() < 1.3
+    rough, level = (np.abs(np.diff(x, axis=1)).mean() / x.std() for x in (drawn, real))
+    assert rough < 1.6 * level
+
+
+def test_cells_are_shown_as_often_as_asked() -> None:
+    random = torch.Generator().manual_seed(0)
+    shown = known_cells.draw(Shown(cells=0.3, gap=0.2, start=0.2), SHAPE, random)
+    whole = ~shown.flatten(1).any(1)
+    assert 0.2 < float(whole.float().mean()) < 0.45
+    assert shown.dtype == torch.bool and shown.shape == SHAPE
+
+
+def test_beginnings_are_beginnings_and_gaps_are_spans() -> None:
+    starts = known_cells.draw(Shown(cells=0, gap=0, start=1), SHAPE, torch.Generator().manual_seed(1))
+    assert (starts.int().diff(dim=1) <= 0).all() and (starts[:, :, :1] == starts).all()
+    assert not starts[:, -1].any(), "something is left to draw"
+    gaps = ~known_cells.draw(Shown(cells=0, gap=1, start=0), SHAPE, torch.Generator().manual_seed(1))
+    assert (gaps.int().diff(dim=1).abs().sum(1) <= 2).all()
+    assert not known_cells.draw(Shown(cells=0, gap=0, start=0), SHAPE, torch.Generator()).any()
+
+
+def test_shares_beyond_the_whole_are_refused() -> None:
+    with pytest.raises(ValidationError, match="add up to more than 1"):
+        Shown(cells=0.6, gap=0.3, start=0.3)
