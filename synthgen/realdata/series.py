@@ -1,0 +1,107 @@
+"""Time series from tables: recordings of entities, and the windows that models are trained on.
+
+`read` turns files into `Recordings` and finds every problem of the data; `windows` cuts them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synthgen.plugins import unknown
+from synthgen.realdata.series_checks import Problems
+from synthgen.realdata.series_types import (
+    Channel,
+    EventData,
+    Events,
+    Recording,
+    Recordings,
+    SeriesData,
+    Split,
+    Windows,
+)
+
+__all__ = [
+    "Channel", "EventData", "Events", "Recording", "Recordings", "SeriesData", "Split", "Windows", "read", "windows",
+]  # fmt: skip
+
+
+def read(data: SeriesData) -> Recordings:
+    """Reads all series of a path, in order of their entities' first rows.
+
+    Raises:
+        DataError: all problems of the data at once, one a line, as `file: row N (entity): column: what is wrong,
+            what is accepted`; at most twenty lines and the number of the rest. Rows of CSV files are counted as
+            lines in a text editor are. Problems that hide others (a missing file, an unknown column) come alone.
+    """
+    from synthgen.realdata import series_forms, series_grid
+    from synthgen.realdata.series_columns import check_covariates
+    from synthgen.realdata.series_events import read_events
+    from synthgen.realdata.series_static import read_static
+    from synthgen.realdata.series_table import open_table
+
+    problems = Problems()
+    table = open_table(data.path)
+    grid, channels, owners = series_forms.read_form(table, data, problems)
+    if data.step or data.kind == "melted":
+        check_covariates(grid, data, problems)
+    static = read_static(table, owners, data, problems)
+    events, classes = None, static.classes
+    if data.events:
+        events, classes = read_events(grid, data, problems)
+    else:
+        _check_lengths(grid.owners, grid.lengths, data, problems)
+    for name in data.units:
+        if name not in channels:
+            problems.add(f"{data.path}: units: {unknown(name, channels, 'channel')}")
+    problems.check()
+    items = []
+    for i, (start, end) in enumerate(zip(grid.bounds[:-1].tolist(), grid.bounds[1:].tolist(), strict=True)):
+        items.append(
+            Recording(
+                entity=grid.owners[i],
+                times=grid.times[start:end],
+                start=grid.clock.start(i),
+                values=grid.values[start:end],
+                covariates=grid.covariates[start:end],
+                static=static.values[i],
+                label=None if static.labels is None else int(static.labels[i]),
+            )
+        )
+    return Recordings(
+        items=tuple(items),
+        channels=tuple(Channel(name, data.units.get(name, "1")) for name in channels),
+        covariates=tuple(data.covariates),
+        static=static.names,
+        classes=classes,
+        time_unit=grid.clock.unit,
+        interval=series_grid.interval(grid, data),
+        events=events,
+    )
+
+
+def windows(recordings: Recordings, data: SeriesData, split: Split) -> Windows:
+    """The windows of one split; windows of different splits share no step.
+
+    With fewer than ten recordings each is divided in time: first training, then validation, then test, in the shares
+    of `data`, at least `length` rows each; a recording too short to be divided is training data as a whole. With
+    more, whole recordings are held out, chosen by the sha256 of their names. Windows without any value are left out.
+
+    Raises:
+        DataError: the split has no windows, or they would not fit into memory.
+    """
+    from synthgen.realdata.series_windows import cut
+
+    return cut(recordings, data, split)
+
+
+def _check_lengths(owners: tuple[str, ...], lengths: np.ndarray, data: SeriesData, problems: Problems) -> None:
+    least = 2 if data.pad else data.length
+    short = np.flatnonzero(lengths < least)
+    accepted = (
+        "two at least are needed; leave it out"
+        if data.pad
+        else f"a window has {data.length}; leave it out, or use a smaller `length`, or keep it padded with `pad: true`"
+    )
+    problems.add_rows(
+        short, lambda rows: [f"{data.path}: ({owners[i]}): has {lengths[i]} steps; {accepted}" for i in rows]
+    )

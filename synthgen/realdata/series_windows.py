@@ -1,0 +1,204 @@
+"""Windows of series, cut so that no step lies in windows of two splits."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from synthgen.errors import DataError
+from synthgen.realdata.series_types import Recordings, SeriesData, Split, Windows
+
+FEW = 10
+"""Fewer entities than this are divided in time; of more, some are held out whole."""
+MAX_BYTES = 16 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Which rows windows are: int64 (N,) each, but `skipped`, the number of those left out."""
+
+    entities: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+    skipped: int = 0
+
+
+def cut(recordings: Recordings, data: SeriesData, split: Split) -> Windows:
+    """The windows of one split.
+
+    Parts: of fewer than `FEW` recordings, each is divided in time into train, validation and test, whose sizes are
+    the shares but at least `length` rows where a share is not 0; a recording that is too short for that is training
+    data as a whole. Of more recordings, whole ones are held out, those with the lowest sha256 of their names.
+    Windows start `stride` rows apart, or lie around events, and lie inside one part.
+
+    Raises:
+        DataError: the split has no windows, or they would not fit into memory.
+    """
+    parts = divide(recordings, data, split)
+    cuts = _around_events(recordings, data, parts) if data.events else _in_order(recordings, data, parts)
+    cuts = _with_values(recordings, cuts)
+    if not len(cuts.starts):
+        raise DataError(_nothing(data, split, cuts.skipped))
+    width = len(recordings.channels) + len(recordings.covariates) + 2  # the rows' numbers
+    is_view = len(recordings) == 1 and not data.events
+    if not is_view and len(cuts.starts) * data.length * width * 4 > MAX_BYTES:
+        raise DataError(
+            f"{data.path}: {len(cuts.starts):,} windows of {data.length} steps do not fit into memory "
+            f"({MAX_BYTES >> 30} GiB); raise `stride`"
+        )
+    return _gather(recordings, data, cuts)
+
+
+def divide(recordings: Recordings, data: SeriesData, split: Split) -> list[tuple[int, int]]:
+    """(first row, end) of each recording's part that belongs to the split; equal if there is none."""
+    n = len(recordings)
+    if n < FEW:
+        return [_part(len(item), data, split) for item in recordings.items]
+    order = sorted(range(n), key=lambda i: hashlib.sha256(recordings.items[i].entity.encode()).digest())
+    n_test, n_held = (max(1, round(share * n)) if share else 0 for share in (data.test, data.validation))
+    chosen = {
+        "test": order[:n_test],
+        "validation": order[n_test : n_test + n_held],
+        "train": order[n_test + n_held :],
+    }[split]
+    return [(0, len(item) if i in set(chosen) else 0) for i, item in enumerate(recordings.items)]
+
+
+def _part(n_rows: int, data: SeriesData, split: Split) -> tuple[int, int]:
+    n_test, n_held = (max(round(share * n_rows), data.length) if share else 0 for share in (data.test, data.validation))
+    if n_rows - n_test - n_held < data.length:
+        n_test = n_held = 0
+    ends = {"train": n_rows - n_test - n_held, "validation": n_rows - n_test, "test": n_rows}
+    starts = {"train": 0, "validation": ends["train"], "test": ends["validation"]}
+    return starts[split], ends[split]
+
+
+def _in_order(recordings: Recordings, data: SeriesData, parts: list[tuple[int, int]]) -> Cuts:
+    entities, starts, lengths = [], [], []
+    for number, (start, end) in enumerate(parts):
+        rows = np.arange(start, end - data.length + 1, data.stride)
+        if not len(rows) and data.pad and end - start >= 2:
+            rows = np.array([start])
+        entities.append(np.full(len(rows), number))
+        starts.append(rows)
+        lengths.append(np.full(len(rows), min(data.length, end - start)))
+    owners = np.concatenate(entities).astype(np.int64)
+    labels = np.array([item.label or 0 for item in recordings.items], dtype=np.int64)[owners]
+    return Cuts(owners, np.concatenate(starts).astype(np.int64), np.concatenate(lengths).astype(np.int64), labels)
+
+
+def _around_events(recordings: Recordings, data: SeriesData, parts: list[tuple[int, int]]) -> Cuts:
+    """Rows from `before` an event up to `after` it; events whose windows leave their part are skipped."""
+    assert data.events is not None and recordings.events is not None
+    events, found, skipped = recordings.events, [], 0
+    slack = 1e-6 * (recordings.interval or 0)
+    for number, (item, (start, end)) in enumerate(zip(recordings.items, parts, strict=True)):
+        if start == end:
+            continue
+        rows = np.flatnonzero(events.entities == number)
+        edges = (events.times[rows] - data.events.before - slack, events.times[rows] + data.events.after - slack)
+        first, last = (np.searchsorted(item.times, edge) for edge in edges)
+        centre = np.minimum(np.searchsorted(item.times, events.times[rows] - slack), len(item) - 1)
+        mine = (centre >= start) & (centre < end)
+        step = recordings.interval or 0.0
+        whole = (edges[0] >= item.times[0] - 2 * slack) & (edges[1] <= item.times[-1] + step)
+        inside = mine & whole & (first >= start) & (last <= end) & (last - first >= 2)
+        skipped += int((mine & ~inside).sum())
+        size = (last - first)[inside]
+        found.append((np.full(len(size), number), first[inside], size, events.labels[rows][inside]))
+    if not found:
+        return Cuts(*(np.zeros(0, dtype=np.int64) for _ in range(4)), skipped)
+    cuts = Cuts(*(np.concatenate(column).astype(np.int64) for column in zip(*found, strict=True)), skipped)
+    _check_lengths(data, cuts.lengths)
+    return cuts
+
+
+def _check_lengths(data: SeriesData, lengths: np.ndarray) -> None:
+    if not len(lengths):
+        return
+    low, high = int(lengths.min()), int(lengths.max())
+    if high > data.length or (low < data.length and not data.pad):
+        steps = f"{high}" if low == high else f"{low} to {high}"
+        advice = f"set `length: {high}`" + ("" if low == high else " and `pad: true`")
+        raise DataError(
+            f"length: {data.length}: from `before` to `after` of `events` there are {steps} steps; {advice}, or change "
+            "`before` and `after`"
+        )
+
+
+def _with_values(recordings: Recordings, cuts: Cuts) -> Cuts:
+    """Without windows that have no value at all."""
+    seen = np.concatenate([~np.isnan(item.values).all(axis=1) for item in recordings.items])
+    total = np.concatenate([[0], np.cumsum(seen)])
+    first = _offsets(recordings)[cuts.entities] + cuts.starts
+    keep = total[first + cuts.lengths] > total[first]
+    arrays = (cuts.entities, cuts.starts, cuts.lengths, cuts.labels)
+    return Cuts(*(array[keep] for array in arrays), cuts.skipped + int((~keep).sum()))
+
+
+def _offsets(recordings: Recordings) -> np.ndarray:
+    """int64: the first row of each recording among the rows of all."""
+    return np.cumsum([0, *(len(item) for item in recordings.items)])[:-1]
+
+
+def _gather(recordings: Recordings, data: SeriesData, cuts: Cuts) -> Windows:
+    length, items = data.length, recordings.items
+    gaps = np.unique(np.diff(cuts.starts))
+    if len(items) == 1 and len(gaps) == 1 and gaps[0] > 0 and (cuts.lengths == length).all():
+        slices = slice(int(cuts.starts[0]), int(cuts.starts[-1]) + 1, int(gaps[0]))
+        values, covariates = (
+            sliding_window_view(rows, length, axis=0)[slices].transpose(0, 2, 1)
+            for rows in (items[0].values, items[0].covariates)
+        )
+    else:
+        steps = np.arange(length)
+        rows = (_offsets(recordings)[cuts.entities] + cuts.starts)[:, None]
+        rows = rows + np.minimum(steps, cuts.lengths[:, None] - 1)
+        values = np.concatenate([item.values for item in items])[rows]
+        values[steps >= cuts.lengths[:, None]] = np.nan
+        covariates = np.concatenate([item.covariates for item in items])[rows]
+    return Windows(
+        values=values,
+        times=_times(recordings, length, cuts),
+        lengths=cuts.lengths,
+        covariates=covariates,
+        static=np.stack([item.static for item in items])[cuts.entities],
+        labels=cuts.labels,
+        entities=cuts.entities,
+        starts=cuts.starts,
+        channels=recordings.channels,
+        covariate_names=recordings.covariates,
+        static_names=recordings.static,
+        classes=recordings.classes,
+        time_unit=recordings.time_unit,
+        interval=recordings.interval,
+        skipped=cuts.skipped,
+    )
+
+
+def _times(recordings: Recordings, length: int, cuts: Cuts) -> np.ndarray:
+    """Times since each window's start; after its last step they go on by its median step."""
+    steps = np.arange(length)
+    if recordings.interval is not None:
+        return np.broadcast_to(steps * recordings.interval, (len(cuts.starts), length))
+    rows = (_offsets(recordings)[cuts.entities] + cuts.starts)[:, None] + np.minimum(steps, cuts.lengths[:, None] - 1)
+    times = np.concatenate([item.times for item in recordings.items])[rows]
+    times -= times[:, :1]
+    for i in np.flatnonzero(cuts.lengths < length):
+        real = int(cuts.lengths[i])
+        times[i, real:] += np.median(np.diff(times[i, :real])) * np.arange(1, length - real + 1)
+    return times
+
+
+def _nothing(data: SeriesData, split: Split, skipped: int) -> str:
+    left_out = f" ({skipped:,} were left out: without any value, or too near to the ends)" if skipped else ""
+    if split != "train" and not getattr(data, split):
+        return f"{data.path}: nothing is held out for `{split}`; set `{split}` to a share, as 0.1"
+    return (
+        f"{data.path}: has no windows of {data.length} steps for `{split}`{left_out}; use a smaller `length`, or other "
+        "shares of `validation` and `test`"
+    )
