@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from synthgen.errors import DataError
 from synthgen.plugins import unknown
 from synthgen.realdata.series_checks import Problems
 from synthgen.realdata.series_types import (
@@ -67,7 +70,7 @@ def read(data: SeriesData) -> Recordings:
                 label=None if static.labels is None else int(static.labels[i]),
             )
         )
-    return Recordings(
+    found = Recordings(
         items=tuple(items),
         channels=tuple(Channel(name, data.units.get(name, "1")) for name in channels),
         covariates=tuple(data.covariates),
@@ -77,6 +80,17 @@ def read(data: SeriesData) -> Recordings:
         interval=series_grid.interval(grid, data),
         events=events,
     )
+    if data.rate_hz and grid.clock.stamped:
+        raise DataError(f"{data.path}: rate_hz: is for times that count samples, and {data.time} holds timestamps")
+    return _in_seconds(found, data.rate_hz) if data.rate_hz else found
+
+
+def _in_seconds(counted: Recordings, rate_hz: float) -> Recordings:
+    """Recordings whose times count samples, with times in seconds."""
+    items = tuple(replace(item, times=item.times / rate_hz) for item in counted.items)
+    events = counted.events and replace(counted.events, times=counted.events.times / rate_hz)
+    interval = counted.interval and counted.interval / rate_hz
+    return replace(counted, items=items, events=events, interval=interval, time_unit="s")
 
 
 def windows(recordings: Recordings, data: SeriesData, split: Split) -> Windows:

@@ -86,6 +86,12 @@ class SeriesData(BaseModel):
         description="Unit of times: what the numbers of the time column are in, and what timestamps are turned into. "
         "auto: the largest unit in which a step is at least 1 for timestamps, `step` for numbers.",
     )
+    rate_hz: float | None = Field(
+        default=None,
+        gt=0,
+        description="Rows a second, or units of a time column that counts samples: times are then seconds, those of "
+        "`events` and of `before` and `after` too.",
+    )
     step: float | None = Field(
         default=None,
         gt=0,
@@ -141,6 +147,8 @@ class SeriesData(BaseModel):
             raise ValueError("`step` and `span` need `time`")
         if self.span and self.span[0] >= self.span[1]:
             raise ValueError("`span` must be a time and a later one")
+        if self.rate_hz and (self.step or self.span or self.time_unit not in ("auto", "s")):
+            raise ValueError("`rate_hz` makes seconds of times; leave out `time_unit`, `step` and `span`")
         if self.events and self.label:
             raise ValueError("windows have either the classes of `events` or those of `label`; leave out one")
         if self.validation + self.test >= 1:
