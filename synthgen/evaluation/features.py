@@ -6,17 +6,24 @@ import numpy as np
 from scipy import linalg
 from sklearn.neighbors import NearestNeighbors
 
+RIDGE = 1e-6
+
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Squared Frechet distance of the Gaussians fitted to two sets of features, each (N, D).
 
-    It is FID only in Inception's features; in any other network's it must be named after that network.
+    Where the covariances are so nearly singular that the root of their product cannot be taken, `RIDGE` is
+    added to all variances. It is FID only in Inception's features; in any other network's it must be named
+    after that network.
 
     Source: Heusel et al. 2017, eq. 6 (as FID).
     """
     mean_a, mean_b = a.mean(0), b.mean(0)
     cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     root = linalg.sqrtm(cov_a @ cov_b)
+    if not np.isfinite(root).all():
+        ridge = RIDGE * np.eye(len(cov_a))
+        root = linalg.sqrtm((cov_a + ridge) @ (cov_b + ridge))
     return float(((mean_a - mean_b) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * np.trace(root.real))
 
 
