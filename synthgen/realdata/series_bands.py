@@ -37,8 +37,8 @@ def save(path: Path, drawn: np.ndarray, labels: np.ndarray, real: Windows) -> No
             _bands(axes, some, ours, channel)
         _spectra(row[-1], some.values[:, :, 0], ours[:, :, 0])
         row[0].set_ylabel(names[label])
-    for axes, channel in zip(grid[0], real.channels, strict=False):
-        axes.set_title(channel.name if channel.unit == "1" else f"{channel.name} ({channel.unit})", fontsize="medium")
+    for axes, about in zip(grid[0], real.channels, strict=False):
+        axes.set_title(about.name if about.unit == "1" else f"{about.name} ({about.unit})", fontsize="medium")
     grid[0][-1].set_title(f"spectrum, {real.channels[0].name}", fontsize="medium")
     for axes in grid[-1][:-1]:
         axes.set_xlabel(real.time_unit)

@@ -89,7 +89,6 @@ class Monitor:
         save_png(sheet, self.folder / f"samples-{step:06d}.png", scale=max(1, 64 // images.shape[1]))
         self._board.add_image("samples", sheet, step, dataformats="HWC")
 
-
     def series(self, step: int, drawn: np.ndarray, labels: np.ndarray, real: Any) -> None:
         """Drawn series (N, L, C) over bands of real windows, as samples-<step>.png."""
         series_bands.save(self.folder / f"samples-{step:06d}.png", drawn, labels, real)

@@ -163,15 +163,17 @@ def _card(
         "|---|---|",
         *(f"| {key} | {value} |" for key, value in settings.items()),
         "",
-        f"## Scores on {scored_on}",
-        "",
-        "| measure | value |",
-        "|---|---|",
-        *(f"| {key} | {value:.4g} |" for key, value in scores.items()),
-        "",
+        *_scores(scores, scored_on),
         "## Limits",
         "",
         f"{limits}, and repeats whatever is missing, rare or wrong in its training data.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _scores(scores: Mapping[str, Any], scored_on: str) -> list[str]:
+    if not scores:
+        return ["Nothing was held out, so there are no scores.", ""]
+    rows = [f"| {key} | {value:.4g} |" for key, value in scores.items()]
+    return [f"## Scores on {scored_on}", "", "| measure | value |", "|---|---|", *rows, ""]

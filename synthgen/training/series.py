@@ -43,7 +43,10 @@ class SeriesTrainer:
             default="tiny", description="Size of the network: about 0.2, 1.3 and 10 million parameters."
         )
         patch: int = Field(
-            default=1, ge=1, le=64, description="Steps in a token; for long windows, attention costs patch^2 times less."
+            default=1,
+            ge=1,
+            le=64,
+            description="Steps in a token; for long windows, attention costs patch^2 times less.",
         )
         scaling: Kind = Field(
             default="standard",
@@ -83,7 +86,9 @@ class SeriesTrainer:
         config = self.config
         recordings = real_data.read(config.data)
         training = real_data.windows(recordings, config.data, "train")
-        held_out = _some(real_data.windows(recordings, config.data, "validation"), seed)
+        held_out = (
+            _some(real_data.windows(recordings, config.data, "validation"), seed) if config.data.validation else None
+        )
         scaler = SeriesScaler.fit(training.values, [c.name for c in training.channels], config.scaling)
         found, work = choose_device(device), output.work_folder(out)
         with Monitor(work, quiet) as monitor:

@@ -57,7 +57,7 @@ class SeriesTask:
         self,
         config: Any,
         training: Windows,
-        held_out: Windows,
+        held_out: Windows | None,
         scaler: SeriesScaler,
         network: Callable[[], Any],
         make: Callable[[Any, Any], SeriesPipeline],
@@ -68,7 +68,8 @@ class SeriesTask:
     ) -> None:
         self.config, self.windows, self.network, self.make = config, training, network, make
         self.seed, self.device, self.precision, self.monitor = seed, device, precision, monitor
-        self.training, self.held_out = Batches(training, scaler), Batches(held_out, scaler)
+        self.training = Batches(training, scaler)
+        self.held_out = Batches(held_out, scaler) if held_out is not None else None
         self.owners = [*range(training.values.shape[2]), *scaler.config.gated]
         known = self.training.x[~self.training.missing].double()
         self.objective = Edm(round(float(known.std()), 4), config.noise_mean, config.noise_std, stochastic=True)
@@ -117,7 +118,12 @@ class SeriesTask:
 
     @torch.no_grad()
     def validation(self, ema: Ema) -> dict[str, float]:
-        """Losses of the averaged weights on held-out windows, the same noise every time, by noise level."""
+        """Losses of the averaged weights on held-out windows, the same noise every time, by noise level.
+
+        Empty if nothing was held out.
+        """
+        if self.held_out is None:
+            return {}
         model = self.averaged(ema)
         random = loop.step_generator(self.seed, "validation", 0)
         starts = range(0, len(self.held_out), 128)

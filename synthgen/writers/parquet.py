@@ -39,7 +39,9 @@ class Parquet:
             ("key", pa.string(), [s.key for s in samples], text)
         ]
         for name, kind in schema.items():
-            columns.append((name, kind.arrow(), [to_cell(kind, s.values[name], s.key) for s in samples], kind.hf_feature()))
+            columns.append(
+                (name, kind.arrow(), [to_cell(kind, s.values[name], s.key) for s in samples], kind.hf_feature())
+            )
         columns.append(("split", pa.string(), [s.split for s in samples], text))
         columns.append(("meta", pa.string(), [json.dumps(s.meta, sort_keys=True) for s in samples], text))
         features = {name: feature for name, _, _, feature in columns}
