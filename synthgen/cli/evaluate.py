@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from synthgen.cli import options
+from synthgen.errors import UsageError
 
 STEPS = 2000
 
@@ -19,12 +20,15 @@ STEPS = 2000
     required=True,
     metavar="DATA",
     help="Real data: a folder by class or idx files; for masks, a folder with images/ and masks/, or the recipe of a "
-    "model trained on them. Test data are its split `test`: a subfolder, or what a table says.",
+    "model trained on them; for series, such a recipe. Test data are its split `test`: a subfolder, what a table says, "
+    "or the share that the recipe holds out.",
 )
 @click.option("--test", metavar="DATA", help="Real test data, if it is not part of --real.")
 @click.option("--judge", metavar="MODEL", help="A classifier or segmenter that took no part in making the data.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Repeats of every training.")
-@click.option("--steps", type=click.IntRange(min=1), help="Training steps of each; by default 2000, for masks 600.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Training steps of each; by default 2000, for masks and series 600."
+)
 @click.option(
     "--segmentation", default="segmentation", show_default=True, metavar="FIELD", help="The class map to train on."
 )
@@ -50,8 +54,14 @@ def command(
     """
     from synthgen.evaluation import report
     from synthgen.evaluation import segmentation as masks
+    from synthgen.evaluation.series import dataset as series
 
     say = (lambda text: None) if as_json else (lambda text: click.echo(text, err=True))
+    if series.is_series(folder):
+        _check_series_options(test, judge)
+        found = series.evaluate(folder, real, seeds, steps or series.STEPS, split, say, allow_incomplete)
+        click.echo(json.dumps(found, indent=1) if as_json else series.text(found))
+        return 0
     if masks.is_segmentation(folder):
         found = masks.evaluate(
             folder, real, test, judge, seeds, steps or masks.STEPS, split, segmentation, say, allow_incomplete
@@ -61,6 +71,13 @@ def command(
     text = mask_table if "scores" in found else table
     click.echo(json.dumps(found, indent=1) if as_json else text(found))
     return 0
+
+
+def _check_series_options(test: str | None, judge: str | None) -> None:
+    if test is not None:
+        raise UsageError("--test: is not used for series: `test` of the `data` in --real says what is held out")
+    if judge is not None:
+        raise UsageError("--judge: is not used for series: their rulers are trained on the real windows")
 
 
 def table(found: dict[str, Any]) -> str:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +26,8 @@ from synthgen.realdata.series_types import (
 )
 
 __all__ = [
-    "Channel", "EventData", "Events", "Recording", "Recordings", "SeriesData", "Split", "Windows", "read", "windows",
+    "Channel", "EventData", "Events", "Recording", "Recordings", "SeriesData", "Split", "Windows", "read", "sha256",
+    "windows",
 ]  # fmt: skip
 
 
@@ -43,7 +46,7 @@ def read(data: SeriesData) -> Recordings:
     from synthgen.realdata.series_table import open_table
 
     problems = Problems()
-    table = open_table(data.path)
+    table = open_table(data.path, (data.static_table, data.events and data.events.path))
     grid, channels, owners = series_forms.read_form(table, data, problems)
     if data.step or data.kind == "melted":
         check_covariates(grid, data, problems)
@@ -108,6 +111,28 @@ def windows(recordings: Recordings, data: SeriesData, split: Split) -> Windows:
     return cut(recordings, data, split)
 
 
+def sha256(data: SeriesData) -> str:
+    """sha256 over names and bytes of all files that are read: series, static table and events.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    from synthgen.realdata.series_table import series_files
+
+    events = data.events.path if data.events else None
+    paths = series_files(data.path, (data.static_table, events))
+    paths += [Path(other) for other in (data.static_table, events) if other]
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                inner = hashlib.file_digest(file, "sha256")
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        digest.update(f"{path.name}\0{inner.hexdigest()}\0".encode())
+    return digest.hexdigest()
+
+
 def _check_lengths(owners: tuple[str, ...], lengths: np.ndarray, data: SeriesData, problems: Problems) -> None:
     least = 2 if data.pad else data.length
     short = np.flatnonzero(lengths < least)
@@ -117,5 +142,9 @@ def _check_lengths(owners: tuple[str, ...], lengths: np.ndarray, data: SeriesDat
         else f"a window has {data.length}; leave it out, or use a smaller `length`, or keep it padded with `pad: true`"
     )
     problems.add_rows(
-        short, lambda rows: [f"{data.path}: ({owners[i]}): has {lengths[i]} steps; {accepted}" for i in rows]
+        short,
+        lambda rows: [
+            f"{data.path}: ({owners[i]}): has {lengths[i]} {'step' if lengths[i] == 1 else 'steps'}; {accepted}"
+            for i in rows
+        ],
     )

@@ -44,9 +44,10 @@ class Times:
 
 
 def iso(microseconds: int, zoned: bool) -> str:
-    """`2024-01-31T12:00:00`, with `+00:00` if the time is known to be in UTC."""
+    """`2024-01-31` or `2024-01-31T12:00:00`; `2024-01-31T00:00:00+00:00` if the time is known to be in UTC."""
     text = str(np.datetime64(microseconds, "us"))
-    return (text.rstrip("0").rstrip(".") if "." in text else text).removesuffix("T00:00:00") + "+00:00" * zoned
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{text}+00:00" if zoned else text.removesuffix("T00:00:00")
 
 
 def tell(
@@ -119,14 +120,19 @@ def tell_bad_numbers(table: Table, name: str, bad: np.ndarray, owners: Names | N
 
 def names(table: Table, name: str) -> Names:
     """The distinct texts of a column, numbers as they are written."""
-    column = table.data[name]
-    if not _is_text(column.type) and not pa.types.is_dictionary(column.type):
-        column = pc.cast(column, pa.string())
-    encoded = pc.dictionary_encode(_plain(column)).unify_dictionaries()
+    encoded = table.data[name]
+    if not pa.types.is_dictionary(encoded.type):
+        encoded = pc.dictionary_encode(encoded)
+    encoded = encoded.unify_dictionaries()
     if not encoded.num_chunks:
         return Names(np.empty(0, dtype=np.int64), ())
-    codes = np.concatenate([np.asarray(pc.fill_null(chunk.indices, -1)) for chunk in encoded.chunks])
-    return Names(codes.astype(np.int64), tuple(encoded.chunk(0).dictionary.to_pylist()))
+    found: dict[str, int] = {}
+    numbered = [-1]  # where a null's index, -1 after this shift by one, leads
+    for value in pc.cast(encoded.chunk(0).dictionary, pa.string()).to_pylist():
+        text = (value or "").strip()
+        numbered.append(-1 if text in MISSING else found.setdefault(text, len(found)))
+    indices = np.concatenate([np.asarray(pc.fill_null(chunk.indices, -1)) for chunk in encoded.chunks])
+    return Names(np.array(numbered, dtype=np.int64)[indices.astype(np.int64) + 1], tuple(found))
 
 
 def times(table: Table, name: str, owners: Names | None, problems: Problems) -> Times:

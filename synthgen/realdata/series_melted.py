@@ -83,10 +83,10 @@ def _of_variable(layout: Layout, values: np.ndarray, slots: np.ndarray, slot: in
 
 
 def read_wide(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid, tuple[str, ...], Names]:
-    """One entity a row, named by its column or as `row 7`; missing cells at a row's end are no steps of it."""
+    """One entity a row, named by its column or as `series 7`; missing cells at a row's end are no steps of it."""
     steps = [name for name in table.names if name not in (data.entity, data.label, *data.static)]
     n = len(table)
-    owners = owners_of(table, data, problems) if data.entity else Names(np.arange(n), _row_names(table))
+    owners = owners_of(table, data, problems) if data.entity else Names(np.arange(n), _series_names(table))
     again = np.flatnonzero(np.bincount(owners.codes[owners.codes >= 0], minlength=len(owners.names))[owners.codes] > 1)
     cells.tell(
         table,
@@ -115,11 +115,11 @@ def read_wide(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid,
     return grid, (name,), owners
 
 
-def _row_names(table: Table) -> tuple[str, ...]:
-    """`row 1` and so on, with the files' names if there are several."""
+def _series_names(table: Table) -> tuple[str, ...]:
+    """`series 1` and so on, with the files' names if there are several."""
     starts = [0, *table.ends]
     return tuple(
-        (f"{file.stem} " if len(table.files) > 1 else "") + f"row {row + 1}"
+        (f"{file.stem} " if len(table.files) > 1 else "") + f"series {row + 1}"
         for file, start, end in zip(table.files, starts, table.ends, strict=False)
         for row in range(end - start)
     )

@@ -30,11 +30,15 @@ class Static:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """For each entity the row of `table` that tells about it, -1 if none; whose row each row of the table is."""
+    """For each entity the row of `table` that tells about it, -1 if none; whose row each row of the table is.
+
+    repeats: whether other rows of an entity say the same again, as in a table of series.
+    """
 
     table: Table
     rows: np.ndarray
     owners: Names
+    repeats: bool
 
 
 def read_static(table: Table, owners: Names, data: SeriesData, problems: Problems) -> Static:
@@ -53,7 +57,7 @@ def read_static(table: Table, owners: Names, data: SeriesData, problems: Problem
         rows = np.full(n, -1)
         used = np.flatnonzero(owners.codes >= 0)[::-1]
         rows[owners.codes[used]] = used  # the first row wins
-        found = _Rows(table, rows, owners)
+        found = _Rows(table, rows, owners, True)
     columns: dict[str, np.ndarray] = {}
     for name in data.static:
         columns |= _columns(found, name, data, problems)
@@ -92,12 +96,13 @@ def _own_table(data: SeriesData, owners: Names, problems: Problems) -> _Rows:
             f"{table.place}: {key}: has no row for `{owners.names[i]}`, whose series is in {data.path}" for i in shown
         ],
     )
-    return _Rows(table, rows, found)
+    return _Rows(table, rows, found, False)
 
 
 def _columns(found: _Rows, name: str, data: SeriesData, problems: Problems) -> dict[str, np.ndarray]:
     """A column of numbers, or of text as one column a value, 1 where an entity has it."""
-    _check_same(found, name, "a static column must be the same in all rows of an entity", problems)
+    if found.repeats:
+        _check_same(found, name, "a static column must be the same in all rows of an entity", problems)
     known = found.rows >= 0
     values, bad = cells.numbers(found.table, name)
     if cells.looks_numeric(values, bad):
@@ -126,7 +131,8 @@ def _labels(found: _Rows, name: str, data: SeriesData, problems: Problems) -> tu
         "a label must be the same in all rows of an entity; to label parts of a series, write their times and labels "
         "to a file and name it in `events`"
     )
-    _check_same(found, name, kept, problems)
+    if found.repeats:
+        _check_same(found, name, kept, problems)
     texts = cells.names(found.table, name)
     codes = np.where(found.rows >= 0, texts.codes[found.rows], -1)
     lacking = found.rows[(codes < 0) & (found.rows >= 0)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -53,28 +53,43 @@ class Table:
         for path, start, end in zip(self.files, [0, *self.ends], self.ends, strict=False):
             wanted = sorted({int(row) for row in rows if start <= row < end})
             numbers = [row - start for row in wanted]
-            lines = [number + 1 for number in numbers] if path.suffix == ".parquet" else _lines_of(path, numbers)
+            lines = (
+                [number + 1 for number in numbers] if path.suffix.lower() == ".parquet" else _lines_of(path, numbers)
+            )
             found |= {row: f"{path}: row {line}" for row, line in zip(wanted, lines, strict=True)}
         return [found[int(row)] for row in rows]
 
 
-def open_table(path: str) -> Table:
-    """Reads a file, or all files of a folder in order of their names.
+def series_files(path: str, leave_out: Collection[str | None] = ()) -> list[Path]:
+    """The file, or all files of the folder in order of their names but those of `leave_out`.
+
+    Raises:
+        DataError: there is no such file or folder, or nothing in it that is read.
+    """
+    place = Path(path)
+    files = [place]
+    if place.is_dir():
+        others = {Path(other).resolve() for other in leave_out if other}
+        files = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and p.resolve() not in others)
+    if not place.exists():
+        raise DataError(f"{path}: no such file or folder; a .csv, .tsv or .parquet file or a folder of them is read")
+    if not files or files[0].suffix.lower() not in SUFFIXES:
+        raise DataError(f"{path}: {', '.join(SUFFIXES)} files are read, alone or in a folder")
+    if len({file.suffix.lower() for file in files}) > 1:
+        raise DataError(f"{path}: holds files of several kinds; keep one of {', '.join(SUFFIXES)} in the folder")
+    return files
+
+
+def open_table(path: str, leave_out: Collection[str | None] = ()) -> Table:
+    """Reads the `series_files` of a path as one table.
 
     Raises:
         DataError: nothing to read, unreadable or empty files, duplicate names of columns, rows of another
             length than the header's, files whose columns differ; all of them.
     """
-    place = Path(path)
-    files = sorted(p for p in place.iterdir() if p.suffix in SUFFIXES) if place.is_dir() else [place]
-    if not place.exists():
-        raise DataError(f"{path}: no such file or folder; a .csv, .tsv or .parquet file or a folder of them is read")
-    if not files or files[0].suffix not in SUFFIXES:
-        raise DataError(f"{path}: {', '.join(SUFFIXES)} files are read, alone or in a folder")
-    if len({file.suffix for file in files}) > 1:
-        raise DataError(f"{path}: holds files of several kinds; keep {' or '.join(SUFFIXES)} alone in the folder")
+    files = series_files(path, leave_out)
     problems = Problems()
-    tables = [_parquet(file, problems) if file.suffix == ".parquet" else _csv(file, problems) for file in files]
+    tables = [_parquet(file, problems) if file.suffix.lower() == ".parquet" else _csv(file, problems) for file in files]
     for file, table in zip(files, tables, strict=True):
         if table is not None and not table.num_rows:
             problems.add(f"{file}: is empty; a header and rows are needed")
@@ -141,7 +156,7 @@ def _header(path: Path) -> tuple[list[str], int, str]:
     """(names, lines up to the first row, delimiter)."""
     with open(path, newline="", encoding="utf-8-sig") as file:
         first = next((line for line in file if line.strip()), "")
-    delimiter = max(",;\t", key=first.count) if path.suffix != ".tsv" else "\t"
+    delimiter = max(",;\t", key=first.count) if path.suffix.lower() != ".tsv" else "\t"
     for line, cells in _records(path, delimiter):
         names = [cell.strip() for cell in cells]
         return names, line + sum(cell.count("\n") for cell in cells), delimiter
@@ -194,5 +209,8 @@ def _name_odd_rows(path: Path, n_columns: int, problems: Problems) -> None:
     odd = [(line, len(cells)) for line, cells in _records(path, delimiter) if len(cells) != n_columns]
     problems.add_rows(
         np.arange(len(odd)),
-        lambda rows: [f"{path}: row {odd[i][0]}: has {odd[i][1]} cells, and the header has {n_columns}" for i in rows],
+        lambda rows: [
+            f"{path}: row {line}: has {n} {'cell' if n == 1 else 'cells'}, and the header has {n_columns}"
+            for line, n in (odd[i] for i in rows)
+        ],
     )
