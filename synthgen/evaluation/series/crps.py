@@ -14,7 +14,8 @@ def crps(samples: np.ndarray, target: np.ndarray, mask: np.ndarray) -> float:
     """Mean over the quantiles .05, .10 to .95 of 2 x pinball loss, summed over cells, over the sum of |target|.
 
     It is dimensionless, 0 at best, and depends on the zero of the units: published values are of
-    z-scored data with 100 samples a cell.
+    z-scored data with 100 samples a cell. Times the sum of |target| over the number of cells it is 20/19
+    of the trapezoid rule for the CRPS, for the mean is over 19 levels.
 
     Args:
         samples: (S, ...), S draws of every cell; quantiles are interpolated linearly.

@@ -30,6 +30,18 @@ def test_frechet_distance_of_gaussians() -> None:
     assert features.frechet_distance(a, a) == pytest.approx(0, abs=1e-3)
 
 
+def test_frechet_distance_of_flat_clouds() -> None:
+    """Features with too few samples have singular covariances; then the root is that of their eigenvalues."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        a = rng.normal(0, 1, (6, 2)) @ rng.normal(0, 1, (2, 6)) * (rng.random(6) < 0.5)
+        b = rng.normal(0, 1, (6, 6)) * (rng.random(6) < 0.5)
+        cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+        root = np.sqrt(np.maximum(np.linalg.eigvals(cov_a @ cov_b).real, 0)).sum()
+        apart = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * root
+        assert features.frechet_distance(a, b) == pytest.approx(apart, rel=0.01, abs=0.01)
+
+
 def test_coverage() -> None:
     """Two far clusters, of which only one is drawn: half is covered."""
     real = np.concatenate([RNG.normal(0, 1, (300, 4)), RNG.normal(50, 1, (300, 4))]).astype(np.float32)
