@@ -30,7 +30,8 @@ class Clock:
     def __call__(self, times: np.ndarray, entities: np.ndarray) -> np.ndarray:
         if not self.stamped:
             return times.astype(np.float64)
-        return (times - self.origins[entities]) / float(UNITS_US[self.unit])
+        since: np.ndarray = (times - self.origins[entities]) / float(UNITS_US[self.unit])
+        return since
 
     def start(self, entity: int) -> str:
         return iso(int(self.origins[entity]), self.zoned) if self.stamped else ""
@@ -125,7 +126,8 @@ class Layout:
         rows, values = rows[known], values[known]
         n = np.bincount(rows, minlength=len(self.times))
         total = np.bincount(rows, weights=values, minlength=len(self.times))
-        return np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0).astype(np.float32)
+        means: np.ndarray = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0).astype(np.float32)
+        return means
 
 
 def lay_on_grid(codes: np.ndarray, times: np.ndarray, n_entities: int, data: SeriesData) -> Layout:

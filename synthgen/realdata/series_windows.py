@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -25,6 +25,10 @@ class Cuts:
     lengths: np.ndarray
     labels: np.ndarray
     skipped: int = 0
+
+    def take(self, keep: np.ndarray) -> Cuts:
+        """Those where the mask is true, without a count of the others."""
+        return Cuts(self.entities[keep], self.starts[keep], self.lengths[keep], self.labels[keep], self.skipped)
 
 
 def cut(recordings: Recordings, data: SeriesData, split: Split) -> Windows:
@@ -60,12 +64,9 @@ def divide(recordings: Recordings, data: SeriesData, split: Split) -> list[tuple
         return [_part(len(item), data, split) for item in recordings.items]
     order = sorted(range(n), key=lambda i: hashlib.sha256(recordings.items[i].entity.encode()).digest())
     n_test, n_held = (max(1, round(share * n)) if share else 0 for share in (data.test, data.validation))
-    chosen = {
-        "test": order[:n_test],
-        "validation": order[n_test : n_test + n_held],
-        "train": order[n_test + n_held :],
-    }[split]
-    return [(0, len(item) if i in set(chosen) else 0) for i, item in enumerate(recordings.items)]
+    held = {"test": order[:n_test], "validation": order[n_test : n_test + n_held], "train": order[n_test + n_held :]}
+    chosen = set(held[split])
+    return [(0, len(item) if i in chosen else 0) for i, item in enumerate(recordings.items)]
 
 
 def _part(n_rows: int, data: SeriesData, split: Split) -> tuple[int, int]:
@@ -96,10 +97,11 @@ def _around_events(recordings: Recordings, data: SeriesData, parts: list[tuple[i
     assert data.events is not None and recordings.events is not None
     events, found, skipped = recordings.events, [], 0
     slack = 1e-6 * (recordings.interval or 0)
+    bounds = np.searchsorted(events.entities, np.arange(len(recordings) + 1))
     for number, (item, (start, end)) in enumerate(zip(recordings.items, parts, strict=True)):
         if start == end:
             continue
-        rows = np.flatnonzero(events.entities == number)
+        rows = slice(bounds[number], bounds[number + 1])
         edges = (events.times[rows] - data.events.before - slack, events.times[rows] + data.events.after - slack)
         first, last = (np.searchsorted(item.times, edge) for edge in edges)
         centre = np.minimum(np.searchsorted(item.times, events.times[rows] - slack), len(item) - 1)
@@ -110,9 +112,8 @@ def _around_events(recordings: Recordings, data: SeriesData, parts: list[tuple[i
         skipped += int((mine & ~inside).sum())
         size = (last - first)[inside]
         found.append((np.full(len(size), number), first[inside], size, events.labels[rows][inside]))
-    if not found:
-        return Cuts(*(np.zeros(0, dtype=np.int64) for _ in range(4)), skipped)
-    cuts = Cuts(*(np.concatenate(column).astype(np.int64) for column in zip(*found, strict=True)), skipped)
+    columns = [np.concatenate([part[i] for part in found] or [[]]).astype(np.int64) for i in range(4)]
+    cuts = Cuts(columns[0], columns[1], columns[2], columns[3], skipped)
     _check_lengths(data, cuts.lengths)
     return cuts
 
@@ -136,8 +137,7 @@ def _with_values(recordings: Recordings, cuts: Cuts) -> Cuts:
     total = np.concatenate([[0], np.cumsum(seen)])
     first = _offsets(recordings)[cuts.entities] + cuts.starts
     keep = total[first + cuts.lengths] > total[first]
-    arrays = (cuts.entities, cuts.starts, cuts.lengths, cuts.labels)
-    return Cuts(*(array[keep] for array in arrays), cuts.skipped + int((~keep).sum()))
+    return replace(cuts.take(keep), skipped=cuts.skipped + int((~keep).sum()))
 
 
 def _offsets(recordings: Recordings) -> np.ndarray:
@@ -184,9 +184,10 @@ def _times(recordings: Recordings, length: int, cuts: Cuts) -> np.ndarray:
     """Times since each window's start; after its last step they go on by its median step."""
     steps = np.arange(length)
     if recordings.interval is not None:
-        return np.broadcast_to(steps * recordings.interval, (len(cuts.starts), length))
+        regular: np.ndarray = steps * recordings.interval
+        return np.broadcast_to(regular, (len(cuts.starts), length))
     rows = (_offsets(recordings)[cuts.entities] + cuts.starts)[:, None] + np.minimum(steps, cuts.lengths[:, None] - 1)
-    times = np.concatenate([item.times for item in recordings.items])[rows]
+    times: np.ndarray = np.concatenate([item.times for item in recordings.items])[rows]
     times -= times[:, :1]
     for i in np.flatnonzero(cuts.lengths < length):
         real = int(cuts.lengths[i])
