@@ -48,8 +48,8 @@ def train(windows: np.ndarray, labels: np.ndarray, n_classes: int, seed: int, st
 @torch.inference_mode()
 def probabilities(model: nn.Module, windows: np.ndarray) -> np.ndarray:
     """Probabilities of the classes, float32 (N, classes)."""
-    parts = to_tensor(windows).split(512)
-    found: np.ndarray = torch.cat([model(part).softmax(1) for part in parts]).numpy()
+    starts = range(0, len(windows), 512)
+    found: np.ndarray = torch.cat([model(to_tensor(windows[i : i + 512])).softmax(1) for i in starts]).numpy()
     return found
 
 
