@@ -97,8 +97,9 @@ def make_clock(times: Times, owners: Names, data: SeriesData) -> Clock:
 
 
 def _unit(codes: np.ndarray, stamps: np.ndarray) -> str:
-    """The largest unit in which the median step is at least one."""
-    steps = np.abs(np.diff(stamps))[codes[1:] == codes[:-1]]
+    """The largest unit in which the median step of an entity is at least one."""
+    order = np.lexsort((stamps, codes))
+    steps = np.diff(stamps[order])[np.diff(codes[order]) == 0]
     steps = steps[steps > 0]
     median = float(np.median(steps)) if len(steps) else 0.0
     return next((unit for unit in ("d", "h", "min") if median >= UNITS_US[unit]), "s")

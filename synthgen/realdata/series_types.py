@@ -169,7 +169,8 @@ class Recording:
     """The whole series of one entity.
 
     times: float64 (T,), strictly increasing, in the time unit: numbers as they are in the file;
-        timestamps since `start`, which is their first, in ISO form (empty for numbers).
+        timestamps since `start`, in ISO form: the entity's first one, or the start of its cell with `step`;
+        empty for numbers.
     values: float32 (T, C), NaN is missing.
     covariates: float32 (T, K), finite.
     static: float32 (S,), NaN is unknown.

@@ -115,6 +115,14 @@ def test_times(
     np.testing.assert_allclose(found.items[0].times, times, rtol=1e-12)
 
 
+def test_the_unit_is_that_of_an_entitys_steps(tmp_path: Path) -> None:
+    stamps = [(f"2024-01-01T0{h}:0{e}", e) for h in range(5) for e in range(3)]
+    path = csv(tmp_path / "a.csv", "who,t,v\n" + "".join(f"{e},{stamp},{i}\n" for i, (stamp, e) in enumerate(stamps)))
+    found = series.read(data(path, entity="who", time="t"))
+    assert (found.time_unit, found.interval) == ("h", 1.0)
+    assert [item.start for item in found.items] == ["2024-01-01", "2024-01-01T00:01:00", "2024-01-01T00:02:00"]
+
+
 def test_times_of_parquet_files(tmp_path: Path) -> None:
     days = [dt.date(2024, 1, 1), dt.date(2024, 1, 2)]
     found = series.read(data(parquet(tmp_path / "d.parquet", when=days, v=[1, 2]), time="when"))
