@@ -13,6 +13,7 @@ from synthgen import loading, recipe
 from synthgen.environment import leave_one_core
 from synthgen.errors import DataError, UsageError
 from synthgen.evaluation.series import probe, report
+from synthgen.evaluation.series.report import Effort
 from synthgen.evaluation.series.windows import stream
 from synthgen.fields import Label, Series
 from synthgen.realdata import series
@@ -47,6 +48,7 @@ def evaluate(
     split: str,
     say: Callable[[str], None],
     allow_incomplete: bool = False,
+    effort: Effort | None = None,
 ) -> dict[str, Any]:
     """All measures as JSON values.
 
@@ -56,6 +58,7 @@ def evaluate(
 
     Args:
         real: the recipe of a model that is trained on series; its `data` say where they are.
+        effort: fewer iterations of the rulers than published, to try things out.
 
     Raises:
         UsageError: `real` is no such recipe.
@@ -90,7 +93,7 @@ def evaluate(
                 f"{real}: trainer.data.test: holds nothing out, and classifiers are tested on that; set 0.2"
             )
         found["usefulness"] = usefulness(ours, train_set, test_set, classes, n_seeds, steps, say)
-    found["rulers"] = rulers(ours, train_set, test_set, classes, n_seeds, say)
+    found["rulers"] = rulers(ours, train_set, test_set, classes, n_seeds, say, effort)
     return found
 
 
@@ -171,14 +174,20 @@ def usefulness(
 
 
 def rulers(
-    synthetic: Set, real: Set, test: Set | None, classes: tuple[str, ...], repeats: int, say: Callable[[str], None]
+    synthetic: Set,
+    real: Set,
+    test: Set | None,
+    classes: tuple[str, ...],
+    repeats: int,
+    say: Callable[[str], None],
+    effort: Effort | None,
 ) -> dict[str, Any] | None:
     """The rulers on windows without missing values, None if there are too few of them."""
     sets = [in_proportion(synthetic, real, len(classes)), real, *([test] if test else [])]
     whole = [one.windows[~np.isnan(one.windows).any((1, 2))] for one in sets]
     if min(map(len, whole)) < MIN_FOR_RULERS:
         return None
-    return report.evaluate(whole[1], whole[0], whole[2] if test else None, repeats=repeats, say=say)
+    return report.evaluate(whole[1], whole[0], whole[2] if test else None, repeats=repeats, say=say, effort=effort)
 
 
 def in_proportion(synthetic: Set, real: Set, n_classes: int) -> Set:
