@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class SeriesSampler:
     """Draws `series` and `time` for `condition.label`; classes are matched to the model's by name.
 
-    Of a model that knows one class, no class need be asked for.
+    Of a model that knows one class, no class need be asked for. A condition such as `real-series` may also give
+    `known` values, which are kept (and written as the field `known`), `time`, `covariates` and `static` numbers.
     """
 
     version: ClassVar[int] = 1
@@ -51,14 +53,13 @@ class SeriesSampler:
         self.folder = folders.resolve(config.model)
         index = folders.check_class(self.folder, config.model, "SeriesPipeline", "series")
         self.names = folders.names_in_order(index)
-        length, channels = int(index["length"]), tuple(index["channels"])
-        self._asks = [*index["covariates"], *index["static"]]
+        self._asks = {name: tuple(index[name]) for name in ("covariates", "static") if index[name]}
         scaler = folders.component_config(self.folder, "scaler")
-        self.noise_shape = (length, int(scaler["n_channels"]) + len(scaler["gated"]))
-        self.fields: Mapping[str, Series | Times] = {
-            "series": Series(length, channels, tuple(index["units"])),
-            "time": Times(length, str(index["time_unit"])),
-        }
+        self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"])
+        self._series = Series(int(index["length"]), tuple(index["channels"]), tuple(index["units"]))
+        self._unit = str(index["time_unit"])
+        self._given: tuple[str, ...] = ()
+        self._set_fields()
         self._ids: list[int] | None = None
         self._pipeline: Any = None
 
@@ -69,12 +70,43 @@ class SeriesSampler:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
+    def _set_fields(self, length: int | None = None) -> None:
+        kind = replace(self._series, length=length or self._series.length)
+        self.fields: Mapping[str, Series | Times] = {
+            "series": kind,
+            "time": Times(kind.length, self._unit),
+            **({"known": kind} if "known" in self._given else {}),
+        }
+
     def bind(self, condition: Schema) -> list[str]:
-        if self._asks:
-            return [
-                f"model {self.config.model}: needs {', '.join(self._asks)} of each series, which no condition gives yet"
-            ]
-        label = condition.get("label")
+        names = ("known", "time", *self._asks)
+        self._given = tuple(name for name in names if isinstance(condition.get(name), Series | Times))
+        time = condition.get("time")
+        self._set_fields(time.length if isinstance(time, Times) else None)
+        return [*self._bind_numbers(condition), *self._bind_label(condition.get("label"))]
+
+    def _bind_numbers(self, condition: Schema) -> list[str]:
+        """What is wrong with known values, times, covariates and static numbers."""
+        model, problems = f"model {self.config.model}", []
+        wanted = {"known": self._series.channels, **self._asks}
+        for name, channels in wanted.items():
+            kind = condition.get(name)
+            if name not in self._given:
+                if name != "known":
+                    problems.append(
+                        f"{model}: needs the {name} {', '.join(channels)}, as `use: real-series` gives them"
+                    )
+            elif isinstance(kind, Series) and kind.channels != channels:
+                what = "the channels" if name == "known" else f"the {name}"
+                problems.append(
+                    f"{model}: has {what} {', '.join(channels)}, in this order (got {', '.join(kind.channels)})"
+                )
+        time = condition.get("time")
+        if isinstance(time, Times) and time.unit != self._unit:
+            problems.append(f"{model}: counts time in {self._unit}, and the condition in {time.unit}")
+        return problems
+
+    def _bind_label(self, label: Any) -> list[str]:
         if not isinstance(label, Label):
             return [] if len(self.names) == 1 else ["needs a condition with classes, such as `use: classes`"]
         if self.names == ["series"] and len(label.classes) == 1:
@@ -98,12 +130,21 @@ class SeriesSampler:
 
         ids = self._ids
         labels = [0 if ids is None else ids[slot.condition["label"]] for slot in slots]
+        given = {name: np.stack([slot.condition[name] for slot in slots]) for name in self._given}
+        if "static" in given:
+            given["static"] = given["static"][:, 0]
+        length = self.fields["series"].length
         drawn = self._pipeline(
             labels,
+            times=given.pop("time", None),
+            **given,
             guidance_scale=self.config.guidance,
             guidance_interval=self.config.guidance_interval,
             num_inference_steps=self.config.steps,
-            latents=torch.from_numpy(streams.normals(seeds, self.noise_shape)),
+            latents=torch.from_numpy(streams.normals(seeds, (length, self._n_scaled))),
             generator=[torch_generator(seed) for seed in seeds],
         )
-        return {"series": list(drawn.series), "time": list(np.asarray(drawn.times, dtype=np.float64))}
+        columns: dict[str, Sequence[Any]] = {"series": list(drawn.series), "time": list(drawn.times)}
+        if "known" in given:
+            columns["known"] = list(given["known"])
+        return columns

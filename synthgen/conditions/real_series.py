@@ -1,0 +1,118 @@
+"""`use: real-series`: what is known of real series, to be completed, continued, or drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import Field as Setting
+
+from synthgen.errors import DataError
+from synthgen.fields import Field, Label, Number, Series, Text, Times
+from synthgen.protocols import Source
+from synthgen.realdata import series
+from synthgen.realdata.series import SeriesData
+
+Part = Literal["all", "train", "validation", "test"]
+
+
+class RealSeries:
+    """Windows of real series in order, again and again; slots of the same window stay in one split.
+
+    `known` holds the values that are kept, NaN where the sampler draws; `time`, `covariates` and `static` are as in the
+    data, `start` is the time of the window's first step in its recording, and `source` names the recording.
+    """
+
+    version: ClassVar[int] = 1
+
+    class Config(BaseModel):
+        """Settings of `use: real-series`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        data: SeriesData = Setting(description="Real series, and how windows are cut from them.")
+        part: Part = Setting(
+            default="all", description="Which windows: all, or those of one of the parts that `data` divides into."
+        )
+        draw: Literal["missing", "end", "all"] = Setting(
+            default="missing",
+            description="What is drawn: missing values (windows without any are left out); what follows the first "
+            "`known` steps; or everything, for the same times, covariates, static columns and class.",
+        )
+        known: int | None = Setting(default=None, ge=1, description="Steps that are known with `draw: end`.")
+        each: int = Setting(default=1, ge=1, description="How often every window is drawn, for intervals.")
+
+        @model_validator(mode="after")
+        def _fits(self) -> RealSeries.Config:
+            if (self.known is not None) != (self.draw == "end"):
+                raise ValueError("`known` goes with `draw: end`, which needs it")
+            if self.known is not None and self.known >= self.data.length:
+                raise ValueError(
+                    f"`known` must leave something of the {self.data.length} steps of `data.length` to draw"
+                )
+            return self
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        data = config.data
+        if config.part == "all":
+            data = data.model_copy(update={"validation": 0.0, "test": 0.0})
+        self._recordings = series.read(data)
+        cut = series.windows(self._recordings, data, "train" if config.part == "all" else config.part)
+        if config.draw == "missing":
+            real = np.arange(cut.values.shape[1])[None, :] < cut.lengths[:, None]
+            cut = cut.take(np.flatnonzero((np.isnan(cut.values).any(2) & real).any(1)))
+            if not len(cut):
+                raise DataError(
+                    f"{data.path}: has no missing values in these windows; `draw: end` or `all` draws others"
+                )
+        if (cut.lengths < cut.values.shape[1]).any():
+            raise DataError(
+                f"{data.path}: has windows shorter than `length`, which cannot be drawn yet; leave out `pad`"
+            )
+        self._windows = cut
+        self._sha256 = series.sha256(config.data)
+        self.samples = config.each * len(cut)
+        length, unit = cut.values.shape[1], cut.time_unit
+        names, units = (tuple(getattr(c, key) for c in cut.channels) for key in ("name", "unit"))
+        self.fields: Mapping[str, Field] = {
+            **({"label": Label(cut.classes)} if cut.classes else {}),
+            **({"known": Series(length, names, units)} if config.draw != "all" else {}),
+            "time": Times(length, unit),
+            **({"covariates": _plain(length, cut.covariate_names)} if cut.covariate_names else {}),
+            **({"static": _plain(1, cut.static_names)} if cut.static_names else {}),
+            "start": Number(unit),
+            "source": Text(),
+        }
+
+    def identity(self) -> dict[str, Any]:
+        settings = self.config.model_dump(mode="json", exclude={"each": True, "data": {"path", "licence", "source"}})
+        return settings | {"data_sha256": self._sha256}
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        data = self.config.data
+        return [Source("data", data.source or data.path, self._sha256, data.licence)]
+
+    def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
+        cut, row = self._windows, index % len(self._windows)
+        recording = self._recordings.items[int(cut.entities[row])]
+        known = np.array(cut.values[row], dtype=np.float32)
+        if self.config.known is not None:
+            known[self.config.known :] = np.nan
+        values: dict[str, Any] = {
+            "label": int(cut.labels[row]),
+            "known": known,
+            "time": np.array(cut.times[row], dtype=np.float64),
+            "covariates": np.array(cut.covariates[row], dtype=np.float32),
+            "static": np.array(cut.static[row : row + 1], dtype=np.float32),
+            "start": float(recording.times[int(cut.starts[row])]),
+            "source": recording.entity,
+        }
+        return {name: values[name] for name in self.fields}, f"{recording.entity} {int(cut.starts[row])}"
+
+
+def _plain(length: int, names: Sequence[str]) -> Series:
+    """Numbers without units that stand beside a series."""
+    return Series(length, tuple(names), ("1",) * len(names))
