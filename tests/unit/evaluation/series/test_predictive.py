@@ -29,7 +29,7 @@ def test_what_is_learned_from_good_windows_helps_on_real_ones() -> None:
 def test_the_error_is_in_the_units_of_the_last_channel() -> None:
     real, fake = followers(100), followers(100)
     real[..., -1], fake[..., -1] = 0.8, 0.3
-    assert predictive_score(real, fake, 0, iterations=600) == pytest.approx(0.5, abs=0.02)
+    assert predictive_score(real, fake, 0, iterations=300) == pytest.approx(0.5, abs=0.02)
 
 
 def test_what_is_seen_and_what_is_wanted() -> None:
