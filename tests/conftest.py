@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = helpers.write(folder, helpers.toy())
     assert helpers.in_fork(lambda: helpers.run(path, folder / "out")) == 0
     return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A token for Ray of these tests' own, instead of the one that it would leave in the home folder."""
+    path = tmp_path_factory.mktemp("ray") / "token"
+    path.write_text(secrets.token_hex(32))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(token: None) -> Iterator[str]:
+    """The address of a running cluster with two CPUs, shared by the tests of a module."""
+    with helpers.ray_cluster() as address:
+        yield address

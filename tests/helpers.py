@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import PIL.PngImagePlugin
+import psutil
 import pyarrow as pa
 import pyarrow.parquet
 import yaml
@@ -121,6 +126,29 @@ def start(words: list[str], **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
+
+
+@contextmanager
+def ray_cluster() -> Iterator[str]:
+    """The address of a cluster that was started by `ray start --head`; its temporary folder needs a short path."""
+    folder = tempfile.mkdtemp(prefix="sg", dir="/tmp")
+    words = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--num-cpus=2", "--disable-usage-stats"]
+    words += ["--include-dashboard=false", "--object-store-memory=100000000", "--port=0", f"--temp-dir={folder}"]
+    before = {process.pid for process in psutil.process_iter()}
+    try:
+        started = call(words)
+        assert started.returncode == 0, started.stderr
+        match = re.search(r"--address='([\d.:]+)'", started.stdout)
+        assert match, started.stdout
+        yield match[1]
+    finally:
+        for process in psutil.process_iter():
+            try:
+                if process.pid not in before and folder in " ".join(process.cmdline()):
+                    process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def snapshot(out: Path, without: str = "") -> dict[str, str]:

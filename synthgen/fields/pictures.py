@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -80,9 +80,11 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceMap:
-    """Which object each pixel belongs to: uint16 array (height, width), 0 background, stored as a 16-bit PNG."""
+class _Map:
+    """A number for each pixel: array (height, width), stored as a PNG, without loss."""
 
+    kind: ClassVar[str]
+    dtype: ClassVar[type[np.unsignedinteger[Any]]] = np.uint16
     height: int
     width: int
 
@@ -93,16 +95,19 @@ class InstanceMap:
     @property
     def raw_bytes(self) -> int:
         """Size without compression."""
-        return self.height * self.width * 2
+        return self.height * self.width * np.dtype(self.dtype).itemsize
 
     def check(self, name: str, value: Any) -> None:
-        _check_map(name, value, np.uint16, (self.height, self.width))
+        want = (self.height, self.width)
+        if not isinstance(value, np.ndarray) or value.dtype != self.dtype or value.shape != want:
+            got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+            raise DataError(f"field `{name}`: must be a {np.dtype(self.dtype).name} array of shape {want} (got {got})")
 
     def encode(self, value: np.ndarray) -> bytes:
         return _png(value)
 
     def decode(self, stored: bytes) -> np.ndarray:
-        return _from_png(stored).astype(np.uint16)
+        return _from_png(stored).astype(self.dtype)
 
     def arrow(self) -> Any:
         return _picture_type()
@@ -111,7 +116,25 @@ class InstanceMap:
         return {"_type": "Image"}
 
     def describe(self) -> dict[str, Any]:
-        return {"type": "instances", "height": self.height, "width": self.width}
+        return {"type": self.kind, "height": self.height, "width": self.width}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceMap(_Map):
+    """Which object each pixel belongs to: uint16 array (height, width), 0 background, stored as a 16-bit PNG."""
+
+    kind: ClassVar[str] = "instances"
+
+
+@dataclass(frozen=True, slots=True)
+class DepthMap(_Map):
+    """How near each pixel is: uint16 array (height, width), stored as a 16-bit PNG.
+
+    65535 is the nearest pixel of the picture and 0 the farthest, as depth maps of MiDaS, Depth Anything and ControlNet
+    have it; values of different pictures cannot be compared.
+    """
+
+    kind: ClassVar[str] = "depth"
 
 
 IGNORE = 255
@@ -119,90 +142,24 @@ IGNORE = 255
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentationMap:
+class SegmentationMap(_Map):
     """The class of each pixel: uint8 array (height, width), stored as a PNG.
 
     0 is background, `classes` have the ids from 1 on in their order, 255 is unknown (ignore).
     """
 
-    height: int
-    width: int
+    kind: ClassVar[str] = "segmentation"
+    dtype: ClassVar[type[np.unsignedinteger[Any]]] = np.uint8
     classes: tuple[str, ...]
 
-    @property
-    def suffix(self) -> str:
-        return "png"
-
-    @property
-    def raw_bytes(self) -> int:
-        """Size without compression."""
-        return self.height * self.width
-
     def check(self, name: str, value: Any) -> None:
-        _check_map(name, value, np.uint8, (self.height, self.width))
+        _Map.check(self, name, value)  # not super(): a class with slots is made anew, which super() does not see
         odd = set(np.unique(value).tolist()) - set(range(len(self.classes) + 1)) - {IGNORE}
         if odd:
             raise DataError(f"field `{name}`: has the class ids {sorted(odd)}; 0 to {len(self.classes)} and 255 exist")
 
-    def encode(self, value: np.ndarray) -> bytes:
-        return _png(value)
-
-    def decode(self, stored: bytes) -> np.ndarray:
-        return _from_png(stored)
-
-    def arrow(self) -> Any:
-        return _picture_type()
-
-    def hf_feature(self) -> dict[str, Any]:
-        return {"_type": "Image"}
-
     def describe(self) -> dict[str, Any]:
-        return {"type": "segmentation", "height": self.height, "width": self.width, "classes": list(self.classes)}
-
-
-@dataclass(frozen=True, slots=True)
-class DepthMap:
-    """How near each pixel is: uint16 array (height, width), stored as a 16-bit PNG.
-
-    65535 is the nearest pixel of the picture and 0 the farthest, as depth maps of MiDaS, Depth Anything and ControlNet
-    have it; values of different pictures cannot be compared.
-    """
-
-    height: int
-    width: int
-
-    @property
-    def suffix(self) -> str:
-        return "png"
-
-    @property
-    def raw_bytes(self) -> int:
-        """Size without compression."""
-        return self.height * self.width * 2
-
-    def check(self, name: str, value: Any) -> None:
-        _check_map(name, value, np.uint16, (self.height, self.width))
-
-    def encode(self, value: np.ndarray) -> bytes:
-        return _png(value)
-
-    def decode(self, stored: bytes) -> np.ndarray:
-        return _from_png(stored).astype(np.uint16)
-
-    def arrow(self) -> Any:
-        return _picture_type()
-
-    def hf_feature(self) -> dict[str, Any]:
-        return {"_type": "Image"}
-
-    def describe(self) -> dict[str, Any]:
-        return {"type": "depth", "height": self.height, "width": self.width}
-
-
-def _check_map(name: str, value: Any, dtype: Any, shape: tuple[int, int]) -> None:
-    if not isinstance(value, np.ndarray) or value.dtype != dtype or value.shape != shape:
-        got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-        raise DataError(f"field `{name}`: must be a {np.dtype(dtype).name} array of shape {shape} (got {got})")
+        return {**_Map.describe(self), "classes": list(self.classes)}
 
 
 def _png(array: np.ndarray) -> bytes:

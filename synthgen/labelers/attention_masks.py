@@ -35,7 +35,9 @@ class AttentionMasks:
     some pictures before relying on it.
 
     A sample costs one pass of the UNet a level, without guidance, and one of the VAE's encoder; samples are read one
-    by one. Memory is that of the pipeline and some maps of self attention: see `AttentionReader`.
+    by one. Memory is that of the pipeline and some maps of self attention: see `AttentionReader`. Weights are held once
+    if the sampler of the same worker draws with this model and `dtype`, without adapters, `offload`, `compile` and what
+    saves the VAE's memory.
 
     Source: Nguyen et al. 2023, "Dataset Diffusion" (maps, power of self attention, bands).
     """
@@ -150,7 +152,9 @@ class AttentionMasks:
         from synthgen.models.attention_reader import AttentionReader
 
         config = self.config
-        pipeline = hub.load_pipeline(self.reference, "Text2Image", getattr(torch, config.dtype), safety_checker=None)
+        networks = hub.shared(self.reference, config.dtype, device)  # of the sampler, if it draws with this model
+        given = {**networks, "safety_checker": None}
+        pipeline = hub.load_pipeline(self.reference, "Text2Image", getattr(torch, config.dtype), **given)
         pipeline.vae.float()  # that of Stable Diffusion XL overflows in float16
         self._reader = AttentionReader(pipeline.to(device), config.cross_scales, config.self_scale)
         segmentation = self.fields[f"{config.field}_segmentation"]

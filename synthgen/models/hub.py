@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -129,13 +131,16 @@ def load(reference: Reference, *classes: str, device: str = "cpu") -> list[Any]:
     Raises:
         ModelError: transformers is missing; the files are not there, cannot be fetched, or are no safetensors.
     """
-    state = folders.weights_sha256(Path(reference.place)) if reference.revision is None else reference.revision
-    return [_loaded(reference, name, device, state) for name in classes]
+    return [_loaded(reference, name, device, _state(reference)) for name in classes]
+
+
+def _state(reference: Reference) -> str:
+    """What the files hold, so that a folder that was written anew is loaded anew."""
+    return reference.revision or folders.weights_sha256(Path(reference.place))
 
 
 @lru_cache(maxsize=16)
 def _loaded(reference: Reference, name: str, device: str, state: str) -> Any:
-    """`state` is what the files hold, so that a folder that was written anew is loaded anew."""
     transformers = _transformers(reference)
     quiet()
     options: dict[str, Any] = {"revision": reference.revision or "main"}  # remote code is off unless asked for
@@ -172,6 +177,35 @@ def load_pipeline(reference: Reference, task: str, dtype: Any, **components: Any
         pipeline.register_modules(safety_checker=None)  # it paints pictures black; rules decide what is kept
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+_OFFERED: WeakValueDictionary[tuple[str, ...], Any] = WeakValueDictionary()
+_SHARED = ("unet", "vae", "text_encoder", "text_encoder_2")
+
+
+def offer(reference: Reference, dtype: str, device: str, pipeline: Any) -> None:
+    """Lets `shared` find the networks of a pipeline while it lives; they must be as they were loaded, on `device`."""
+    _OFFERED[reference.place, _state(reference), dtype, device] = pipeline
+
+
+def shared(reference: Reference, dtype: str, device: str) -> dict[str, Any]:
+    """Networks of the same weights that were offered, for `load_pipeline`; none if there are none.
+
+    Each is a module of its own over the same memory. So weights are held once, and what one part does to its modules
+    (attention processors, number format, device) the other does not see, in another thread neither. Tokenizers and
+    schedulers have a state and are not shared.
+    """
+    pipeline = _OFFERED.get((reference.place, _state(reference), dtype, device))
+    found = {name: getattr(pipeline, name, None) for name in _SHARED}
+    return {name: _view(network) for name, network in found.items() if network is not None}
+
+
+def _view(network: Any) -> Any:
+    """A copy of a network that has its tensors in the same memory."""
+    import torch
+
+    memo: dict[int, Any] = {id(own): torch.nn.Parameter(own.detach(), False) for own in network.parameters()}
+    return copy.deepcopy(network, memo | {id(own): own.detach() for own in network.buffers()})
 
 
 def load_component(reference: Reference, name: str, dtype: Any) -> Any:

@@ -144,6 +144,8 @@ class Prompted:
         adapters.apply(pipeline, self.adapters)
         memory = drawing.Memory(config.offload, config.vae_slicing, config.vae_tiling)
         pipeline = drawing.placed(pipeline, device, memory, config.compile)
+        if memory == drawing.Memory() and not self.adapters and not config.compile:
+            hub.offer(self.reference, config.dtype, device, pipeline)
         self._drawing = drawing.Drawing(pipeline, self.size, self.scales, config.negative_prompt)
 
     def drawn_fields(self, condition: Schema, *by_construction: str) -> tuple[dict[str, Column], list[str]]:

@@ -144,7 +144,9 @@ def grounding_dino(folder: Path) -> None:
     blocks: dict[str, Any] = {f"{side}_{name}": n for side in ("encoder", "decoder") for name, n in block.items()}
     config = GroundingDinoConfig(backbone_config=swin, text_config=bert, d_model=64, num_queries=12, **blocks)
     model = GroundingDinoForObjectDetection(config).eval()
-    torch.nn.init.normal_(model.bbox_embed[0].layers[-1].weight, std=0.1)  # it starts at zero, with boxes on a grid
+    last = model.bbox_embed[0].layers[-1]
+    torch.nn.init.normal_(last.weight, std=0.1)  # it starts at zero, with boxes on a grid
+    torch.nn.init.constant_(last.bias[2:], 1.0)  # boxes start at a 20th of a side: less than a pixel of small pictures
     model.save_pretrained(folder)
     size = {"shortest_edge": 64, "longest_edge": 96}
     GroundingDinoProcessor(GroundingDinoImageProcessor(size=size), tokenizer).save_pretrained(folder)

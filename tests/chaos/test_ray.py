@@ -3,55 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 import helpers
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
-RAY = str(Path(sys.executable).with_name("ray"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A token of these tests' own, instead of the one that Ray would leave in the home folder."""
-    path = tmp_path_factory.mktemp("ray") / "token"
-    path.write_text(secrets.token_hex(32))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
-        yield
-
-
-@pytest.fixture(scope="module")
-def cluster(token: None) -> Iterator[str]:
-    """The address of a cluster that was started by `ray start --head`; its temporary folder needs a short path."""
-    folder = tempfile.mkdtemp(prefix="sg", dir="/tmp")
-    words = [RAY, "start", "--head", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
-    words += ["--object-store-memory=100000000", "--port=0", f"--temp-dir={folder}"]
-    before = {process.pid for process in psutil.process_iter()}
-    started = helpers.call(words)
-    assert started.returncode == 0, started.stderr
-    match = re.search(r"--address='([\d.:]+)'", started.stdout)
-    assert match, started.stdout
-    yield match[1]
-    for process in psutil.process_iter():
-        try:
-            if process.pid not in before and folder in " ".join(process.cmdline()):
-                process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    shutil.rmtree(folder, ignore_errors=True)
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("token")]
 
 
 def test_a_cluster_of_our_own(recipe: Path, tmp_path: Path, finished: Path) -> None:

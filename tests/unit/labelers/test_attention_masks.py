@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from synthgen import seeds
 from synthgen.errors import DataError, ModelError
 from synthgen.fields import IGNORE, Columns, Image, Label, Schema, SegmentationMap, Text
 from synthgen.labelers.attention_masks import AttentionMasks, class_map
-from synthgen.models.attention_maps import Maps, object_map
+from synthgen.models import hub
+from synthgen.models.attention_maps import Maps, Recorder, layers, object_map
 from synthgen.models.attention_maps import presence as presence_of
+from synthgen.protocols import Slot
+from synthgen.samplers.text_to_image import TextToImage
 
 OBJECTS = {"feline": "cat", "dog": "big dog"}
 SCHEMA: Schema = {"image": Image(16, 16, 3), "condition.prompt": Text()}
@@ -26,6 +30,13 @@ def labeler(schema: Schema = SCHEMA, **settings: Any) -> AttentionMasks:
     given = {"model": tiny.stable_diffusion(), "levels": [0.2, 0.6], "min_presence": 0.0, **settings}
     part = AttentionMasks(AttentionMasks.Config(**({"objects": OBJECTS} | given if "of" not in given else given)))
     assert part.bind(schema) == []
+    part.setup("cpu")
+    return part
+
+
+def sampler(**settings: Any) -> TextToImage:
+    part = TextToImage(TextToImage.Config(**{"model": tiny.stable_diffusion(), "steps": 2, **settings}))
+    assert part.bind({"prompt": Text()}) == []
     part.setup("cpu")
     return part
 
@@ -142,11 +153,45 @@ def test_settings_change_the_masks() -> None:
 
 
 def test_half_precision_finds_nearly_the_same() -> None:
+    """Spread twice: spread four times, maps of random weights have no contrast left but that of rounding."""
     columns = given("a cat, a big dog", "a cat")
-    base, presence = annotate(labeler(), columns)
-    half, other = annotate(labeler(dtype="bfloat16"), columns)
-    assert (half == base).mean() > 0.4, "maps of random weights are nearly flat; shares in bfloat16 would be all alike"
+    base, presence = annotate(labeler(self_power=2), columns)
+    half, other = annotate(labeler(self_power=2, dtype="bfloat16"), columns)
+    assert (half == base).mean() > 0.95, "with shares in bfloat16 it is less than half"
     np.testing.assert_allclose(other, presence, rtol=0.02)
+
+
+def test_weights_that_the_sampler_draws_with_are_held_once() -> None:
+    """By modules of its own: the sampler may draw while a picture is read, and does so on a GPU."""
+    columns, slots = given("a cat, a big dog"), [Slot(0, {"prompt": "a cat"}, "train")]
+    alone, _ = annotate(labeler(), columns)
+    drawer = sampler()
+    drawn = drawer.sample(slots, [1])["image"][0]
+    part = labeler()
+    for name in ("unet", "vae", "text_encoder"):
+        ours, its = (getattr(p, name) for p in (part._reader._pipeline, drawer.prompted._drawing.pipeline))
+        assert ours is not its
+        assert [p.data_ptr() for p in ours.parameters()] == [p.data_ptr() for p in its.parameters()]
+    assert np.array_equal(annotate(part, columns)[0], alone)
+    unet = part._reader._pipeline.unet
+    with Recorder(unet, layers(unet)) as recorder:
+        assert np.array_equal(drawer.sample(slots, [1])["image"][0], drawn)
+    assert not recorder._sums, "what is drawn meanwhile is not read"
+    unet.half()
+    assert np.array_equal(drawer.sample(slots, [1])["image"][0], drawn)
+
+
+def test_weights_are_shared_only_as_they_were_loaded() -> None:
+    def found(dtype: str = "float32", **settings: Any) -> set[str]:
+        drawer = sampler(**settings)
+        return set(hub.shared(drawer.prompted.reference, dtype, "cpu"))
+
+    assert found() == {"unet", "vae", "text_encoder"}
+    gc.collect()
+    assert found(dtype="bfloat16") == found(vae_slicing=True) == found(vae_tiling=True) == set()
+    reference = sampler().prompted.reference
+    gc.collect()
+    assert hub.shared(reference, "float32", "cpu") == {}, "the sampler is gone"
 
 
 def test_what_is_wrong_is_told_before_setup() -> None:
