@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from synthgen import testing
-from synthgen.fields import Boxes, Columns, InstanceMap, Label, Numbers, Schema, SegmentationMap, Text
+from synthgen.fields import Boxes, Columns, InstanceMap, Label, Numbers, Schema, SegmentationMap, Series, Text, Times
 from synthgen.fields import Image as ImageField
 
 SIDE = 32
@@ -163,7 +163,9 @@ def series_data(**more: object) -> dict:
 
 
 @cache
-def series(classes: tuple[str, ...] = ("calm", "wild")) -> str:
+def series(
+    classes: tuple[str, ...] = ("calm", "wild"), covariates: tuple[str, ...] = (), static: tuple[str, ...] = ()
+) -> str:
     import torch
 
     from synthgen.models.losses import Edm
@@ -173,13 +175,61 @@ def series(classes: tuple[str, ...] = ("calm", "wild")) -> str:
 
     torch.manual_seed(8)
     scaler = SeriesScaler.fit(sensor_values(400), ["wave", "rain"], "quantile")
-    network = SeriesDenoiser(scaler.n_scaled, n_classes=len(classes), width=16, n_blocks=1, n_heads=2, patch=2)
+    sizes = {"n_covariates": len(covariates), "n_static": len(static), "n_classes": len(classes)}
+    network = SeriesDenoiser(scaler.n_scaled, **sizes, width=16, n_blocks=1, n_heads=2, patch=2)
     for layer in (network.out, network.shift, *(block.modulation for block in network.blocks)):
         torch.nn.init.normal_(layer.weight, std=0.3)
     scheduler = Edm(1.0, stochastic=True).scheduler()
     names, units = ("wave", "rain"), ("1", "mm")
-    made = SeriesPipeline(network.eval(), scaler, scheduler, dict(enumerate(classes)), names, units, 17, "h")
-    return _save(made, f"series-{len(classes)}")
+    made = SeriesPipeline(
+        network.eval(), scaler, scheduler, dict(enumerate(classes)), names, units, 17, "h", covariates, static
+    )
+    return _save(made, f"series-{len(classes)}-{len(covariates)}-{len(static)}")
+
+
+def gaps_data() -> dict:
+    """Settings of `data` for a table with some values missing, a covariate and a static column."""
+    path = folder() / "gaps.csv"
+    if not path.exists():
+        random = np.random.default_rng(3)
+        with open(path, "w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["station", "height", "hour", "wave", "rain", "sun"])
+            for station in range(2):
+                for hour, (wave, rain) in enumerate(sensor_values(80, station)):
+                    shown = "" if random.random() < 0.1 else round(float(wave), 3)
+                    sun = round(float(np.cos(hour / 4)), 3)
+                    table.writerow([f"s{station}", 100 + station, hour, shown, round(float(rain), 3), sun])
+    roles = {"entity": "station", "time": "hour", "time_unit": "h", "channels": ["wave", "rain"]}
+    more = {"covariates": ["sun"], "static": ["height"]}
+    return {"path": str(path), **roles, **more, "length": 12, "stride": 6, "validation": 0.2}
+
+
+@cache
+def asking_series() -> str:
+    """A model that wants a covariate and a static number."""
+    return series(("series",), ("sun",), ("height",))
+
+
+def partly_known(n: int) -> tuple[Schema, Columns]:
+    """A condition of values that are known in part, with the other numbers that `asking_series` wants."""
+    random = np.random.default_rng(1)
+    known = [sensor_values(10, i) for i in range(n)]
+    for i, values in enumerate(known):
+        values[3 + i :, 0] = np.nan
+        values[2, 1] = np.nan
+    schema = {
+        "known": Series(10, ("wave", "rain"), ("1", "mm")),
+        "time": Times(10, "h"),
+        "covariates": Series(10, ("sun",), ("1",)),
+        "static": Series(1, ("height",), ("1",)),
+    }
+    return schema, {
+        "known": known,
+        "time": [np.cumsum(random.uniform(0.5, 2, 10)) for _ in range(n)],
+        "covariates": [random.normal(size=(10, 1)).astype(np.float32) for _ in range(n)],
+        "static": [np.full((1, 1), 100 + i, np.float32) for i in range(n)],
+    }
 
 
 def kinds(n: int) -> tuple[Schema, Columns]:

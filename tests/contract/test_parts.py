@@ -191,7 +191,10 @@ ROWS = [
     Row("conditions", "classes", {"quotas": {"a": 2, "b": 3}}),
     Row("samplers", "class-conditional", {"model": STARTER, "steps": 2}),
     Row("samplers", "class-conditional", {"model": STARTER, "steps": 2, "guidance": 2.0}),
+    Row("conditions", "real-series", {"data": tiny.gaps_data, "each": 2}),
+    Row("conditions", "real-series", {"data": tiny.series_data, "draw": "end", "known": 5}),
     Row("samplers", "series", {"model": tiny.series, "steps": 3}, tiny.kinds),
+    Row("samplers", "series", {"model": tiny.asking_series, "steps": 2}, tiny.partly_known),
     Row("samplers", "series", {"model": tiny.series, "steps": 3, "guidance": 2.0}, tiny.kinds),
     Row("samplers", "smooth", {"size": 6}),
     Row("samplers", "scenes", {}, kinds),
@@ -251,7 +254,8 @@ def seed_list(stream: str, n: int) -> list[int]:
 
 
 def same(a: Any, b: Any) -> bool:
-    return np.array_equal(np.asarray(a), np.asarray(b))
+    a, b = np.asarray(a), np.asarray(b)
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f")
 
 
 @rows("conditions")
@@ -285,7 +289,7 @@ def test_samples_are_what_was_declared_and_depend_on_their_own_seed_alone(row: R
         assert all(same(a, b) for a, b in zip(drawn[name], again[name], strict=True))
         assert all(same(a, b) for a, b in zip(drawn[name], mirrored[name][::-1], strict=True))
         assert same(moved[name][0], drawn[name][0])
-        if name not in schema and name not in ("instances", "segmentation", "prompt", "time"):
+        if name not in schema and name not in ("instances", "segmentation", "prompt", "time", "known"):
             assert not same(moved[name][1], drawn[name][1])
 
 

@@ -1,0 +1,113 @@
+"""Real series as conditions: what is kept, what is drawn, and datasets made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from pydantic import ValidationError
+
+import helpers
+import synthgen
+import tiny
+from synthgen.conditions.real_series import RealSeries
+from synthgen.errors import DataError
+from synthgen.samplers.series import SeriesSampler
+
+
+def condition(**settings: Any) -> RealSeries:
+    return RealSeries(RealSeries.Config.model_validate({"data": tiny.gaps_data(), **settings}))
+
+
+def test_windows_with_missing_values_come_in_order_and_again() -> None:
+    part = condition(each=3)
+    n = part.samples // 3
+    first, family = part.condition(0)
+    again, same_family = part.condition(n)
+    assert family == same_family and np.array_equal(first["known"], again["known"], equal_nan=True)
+    for index in range(n):
+        values, _ = part.condition(index)
+        assert np.isnan(values["known"]).any() and not np.isnan(values["known"][:, 1]).any()
+        assert values["time"][0] == 0 and values["start"] % 6 == 0
+        assert values["static"].tolist() in ([[100]], [[101]])
+    assert first["source"] == "s0"
+
+
+def test_the_end_is_drawn_after_the_known_steps() -> None:
+    values, _ = condition(draw="end", known=4).condition(3)
+    assert np.isnan(values["known"][4:]).all() and not np.isnan(values["known"][:4, 1]).any()
+
+
+def test_parts_and_everything() -> None:
+    whole, held = condition(draw="all"), condition(draw="all", part="validation")
+    assert "known" not in whole.fields and held.samples < whole.samples
+    assert held.condition(0)[0]["start"] >= 60
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValidationError, match="`known` goes with `draw: end`"):
+        condition(draw="end")
+    with pytest.raises(ValidationError, match="must leave something of the 12 steps"):
+        condition(draw="end", known=12)
+    with pytest.raises(DataError, match="has no missing values"):
+        RealSeries(RealSeries.Config.model_validate({"data": tiny.series_data()}))
+
+
+def recipe(folder: Path, **settings: Any) -> Path:
+    content = {
+        "kind": "dataset",
+        "name": "completed",
+        "batch_size": 8,
+        "condition": {"use": "real-series", "data": tiny.gaps_data(), **settings},
+        "sampler": {"use": "series", "model": tiny.asking_series(), "steps": 2},
+        "output": {"writers": ["parquet"]},
+    }
+    path = folder / "completed.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_a_dataset_keeps_what_is_known_and_completes_the_rest(tmp_path: Path) -> None:
+    out = synthgen.run(recipe(tmp_path, each=2), tmp_path / "out", executor="local", workers=1, device="cpu").out
+    samples = list(synthgen.load(out))
+    part = condition(each=2)
+    assert len(samples) == part.samples
+    for sample in samples:
+        known, drawn = sample["known"], sample["series"]
+        there = ~np.isnan(known)
+        assert np.array_equal(drawn[there], known[there]) and np.isfinite(drawn).all() and not there.all()
+        assert sample["meta"]["condition"]["source"] in ("s0", "s1")
+    n = part.samples // 2
+    by_index = {sample["meta"]["index"]: sample for sample in samples}
+    twice = by_index[0], by_index[n]
+    assert np.array_equal(twice[0]["known"], twice[1]["known"], equal_nan=True)
+    assert not np.array_equal(twice[0]["series"], twice[1]["series"])
+    assert twice[0]["split"] == twice[1]["split"]
+
+
+def sampler(model: str) -> SeriesSampler:
+    return SeriesSampler(SeriesSampler.Config(model=model))
+
+
+def test_the_sampler_says_what_the_condition_lacks() -> None:
+    problems = sampler(tiny.asking_series()).bind({})
+    assert [problem.partition(": ")[2] for problem in problems] == [
+        "needs the covariates sun, as `use: real-series` gives them",
+        "needs the static height, as `use: real-series` gives them",
+    ]
+    fields = dict(condition(draw="end", known=2).fields)
+    assert sampler(tiny.asking_series()).bind(fields) == []
+
+
+def test_other_channels_and_times_are_told(tmp_path: Path) -> None:
+    path = recipe(tmp_path, draw="end", known=3)
+    content = yaml.safe_load(path.read_text())
+    content["condition"]["data"] |= {"channels": ["rain", "wave"], "time_unit": "d"}
+    path.write_text(yaml.safe_dump(content))
+    done = helpers.call(helpers.command("plan", path))
+    assert done.returncode == 2
+    assert "has the channels wave, rain, in this order (got rain, wave)" in done.stderr
+    assert "counts time in h, and the condition in d" in done.stderr
