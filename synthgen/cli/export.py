@@ -14,16 +14,17 @@ import click
 
 from synthgen.cli import options, words
 from synthgen.errors import UsageError
-from synthgen.exporters import coco, imagefolder, voc, yolo
+from synthgen.exporters import coco, imagefolder, table, voc, yolo
 from synthgen.exporters.scene import Scenes
 
-Export = Callable[[Scenes, Path, Callable[[int], Any]], list[str]]
+Export = Callable[[Any, Path, Callable[[int], Any]], list[str]]
 FORMATS: Mapping[str, tuple[Export, str]] = {
     "coco": (coco.export, coco.DESCRIPTION),
     "voc": (voc.export, voc.DESCRIPTION),
     "yolo": (yolo.export, yolo.DESCRIPTION),
     "yolo-seg": (yolo.export_polygons, yolo.POLYGON_DESCRIPTION),
     "imagefolder": (imagefolder.export, imagefolder.DESCRIPTION),
+    "csv": (table.export, table.DESCRIPTION),
 }
 
 
@@ -48,7 +49,8 @@ def command(
     Reads one sample at a time. The new folder appears when it is complete, and never replaces another.
     """
     started = time.perf_counter()
-    scenes = Scenes(folder, split, _roles(fields), allow_incomplete)
+    reader = table.SeriesRows if name == "csv" else Scenes
+    scenes = reader(folder, split, _roles(fields), allow_incomplete)
     target = Path(out) if out else Path("exports") / f"{Path(folder).resolve().name}-{name}"
     if target.exists():
         raise UsageError(f"{target} exists already; name a new folder with -o, or remove it")

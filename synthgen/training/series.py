@@ -104,7 +104,7 @@ class SeriesTrainer:
                 choose_precision(config.precision, found),
                 monitor,
             )
-            facts = {"seed": seed, "windows": len(training.values), **self.identity()}
+            facts = {"seed": seed, "data_sha256": real_data.sha256(config.data), **self.identity()}
             ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
             made, scores = task.pipeline(ema), task.validation(ema)
         settings = self._settings(made, task) | {"seed": seed}

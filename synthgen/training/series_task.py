@@ -149,8 +149,11 @@ class SeriesTask:
         self.monitor.record(step, numbers)
 
     def picture(self, step: int, made: SeriesPipeline) -> None:
-        """Drawn series over bands of real ones, class by class."""
-        rows = np.random.default_rng(self.seed).integers(0, len(self.windows.labels), N_DRAWN)
+        """Drawn series over bands of real ones, as many of each class."""
+        random, labels = np.random.default_rng(self.seed), self.windows.labels
+        there = np.unique(labels)
+        n_each = max(1, N_DRAWN // len(there))
+        rows = np.concatenate([random.choice(np.flatnonzero(labels == label), n_each) for label in there])
         some = self.windows.take(rows)
         drawn = made(
             some.labels.tolist(),

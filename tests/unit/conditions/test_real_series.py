@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def recipe(folder: Path, **settings: Any) -> Path:
         "kind": "dataset",
         "name": "completed",
         "batch_size": 8,
-        "condition": {"use": "real-series", "data": tiny.gaps_data(), **settings},
+        "condition": {"use": "real-series", "data": tiny.gaps_data()} | settings,
         "sampler": {"use": "series", "model": tiny.asking_series(), "steps": 2},
         "output": {"writers": ["parquet"]},
     }
@@ -111,3 +112,40 @@ def test_other_channels_and_times_are_told(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "has the channels wave, rain, in this order (got rain, wave)" in done.stderr
     assert "counts time in h, and the condition in d" in done.stderr
+
+
+def test_a_completed_table_has_known_values_and_intervals(tmp_path: Path) -> None:
+    data = tiny.gaps_data() | {"stride": 12}
+    path = recipe(tmp_path, each=4, data=data)
+    out = synthgen.run(path, tmp_path / "out", executor="local", workers=1, device="cpu").out
+    done = helpers.call(helpers.command("export", out, "--to", "csv", "-o", tmp_path / "tables"))
+    assert done.returncode == 0 and "completed.csv" in done.stdout
+    rows = list(csv.DictReader((tmp_path / "tables" / "completed.csv").open()))
+    with open(data["path"]) as file:
+        real = {(row["station"], float(row["hour"])): row for row in csv.DictReader(file)}
+    n_drawn = n_wide = 0
+    for row in rows:
+        given = real[row["entity"], float(row["time"])]["wave"]
+        if given:
+            assert float(row["wave"]) == pytest.approx(float(given), rel=1e-6) and row["wave_low"] == ""
+        else:
+            n_drawn += 1
+            low, middle, high = (float(row[f"wave{ending}"]) for ending in ("_low", "", "_high"))
+            assert low <= middle <= high
+            n_wide += low < high
+    assert n_drawn > 5 and n_wide > 2
+    plain = list(csv.DictReader((tmp_path / "tables" / "train.csv").open()))
+    assert len(plain) == 12 * len(synthgen.load(out)) and set(plain[0]) == {"key", "time", "wave", "rain"}
+
+
+def test_pictures_are_no_csv(tmp_path: Path) -> None:
+    content = {
+        "kind": "dataset",
+        "name": "clothes",
+        "condition": {"use": "classes", "quotas": {"Bag": 2}},
+        "sampler": {"use": "class-conditional", "model": "starter/fashion-mnist", "steps": 1},
+    }
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(content))
+    out = synthgen.run(tmp_path / "c.yaml", tmp_path / "out", executor="local", workers=1, device="cpu").out
+    done = helpers.call(helpers.command("export", out, "--to", "csv"))
+    assert done.returncode == 2 and "`--to csv` is for series" in done.stderr
