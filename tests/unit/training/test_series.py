@@ -99,3 +99,35 @@ def test_beginnings_are_beginnings_and_gaps_are_spans() -> None:
 def test_shares_beyond_the_whole_are_refused() -> None:
     with pytest.raises(ValidationError, match="add up to more than 1"):
         Shown(cells=0.6, gap=0.3, start=0.3)
+
+
+def test_gaps_covariates_and_static_columns_are_learned_from(tmp_path: Path) -> None:
+    out = trainer(data=tiny.gaps_data(), steps=3).train(tmp_path / "m", 0, device="cpu", quiet=True)
+    made = registry.load_pipeline(out, "cpu", torch.float32)
+    assert made.config.covariates == ["sun"] and made.config.static == ["height"]
+    assert all(torch.isfinite(value).all() for value in made.denoiser.state_dict().values())
+
+
+def test_without_a_held_out_part_there_are_no_scores(tmp_path: Path) -> None:
+    out = trainer(data=tiny.series_data(validation=0), steps=2).train(tmp_path / "m", 0, device="cpu", quiet=True)
+    assert "Nothing was held out" in (out / "README.md").read_text()
+
+
+def test_balanced_batches_draw_classes_equally(tmp_path: Path) -> None:
+    from synthgen.models.series_scaler import SeriesScaler
+    from synthgen.realdata import series
+    from synthgen.training.monitor import Monitor
+    from synthgen.training.series_task import SeriesTask
+
+    made = trainer(balance=True, batch_size=64)
+    windows = series.windows(series.read(made.config.data), made.config.data, "train")
+    windows = windows.take(
+        np.concatenate([np.flatnonzero(windows.labels == 0), np.flatnonzero(windows.labels == 1)[:3]])
+    )
+    scaler = SeriesScaler.fit(windows.values, ["wave", "rain"])
+    with Monitor(tmp_path, True) as monitor:
+        task = SeriesTask(
+            made.config, windows, None, scaler, lambda: torch.nn.Linear(1, 1), None, 0, "cpu", "fp32", monitor
+        )  # type: ignore[arg-type]
+        rows = torch.cat([task._balanced(torch.Generator().manual_seed(i)) for i in range(20)])
+    assert 0.45 < float(task.training.labels[rows].float().mean()) < 0.55
