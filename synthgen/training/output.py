@@ -17,6 +17,7 @@ from synthgen.realdata.series_types import SeriesData, Windows
 
 WORK = "training"
 HELD_OUT = "held-out images of the training split"
+FEW_WINDOWS = 50
 
 
 def work_folder(out: Path) -> Path:
@@ -92,6 +93,12 @@ def series_card(
     text = f"{len(windows)} windows of {length} steps and the channels {', '.join(named)}, from {entities}"
     told = f"{text}%s" + (f" By class: {_counts(counts)}." if windows.classes else "")
     limits = "It knows series of this kind, sampled like these, and nothing else"
+    if few := {name: n for name, n in counts.items() if 0 < n < FEW_WINDOWS}:
+        told_few = " and ".join(f"{n} windows of {name}" for name, n in few.items())
+        limits = (
+            f"It was shown only {told_few}: what it draws of them varies little beyond those, and cannot show what they "
+            f"lack. {limits}"
+        )
     return _card(title, data, front, told, settings, scores, use, limits, None, "held-out windows of the training part")
 
 

@@ -37,6 +37,7 @@ def test_it_ends_with_a_pipeline_a_card_and_pictures(tmp_path: Path) -> None:
     assert list(made.scaler.config.gated) == [1]
     card = (out / "README.md").read_text()
     assert "channels wave, rain" in card and "By class: calm" in card
+    assert "It was shown only 45 windows of calm and 45 windows of wild" in card
     assert (out / "training" / "samples-000006.png").stat().st_size > 5000
 
 
