@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from synthgen import testing
-from synthgen.fields import Boxes, Columns, InstanceMap, Label, Numbers, Schema, SegmentationMap, Text
+from synthgen.fields import Boxes, Columns, InstanceMap, Label, Numbers, Schema, SegmentationMap, Series, Text, Times
 from synthgen.fields import Image as ImageField
 
 SIDE = 32
@@ -185,6 +185,18 @@ def series(classes: tuple[str, ...] = ("calm", "wild")) -> str:
 def kinds(n: int) -> tuple[Schema, Columns]:
     """A condition of the classes of `series`."""
     return {"label": Label(("wild", "calm"))}, {"label": [i % 2 for i in range(n)]}
+
+
+def normal_series(n: int) -> tuple[Schema, Columns]:
+    """Fields and values as labelers see them: series of the shape that `series` draws, some values missing."""
+    series = [sensor_values(17, 10 + i) for i in range(n)]
+    for i, values in enumerate(series):
+        values[i % 17, i % 2] = np.nan
+    schema, columns = kinds(n)
+    fields = {"series": Series(17, ("wave", "rain"), ("1", "mm")), "time": Times(17, "h")}
+    times = [np.arange(17, dtype=np.float64) + 0.5 * i for i in range(n)]
+    named, values_of = ({f"condition.{name}": value for name, value in each.items()} for each in (schema, columns))
+    return {**named, **fields}, {**values_of, "series": series, "time": times}
 
 
 @cache
