@@ -158,11 +158,17 @@ def field_text(field: dict[str, Any]) -> str:
         "text": "text",
         "series": f"series, {field.get('length')} steps of {_channels(field)}, float32, NaN where missing",
         "times": f"time of each step in {field.get('unit')}, {field.get('length')} numbers, increasing",
+        "step-classes": f"class of each value, {field.get('length')} steps of {_channels(field)}, "
+        f"uint8: {_ids(['normal', *names])}",
+        "events": f"events, each with `kind` ({', '.join(field.get('kinds', ()))}), `start` and `end` in steps (end "
+        f"exclusive), `start_time` and `end_time` in {field.get('unit')}, `channels`, `severity` in robust standard "
+        "deviations",
     }[kind]
 
 
 def _channels(field: dict[str, Any]) -> str:
-    pairs = zip(field.get("channels", ()), field.get("units", ()), strict=True)
+    names = field.get("channels", ())
+    pairs = zip(names, field.get("units", ["1"] * len(names)), strict=True)
     return ", ".join(name if unit == "1" else f"{name} ({unit})" for name, unit in pairs)
 
 
@@ -188,7 +194,7 @@ def croissant(manifest: dict[str, Any]) -> str:
                 "name": field["name"],
                 "description": field_text(field),
                 "dataType": CROISSANT_TYPES[field["type"]],
-                **({"repeated": True} if field["type"] in ("boxes", "numbers", "series", "times") else {}),
+                **({"repeated": True} if field["type"] in REPEATED else {}),
                 "source": {
                     "fileSet": {"@id": f"{split}-files"},
                     "extract": {"column": field["name"]} if kind == "parquet" else {"fileProperty": "content"},
@@ -245,7 +251,10 @@ CROISSANT_TYPES = {
     "text": "sc:Text",
     "series": "sc:Float",
     "times": "sc:Float",
+    "step-classes": "sc:Integer",
+    "events": "sc:StructuredValue",
 }
+REPEATED = ("boxes", "numbers", "series", "times", "step-classes", "events")
 CROISSANT_CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",

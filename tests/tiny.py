@@ -162,6 +162,9 @@ def series_data(**more: object) -> dict:
     return {"path": sensors(), **roles, "length": 16, "stride": 4, "validation": 0.2, **more}
 
 
+SERIES_CHANNELS = ("wave", "rain")
+
+
 @cache
 def series(
     classes: tuple[str, ...] = ("calm", "wild"), covariates: tuple[str, ...] = (), static: tuple[str, ...] = ()
@@ -180,7 +183,7 @@ def series(
     for layer in (network.out, network.shift, *(block.modulation for block in network.blocks)):
         torch.nn.init.normal_(layer.weight, std=0.3)
     scheduler = Edm(1.0, stochastic=True).scheduler()
-    names, units = ("wave", "rain"), ("1", "mm")
+    names, units = SERIES_CHANNELS, ("1", "mm")
     made = SeriesPipeline(
         network.eval(), scaler, scheduler, dict(enumerate(classes)), names, units, 17, "h", covariates, static
     )
@@ -235,6 +238,18 @@ def partly_known(n: int) -> tuple[Schema, Columns]:
 def kinds(n: int) -> tuple[Schema, Columns]:
     """A condition of the classes of `series`."""
     return {"label": Label(("wild", "calm"))}, {"label": [i % 2 for i in range(n)]}
+
+
+def normal_series(n: int) -> tuple[Schema, Columns]:
+    """Fields and values as labelers see them: series of the shape that `series` draws, some values missing."""
+    series = [sensor_values(17, 10 + i) for i in range(n)]
+    for i, values in enumerate(series):
+        values[i % 17, i % 2] = np.nan
+    schema, columns = kinds(n)
+    fields = {"series": Series(17, SERIES_CHANNELS, ("1", "mm")), "time": Times(17, "h")}
+    times = [np.arange(17, dtype=np.float64) + 0.5 * i for i in range(n)]
+    named, values_of = ({f"condition.{name}": value for name, value in each.items()} for each in (schema, columns))
+    return {**named, **fields}, {**values_of, "series": series, "time": times}
 
 
 @cache

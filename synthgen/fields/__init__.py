@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from synthgen.errors import DataError
+from synthgen.fields.events import Events, StepClasses
 from synthgen.fields.pictures import (
     IGNORE,
     IMAGE_SUFFIX,
@@ -26,6 +27,7 @@ __all__ = [
     "Boxes",
     "Columns",
     "DepthMap",
+    "Events",
     "Field",
     "Image",
     "ImageFormat",
@@ -36,6 +38,7 @@ __all__ = [
     "Schema",
     "SegmentationMap",
     "Series",
+    "StepClasses",
     "Text",
     "Times",
 ]
@@ -74,10 +77,12 @@ FIELD_TYPES: Mapping[str, type] = {
     "text": Text,
     "series": Series,
     "times": Times,
+    "step-classes": StepClasses,
+    "events": Events,
 }
 PICTURES = (Image, InstanceMap, SegmentationMap, DepthMap)
 """Fields whose stored form is the bytes of a picture file."""
-ARRAYS = (Series, Times)
+ARRAYS = (Series, Times, StepClasses)
 """Fields whose stored form is the bytes of an `.npy` file; lists in a table."""
 ENDINGS: Mapping[str, str] = {"image": "", "label": "", "segmentation": "seg.", "instances": "inst."}
 
@@ -105,7 +110,7 @@ def from_cell(field: Field, cell: Any) -> Any:
     if isinstance(field, PICTURES):
         return cell["bytes"]
     if isinstance(field, ARRAYS):
-        return field.encode(np.array(cell, dtype=np.float32 if isinstance(field, Series) else np.float64))
+        return field.encode(np.array(cell, dtype=field.dtype))
     return cell
 
 

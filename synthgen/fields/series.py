@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ class Series:
     `units` names the unit of each channel, `1` if there is none.
     """
 
+    dtype: ClassVar[type] = np.float32
     length: int
     channels: tuple[str, ...]
     units: tuple[str, ...]
@@ -65,6 +66,7 @@ class Series:
 class Times:
     """When each step of a series is: float64 array (length,), strictly increasing, in `unit` from its beginning."""
 
+    dtype: ClassVar[type] = np.float64
     length: int
     unit: str
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 import helpers
 import tiny
 from synthgen import seeds
-from synthgen.fields import Columns, Image, Label, Schema, check_columns
+from synthgen.fields import Columns, Events, Image, Label, Schema, Series, check_columns
 from synthgen.models import folders
 from synthgen.plugins import ROLES, Plugins
 from synthgen.protocols import Encoded, Slot
@@ -161,6 +162,8 @@ ROWS = [
     Row("labelers", "zero-shot-class", {"model": tiny.clip, "classes": SAID}, tiny.pictures),
     Row("labelers", "zero-shot-class", {"model": tiny.siglip, "classes": SAID, "field": "kind"}, tiny.pictures),
     Row("labelers", "depth", {"model": tiny.depth_anything}, tiny.pictures),
+    Row("labelers", "anomalies", {"count": [1, 3], "length": [4, 8]}, tiny.normal_series),
+    Row("labelers", "anomalies", {"length": [6, 9], "model": tiny.series, "steps": 2}, tiny.normal_series),
     Row("scorers", "clip-similarity", {"model": tiny.clip}, tiny.asked),
     Row("scorers", "clip-similarity", {"model": tiny.siglip, "text": "a photo of a {animal}"}, tiny.asked),
     Row("scorers", "presence", {"boxes": "found_boxes", "scores": "found_score", "of": "animal"}, tiny.asked),
@@ -254,8 +257,9 @@ def seed_list(stream: str, n: int) -> list[int]:
 
 
 def same(a: Any, b: Any) -> bool:
-    a, b = np.asarray(a), np.asarray(b)
-    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f")
+    """Equal values; missing ones are equal to missing ones."""
+    x, y = np.asarray(a), np.asarray(b)
+    return np.array_equal(x, y, equal_nan=x.dtype.kind == "f")
 
 
 @rows("conditions")
@@ -311,14 +315,16 @@ def test_annotations_are_finite_complete_and_per_sample(row: Row) -> None:
     assert part.bind(schema) == []
     part.setup("cpu")
     some = seed_list("annotator", 4)
-    before = [image.copy() for image in columns["image"]]
+    before = copy.deepcopy(columns)
     added = part.annotate(columns, some)
     check_columns(added, part.fields, 4, row.name)
-    assert all(same(a, b) for a, b in zip(before, columns["image"], strict=True)), "changed its input"
+    for name, values in before.items():
+        assert all(same(a, b) for a, b in zip(values, columns[name], strict=True)), "changed its input"
     order = [2, 0, 3, 1]
     moved = part.annotate(taken(columns, order), [some[i] for i in order])
     for name, values in added.items():
-        assert all(np.isfinite(value).all() for value in values)
+        kind = part.fields[name]  # missing values of series are NaN, and events are no numbers
+        assert isinstance(kind, Series | Events) or all(np.isfinite(value).all() for value in values)
         assert all(same(moved[name][place], values[i]) for place, i in enumerate(order))
 
 

@@ -13,7 +13,33 @@ import pytest
 
 from synthgen import fields
 from synthgen.errors import DataError
-from synthgen.fields import Boxes, DepthMap, Image, InstanceMap, Label, Number, Numbers, SegmentationMap, Text
+from synthgen.fields import (
+    Boxes,
+    DepthMap,
+    Events,
+    Image,
+    InstanceMap,
+    Label,
+    Number,
+    Numbers,
+    SegmentationMap,
+    Series,
+    StepClasses,
+    Text,
+    Times,
+)
+
+STEPS = StepClasses(3, ("x", "y"), ("spike", "drift"))
+HAPPENED = Events(3, ("spike", "drift"), ("x", "y"), "h")
+EVENT: dict[str, Any] = {
+    "kind": "drift",
+    "start": 1,
+    "end": 3,
+    "start_time": 0.5,
+    "end_time": 1.5,
+    "channels": ["x", "y"],
+    "severity": 4.25,
+}
 
 
 def picture(height: int, width: int, channels: int) -> np.ndarray:
@@ -42,6 +68,7 @@ def test_lossless_codecs_keep_every_pixel(codec: Any, channels: int) -> None:
         (Boxes(9, 9, ("a",)), np.zeros((0, 5), dtype=np.float32)),
         (Numbers(), np.array([0.1, -2.5])),
         (Numbers(), np.zeros(0)),
+        (STEPS, np.array([[0, 1], [2, 0], [0, 0]], dtype=np.uint8)),
     ],
 )
 def test_maps_boxes_and_numbers_read_back(kind: fields.Field, value: np.ndarray) -> None:
@@ -54,6 +81,34 @@ def test_maps_boxes_and_numbers_read_back(kind: fields.Field, value: np.ndarray)
     if not isinstance(stored, bytes):
         assert json.loads(json.dumps(stored)) == stored
     assert fields.from_description(json.loads(json.dumps(kind.describe()))) == kind
+
+
+@pytest.mark.parametrize("value", [[], [EVENT], [EVENT | {"severity": None}, EVENT | {"kind": "spike"}]])
+def test_events_read_back(value: list[dict[str, Any]]) -> None:
+    HAPPENED.check("it", value)
+    stored = HAPPENED.encode(value)
+    text = json.dumps(stored, sort_keys=True, allow_nan=False)
+    assert HAPPENED.decode(json.loads(text)) == value
+    assert repr(HAPPENED.decode(json.loads(text))) == repr(stored), "the order of keys is part of the stored form"
+    assert fields.from_description(json.loads(json.dumps(HAPPENED.describe()))) == HAPPENED
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (STEPS, np.array([[0, 1], [2, 0], [0, 0]], dtype=np.uint8)),
+        (Series(2, ("x",), ("1",)), np.array([[0.1], [np.nan]], dtype=np.float32)),
+        (Times(2, "h"), np.array([0.1, 0.2])),
+        (HAPPENED, [EVENT, EVENT | {"severity": None}]),
+        (HAPPENED, []),
+    ],
+)
+def test_what_happens_in_series_reads_back_from_a_table(kind: fields.Field, value: Any) -> None:
+    import pyarrow as pa
+
+    stored = kind.encode(value)
+    column = pa.array([fields.to_cell(kind, stored, "key")], type=kind.arrow())
+    assert fields.from_cell(kind, column.to_pylist()[0]) == stored
 
 
 def test_boxes_are_stored_as_coco_has_them() -> None:
@@ -105,6 +160,18 @@ def test_decoded_pictures_may_be_written_to() -> None:
         (Numbers(), np.array([np.inf])),
         (Numbers(), 1.0),
         (Text(), 1),
+        (STEPS, np.zeros((3, 2), dtype=np.int64)),
+        (STEPS, np.zeros((2, 3), dtype=np.uint8)),
+        (STEPS, np.full((3, 2), 3, dtype=np.uint8)),
+        (HAPPENED, "drift"),
+        (HAPPENED, [{"kind": "drift"}]),
+        (HAPPENED, [EVENT | {"kind": "flood"}]),
+        (HAPPENED, [EVENT | {"end": 4}]),
+        (HAPPENED, [EVENT | {"start": 3}]),
+        (HAPPENED, [EVENT | {"end_time": 0.5}]),
+        (HAPPENED, [EVENT | {"channels": []}]),
+        (HAPPENED, [EVENT | {"channels": ["z"]}]),
+        (HAPPENED, [EVENT | {"severity": math.nan}]),
     ],
 )
 def test_wrong_values_are_refused_by_name(kind: fields.Field, value: Any) -> None:
