@@ -11,7 +11,7 @@ from synthgen.fields import Series
 WIDTH, PANEL, PAD, FINER = 232, 58, 4, 4
 MAX_PANELS = 4
 COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df")
-LINE, PAPER = "#d0d7de", "#ffffff"
+LINE, PAPER, MARK = "#d0d7de", "#ffffff", "#ffd7d5"
 MARGIN_QUANTILE = 0.002
 
 
@@ -24,12 +24,15 @@ def ranges(series: Sequence[np.ndarray]) -> np.ndarray:
     return known
 
 
-def draw(values: np.ndarray, times: np.ndarray | None, limits: np.ndarray) -> np.ndarray:
+def draw(
+    values: np.ndarray, times: np.ndarray | None, limits: np.ndarray, marked: np.ndarray | None = None
+) -> np.ndarray:
     """One series (L, C) as a picture, uint8 RGB: a panel for each of the first channels, gaps where values are missing.
 
     Args:
         times: (L,), rising; None for regular steps.
         limits: what `ranges` found.
+        marked: True (L, C) where the ground is red: anomalies.
     """
     from PIL import Image, ImageDraw
 
@@ -46,6 +49,9 @@ def draw(values: np.ndarray, times: np.ndarray | None, limits: np.ndarray) -> np
         bottom = (PANEL * (panel + 1) + PAD // 2) * FINER
         if panel < n_panels - 1:
             pen.line((0, bottom, size[0], bottom), LINE, FINER)
+        for run in [] if marked is None else parts(np.where(marked[:, panel], 0.0, np.nan)):
+            left, right = float(x[run[0]]) - 1, float(x[run[-1]]) + 1
+            pen.rectangle((left * FINER, PANEL * panel * FINER + 2 * FINER, right * FINER, bottom - FINER), MARK)
         for part in parts(values[:, panel]):
             points = [(float(x[i]) * FINER, float(y[i]) * FINER) for i in part]
             if len(points) > 1:

@@ -13,7 +13,7 @@ import numpy as np
 
 from synthgen.batching import PREVIEWED
 from synthgen.errors import UsageError
-from synthgen.fields import Field, Image, Label, Number, Series, Times
+from synthgen.fields import Field, Image, Label, Number, Series, StepClasses, Times
 from synthgen.ledger import Ledger
 from synthgen.plan import Plan
 from synthgen.protocols import Slot
@@ -26,7 +26,7 @@ Groups = dict[str, list[Tile]]
 N_CLASSES, N_EACH = 10, 2
 MAX_SCANNED = 20_000
 MAX_FILES = 50
-SHOWN = (Image, Series, Times)
+SHOWN = (Image, Series, StepClasses, Times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +153,15 @@ def pictures(samples: Sequence[Mapping[str, Any]], schema: Mapping[str, Field]) 
     name, image = first(schema, Image)
     if image is not None:
         return [overlay.with_objects(values[name], values, schema) for values in samples]
-    name, _ = first(schema, Series)
-    time, kind = first(schema, Times)
+    time, times = first(schema, Times)
+    kinds, marks = first(schema, StepClasses)
+    named = [key for key, kind in schema.items() if isinstance(kind, Series)]
+    name = named[-1] if marks else named[0]  # the series with anomalies stands behind the normal one
     limits = curves.ranges([values[name] for values in samples])
-    return [curves.draw(values[name], values[time] if kind else None, limits) for values in samples]
+    return [
+        curves.draw(values[name], values[time] if times else None, limits, values[kinds] > 0 if marks else None)
+        for values in samples
+    ]
 
 
 def legend(schema: Mapping[str, Field]) -> Legend:

@@ -96,8 +96,8 @@ def series_card(
     if few := {name: n for name, n in counts.items() if 0 < n < FEW_WINDOWS}:
         told_few = " and ".join(f"{n} windows of {name}" for name, n in few.items())
         limits = (
-            f"It was shown only {told_few}: what it draws of them varies little beyond those, and cannot show what they "
-            f"lack. {limits}"
+            f"It was shown only {told_few}: what it draws of them varies little beyond those, and cannot show what "
+            f"they lack. {limits}"
         )
     return _card(title, data, front, told, settings, scores, use, limits, None, "held-out windows of the training part")
 

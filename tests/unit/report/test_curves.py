@@ -1,0 +1,61 @@
+"""Series as pictures: curves, gaps, marked steps, one scale for all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synthgen.fields import Series
+from synthgen.report import curves
+
+RED = (255, 215, 213)
+
+
+def wave(n_channels: int = 2) -> np.ndarray:
+    return np.stack([np.sin(np.arange(50) / 5 + i) for i in range(n_channels)], 1).astype(np.float32)
+
+
+def share(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
+    return float((np.abs(picture.astype(int) - colour) < 25).all(axis=2).mean())
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def test_every_channel_has_a_panel_of_its_colour_up_to_four() -> None:
+    values = wave(6)
+    picture = curves.draw(values, None, curves.ranges([values]))
+    assert picture.dtype == np.uint8 and picture.shape == (4 * curves.PANEL + curves.PAD, curves.WIDTH, 3)
+    for panel, colour in enumerate(curves.COLOURS):
+        part = picture[panel * curves.PANEL : (panel + 1) * curves.PANEL]
+        assert share(part, rgb(colour)) > 0.005
+
+
+def test_missing_values_are_gaps() -> None:
+    values = wave(1)
+    limits = curves.ranges([values])
+    values[20:30] = np.nan
+    picture = curves.draw(values, None, limits)
+    x = slice(int(curves.WIDTH * 22 / 50), int(curves.WIDTH * 28 / 50))
+    assert share(picture[:, x], rgb(curves.COLOURS[0])) == 0 < share(picture, rgb(curves.COLOURS[0]))
+    assert [run.tolist() for run in curves.parts(np.array([np.nan, 1, 2, np.nan, 3]))] == [[1, 2], [4]]
+
+
+def test_marked_steps_have_a_red_ground() -> None:
+    values, marked = wave(), np.zeros((50, 2), dtype=bool)
+    marked[10:20, 1] = True
+    limits = curves.ranges([values])
+    plain, shown = (curves.draw(values, None, limits, some) for some in (None, marked))
+    assert share(plain, RED) == 0
+    assert share(shown[: curves.PANEL], RED) == 0 and 0.1 < share(shown[curves.PANEL :], RED) < 0.3
+
+
+def test_one_scale_for_all_that_are_shown() -> None:
+    values = wave(1)
+    low, high = curves.ranges([values, 10 * values])[:, 0]
+    assert low < -9 and high > 9
+
+
+def test_the_legend_names_channels_and_units() -> None:
+    found = curves.legend(Series(5, ("a", "b"), ("mV", "1")))
+    assert [name for name, _ in found] == ["a (mV)", "b"] and found[0][1] == rgb(curves.COLOURS[0])
