@@ -21,6 +21,7 @@ KINDS = {
     "ClassConditionalPipeline": "class-conditional sampler",
     "LayoutPipeline": "layout sampler",
     "LayoutToImagePipeline": "layout-to-image sampler",
+    "SeriesPipeline": "series sampler",
     "ImageClassifier": "classifier",
     "Segmenter": "segmenter",
     "SegmentAnything": "segment-anything labeler",

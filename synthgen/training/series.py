@@ -60,7 +60,13 @@ class SeriesTrainer:
         )
         noise_mean: float = Field(default=-1.2, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
         noise_std: float = Field(default=1.2, gt=0, le=4, description="Standard deviation of that logarithm.")
-        balance: bool = Field(default=False, description="Windows of every class are drawn equally often.")
+        balance: float = Field(
+            default=0.0,
+            ge=0,
+            le=1,
+            description="How much more often windows of rare classes are drawn: 0 as they come, 1 every class equally "
+            "often, 0.5 by the roots of their numbers.",
+        )
         precision: Literal["auto", "fp32", "bf16"] = Field(
             default="auto", description="auto is bf16 where the hardware multiplies it fast, else fp32."
         )

@@ -91,9 +91,9 @@ class SeriesTask:
         return self._losses(self.model, batch, random)[1].mean()
 
     def _balanced(self, random: torch.Generator) -> torch.Tensor:
-        """Rows of a batch in which every class is as likely as any other."""
-        counts = torch.bincount(self.training.labels)
-        weights = (1.0 / counts.double())[self.training.labels]
+        """Rows of a batch in which windows of rare classes are likelier than others."""
+        counts = torch.bincount(self.training.labels).clamp_min(1)
+        weights = counts.double().pow(-self.config.balance)[self.training.labels]
         return torch.multinomial(weights, self.config.batch_size, replacement=True, generator=random)
 
     def _losses(self, model: Any, batch: dict[str, Any], random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

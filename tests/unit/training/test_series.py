@@ -120,7 +120,7 @@ def test_balanced_batches_draw_classes_equally(tmp_path: Path) -> None:
     from synthgen.training.monitor import Monitor
     from synthgen.training.series_task import SeriesTask
 
-    made = trainer(balance=True, batch_size=64)
+    made = trainer(balance=1, batch_size=64)
     windows = series.windows(series.read(made.config.data), made.config.data, "train")
     windows = windows.take(
         np.concatenate([np.flatnonzero(windows.labels == 0), np.flatnonzero(windows.labels == 1)[:3]])
