@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
 from synthgen import seeds as streams
 from synthgen.fields import Columns, Image, Label, Schema
 from synthgen.models import folders
 from synthgen.plugins import unknown
 from synthgen.protocols import Slot, Source
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from synthgen.samplers.guided import Guided
 
 
 class ClassConditional:
@@ -21,30 +20,14 @@ class ClassConditional:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
+    class Config(Guided):
         """Settings of `use: class-conditional`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Field(description="A starter such as starter/fashion-mnist, or the folder of a trained model.")
         steps: int = Field(default=18, gt=0, le=1000, description="Denoising steps, one network evaluation each.")
-        guidance: float = Field(
-            default=1.0, ge=0, le=20, description="Classifier-free guidance; 1 is none and costs half as much."
-        )
-        guidance_interval: tuple[Share, Share] = Field(
-            default=(0.0, 1.0),
-            description="Part of the steps that is guided, as shares from 0 (noise) to 1 (image); [0.25, 0.75] costs "
-            "three quarters and keeps more variety.",
-        )
         dtype: Literal["float32", "bfloat16", "float16"] = Field(
             default="float32", description="Number format of the network; bfloat16 and float16 are for GPUs."
         )
-
-        @field_validator("guidance_interval")
-        @classmethod
-        def _rising(cls, interval: tuple[float, float]) -> tuple[float, float]:
-            if interval[0] >= interval[1]:
-                raise ValueError(f"must rise, such as [0.25, 0.75] (got {list(interval)})")
-            return interval
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
 from synthgen import seeds as streams
 from synthgen.fields import Columns, Label, Schema, Series, Times
 from synthgen.models import folders
 from synthgen.plugins import unknown
 from synthgen.protocols import Slot, Source
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from synthgen.samplers.guided import Guided
 
 
 class SeriesSampler:
@@ -27,26 +26,11 @@ class SeriesSampler:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
+    class Config(Guided):
         """Settings of `use: series`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Field(description="A starter such as starter/ecg, or the folder of a trained model.")
         steps: int = Field(default=20, gt=0, le=1000, description="Denoising steps, one network evaluation each.")
-        guidance: float = Field(
-            default=1.0, ge=0, le=20, description="Classifier-free guidance; 1 is none and costs half as much."
-        )
-        guidance_interval: tuple[Share, Share] = Field(
-            default=(0.0, 1.0),
-            description="Part of the steps that is guided, as shares from 0 (noise) to 1 (series).",
-        )
-
-        @field_validator("guidance_interval")
-        @classmethod
-        def _rising(cls, interval: tuple[float, float]) -> tuple[float, float]:
-            if interval[0] >= interval[1]:
-                raise ValueError(f"must rise, such as [0.25, 0.75] (got {list(interval)})")
-            return interval
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -1,0 +1,30 @@
+"""Settings of samplers whose models of our own are guided by a class."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Guided(BaseModel):
+    """Classifier-free guidance, in a part of the steps."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    guidance: float = Field(
+        default=1.0, ge=0, le=20, description="Classifier-free guidance; 1 is none and costs half as much."
+    )
+    guidance_interval: tuple[Share, Share] = Field(
+        default=(0.0, 1.0),
+        description="Part of the steps that is guided, as shares from 0 (noise) to 1 (sample); [0.25, 0.75] costs "
+        "three quarters and keeps more variety.",
+    )
+
+    @field_validator("guidance_interval")
+    @classmethod
+    def _rising(cls, interval: tuple[float, float]) -> tuple[float, float]:
+        if interval[0] >= interval[1]:
+            raise ValueError(f"must rise, such as [0.25, 0.75] (got {list(interval)})")
+        return interval
