@@ -1,4 +1,4 @@
-"""Settings of samplers whose models of our own are guided by a class."""
+"""Settings of samplers that guide models of our own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ class Guided(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     guidance: float = Field(
-        default=1.0, ge=0, le=20, description="Classifier-free guidance; 1 is none and costs half as much."
+        default=1.0,
+        ge=0,
+        le=20,
+        description="Classifier-free guidance, towards the class or the layout; 1 is none and costs half as much.",
     )
     guidance_interval: tuple[Share, Share] = Field(
         default=(0.0, 1.0),

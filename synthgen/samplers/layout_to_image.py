@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen import seeds as streams
@@ -15,7 +14,7 @@ from synthgen.fields import Boxes, Columns, Field, Image, InstanceMap, Label, Sc
 from synthgen.models import folders
 from synthgen.plugins import unknown
 from synthgen.protocols import Slot, Source
-from synthgen.samplers.class_conditional import Share
+from synthgen.samplers.guided import Guided
 
 
 class LayoutToImage:
@@ -27,10 +26,9 @@ class LayoutToImage:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
-        """Settings of `use: layout-to-image`."""
+    class Config(Guided):
+        """Settings of `use: layout-to-image`; guidance is towards the layout."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Setting(description="A starter such as starter/nuclei, or the folder of a trained model.")
         layout_model: str | None = Setting(
             default=None,
@@ -43,12 +41,6 @@ class LayoutToImage:
         layout_steps: int = Setting(default=18, gt=0, le=1000, description="Denoising steps of a drawn layout.")
         min_area_px: int = Setting(default=8, ge=1, description="Smaller objects of a drawn layout are removed.")
         steps: int = Setting(default=18, gt=0, le=1000, description="Denoising steps of the image.")
-        guidance: float = Setting(
-            default=1.0, ge=0, le=20, description="Guidance towards the layout; 1 is none and costs half as much."
-        )
-        guidance_interval: tuple[Share, Share] = Setting(
-            default=(0.0, 1.0), description="Part of the steps that is guided, from 0 (noise) to 1 (image)."
-        )
         dtype: Literal["float32", "bfloat16", "float16"] = Setting(
             default="float32", description="Number format of the networks; bfloat16 and float16 are for GPUs."
         )
