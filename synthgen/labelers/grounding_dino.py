@@ -24,7 +24,7 @@ class GroundingDino:
     the picture and its own text, and the time grows with the number of classes.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     class Config(DetectSettings):
         """Settings of `use: grounding-dino`."""
@@ -68,35 +68,25 @@ class GroundingDino:
 
         from synthgen.models.embeddings import coloured
 
-        images = coloured(columns["image"])
+        found = []
         with torch.inference_mode():
-            pictures = self._processor.image_processor(images=images, return_tensors="pt").to(self._model.device)
-            found = [self._found(pictures, text) for text in self.config.objects.values()]
-        return detected.as_columns(
-            self.config,
-            [
-                detected.kept(
-                    self.config, [_in_pixels(*of_class[i], image.shape[:2]) for of_class in found], image.shape[:2]
-                )
-                for i, image in enumerate(images)
-            ],
-        )
+            for image in coloured(columns["image"]):
+                # alone: in a batch, a picture's place in it changes its last bits (seen on a CPU)
+                picture = self._processor.image_processor(images=[image], return_tensors="pt").to(self._model.device)
+                of_class = [self._found(picture, text, image.shape[:2]) for text in self.config.objects.values()]
+                found.append(detected.kept(self.config, of_class, image.shape[:2]))
+        return detected.as_columns(self.config, found)
 
-    def _found(self, pictures: Any, text: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes (Q, 4), as shares of the picture, and scores (Q,) of one text in every picture."""
+    def _found(self, picture: Any, text: str, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (Q, 4) in pixels and scores (Q,) of one text in one picture."""
         from transformers.image_transforms import center_to_corners_format
 
-        texts = [prompt(text)] * len(pictures["pixel_values"])
-        tokens = self._processor.tokenizer(texts, return_tensors="pt").to(self._model.device)
-        out = self._model(**pictures, **tokens)
+        tokens = self._processor.tokenizer([prompt(text)], return_tensors="pt").to(self._model.device)
+        out = self._model(**picture, **tokens)
         corners: Any = center_to_corners_format(out.pred_boxes)
-        boxes = corners.float().cpu().numpy()
-        return list(zip(boxes, out.logits.float().sigmoid().amax(-1).cpu().numpy(), strict=True))
-
-
-def _in_pixels(boxes: np.ndarray, scores: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    height, width = shape
-    return boxes * np.array([width, height, width, height]), scores
+        height, width = shape
+        boxes = corners[0].float().cpu().numpy() * np.array([width, height, width, height])
+        return boxes, out.logits[0].float().sigmoid().amax(-1).cpu().numpy()
 
 
 def prompt(text: str) -> str:
