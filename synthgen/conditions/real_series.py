@@ -1,4 +1,4 @@
-"""`use: real-series`: what is known of real series, to be completed, continued, or drawn anew."""
+"""`use: real-series`: what is known of real series, to be completed, continued, drawn anew, or only labelled."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from synthgen.realdata import series
 from synthgen.realdata.series import SeriesData
 
 Part = Literal["all", "train", "validation", "test"]
+NAMES = {"missing": "known", "end": "known", "nothing": "series"}
+"""The field that holds the values, by what is drawn."""
 
 
 class RealSeries:
     """Windows of real series in order, again and again; slots of the same window stay in one split.
 
     `known` holds the values that are kept, NaN where the sampler draws; `time`, `covariates` and `static` are as in the
-    data, `start` is the time of the window's first step in its recording, and `source` names the recording.
+    data, `start` is the time of the window's first step in its recording, and `source` names the recording. With
+    `draw: nothing`, windows come as they are, as `series` in the place of `known`: gaps stay gaps, the last window of
+    a recording ends with it, so that every step is in one, and `origin` is the timestamp that times count from, empty
+    if they are numbers.
     """
 
     version: ClassVar[int] = 1
@@ -35,10 +40,11 @@ class RealSeries:
         part: Part = Setting(
             default="all", description="Which windows: all, or those of one of the parts that `data` divides into."
         )
-        draw: Literal["missing", "end", "all"] = Setting(
+        draw: Literal["missing", "end", "all", "nothing"] = Setting(
             default="missing",
             description="What is drawn: missing values (windows without any are left out); what follows the first "
-            "`known` steps; or everything, for the same times, covariates, static columns and class.",
+            "`known` steps; everything, for the same times, covariates, static columns and class; or nothing, for "
+            "labels and scores of the series as they are.",
         )
         known: int | None = Setting(default=None, ge=1, description="Steps that are known with `draw: end`.")
         each: int = Setting(default=1, ge=1, description="How often every window is drawn, for intervals.")
@@ -51,6 +57,8 @@ class RealSeries:
                 raise ValueError(
                     f"`known` must leave something of the {self.data.length} steps of `data.length` to draw"
                 )
+            if self.draw == "nothing" and self.each > 1:
+                raise ValueError("`each` is for windows that are drawn; with `draw: nothing` all copies are equal")
             return self
 
     def __init__(self, config: Config) -> None:
@@ -59,17 +67,20 @@ class RealSeries:
         if config.part == "all":
             data = data.model_copy(update={"validation": 0.0, "test": 0.0})
         self._recordings = series.read(data)
-        cut = series.windows(self._recordings, data, "train" if config.part == "all" else config.part)
+        self._hands_over = config.draw == "nothing"
+        part: series.Split = "train" if config.part == "all" else config.part
+        cut = series.windows(self._recordings, data, part, to_the_end=self._hands_over)
         if config.draw == "missing":
             real = np.arange(cut.values.shape[1])[None, :] < cut.lengths[:, None]
             cut = cut.take(np.flatnonzero((np.isnan(cut.values).any(2) & real).any(1)))
             if not len(cut):
                 raise DataError(
-                    f"{data.path}: has no missing values in these windows; `draw: end` or `all` draws others"
+                    f"{data.path}: has no missing values in these windows; `draw: end` or `all` draws others, "
+                    "and `draw: nothing` hands them over as they are"
                 )
         if (cut.lengths < cut.values.shape[1]).any():
             raise DataError(
-                f"{data.path}: has windows shorter than `length`, which cannot be drawn yet; leave out `pad`"
+                f"{data.path}: has windows shorter than `length`, which samples cannot be yet; leave out `pad`"
             )
         self._windows = cut
         self._sha256 = series.sha256(config.data)
@@ -78,12 +89,13 @@ class RealSeries:
         names, units = (tuple(getattr(c, key) for c in cut.channels) for key in ("name", "unit"))
         self.fields: Mapping[str, Field] = {
             **({"label": Label(cut.classes)} if cut.classes else {}),
-            **({"known": Series(length, names, units)} if config.draw != "all" else {}),
+            **({NAMES[config.draw]: Series(length, names, units)} if config.draw in NAMES else {}),
             "time": Times(length, unit),
             **({"covariates": _plain(length, cut.covariate_names)} if cut.covariate_names else {}),
             **({"static": _plain(1, cut.static_names)} if cut.static_names else {}),
             "start": Number(unit),
             "source": Text(),
+            **({"origin": Text()} if self._hands_over else {}),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -104,11 +116,13 @@ class RealSeries:
         values: dict[str, Any] = {
             "label": int(cut.labels[row]),
             "known": known,
+            "series": known,
             "time": np.array(cut.times[row], dtype=np.float64),
             "covariates": np.array(cut.covariates[row], dtype=np.float32),
             "static": np.array(cut.static[row : row + 1], dtype=np.float32),
             "start": float(recording.times[int(cut.starts[row])]),
             "source": recording.entity,
+            "origin": recording.start,
         }
         return {name: values[name] for name in self.fields}, f"{recording.entity} {int(cut.starts[row])}"
 

@@ -96,19 +96,20 @@ def _in_seconds(counted: Recordings, rate_hz: float) -> Recordings:
     return replace(counted, items=items, events=events, interval=interval, time_unit="s")
 
 
-def windows(recordings: Recordings, data: SeriesData, split: Split) -> Windows:
+def windows(recordings: Recordings, data: SeriesData, split: Split, *, to_the_end: bool = False) -> Windows:
     """The windows of one split; windows of different splits share no step.
 
     With fewer than ten recordings each is divided in time: first training, then validation, then test, in the shares
     of `data`, at least `length` rows each; a recording too short to be divided is training data as a whole. With
     more, whole recordings are held out, chosen by the sha256 of their names. Windows without any value are left out.
+    With `to_the_end`, steps that `stride` leaves over at the end of a part get a window that ends there.
 
     Raises:
         DataError: the split has no windows, or they would not fit into memory.
     """
     from synthgen.realdata.series_windows import cut
 
-    return cut(recordings, data, split)
+    return cut(recordings, data, split, to_the_end)
 
 
 def sha256(data: SeriesData) -> str:

@@ -31,24 +31,25 @@ class Cuts:
         return Cuts(self.entities[keep], self.starts[keep], self.lengths[keep], self.labels[keep], self.skipped)
 
 
-def cut(recordings: Recordings, data: SeriesData, split: Split) -> Windows:
+def cut(recordings: Recordings, data: SeriesData, split: Split, to_the_end: bool = False) -> Windows:
     """The windows of one split.
 
     Parts: of fewer than `FEW` recordings, each is divided in time into train, validation and test, whose sizes are
     the shares but at least `length` rows where a share is not 0; a recording that is too short for that is training
     data as a whole. Of more recordings, whole ones are held out, those with the lowest sha256 of their names.
-    Windows start `stride` rows apart, or lie around events, and lie inside one part.
+    Windows start `stride` rows apart, or lie around events, and lie inside one part; `to_the_end` adds one that ends
+    with the part, where others leave rows over.
 
     Raises:
         DataError: the split has no windows, or they would not fit into memory.
     """
     parts = divide(recordings, data, split)
-    cuts = _around_events(recordings, data, parts) if data.events else _in_order(recordings, data, parts)
+    cuts = _around_events(recordings, data, parts) if data.events else _in_order(recordings, data, parts, to_the_end)
     cuts = _with_values(recordings, cuts)
     if not len(cuts.starts):
         raise DataError(_nothing(data, split, cuts.skipped))
     width = len(recordings.channels) + len(recordings.covariates) + 2  # the rows' numbers
-    is_view = len(recordings) == 1 and not data.events
+    is_view = len(recordings) == 1 and not data.events and not to_the_end
     if not is_view and len(cuts.starts) * data.length * width * 4 > MAX_BYTES:
         raise DataError(
             f"{data.path}: {len(cuts.starts):,} windows of {data.length} steps do not fit into memory "
@@ -78,10 +79,12 @@ def _part(n_rows: int, data: SeriesData, split: Split) -> tuple[int, int]:
     return starts[split], ends[split]
 
 
-def _in_order(recordings: Recordings, data: SeriesData, parts: list[tuple[int, int]]) -> Cuts:
+def _in_order(recordings: Recordings, data: SeriesData, parts: list[tuple[int, int]], to_the_end: bool) -> Cuts:
     entities, starts, lengths = [], [], []
     for number, (start, end) in enumerate(parts):
         rows = np.arange(start, end - data.length + 1, data.stride)
+        if to_the_end and len(rows) and rows[-1] + data.length < end:
+            rows = np.append(rows, end - data.length)
         if not len(rows) and data.pad and end - start >= 2:
             rows = np.array([start])
         entities.append(np.full(len(rows), number))

@@ -16,12 +16,16 @@ from synthgen.plugins import unknown
 from synthgen.protocols import Slot, Source
 from synthgen.samplers.guided import Guided
 
+VALUES = ("series", "known")
+"""What a condition calls values that are not drawn: all of a series, or some."""
+
 
 class SeriesSampler:
     """Draws `series` and `time` for `condition.label`; classes are matched to the model's by name.
 
     Of a model that knows one class, no class need be asked for. A condition such as `real-series` may also give
     `known` values, which are kept (and written as the field `known`), `time`, `covariates` and `static` numbers.
+    A condition that gives whole `series` leaves nothing to draw: they pass through as they are, gaps and all.
     """
 
     version: ClassVar[int] = 1
@@ -63,7 +67,7 @@ class SeriesSampler:
         }
 
     def bind(self, condition: Schema) -> list[str]:
-        names = ("known", "time", *self._asks)
+        names = ("series", "known", "time", *self._asks)
         self._given = tuple(name for name in names if isinstance(condition.get(name), Series | Times))
         time = condition.get("time")
         self._set_fields(time.length if isinstance(time, Times) else None)
@@ -72,20 +76,22 @@ class SeriesSampler:
     def _bind_numbers(self, condition: Schema) -> list[str]:
         """What is wrong with known values, times, covariates and static numbers."""
         model, problems = f"model {self.config.model}", []
-        wanted = {"known": self._series.channels, **self._asks}
+        wanted = dict.fromkeys(VALUES, self._series.channels) | self._asks
         for name, channels in wanted.items():
             kind = condition.get(name)
             if name not in self._given:
-                if name != "known":
+                if name not in VALUES:
                     problems.append(
                         f"{model}: needs the {name} {', '.join(channels)}, as `use: real-series` gives them"
                     )
             elif isinstance(kind, Series) and kind.channels != channels:
-                what = "the channels" if name == "known" else f"the {name}"
+                what = "the channels" if name in VALUES else f"the {name}"
                 problems.append(
                     f"{model}: has {what} {', '.join(channels)}, in this order (got {', '.join(kind.channels)})"
                 )
         time = condition.get("time")
+        if "series" in self._given and not isinstance(time, Times):
+            problems.append("needs the times `time` of the steps of the condition's `series`")
         if isinstance(time, Times) and time.unit != self._unit:
             problems.append(f"{model}: counts time in {self._unit}, and the condition in {time.unit}")
         return problems
@@ -100,6 +106,8 @@ class SeriesSampler:
         return [f"model {self.config.model}: {unknown(name, self.names, 'class')}" for name in missing]
 
     def setup(self, device: str) -> None:
+        if "series" in self._given:
+            return
         import torch
 
         from synthgen.models import registry
@@ -108,6 +116,8 @@ class SeriesSampler:
         self._pipeline.set_progress_bar_config(disable=True)
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
+        if "series" in self._given:
+            return {name: [slot.condition[name] for slot in slots] for name in self.fields}
         import torch
 
         from synthgen.models.sampling import torch_generator

@@ -48,12 +48,32 @@ def test_parts_and_everything() -> None:
     assert held.condition(0)[0]["start"] >= 60
 
 
+def test_with_nothing_to_draw_all_windows_come_as_they_are_to_the_last_row() -> None:
+    part = condition(draw="nothing")
+    plain = RealSeries(
+        RealSeries.Config.model_validate({"data": tiny.series_data() | {"stride": 7}, "draw": "nothing"})
+    )
+    assert "known" not in part.fields and "origin" in part.fields
+    gaps = [np.isnan(part.condition(i)[0]["series"]).any() for i in range(part.samples)]
+    assert any(gaps) and not all(gaps)
+    for each, length in ((part, 12), (plain, 16)):
+        ends: dict[str, float] = {}
+        for i in range(each.samples):
+            values, _ = each.condition(i)
+            ends[values["source"]] = values["start"] + length
+        with open(each.config.data.path) as file:
+            for row in csv.DictReader(file):
+                assert float(row["hour"]) < ends[row["station"]]
+
+
 def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValidationError, match="all copies are equal"):
+        condition(draw="nothing", each=2)
     with pytest.raises(ValidationError, match="`known` goes with `draw: end`"):
         condition(draw="end")
     with pytest.raises(ValidationError, match="must leave something of the 12 steps"):
         condition(draw="end", known=12)
-    with pytest.raises(DataError, match="has no missing values"):
+    with pytest.raises(DataError, match="`draw: nothing` hands them over"):
         RealSeries(RealSeries.Config.model_validate({"data": tiny.series_data()}))
 
 

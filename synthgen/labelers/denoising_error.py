@@ -1,0 +1,144 @@
+"""`use: denoising-error`: how unlikely every step of a series is to a diffusion model of such series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
+
+from synthgen import seeds as streams
+from synthgen.fields import Columns, Field, Label, Schema, Series, Times
+from synthgen.models import folders
+from synthgen.plugins import unknown
+from synthgen.protocols import Source
+
+
+class DenoisingError:
+    """Writes a score of every step, higher where a series is less like the model's data; one channel, no unit.
+
+    Noise is put on the series and the model takes it off again: the score is what its estimate is off by, relative to
+    the noise and at most to the channel's deviation, the mean over noise levels and the root mean square over the
+    channels that were observed. Low levels find rough and stuck values, high ones values that do not fit their
+    surroundings. A step without any value has NaN. Scores of one model compare with each other, those of two do not.
+
+    A model that wants a class, covariates or static numbers takes them from the condition, as the sampler does.
+    """
+
+    version: ClassVar[int] = 1
+
+    class Config(BaseModel):
+        """Settings of `use: denoising-error`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        model: str = Setting(description="A starter such as starter/ecg, or the folder of a model of normal series.")
+        field: str = Setting(default="series", description="The series that is scored.")
+        time: str = Setting(default="time", description="The times of its steps.")
+        name: str = Setting(
+            default="anomaly_score", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the scores by step."
+        )
+        sigma: tuple[Annotated[float, Setting(ge=0.002, le=80)], ...] = Setting(
+            default=(0.1, 0.3, 1.0, 20.0),
+            min_length=1,
+            description="Noise levels, where 1 is about the standard deviation of a channel.",
+        )
+        draws: int = Setting(
+            default=1, ge=1, description="Pairs of noise a level; more make scores smoother and cost as much more."
+        )
+        mask: Literal["blocks", "none"] = Setting(
+            default="blocks",
+            description="blocks: every second block gets the noise and the others are known, then the other way "
+            "round; none: all steps get it at once, which costs half.",
+        )
+        block: int = Setting(default=16, ge=1, description="Steps of a block.")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.folder = folders.resolve(config.model)
+        self._index = folders.check_class(self.folder, config.model, "SeriesPipeline", "series")
+        scaler = folders.component_config(self.folder, "scaler")
+        self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"])
+        self._asks = [name for name in ("covariates", "static") if self._index[name]]
+        self._ids: list[int] | None = None
+        self._length = int(self._index["length"])
+        self._pipeline: Any = None
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        return {self.config.name: Series(self._length, (self.config.name,), ("1",))}
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
+
+    @property
+    def sources(self) -> list[Source]:
+        return [folders.source(self.config.model)]
+
+    def bind(self, columns: Schema) -> list[str]:
+        config, model = self.config, f"model {self.config.model}"
+        series, times = columns.get(config.field), columns.get(config.time)
+        if not isinstance(series, Series) or not isinstance(times, Times) or times.length != series.length:
+            return [f"needs the series `{config.field}` and the times of its steps `{config.time}`"]
+        self._length = series.length
+        index, problems = self._index, []
+        if series.channels != tuple(index["channels"]):
+            problems.append(
+                f"{model}: has the channels {', '.join(index['channels'])}, in this order; `{config.field}` has "
+                f"{', '.join(series.channels)}"
+            )
+        if times.unit != index["time_unit"]:
+            problems.append(f"{model}: counts time in {index['time_unit']}, and `{config.time}` in {times.unit}")
+        for name in self._asks:
+            given = columns.get(f"condition.{name}")
+            if not isinstance(given, Series) or given.channels != tuple(index[name]):
+                problems.append(f"{model}: needs the {name} {', '.join(index[name])}, as `use: real-series` gives them")
+        return [*problems, *self._bind_label(columns.get("condition.label"))]
+
+    def _bind_label(self, label: Field | None) -> list[str]:
+        names = folders.names_in_order(self._index)
+        if not isinstance(label, Label):
+            return [] if len(names) == 1 else ["needs a condition with classes, which the model knows"]
+        if names == ["series"] and len(label.classes) == 1:
+            return []
+        self._ids = [names.index(name) for name in label.classes if name in names]
+        missing = [name for name in label.classes if name not in names]
+        return [f"model {self.config.model}: {unknown(name, names, 'class')}" for name in missing]
+
+    def setup(self, device: str) -> None:
+        import torch
+
+        from synthgen.models import registry
+
+        self._pipeline = registry.load_pipeline(self.folder, device, torch.float32)
+
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
+        import torch
+
+        from synthgen.models.denoising_error import deviations, hidden_in_turns
+
+        config, device = self.config, self._pipeline.device
+
+        def tensor(values: Sequence[Any]) -> torch.Tensor:
+            return torch.from_numpy(np.stack(values).astype(np.float32)).to(device)
+
+        series = columns[config.field]
+        more = {name: tensor(columns[f"condition.{name}"]) for name in self._asks}
+        if "static" in more:
+            more["static"] = more["static"][:, 0]
+        labels = [0] * len(series) if self._ids is None else [self._ids[i] for i in columns["condition.label"]]
+        noise = streams.normals(seeds, (config.draws, self._length, self._n_scaled))
+        with torch.inference_mode():
+            off = deviations(
+                self._pipeline,
+                tensor(series),
+                hidden_in_turns(self._length, config.block if config.mask == "blocks" else None).to(device),
+                config.sigma,
+                torch.from_numpy(noise).to(device),
+                torch.tensor(labels, device=device),
+                tensor(columns[config.time]),
+                more,
+            )
+            scores = off.square().nanmean(-1, keepdim=True).sqrt().cpu().numpy()
+        return {config.name: list(scores)}
