@@ -88,7 +88,8 @@ def scored(values: np.ndarray, model: Path, out: Path, settings: dict[str, Any])
         "output": {"writers": ["parquet"]},
     }
     (out / "scores.yaml").write_text(json.dumps(recipe))
-    done = api.run(out / "scores.yaml", executor="local", workers=1, device="cpu").out
+    prepared = api.prepare(out / "scores.yaml")
+    done = api.run(out / "scores.yaml", out / prepared.default_out.name, executor="local", workers=1, device="cpu").out
     total, count = np.zeros(len(values)), np.zeros(len(values))
     for sample in load(done):
         rows = (int(sample["meta"]["condition"]["start"]) + sample["time"]).astype(int)
