@@ -121,9 +121,9 @@ def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.nd
     )
     rare = classes.index(RARE)
     is_rare = held_out.labels == rare
+    print(f"\nblock {block}: {minutes:.1f} CPU minutes, {len(synthetic)} beats drawn")
     print(
-        f"\nblock {block}: {minutes:.1f} CPU minutes; training beats: {len(real)} "
-        f"({(real.labels == rare).sum()} {RARE}), test beats: {len(held_out)} ({is_rare.sum()} {RARE}), drawn: {len(synthetic)}"
+        f"  training beats: {len(real)}, {(real.labels == rare).sum()} {RARE}; test: {len(held_out)}, {is_rare.sum()}"
     )
     for label, name in enumerate(classes):
         some = [one.windows[one.labels == label] for one in (synthetic, real, held_out)]
