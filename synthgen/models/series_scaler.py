@@ -24,8 +24,9 @@ class SeriesScaler(ModelMixin, ConfigMixin):
 
     Every channel has a monotone piecewise-linear map through `n_knots` knots, extrapolated linearly.
     A channel of many equal values at its floor (rainfall, sales) gets a gate: one more scaled channel
-    that is +1 where the value is above the floor and -1 where it is not; the value itself is then missing
-    at the floor, and its map is made from the others. What comes back lies within the range of the training
+    that is +1 where the value is above the floor and -1 where it is not; the value itself is then 0 at the
+    floor, and its map is made from the others. (Were it missing there, a model in training would see from
+    what is missing what the gate hides.) What comes back lies within the range of the training
     data, at their resolution if they have one (whole numbers, the steps of a converter).
 
     Args:
@@ -92,7 +93,7 @@ class SeriesScaler(ModelMixin, ConfigMixin):
             value = values[..., channel]
             gate = torch.where(value > self.low[channel], 1.0, -1.0)
             gates.append(torch.where(value.isnan(), value, gate))
-            scaled[..., channel] = torch.where(gate > 0, scaled[..., channel], torch.nan)
+            scaled[..., channel] = torch.where(value <= self.low[channel], 0.0, scaled[..., channel])
         return torch.cat([scaled, torch.stack(gates, -1)], -1) if gates else scaled
 
     def unscale(self, scaled: torch.Tensor) -> torch.Tensor:
