@@ -167,7 +167,10 @@ SERIES_CHANNELS = ("wave", "rain")
 
 @cache
 def series(
-    classes: tuple[str, ...] = ("calm", "wild"), covariates: tuple[str, ...] = (), static: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ("calm", "wild"),
+    covariates: tuple[str, ...] = (),
+    static: tuple[str, ...] = (),
+    continues: bool = True,
 ) -> str:
     import torch
 
@@ -184,10 +187,9 @@ def series(
         torch.nn.init.normal_(layer.weight, std=0.3)
     scheduler = Edm(1.0, stochastic=True).scheduler()
     names, units = SERIES_CHANNELS, ("1", "mm")
-    made = SeriesPipeline(
-        network.eval(), scaler, scheduler, dict(enumerate(classes)), names, units, 17, "h", covariates, static
-    )
-    return _save(made, f"series-{len(classes)}-{len(covariates)}-{len(static)}")
+    about = (dict(enumerate(classes)), names, units, 17, "h", covariates, static, continues)
+    made = SeriesPipeline(network.eval(), scaler, scheduler, *about)
+    return _save(made, f"series-{len(classes)}-{len(covariates)}-{len(static)}-{continues}")
 
 
 def gaps_data() -> dict:

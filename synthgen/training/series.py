@@ -33,7 +33,7 @@ N_VALIDATION = 1024
 class SeriesTrainer:
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its pictures."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
@@ -96,6 +96,8 @@ class SeriesTrainer:
             _some(real_data.windows(recordings, config.data, "validation"), seed) if config.data.validation else None
         )
         scaler = SeriesScaler.fit(training.values, [c.name for c in training.channels], config.scaling)
+        # Windows around events begin at one place of a series only, and could not go on from another.
+        continues = config.shown.start > 0 and config.data.events is None
         found, work = choose_device(device), output.work_folder(out)
         with Monitor(work, quiet) as monitor:
             task = SeriesTask(
@@ -104,7 +106,7 @@ class SeriesTrainer:
                 held_out,
                 scaler,
                 lambda: network(config.preset, config.patch, scaler, training),
-                lambda model, scheduler: pipeline(model, scaler, scheduler, training),
+                lambda model, scheduler: pipeline(model, scaler, scheduler, training, continues),
                 seed,
                 found,
                 choose_precision(config.precision, found),
@@ -153,7 +155,9 @@ def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> 
     return made
 
 
-def pipeline(model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows) -> SeriesPipeline:
+def pipeline(
+    model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows, continues: bool
+) -> SeriesPipeline:
     """The pipeline around averaged weights."""
     made = SeriesPipeline(
         model,
@@ -166,6 +170,7 @@ def pipeline(model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, window
         windows.time_unit,
         windows.covariate_names,
         windows.static_names,
+        continues,
     )
     made.set_progress_bar_config(disable=True)
     return made

@@ -199,6 +199,7 @@ ROWS = [
     Row("samplers", "series", {"model": tiny.series, "steps": 3}, tiny.kinds),
     Row("samplers", "series", {"model": tiny.asking_series, "steps": 2}, tiny.partly_known),
     Row("samplers", "series", {"model": tiny.series, "steps": 3, "guidance": 2.0}, tiny.kinds),
+    Row("samplers", "series", {"model": tiny.series, "steps": 2, "length": 40, "overlap": 6}, tiny.kinds),
     Row("samplers", "smooth", {"size": 6}),
     Row("samplers", "scenes", {}, kinds),
     Row("labelers", "class-label", {}),
