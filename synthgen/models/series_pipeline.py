@@ -124,7 +124,7 @@ class SeriesPipeline(DiffusionPipeline):
         scaled = self.scaler.scale(torch.from_numpy(np.ascontiguousarray(given, dtype=np.float32)).to(device))
         labels = torch.as_tensor(class_labels, device=device)
         fixed = {
-            "times": torch.from_numpy(when).to(device, torch.float32),
+            "times": torch.tensor(when, dtype=torch.float32, device=device),
             "known": scaled,
             "absent": torch.zeros_like(scaled, dtype=torch.bool),
             "covariates": self._extra("covariates", covariates, (n, length), device),

@@ -18,6 +18,9 @@ N_KNOTS = 257
 MANY_ZEROS = 0.1
 """A channel that is at its floor more often than this gets a gate of its own."""
 
+MANY_DIFFERENT = 10
+"""Of as many numbers that are no multiples of a step, all look like ones (to 1 %) once in 10^13 times."""
+
 
 class SeriesScaler(ModelMixin, ConfigMixin):
     """Channels in units (..., C) to scaled channels (..., C + gates) near a standard normal, and back.
@@ -148,10 +151,11 @@ def _quantile(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def resolution_of(known: np.ndarray) -> float:
     """The step that all values are whole multiples apart by, 0 if there is none: 1 for counts, 0.01 for prices.
 
-    A step is believed if there are ten times more values than different ones.
+    A step is believed if there are enough different values that all of them are multiples of it by no accident, or
+    ten times more values than different ones.
     """
     values = np.unique(known)
-    if len(values) < 2 or len(known) < 10 * len(values):
+    if len(values) < 2 or (len(values) < MANY_DIFFERENT and len(known) < 10 * len(values)):
         return 0.0
     step = float(np.diff(values).min())
     multiples = (values - values[0]) / step

@@ -95,7 +95,7 @@ class SeriesTrainer:
         held_out = (
             _some(real_data.windows(recordings, config.data, "validation"), seed) if config.data.validation else None
         )
-        scaler = SeriesScaler.fit(training.values, [c.name for c in training.channels], config.scaling)
+        scaler = SeriesScaler.fit(training.rows[training.covered], [c.name for c in training.channels], config.scaling)
         # Windows around events begin at one place of a series only, and could not go on from another.
         continues = config.shown.start > 0 and config.data.events is None
         found, work = choose_device(device), output.work_folder(out)
@@ -142,14 +142,14 @@ class SeriesTrainer:
 
 def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> SeriesDenoiser:
     """The untrained network for such windows."""
-    gaps = np.diff(windows.times, axis=1)
+    interval = windows.interval or np.median(np.diff(windows.times, axis=1))
     made: SeriesDenoiser = SeriesDenoiser(
         scaler.n_scaled,
         len(windows.covariate_names),
         len(windows.static_names),
         len(windows.classes) or 1,
         patch=patch,
-        interval=float(windows.interval or np.median(gaps)),
+        interval=float(interval),
         **PRESETS[preset],
     )
     return made
@@ -166,7 +166,7 @@ def pipeline(
         dict(enumerate(windows.classes or ("series",))),
         [channel.name for channel in windows.channels],
         [channel.unit for channel in windows.channels],
-        windows.values.shape[1],
+        windows.length,
         windows.time_unit,
         windows.covariate_names,
         windows.static_names,
@@ -177,12 +177,12 @@ def pipeline(
 
 
 def _some(held_out: Windows, seed: int) -> Windows:
-    rows = np.random.default_rng(seed).permutation(len(held_out.values))[:N_VALIDATION]
+    rows = np.random.default_rng(seed).permutation(len(held_out))[:N_VALIDATION]
     return held_out.take(np.sort(rows))
 
 
 def _use(windows: Windows) -> str:
-    length, n_channels = windows.values.shape[1:]
+    length, n_channels = windows.length, len(windows.channels)
     classes = f" of {len(windows.classes)} classes" if windows.classes else ""
     return (
         f"Draws series of {length} steps and {n_channels} channels{classes}. "

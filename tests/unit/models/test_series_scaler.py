@@ -85,4 +85,5 @@ def test_quantiles_rise_and_invert_for_any_values(numbers: list[float]) -> None:
 def test_a_resolution_is_found_in_counts_and_not_in_numbers() -> None:
     random = np.random.default_rng(0)
     assert resolution_of(random.integers(0, 50, 5000) * 0.005) == pytest.approx(0.005)
-    assert resolution_of(random.normal(size=5000)) == 0
+    assert resolution_of(random.integers(0, 50_000, 500)) == 1, "hardly any count occurs twice"
+    assert resolution_of(random.normal(size=5000)) == 0 and resolution_of(random.normal(size=20)) == 0
