@@ -53,7 +53,7 @@ class SeriesTrainer:
             description="How channels are scaled: by mean and deviation, or by quantiles, which suits heavy tails.",
         )
         shown: Shown = Field(
-            default=Shown(), description="Which cells are known in training, for imputation and forecasts."
+            default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
         )
         label_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."

@@ -119,10 +119,10 @@ def from_dataset(
     dataset = loading.load(folder, split=None if split == "all" else split, allow_incomplete=allow_incomplete)
     field, kind = next((key, value) for key, value in dataset.fields.items() if isinstance(value, Series))
     channels = tuple(channel.name for channel in real.channels)
-    if kind.channels != channels or kind.length != real.values.shape[1]:
+    if kind.channels != channels or kind.length != real.length:
         raise DataError(
             f"{folder} has series of {kind.length} steps of {', '.join(kind.channels)}, and {name} "
-            f"{real.values.shape[1]} steps of {', '.join(channels)}; both must be alike"
+            f"{real.length} steps of {', '.join(channels)}; both must be alike"
         )
     samples = list(dataset)
     values = np.stack([sample[field] for sample in samples])
