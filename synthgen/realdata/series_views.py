@@ -56,7 +56,9 @@ class Windows:
     @property
     def places(self) -> np.ndarray:
         """int64 (N, L): the row of each step; the last real one is repeated after `lengths`."""
-        return self.first[:, None] + np.minimum(np.arange(self.length), self.lengths[:, None] - 1)
+        steps = np.minimum(np.arange(self.length), self.lengths[:, None] - 1)
+        places: np.ndarray = self.first[:, None] + steps
+        return places
 
     @property
     def values(self) -> np.ndarray:
