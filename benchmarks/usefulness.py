@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from synthgen import api
-from synthgen.cli.evaluate import table
+from synthgen.evaluation.dataset import text
 from synthgen.evaluation import report
 
 RECIPE = "recipes/classification.yaml"
@@ -38,7 +38,7 @@ def main() -> None:
         found = report.evaluate(
             str(folder), arguments.real, None, JUDGE, arguments.seeds, arguments.steps, "train", lambda text: None
         )
-        print(table(found))
+        print(text(found))
         print(json.dumps(found), flush=True)
 
 
