@@ -19,8 +19,8 @@ import statistics
 from pathlib import Path
 
 from synthgen import api
-from synthgen.evaluation.dataset import text
 from synthgen.evaluation import segmentation
+from synthgen.evaluation.dataset import text
 from synthgen.realdata import masks
 from synthgen.realdata.masks import Examples
 

@@ -197,6 +197,8 @@ def run(
     """
     observer = observer or Silent()
     prepared = prepare(path, samples, overrides, plugin_files, smoke, training(device, True, observer.note))
+    for note in prepared.notes:
+        observer.note(note)
     choice = Choice(executor, workers, address)
     return run_prepared(prepared, Path(out) if out else prepared.default_out, choice, device, observer)
 
