@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from synthgen.realdata.series_types import Recordings, SeriesData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 TIME = re.compile(r"time|date|^(t|ts|day|hour)$", re.IGNORECASE)
+MOST = 100
+"""Readings that are tried: each reads the table."""
+
 LENGTH, SHORTEST, WINDOWS = 24, 4, 10
 """Steps of a window, if a recording is at least ten times as long; else a tenth of it, and four at least."""
 
@@ -90,7 +94,7 @@ def look(path: str) -> TableFindings:
 
     names = open_table(path).names
     first: DataError | None = None
-    for settings in _readings(names):
+    for settings in itertools.islice(_readings(names), MOST):
         data = SeriesData.model_validate({"path": path, "length": 2, **settings})
         try:
             found = series.read(data)
@@ -104,14 +108,22 @@ def look(path: str) -> TableFindings:
 
 
 def _readings(names: list[str]) -> Iterator[dict[str, Any]]:
-    times = sorted((name for name in names if TIME.search(name)), key=names.index)
-    for time in times:
-        yield {"time": time}
-        yield {"time": time, "newest_first": True}
-        for entity in names:
-            if entity not in times:
-                yield {"entity": entity, "time": time}
+    """What may be tried, the likeliest first: columns that are called like times, none, any other as the time."""
+    called = [name for name in names if TIME.search(name)]
+    for time in called:
+        yield from _with_time(time, names)
     yield {}
+    for time in names:
+        if time not in called:
+            yield from _with_time(time, names)
+
+
+def _with_time(time: str, names: list[str]) -> Iterator[dict[str, Any]]:
+    yield {"time": time}
+    yield {"time": time, "newest_first": True}
+    for entity in names:
+        if entity != time:
+            yield {"entity": entity, "time": time}
 
 
 def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> dict[str, str]:

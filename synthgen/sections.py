@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -41,7 +41,7 @@ class Evaluation(BaseModel):
     segmentation: str = Field(default="segmentation", description="Masks: the class map to train on.")
 
 
-def share_data(content: dict[str, Any], parts: Iterable[Raw], plugins: Plugins) -> tuple[list[Location], list[Any]]:
+def share_data(content: dict[str, Any], parts: Sequence[Raw], plugins: Plugins) -> tuple[list[Location], list[Any]]:
     """Gives the recipe's `data` to every part that has such a setting.
 
     Args:
@@ -55,7 +55,7 @@ def share_data(content: dict[str, Any], parts: Iterable[Raw], plugins: Plugins) 
         return [], []
     places: list[Location] = []
     problems: list[tuple[Location, str]] = []
-    known = True
+    known = content.get("train") is not None or not untrained(parts)  # else the part that would take them is missing
     for role, place, part in parts:
         try:
             takes = "data" in plugins.find(role, part["use"]).Config.model_fields  # type: ignore[attr-defined]

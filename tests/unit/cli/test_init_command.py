@@ -151,7 +151,7 @@ def test_loose_pictures_are_told_and_hidden_files_are_not(cli, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "settings"),
     [
-        ("when,level\n2024-01-01,1\n2024-01-02,2\n2024-01-03,4\n", {}),
+        ("when,level\n2024-01-01,1\n2024-01-02,2\n2024-01-03,4\n", {"time": "when"}),
         ("date,level\n2024-01-03,1\n2024-01-02,2\n2024-01-01,4\n", {"time": "date", "newest_first": True}),
         ("hour,who,level\n1,a,1\n2,a,2\n1,b,1\n2,b,2\n", {"entity": "who", "time": "hour"}),
         ("level,flow\n3,1\n2,2\n1,3\n", {}),
