@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from synthgen.errors import DataError
 from synthgen.models.series_denoiser import SeriesDenoiser
 from synthgen.models.series_pipeline import SeriesPipeline
 from synthgen.models.series_scaler import Kind, SeriesScaler
@@ -80,6 +81,19 @@ class SeriesTrainer:
 
     @property
     def sources(self) -> Sequence[Source]:
+        return []
+
+    def check(self) -> Sequence[str]:
+        """What is wrong with the data, a line each: everything that `train` would stumble over."""
+        data = self.config.data
+        shares = {"train": 1.0, "validation": data.validation, "test": data.test}
+        try:
+            recordings = real_data.read(data)
+            for split in ("train", "validation", "test"):
+                if shares[split]:
+                    real_data.windows(recordings, data, split)
+        except DataError as error:
+            return str(error).splitlines()
         return []
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
