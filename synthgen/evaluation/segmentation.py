@@ -33,7 +33,7 @@ def is_segmentation(folder: str) -> bool:
 
 def evaluate(
     folder: str,
-    real: str,
+    real: str | Mapping[str, Any],
     test: str | None,
     judge: str | None,
     n_seeds: int,
@@ -55,7 +55,7 @@ def evaluate(
     data = mask_data(real)
     synthetic = from_dataset(folder, split, segmentation, allow_incomplete)
     real_train, real_test = masks.read(data), read_test(data, test)
-    for where, one in ((real, real_train), (test or real, real_test)):
+    for where, one in ((data.path, real_train), (test or data.path, real_test)):
         if one.objects != synthetic.objects:
             raise DataError(f"{where} has the objects {one.objects}; the dataset has {synthetic.objects}")
     both = Examples((*synthetic.items, *real_train.items), synthetic.classes, synthetic.objects)
@@ -92,12 +92,14 @@ def _facts(values: Sequence[float]) -> dict[str, Any]:
     return {"mean": mean, "deviation": deviation, "values": [round(100 * value, 3) for value in values]}
 
 
-def mask_data(real: str) -> MaskData:
-    """Where the real pictures are: a folder with images/ and masks/, or a model recipe whose `data` say it.
+def mask_data(real: str | Mapping[str, Any]) -> MaskData:
+    """Where the real pictures are: a folder with images/ and masks/, a model recipe whose `data` say it, or those.
 
     Raises:
         UsageError: it is neither.
     """
+    if not isinstance(real, str):
+        return MaskData.model_validate(dict(real))
     if Path(real).suffix in (".yaml", ".yml"):
         found, _ = recipe.read(real)
         settings = found.trainer.settings if isinstance(found, ModelRecipe) else {}
@@ -139,8 +141,12 @@ def from_dataset(folder: str, split: str, segmentation: str, allow_incomplete: b
     return Examples(tuple(items), dataset.classes or ("picture",), kind.classes)
 
 
-def train(examples: Examples, seed: int, steps: int) -> Any:
-    """A small U-Net trained for a fixed number of steps; no checkpoint is chosen, so no test data is needed."""
+def train(examples: Examples, seed: int, steps: int, then: Examples | None = None) -> Any:
+    """A small U-Net trained for a fixed number of steps; no checkpoint is chosen, so no test data is needed.
+
+    Args:
+        then: what the second half of the steps learns from, if not from `examples` too.
+    """
     config = SegmenterTrainer.Config(
         data=MaskData(path="."), crop=CROP_PX, widths=list(WIDTHS), turn=True, steps=steps, batch_size=BATCH_SIZE
     )
@@ -149,6 +155,8 @@ def train(examples: Examples, seed: int, steps: int) -> Any:
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for step in range(steps):
+        if then is not None and step == steps // 2:
+            task.training = then
         task.loss(step).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()

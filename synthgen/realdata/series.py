@@ -22,8 +22,8 @@ from synthgen.realdata.series_types import (
     Recordings,
     SeriesData,
     Split,
-    Windows,
 )
+from synthgen.realdata.series_views import Windows
 
 __all__ = [
     "Channel", "EventData", "Events", "Recording", "Recordings", "SeriesData", "Split", "Windows", "read", "sha256",
@@ -105,7 +105,7 @@ def windows(recordings: Recordings, data: SeriesData, split: Split, *, to_the_en
     With `to_the_end`, steps that `stride` leaves over at the end of a part get a window that ends there.
 
     Raises:
-        DataError: the split has no windows, or they would not fit into memory.
+        DataError: the split has no windows.
     """
     from synthgen.realdata.series_windows import cut
 
