@@ -21,7 +21,8 @@ class SeriesSampler:
     """Draws `series` and `time` for `condition.label`; classes are matched to the model's by name.
 
     Of a model that knows one class, no class need be asked for. A condition such as `real-series` may also give
-    `known` values, which are kept (and written as the field `known`), `time`, `covariates` and `static` numbers.
+    `known` values, which are kept, `time`, `covariates` and `static` numbers; all that it gives are fields of the
+    samples as well.
     """
 
     version: ClassVar[int] = 1
@@ -54,19 +55,20 @@ class SeriesSampler:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
-    def _set_fields(self, length: int | None = None) -> None:
+    def _set_fields(self, length: int | None = None, given: Mapping[str, Any] | None = None) -> None:
         kind = replace(self._series, length=length or self._series.length)
         self.fields: Mapping[str, Series | Times] = {
             "series": kind,
             "time": Times(kind.length, self._unit),
             **({"known": kind} if "known" in self._given else {}),
+            **{name: given[name] for name in self._asks if given and name in self._given},
         }
 
     def bind(self, condition: Schema) -> list[str]:
         names = ("known", "time", *self._asks)
         self._given = tuple(name for name in names if isinstance(condition.get(name), Series | Times))
         time = condition.get("time")
-        self._set_fields(time.length if isinstance(time, Times) else None)
+        self._set_fields(time.length if isinstance(time, Times) else None, condition)
         return [*self._bind_numbers(condition), *self._bind_label(condition.get("label"))]
 
     def _bind_numbers(self, condition: Schema) -> list[str]:
@@ -129,6 +131,4 @@ class SeriesSampler:
             generator=[torch_generator(seed) for seed in seeds],
         )
         columns: dict[str, Sequence[Any]] = {"series": list(drawn.series), "time": list(drawn.times)}
-        if "known" in given:
-            columns["known"] = list(given["known"])
-        return columns
+        return columns | {name: [slot.condition[name] for slot in slots] for name in self._given if name != "time"}
