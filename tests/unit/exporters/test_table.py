@@ -15,24 +15,10 @@ import helpers
 import synthgen
 import tiny
 
-CLASSES = {"use": "classes", "quotas": {"calm": 6, "wild": 4}}
-ANOMALIES = {"use": "anomalies", "kinds": {"dropout": 1, "stuck": 1}, "count": [1, 2], "length": [0.2, 0.4]}
-SPLITS = {"train": 0.6, "test": 0.4}
 
-
-def drawn(folder: Path, **more: Any) -> Path:
-    """A rendered dataset of ten series with faults, or what `more` asks for."""
-    content = {
-        "kind": "dataset",
-        "name": "waves",
-        "shard_size": 5,
-        "splits": SPLITS,
-        "condition": CLASSES,
-        "sampler": {"use": "series", "model": tiny.series(), "steps": 2},
-        "labelers": [{"use": "class-label"}, ANOMALIES],
-        "output": {"writers": ["webdataset"]},
-    }
-    return helpers.run(helpers.write(folder, content | more), folder / "out").out
+def drawn(folder: Path, **changes: Any) -> Path:
+    """A rendered dataset of ten series with faults, or what `changes` ask for."""
+    return helpers.run(helpers.write(folder, tiny.waves(**changes)), folder / "out").out
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +46,7 @@ def exported(cli: Any, dataset: Path, out: Path, kind: str = "parquet") -> Path:
 def test_pandas_reads_the_values_to_the_bit(cli, faults: Path, tmp_path: Path) -> None:
     out = exported(cli, faults, tmp_path / "out")
     dataset = synthgen.load(faults)
-    frames = {split: pd.read_parquet(out / f"{split}.parquet") for split in SPLITS}
+    frames = {split: pd.read_parquet(out / f"{split}.parquet") for split in ("train", "test")}
     assert sum(map(len, frames.values())) == 17 * len(dataset)
     n_missing = 0
     for sample in dataset:
