@@ -58,17 +58,17 @@ def render(book: Ledger, real: str | None = None) -> str:
     if real is not None and not series:
         raise UsageError(f"--real: compares series, and {book.root} holds {', '.join(book.fields)}; leave it out")
     found = evaluated.read(book.root)
-    tries = _tries(book)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
-    groups = preview.from_dataset(book) if manifest["samples"] and preview.can_show(book.fields) else {}
-    about = compared.compare(book, real) if manifest["samples"] and series else None
+    filled = any(file.n_samples for file in View(book, None, None, None).files)
+    groups = preview.from_dataset(book) if filled and preview.can_show(book.fields) else {}
+    about = compared.compare(book, real) if filled and series else None
     return template.render(
         m=manifest,
         lack=book.lack,
-        counts=_counts(book, tries, manifest),
+        counts=_counts(book, manifest),
         rules=[(rule, manifest["rejected"].get(rule, 0)) for rule in book.identity["keep"]],
-        histograms=list(_histograms(book, tries)),
+        histograms=list(_histograms(book, _tries(book))),
         groups=dict(_tiles(groups)),
         n_shown=sum(map(len, groups.values())),
         legend=[(word, "#{:02x}{:02x}{:02x}".format(*colour)) for word, colour in preview.legend(book.fields)],
@@ -82,11 +82,11 @@ def render(book: Ledger, real: str | None = None) -> str:
 
 
 def _tries(book: Ledger) -> Any:
-    """The index of all shards: a row a try."""
+    """Verdict and scores of every try, from the indexes of all shards; None if there are no shards."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = ["split", "condition", "accepted", *(f"score.{name}" for name in _scores(book))]
+    names = ["accepted", *(f"score.{name}" for name in _scores(book))]
     parts = [pq.read_table(path, columns=names) for path in View(book, None, None, None).indexes]
     return pa.concat_tables(parts) if parts else None
 
@@ -96,25 +96,32 @@ def _scores(book: Ledger) -> list[str]:
     return list(manifest.get("scores", ()))
 
 
-def _counts(book: Ledger, tries: Any, manifest: Mapping[str, Any]) -> list[list[Any]]:
-    """Rows of class, samples, and samples of each split; the splits only if the condition decided the class."""
-    classes, splits = manifest["classes"], list(manifest["splits"])
+def _counts(book: Ledger, manifest: Mapping[str, Any]) -> list[list[Any]]:
+    """Rows of class, samples, and samples of each split; the splits only where the condition decided the class."""
+    classes, splits = manifest["classes"], manifest["splits"]
     if not classes:
-        return [["", "samples", *splits], ["all", manifest["samples"], *manifest["splits"].values()]]
+        return [["", "samples", *splits], ["all", manifest["samples"], *splits.values()]]
+    found = _by_class_and_split(book)
+    if any(sum(found[name, split] for split in splits) != n for name, n in classes.items()):
+        rows = [[f"split {split}", n] for split, n in splits.items()]
+        return [["class", "samples"], *map(list, classes.items()), *rows, ["all", manifest["samples"]]]
+    rows = [[name, n, *(found[name, split] for split in splits)] for name, n in classes.items()]
+    return [["class", "samples", *splits], *rows, ["all", manifest["samples"], *splits.values()]]
+
+
+def _by_class_and_split(book: Ledger) -> Counter[tuple[str, str]]:
+    """Accepted samples by the class that was asked for, as the indexes have it, one shard in memory."""
+    import pyarrow.parquet as pq
+
     label = next((name for name, kind in book.fields.items() if isinstance(kind, Label)), "")
+    columns = ["split", "condition", "accepted"]
     found: Counter[tuple[str, str]] = Counter()
-    if tries is not None:
-        columns = (tries[name].to_pylist() for name in ("split", "condition", "accepted"))
-        for split, condition, accepted in zip(*columns, strict=True):
+    for path in View(book, None, None, None).indexes:
+        rows = pq.read_table(path, columns=columns).to_pydict()
+        for split, condition, accepted in zip(*(rows[name] for name in columns), strict=True):
             if accepted:
                 found[str(json.loads(condition).get(label)), split] += 1
-    totals = {name: sum(found[name, split] for split in splits) for name in classes}
-    both = totals == dict(classes)
-    rows = [["class", "samples", *(splits if both else ())]]
-    rows += [[name, n, *(found[name, split] for split in splits if both)] for name, n in classes.items()]
-    if both:
-        return [*rows, ["all", manifest["samples"], *manifest["splits"].values()]]
-    return [*rows, *([f"split {split}", n] for split, n in manifest["splits"].items()), ["all", manifest["samples"]]]
+    return found
 
 
 def _histograms(book: Ledger, tries: Any) -> Iterator[Picture]:

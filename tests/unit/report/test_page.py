@@ -91,7 +91,19 @@ def test_an_incomplete_dataset_says_so(cli, dataset: Path, tmp_path: Path) -> No
     assert cli("verify", dataset).code == 1
     answer = cli("report", dataset, "-o", tmp_path / "r.html")
     assert answer.code == 0 and "note      the dataset is incomplete" in answer.out
-    assert "<b>Incomplete:</b>" in (tmp_path / "r.html").read_text()
+    page = (tmp_path / "r.html").read_text()
+    assert "<b>Incomplete:</b>" in page
+    manifest = helpers.manifest(dataset)
+    for name, n in [*manifest["classes"].items(), *((f"split {k}", n) for k, n in manifest["splits"].items())]:
+        assert [name, str(n)] in rows(page)
+
+
+def test_a_dataset_without_samples_has_a_page(cli, tmp_path: Path) -> None:
+    recipe = helpers.write(tmp_path, helpers.toy(tries=1, keep=["brightness >= 9"]))
+    helpers.run(recipe, tmp_path / "out")
+    page = written(cli, tmp_path / "out", tmp_path / "r.html")
+    assert ["samples", "0 of 40"] in rows(page) and "<h2>Samples</h2>" not in page
+    assert ["brightness >= 9", "40", "100.0 %"] in rows(page)
 
 
 def test_a_dataset_that_was_never_sealed_is_refused(cli, dataset: Path) -> None:
