@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.realdata.series_types import Channel, Windows
+from synthgen.realdata.series_types import Channel
+from synthgen.realdata.series_views import Windows
 
 N_LINES, N_CLASSES, N_CHANNELS, N_REAL = 6, 6, 6, 2000
 QUANTILES = (0.05, 0.5, 0.95)
@@ -35,11 +36,12 @@ def save(path: Path, drawn: np.ndarray, labels: np.ndarray, real: Windows) -> No
     for row, label in zip(grid, shown, strict=True):
         rows = np.flatnonzero(real.labels == label)[:N_REAL]
         some, ours = real.take(rows), drawn[labels == label]
+        times, values = some.times[0], some.values
         for channel, axes in enumerate(row[:-1]):
-            bands(axes, some.times[0], some.values[:, :, channel])
-            lines(axes, some.times[0], ours[:, :, channel])
+            bands(axes, times, values[:, :, channel])
+            lines(axes, times, ours[:, :, channel])
             axes.tick_params(labelsize="small")
-        spectra(row[-1], some.values[:, :, 0], ours[:, :, 0], real.interval)
+        spectra(row[-1], values[:, :, 0], ours[:, :, 0], real.interval)
         row[-1].tick_params(labelsize="small")
         row[0].set_ylabel(names[label])
     for axes, about in zip(grid[0], real.channels, strict=False):

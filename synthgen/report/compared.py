@@ -10,7 +10,8 @@ import numpy as np
 
 from synthgen.fields import Label, Series, Times
 from synthgen.ledger import Ledger
-from synthgen.realdata.series_types import Channel, Windows
+from synthgen.realdata.series_types import Channel
+from synthgen.realdata.series_views import Windows
 from synthgen.view import View
 
 N_READ, N_REAL, N_CLASSES = 2000, 2000, 6
@@ -117,4 +118,4 @@ def _of_class(windows: Windows | None, ids: np.ndarray | None, i: int) -> np.nda
         return None
     rows = np.arange(len(windows)) if len(ids) == 1 else np.flatnonzero(windows.labels == ids[i])
     rows = rows[np.linspace(0, len(rows) - 1, min(N_REAL, len(rows))).round().astype(int)]
-    return np.array(windows.values[rows]) if len(rows) else None
+    return np.array(windows.take(rows).values) if len(rows) else None

@@ -67,17 +67,29 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypa
         assert torch.equal(value, weights(again)[name]), name
 
 
-def test_a_wave_is_learned(tmp_path: Path) -> None:
-    """A few hundred steps on noisy waves: what is drawn has their mean, their spread and their smoothness."""
-    more = {"data": tiny.series_data(channels=["wave"]), "steps": 300, "batch_size": 32, "warmup": 20}
-    out = trainer(**more, learning_rate=3e-3, ema=0.98, checkpoint_every=300).train(tmp_path, 0, quiet=True)
+def learned(folder: Path, channel: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """(drawn windows (64, 16), real ones) of one channel after a short training."""
+    more = {"data": tiny.series_data(channels=[channel]), "steps": steps, "batch_size": 32, "warmup": 20}
+    out = trainer(**more, learning_rate=3e-3, ema=0.98, checkpoint_every=steps).train(folder, 0, quiet=True)
     made = registry.load_pipeline(out, "cpu", torch.float32)
     made.set_progress_bar_config(disable=True)
     drawn = made([0] * 64, generator=torch.Generator().manual_seed(0)).series[:, :, 0]
-    real = np.lib.stride_tricks.sliding_window_view(tiny.sensor_values(240)[:, 0], 16)
+    values = tiny.sensor_values(240)[:, tiny.SERIES_CHANNELS.index(channel)]
+    return drawn, np.lib.stride_tricks.sliding_window_view(values, 16)
+
+
+def test_a_wave_is_learned(tmp_path: Path) -> None:
+    """A few hundred steps on noisy waves: what is drawn has their mean, their spread and their smoothness."""
+    drawn, real = learned(tmp_path, "wave", 300)
     assert abs(drawn.mean() - real.mean()) < 1 and 0.7 < drawn.std() / real.std() < 1.3
     rough, level = (np.abs(np.diff(x, axis=1)).mean() / x.std() for x in (drawn, real))
     assert rough < 1.6 * level
+
+
+def test_dry_hours_are_as_many_as_in_the_data(tmp_path: Path) -> None:
+    """The gate is learned from what is around it: a model that were told which values are above the floor would not."""
+    drawn, real = learned(tmp_path, "rain", 200)
+    assert abs((drawn == 0).mean() - (real == 0).mean()) < 0.15
 
 
 def test_cells_are_shown_as_often_as_asked() -> None:
