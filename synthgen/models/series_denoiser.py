@@ -6,6 +6,7 @@ Shapes: B samples, L time steps, C scaled channels, K covariates, S static numbe
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -44,6 +45,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         n_heads: int = 4,
         patch: int = 1,
         interval: float = 1.0,
+        channel_span: int = 0,
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(patch * (4 * n_channels + n_covariates), width)
@@ -55,6 +57,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.shift = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, patch * n_channels)
+        self.by_channel = ChannelTokens(n_channels, channel_span, width) if channel_span else None
         for layer in (self.shift, self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -85,9 +88,8 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         """
         is_known = ~known.isnan()
         wanted = ~(is_known | absent)
-        seen = [noisy * wanted, known.nan_to_num(), is_known.to(noisy.dtype), absent.to(noisy.dtype)]
-        if covariates is not None:
-            seen.append(covariates)
+        cells = [noisy * wanted, known.nan_to_num(), is_known.to(noisy.dtype), absent.to(noisy.dtype)]
+        seen = cells if covariates is None else [*cells, covariates]
         width, patch = int(self.config.width), int(self.config.patch)
         n_steps = noisy.shape[1]
         steps = times[:, ::patch] / (self.config.interval * patch)
@@ -97,14 +99,59 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
             assert static is not None
             unknown = static.isnan()
             condition = condition + self.static(torch.cat([static.nan_to_num(), unknown.to(static.dtype)], -1))
+        there = None if real is None else real[:, ::patch]
+        if self.by_channel is not None:
+            n_tokens = x.shape[1]
+            starts = self.by_channel.of_tokens(times) / (self.config.interval * patch)
+            x = torch.cat([x, self.by_channel.read(cells) + self.place(sinusoids(starts, width))], 1)
+            steps = torch.cat([steps, starts], 1)
+            there = None if real is None or there is None else torch.cat([there, self.by_channel.of_tokens(real)], 1)
         turns = rotations(steps, width // int(self.config.n_heads))
-        mask = None if real is None else real[:, None, None, ::patch]
+        mask = None if there is None else there[:, None, None]
         condition = F.silu(condition)
         for block in self.blocks:
             x = block(x, condition, turns, mask)
         shift, scale = self.shift(condition)[:, None].chunk(2, -1)
-        drawn = self.out(self.norm(x) * (1 + scale) + shift)
+        x = self.norm(x) * (1 + scale) + shift
+        if self.by_channel is None:
+            return self.unfolded(self.out(x), n_steps)
+        return self.unfolded(self.out(x[:, :n_tokens]), n_steps) + self.by_channel.write(x[:, n_tokens:], n_steps)
+
+    def unfolded(self, drawn: torch.Tensor, n_steps: int) -> torch.Tensor:
         return drawn.reshape(len(drawn), -1, int(self.config.n_channels))[:, :n_steps]
+
+
+class ChannelTokens(nn.Module):
+    """Tokens that hold one channel each over `span` steps, beside those that hold all channels of a step.
+
+    Cells of a channel are then read and drawn with weights that see its neighbours in time, known or not, and
+    attention between these tokens is attention over channels. They cost C / span tokens a step.
+    """
+
+    def __init__(self, n_channels: int, span: int, width: int) -> None:
+        super().__init__()
+        self.n_channels, self.span = n_channels, span
+        self.embed = nn.Linear(4 * span, width)
+        self.names = nn.Parameter(0.02 * torch.randn(n_channels, width))
+        self.out = nn.Linear(width, span)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def of_tokens(self, steps: torch.Tensor) -> torch.Tensor:
+        """What (B, L) says of each token's first step: (B, spans * C)."""
+        return steps[:, :: self.span].repeat_interleave(self.n_channels, 1)
+
+    def read(self, cells: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Tokens (B, spans * C, D) of four numbers (B, L, C) a cell; the last span is filled up with zeros."""
+        x = torch.stack(list(cells), -1)
+        b, length, n, k = x.shape
+        x = F.pad(x, (0, 0, 0, 0, 0, -length % self.span)).reshape(b, -1, self.span, n, k)
+        return (self.embed(x.transpose(2, 3).flatten(3)) + self.names).flatten(1, 2)
+
+    def write(self, tokens: torch.Tensor, n_steps: int) -> torch.Tensor:
+        """Cells (B, L, C) of tokens."""
+        drawn = self.out(tokens).reshape(len(tokens), -1, self.n_channels, self.span).transpose(2, 3)
+        return drawn.reshape(len(tokens), -1, self.n_channels)[:, :n_steps]
 
 
 def folded(x: torch.Tensor, patch: int) -> torch.Tensor:

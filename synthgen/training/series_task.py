@@ -27,12 +27,17 @@ class Batches:
 
     Attributes:
         x: scaled values (N, L, C), 0 where missing; missing: True (N, L, C) there and after a window's end.
+        unseen: `missing` without the values that lie at the floor of a channel with a gate: what is known before
+            a gate is drawn, as in sampling.
     """
 
     def __init__(self, windows: Windows, scaler: SeriesScaler) -> None:
         with torch.no_grad():
             scaled = scaler.scale(torch.tensor(windows.values))
         self.missing, self.x = scaled.isnan(), scaled.nan_to_num()
+        self.unseen = self.missing.clone()
+        for i, channel in enumerate(scaler.config.gated):
+            self.unseen[..., channel] = self.missing[..., scaler.config.n_channels + i]
         self.labels = torch.tensor(windows.labels)
         self.times = torch.tensor(windows.times, dtype=torch.float32)
         self.covariates = torch.tensor(windows.covariates) if windows.covariate_names else None
@@ -45,7 +50,7 @@ class Batches:
         return len(self.x)
 
     def take(self, rows: torch.Tensor) -> dict[str, torch.Tensor | None]:
-        names = ("x", "missing", "labels", "times", "covariates", "static", "real")
+        names = ("x", "missing", "unseen", "labels", "times", "covariates", "static", "real")
         found = {name: getattr(self, name) for name in names}
         return {name: None if value is None else value[rows] for name, value in found.items()}
 
@@ -98,18 +103,23 @@ class SeriesTask:
 
     def _losses(self, model: Any, batch: dict[str, Any], random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Noise levels and losses of each window, (B,): the mean over cells that are there and not shown."""
-        x = batch.pop("x")
-        missing = batch.pop("missing")
+        x, missing, absent = batch.pop("x"), batch.pop("missing"), batch.pop("unseen")
         shape = (*x.shape[:2], self.windows.values.shape[2])
         shown = known_cells.draw(self.config.shown, shape, random)[..., self.owners] & ~missing
         levels, noise = torch.randn(len(x), generator=random), torch.randn(x.shape, generator=random)
+        if self.config.told < 1:
+            untold = torch.rand(len(x), 1, 1, generator=random) >= self.config.told
+            past = torch.zeros_like(absent) if batch["real"] is None else ~batch["real"][..., None].expand_as(absent)
+            absent = torch.where(untold, past, absent)
         fixed = {name: None if value is None else value.to(self.device) for name, value in batch.items()}
-        x, levels, noise, missing, shown = (t.to(self.device) for t in (x, levels, noise, missing, shown))
+        x, levels, noise, missing, absent, shown = (
+            t.to(self.device) for t in (x, levels, noise, missing, absent, shown)
+        )
         known = torch.where(shown, x, torch.nan)
 
         def network(noisy: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
             with autocast(self.device, self.precision):
-                out: torch.Tensor = model(noisy, level, known=known, absent=missing, **fixed)
+                out: torch.Tensor = model(noisy, level, known=known, absent=absent, **fixed)
             return out.float()
 
         errors = self.objective.errors(network, x, levels, noise)
