@@ -183,9 +183,7 @@ def main() -> None:
     parser.add_argument("--data", default="../shared/data/physionet2012", type=Path)
     parser.add_argument("--out", default="runs/physionet", type=Path)
     parser.add_argument("--model", type=Path, help="a trained model; by default it is trained, under --out")
-    parser.add_argument(
-        "--set", action="append", default=[], help="key=value for the recipe, such as trainer.steps=100"
-    )
+    parser.add_argument("--set", action="append", default=[], help="key=value for the recipe, as for `synthgen train`")
     parser.add_argument("--stays", type=int, default=100, help="test stays, of 799")
     parser.add_argument("--validation", action="store_true", help="stays of the training part instead of the test part")
     parser.add_argument("--samples", type=int, default=50)

@@ -1,4 +1,4 @@
-"""The network of the series model: a transformer whose tokens are time steps, or a few of them.
+"""The network of the series model: a transformer whose tokens are time steps, and channels if there are many.
 
 Shapes: B samples, L time steps, C scaled channels, K covariates, S static numbers, D width.
 """
@@ -29,8 +29,10 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         width: D, a multiple of 2 * n_heads.
         patch: steps in a token; attention costs patch^2 times less, and times within a token count as regular.
         interval: time between two steps in the unit of `times`; the rotary embedding counts in it.
+        channel_span: steps of the further tokens that hold one channel each; 0 for none, as in models of before.
 
-    Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding).
+    Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding); Liu et al. 2024,
+        "iTransformer" (a channel's window as a token).
     """
 
     @register_to_config
@@ -89,23 +91,13 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         is_known = ~known.isnan()
         wanted = ~(is_known | absent)
         cells = [noisy * wanted, known.nan_to_num(), is_known.to(noisy.dtype), absent.to(noisy.dtype)]
-        seen = cells if covariates is None else [*cells, covariates]
-        width, patch = int(self.config.width), int(self.config.patch)
-        n_steps = noisy.shape[1]
-        steps = times[:, ::patch] / (self.config.interval * patch)
-        x = self.embed(folded(torch.cat(seen, -1), patch)) + self.place(sinusoids(steps, width))
+        width, n_steps = int(self.config.width), noisy.shape[1]
+        x, steps, there = self.tokens(cells, covariates, times, real)
         condition = self.level(sinusoids(level * 250, width)) + self.classes(labels)
         if self.static is not None:
             assert static is not None
             unknown = static.isnan()
             condition = condition + self.static(torch.cat([static.nan_to_num(), unknown.to(static.dtype)], -1))
-        there = None if real is None else real[:, ::patch]
-        if self.by_channel is not None:
-            n_tokens = x.shape[1]
-            starts = self.by_channel.of_tokens(times) / (self.config.interval * patch)
-            x = torch.cat([x, self.by_channel.read(cells) + self.place(sinusoids(starts, width))], 1)
-            steps = torch.cat([steps, starts], 1)
-            there = None if real is None or there is None else torch.cat([there, self.by_channel.of_tokens(real)], 1)
         turns = rotations(steps, width // int(self.config.n_heads))
         mask = None if there is None else there[:, None, None]
         condition = F.silu(condition)
@@ -113,19 +105,38 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
             x = block(x, condition, turns, mask)
         shift, scale = self.shift(condition)[:, None].chunk(2, -1)
         x = self.norm(x) * (1 + scale) + shift
-        if self.by_channel is None:
-            return self.unfolded(self.out(x), n_steps)
-        return self.unfolded(self.out(x[:, :n_tokens]), n_steps) + self.by_channel.write(x[:, n_tokens:], n_steps)
+        n_tokens = -(-n_steps // int(self.config.patch))
+        drawn = self.out(x[:, :n_tokens]).reshape(len(x), -1, int(self.config.n_channels))[:, :n_steps]
+        return drawn if self.by_channel is None else drawn + self.by_channel.write(x[:, n_tokens:], n_steps)
 
-    def unfolded(self, drawn: torch.Tensor, n_steps: int) -> torch.Tensor:
-        return drawn.reshape(len(drawn), -1, int(self.config.n_channels))[:, :n_steps]
+    def tokens(
+        self,
+        cells: Sequence[torch.Tensor],
+        covariates: torch.Tensor | None,
+        times: torch.Tensor,
+        real: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Tokens (B, T, D), those of time first; where they start in steps (B, T); which exist (B, T)."""
+        width, patch = int(self.config.width), int(self.config.patch)
+        seen = torch.cat(list(cells) if covariates is None else [*cells, covariates], -1)
+        steps = times[:, ::patch] / (self.config.interval * patch)
+        x = self.embed(folded(seen, patch)) + self.place(sinusoids(steps, width))
+        there = None if real is None else real[:, ::patch]
+        if self.by_channel is None:
+            return x, steps, there
+        starts = self.by_channel.of_tokens(times) / (self.config.interval * patch)
+        x = torch.cat([x, self.by_channel.read(cells) + self.place(sinusoids(starts, width))], 1)
+        if real is not None:
+            there = torch.cat([real[:, ::patch], self.by_channel.of_tokens(real)], 1)
+        return x, torch.cat([steps, starts], 1), there
 
 
 class ChannelTokens(nn.Module):
     """Tokens that hold one channel each over `span` steps, beside those that hold all channels of a step.
 
-    Cells of a channel are then read and drawn with weights that see its neighbours in time, known or not, and
-    attention between these tokens is attention over channels. They cost C / span tokens a step.
+    A cell is then read and drawn together with its channel's other cells, known or not, wherever in the span they
+    are; attention over steps alone looks at the same steps for all channels. Attention between these tokens is
+    attention over channels. They cost C / span tokens a step, and times within a span count as regular.
     """
 
     def __init__(self, n_channels: int, span: int, width: int) -> None:
