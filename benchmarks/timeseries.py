@@ -75,8 +75,10 @@ def measure(name: str, stocks: str, out: Path, seed: int, steps: int | None, rep
     seconds = time.process_time() - started
     print(f"\n{name}, seed {seed}: {trained / 60:.1f} CPU minutes of training (less if it went on from a checkpoint)")
     print(f"{len(drawn)} windows in {seconds:.1f} CPU s; published: {PUBLISHED[name]}", flush=True)
-    low = np.nanmin(real, axis=(0, 1))
-    width = np.nanmax(real, axis=(0, 1)) - low
+    low, width = np.zeros(real.shape[2]), np.ones(real.shape[2])  # Sines are scored as they are
+    if name == "stocks":
+        low = np.nanmin(real, axis=(0, 1))
+        width = np.nanmax(real, axis=(0, 1)) - low
     scaled = [None if x is None else ((x - low) / width).astype(np.float32) for x in (real, drawn, test)]
     exclude = LENGTH if name == "stocks" else 1  # windows of Sines are independent of each other
     found = report.evaluate(scaled[0], scaled[1], scaled[2], repeats=repeats, seed=seed, exclude=exclude)  # type: ignore[arg-type]

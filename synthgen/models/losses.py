@@ -69,11 +69,14 @@ class Edm:
     def scheduler(self) -> EDMDPMSolverMultistepScheduler:
         """DPM-Solver++ 2M on Karras et al.'s noise levels; its "epsilon" is the raw network output.
 
-        The stochastic solver draws noise at every step, which mends errors of the steps before.
+        The stochastic solver draws noise at every step, which mends errors of the steps before. Its steps must be
+        finer for that, so they cover the levels that training visits and no others: with 20 steps from 80 to 0.002,
+        parts of sine waves that hardly vary came out with 8 % too much spread, with these 1 %.
         """
+        sigma_max, sigma_min = (20.0, 0.01) if self.stochastic else (80.0, 0.002)
         return EDMDPMSolverMultistepScheduler(
-            sigma_min=0.002,
-            sigma_max=80.0,
+            sigma_min=sigma_min,
+            sigma_max=sigma_max,
             sigma_data=self.sigma_data,
             rho=7.0,
             solver_order=2,

@@ -1,0 +1,185 @@
+"""Do drawn premature beats help to find real ones? Blocked cross-validation over all of a half-hour recording.
+
+Takes MIT-BIH record 100 (as recipes/train/ecg.yaml names it). The recording is cut into blocks of equal time. For each
+block, the recording is turned so that the block comes last, where the recipe's `test` holds it out: the generator of
+recipes/train/ecg.yaml is trained anew without it and draws beats, and the same small classifier is trained with equal
+steps on the other blocks' real beats, on drawn ones, on both as they are, and on both with real beats as often as
+drawn ones in every batch. Each beat of the recording is then judged by classifiers that never saw its block;
+intervals are from a bootstrap over beats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from common import pin_to_one_core
+from sklearn.metrics import average_precision_score
+
+pin_to_one_core()
+
+from synthgen import api  # noqa: E402
+from synthgen.evaluation.series import dataset, probe  # noqa: E402
+from synthgen.evaluation.series.beyond import nearest_distances  # noqa: E402
+from synthgen.evaluation.series.dataset import Set  # noqa: E402
+from synthgen.realdata import series  # noqa: E402
+from synthgen.realdata.series import SeriesData  # noqa: E402
+
+TRAIN, RECIPE = "recipes/train/ecg.yaml", "recipes/timeseries.yaml"
+RATE_HZ, SEAM_S, RARE = 360, 1.0, "A"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What a classifier learns from."""
+
+    name: str
+    data: Set
+
+
+def turned(data: SeriesData, block: int, n_blocks: int, folder: Path) -> list[str]:
+    """Writes the recording with one block at its end; returns the overrides of the recipe that name it.
+
+    Beats within a second of the place where the old end meets the old beginning are left out.
+    """
+    assert data.events is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    signal, notes = pq.read_table(data.path), pq.read_table(data.events.path)
+    n = len(signal)
+    first = n * (block + 1) // n_blocks
+    order = np.roll(np.arange(n), -first)
+    columns = {name: signal[name].to_numpy()[order] for name in data.channels or ()}
+    pq.write_table(pa.table({"sample": np.arange(n), **columns}), folder / "signal.parquet")
+    samples = (notes["sample"].to_numpy() - first) % n
+    seam = (n - first) % n
+    far = (seam == 0) | (np.abs(samples - seam) > SEAM_S * RATE_HZ)
+    kept = pa.table({"sample": samples[far], "symbol": notes["symbol"].to_numpy(zero_copy_only=False)[far]})
+    pq.write_table(kept, folder / "annotations.parquet")
+    return [
+        f"trainer.data.path={folder / 'signal.parquet'}",
+        f"trainer.data.events.path={folder / 'annotations.parquet'}",
+        f"trainer.data.test={1 / n_blocks}",
+    ]
+
+
+def arms(synthetic: Set, real: Set, n_classes: int) -> list[Arm]:
+    rows = np.concatenate(
+        [
+            np.resize(np.flatnonzero(real.labels == label), int((synthetic.labels == label).sum()))
+            for label in range(n_classes)
+        ]
+    )
+    often = Set(real.windows[rows], real.labels[rows])
+    return [
+        Arm("real", real),
+        Arm("drawn", synthetic),
+        Arm("both", joined(real, synthetic)),
+        Arm("both, real ones as often", joined(often, synthetic)),
+    ]
+
+
+def joined(a: Set, b: Set) -> Set:
+    return Set(np.concatenate([a.windows, b.windows]), np.concatenate([a.labels, b.labels]))
+
+
+def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """Adds the probabilities of the rare kind by each arm to `found`; returns which test beats are of it."""
+    folder = arguments.out / f"block-{block}"
+    data = dataset.series_data(TRAIN)
+    changes = turned(data, block, arguments.blocks, folder)
+    if arguments.train_steps:
+        changes.append(f"trainer.steps={arguments.train_steps}")
+    started = time.process_time()
+    model = api.train(TRAIN, folder / "model", overrides=changes)
+    overrides = [f"sampler.model={model}", f"sampler.guidance={arguments.guidance}"]
+    drawn = folder / f"drawn-{arguments.guidance:g}"
+    out = api.run(RECIPE, drawn, samples=arguments.samples, overrides=overrides, executor="local", workers=1).out
+    minutes = (time.process_time() - started) / 60
+
+    given = data.model_copy(
+        update={
+            "path": str(folder / "signal.parquet"),
+            "events": data.events.model_copy(update={"path": str(folder / "annotations.parquet")}),  # type: ignore[union-attr]
+            "test": 1 / arguments.blocks,
+        }
+    )
+    recordings = series.read(given)
+    training, test = (series.windows(recordings, given, part) for part in ("train", "test"))
+    (values, labels), classes = dataset.from_dataset(str(out), "all", training, TRAIN, False)
+    low = np.nanmin(training.values, axis=(0, 1))
+    width = np.nanmax(training.values, axis=(0, 1)) - low
+    synthetic, real, held_out = (
+        Set(((x - low) / width).astype(np.float32), y)
+        for x, y in ((values, labels), (training.values, training.labels), (test.values, test.labels))
+    )
+    rare = classes.index(RARE)
+    is_rare = held_out.labels == rare
+    print(f"\nblock {block}: {minutes:.1f} CPU minutes, {len(synthetic)} beats drawn")
+    print(
+        f"  training beats: {len(real)}, {(real.labels == rare).sum()} {RARE}; test: {len(held_out)}, {is_rare.sum()}"
+    )
+    for label, name in enumerate(classes):
+        some = [one.windows[one.labels == label] for one in (synthetic, real, held_out)]
+        print(f"  {name}: median distance to the nearest training beat, over that of test beats: {ratio(*some):.3f}")
+    for arm in arms(synthetic, real, len(classes)):
+        runs = []
+        for seed in range(arguments.seeds):
+            network = probe.train(arm.data.windows, arm.data.labels, len(classes), seed, arguments.steps)
+            runs.append(probe.probabilities(network, held_out.windows)[:, rare])
+        each = [100 * average_precision_score(is_rare, run) for run in runs]
+        spread = f"{min(each):.1f} to {max(each):.1f}"
+        print(f"  {arm.name}: average precision of {RARE} {np.mean(each):.1f} % ({spread})", flush=True)
+        found.setdefault(arm.name, []).append(np.mean(runs, axis=0))
+    return is_rare
+
+
+def ratio(drawn: np.ndarray, real: np.ndarray, test: np.ndarray) -> float:
+    return float(np.median(nearest_distances(drawn, real)) / np.median(nearest_distances(test, real)))
+
+
+def intervals(found: dict[str, np.ndarray], is_rare: np.ndarray, n: int = 2000) -> dict[str, Any]:
+    """Average precision over all beats, in percent, with 95 % intervals, and of the differences to `real`."""
+    random = np.random.default_rng(0)
+    drawn: dict[str, list[float]] = {name: [] for name in found}
+    for _ in range(n):
+        rows = random.integers(0, len(is_rare), len(is_rare))
+        for name, scores in found.items():
+            drawn[name].append(100 * average_precision_score(is_rare[rows], scores[rows]))
+    result = {}
+    for name, scores in found.items():
+        gain = np.subtract(drawn[name], drawn["real"])
+        result[name] = {
+            "average precision": round(100 * float(average_precision_score(is_rare, scores)), 1),
+            "interval": np.percentile(drawn[name], [2.5, 97.5]).round(1).tolist(),
+            "minus real": np.percentile(gain, [2.5, 97.5]).round(1).tolist(),
+        }
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", default="runs/beats", type=Path)
+    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--guidance", type=float, default=1.0)
+    parser.add_argument("--train-steps", type=int, help="of the generator; by default the recipe's")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=300, help="of the classifier")
+    arguments = parser.parse_args()
+    found: dict[str, list[np.ndarray]] = {}
+    rare = np.concatenate([judge(block, arguments, found) for block in range(arguments.blocks)])
+    pooled = {name: np.concatenate(scores) for name, scores in found.items()}
+    print(f"\nall {len(rare)} beats, {rare.sum()} of them {RARE}, each judged without its block:")
+    for name, facts in intervals(pooled, rare).items():
+        print(f"  {name}: {json.dumps(facts)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
