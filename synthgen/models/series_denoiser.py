@@ -1,4 +1,4 @@
-"""The network of the series model: a transformer whose tokens are time steps, and channels if there are many.
+"""The network of the series model: a transformer whose tokens are time steps, or a few of them.
 
 Shapes: B samples, L time steps, C scaled channels, K covariates, S static numbers, D width.
 """
@@ -6,7 +6,6 @@ Shapes: B samples, L time steps, C scaled channels, K covariates, S static numbe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -29,10 +28,8 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         width: D, a multiple of 2 * n_heads.
         patch: steps in a token; attention costs patch^2 times less, and times within a token count as regular.
         interval: time between two steps in the unit of `times`; the rotary embedding counts in it.
-        channel_span: steps of the further tokens that hold one channel each; 0 for none, as in models of before.
 
-    Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding); Liu et al. 2024,
-        "iTransformer" (a channel's window as a token).
+    Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding).
     """
 
     @register_to_config
@@ -47,7 +44,6 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         n_heads: int = 4,
         patch: int = 1,
         interval: float = 1.0,
-        channel_span: int = 0,
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(patch * (4 * n_channels + n_covariates), width)
@@ -59,7 +55,6 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.shift = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, patch * n_channels)
-        self.by_channel = ChannelTokens(n_channels, channel_span, width) if channel_span else None
         for layer in (self.shift, self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -90,79 +85,26 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         """
         is_known = ~known.isnan()
         wanted = ~(is_known | absent)
-        cells = [noisy * wanted, known.nan_to_num(), is_known.to(noisy.dtype), absent.to(noisy.dtype)]
-        width, n_steps = int(self.config.width), noisy.shape[1]
-        x, steps, there = self.tokens(cells, covariates, times, real)
+        seen = [noisy * wanted, known.nan_to_num(), is_known.to(noisy.dtype), absent.to(noisy.dtype)]
+        if covariates is not None:
+            seen.append(covariates)
+        width, patch = int(self.config.width), int(self.config.patch)
+        n_steps = noisy.shape[1]
+        steps = times[:, ::patch] / (self.config.interval * patch)
+        x = self.embed(folded(torch.cat(seen, -1), patch)) + self.place(sinusoids(steps, width))
         condition = self.level(sinusoids(level * 250, width)) + self.classes(labels)
         if self.static is not None:
             assert static is not None
             unknown = static.isnan()
             condition = condition + self.static(torch.cat([static.nan_to_num(), unknown.to(static.dtype)], -1))
         turns = rotations(steps, width // int(self.config.n_heads))
-        mask = None if there is None else there[:, None, None]
+        mask = None if real is None else real[:, None, None, ::patch]
         condition = F.silu(condition)
         for block in self.blocks:
             x = block(x, condition, turns, mask)
         shift, scale = self.shift(condition)[:, None].chunk(2, -1)
-        x = self.norm(x) * (1 + scale) + shift
-        n_tokens = -(-n_steps // int(self.config.patch))
-        drawn = self.out(x[:, :n_tokens]).reshape(len(x), -1, int(self.config.n_channels))[:, :n_steps]
-        return drawn if self.by_channel is None else drawn + self.by_channel.write(x[:, n_tokens:], n_steps)
-
-    def tokens(
-        self,
-        cells: Sequence[torch.Tensor],
-        covariates: torch.Tensor | None,
-        times: torch.Tensor,
-        real: torch.Tensor | None,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Tokens (B, T, D), those of time first; where they start in steps (B, T); which exist (B, T)."""
-        width, patch = int(self.config.width), int(self.config.patch)
-        seen = torch.cat(list(cells) if covariates is None else [*cells, covariates], -1)
-        steps = times[:, ::patch] / (self.config.interval * patch)
-        x = self.embed(folded(seen, patch)) + self.place(sinusoids(steps, width))
-        there = None if real is None else real[:, ::patch]
-        if self.by_channel is None:
-            return x, steps, there
-        starts = self.by_channel.of_tokens(times) / (self.config.interval * patch)
-        x = torch.cat([x, self.by_channel.read(cells) + self.place(sinusoids(starts, width))], 1)
-        if real is not None:
-            there = torch.cat([real[:, ::patch], self.by_channel.of_tokens(real)], 1)
-        return x, torch.cat([steps, starts], 1), there
-
-
-class ChannelTokens(nn.Module):
-    """Tokens that hold one channel each over `span` steps, beside those that hold all channels of a step.
-
-    A cell is then read and drawn together with its channel's other cells, known or not, wherever in the span they
-    are; attention over steps alone looks at the same steps for all channels. Attention between these tokens is
-    attention over channels. They cost C / span tokens a step, and times within a span count as regular.
-    """
-
-    def __init__(self, n_channels: int, span: int, width: int) -> None:
-        super().__init__()
-        self.n_channels, self.span = n_channels, span
-        self.embed = nn.Linear(4 * span, width)
-        self.names = nn.Parameter(0.02 * torch.randn(n_channels, width))
-        self.out = nn.Linear(width, span)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-
-    def of_tokens(self, steps: torch.Tensor) -> torch.Tensor:
-        """What (B, L) says of each token's first step: (B, spans * C)."""
-        return steps[:, :: self.span].repeat_interleave(self.n_channels, 1)
-
-    def read(self, cells: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Tokens (B, spans * C, D) of four numbers (B, L, C) a cell; the last span is filled up with zeros."""
-        x = torch.stack(list(cells), -1)
-        b, length, n, k = x.shape
-        x = F.pad(x, (0, 0, 0, 0, 0, -length % self.span)).reshape(b, -1, self.span, n, k)
-        return (self.embed(x.transpose(2, 3).flatten(3)) + self.names).flatten(1, 2)
-
-    def write(self, tokens: torch.Tensor, n_steps: int) -> torch.Tensor:
-        """Cells (B, L, C) of tokens."""
-        drawn = self.out(tokens).reshape(len(tokens), -1, self.n_channels, self.span).transpose(2, 3)
-        return drawn.reshape(len(tokens), -1, self.n_channels)[:, :n_steps]
+        drawn = self.out(self.norm(x) * (1 + scale) + shift)
+        return drawn.reshape(len(drawn), -1, int(self.config.n_channels))[:, :n_steps]
 
 
 def folded(x: torch.Tensor, patch: int) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -29,7 +28,6 @@ PRESETS: Mapping[str, Mapping[str, int]] = {
     "base": {"width": 256, "n_blocks": 8, "n_heads": 8},
 }
 N_VALIDATION = 1024
-MANY_CHANNELS, CHANNEL_SPAN = 16, 48
 
 
 class SeriesTrainer:
@@ -49,13 +47,6 @@ class SeriesTrainer:
             ge=1,
             le=64,
             description="Steps in a token; for long windows, attention costs patch^2 times less.",
-        )
-        channel_span: int | None = Field(
-            default=None,
-            ge=0,
-            description="Steps that a token of one channel covers, beside the tokens that hold all channels; 0 for "
-            f"none. By default there are none up to {MANY_CHANNELS} channels, and above that they cover the window, or "
-            f"equal parts of it of at most {CHANNEL_SPAN} steps.",
         )
         scaling: Kind = Field(
             default="standard",
@@ -119,7 +110,7 @@ class SeriesTrainer:
                 training,
                 held_out,
                 scaler,
-                lambda: network(config, scaler, training),
+                lambda: network(config.preset, config.patch, scaler, training),
                 lambda model, scheduler: pipeline(model, scaler, scheduler, training),
                 seed,
                 found,
@@ -140,7 +131,6 @@ class SeriesTrainer:
             "parameters": sum(p.numel() for p in made.denoiser.parameters()),
             "preset": config.preset,
             "steps in a token": config.patch,
-            "steps in a channel's token": made.denoiser.config.channel_span,
             "scaling": config.scaling,
             "gates": len(made.scaler.config.gated),
             "shown": shown,
@@ -155,28 +145,19 @@ class SeriesTrainer:
         }
 
 
-def network(config: SeriesTrainer.Config, scaler: SeriesScaler, windows: Windows) -> SeriesDenoiser:
+def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> SeriesDenoiser:
     """The untrained network for such windows."""
     gaps = np.diff(windows.times, axis=1)
-    span = config.channel_span
-    if span is None:
-        span = even_span(windows.values.shape[1]) if len(windows.channels) > MANY_CHANNELS else 0
     made: SeriesDenoiser = SeriesDenoiser(
         scaler.n_scaled,
         len(windows.covariate_names),
         len(windows.static_names),
         len(windows.classes) or 1,
-        patch=config.patch,
+        patch=patch,
         interval=float(windows.interval or np.median(gaps)),
-        channel_span=span,
-        **PRESETS[config.preset],
+        **PRESETS[preset],
     )
     return made
-
-
-def even_span(length: int) -> int:
-    """Steps of equal parts of a window, as few parts as have at most `CHANNEL_SPAN` steps."""
-    return math.ceil(length / math.ceil(length / CHANNEL_SPAN))
 
 
 def pipeline(model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows) -> SeriesPipeline:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import tiny
-from synthgen.models import folders, registry
+from synthgen.models import registry
 from synthgen.models.series_denoiser import SeriesDenoiser
 
 
@@ -123,38 +123,3 @@ def test_covariates_and_static_numbers_reach_the_output() -> None:
     assert not torch.equal(base, evaluate(made, x, covariates=torch.ones(1, 6, 1), static=static))
     assert not torch.equal(base, evaluate(made, x, covariates=torch.zeros(1, 6, 1), static=torch.ones(1, 2)))
     assert torch.isfinite(base).all()
-
-
-@pytest.mark.parametrize(("length", "span", "patch"), [(10, 4, 1), (10, 16, 3), (8, 4, 2)])
-def test_channel_tokens_fit_any_length_and_patch(length: int, span: int, patch: int) -> None:
-    x = torch.randn(2, length, 2)
-    assert evaluate(network(channel_span=span, patch=patch), x).shape == x.shape
-
-
-def test_channel_tokens_draw_cells_in_their_places() -> None:
-    """With the tokens of time silent, what changes in one channel of one span is seen at that place at least."""
-    made, x = network(channel_span=4), torch.randn(1, 10, 2)
-    assert made.by_channel is not None
-    for layer in (made.out, *(block.modulation for block in made.blocks)):
-        torch.nn.init.zeros_(layer.weight)
-    torch.nn.init.normal_(made.by_channel.out.weight)
-    base, other = x.clone(), x.clone()
-    other[0, 5, 1] += 1
-    changed = (evaluate(made, base) - evaluate(made, other)).abs()[0] > 1e-6
-    assert changed[4:8, 1].all() and changed.sum() == 4
-
-
-def test_channel_tokens_do_not_see_padding() -> None:
-    made, x = network(channel_span=3), torch.randn(2, 12, 2)
-    real = torch.arange(12)[None, :].expand(2, 12) < 8
-    absent = ~real[..., None].expand_as(x)
-    padded = torch.where(real[..., None], x, 99.0)
-    a, b = (evaluate(made, values, real=real, absent=absent)[:, :8] for values in (x, padded))
-    torch.testing.assert_close(a, b)
-    short, given = x[:, :9], {"real": real[:, :9], "absent": absent[:, :9]}
-    torch.testing.assert_close(evaluate(made, short, **given)[:, :8], a)
-
-
-def test_models_of_before_have_no_channel_tokens() -> None:
-    made = registry.load_pipeline(folders.resolve("starter/ecg"), "cpu", torch.float32)
-    assert made.denoiser.by_channel is None

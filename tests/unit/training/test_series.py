@@ -109,33 +109,6 @@ def test_gaps_covariates_and_static_columns_are_learned_from(tmp_path: Path) -> 
     assert all(torch.isfinite(value).all() for value in made.denoiser.state_dict().values())
 
 
-def test_tokens_of_channels_are_part_of_the_saved_model(tmp_path: Path) -> None:
-    out = trainer(channel_span=5, steps=3).train(tmp_path / "m", 0, device="cpu", quiet=True)
-    made = registry.load_pipeline(out, "cpu", torch.float32)
-    made.set_progress_bar_config(disable=True)
-    assert made.denoiser.config.channel_span == 5
-    known = np.full((2, 21, 2), np.nan, dtype=np.float32)
-    assert np.isfinite(made([0, 1], known=known, num_inference_steps=2).series).all()
-    assert "| steps in a channel's token | 5 |" in (out / "README.md").read_text()
-
-
-@pytest.mark.parametrize(
-    ("n_channels", "length", "wanted", "span"),
-    [(16, 48, None, 0), (17, 48, None, 48), (17, 50, None, 25), (17, 24, None, 24), (17, 48, 0, 0), (2, 48, 12, 12)],
-)
-def test_many_channels_have_tokens_of_their_own(n_channels: int, length: int, wanted: int | None, span: int) -> None:
-    from dataclasses import replace
-
-    from synthgen.models.series_scaler import SeriesScaler
-    from synthgen.training.series import network
-
-    windows = training_windows()
-    values = np.zeros((len(windows), length, n_channels), dtype=np.float32)
-    windows = replace(windows, values=values, channels=windows.channels[:1] * n_channels)
-    made = network(trainer(channel_span=wanted).config, SeriesScaler(n_channels), windows)
-    assert made.config.channel_span == span
-
-
 def test_without_a_held_out_part_there_are_no_scores(tmp_path: Path) -> None:
     out = trainer(data=tiny.series_data(validation=0), steps=2).train(tmp_path / "m", 0, device="cpu", quiet=True)
     assert "Nothing was held out" in (out / "README.md").read_text()
