@@ -13,8 +13,8 @@ import json
 from pathlib import Path
 
 from synthgen import api
-from synthgen.cli.evaluate import table
 from synthgen.evaluation import report
+from synthgen.evaluation.dataset import text
 
 RECIPE = "recipes/classification.yaml"
 JUDGE = "starter/fashion-mnist-judge"
@@ -38,7 +38,7 @@ def main() -> None:
         found = report.evaluate(
             str(folder), arguments.real, None, JUDGE, arguments.seeds, arguments.steps, "train", lambda text: None
         )
-        print(table(found))
+        print(text(found))
         print(json.dumps(found), flush=True)
 
 

@@ -19,8 +19,8 @@ import statistics
 from pathlib import Path
 
 from synthgen import api
-from synthgen.cli.evaluate import mask_table
 from synthgen.evaluation import segmentation
+from synthgen.evaluation.dataset import text
 from synthgen.realdata import masks
 from synthgen.realdata.masks import Examples
 
@@ -62,7 +62,7 @@ def full(out: Path, names: list[str], samples: int | None, n_seeds: int, steps: 
             str(out / name), TRAIN, None, JUDGE, n_seeds, steps, "train", "segmentation", lambda text: None, True
         )
         print(f"\n{name}: {100 * accepted:.1f} % of the tries accepted")
-        print(mask_table(found))
+        print(text(found))
         print(json.dumps(found), flush=True)
 
 

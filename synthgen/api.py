@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen import driver, recipe
+from synthgen import driver, evaluations, own_model, recipe
 from synthgen.driver import Observer, Result
-from synthgen.errors import UsageError
+from synthgen.errors import ModelError, UsageError
 from synthgen.executors.choose import Choice, Wanted
 from synthgen.executors.worker import Job
-from synthgen.plan import Plan, build, build_draft
+from synthgen.own_model import OwnModel
+from synthgen.plan import Outlook, Plan, build_draft, look
 from synthgen.plugins import Plugins
-from synthgen.recipe import DatasetRecipe, ModelRecipe
+from synthgen.recipe import DatasetRecipe, Draft, ModelRecipe
+from synthgen.sections import Evaluation
 from synthgen.smoke import smoked
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A recipe that was read and checked, as far as that is possible before its own model is trained.
+
+    Attributes:
+        outlook: what is known of it; its `parts` are None while its own model is not trained.
+        own: the model that its `train` makes.
+        evaluation: how the finished dataset is to be compared with `real`.
+    """
+
+    draft: Draft
+    plugins: Plugins
+    outlook: Outlook
+    own: OwnModel | None = None
+    evaluation: Evaluation | None = None
+    real: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -27,6 +49,12 @@ class Prepared:
     plugins: Plugins
     default_out: Path
     notes: tuple[str, ...] = ()
+    own: OwnModel | None = None
+    evaluation: Evaluation | None = None
+    real: Mapping[str, Any] | None = None
+
+
+Train = Callable[[OwnModel], None]
 
 
 class Silent:
@@ -50,16 +78,16 @@ def read_model(path: str | Path, overrides: Iterable[str] = (), plugin_files: Se
     return found
 
 
-def prepare(
+def check(
     path: str | Path,
     samples: int | None = None,
     overrides: Iterable[str] = (),
     plugin_files: Sequence[str] = (),
     smoke: bool = False,
-) -> Prepared:
-    """Reads a dataset recipe and plans it. Loads no weights, draws nothing, writes nothing.
+) -> Checked:
+    """Reads a dataset recipe and checks all that can be checked. Loads no weights, draws nothing, trains nothing.
 
-    With `smoke`, the recipe is checked as it is, and planned with small models in the place of real
+    With `smoke`, the recipe is checked as it is, and then taken with small models in the place of real
     ones; those are made under `runs/.smoke`.
 
     Raises:
@@ -71,14 +99,70 @@ def prepare(
     text = recipe.load(path, [*overrides, *extra])
     if recipe.kind_of(text) != "dataset":
         raise UsageError(f"{path}: is a recipe for a model; use `synthgen train {shlex.quote(str(path))}`")
-    plan = build_draft(recipe.draft(text, plugins), plugins)
-    found = plan.recipe
-    notes: list[str] = []
-    if smoke:
-        content, notes = smoked(found, plugins)
-        found = DatasetRecipe.model_validate(content)
-        plan = build(found, plugins)
-    return Prepared(plan, plugins, Path("runs") / f"{found.name}-{plan.digest[:8]}", tuple(notes))
+    found = _checked(recipe.draft(text, plugins), plugins)
+    if not smoke:
+        return found
+    content, notes = smoked(found.draft.recipe, plugins)
+    again = Draft(text, DatasetRecipe.model_validate(content), untrained=found.draft.untrained)
+    return dataclasses.replace(_checked(again, plugins), notes=tuple(notes))
+
+
+def _checked(draft: Draft, plugins: Plugins) -> Checked:
+    own, problems = own_model.find(draft, plugins)
+    problems += evaluations.problems(draft)
+    draft = dataclasses.replace(draft, problems=(*draft.problems, *problems))
+    asked = draft.recipe
+    assert isinstance(asked, DatasetRecipe)
+    outlook = look(own_model.resolved(draft, own) if own and own.done else draft, plugins)
+    return Checked(draft, plugins, outlook, own, asked.evaluate, evaluations.real_data(asked))
+
+
+def prepare(
+    path: str | Path,
+    samples: int | None = None,
+    overrides: Iterable[str] = (),
+    plugin_files: Sequence[str] = (),
+    smoke: bool = False,
+    train: Train | None = None,
+) -> Prepared:
+    """Reads a dataset recipe and plans it, as `check` does.
+
+    Args:
+        train: called with the recipe's own model, if it has one that is not trained yet.
+
+    Raises:
+        RecipeError: every problem of the recipe at once.
+        UsageError: no such file, or a recipe for a model.
+        ModelError: its own model is not trained, and `train` is not given.
+    """
+    found = check(path, samples, overrides, plugin_files, smoke)
+    own = found.own
+    if own is None or own.done:
+        note = (f"model: {own.folder} is trained already, and used as it is",) if own else ()
+        return planned(dataclasses.replace(found, notes=(*found.notes, *note)))
+    if train is None:
+        raise ModelError(f"{path}: its model {own.folder} is not trained yet; `synthgen run` trains it")
+    train(own)
+    return planned(found)
+
+
+def planned(found: Checked) -> Prepared:
+    """The plan of a recipe that was checked, and whose own model is trained if it has one.
+
+    Raises:
+        RecipeError: what only the trained model can tell, such as a class that it does not know.
+    """
+    draft, own = found.draft, found.own
+    plan = build_draft(draft if own is None else own_model.resolved(draft, own), found.plugins)
+    out = Path("runs") / f"{plan.recipe.name}-{plan.digest[:8]}"
+    return Prepared(plan, found.plugins, out, found.notes, own, found.evaluation, found.real)
+
+
+def training(
+    device: str = "auto", quiet: bool = True, note: Callable[[str], None] = lambda text: None, command: str = ""
+) -> Train:
+    """What `prepare` trains a recipe's own model with. `command` is shown if it is interrupted."""
+    return lambda own: own_model.train(own, device, quiet, note, command)
 
 
 def run(
@@ -97,6 +181,9 @@ def run(
 ) -> Result:
     """Renders the dataset of a recipe, or what is missing of it, and seals it: `synthgen run`.
 
+    A model that the recipe trains itself is trained before, unless it is there already, and a complete dataset is
+    compared with the real data if the recipe has a section `evaluate`.
+
     Args:
         out: output folder; by default `runs/<name>-<digest>`.
         samples: overrides the recipe's size; a finished dataset grows to it.
@@ -108,7 +195,10 @@ def run(
         SynthgenError: what went wrong, for the user. A dataset that is short is no error here:
             look at `Result.complete`.
     """
-    prepared = prepare(path, samples, overrides, plugin_files, smoke)
+    observer = observer or Silent()
+    prepared = prepare(path, samples, overrides, plugin_files, smoke, training(device, True, observer.note))
+    for note in prepared.notes:
+        observer.note(note)
     choice = Choice(executor, workers, address)
     return run_prepared(prepared, Path(out) if out else prepared.default_out, choice, device, observer)
 
@@ -121,7 +211,7 @@ def run_prepared(
     observer: Observer | None = None,
     resume_command: str = "",
 ) -> Result:
-    """`run` for a recipe that was prepared before."""
+    """`run` for a recipe that was prepared before: renders, seals, evaluates."""
     plan = prepared.plan
     job = Job(
         recipe=plan.recipe.model_dump(mode="json") | {"samples": plan.n_samples},
@@ -131,7 +221,17 @@ def run_prepared(
         plugin_files=prepared.plugins.files,
         folder=str(Path.cwd()),
     )
-    return driver.run(plan, out, choice.start, job, observer or Silent(), resume_command)
+    observer = observer or Silent()
+    result = driver.run(plan, out, choice.start, job, observer, resume_command)
+    if prepared.evaluation is None or prepared.real is None:
+        return result
+    if not result.complete:
+        observer.note("not compared with the real data, because the dataset is incomplete")
+        return result
+    found = evaluations.evaluate(
+        out, result.manifest, prepared.real, prepared.evaluation, observer.note, resume_command
+    )
+    return dataclasses.replace(result, evaluation=found)
 
 
 def train(

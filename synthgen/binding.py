@@ -147,7 +147,7 @@ class Binder:
         return self._made["condition",] is not None and not self._dropped(("condition",))
 
     def _make(self, role: str, place: Location, spec: PartSpec) -> Any:
-        if place in self.draft.broken:
+        if place in self.draft.broken | self.draft.untrained:
             return None
         try:
             cls: Any = self.plugins.find(role, spec.use)

@@ -69,7 +69,7 @@ hard is rarer here than in reality.{% else %}None: every sample that was drawn i
 
 | | name | licence | sha256 or commit |
 |---|---|---|---|
-{% for s in m.sources %}| {{ s.kind }} | {{ s.name }} | {{ s.licence }} | `{{ (s.get("revision") or s.sha256)[:16] }}` |
+{% for s in m.sources %}| {{ s.kind }} | {{ credit(s) }} | {{ s.licence }} | `{{ sha(s) }}` |
 {% endfor %}
 The samples inherit what these licences ask for.
 {% for warning in m.warnings %}
@@ -107,6 +107,8 @@ def dataset_card(manifest: dict[str, Any]) -> str:
             m=manifest,
             front_matter=front,
             field_text=field_text,
+            credit=credit,
+            sha=lambda source: (source.get("revision") or source["sha256"])[:16],
             plugin_option=" --plugin FILE" if manifest["local_parts"] else "",
         )
         + "\n"
@@ -131,6 +133,13 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
         "size_categories": [size_category(manifest["samples"])],
         "configs": [{"config_name": "default", "data_files": files}],
     }
+
+
+def credit(source: dict[str, Any]) -> str:
+    """A source's name and, of a model whose card names them, the data that it was trained on."""
+    names = source.get("datasets") or []
+    trained = ", ".join(map(str, [names] if isinstance(names, str) else names))
+    return f"{source['name']}, trained on {trained}" if trained else str(source["name"])
 
 
 def size_category(n: int) -> str:

@@ -58,13 +58,17 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a run ended. `complete` is False if slots are short or shards have failed."""
+    """How a run ended. `complete` is False if slots are short or shards have failed.
+
+    `evaluation` is how the dataset compares with real data, None if the recipe does not ask.
+    """
 
     out: Path
     complete: bool
     manifest: dict[str, Any]
     n_rendered: int
     seconds: float
+    evaluation: dict[str, Any] | None = None
 
 
 StartExecutor = Callable[[Job, Plan, int], Executor]

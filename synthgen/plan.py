@@ -25,6 +25,9 @@ LEFT_OUT = {
     "description": "prose",
     "samples": "slot i does not depend on the total, so a dataset can grow",
     "tries": "only slots that ran out of tries depend on it, so a short dataset can be finished",
+    "data": "those that a condition reads are in its identity, those of a training in the model's hash",
+    "train": "the hash of the weights that it made is in the identity of the parts that use them",
+    "evaluate": "it looks at the finished dataset",
 }
 """Recipe keys that are not part of the digest, and why. Output folder, workers, executor and
 device are left out as well: they are not in the recipe at all."""
@@ -113,6 +116,40 @@ def build_draft(draft: Draft, plugins: Plugins) -> Plan:
     Raises:
         RecipeError: all problems at once, those of the draft included; none that only follows from another.
     """
+    found = look(draft, plugins)
+    recipe, parts = found.recipe, found.parts
+    if parts is None or found.n_samples is None:
+        raise RecipeError(located(draft.text, [(("train",), "the model is not trained yet; `synthgen run` trains it")]))
+    identity = _identity(recipe, parts, found.schema, found.rules, plugins)
+    try:
+        canonical(identity)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"a part's identity() is not made of JSON values: {error}") from None
+    local = tuple(dict.fromkeys(spec.use for role, _, spec in recipe.parts() if plugins.origin(role, spec.use)))
+    return Plan(recipe, parts, found.schema, tuple(found.rules), found.n_samples, identity, local)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a recipe without problems. `parts` is None while its own model is not trained.
+
+    Without parts, `schema` and `rules` are what is known of them, and `n_samples` is None if the condition decides it
+    and is not known.
+    """
+
+    recipe: DatasetRecipe
+    parts: Parts | None
+    schema: Schema
+    rules: Sequence[rules.Rule]
+    n_samples: int | None
+
+
+def look(draft: Draft, plugins: Plugins) -> Outlook:
+    """Makes and binds the parts that can be made.
+
+    Raises:
+        RecipeError: all problems at once, those of the draft included; none that only follows from another.
+    """
     recipe = draft.recipe
     assert isinstance(recipe, DatasetRecipe)
     binder = Binder(draft, plugins)
@@ -126,16 +163,9 @@ def build_draft(draft: Draft, plugins: Plugins) -> Plan:
     n_samples = recipe.samples or binder.natural_size
     if n_samples is None and ("samples",) not in draft.wrong and binder.knows_condition:
         binder.problems.append((("samples",), "is required, because the condition has no size of its own"))
-    if parts is None or binder.problems or not draft.sound:
+    if binder.problems or not draft.sound or (parts is None and not draft.untrained):
         raise RecipeError(located(draft.text, [*draft.problems, *binder.problems]))
-    assert n_samples is not None
-    identity = _identity(recipe, parts, schema, kept, plugins)
-    try:
-        canonical(identity)
-    except (TypeError, ValueError) as error:
-        raise PluginError(f"a part's identity() is not made of JSON values: {error}") from None
-    local = tuple(dict.fromkeys(spec.use for role, _, spec in recipe.parts() if plugins.origin(role, spec.use)))
-    return Plan(recipe, parts, schema, tuple(kept), n_samples, identity, local)
+    return Outlook(recipe, parts, schema, kept, n_samples)
 
 
 def _identity(

@@ -135,6 +135,9 @@ class Writer(Part, Protocol):
 
 
 class Trainer(Part, Protocol):
-    """Makes a model folder from data; resumes by itself from its own checkpoints."""
+    """Makes a model folder from data; resumes by itself from its own checkpoints.
+
+    A trainer may also have `check() -> Sequence[str]`, which says what is wrong with its data before any training.
+    """
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path: ...

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from synthgen import yamltext
+from synthgen import sections, yamltext
 from synthgen.errors import PluginError, RecipeError, UsageError
 from synthgen.fields import ImageFormat
 from synthgen.plugins import Plugins, unknown
+from synthgen.sections import Evaluation, put
 from synthgen.yamltext import Location, RecipeText
 
 FORMAT = 1
@@ -87,12 +88,21 @@ class DatasetRecipe(BaseModel):
     smoke: bool = Field(
         default=False, description="Set by `--smoke`: models have random weights, samples mean nothing."
     )
+    data: dict[str, Any] | None = Field(
+        default=None, description="Real data, for every part that has a setting `data`, and to compare with."
+    )
+    train: PartSpec | None = Field(
+        default=None, description="A model to be trained first, once; parts use it as `model: trained`."
+    )
     condition: PartSpec = Field(description="What each sample must show.")
     sampler: PartSpec = Field(description="The diffusion model that draws the samples.")
     labelers: PartList = Field(default=[], description="Parts that add labels, in this order.")
     scorers: PartList = Field(default=[], description="Parts that add numbers, in this order.")
     keep: list[str] = Field(default=[], description="Rules such as `agreement >= 0.7`; all must hold.")
     output: Output = Field(default=Output(), description="File formats.")
+    evaluate: Evaluation | None = Field(
+        default=None, description="How the finished dataset is compared with `data`; `{}` for the defaults."
+    )
 
     @pydantic.field_validator("splits")
     @classmethod
@@ -115,6 +125,7 @@ class DatasetRecipe(BaseModel):
         found += [("labelers", ("labelers", i), spec) for i, spec in enumerate(self.labelers)]
         found += [("scorers", ("scorers", i), spec) for i, spec in enumerate(self.scorers)]
         found += [("writers", ("output", "writers", i), spec) for i, spec in enumerate(self.output.writers)]
+        found += [("trainers", ("train",), self.train)] if self.train else []
         return found
 
 
@@ -147,6 +158,7 @@ class Draft:
         problems: what is wrong, each with its place.
         wrong: places of the keys that were left out: top-level ones and settings of parts.
         broken: places of the parts that cannot be made.
+        untrained: places of the parts that cannot be made yet, because the recipe trains their model itself.
     """
 
     text: RecipeText
@@ -154,6 +166,7 @@ class Draft:
     problems: tuple[tuple[Location, str], ...] = ()
     wrong: frozenset[Location] = frozenset()
     broken: frozenset[Location] = frozenset()
+    untrained: frozenset[Location] = frozenset()
 
     @property
     def sound(self) -> bool:
@@ -223,9 +236,15 @@ def draft(text: RecipeText, plugins: Plugins) -> Draft:
     unusable = {place[0] for place, _ in problems if place}
     wrong: set[Location] = {(key,) for key in unusable} | text.twice
     broken: set[Location] = set()
+    raw = [(role, place, spec.model_dump()) for role, place, spec in _raw_parts(data)]
+    sharing: list[Location] = []
+    if model is DatasetRecipe:
+        sharing, found = sections.share_data(data, raw, plugins)
+        problems += [*found, *sections.check(text.data, raw)]
     for role, place, spec in _raw_parts(data):
         found, settings = _part_problems(plugins, role, place, spec)
-        problems += found
+        told = [(sections.written(where, sharing), message) for where, message in found]
+        problems += [(where, message) for where, message in told if where != ("data",) or "data" not in unusable]
         if settings is None or any(place[: len(two)] == two or two[: len(place)] == place for two in text.twice):
             broken.add(place)
         elif found:
@@ -236,7 +255,10 @@ def draft(text: RecipeText, plugins: Plugins) -> Draft:
         if field.is_required() and key not in usable:
             broken.add((key,))
             usable[key] = "unread" if key == "name" else {"use": "unread"}
-    return Draft(text, model.model_validate(usable), tuple(problems), frozenset(wrong), frozenset(broken))
+    untrained = sections.untrained(raw) if model is DatasetRecipe else ()
+    return Draft(
+        text, model.model_validate(usable), tuple(problems), frozenset(wrong), frozenset(broken), frozenset(untrained)
+    )
 
 
 def _part_problems(
@@ -258,13 +280,6 @@ def _part_problems(
             return describe(error, config, place), None
         return describe(error, config, place), settings
     return [], spec.settings
-
-
-def put(content: Any, place: Location, value: Any) -> None:
-    """Sets what stands at `place` of nested mappings and lists."""
-    for step in place[:-1]:
-        content = content[step]
-    content[place[-1]] = value
 
 
 def config_class(plugins: Plugins, role: str, name: str) -> type[BaseModel]:
@@ -351,6 +366,7 @@ def _raw_parts(data: dict[str, Any]) -> list[tuple[str, Location, PartSpec]]:
         ("conditions", ("condition",), data.get("condition")),
         ("samplers", ("sampler",), data.get("sampler")),
         ("trainers", ("trainer",), data.get("trainer")),
+        ("trainers", ("train",), data.get("train")),
     ]
     for role in ("labelers", "scorers"):
         if isinstance(data.get(role), list):

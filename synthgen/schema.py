@@ -15,7 +15,7 @@ from synthgen.recipe import KINDS, config_class
 Json = dict[str, Any]
 Kind = Literal["dataset", "model"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-PLACES = {
+PLACES: dict[str, tuple[str, ...]] = {
     "conditions": ("condition",),
     "samplers": ("sampler",),
     "labelers": ("labelers",),
@@ -23,7 +23,10 @@ PLACES = {
     "writers": ("output", "writers"),
     "trainers": ("trainer",),
 }
-"""Where the parts of a role stand in a recipe."""
+"""Where the parts of a role stand in a recipe; in one for a dataset, the trainer stands in `train`."""
+
+SHARED = "data"
+"""What a part need not have itself, because a dataset's recipe may give it to all its parts at once."""
 
 
 def recipe_schema(plugins: Plugins, kind: Kind | None = None) -> Json:
@@ -52,16 +55,25 @@ def _kind_definitions(kind: Kind, plugins: Plugins) -> Json:
     definitions = schema.pop("$defs")
     definitions.pop("PartSpec")
     schema["properties"]["kind"] = {"const": kind, "description": f"This recipe makes a {kind}."}
-    roles = ["trainers"] if kind == "model" else [role for role in PLACES if role != "trainers"]
-    for role in roles:
-        _point_to_role(schema, definitions, role, plugins.names(role))
+    places = {"trainers": PLACES["trainers"]} if kind == "model" else {**PLACES, "trainers": ("train",)}
+    for role, place in places.items():
+        _point_to_role(schema, definitions, role, place, plugins.names(role))
         definitions |= dict(_role_definitions(role, plugins))
+    if kind == "dataset":
+        schema["properties"]["data"] |= {"anyOf": [*_data_types(definitions), {"type": "null"}]}
     return {**definitions, kind: schema}
 
 
-def _point_to_role(schema: Json, definitions: Json, role: str, names: list[str]) -> None:
+def _data_types(definitions: Json) -> list[Json]:
+    """The kinds of data that trainers read: what the section `data` of a dataset's recipe may be."""
+    parts = (found for name, found in definitions.items() if name.startswith("trainers."))
+    kinds = (part["properties"]["data"] for part in parts if "data" in part.get("properties", {}))
+    return [{"$ref": kind["$ref"]} for kind in kinds if "$ref" in kind] or [{"type": "object"}]
+
+
+def _point_to_role(schema: Json, definitions: Json, role: str, place: tuple[str, ...], names: list[str]) -> None:
     """Replaces the general part at a role's place by the role's own definition."""
-    *path, last = PLACES[role]
+    *path, last = place
     owner = definitions["Output"] if path else schema
     found = owner["properties"][last]
     reference: Json = {"$ref": f"#/$defs/{role}"}
@@ -104,7 +116,7 @@ def _role_definitions(role: str, plugins: Plugins) -> Iterator[tuple[str, Json]]
                 "title": name,
                 "description": about,
                 "properties": {"use": use, **schema.get("properties", {})},
-                "required": ["use", *schema.get("required", [])],
+                "required": ["use", *(key for key in schema.get("required", []) if key != SHARED)],
                 "additionalProperties": False,
             },
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from synthgen.plugins import Plugins
-from synthgen.recipe import ModelRecipe, Recipe, put
+from synthgen.recipe import ModelRecipe, Recipe
+from synthgen.sections import put
 
+STEPS = 2
 N_SAMPLES = 8  # one shard: a second worker would only import everything again
 BATCH_SIZE = 4
 
@@ -14,14 +16,18 @@ BATCH_SIZE = 4
 def smoked(recipe: Recipe, plugins: Plugins) -> tuple[dict[str, Any], list[str]]:
     """The recipe's content for a smoke run, to be validated anew, and what was changed, as texts for the user.
 
-    Parts that know a small model of their kind take it; a dataset has a few samples and no rules,
-    which models that have learnt nothing would not pass.
+    Parts that know a small model of their kind take it, and other trainers take a few steps; a dataset
+    has a few samples and no rules, which models that have learnt nothing would not pass.
     """
     content = recipe.model_dump(mode="json")
     content["name"] = f"{recipe.name}-smoke"
     notes = []
     for role, place, spec in recipe.parts():
-        make: Any = getattr(plugins.find(role, spec.use), "smoke", None)
+        cls: Any = plugins.find(role, spec.use)
+        make = getattr(cls, "smoke", None)
+        if make is None and role == "trainers" and "steps" in cls.Config.model_fields:
+            put(content, place, {"use": spec.use, **spec.settings, "steps": STEPS})
+            notes.append(f"smoke: {spec.use} trains for {STEPS} steps")
         if make is None:
             continue
         settings = make(spec.settings)
@@ -32,5 +38,7 @@ def smoked(recipe: Recipe, plugins: Plugins) -> tuple[dict[str, Any], list[str]]
         return content, notes
     content |= {"smoke": True, "samples": N_SAMPLES, "shard_size": N_SAMPLES, "keep": []}
     content["batch_size"] = BATCH_SIZE if recipe.batch_size == "auto" else min(recipe.batch_size, BATCH_SIZE)
+    if recipe.evaluate:
+        content["evaluate"] |= {"seeds": 1, "steps": STEPS, "effort": 0.001}
     rules = f", without the rules {' and '.join(recipe.keep)}" if recipe.keep else ""
     return content, [*notes, f"smoke: {N_SAMPLES} samples{rules}"]

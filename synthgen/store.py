@@ -79,6 +79,7 @@ class Store:
         index/shard-00042.parquet                             every try of every slot
         commits/shard-00042.json                              the ledger: a shard exists if it is here
         failures/ log/ .synthgen/                             tracebacks; times; lock and staging
+        reports/evaluation.json                               what `evaluate` in the recipe found
 
     A run writes into a staging folder of its own, and everything that it makes visible is linked
     or renamed from there. So a driver that takes over renames that folder (`fence`), and workers
@@ -91,6 +92,7 @@ class Store:
         self.commits = self.root / "commits"
         self.failures = self.root / "failures"
         self.log = self.root / "log"
+        self.reports = self.root / "reports"
         self.private = self.root / ".synthgen"
         self.all_staging = self.private / "staging"
         self.staging = self.all_staging / (run or TOOLS)

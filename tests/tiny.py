@@ -167,7 +167,10 @@ SERIES_CHANNELS = ("wave", "rain")
 
 @cache
 def series(
-    classes: tuple[str, ...] = ("calm", "wild"), covariates: tuple[str, ...] = (), static: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ("calm", "wild"),
+    covariates: tuple[str, ...] = (),
+    static: tuple[str, ...] = (),
+    continues: bool = True,
 ) -> str:
     import torch
 
@@ -181,13 +184,13 @@ def series(
     sizes = {"n_covariates": len(covariates), "n_static": len(static), "n_classes": len(classes)}
     network = SeriesDenoiser(scaler.n_scaled, **sizes, width=16, n_blocks=1, n_heads=2, patch=2)
     for layer in (network.out, network.shift, *(block.modulation for block in network.blocks)):
-        torch.nn.init.normal_(layer.weight, std=0.3)
+        # Less in the last layer, or most of what is drawn would lie at the ends of the range of the data.
+        torch.nn.init.normal_(layer.weight, std=0.1 if layer is network.out else 0.3)
     scheduler = Edm(1.0, stochastic=True).scheduler()
     names, units = SERIES_CHANNELS, ("1", "mm")
-    made = SeriesPipeline(
-        network.eval(), scaler, scheduler, dict(enumerate(classes)), names, units, 17, "h", covariates, static
-    )
-    return _save(made, f"series-{len(classes)}-{len(covariates)}-{len(static)}")
+    about = (dict(enumerate(classes)), names, units, 17, "h", covariates, static, continues)
+    made = SeriesPipeline(network.eval(), scaler, scheduler, *about)
+    return _save(made, f"series-{len(classes)}-{len(covariates)}-{len(static)}-{continues}")
 
 
 def gaps_data() -> dict:

@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "export": "Copy a dataset into the layout of COCO, VOC, YOLO or image folders.",
     "evaluate": "Measure a dataset against real data.",
     "train": "Train a model from a recipe.",
-    "init": "Write recipes for a folder of your own data.",
+    "init": "Write recipes for your own images or table.",
     "models": "List the models that come with synthgen, show one, or convert a checkpoint.",
     "plugins": "List the parts that recipes can use.",
     "schema": "Print the JSON Schema of recipes, for editors.",

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
 from synthgen.cli import options
-from synthgen.errors import UsageError
-
-STEPS = 2000
 
 
 @click.command("evaluate")
@@ -30,6 +26,15 @@ STEPS = 2000
     "--steps", type=click.IntRange(min=1), help="Training steps of each; by default 2000, for masks and series 600."
 )
 @click.option(
+    "--effort",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Series: share of the published iterations that the rulers are trained for; less is not comparable with "
+    "published numbers.",
+)
+@click.option(
     "--segmentation", default="segmentation", show_default=True, metavar="FIELD", help="The class map to train on."
 )
 @click.option("--split", default="train", show_default=True, help="Split of the dataset to train on; `all` for all.")
@@ -42,6 +47,7 @@ def command(
     judge: str | None,
     seeds: int,
     steps: int | None,
+    effort: float,
     segmentation: str,
     split: str,
     allow_incomplete: bool,
@@ -52,65 +58,14 @@ def command(
     Trains the same small network on the synthetic images, on as many real ones and on both, with
     equal steps, and tests each on real images that nothing was trained on or chosen by.
     """
-    from synthgen.evaluation import report
-    from synthgen.evaluation import segmentation as masks
-    from synthgen.evaluation.series import dataset as series
+    from synthgen.evaluation import dataset
+    from synthgen.sections import Evaluation
 
-    say = (lambda text: None) if as_json else (lambda text: click.echo(text, err=True))
-    if series.is_series(folder):
-        _check_series_options(test, judge)
-        found = series.evaluate(folder, real, seeds, steps or series.STEPS, split, say, allow_incomplete)
-        click.echo(json.dumps(found, indent=1) if as_json else series.text(found))
-        return 0
-    if masks.is_segmentation(folder):
-        found = masks.evaluate(
-            folder, real, test, judge, seeds, steps or masks.STEPS, split, segmentation, say, allow_incomplete
-        )
-    else:
-        found = report.evaluate(folder, real, test, judge, seeds, steps or STEPS, split, say, allow_incomplete)
-    text = mask_table if "scores" in found else table
-    click.echo(json.dumps(found, indent=1) if as_json else text(found))
+    settings = Evaluation(seeds=seeds, steps=steps, effort=effort, split=split, judge=judge, segmentation=segmentation)
+    found = dataset.evaluate(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
+    click.echo(json.dumps(found, indent=1) if as_json else dataset.text(found))
     return 0
 
 
-def _check_series_options(test: str | None, judge: str | None) -> None:
-    if test is not None:
-        raise UsageError("--test: is not used for series: `test` of the `data` in --real says what is held out")
-    if judge is not None:
-        raise UsageError("--judge: is not used for series: their rulers are trained on the real windows")
-
-
-def table(found: dict[str, Any]) -> str:
-    """The measures as text for people."""
-    lines = [f"accuracy on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
-    for name, values in found["accuracy"].items():
-        lines.append(f"  trained on {values['n']:>6} {name:<9} {values['mean']:6.2f} +- {values['deviation']:.2f} %")
-    if "features" in found:
-        f = found["features"]
-        lines += [
-            f"in the features of {found['judge']}:",
-            f"  labels that it shares  {100 * f['agreement']:6.2f} %  (real test images: "
-            f"{100 * f['agreement_test']:.2f} %)",
-            f"  {found['fd_name']}  {f['fd']:6.2f}    (real test images: {f['fd_floor']:.2f})",
-            f"  coverage               {f['coverage']:6.3f}    (real test images: {f['coverage_test']:.3f})",
-            f"  distance to nearest training image, over that of test images: {f['nearest_ratio']:.3f}",
-        ]
-    return "\n".join(lines)
-
-
-def mask_table(found: dict[str, Any]) -> str:
-    """The measures of a dataset with masks as text for people."""
-    lines = []
-    for group, n in found["n_test"].items():
-        if not n:
-            continue
-        lines.append(f"on {n} real test pictures ({group}), {found['seeds']} seeds, {found['steps']} steps:")
-        for name, groups in found["scores"].items():
-            scores = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f}" for m, v in groups[group].items())
-            lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {scores}")
-        ratio = found["scores"]["synthetic"][group]["dice"]["mean"] / found["scores"]["real"][group]["dice"]["mean"]
-        lines.append(f"  Dice of synthetic over real: {ratio:.3f}")
-    if "matched_iou" in found:
-        lines.append(f"mean IoU of the masks with those that {found['judge']} finds:")
-        lines += [f"  {name:<20} {value:.3f}" for name, value in found["matched_iou"].items()]
-    return "\n".join(lines)
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,4 +1,4 @@
-"""`synthgen init FOLDER`: recipes for a folder of your own images."""
+"""`synthgen init`: recipes for a folder of your own images, or for a table of your own series."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from synthgen import scaffold, scaffold_masks, scaffold_text
-from synthgen.cli import options, words
+from synthgen import scaffold, scaffold_masks, scaffold_series, scaffold_text
+from synthgen.cli import words
 from synthgen.errors import StoreError, UsageError
 from synthgen.recipe import NAME
 from synthgen.scaffold import Findings, Fit
@@ -18,12 +18,12 @@ from synthgen.scaffold_masks import MaskFindings
 
 
 @click.command("init")
-@options.folder_argument
+@click.argument("target", metavar="DIR|TABLE", type=click.Path(exists=True))
 @click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipes; by default here.")
-@click.option("--name", metavar="NAME", help="Name of the dataset; by default the folder's.")
+@click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DIR or TABLE.")
 @click.option("--force", is_flag=True, help="Overwrite recipes that exist.")
-def command(folder: str, out: str, name: str | None, force: bool) -> None:
-    """Look at the images in DIR and write recipes that fit them.
+def command(target: str, out: str, name: str | None, force: bool) -> None:
+    """Look at the images in DIR, or the series in TABLE, and write recipes that fit them.
 
     DIR holds one folder of images a class, or images/ and masks/. Writes one recipe for a model of
     the images, one for a dataset drawn with it and, if there are enough images, one for a network
@@ -33,7 +33,43 @@ def command(folder: str, out: str, name: str | None, force: bool) -> None:
         synthgen init photos
         synthgen train photos-model.yaml
         synthgen run photos.yaml
+
+    For a TABLE (.csv, .tsv or .parquet) it is one recipe, which trains, draws and evaluates in one go:
+
+    \b
+        synthgen init sales.csv
+        synthgen run sales.yaml
     """
+    if Path(target).is_file():
+        _init_table(target, out, name, force)
+    else:
+        _init_folder(target, out, name, force)
+
+
+def _init_table(path: str, out: str, name: str | None, force: bool) -> None:
+    if Path(path).suffix.lower() not in scaffold_series.SUFFIXES:
+        raise UsageError(f"{path}: must be a folder of images, or a table ({', '.join(scaffold_series.SUFFIXES)})")
+    name = _name(str(Path(path).with_suffix("")), name)
+    found = scaffold_series.look(path)
+    settings = found.settings
+    rows = [
+        ("rows", f"{found.n_rows} of {words.plural(len(found.recordings), 'recording')}"),
+        (
+            "time",
+            settings.get("time", "rows are one step apart") + (", decreasing" if "newest_first" in settings else ""),
+        ),
+        ("entity", settings.get("entity", "")),
+        ("channels", ", ".join(found.channels)),
+        ("chosen", f"windows of {found.length} steps"),
+    ]
+    click.echo(words.table(rows))
+    written = _write(Path(out), scaffold_series.recipe(name, found), force)
+    click.echo("\nwrote " + ", ".join(map(str, written)))
+    recipe = shlex.quote(str(written[0]))
+    click.echo(f"next:\n  {words.prefix()}synthgen plan {recipe}\n  {words.prefix()}synthgen run {recipe}")
+
+
+def _init_folder(folder: str, out: str, name: str | None, force: bool) -> None:
     name = _name(folder, name)
     if scaffold_masks.has_masks(folder):
         with_masks = scaffold_masks.look(folder)

@@ -35,15 +35,22 @@ def command(
 ) -> None:
     """Show what RECIPE would make: classes, splits, shards, parts, models, disk space, what is done already.
 
-    Checks everything that can be checked without drawing. Loads no weights and writes nothing.
+    Checks everything that can be checked without drawing. Loads no weights and writes nothing. Of a
+    RECIPE that trains its own model, what only the trained model can tell is left out until then.
     """
     model = None if smoke else api.read_model(recipe, overrides, plugin_files)
     if model is not None:
         told = plan_model.describe(model)
         click.echo(json.dumps(told, indent=1) if as_json else plan_model.say(told))
         return
-    prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke)
-    facts = describe(prepared.plan, Path(out) if out else prepared.default_out)
+    checked = api.check(recipe, samples, overrides, plugin_files, smoke)
+    own = plan_model.describe_own(checked.own) if checked.own else None
+    if own is not None and not own["trained"]:
+        facts = plan_model.before_training(checked.outlook, own)
+        click.echo(json.dumps(facts, indent=1) if as_json else plan_model.say_before_training(facts))
+        return
+    prepared = api.planned(checked)
+    facts = describe(prepared.plan, Path(out) if out else prepared.default_out) | ({"train": own} if own else {})
     if as_json:
         click.echo(json.dumps(facts, indent=1))
     else:
@@ -136,7 +143,8 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
             "keep",
             f"{' and '.join(facts['keep'])}, up to {facts['tries']} tries a slot" if facts["keep"] else "everything",
         ),
-        *(_part_row(part) for part in facts["parts"]),
+        *plan_model.own_rows(facts.get("train")),
+        *(plan_model.part_row(part) for part in facts["parts"]),
         *((source["kind"], _source_text(source)) for source in facts["sources"]),
         ("digest", facts["digest"]),
         ("output", _output_text(facts)),
@@ -152,11 +160,6 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
         )
         for line in facts["out"]["differences"][:10]:
             click.echo(f"  {line}")
-
-
-def _part_row(part: dict[str, Any]) -> tuple[str, str]:
-    settings = {name: value for name, value in part["settings"].items() if not isinstance(value, dict | list)}
-    return part["role"], " ".join([part["use"], *(f"{name}={value}" for name, value in settings.items())])
 
 
 def _source_text(source: dict[str, Any]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from synthgen import licences
 from synthgen.cli import words
 from synthgen.models import folders
+from synthgen.own_model import OwnModel
+from synthgen.plan import Outlook
 from synthgen.protocols import Source
 from synthgen.recipe import ModelRecipe
 
@@ -45,6 +48,80 @@ def say(facts: dict[str, Any]) -> str:
     if facts["missing_data"]:
         lines.append(f"{facts['missing_data']} does not exist yet: put your data there before `synthgen train`")
     return "\n".join([*lines, *(f"warning: {text}" for text in facts["warnings"])])
+
+
+def describe_own(own: OwnModel) -> dict[str, Any]:
+    """What is said of the model that a dataset's recipe trains itself, as JSON values."""
+    return {
+        "trainer": own.recipe.trainer.use,
+        "folder": str(own.folder),
+        "trained": own.done,
+        "steps": own.steps,
+        "steps_done": own.steps if own.done else own.steps_done,
+        "data": own.data,
+    }
+
+
+def own_rows(own: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The same as a row of a table; none without such a model."""
+    if own is None:
+        return []
+    on = f" on {own['data']}" if own["data"] else ""
+    if own["trained"]:
+        return [("train", f"{own['trainer']}{on}: done, in {own['folder']}")]
+    steps = "" if own["steps"] is None else f"{own['steps']} steps"
+    left = f" (goes on from step {own['steps_done']})" if own["steps_done"] else ""
+    return [("train", f"{own['trainer']}, {steps}{on}, into {own['folder']}: will be trained first{left}")]
+
+
+def before_training(outlook: Outlook, own: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a dataset whose model is not trained yet, as JSON values."""
+    recipe = outlook.recipe
+    return {
+        "name": recipe.name,
+        "digest": None,
+        "samples": outlook.n_samples,
+        "shard_size": recipe.shard_size,
+        "batch_size": recipe.batch_size,
+        "tries": recipe.tries,
+        "keep": [str(rule) for rule in outlook.rules],
+        "parts": [
+            {"role": role[:-1], "use": spec.use, "settings": spec.settings}
+            for role, _, spec in recipe.parts()
+            if role != "trainers"
+        ],
+        "train": dict(own),
+        "evaluate": recipe.evaluate.model_dump(mode="json") if recipe.evaluate else None,
+    }
+
+
+def say_before_training(facts: Mapping[str, Any]) -> str:
+    """The same as text."""
+    rows = [
+        (
+            "dataset",
+            f"{facts['name']}, {words.known(facts['samples'])}{' samples' if facts['samples'] else ' of samples'}",
+        ),
+        *own_rows(facts["train"]),
+        ("shards", f"of {facts['shard_size']} slots, drawn in batches of {facts['batch_size']}"),
+        (
+            "keep",
+            f"{' and '.join(facts['keep'])}, up to {facts['tries']} tries a slot" if facts["keep"] else "everything",
+        ),
+        *(part_row(part) for part in facts["parts"]),
+        ("evaluate", "against the real data, once the dataset is complete" if facts["evaluate"] else ""),
+        (
+            "output",
+            "runs/<name>-<digest>; the digest is known once the model is trained".replace("<name>", facts["name"]),
+        ),
+    ]
+    return words.table(rows)
+
+
+def part_row(part: Mapping[str, Any]) -> tuple[str, str]:
+    """A part with its plain settings."""
+    settings = {name: value for name, value in part["settings"].items() if not isinstance(value, dict | list)}
+    return part["role"], " ".join([part["use"], *(f"{name}={value}" for name, value in settings.items())])
 
 
 def _licence(base: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def command(
     """Put a few samples of a recipe, or of a finished dataset, into one picture.
 
     For a RECIPE, the first try of each slot is drawn as `synthgen run` would draw it, and tries
-    that a keep rule would reject are framed in red. Nothing but the picture is written. For the
-    DIR of a dataset, samples of all classes are picked at random.
+    that a keep rule would reject are framed in red. Nothing but the picture is written, except that
+    a RECIPE with a section `train` trains its model first if it is not there yet. For the DIR of a
+    dataset, samples of all classes are picked at random.
     """
     started = time.perf_counter()
     if Path(target).is_dir():
@@ -50,7 +52,8 @@ def command(
             raise UsageError(f"{target}: is a finished dataset; --set, --plugin and --smoke are for recipes")
         _preview_dataset(target, out, samples, seed)
     else:
-        _preview_recipe(api.prepare(target, None, overrides, plugin_files, smoke).plan, out, samples, device)
+        train = api.training(device, False, functools.partial(click.echo, err=True), words.given())
+        _preview_recipe(api.prepare(target, None, overrides, plugin_files, smoke, train).plan, out, samples, device)
     click.echo(f"done in {words.duration(time.perf_counter() - started)}")
 
 

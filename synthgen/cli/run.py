@@ -12,12 +12,13 @@ from typing import Any
 
 import click
 
-from synthgen import api
+from synthgen import api, evaluations
 from synthgen.cli import options, words
 from synthgen.cli.progress import Lines, Live
 from synthgen.driver import Observer, Result
 from synthgen.errors import TerminatedError
 from synthgen.executors.choose import Choice
+from synthgen.own_model import OwnModel
 from synthgen.plan import differences
 
 
@@ -52,14 +53,18 @@ def command(
 ) -> int:
     """Render the dataset that RECIPE describes.
 
+    A RECIPE with a section `train` trains its model first, once, on this machine, and one with
+    `evaluate` ends with a comparison of the dataset with the real data.
+
     Giving the same command again goes on where the last run stopped, and grows or finishes a
     dataset when --samples or tries have risen. Finished shards are never rendered again.
     """
     signal.signal(signal.SIGTERM, _stop)
-    prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke)
-    choice = Choice(executor, workers, address)
-    folder = Path(out) if out else prepared.default_out
     observer: Observer = api.Silent() if quiet or as_json else (Live() if sys.stderr.isatty() else Lines())
+    train = api.training(device, quiet or as_json, observer.note, words.given())
+    choice = Choice(executor, workers, address)
+    prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke, train)
+    folder = Path(out) if out else prepared.default_out
     for note in prepared.notes:
         observer.note(note)
     if not out:
@@ -67,9 +72,9 @@ def command(
     observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
     result = api.run_prepared(prepared, folder, choice, device, observer, words.given())
     if as_json:
-        click.echo(json.dumps(_summary(result), indent=1))
+        click.echo(json.dumps(_summary(result, prepared.own), indent=1))
     elif not quiet:
-        _say_result(result)
+        _say_result(result, prepared.own)
     return 0 if result.complete else 1
 
 
@@ -92,13 +97,14 @@ def _say_what_changed(observer: Observer, prepared: api.Prepared, folder: Path) 
         observer.note(f"new folder, because the recipe differs from {relatives[-1].parent.parent} in {shown}")
 
 
-def _summary(result: Result) -> dict[str, Any]:
-    return {"out": str(result.out), "rendered_shards": result.n_rendered, "seconds": round(result.seconds, 2)} | {
-        key: value for key, value in result.manifest.items() if key != "identity"
-    }
+def _summary(result: Result, own: OwnModel | None) -> dict[str, Any]:
+    found = {"out": str(result.out), "rendered_shards": result.n_rendered, "seconds": round(result.seconds, 2)}
+    found |= {key: value for key, value in result.manifest.items() if key != "identity"}
+    found |= {"trained_model": str(own.folder)} if own else {}
+    return found | ({"evaluation": result.evaluation} if result.evaluation is not None else {})
 
 
-def _say_result(result: Result) -> None:
+def _say_result(result: Result, own: OwnModel | None) -> None:
     manifest, out = result.manifest, result.out
     accepted = 100 * manifest["samples"] / manifest["tries"] if manifest["tries"] else 0.0
     splits = ", ".join(f"{name} {n}" for name, n in manifest["splits"].items())
@@ -116,6 +122,13 @@ def _say_result(result: Result) -> None:
         _say_what_is_missing(result)
     part = "" if result.complete else ", allow_incomplete=True"
     load = f"import synthgen; print(synthgen.load({str(out)!r}{part})[0])"
+    if result.evaluation is not None:
+        from synthgen.evaluation import dataset
+
+        click.echo(f"\n{dataset.text(result.evaluation)}\n")
+        click.echo(f"report   {out}/reports/{evaluations.NAME}")
+    if own:
+        click.echo(f"model    {own.folder}/  (start with {own.folder}/README.md)")
     click.echo(f"dataset  {out}/  (start with {out}/README.md)")
     click.echo(f"look     {words.prefix()}synthgen preview {shlex.quote(str(out))}")
     click.echo(f"load     {words.prefix()}python -c {words.quoted(load)}")

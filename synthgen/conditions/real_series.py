@@ -61,20 +61,20 @@ class RealSeries:
         self._recordings = series.read(data)
         cut = series.windows(self._recordings, data, "train" if config.part == "all" else config.part)
         if config.draw == "missing":
-            real = np.arange(cut.values.shape[1])[None, :] < cut.lengths[:, None]
-            cut = cut.take(np.flatnonzero((np.isnan(cut.values).any(2) & real).any(1)))
+            gaps = np.concatenate([[0], np.cumsum(np.isnan(cut.rows).any(1))])  # in the rows before each
+            cut = cut.take(np.flatnonzero(gaps[cut.first + cut.lengths] > gaps[cut.first]))
             if not len(cut):
                 raise DataError(
                     f"{data.path}: has no missing values in these windows; `draw: end` or `all` draws others"
                 )
-        if (cut.lengths < cut.values.shape[1]).any():
+        if (cut.lengths < cut.length).any():
             raise DataError(
                 f"{data.path}: has windows shorter than `length`, which cannot be drawn yet; leave out `pad`"
             )
         self._windows = cut
         self._sha256 = series.sha256(config.data)
         self.samples = config.each * len(cut)
-        length, unit = cut.values.shape[1], cut.time_unit
+        length, unit = cut.length, cut.time_unit
         names, units = (tuple(getattr(c, key) for c in cut.channels) for key in ("name", "unit"))
         self.fields: Mapping[str, Field] = {
             **({"label": Label(cut.classes)} if cut.classes else {}),
@@ -96,21 +96,22 @@ class RealSeries:
         return [Source("data", data.source or data.path, self._sha256, data.licence)]
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
-        cut, row = self._windows, index % len(self._windows)
-        recording = self._recordings.items[int(cut.entities[row])]
-        known = np.array(cut.values[row], dtype=np.float32)
+        row = index % len(self._windows)
+        cut = self._windows.take(np.array([row]))
+        recording = self._recordings.items[int(cut.entities[0])]
+        known = np.array(cut.values[0], dtype=np.float32)
         if self.config.known is not None:
             known[self.config.known :] = np.nan
         values: dict[str, Any] = {
-            "label": int(cut.labels[row]),
+            "label": int(cut.labels[0]),
             "known": known,
-            "time": np.array(cut.times[row], dtype=np.float64),
-            "covariates": np.array(cut.covariates[row], dtype=np.float32),
-            "static": np.array(cut.static[row : row + 1], dtype=np.float32),
-            "start": float(recording.times[int(cut.starts[row])]),
+            "time": np.array(cut.times[0], dtype=np.float64),
+            "covariates": np.array(cut.covariates[0], dtype=np.float32),
+            "static": np.array(cut.static[:1], dtype=np.float32),
+            "start": float(recording.times[int(cut.starts[0])]),
             "source": recording.entity,
         }
-        return {name: values[name] for name in self.fields}, f"{recording.entity} {int(cut.starts[row])}"
+        return {name: values[name] for name in self.fields}, f"{recording.entity} {int(cut.starts[0])}"
 
 
 def _plain(length: int, names: Sequence[str]) -> Series:

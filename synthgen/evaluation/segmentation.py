@@ -33,7 +33,7 @@ def is_segmentation(folder: str) -> bool:
 
 def evaluate(
     folder: str,
-    real: str,
+    real: str | Mapping[str, Any],
     test: str | None,
     judge: str | None,
     n_seeds: int,
@@ -55,7 +55,7 @@ def evaluate(
     data = mask_data(real)
     synthetic = from_dataset(folder, split, segmentation, allow_incomplete)
     real_train, real_test = masks.read(data), read_test(data, test)
-    for where, one in ((real, real_train), (test or real, real_test)):
+    for where, one in ((data.path, real_train), (test or data.path, real_test)):
         if one.objects != synthetic.objects:
             raise DataError(f"{where} has the objects {one.objects}; the dataset has {synthetic.objects}")
     both = Examples((*synthetic.items, *real_train.items), synthetic.classes, synthetic.objects)
@@ -92,12 +92,14 @@ def _facts(values: Sequence[float]) -> dict[str, Any]:
     return {"mean": mean, "deviation": deviation, "values": [round(100 * value, 3) for value in values]}
 
 
-def mask_data(real: str) -> MaskData:
-    """Where the real pictures are: a folder with images/ and masks/, or a model recipe whose `data` say it.
+def mask_data(real: str | Mapping[str, Any]) -> MaskData:
+    """Where the real pictures are: a folder with images/ and masks/, a model recipe whose `data` say it, or those.
 
     Raises:
         UsageError: it is neither.
     """
+    if not isinstance(real, str):
+        return MaskData.model_validate(dict(real))
     if Path(real).suffix in (".yaml", ".yml"):
         found, _ = recipe.read(real)
         settings = found.trainer.settings if isinstance(found, ModelRecipe) else {}

@@ -39,6 +39,7 @@ class SeriesPipeline(DiffusionPipeline):
         id2label: class names by id; channels, units: names and units of the channels.
         length: steps of the windows that were trained.
         time_unit: unit of times; covariates, static: names of the other numbers that it knows.
+        continues: whether it was trained to go on from a beginning anywhere in a series, which long series need.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class SeriesPipeline(DiffusionPipeline):
         time_unit: str = "step",
         covariates: Sequence[str] = (),
         static: Sequence[str] = (),
+        continues: bool = False,
     ) -> None:
         super().__init__()
         self.register_modules(denoiser=denoiser, scaler=scaler, scheduler=scheduler)
@@ -64,6 +66,7 @@ class SeriesPipeline(DiffusionPipeline):
             time_unit=time_unit,
             covariates=list(covariates),
             static=list(static),
+            continues=continues,
         )
 
     @property
@@ -121,7 +124,7 @@ class SeriesPipeline(DiffusionPipeline):
         scaled = self.scaler.scale(torch.from_numpy(np.ascontiguousarray(given, dtype=np.float32)).to(device))
         labels = torch.as_tensor(class_labels, device=device)
         fixed = {
-            "times": torch.from_numpy(when).to(device, torch.float32),
+            "times": torch.tensor(when, dtype=torch.float32, device=device),
             "known": scaled,
             "absent": torch.zeros_like(scaled, dtype=torch.bool),
             "covariates": self._extra("covariates", covariates, (n, length), device),

@@ -18,14 +18,18 @@ N_KNOTS = 257
 MANY_ZEROS = 0.1
 """A channel that is at its floor more often than this gets a gate of its own."""
 
+MANY_DIFFERENT = 10
+"""Of as many numbers that are no multiples of a step, all look like ones (to 1 %) once in 10^13 times."""
+
 
 class SeriesScaler(ModelMixin, ConfigMixin):
     """Channels in units (..., C) to scaled channels (..., C + gates) near a standard normal, and back.
 
     Every channel has a monotone piecewise-linear map through `n_knots` knots, extrapolated linearly.
     A channel of many equal values at its floor (rainfall, sales) gets a gate: one more scaled channel
-    that is +1 where the value is above the floor and -1 where it is not; the value itself is then missing
-    at the floor, and its map is made from the others. What comes back lies within the range of the training
+    that is +1 where the value is above the floor and -1 where it is not; the value itself is then 0 at the
+    floor, and its map is made from the others. (Were it missing there, a model in training would see from
+    what is missing what the gate hides.) What comes back lies within the range of the training
     data, at their resolution if they have one (whole numbers, the steps of a converter).
 
     Args:
@@ -92,7 +96,7 @@ class SeriesScaler(ModelMixin, ConfigMixin):
             value = values[..., channel]
             gate = torch.where(value > self.low[channel], 1.0, -1.0)
             gates.append(torch.where(value.isnan(), value, gate))
-            scaled[..., channel] = torch.where(gate > 0, scaled[..., channel], torch.nan)
+            scaled[..., channel] = torch.where(value <= self.low[channel], 0.0, scaled[..., channel])
         return torch.cat([scaled, torch.stack(gates, -1)], -1) if gates else scaled
 
     def unscale(self, scaled: torch.Tensor) -> torch.Tensor:
@@ -147,10 +151,11 @@ def _quantile(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def resolution_of(known: np.ndarray) -> float:
     """The step that all values are whole multiples apart by, 0 if there is none: 1 for counts, 0.01 for prices.
 
-    A step is believed if there are ten times more values than different ones.
+    A step is believed if there are enough different values that all of them are multiples of it by no accident, or
+    ten times more values than different ones.
     """
     values = np.unique(known)
-    if len(values) < 2 or len(known) < 10 * len(values):
+    if len(values) < 2 or (len(values) < MANY_DIFFERENT and len(known) < 10 * len(values)):
         return 0.0
     step = float(np.diff(values).min())
     multiples = (values - values[0]) / step

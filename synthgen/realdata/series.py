@@ -22,8 +22,8 @@ from synthgen.realdata.series_types import (
     Recordings,
     SeriesData,
     Split,
-    Windows,
 )
+from synthgen.realdata.series_views import Windows
 
 __all__ = [
     "Channel", "EventData", "Events", "Recording", "Recordings", "SeriesData", "Split", "Windows", "read", "sha256",
@@ -104,7 +104,7 @@ def windows(recordings: Recordings, data: SeriesData, split: Split) -> Windows:
     more, whole recordings are held out, chosen by the sha256 of their names. Windows without any value are left out.
 
     Raises:
-        DataError: the split has no windows, or they would not fit into memory.
+        DataError: the split has no windows.
     """
     from synthgen.realdata.series_windows import cut
 

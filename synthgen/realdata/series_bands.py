@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.realdata.series_types import Windows
+from synthgen.realdata.series_views import Windows
 
 N_LINES, N_CLASSES, N_CHANNELS, N_REAL = 6, 6, 6, 2000
 QUANTILES = (0.05, 0.5, 0.95)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
@@ -220,42 +220,3 @@ class Recordings:
 
     def __len__(self) -> int:
         return len(self.items)
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Windows of L steps, N of them. Arrays may be read-only views of one series: copy before writing.
-
-    values: float32 (N, L, C), NaN is missing, and NaN from step `lengths` on.
-    times: float64 (N, L), since the window's first step, strictly increasing (continued after `lengths`).
-    lengths: int64 (N,), steps that are real.
-    covariates: float32 (N, L, K), finite; the last row is repeated after `lengths`.
-    static: float32 (N, S), NaN is unknown.
-    labels: int64 (N,), class ids, zeros if there are no classes.
-    entities, starts: int64 (N,), the recording's number and the window's first row in it.
-    skipped: windows that were left out: without any value, or around events too near to the ends of their part.
-    """
-
-    values: np.ndarray
-    times: np.ndarray
-    lengths: np.ndarray
-    covariates: np.ndarray
-    static: np.ndarray
-    labels: np.ndarray
-    entities: np.ndarray
-    starts: np.ndarray
-    channels: tuple[Channel, ...]
-    covariate_names: tuple[str, ...]
-    static_names: tuple[str, ...]
-    classes: tuple[str, ...]
-    time_unit: str
-    interval: float | None
-    skipped: int = 0
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def take(self, rows: np.ndarray) -> Windows:
-        """The windows of these numbers (or where a mask is true), in that order."""
-        arrays = ("values", "times", "lengths", "covariates", "static", "labels", "entities", "starts")
-        return replace(self, **{name: getattr(self, name)[rows] for name in arrays})

@@ -6,14 +6,13 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from synthgen.errors import DataError
-from synthgen.realdata.series_types import Recordings, SeriesData, Split, Windows
+from synthgen.realdata.series_types import Recordings, SeriesData, Split
+from synthgen.realdata.series_views import Windows
 
 FEW = 10
 """Fewer entities than this are divided in time; of more, some are held out whole."""
-MAX_BYTES = 16 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +39,13 @@ def cut(recordings: Recordings, data: SeriesData, split: Split) -> Windows:
     Windows start `stride` rows apart, or lie around events, and lie inside one part.
 
     Raises:
-        DataError: the split has no windows, or they would not fit into memory.
+        DataError: the split has no windows.
     """
     parts = divide(recordings, data, split)
     cuts = _around_events(recordings, data, parts) if data.events else _in_order(recordings, data, parts)
     cuts = _with_values(recordings, cuts)
     if not len(cuts.starts):
         raise DataError(_nothing(data, split, cuts.skipped))
-    width = len(recordings.channels) + len(recordings.covariates) + 2  # the rows' numbers
-    is_view = len(recordings) == 1 and not data.events
-    if not is_view and len(cuts.starts) * data.length * width * 4 > MAX_BYTES:
-        raise DataError(
-            f"{data.path}: {len(cuts.starts):,} windows of {data.length} steps do not fit into memory "
-            f"({MAX_BYTES >> 30} GiB); raise `stride`"
-        )
     return _gather(recordings, data, cuts)
 
 
@@ -146,26 +138,18 @@ def _offsets(recordings: Recordings) -> np.ndarray:
 
 
 def _gather(recordings: Recordings, data: SeriesData, cuts: Cuts) -> Windows:
-    length, items = data.length, recordings.items
-    gaps = np.unique(np.diff(cuts.starts))
-    if len(items) == 1 and len(gaps) == 1 and gaps[0] > 0 and (cuts.lengths == length).all():
-        slices = slice(int(cuts.starts[0]), int(cuts.starts[-1]) + 1, int(gaps[0]))
-        values, covariates = (
-            sliding_window_view(rows, length, axis=0)[slices].transpose(0, 2, 1)
-            for rows in (items[0].values, items[0].covariates)
-        )
-    else:
-        steps = np.arange(length)
-        rows = (_offsets(recordings)[cuts.entities] + cuts.starts)[:, None]
-        rows = rows + np.minimum(steps, cuts.lengths[:, None] - 1)
-        values = np.concatenate([item.values for item in items])[rows]
-        values[steps >= cuts.lengths[:, None]] = np.nan
-        covariates = np.concatenate([item.covariates for item in items])[rows]
+    items = recordings.items
+    rows, covariates, times = (
+        parts[0] if len(parts) == 1 else np.concatenate(parts)
+        for parts in zip(*((item.values, item.covariates, item.times) for item in items), strict=True)
+    )
     return Windows(
-        values=values,
-        times=_times(recordings, length, cuts),
+        rows=rows,
+        row_covariates=covariates,
+        row_times=times,
+        first=_offsets(recordings)[cuts.entities] + cuts.starts,
+        length=data.length,
         lengths=cuts.lengths,
-        covariates=covariates,
         static=np.stack([item.static for item in items])[cuts.entities],
         labels=cuts.labels,
         entities=cuts.entities,
@@ -178,21 +162,6 @@ def _gather(recordings: Recordings, data: SeriesData, cuts: Cuts) -> Windows:
         interval=recordings.interval,
         skipped=cuts.skipped,
     )
-
-
-def _times(recordings: Recordings, length: int, cuts: Cuts) -> np.ndarray:
-    """Times since each window's start; after its last step they go on by its median step."""
-    steps = np.arange(length)
-    if recordings.interval is not None:
-        regular: np.ndarray = steps * recordings.interval
-        return np.broadcast_to(regular, (len(cuts.starts), length))
-    rows = (_offsets(recordings)[cuts.entities] + cuts.starts)[:, None] + np.minimum(steps, cuts.lengths[:, None] - 1)
-    times: np.ndarray = np.concatenate([item.times for item in recordings.items])[rows]
-    times -= times[:, :1]
-    for i in np.flatnonzero(cuts.lengths < length):
-        real = int(cuts.lengths[i])
-        times[i, real:] += np.median(np.diff(times[i, :real])) * np.arange(1, length - real + 1)
-    return times
 
 
 def _nothing(data: SeriesData, split: Split, skipped: int) -> str:

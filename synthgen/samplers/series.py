@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from synthgen import seeds as streams
 from synthgen.fields import Columns, Label, Schema, Series, Times
 from synthgen.models import folders
 from synthgen.plugins import unknown
@@ -22,15 +21,37 @@ class SeriesSampler:
 
     Of a model that knows one class, no class need be asked for. A condition such as `real-series` may also give
     `known` values, which are kept (and written as the field `known`), `time`, `covariates` and `static` numbers.
+    Series longer than the windows that the model was trained on, by `length` or as the condition's are, are drawn
+    window by window, each with the end of those before it known. Steps after the condition's last one follow at the
+    median of its steps.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     class Config(Guided):
         """Settings of `use: series`."""
 
         model: str = Field(description="A starter such as starter/ecg, or the folder of a trained model.")
         steps: int = Field(default=20, gt=0, le=1000, description="Denoising steps, one network evaluation each.")
+        length: int | None = Field(
+            default=None,
+            ge=2,
+            description="Steps of a series, more than the model's windows have too: it then goes on from what it has "
+            "drawn. By default as many as the condition's series, or the model's windows.",
+        )
+        overlap: float = Field(
+            default=0.5,
+            gt=0,
+            description="How much of a window of a longer series is known from the one before: a share of the model's "
+            "window, or steps from 1 on, rounded up to whole tokens of its `patch`.",
+        )
+
+        @field_validator("overlap")
+        @classmethod
+        def _whole(cls, overlap: float) -> float:
+            if overlap >= 1 and overlap != int(overlap):
+                raise ValueError(f"must be a share below 1, such as 0.5, or a whole number of steps (got {overlap:g})")
+            return overlap
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -42,6 +63,9 @@ class SeriesSampler:
         self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"])
         self._series = Series(int(index["length"]), tuple(index["channels"]), tuple(index["units"]))
         self._unit = str(index["time_unit"])
+        self._continues = bool(index.get("continues"))  # models of earlier versions do not say
+        patch = int(folders.component_config(self.folder, "denoiser")["patch"])
+        self._overlap = overlap_steps(config.overlap, self._series.length, patch)
         self._given: tuple[str, ...] = ()
         self._set_fields()
         self._ids: list[int] | None = None
@@ -54,8 +78,9 @@ class SeriesSampler:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
-    def _set_fields(self, length: int | None = None) -> None:
-        kind = replace(self._series, length=length or self._series.length)
+    def _set_fields(self, given: int | None = None) -> None:
+        """The fields of series as long as `length` says, else as the `given` steps of the condition."""
+        kind = replace(self._series, length=self.config.length or given or self._series.length)
         self.fields: Mapping[str, Series | Times] = {
             "series": kind,
             "time": Times(kind.length, self._unit),
@@ -65,9 +90,37 @@ class SeriesSampler:
     def bind(self, condition: Schema) -> list[str]:
         names = ("known", "time", *self._asks)
         self._given = tuple(name for name in names if isinstance(condition.get(name), Series | Times))
-        time = condition.get("time")
-        self._set_fields(time.length if isinstance(time, Times) else None)
-        return [*self._bind_numbers(condition), *self._bind_label(condition.get("label"))]
+        lengths = [condition[name].length for name in self._given if name != "static"]  # type: ignore[attr-defined]
+        given = lengths[0] if lengths else None
+        self._set_fields(given)
+        problems = [*self._bind_numbers(condition), *self._bind_label(condition.get("label"))]
+        return [*problems, *self._bind_length(given)]
+
+    def _bind_length(self, given: int | None) -> list[str]:
+        """What is wrong with the length asked for, and with going on from window to window."""
+        model, trained, asked = f"model {self.config.model}", self._series.length, self.config.length
+        length, problems = self.fields["series"].length, []
+        if asked and asked < (given or trained):
+            whose = "the condition's series have" if given else f"{model}: its windows have"
+            problems.append(f"length: {asked}: {whose} {given or trained} steps; ask for as many or more")
+        if asked and given and asked > given and "covariates" in self._given:
+            problems.append(
+                f"length: {asked}: the condition gives the covariates of {given} steps, and {model} needs them at "
+                f"every one; leave out `length`, or let the condition's windows have {asked} steps"
+            )
+        if length <= trained:
+            return problems
+        if not self._continues:
+            problems.append(
+                f"{model}: draws {trained} steps and was not trained to go on, so that {length} cannot be drawn; "
+                "train it with `shown: {start: 0.15}` or more, on windows from anywhere in a series (not of `events`)"
+            )
+        if self._overlap >= trained:
+            problems.append(
+                f"overlap: {self.config.overlap:g}: is {self._overlap} steps in whole tokens and leaves nothing of the "
+                f"{trained} steps of {model} to draw; use less, such as 0.5"
+            )
+        return problems
 
     def _bind_numbers(self, condition: Schema) -> list[str]:
         """What is wrong with known values, times, covariates and static numbers."""
@@ -108,27 +161,50 @@ class SeriesSampler:
         self._pipeline.set_progress_bar_config(disable=True)
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
-        import torch
-
-        from synthgen.models.sampling import torch_generator
+        from synthgen.models import series_continuation
 
         ids = self._ids
-        labels = [0 if ids is None else ids[slot.condition["label"]] for slot in slots]
+        length = self.fields["series"].length
         given = {name: np.stack([slot.condition[name] for slot in slots]) for name in self._given}
         if "static" in given:
             given["static"] = given["static"][:, 0]
-        length = self.fields["series"].length
-        drawn = self._pipeline(
-            labels,
-            times=given.pop("time", None),
-            **given,
+        if "known" in given:
+            given["known"] = _followed(given["known"], length)
+        if "time" in given:
+            given["times"] = _gone_on(given.pop("time"), length)
+        drawn = series_continuation.draw(
+            self._pipeline,
+            [0 if ids is None else ids[slot.condition["label"]] for slot in slots],
+            seeds,
+            length,
+            self._overlap,
+            given,
             guidance_scale=self.config.guidance,
             guidance_interval=self.config.guidance_interval,
             num_inference_steps=self.config.steps,
-            latents=torch.from_numpy(streams.normals(seeds, (length, self._n_scaled))),
-            generator=[torch_generator(seed) for seed in seeds],
         )
         columns: dict[str, Sequence[Any]] = {"series": list(drawn.series), "time": list(drawn.times)}
         if "known" in given:
             columns["known"] = list(given["known"])
         return columns
+
+
+def overlap_steps(overlap: float, length: int, patch: int) -> int:
+    """An overlap in steps: of a share of a window of `length`, or of steps from 1 on; whole tokens of `patch`.
+
+    It is rounded up, so that what is known ends where a token ends.
+    """
+    steps = round(overlap * length) if overlap < 1 else int(overlap)
+    return max(1, -(-steps // patch)) * patch
+
+
+def _followed(known: np.ndarray, length: int) -> np.ndarray:
+    """Known values (N, L, C) and after them nothing, up to `length` steps."""
+    return np.pad(known, ((0, 0), (0, length - known.shape[1]), (0, 0)), constant_values=np.nan)
+
+
+def _gone_on(times: np.ndarray, length: int) -> np.ndarray:
+    """Times (N, L), each row going on by its own median step up to `length` steps."""
+    more = length - times.shape[1]
+    steps = np.median(np.diff(times, axis=1), axis=1, keepdims=True) if more else 0.0
+    return np.concatenate([times, times[:, -1:] + steps * np.arange(1, more + 1)], axis=1)

@@ -13,7 +13,8 @@ from synthgen.protocols import Source
 from synthgen.realdata.captioned import CaptionData, CaptionedImages
 from synthgen.realdata.labelled import DataConfig, LabelledImages
 from synthgen.realdata.masks import Examples, MaskData
-from synthgen.realdata.series_types import SeriesData, Windows
+from synthgen.realdata.series_types import SeriesData
+from synthgen.realdata.series_views import Windows
 
 WORK = "training"
 HELD_OUT = "held-out images of the training split"
@@ -86,7 +87,7 @@ def series_card(
 ) -> str:
     """The model card of what was trained on windows of series."""
     counts = {name: int((windows.labels == i).sum()) for i, name in enumerate(windows.classes)}
-    n_entities, length = len(set(windows.entities.tolist())), windows.values.shape[1]
+    n_entities, length = len(set(windows.entities.tolist())), windows.length
     named = [c.name if c.unit == "1" else f"{c.name} ({c.unit})" for c in windows.channels]
     front = {"classes": list(windows.classes), "channels": [c.name for c in windows.channels], "length": length}
     entities = f"{n_entities} recordings" if n_entities > 1 else "one recording"

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from synthgen.errors import DataError
 from synthgen.models.series_denoiser import SeriesDenoiser
 from synthgen.models.series_pipeline import SeriesPipeline
 from synthgen.models.series_scaler import Kind, SeriesScaler
@@ -33,7 +34,7 @@ N_VALIDATION = 1024
 class SeriesTrainer:
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its pictures."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
@@ -53,7 +54,7 @@ class SeriesTrainer:
             description="How channels are scaled: by mean and deviation, or by quantiles, which suits heavy tails.",
         )
         shown: Shown = Field(
-            default=Shown(), description="Which cells are known in training, for imputation and forecasts."
+            default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
         )
         told: float = Field(
             default=1.0,
@@ -89,6 +90,19 @@ class SeriesTrainer:
     def sources(self) -> Sequence[Source]:
         return []
 
+    def check(self) -> Sequence[str]:
+        """What is wrong with the data, a line each: everything that `train` would stumble over."""
+        data = self.config.data
+        shares = {"train": 1.0, "validation": data.validation, "test": data.test}
+        try:
+            recordings = real_data.read(data)
+            for split in ("train", "validation", "test"):
+                if shares[split]:
+                    real_data.windows(recordings, data, split)
+        except DataError as error:
+            return str(error).splitlines()
+        return []
+
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
         """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
 
@@ -102,7 +116,9 @@ class SeriesTrainer:
         held_out = (
             _some(real_data.windows(recordings, config.data, "validation"), seed) if config.data.validation else None
         )
-        scaler = SeriesScaler.fit(training.values, [c.name for c in training.channels], config.scaling)
+        scaler = SeriesScaler.fit(training.rows[training.covered], [c.name for c in training.channels], config.scaling)
+        # Windows around events begin at one place of a series only, and could not go on from another.
+        continues = config.shown.start > 0 and config.data.events is None
         found, work = choose_device(device), output.work_folder(out)
         with Monitor(work, quiet) as monitor:
             task = SeriesTask(
@@ -111,7 +127,7 @@ class SeriesTrainer:
                 held_out,
                 scaler,
                 lambda: network(config.preset, config.patch, scaler, training),
-                lambda model, scheduler: pipeline(model, scaler, scheduler, training),
+                lambda model, scheduler: pipeline(model, scaler, scheduler, training, continues),
                 seed,
                 found,
                 choose_precision(config.precision, found),
@@ -147,20 +163,22 @@ class SeriesTrainer:
 
 def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> SeriesDenoiser:
     """The untrained network for such windows."""
-    gaps = np.diff(windows.times, axis=1)
+    interval = windows.interval or np.median(np.diff(windows.times, axis=1))
     made: SeriesDenoiser = SeriesDenoiser(
         scaler.n_scaled,
         len(windows.covariate_names),
         len(windows.static_names),
         len(windows.classes) or 1,
         patch=patch,
-        interval=float(windows.interval or np.median(gaps)),
+        interval=float(interval),
         **PRESETS[preset],
     )
     return made
 
 
-def pipeline(model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows) -> SeriesPipeline:
+def pipeline(
+    model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows, continues: bool
+) -> SeriesPipeline:
     """The pipeline around averaged weights."""
     made = SeriesPipeline(
         model,
@@ -169,22 +187,23 @@ def pipeline(model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, window
         dict(enumerate(windows.classes or ("series",))),
         [channel.name for channel in windows.channels],
         [channel.unit for channel in windows.channels],
-        windows.values.shape[1],
+        windows.length,
         windows.time_unit,
         windows.covariate_names,
         windows.static_names,
+        continues,
     )
     made.set_progress_bar_config(disable=True)
     return made
 
 
 def _some(held_out: Windows, seed: int) -> Windows:
-    rows = np.random.default_rng(seed).permutation(len(held_out.values))[:N_VALIDATION]
+    rows = np.random.default_rng(seed).permutation(len(held_out))[:N_VALIDATION]
     return held_out.take(np.sort(rows))
 
 
 def _use(windows: Windows) -> str:
-    length, n_channels = windows.values.shape[1:]
+    length, n_channels = windows.length, len(windows.channels)
     classes = f" of {len(windows.classes)} classes" if windows.classes else ""
     return (
         f"Draws series of {length} steps and {n_channels} channels{classes}. "

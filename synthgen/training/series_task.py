@@ -23,36 +23,48 @@ N_DRAWN = 64
 
 
 class Batches:
-    """Scaled windows as tensors, row by row.
+    """Scaled windows as tensors; what they share is stored once, however much they overlap.
 
     Attributes:
-        x: scaled values (N, L, C), 0 where missing; missing: True (N, L, C) there and after a window's end.
-        unseen: `missing` without the values that lie at the floor of a channel with a gate: what is known before
-            a gate is drawn, as in sampling.
+        rows: scaled values (R, C) of all recordings, NaN where missing; windows are places in them.
     """
 
     def __init__(self, windows: Windows, scaler: SeriesScaler) -> None:
+        self.windows = windows
         with torch.no_grad():
-            scaled = scaler.scale(torch.tensor(windows.values))
-        self.missing, self.x = scaled.isnan(), scaled.nan_to_num()
-        self.unseen = self.missing.clone()
-        for i, channel in enumerate(scaler.config.gated):
-            self.unseen[..., channel] = self.missing[..., scaler.config.n_channels + i]
+            self.rows = scaler.scale(torch.tensor(windows.rows))
         self.labels = torch.tensor(windows.labels)
-        self.times = torch.tensor(windows.times, dtype=torch.float32)
-        self.covariates = torch.tensor(windows.covariates) if windows.covariate_names else None
-        self.static = torch.tensor(windows.static) if windows.static_names else None
-        lengths = torch.tensor(windows.lengths)
-        steps = torch.arange(self.x.shape[1])
-        self.real = None if bool((lengths == len(steps)).all()) else steps[None, :] < lengths[:, None]
+        self.padded = bool((windows.lengths < windows.length).any())
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.windows)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of all scaled values that are in a window."""
+        covered = self.rows[torch.from_numpy(self.windows.covered)]
+        return float(covered[~covered.isnan()].double().std())
 
     def take(self, rows: torch.Tensor) -> dict[str, torch.Tensor | None]:
-        names = ("x", "missing", "unseen", "labels", "times", "covariates", "static", "real")
-        found = {name: getattr(self, name) for name in names}
-        return {name: None if value is None else value[rows] for name, value in found.items()}
+        """Windows of these numbers: `x` (B, L, C) scaled, 0 where `missing`, and what the network is told of them.
+
+        `missing` is true where a value is missing and after a window's end, where `real` (B, L) is false.
+        """
+        some = self.windows.take(rows.numpy())
+        values, real = self.rows[torch.from_numpy(some.places)], None
+        missing = values.isnan()
+        if self.padded:
+            real = torch.arange(some.length) < torch.from_numpy(some.lengths)[:, None]
+            missing |= ~real[..., None]
+        return {
+            "x": torch.where(missing, 0.0, values),
+            "missing": missing,
+            "labels": self.labels[rows],
+            "times": torch.tensor(some.times, dtype=torch.float32),
+            "covariates": torch.tensor(some.covariates) if some.covariate_names else None,
+            "static": torch.tensor(some.static) if some.static_names else None,
+            "real": real,
+        }
 
 
 class SeriesTask:
@@ -75,9 +87,8 @@ class SeriesTask:
         self.seed, self.device, self.precision, self.monitor = seed, device, precision, monitor
         self.training = Batches(training, scaler)
         self.held_out = Batches(held_out, scaler) if held_out is not None else None
-        self.owners = [*range(training.values.shape[2]), *scaler.config.gated]
-        known = self.training.x[~self.training.missing].double()
-        self.objective = Edm(round(float(known.std()), 4), config.noise_mean, config.noise_std, stochastic=True)
+        self.owners = [*range(len(training.channels)), *scaler.config.gated]
+        self.objective = Edm(round(self.training.deviation, 4), config.noise_mean, config.noise_std, stochastic=True)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = network().to(device)
@@ -103,14 +114,16 @@ class SeriesTask:
 
     def _losses(self, model: Any, batch: dict[str, Any], random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Noise levels and losses of each window, (B,): the mean over cells that are there and not shown."""
-        x, missing, absent = batch.pop("x"), batch.pop("missing"), batch.pop("unseen")
-        shape = (*x.shape[:2], self.windows.values.shape[2])
+        x = batch.pop("x")
+        missing = batch.pop("missing")
+        shape = (*x.shape[:2], len(self.windows.channels))
         shown = known_cells.draw(self.config.shown, shape, random)[..., self.owners] & ~missing
         levels, noise = torch.randn(len(x), generator=random), torch.randn(x.shape, generator=random)
+        absent = missing
         if self.config.told < 1:
             untold = torch.rand(len(x), 1, 1, generator=random) >= self.config.told
-            past = torch.zeros_like(absent) if batch["real"] is None else ~batch["real"][..., None].expand_as(absent)
-            absent = torch.where(untold, past, absent)
+            ended = torch.zeros_like(missing) if batch["real"] is None else ~batch["real"][..., None]
+            absent = torch.where(untold, ended, missing)
         fixed = {name: None if value is None else value.to(self.device) for name, value in batch.items()}
         x, levels, noise, missing, absent, shown = (
             t.to(self.device) for t in (x, levels, noise, missing, absent, shown)

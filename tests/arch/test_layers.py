@@ -13,11 +13,12 @@ import helpers
 PACKAGE = helpers.ROOT / "synthgen"
 LAYERS: dict[str, int] = {
     **dict.fromkeys(["errors", "seeds", "fields"], 0),
-    **dict.fromkeys(["protocols", "yamltext", "plugins", "recipe", "schema"], 1),
+    **dict.fromkeys(["protocols", "yamltext", "plugins", "sections", "recipe", "schema"], 1),
     **dict.fromkeys(["binding", "plan", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2),
     **dict.fromkeys(["ledger", "licences", "records", "selections", "view", "streaming", "loading", "verify"], 2),
     **dict.fromkeys(["executors", "seal", "card", "driver"], 3),
-    **dict.fromkeys(["api", "smoke", "cli", "report", "scaffold", "scaffold_text", "scaffold_masks"], 4),
+    **dict.fromkeys(["scaffold", "scaffold_text", "scaffold_masks", "scaffold_series"], 4),
+    **dict.fromkeys(["api", "own_model", "evaluations", "smoke", "cli", "report"], 4),
 }
 """Every file or folder of the spine. A file may import its own layer and those below."""
 

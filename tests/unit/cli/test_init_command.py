@@ -12,6 +12,7 @@ from PIL import Image
 import helpers
 import synthgen
 import tiny
+from synthgen import api, scaffold_series
 
 
 def paint(folder: Path, counts: dict[str, int], size: tuple[int, int] = (12, 12), mode: str = "L") -> Path:
@@ -145,3 +146,37 @@ def test_loose_pictures_are_told_and_hidden_files_are_not(cli, tmp_path: Path) -
     assert "ignored  .txt 1\n" in answer.out
     assert "1 picture lies beside the folders of the classes and will not be used" in answer.out
     assert "1 file is no readable image; move it away" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("when,level\n2024-01-01,1\n2024-01-02,2\n2024-01-03,4\n", {"time": "when"}),
+        ("date,level\n2024-01-03,1\n2024-01-02,2\n2024-01-01,4\n", {"time": "date", "newest_first": True}),
+        ("hour,who,level\n1,a,1\n2,a,2\n1,b,1\n2,b,2\n", {"entity": "who", "time": "hour"}),
+        ("level,flow\n3,1\n2,2\n1,3\n", {}),
+    ],
+)
+def test_what_the_columns_of_a_table_mean(tmp_path: Path, text: str, settings: dict[str, object]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    found = scaffold_series.look(str(path))
+    assert found.settings == settings and "level" in found.channels
+
+
+def test_a_table_brings_one_recipe_that_is_sound(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "My sales.csv").write_text("time,sold\n" + "".join(f"{t},{t % 7}\n" for t in range(120)))
+    answer = cli("init", "My sales.csv")
+    assert answer.code == 0, answer.err
+    assert "windows of 12 steps" in answer.out and "synthgen run my-sales.yaml" in answer.out
+    checked = api.check("my-sales.yaml")
+    assert checked.own is not None and checked.own.data == "My sales.csv"
+    assert checked.real is not None and checked.real["time"] == "time" and checked.real["channels"] == ["sold"]
+    assert cli("init", "My sales.csv").code == 2, "nothing is overwritten unasked"
+
+
+def test_a_file_that_is_no_table(cli, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    answer = cli("init", tmp_path / "notes.txt")
+    assert answer.code == 2 and "must be a folder of images, or a table" in answer.err

@@ -85,7 +85,8 @@ def test_a_dataset_keeps_what_is_known_and_completes_the_rest(tmp_path: Path) ->
     by_index = {sample["meta"]["index"]: sample for sample in samples}
     twice = by_index[0], by_index[n]
     assert np.array_equal(twice[0]["known"], twice[1]["known"], equal_nan=True)
-    assert not np.array_equal(twice[0]["series"], twice[1]["series"])
+    differ = [not np.array_equal(by_index[i]["series"], by_index[i + n]["series"]) for i in range(n)]
+    assert any(differ), "every completion is another draw (this model often ends at the range of the data)"
     assert twice[0]["split"] == twice[1]["split"]
 
 

@@ -206,10 +206,19 @@ def test_lengths_that_events_do_not_have(tmp_path: Path) -> None:
         series.windows(series.read(config), config, "train")
 
 
-def test_too_many_windows_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_share_the_rows_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred windows over two series take no more than these; all at once are laid out only if they fit."""
     config = data(walk(tmp_path / "a.csv", 100, ("a", "b")), **ROLES, length=50)
-    read = series.read(config)
-    monkeypatch.setattr("synthgen.realdata.series_windows.MAX_BYTES", 50_000)
-    assert len(series.windows(read, config.model_copy(update={"stride": 20}), "train")) == 6
+    found = series.windows(series.read(config), config, "train")
+    assert len(found) == 102 and found.rows.shape == (200, 1) and len(found.places) == 102
+    assert (found.take(np.array([60])).values[0, :, 0] == 1000 + 9 + np.arange(50)).all()
+    monkeypatch.setattr("synthgen.realdata.series_views.MAX_BYTES", 10_000)
+    assert found.take(np.arange(20)).values.base is not None, "equally far apart, they are a view and cost nothing"
     with pytest.raises(DataError, match=r"102 windows of 50 steps do not fit .* raise `stride`"):
-        series.windows(read, config, "train")
+        _ = found.values
+
+
+def test_covered_rows_are_those_in_windows(tmp_path: Path) -> None:
+    config = event_data(tmp_path, "a,10,N\na,12,N\nb,50,N\n")
+    found = series.windows(series.read(config), config, "train")
+    assert np.flatnonzero(found.covered).tolist() == [*range(8, 15), *range(148, 153)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 import webdataset
 import yaml
 from PIL import Image
+from pydantic import ValidationError
 
 import helpers
 import synthgen
 import tiny
-from synthgen.fields import Label
+from synthgen.fields import Label, Series, Times
+from synthgen.protocols import Slot
 from synthgen.samplers.series import SeriesSampler
 
 
@@ -112,3 +115,77 @@ def test_the_card_names_channels(dataset: Path) -> None:
     card = (dataset / "README.md").read_text()
     assert "| `series` | series, 17 steps of wave, rain (mm), float32, NaN where missing |" in card
     assert "image-classification" not in card
+
+
+KNOWN = Series(10, tiny.SERIES_CHANNELS, ("1", "mm"))
+KINDS = {"label": Label(("wild", "calm"))}
+
+
+def test_a_length_beyond_the_models_window_is_exact() -> None:
+    made = sampler(length=60, overlap=0.25)
+    assert made.bind(KINDS) == []
+    assert (made.fields["series"].length, made.fields["time"].length) == (60, 60)
+    made.setup("cpu")
+    drawn = made.sample([Slot(0, {"label": 0}, "train"), Slot(1, {"label": 1}, "train")], [5, 6])
+    for series, time in zip(drawn["series"], drawn["time"], strict=True):
+        made.fields["series"].check("series", series)
+        assert np.array_equal(time, np.arange(60.0)) and np.isfinite(series).all()
+
+
+def test_a_real_beginning_goes_on_beyond_its_data() -> None:
+    """Ten steps at irregular times of which six are known, up to forty steps: at the median of the ten."""
+    made = sampler(model=tiny.series(("series",)), length=40)
+    assert made.bind({"known": KNOWN, "time": Times(10, "h")}) == []
+    made.setup("cpu")
+    known, time = tiny.sensor_values(10), np.array([0, 1, 2.5, 3, 5, 7, 9, 11, 13, 14.0])
+    known[6:] = np.nan
+    [series], [times], [kept] = made.sample([Slot(0, {"known": known, "time": time}, "train")], [5]).values()
+    assert np.array_equal(series[:6], known[:6]) and np.isfinite(series).all() and series.shape == (40, 2)
+    assert np.array_equal(times[:10], time) and np.array_equal(times[10:], 14.0 + 2 * np.arange(1, 31))
+    assert np.array_equal(kept[:10], known, equal_nan=True) and np.isnan(kept[10:]).all() and len(kept) == 40
+
+
+def test_a_condition_longer_than_the_models_window_needs_no_length() -> None:
+    made = sampler(model=tiny.series(("series",)))
+    assert made.bind({"time": Times(50, "h")}) == [] and made.fields["series"].length == 50
+    made.setup("cpu")
+    time = np.cumsum(np.random.default_rng(0).uniform(0.5, 2, 50))
+    drawn = made.sample([Slot(0, {"time": time}, "train")], [5])
+    assert drawn["series"][0].shape == (50, 2) and np.array_equal(drawn["time"][0], time)
+
+
+@pytest.mark.parametrize(("overlap", "steps"), [(0.5, 8), (0.49, 8), (5, 6), (1, 2), (0.01, 2)])
+def test_an_overlap_is_of_whole_tokens(overlap: float, steps: int) -> None:
+    assert sampler(overlap=overlap)._overlap == steps
+
+
+@pytest.mark.parametrize(
+    ("settings", "condition", "message"),
+    [
+        ({"length": 12}, KINDS, r"length: 12: .*its windows have 17 steps; ask for as many or more"),
+        ({"length": 9}, {**KINDS, "time": Times(10, "h")}, "length: 9: the condition's series have 10 steps"),
+        ({"length": 60, "overlap": 16}, KINDS, None),
+        ({"length": 60, "overlap": 17}, KINDS, "overlap: 17: is 18 steps in whole tokens and leaves nothing of the 17"),
+        (
+            {"length": 60, "model": lambda: tiny.series(continues=False)},
+            KINDS,
+            r"draws 17 steps and was not trained to go on, so that 60 cannot .* `shown: {start: 0.15}`",
+        ),
+        (
+            {"length": 60, "model": tiny.asking_series},
+            tiny.partly_known(1)[0],
+            "length: 60: the condition gives the covariates of 10 steps",
+        ),
+    ],
+)
+def test_lengths_that_cannot_be(settings: dict, condition: dict, message: str | None) -> None:
+    made = sampler(**{name: value() if callable(value) else value for name, value in settings.items()})
+    problems = made.bind(condition)
+    assert len(problems) == (message is not None)
+    assert message is None or re.search(message, problems[0])
+
+
+@pytest.mark.parametrize("overlap", [1.5, 0, -2])
+def test_an_overlap_is_a_share_or_whole_steps(overlap: float) -> None:
+    with pytest.raises(ValidationError, match="overlap"):
+        sampler(overlap=overlap)

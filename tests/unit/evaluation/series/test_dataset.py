@@ -54,7 +54,7 @@ def test_all_measures_of_a_dataset(folder: Path, tmp_path: Path) -> None:
 def test_classifiers_need_windows_that_were_held_out(folder: Path, tmp_path: Path) -> None:
     path = model_recipe(tmp_path)
     Path(path).write_text(Path(path).read_text().replace("test: 0.3", "test: 0.0"))
-    with pytest.raises(DataError, match=r"trainer\.data\.test: holds nothing out"):
+    with pytest.raises(DataError, match=r"`test` of the data holds nothing out"):
         dataset.evaluate(str(folder), path, 1, 1, "all", lambda line: None)
 
 

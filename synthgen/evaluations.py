@@ -1,0 +1,89 @@
+"""The evaluation that a dataset's recipe asks for: its real data, and its report beside the finished dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import Interrupted, SynthgenError, TerminatedError
+from synthgen.realdata import origin
+from synthgen.recipe import DatasetRecipe, Draft
+from synthgen.sections import Evaluation
+from synthgen.store import Store
+from synthgen.yamltext import Location
+
+NAME = "evaluation.json"
+
+
+def real_data(recipe: DatasetRecipe) -> Mapping[str, Any] | None:
+    """The real data of a recipe: its `data`, or those of its `train`."""
+    if recipe.data is not None:
+        return recipe.data
+    found = recipe.train.settings.get("data") if recipe.train else None
+    return found if isinstance(found, Mapping) else None
+
+
+def problems(draft: Draft) -> list[tuple[Location, str]]:
+    """What an evaluation would miss in the real data, each with its place; known before anything is drawn."""
+    recipe = draft.recipe
+    if not isinstance(recipe, DatasetRecipe) or recipe.evaluate is None or draft.broken or draft.wrong:
+        return []
+    place: Location = ("data",) if recipe.data is not None else ("train", "data")
+    data = origin.as_series(real_data(recipe) or {})
+    if data is None:  # of another kind, whose test split is looked for when it is needed
+        return []
+    from synthgen.evaluation.series import dataset
+
+    try:
+        lack = dataset.lack(data)
+    except SynthgenError:  # told by whoever reads them for more than this
+        return []
+    return [((*place, "test"), lack)] if lack else []
+
+
+def evaluate(
+    out: Path,
+    manifest: Mapping[str, Any],
+    real: Mapping[str, Any],
+    settings: Evaluation,
+    note: Callable[[str], None],
+    command: str = "",
+) -> dict[str, Any]:
+    """Compares a complete dataset with real data, once: the report in `reports/evaluation.json` of its folder.
+
+    Args:
+        command: shown when the evaluation is interrupted.
+
+    Raises:
+        SynthgenError: what went wrong; the dataset itself is finished.
+        Interrupted: on SIGINT or SIGTERM.
+    """
+    store = Store(out)
+    asked = {
+        "digest": manifest["digest"],
+        "samples": manifest["samples"],
+        "settings": settings.model_dump(mode="json"),
+        "data": dict(real),
+        "data_sha256": origin.sha256(real),
+    }
+    try:
+        known = json.loads((store.reports / NAME).read_text(encoding="utf-8"))
+        if known["asked"] == json.loads(json.dumps(asked)):
+            found: dict[str, Any] = known["found"]
+            return found
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    from synthgen.evaluation import dataset
+
+    note(f"comparing {out} with the real data")
+    try:
+        found = dataset.evaluate(str(out), real, settings, note)
+    except KeyboardInterrupt as error:
+        text = "interrupted; the dataset is complete, and was not compared with the real data yet."
+        text += f" Go on with: {command}" if command else ""
+        raise Interrupted(text, 143 if isinstance(error, TerminatedError) else 130) from None
+    content = json.dumps({"asked": asked, "found": found}, indent=1, ensure_ascii=False) + "\n"
+    store.write_atomic(store.reports / NAME, content.encode())
+    return found
