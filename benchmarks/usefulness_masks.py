@@ -81,16 +81,18 @@ def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
     data = segmentation.mask_data(TRAIN).model_copy(update={"fraction": 0.1})
     real, test = masks.read(data), masks.read(data, "test")
     drawn = segmentation.from_dataset(str(out / "low"), "train", "segmentation", allow_incomplete=True)
+    often = (*real.items * max(1, len(drawn) // len(real)), *drawn.items)
     arms = {
-        "a tenth of the real pictures": real.items,
-        "with samples": (*real.items, *drawn.items),
-        "with samples, the real ones as often": (*real.items * max(1, len(drawn) // len(real)), *drawn.items),
+        "a tenth of the real pictures": (real.items, None),
+        "with samples": ((*real.items, *drawn.items), None),
+        "with samples, the real ones as often": (often, None),
+        "the same for half of the steps, then real ones alone": (often, real),
     }
     print(f"\na tenth: {len(real)} real pictures, {len(drawn)} samples, {100 * accepted:.1f} % of the tries accepted")
-    for name, items in arms.items():
+    for name, (items, then) in arms.items():
         runs = []
         for seed in range(n_seeds):
-            model_found = segmentation.train(Examples(items, real.classes, real.objects), seed, steps)
+            model_found = segmentation.train(Examples(items, real.classes, real.objects), seed, steps, then)
             runs.append(segmentation.by_class(model_found, test))
         for group in test.classes:
             found = {measure: [100 * run[group][measure] for run in runs] for measure in ("dice", "AJI", "PQ")}

@@ -141,8 +141,12 @@ def from_dataset(folder: str, split: str, segmentation: str, allow_incomplete: b
     return Examples(tuple(items), dataset.classes or ("picture",), kind.classes)
 
 
-def train(examples: Examples, seed: int, steps: int) -> Any:
-    """A small U-Net trained for a fixed number of steps; no checkpoint is chosen, so no test data is needed."""
+def train(examples: Examples, seed: int, steps: int, then: Examples | None = None) -> Any:
+    """A small U-Net trained for a fixed number of steps; no checkpoint is chosen, so no test data is needed.
+
+    Args:
+        then: what the second half of the steps learns from, if not from `examples` too.
+    """
     config = SegmenterTrainer.Config(
         data=MaskData(path="."), crop=CROP_PX, widths=list(WIDTHS), turn=True, steps=steps, batch_size=BATCH_SIZE
     )
@@ -151,6 +155,8 @@ def train(examples: Examples, seed: int, steps: int) -> Any:
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for step in range(steps):
+        if then is not None and step == steps // 2:
+            task.training = then
         task.loss(step).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()

@@ -159,4 +159,6 @@ def resolution_of(known: np.ndarray) -> float:
         return 0.0
     step = float(np.diff(values).min())
     multiples = (values - values[0]) / step
+    if multiples[-1] > 2**24:  # float32 holds no finer steps, and any number is a whole multiple of a tiny one
+        return 0.0
     return step if np.abs(multiples - multiples.round()).max() < 1e-2 else 0.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import tiny
@@ -73,6 +73,7 @@ def test_it_is_saved_and_loaded_with_its_map(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=3, max_size=80, unique=True))
+@example([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 1.3091212425459035e-33])
 @settings(max_examples=40, deadline=None)
 def test_quantiles_rise_and_invert_for_any_values(numbers: list[float]) -> None:
     values = np.array(numbers, dtype=np.float32)[:, None]
