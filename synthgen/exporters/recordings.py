@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from synthgen.exporters.series_rows import Column, SeriesRows
 from synthgen.fields import Series
+from synthgen.view import Sample
 
 if TYPE_CHECKING:
     from synthgen.exporters.table import Table
@@ -40,7 +41,7 @@ class Recordings:
         channels = [Column(name, "float32", unit) for name, unit in zip(kind.channels, kind.units, strict=True)]
         return [Column("entity", "string"), time, *channels, *(Column(name, "float32") for name in self._scores)]
 
-    def add(self, sample: Mapping[str, Any]) -> None:
+    def add(self, sample: Sample) -> None:
         """One window: `start` and `source` of its condition say where it lies, `origin` what time 0 is."""
         condition = sample["meta"]["condition"]
         entity, start = str(condition["source"]), float(condition["start"])

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from synthgen.errors import StoreError
-
-FILE = "evaluation.json"
-"""Beside the manifest: what `synthgen evaluate DIR --json` prints."""
 MAX_LISTED = 12
 
 
@@ -22,24 +16,6 @@ class Table:
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
-
-
-def read(folder: Path) -> dict[str, Any] | None:
-    """The results that lie beside a dataset, None if there are none.
-
-    Raises:
-        StoreError: they cannot be read as a JSON object.
-    """
-    path = folder / FILE
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); evaluate the dataset again, or remove it") from None
-    if not isinstance(found, dict):
-        raise StoreError(f"{path} must hold a JSON object, as `synthgen evaluate --json` prints it; evaluate again")
-    return found
 
 
 def tables(found: Mapping[str, Any], title: str = "") -> Iterator[Table]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from synthgen import evaluations
 from synthgen.errors import StoreError, UsageError
 from synthgen.fields import Label
 from synthgen.ledger import Ledger
@@ -57,7 +58,7 @@ def render(book: Ledger, real: str | None = None) -> str:
     series = compared.holds_series(book)
     if real is not None and not series:
         raise UsageError(f"--real: compares series, and {book.root} holds {', '.join(book.fields)}; leave it out")
-    found = evaluated.read(book.root)
+    found = evaluations.read(book.root)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
     filled = any(file.n_samples for file in View(book, None, None, None).files)

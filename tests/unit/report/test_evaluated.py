@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import pytest
-
-from synthgen.errors import StoreError
 from synthgen.report import evaluated
 
 FOUND = {
@@ -38,19 +32,3 @@ def test_every_number_stands_in_a_table() -> None:
 def test_rows_may_lack_columns() -> None:
     (table,) = evaluated.tables({"scores": {"a": {"x": 1, "floor": 0.5}, "b": {"x": 2}}})
     assert table.rows == [["a", "1", "0.5"], ["b", "2", "-"]]
-
-
-def test_there_may_be_none(tmp_path: Path) -> None:
-    assert evaluated.read(tmp_path) is None
-
-
-@pytest.mark.parametrize("content", ["{", "[1]"])
-def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / evaluated.FILE).write_text(content)
-    with pytest.raises(StoreError, match=r"evaluation\.json .*evaluate"):
-        evaluated.read(tmp_path)
-
-
-def test_a_whole_file_is_read(tmp_path: Path) -> None:
-    (tmp_path / evaluated.FILE).write_text(json.dumps(FOUND))
-    assert evaluated.read(tmp_path) == FOUND

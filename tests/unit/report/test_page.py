@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import json
 import re
 import shutil
 from pathlib import Path
@@ -17,8 +16,9 @@ from PIL import Image
 import helpers
 import synthgen
 import tiny
-from synthgen import ledger
+from synthgen import evaluations, ledger
 from synthgen.report import compared
+from synthgen.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_equal_data_give_equal_pages(cli, waves: Path, tmp_path: Path) -> None:
 
 def test_by_default_it_lies_in_the_folder_and_verify_is_content(cli, dataset: Path) -> None:
     assert cli("report", dataset).code == 0
-    assert (dataset / "report.html").is_file()
+    assert (dataset / "reports" / "report.html").is_file()
     assert cli("verify", dataset).code == 0
     assert len(synthgen.load(dataset)) == 40
 
@@ -129,10 +129,11 @@ def test_models_and_their_licences_are_named(cli, waves: Path, tmp_path: Path) -
 def test_evaluations_beside_the_data_are_shown(cli, dataset: Path, tmp_path: Path) -> None:
     digest = helpers.manifest(dataset)["digest"]
     scores = {"synthetic": {"accuracy": {"mean": 85.65, "deviation": 0.12}}}
-    (dataset / "evaluation.json").write_text(json.dumps({"dataset": digest, "scores": scores}))
+    store = Store(dataset)
+    evaluations.keep(store, {}, {"dataset": digest, "scores": scores})
     page = written(cli, dataset, tmp_path / "r.html")
     assert ["synthetic", "85.65 ± 0.12"] in rows(page) and "another dataset" not in page
-    (dataset / "evaluation.json").write_text(json.dumps({"dataset": "0" * 64, "scores": scores}))
+    evaluations.keep(store, {}, {"dataset": "0" * 64, "scores": scores})
     assert "another dataset" in written(cli, dataset, tmp_path / "r.html")
 
 
