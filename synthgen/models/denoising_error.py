@@ -83,8 +83,8 @@ def _mean_estimate(
 
 
 def _by_channel(found: torch.Tensor, gated: Sequence[int], n_channels: int) -> torch.Tensor:
-    """Gates and the values behind them as one number a channel; a value that its gate leaves out counts nothing."""
+    """A channel's value and its gate as one number; a missing one is missing."""
     squares = found[..., :n_channels].square()
     for place, channel in enumerate(gated):
-        squares[..., channel] = squares[..., channel].nan_to_num() + found[..., n_channels + place].square()
+        squares[..., channel] += found[..., n_channels + place].square()
     return squares.sqrt()

@@ -169,3 +169,20 @@ def test_covariates_and_static_numbers_come_from_the_condition(tmp_path: Path) -
         n_missing += np.isnan(sample["series"]).sum()
         assert np.array_equal(np.isnan(sample["anomaly_score"][:, 0]), np.isnan(sample["series"]).all(1))
     assert n_missing > 0, "gaps were filled"
+
+
+def test_the_recipe_of_the_readme_trains_and_scores_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The condition's table is the training's, and the model that it makes is the labeler's too."""
+    text = (helpers.ROOT / "README.md").read_text()
+    block = next(b.split("```")[0] for b in text.split("```yaml\n")[1:] if "draw: nothing" in b)
+    (tmp_path / "scores.yaml").write_text(block)
+    values = tiny.sensor_values(90, 4)
+    with (tmp_path / "my.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["timestamp", "wave", "rain"])
+        table.writerows([i, *row] for i, row in enumerate(values.tolist()))
+    monkeypatch.chdir(tmp_path)
+    fast = ["train.steps=2", "train.batch_size=4"]
+    synthgen.run("scores.yaml", "out", overrides=fast, executor="local", workers=1, device="cpu")
+    samples = list(synthgen.load(tmp_path / "out"))
+    assert len(samples) == 12 and all(np.isfinite(sample["anomaly_score"]).all() for sample in samples)

@@ -189,3 +189,21 @@ def test_lengths_that_cannot_be(settings: dict, condition: dict, message: str | 
 def test_an_overlap_is_a_share_or_whole_steps(overlap: float) -> None:
     with pytest.raises(ValidationError, match="overlap"):
         sampler(overlap=overlap)
+
+
+def test_whole_series_pass_through_as_they_are_without_the_model() -> None:
+    schema, columns = tiny.partly_known(3)
+    given = {**schema, "series": schema["known"]}
+    del given["known"]
+    part = sampler(model=tiny.series(("series",)))
+    assert part.bind(given) == []
+    part.setup("cpu")
+    slots = [Slot(i, {"series": columns["known"][i], "time": columns["time"][i]}, "train") for i in range(3)]
+    passed = part.sample(slots, [1, 2, 3])
+    assert set(passed) == set(part.fields) == {"series", "time"}
+    for i in range(3):
+        assert np.array_equal(passed["series"][i], columns["known"][i], equal_nan=True)
+    [problem] = sampler(model=tiny.series(("series",)), length=30).bind(given)
+    assert "gives whole series of 10 steps" in problem
+    [problem] = sampler(model=tiny.series(("series",))).bind({"series": given["series"]})
+    assert "needs the times `time`" in problem
