@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import Interrupted, SynthgenError, TerminatedError
+from synthgen.errors import Interrupted, StoreError, SynthgenError, TerminatedError
 from synthgen.realdata import origin
 from synthgen.recipe import DatasetRecipe, Draft
 from synthgen.sections import Evaluation
@@ -84,6 +84,31 @@ def evaluate(
         text = "interrupted; the dataset is complete, and was not compared with the real data yet."
         text += f" Go on with: {command}" if command else ""
         raise Interrupted(text, 143 if isinstance(error, TerminatedError) else 130) from None
+    keep(store, asked, found)
+    return found
+
+
+def keep(store: Store, asked: Mapping[str, Any], found: Mapping[str, Any]) -> Path:
+    """Writes what was found, and what was asked, to `reports/evaluation.json` of a dataset; returns the file."""
+    path = store.reports / NAME
     content = json.dumps({"asked": asked, "found": found}, indent=1, ensure_ascii=False) + "\n"
-    store.write_atomic(store.reports / NAME, content.encode())
+    store.write_atomic(path, content.encode())
+    return path
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """What the last evaluation of a dataset found, None if there was none.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    path = Store(folder).reports / NAME
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["found"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); evaluate the dataset again, or remove it") from None
+    if not isinstance(found, dict):
+        raise StoreError(f"{path} holds no results; evaluate the dataset again, or remove it")
     return found

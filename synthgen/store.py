@@ -79,7 +79,7 @@ class Store:
         index/shard-00042.parquet                             every try of every slot
         commits/shard-00042.json                              the ledger: a shard exists if it is here
         failures/ log/ .synthgen/                             tracebacks; times; lock and staging
-        reports/evaluation.json                               what `evaluate` in the recipe found
+        reports/evaluation.json reports/report.html           what `evaluate` found; the page of `report`
 
     A run writes into a staging folder of its own, and everything that it makes visible is linked
     or renamed from there. So a driver that takes over renames that folder (`fence`), and workers

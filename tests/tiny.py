@@ -193,6 +193,27 @@ def series(
     return _save(made, f"series-{len(classes)}-{len(covariates)}-{len(static)}-{continues}")
 
 
+def waves(**changes: object) -> dict:
+    """A small recipe of ten series in two classes, with faults at known places."""
+    faults = {"use": "anomalies", "kinds": {"dropout": 1, "stuck": 1}, "count": [1, 2], "length": [0.2, 0.4]}
+    return {
+        "kind": "dataset",
+        "name": "waves",
+        "shard_size": 5,
+        "splits": {"train": 0.6, "test": 0.4},
+        "condition": {"use": "classes", "quotas": {"calm": 6, "wild": 4}},
+        "sampler": {"use": "series", "model": series(), "steps": 2},
+        "labelers": [{"use": "class-label"}, faults],
+        "output": {"writers": ["webdataset"]},
+    } | changes
+
+
+def series_recipe(**data: object) -> dict:
+    """The recipe of a model of such series, as `--real` takes it."""
+    settings = series_data(length=17, units={"rain": "mm"}) | data
+    return {"kind": "model", "name": "waves", "trainer": {"use": "series", "data": settings, "preset": "tiny"}}
+
+
 def gaps_data() -> dict:
     """Settings of `data` for a table with some values missing, a covariate and a static column."""
     path = folder() / "gaps.csv"

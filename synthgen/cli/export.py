@@ -16,6 +16,7 @@ from synthgen.cli import options, words
 from synthgen.errors import UsageError
 from synthgen.exporters import coco, imagefolder, table, voc, yolo
 from synthgen.exporters.scene import Scenes
+from synthgen.exporters.series_rows import SeriesRows
 
 Export = Callable[[Any, Path, Callable[[int], Any]], list[str]]
 FORMATS: Mapping[str, tuple[Export, str]] = {
@@ -24,7 +25,8 @@ FORMATS: Mapping[str, tuple[Export, str]] = {
     "yolo": (yolo.export, yolo.DESCRIPTION),
     "yolo-seg": (yolo.export_polygons, yolo.POLYGON_DESCRIPTION),
     "imagefolder": (imagefolder.export, imagefolder.DESCRIPTION),
-    "csv": (table.export, table.DESCRIPTION),
+    "csv": (table.export_csv, table.DESCRIPTION),
+    "parquet": (table.export_parquet, table.PARQUET_DESCRIPTION),
 }
 
 
@@ -49,7 +51,7 @@ def command(
     Reads one sample at a time. The new folder appears when it is complete, and never replaces another.
     """
     started = time.perf_counter()
-    reader = table.SeriesRows if name == "csv" else Scenes
+    reader = SeriesRows if name in ("csv", "parquet") else Scenes
     scenes = reader(folder, split, _roles(fields), allow_incomplete)
     target = Path(out) if out else Path("exports") / f"{Path(folder).resolve().name}-{name}"
     if target.exists():

@@ -1,108 +1,178 @@
-"""Tables: series as CSV files, a row a step; completed ones with intervals, scored ones joined to recordings."""
+"""Tables: series as CSV or Parquet files, a row a step; completed ones with intervals, scored ones joined."""
 
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from synthgen import ledger
-from synthgen.errors import UsageError
-from synthgen.fields import Label, Series, Times
-from synthgen.view import View
+from synthgen.exporters.recordings import Recordings
+from synthgen.exporters.series_rows import Block, Column, SeriesRows
 
 DESCRIPTION = (
     "<split>.csv with a row a step; of series that were completed, completed.csv with 90 % intervals; of windows that "
     "passed as they are, recordings.csv with scores"
 )
+PARQUET_DESCRIPTION = "the same as <split>.parquet: float32, null where a value is missing, units in the schema"
 QUANTILES = (0.05, 0.5, 0.95)
-SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+GROUP_ROWS = 1 << 16
+N_TOGETHER = 4096
 
 
-class SeriesRows:
-    """The series of a dataset, one sample at a time.
+class Table(Protocol):
+    """A file that takes blocks of columns; the same blocks give the same bytes."""
 
-    Raises:
-        UsageError: the dataset holds no series, or `roles` name fields of pictures.
-        StoreError: it is incomplete, without `allow_incomplete`.
+    suffix: ClassVar[str]
+
+    def __init__(self, path: Path, columns: Sequence[Column], about: Mapping[str, Any]) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def add(self, block: Block) -> None: ...
+
+
+class CsvTable:
+    """Text in UTF-8 with one heading; missing values are empty cells, numbers have the digits that float32 holds."""
+
+    suffix: ClassVar[str] = "csv"
+
+    def __init__(self, path: Path, columns: Sequence[Column], about: Mapping[str, Any]) -> None:
+        self._file = path.open("w", newline="", encoding="utf-8")
+        self._table = csv.writer(self._file)
+        self._table.writerow([column.name for column in columns])
+        self._turn = [_cell if column.kind == "float32" else lambda value: value for column in columns]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def add(self, block: Block) -> None:
+        cells = [
+            map(turn, values.tolist() if isinstance(values, np.ndarray) else values)
+            for turn, values in zip(self._turn, block, strict=True)
+        ]
+        self._table.writerows(zip(*cells, strict=True))
+
+
+class ParquetTable:
+    """Numbers as float32 and float64, null where a value is missing; a column's unit is its metadata `unit`.
+
+    Units, classes (in the order of their ids) and the dataset's name stand in the schema's metadata under
+    `PANDAS_ATTRS` too, whence `pandas.read_parquet` puts them into `DataFrame.attrs`.
     """
 
-    def __init__(self, folder: str, split: str | None, roles: Mapping[str, str], allow_incomplete: bool) -> None:
-        book = ledger.read(folder)
-        if not allow_incomplete:
-            book.require_complete()
-        self.lack = None if book.complete else book.lack
-        self._view = View(book, split, None, None)
-        named = [(name, kind) for name, kind in book.fields.items() if isinstance(kind, Series)]
-        if not named or roles:
-            raise UsageError(f"{folder}: `--to csv` is for series, without --field; it holds {', '.join(book.fields)}")
-        self.field, self.kind = named[0]
-        self.time = next((name for name, kind in book.fields.items() if isinstance(kind, Times)), None)
-        self.unit = book.fields[self.time].unit if self.time else "step"  # type: ignore[attr-defined]
-        self.label = next((name for name, kind in book.fields.items() if isinstance(kind, Label)), None)
-        self.classes = book.fields[self.label].classes if self.label else ()  # type: ignore[attr-defined]
-        self.completes = "known" in book.fields
-        self.scores = {
-            name: kind
-            for name, kind in named[1:]
-            if name != "known" and kind.length == self.kind.length and len(kind.channels) == 1
+    suffix: ClassVar[str] = "parquet"
+
+    def __init__(self, path: Path, columns: Sequence[Column], about: Mapping[str, Any]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        attributes = {
+            **about,
+            "units": {column.name: column.unit for column in columns if column.unit},
+            "classes": {column.name: list(column.classes) for column in columns if column.classes},
         }
-        self.splits = list(dict.fromkeys(file.split for file in self._view.files))
+        kinds = {"string": pa.string(), "float32": pa.float32(), "float64": pa.float64()}
+        self._schema = pa.schema(
+            [pa.field(c.name, kinds[c.kind], metadata={"unit": c.unit} if c.unit else None) for c in columns],
+            metadata={"PANDAS_ATTRS": json.dumps(attributes, sort_keys=True)},
+        )
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._waiting: list[Any] = []
+        self._n_waiting = 0
 
-    def __len__(self) -> int:
-        return sum(file.n_samples for file in self._view.files)
+    def __enter__(self) -> Self:
+        return self
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for file in self._view.files:
-            yield from self._view.read(file)
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self._write()
+        self._writer.close()
+
+    def add(self, block: Block) -> None:
+        import pyarrow as pa
+
+        arrays = [
+            pa.array(values, kind, from_pandas=True) for values, kind in zip(block, self._schema.types, strict=True)
+        ]
+        self._waiting.append(pa.record_batch(arrays, schema=self._schema))
+        self._n_waiting += len(arrays[0])
+        if self._n_waiting >= GROUP_ROWS:
+            self._write()
+
+    def _write(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting:
+            table = pa.Table.from_batches(self._waiting, self._schema)
+            self._writer.write_table(table, row_group_size=len(table))
+            self._waiting, self._n_waiting = [], 0
 
 
-def export(rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out`; missing values are empty cells."""
-    files = {split: (out / f"{split}.csv").open("w", newline="", encoding="utf-8") for split in rows.splits}
-    completed = Completed(rows.kind.channels) if rows.completes else None
-    whole = Recordings(rows.kind.channels, list(rows.scores), rows.unit)
-    try:
-        tables = {split: csv.writer(file) for split, file in files.items()}
-        head = ["key", *(["label"] if rows.label else []), "time", *rows.kind.channels, *rows.scores]
-        for table in tables.values():
-            table.writerow(head)
+def export_csv(rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:
+    """Writes everything into `out` as CSV."""
+    return _export(CsvTable, rows, out, tick)
+
+
+def export_parquet(rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:
+    """Writes everything into `out` as Parquet."""
+    return _export(ParquetTable, rows, out, tick)
+
+
+def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:
+    completed = Completed(rows) if rows.completes else None
+    whole = Recordings(rows)
+    notes = []
+    with ExitStack() as stack:
+        files = {
+            split: stack.enter_context(table(out / f"{split}.{table.suffix}", rows.columns, rows.about))
+            for split in rows.splits
+        }
         for sample in rows:
-            label = [rows.classes[sample[rows.label]]] if rows.label else []
-            values = sample[rows.field]
-            times = sample[rows.time] if rows.time else np.arange(len(values))
-            scores = [sample[name] for name in rows.scores]
-            for time, step in zip(times.tolist(), np.concatenate([values, *scores], axis=1).tolist(), strict=True):
-                tables[sample["split"]].writerow([sample["key"], *label, time, *map(_cell, step)])
-            if "origin" in sample["meta"]["condition"]:
-                whole.add(sample["meta"]["condition"], times, values, scores)
+            files[sample["split"]].add(rows.block(sample))
             if completed is not None:
-                completed.add(sample["meta"]["condition"], times, sample["known"], values)
+                condition = sample["meta"]["condition"]
+                completed.add(condition, rows.times(sample), sample["known"], sample[rows.field])
+            if "origin" in sample["meta"]["condition"]:
+                whole.add(sample)
             tick(1)
-    finally:
-        for file in files.values():
-            file.close()
     if whole:
-        whole.write(out / "recordings.csv")
-        return ["recordings.csv has a row a time of every recording, with the mean score of the windows that it is in"]
-    if completed is None:
-        return []
-    completed.write(out / "completed.csv")
-    return ["completed.csv has a row a time of every series: the known value or the median of those drawn, and where"
-            " values were drawn their 90 % interval"]  # fmt: skip
+        name = f"recordings.{table.suffix}"
+        with table(out / name, whole.columns, rows.about) as file:
+            whole.write(file)
+        notes.append(f"{name} has a row a time of every recording, with the mean score of the windows that it is in")
+    if completed is not None:
+        name = f"completed.{table.suffix}"
+        with table(out / name, completed.columns, rows.about) as file:
+            completed.write(file)
+        notes.append(
+            f"{name} has a row a time of every series: the known value or the median of those drawn, and where values "
+            "were drawn their 90 % interval"
+        )
+    if rows.left_out:
+        notes.append(f"left out, having no value for each step: {', '.join(rows.left_out)}")
+    return notes
 
 
 class Completed:
     """All draws of every cell of the series that were completed: in memory, because copies lie far apart."""
 
-    def __init__(self, channels: Sequence[str]) -> None:
-        self.channels = channels
+    def __init__(self, rows: SeriesRows) -> None:
+        kind, time = rows.kind, next(column for column in rows.columns if column.name == "time")
+        self.columns = [Column("entity", "string"), time] + [
+            Column(f"{name}{ending}", "float32", unit)
+            for name, unit in zip(kind.channels, kind.units, strict=True)
+            for ending in ("", "_low", "_high")
+        ]
         self._known: dict[tuple[str, float], np.ndarray] = {}
         self._drawn: defaultdict[tuple[str, float], list[np.ndarray]] = defaultdict(list)
 
@@ -113,64 +183,21 @@ class Completed:
             self._known[place] = there
             self._drawn[place].append(value)
 
-    def write(self, path: Path) -> None:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            names = [f"{name}{ending}" for name in self.channels for ending in ("", "_low", "_high")]
-            table.writerow(["entity", "time", *names])
-            for entity, time in sorted(self._known):
-                known, drawn = self._known[entity, time], np.stack(self._drawn[entity, time])
-                low, middle, high = np.quantile(drawn, QUANTILES, axis=0)
-                cells: list[Any] = []
-                for i, value in enumerate(known.tolist()):
-                    cells += [_cell(middle[i]), _cell(low[i]), _cell(high[i])] if math.isnan(value) else [value, "", ""]
-                table.writerow([entity, time, *cells])
-
-
-class Recordings:
-    """The steps of recordings whose windows passed as they are, once each: in memory, because windows overlap."""
-
-    def __init__(self, channels: Sequence[str], scores: Sequence[str], unit: str) -> None:
-        self._head = ["entity", "time", *channels, *scores]
-        self._second = SECONDS.get(unit)
-        self._origins: dict[str, str] = {}
-        self._values: dict[tuple[str, float], np.ndarray] = {}
-        self._scores: defaultdict[tuple[str, float], list[list[float]]] = defaultdict(list)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def add(
-        self, condition: Mapping[str, Any], times: np.ndarray, values: np.ndarray, scores: Sequence[np.ndarray]
-    ) -> None:
-        """One window: `start` and `source` of its condition say where it lies, `origin` what time 0 is."""
-        entity, start = str(condition["source"]), float(condition["start"])
-        self._origins[entity] = str(condition["origin"])
-        for i, time in enumerate(times.tolist()):
-            place = entity, round(start + time, 9)
-            self._values[place] = values[i]
-            self._scores[place].append([float(score[i, 0]) for score in scores])
-
-    def write(self, path: Path) -> None:
-        """Rows by entity and time, which is a timestamp if the data had timestamps; missing cells are empty."""
-        with path.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(self._head)
-            for entity, time in sorted(self._values):
-                scores = [_mean(column) for column in zip(*self._scores[entity, time], strict=True)]
-                cells = map(_cell, [*self._values[entity, time].tolist(), *scores])
-                table.writerow([entity, self._when(self._origins[entity], time), *cells])
-
-    def _when(self, origin: str, time: float) -> str | float:
-        if not origin or self._second is None:
-            return time
-        return (datetime.fromisoformat(origin) + timedelta(seconds=time * self._second)).isoformat()
-
-
-def _mean(values: Sequence[float]) -> float:
-    """The mean of those that are not missing, NaN if all are."""
-    there = [value for value in values if not math.isnan(value)]
-    return sum(there) / len(there) if there else math.nan
+    def write(self, table: Table) -> None:
+        """A row a time of every entity, in order of both."""
+        places = sorted(self._known)
+        for first in range(0, len(places), N_TOGETHER):
+            some = places[first : first + N_TOGETHER]
+            known = np.stack([self._known[place] for place in some])
+            drawn = [np.quantile(np.stack(self._drawn[place]), QUANTILES, axis=0) for place in some]
+            low, middle, high = np.stack(drawn, axis=1).astype(np.float32)
+            unknown = np.isnan(known)
+            value, low, high = (
+                np.where(unknown, middle, known),
+                *(np.where(unknown, edge, np.float32(np.nan)) for edge in (low, high)),
+            )
+            cells = [part[:, i] for i in range(known.shape[1]) for part in (value, low, high)]
+            table.add([[entity for entity, _ in some], [time for _, time in some], *cells])
 
 
 def _cell(value: float) -> Any:

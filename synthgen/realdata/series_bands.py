@@ -1,16 +1,19 @@
-"""One picture that compares drawn series with real ones: lines over bands, class by class, and their spectra."""
+"""How drawn series compare with real ones in pictures: lines over bands and power spectra, and one picture of both."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from synthgen.realdata.series_types import Channel
 from synthgen.realdata.series_views import Windows
 
 N_LINES, N_CLASSES, N_CHANNELS, N_REAL = 6, 6, 6, 2000
 QUANTILES = (0.05, 0.5, 0.95)
+BAND, MIDDLE, DRAWN = "#d0d7de", "#8c959f", "#0969da"
 
 
 def save(path: Path, drawn: np.ndarray, labels: np.ndarray, real: Windows) -> None:
@@ -33,34 +36,77 @@ def save(path: Path, drawn: np.ndarray, labels: np.ndarray, real: Windows) -> No
     for row, label in zip(grid, shown, strict=True):
         rows = np.flatnonzero(real.labels == label)[:N_REAL]
         some, ours = real.take(rows), drawn[labels == label]
+        times, values = some.times[0], some.values
         for channel, axes in enumerate(row[:-1]):
-            _bands(axes, some, ours, channel)
-        _spectra(row[-1], some.values[:, :, 0], ours[:, :, 0])
+            bands(axes, times, values[:, :, channel])
+            lines(axes, times, ours[:, :, channel])
+            axes.tick_params(labelsize="small")
+        spectra(row[-1], values[:, :, 0], ours[:, :, 0], real.interval)
+        row[-1].tick_params(labelsize="small")
         row[0].set_ylabel(names[label])
     for axes, about in zip(grid[0], real.channels, strict=False):
-        axes.set_title(about.name if about.unit == "1" else f"{about.name} ({about.unit})", fontsize="medium")
+        axes.set_title(with_unit(about), fontsize="medium")
     grid[0][-1].set_title(f"spectrum, {real.channels[0].name}", fontsize="medium")
     for axes in grid[-1][:-1]:
         axes.set_xlabel(real.time_unit)
+    grid[-1][-1].set_xlabel(frequency_label(real.time_unit, real.interval))
     figure.savefig(path, dpi=110)
 
 
-def _bands(axes: Any, real: Windows, drawn: np.ndarray, channel: int) -> None:
-    times = real.times[0]
-    with np.errstate(all="ignore"):
-        low, middle, high = np.nanquantile(real.values[:, :, channel], QUANTILES, axis=0)
-    axes.fill_between(times, low, high, color="#d0d7de", linewidth=0)
-    axes.plot(times, middle, color="#8c959f", linewidth=1)
-    axes.plot(times, drawn[:N_LINES, :, channel].T, color="#0969da", linewidth=0.8, alpha=0.8)
-    axes.tick_params(labelsize="small")
+def bands(axes: Any, times: np.ndarray, values: np.ndarray, of: str = "real") -> None:
+    """Where 90 % of values (N, L) are at each time, and their median."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a step at which every series has a gap
+        low, middle, high = np.nanquantile(values, QUANTILES, axis=0)
+    axes.fill_between(times, low, high, color=BAND, linewidth=0, label=f"{of}, 5 % to 95 %")
+    axes.plot(times, middle, color=MIDDLE, linewidth=1.2, label=f"{of}, median")
 
 
-def _spectra(axes: Any, real: np.ndarray, drawn: np.ndarray) -> None:
-    """Mean power by frequency, in cycles a step; series with missing values are left out."""
-    for values, colour in ((real, "#8c959f"), (drawn, "#0969da")):
-        whole = values[~np.isnan(values).any(1)]
-        if len(whole):
-            power = np.abs(np.fft.rfft(whole - whole.mean(1, keepdims=True), axis=1)) ** 2
-            axes.plot(np.fft.rfftfreq(whole.shape[1])[1:], power.mean(0)[1:], color=colour, linewidth=1)
-            axes.set_yscale("log")
-    axes.tick_params(labelsize="small")
+def lines(axes: Any, times: np.ndarray, values: np.ndarray) -> None:
+    """The first series of (N, L) as lines."""
+    some = values[:N_LINES]
+    names = [f"drawn, {len(some)} of {len(values)}", *[None] * (len(some) - 1)]
+    axes.plot(times, some.T, color=DRAWN, linewidth=0.8, alpha=0.8, label=names if len(some) > 1 else names[0])
+
+
+def spectra(axes: Any, real: np.ndarray | None, drawn: np.ndarray, interval: float | None) -> None:
+    """Mean power spectra of windows (N, L), on a logarithmic scale."""
+    for name, values, colour in (("real", real, MIDDLE), ("drawn", drawn, DRAWN)):
+        known = None if values is None else without_gaps(values)
+        if known is not None and len(known):
+            frequencies, power = spectrum(known, interval)
+            axes.plot(frequencies, power, color=colour, linewidth=1.2, label=f"{name}, mean of {len(known)}")
+            if power.max() > 0:
+                axes.set_yscale("log")
+
+
+def spectrum(values: np.ndarray, interval: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies above 0 and the mean one-sided power density of finite windows (N, L), less each one's mean.
+
+    Without an `interval` between steps, frequencies are in cycles a step.
+
+    Source: the periodogram as `scipy.signal.periodogram` defines it, `scaling="density"`.
+    """
+    from scipy.signal import periodogram
+
+    rate = 1.0 if interval is None else 1 / interval
+    frequencies, power = periodogram(values.astype(np.float64), rate, detrend="constant", axis=1)
+    return frequencies[1:], power[:, 1:].mean(0)
+
+
+def without_gaps(values: np.ndarray) -> np.ndarray:
+    """Those of windows (N, L) that have no missing value."""
+    known: np.ndarray = values[~np.isnan(values).any(1)]
+    return known
+
+
+def with_unit(channel: Channel) -> str:
+    """`MLII (mV)`, or the name alone if the channel has no unit."""
+    return channel.name if channel.unit == "1" else f"{channel.name} ({channel.unit})"
+
+
+def frequency_label(time_unit: str, interval: float | None) -> str:
+    """Name and unit of the axis of frequencies."""
+    if interval is None:
+        return "frequency (1/step)"
+    return "frequency (Hz)" if time_unit == "s" else f"frequency (1/{time_unit})"

@@ -71,7 +71,9 @@ def parts(values: np.ndarray) -> list[np.ndarray]:
 def legend(kind: Series) -> list[tuple[str, tuple[int, int, int]]]:
     """Names of the channels that are shown, with units, and their colours."""
     named = [n if u == "1" else f"{n} ({u})" for n, u in zip(kind.channels, kind.units, strict=True)]
-    return [
-        (name, (int(c[1:3], 16), int(c[3:5], 16), int(c[5:7], 16)))
-        for name, c in zip(named[:MAX_PANELS], COLOURS, strict=False)
-    ]
+    return [(name, rgb(colour)) for name, colour in zip(named[:MAX_PANELS], COLOURS, strict=False)]
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of a colour such as `#0969da`."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

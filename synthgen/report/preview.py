@@ -167,7 +167,9 @@ def pictures(samples: Sequence[Mapping[str, Any]], schema: Mapping[str, Field]) 
 def legend(schema: Mapping[str, Field]) -> Legend:
     """What colours mean in the pictures of such samples."""
     _, series = first(schema, Series)
-    return curves.legend(series) if series and first(schema, Image)[1] is None else overlay.legend(schema)
+    if not series or first(schema, Image)[1] is not None:
+        return overlay.legend(schema)
+    return curves.legend(series) + ([("anomaly", curves.rgb(curves.MARK))] if first(schema, StepClasses)[1] else [])
 
 
 def grouped(tiles: Sequence[tuple[str, Tile]], order: Sequence[str]) -> Groups:

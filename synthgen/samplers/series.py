@@ -23,7 +23,8 @@ class SeriesSampler:
     """Draws `series` and `time` for `condition.label`; classes are matched to the model's by name.
 
     Of a model that knows one class, no class need be asked for. A condition such as `real-series` may also give
-    `known` values, which are kept (and written as the field `known`), `time`, `covariates` and `static` numbers.
+    `known` values, which are kept, `time`, `covariates` and `static` numbers; what the model was given of these stands
+    beside the series as fields of the same names, because a forecast cannot be learned without its covariates.
     Series longer than the windows that the model was trained on, by `length` or as the condition's are, are drawn
     window by window, each with the end of those before it known. Steps after the condition's last one follow at the
     median of its steps.
@@ -82,13 +83,15 @@ class SeriesSampler:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
-    def _set_fields(self, given: int | None = None) -> None:
+    def _set_fields(self, given: int | None = None, condition: Schema | None = None) -> None:
         """The fields of series as long as `length` says, else as the `given` steps of the condition."""
         kind = replace(self._series, length=self.config.length or given or self._series.length)
+        kinds: Mapping[str, Any] = condition or {}
         self.fields: Mapping[str, Series | Times] = {
             "series": kind,
             "time": Times(kind.length, self._unit),
             **({"known": kind} if "known" in self._given else {}),
+            **{name: kinds[name] for name in self._asks if name in self._given},
         }
 
     def bind(self, condition: Schema) -> list[str]:
@@ -96,7 +99,7 @@ class SeriesSampler:
         self._given = tuple(name for name in names if isinstance(condition.get(name), Series | Times))
         lengths = [condition[name].length for name in self._given if name != "static"]  # type: ignore[attr-defined]
         given = lengths[0] if lengths else None
-        self._set_fields(given)
+        self._set_fields(given, condition)
         problems = [*self._bind_numbers(condition), *self._bind_label(condition.get("label"))]
         return [*problems, *self._bind_length(given)]
 
@@ -199,7 +202,8 @@ class SeriesSampler:
         columns: dict[str, Sequence[Any]] = {"series": list(drawn.series), "time": list(drawn.times)}
         if "known" in given:
             columns["known"] = list(given["known"])
-        return columns
+        beside = [name for name in self._asks if name in self._given]
+        return columns | {name: [slot.condition[name] for slot in slots] for name in beside}
 
 
 def overlap_steps(overlap: float, length: int, patch: int) -> int:

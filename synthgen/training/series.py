@@ -56,6 +56,13 @@ class SeriesTrainer:
         shown: Shown = Field(
             default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
         )
+        told: float = Field(
+            default=1.0,
+            ge=0,
+            le=1,
+            description="Share of windows with the places of missing values marked. The others are learned from as "
+            "they are drawn, without such marks: lower it if many values are missing.",
+        )
         label_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
         )

@@ -119,13 +119,20 @@ class SeriesTask:
         shape = (*x.shape[:2], len(self.windows.channels))
         shown = known_cells.draw(self.config.shown, shape, random)[..., self.owners] & ~missing
         levels, noise = torch.randn(len(x), generator=random), torch.randn(x.shape, generator=random)
+        absent = missing
+        if self.config.told < 1:
+            untold = torch.rand(len(x), 1, 1, generator=random) >= self.config.told
+            ended = torch.zeros_like(missing) if batch["real"] is None else ~batch["real"][..., None]
+            absent = torch.where(untold, ended, missing)
         fixed = {name: None if value is None else value.to(self.device) for name, value in batch.items()}
-        x, levels, noise, missing, shown = (t.to(self.device) for t in (x, levels, noise, missing, shown))
+        x, levels, noise, missing, absent, shown = (
+            t.to(self.device) for t in (x, levels, noise, missing, absent, shown)
+        )
         known = torch.where(shown, x, torch.nan)
 
         def network(noisy: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
             with autocast(self.device, self.precision):
-                out: torch.Tensor = model(noisy, level, known=known, absent=missing, **fixed)
+                out: torch.Tensor = model(noisy, level, known=known, absent=absent, **fixed)
             return out.float()
 
         errors = self.objective.errors(network, x, levels, noise)

@@ -142,22 +142,33 @@ def from_dataset(
     """
     dataset = loading.load(folder, split=None if split == "all" else split, allow_incomplete=allow_incomplete)
     field, kind = next((key, value) for key, value in dataset.fields.items() if isinstance(value, Series))
+    label = next((key for key, value in dataset.fields.items() if isinstance(value, Label)), None)
+    ids = ids_of_real(folder, kind, dataset.classes if label else (), real, name)
+    samples = list(dataset)
+    values = np.stack([sample[field] for sample in samples])
+    if label is None or not real.classes:
+        return (values, np.zeros(len(values), dtype=np.int64)), ()
+    return (values, ids[[sample[label] for sample in samples]]), real.classes
+
+
+def ids_of_real(folder: str, kind: Series, classes: tuple[str, ...], real: Windows, name: str) -> np.ndarray:
+    """int64: the real data's id of each class of a dataset, matched by name; [0] if one of the two has no classes.
+
+    Raises:
+        DataError: channels, length or classes differ.
+    """
     channels = tuple(channel.name for channel in real.channels)
     if kind.channels != channels or kind.length != real.length:
         raise DataError(
             f"{folder} has series of {kind.length} steps of {', '.join(kind.channels)}, and {name} "
             f"{real.length} steps of {', '.join(channels)}; both must be alike"
         )
-    samples = list(dataset)
-    values = np.stack([sample[field] for sample in samples])
-    label = next((key for key, value in dataset.fields.items() if isinstance(value, Label)), None)
-    if label is None or not real.classes:
-        return (values, np.zeros(len(values), dtype=np.int64)), ()
-    strange = set(dataset.classes) - set(real.classes)
+    if not classes or not real.classes:
+        return np.zeros(1, dtype=np.int64)
+    strange = set(classes) - set(real.classes)
     if strange:
         raise DataError(f"{folder} has the classes {sorted(strange)}, which {name} lacks; it has {list(real.classes)}")
-    ids = np.array([real.classes.index(one) for one in dataset.classes], dtype=np.int64)
-    return (values, ids[[sample[label] for sample in samples]]), real.classes
+    return np.array([real.classes.index(one) for one in classes], dtype=np.int64)
 
 
 def usefulness(

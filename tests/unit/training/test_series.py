@@ -126,21 +126,81 @@ def test_without_a_held_out_part_there_are_no_scores(tmp_path: Path) -> None:
     assert "Nothing was held out" in (out / "README.md").read_text()
 
 
-def test_balanced_batches_draw_classes_equally(tmp_path: Path) -> None:
+def task(tmp_path: Path, windows: Any, **more: Any) -> Any:
+    """A task on windows of wave and rain, of which the second has a gate, with a network that is not called."""
     from synthgen.models.series_scaler import SeriesScaler
-    from synthgen.realdata import series
     from synthgen.training.monitor import Monitor
     from synthgen.training.series_task import SeriesTask
 
-    made = trainer(balance=1, batch_size=64)
-    windows = series.windows(series.read(made.config.data), made.config.data, "train")
+    scaler = SeriesScaler.fit(windows.values, ["wave", "rain"])
+    config, network = trainer(**more).config, lambda: torch.nn.Linear(1, 1)
+    with Monitor(tmp_path, True) as monitor:
+        return SeriesTask(config, windows, None, scaler, network, None, 0, "cpu", "fp32", monitor)  # type: ignore[arg-type]
+
+
+def training_windows() -> Any:
+    from synthgen.realdata import series
+
+    data = trainer().config.data
+    return series.windows(series.read(data), data, "train")
+
+
+def marked(made: Any, windows: Any) -> torch.Tensor:
+    """What the network is told to be absent (N, L, C)."""
+    seen = []
+
+    def network(noisy: torch.Tensor, level: torch.Tensor, *, absent: torch.Tensor, **rest: Any) -> torch.Tensor:
+        seen.append(absent)
+        return torch.zeros_like(noisy)
+
+    made._losses(network, made.training.take(torch.arange(len(windows))), torch.Generator().manual_seed(0))
+    return seen[0]
+
+
+def where_missing(windows: Any) -> torch.Tensor:
+    """True (N, L, 3) where a value of wave or rain is missing, and so the gate of rain."""
+    return torch.tensor(np.isnan(windows.values))[..., [0, 1, 1]]
+
+
+def test_windows_are_told_of_missing_values_as_often_as_asked(tmp_path: Path) -> None:
+    windows = training_windows()
+    windows.rows[::4] = np.nan
+    assert torch.equal(marked(task(tmp_path, windows), windows), where_missing(windows))
+    assert not marked(task(tmp_path, windows, told=0), windows).any()
+    some = marked(task(tmp_path, windows, told=0.5), windows)
+    told = some.flatten(1).any(1)
+    assert 0.3 < float(told.float().mean()) < 0.7
+    assert torch.equal(some[told], where_missing(windows)[told])
+    assert made_losses_equal(task(tmp_path, windows, told=0), windows)
+
+
+def made_losses_equal(made: Any, windows: Any) -> bool:
+    """Whether values that are missing do not count, whatever is drawn there."""
+    batch = made.training.take(torch.arange(len(windows)))
+
+    def losses(at_missing: float) -> torch.Tensor:
+        def network(noisy: torch.Tensor, level: torch.Tensor, **rest: Any) -> torch.Tensor:
+            return torch.where(batch["missing"], at_missing, 0.0)
+
+        return made._losses(network, dict(batch), torch.Generator().manual_seed(0))[1]  # type: ignore[no-any-return]
+
+    return torch.equal(losses(0.0), losses(100.0))
+
+
+def test_padding_is_always_marked(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    windows = training_windows()
+    windows = replace(windows, lengths=np.full(len(windows), 10))
+    found = marked(task(tmp_path, windows, told=0), windows)
+    assert found[:, 10:].all() and not found[:, :10].any()
+
+
+def test_balanced_batches_draw_classes_equally(tmp_path: Path) -> None:
+    windows = training_windows()
     windows = windows.take(
         np.concatenate([np.flatnonzero(windows.labels == 0), np.flatnonzero(windows.labels == 1)[:3]])
     )
-    scaler = SeriesScaler.fit(windows.values, ["wave", "rain"])
-    with Monitor(tmp_path, True) as monitor:
-        task = SeriesTask(
-            made.config, windows, None, scaler, lambda: torch.nn.Linear(1, 1), None, 0, "cpu", "fp32", monitor
-        )  # type: ignore[arg-type]
-        rows = torch.cat([task._balanced(torch.Generator().manual_seed(i)) for i in range(20)])
-    assert 0.45 < float(task.training.labels[rows].float().mean()) < 0.55
+    made = task(tmp_path, windows, balance=1, batch_size=64)
+    rows = torch.cat([made._balanced(torch.Generator().manual_seed(i)) for i in range(20)])
+    assert 0.45 < float(made.training.labels[rows].float().mean()) < 0.55

@@ -1,0 +1,44 @@
+"""`synthgen report DIR`: one page that shows what a dataset holds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from synthgen import ledger
+from synthgen.cli import options, words
+from synthgen.errors import StoreError
+from synthgen.report import page
+from synthgen.store import Store
+
+
+@click.command("report")
+@options.folder_argument
+@click.option(
+    "--real",
+    metavar="RECIPE",
+    help="The recipe of a model trained on series: its real training windows stand beside the drawn ones.",
+)
+@click.option("-o", "--out", metavar="FILE", help=f"The page to write; by default reports/{page.FILE} in DIR.")
+def command(folder: str, real: str | None, out: str | None) -> None:
+    """Write one HTML page about the dataset in DIR.
+
+    It shows counts by class and split, what each rule rejected, the scores, samples of every class, results
+    of the last evaluation, and models and data behind it with their licences; of series, power
+    spectra, distributions and autocorrelations too. Needs no network to be read, and is the same for the same data.
+    """
+    started = time.perf_counter()
+    book = ledger.read(folder)
+    content = page.render(book, real).encode()
+    path = Path(out) if out else Store(book.root).reports / page.FILE
+    try:
+        if not out:
+            path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; name another file with -o") from None
+    click.echo(f"page      {path} ({words.size(len(content))}) in {words.duration(time.perf_counter() - started)}")
+    if book.lack:
+        click.echo(f"note      the dataset {book.lack}")

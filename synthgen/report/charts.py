@@ -1,0 +1,167 @@
+"""Charts of a report as SVG texts, each with a title, axes with units and a legend; equal data give equal bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from synthgen.realdata import series_bands
+from synthgen.realdata.series_types import Channel
+from synthgen.report.compared import Compared, Group
+from synthgen.rules import Rule
+
+SIZE_IN = (4.6, 3.2)
+KEPT, REJECTED, THRESHOLD = "#0969da", "#cf222e", "#1f2328"
+N_BINS = 40
+EDGE_QUANTILE = 0.001
+STYLE = {
+    "svg.hashsalt": "synthgen",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "legend.fontsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+NOTHING = "every series has gaps"
+
+
+class Chart:
+    """One picture while it is drawn; `svg` holds its text afterwards."""
+
+    def __init__(self) -> None:
+        self.svg = ""
+        self.axes: Any = None
+
+
+@contextmanager
+def chart(title: str, x: str, y: str) -> Iterator[Chart]:
+    """Axes to draw into, saved at the end with what `label` named in a legend."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=SIZE_IN, layout="constrained")
+        made = Chart()
+        made.axes = figure.add_subplot()
+        yield made
+        made.axes.set(title=title, xlabel=x, ylabel=y)
+        made.axes.grid(alpha=0.25)
+        handles, words = made.axes.get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, words, loc="outside lower center", ncols=2, frameon=False)
+        else:
+            made.axes.text(0.5, 0.5, NOTHING, ha="center", transform=made.axes.transAxes)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+        made.svg = file.getvalue()
+
+
+def scores(name: str, values: np.ndarray, accepted: np.ndarray, rules: Sequence[Rule]) -> str:
+    """How a score is distributed over kept and rejected tries, with the thresholds of the rules about it.
+
+    Args:
+        values: float64 (N,), NaN where a try has none; accepted: bool (N,).
+    """
+    known = np.isfinite(values)
+    values, accepted = values[known], accepted[known]
+    parts = [("kept", values[accepted], KEPT), ("rejected", values[~accepted], REJECTED)]
+    parts = [part for part in parts if len(part[1])]
+    with chart(name, name, "tries") as made:
+        if len(values):
+            made.axes.hist(
+                [part for _, part, _ in parts],
+                bins=np.histogram_bin_edges(values, N_BINS),
+                stacked=True,
+                color=[colour for *_, colour in parts],
+                label=[f"{word} ({len(part)})" for word, part, _ in parts],
+            )
+        for rule in rules:
+            made.axes.axvline(rule.threshold, color=THRESHOLD, linestyle="--", linewidth=1.2, label=f"rule: {rule}")
+    return made.svg
+
+
+def over_time(group: Group, channel: int, about: Compared) -> str:
+    """Some drawn series over the band of the real ones, or of all drawn ones where there are no real ones."""
+    name = about.channels[channel]
+    with chart(f"{name.name} over time", f"time ({about.time_unit})", series_bands.with_unit(name)) as made:
+        behind, of = (group.drawn, "drawn") if group.real is None else (group.real, "real")
+        series_bands.bands(made.axes, about.times, behind[:, :, channel], of)
+        series_bands.lines(made.axes, about.times, group.drawn[:, :, channel])
+    return made.svg
+
+
+def power(group: Group, channel: int, about: Compared) -> str:
+    """Mean power spectra."""
+    name = about.channels[channel]
+    x = series_bands.frequency_label(about.time_unit, about.interval)
+    with chart(f"{name.name}: power spectrum", x, f"power density ({_density(name, about.time_unit)})") as made:
+        series_bands.spectra(made.axes, _channel(group.real, channel), group.drawn[:, :, channel], about.interval)
+    return made.svg
+
+
+def values(group: Group, channel: int, about: Compared) -> str:
+    """How values are distributed, all steps together; the outermost thousandth of each side is not shown."""
+    name = about.channels[channel]
+    unit = "" if name.unit == "1" else f" (1/{name.unit})"
+    with chart(f"{name.name}: distribution of values", series_bands.with_unit(name), f"density{unit}") as made:
+        pools = {"real": _channel(group.real, channel), "drawn": group.drawn[:, :, channel]}
+        known = {key: pool[~np.isnan(pool)] for key, pool in pools.items() if pool is not None}
+        bins, heights = densities([pool for pool in known.values() if len(pool)])
+        for (key, pool), height in zip(((k, p) for k, p in known.items() if len(p)), heights, strict=True):
+            label = f"{key}, {len(pool):,} values"
+            if key == "real":
+                made.axes.stairs(height, bins, fill=True, color=series_bands.BAND, label=label)
+            else:
+                made.axes.stairs(height, bins, color=KEPT, linewidth=1.2, label=label)
+    return made.svg
+
+
+def densities(pools: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Edges of common bins, and for each pool the density of its values in them; what lies outside counts as well."""
+    if not pools:
+        return np.zeros(0), []
+    ends = [np.quantile(pool, [EDGE_QUANTILE, 1 - EDGE_QUANTILE]) for pool in pools]
+    bins = np.histogram_bin_edges(np.concatenate(ends), N_BINS)
+    return bins, [np.histogram(pool, bins)[0] / (len(pool) * np.diff(bins)) for pool in pools]
+
+
+def autocorrelation(group: Group, channel: int, about: Compared) -> str:
+    """Autocorrelations of windows less their own means."""
+    from synthgen.evaluation.series.beyond import autocorrelations
+
+    name = about.channels[channel]
+    with chart(f"{name.name}: autocorrelation", f"lag ({about.time_unit})", "correlation") as made:
+        pools = {
+            "real": (_channel(group.real, channel), series_bands.MIDDLE),
+            "drawn": (group.drawn[:, :, channel], KEPT),
+        }
+        for key, (pool, colour) in pools.items():
+            known = None if pool is None else series_bands.without_gaps(pool)
+            if known is not None and len(known):
+                found = autocorrelations(known[:, :, None])[:, 0]
+                lags = np.arange(1, len(found) + 1) * (about.interval or 1.0)
+                made.axes.plot(lags, found, color=colour, linewidth=1.2, label=f"{key}, {len(known)} series")
+        made.axes.axhline(0, color=series_bands.BAND, linewidth=0.8, zorder=0)
+    return made.svg
+
+
+PANELS = (over_time, power, values, autocorrelation)
+"""The charts of one class and channel, in the order that they are shown in."""
+
+
+def _channel(values: np.ndarray | None, channel: int) -> np.ndarray | None:
+    return None if values is None else values[:, :, channel]
+
+
+def _density(channel: Channel, time_unit: str) -> str:
+    """Unit of a power density: the square of the channel's, for each unit of frequency."""
+    square = "" if channel.unit == "1" else f"{channel.unit}²"
+    if time_unit == "s":
+        return f"{square or '1'}/Hz"
+    return f"{square} {time_unit}".strip()

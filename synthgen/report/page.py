@@ -1,0 +1,180 @@
+"""The page: one HTML file that says what a dataset holds, how it came about, and what its samples look like."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from synthgen import evaluations
+from synthgen.errors import StoreError, UsageError
+from synthgen.fields import Label
+from synthgen.ledger import Ledger
+from synthgen.report import charts, compared, evaluated, preview, sheet
+from synthgen.report.compared import Compared
+from synthgen.report.preview import Groups
+from synthgen.rules import parse
+from synthgen.view import View
+
+FILE = "report.html"
+N_SCORES, N_CHANNELS = 24, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as a `data:` address, with its width on the page in pixels (0: what room there is) and words."""
+
+    address: str
+    alt: str
+    width: int = 0
+    sharp: bool = False
+    caption: str = ""
+    note: str = ""
+
+
+def render(book: Ledger, real: str | None = None) -> str:
+    """The page of a sealed dataset; equal data give equal text.
+
+    Args:
+        real: the recipe of a model that is trained on series: its training windows stand beside the drawn series.
+
+    Raises:
+        StoreError: the dataset was never sealed, or its evaluation cannot be read.
+        UsageError: `real` is given for a dataset without series, or is no such recipe.
+        DataError: the real series cannot be read, or are not like the drawn ones.
+    """
+    import jinja2
+
+    manifest = book.manifest
+    if manifest is None:
+        raise StoreError(f"{book.root} {book.lack}. Finish it with the same `synthgen run` command")
+    series = compared.holds_series(book)
+    if real is not None and not series:
+        raise UsageError(f"--real: compares series, and {book.root} holds {', '.join(book.fields)}; leave it out")
+    found = evaluations.read(book.root)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
+    filled = any(file.n_samples for file in View(book, None, None, None).files)
+    groups = preview.from_dataset(book) if filled and preview.can_show(book.fields) else {}
+    about = compared.compare(book, real) if filled and series else None
+    return template.render(
+        m=manifest,
+        lack=book.lack,
+        counts=_counts(book, manifest),
+        rules=[(rule, manifest["rejected"].get(rule, 0)) for rule in book.identity["keep"]],
+        histograms=list(_histograms(book, _tries(book))),
+        groups=dict(_tiles(groups)),
+        n_shown=sum(map(len, groups.values())),
+        legend=[(word, "#{:02x}{:02x}{:02x}".format(*colour)) for word, colour in preview.legend(book.fields)],
+        series=about,
+        panels=list(_panels(about)) if about else [],
+        n_channels=N_CHANNELS,
+        real=real,
+        evaluation=list(evaluated.tables(found)) if found else [],
+        evaluated_other=bool(found and found.get("dataset") not in (None, manifest["digest"])),
+    )
+
+
+def _tries(book: Ledger) -> Any:
+    """Verdict and scores of every try, from the indexes of all shards; None if there are no shards."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = ["accepted", *(f"score.{name}" for name in _scores(book))]
+    parts = [pq.read_table(path, columns=names) for path in View(book, None, None, None).indexes]
+    return pa.concat_tables(parts) if parts else None
+
+
+def _scores(book: Ledger) -> list[str]:
+    manifest = book.manifest or {}
+    return list(manifest.get("scores", ()))
+
+
+def _counts(book: Ledger, manifest: Mapping[str, Any]) -> list[list[Any]]:
+    """Rows of class, samples, and samples of each split; the splits only where the condition decided the class."""
+    classes, splits = manifest["classes"], manifest["splits"]
+    if not classes:
+        return [["", "samples", *splits], ["all", manifest["samples"], *splits.values()]]
+    found = _by_class_and_split(book)
+    if any(sum(found[name, split] for split in splits) != n for name, n in classes.items()):
+        rows = [[f"split {split}", n] for split, n in splits.items()]
+        return [["class", "samples"], *map(list, classes.items()), *rows, ["all", manifest["samples"]]]
+    rows = [[name, n, *(found[name, split] for split in splits)] for name, n in classes.items()]
+    return [["class", "samples", *splits], *rows, ["all", manifest["samples"], *splits.values()]]
+
+
+def _by_class_and_split(book: Ledger) -> Counter[tuple[str, str]]:
+    """Accepted samples by the class that was asked for, as the indexes have it, one shard in memory."""
+    import pyarrow.parquet as pq
+
+    label = next((name for name, kind in book.fields.items() if isinstance(kind, Label)), "")
+    columns = ["split", "condition", "accepted"]
+    found: Counter[tuple[str, str]] = Counter()
+    for path in View(book, None, None, None).indexes:
+        rows = pq.read_table(path, columns=columns).to_pydict()
+        for split, condition, accepted in zip(*(rows[name] for name in columns), strict=True):
+            if accepted:
+                found[str(json.loads(condition).get(label)), split] += 1
+    return found
+
+
+def _histograms(book: Ledger, tries: Any) -> Iterator[Picture]:
+    """A chart a score, over all tries."""
+    names = _scores(book)[:N_SCORES] if tries is not None else []
+    rules = [parse(text, None) for text in book.identity["keep"]]
+    accepted = tries["accepted"].to_numpy() if names else np.zeros(0, dtype=bool)
+    for name in names:
+        values = tries[f"score.{name}"].to_numpy()
+        about = [rule for rule in rules if rule.score == name]
+        yield _chart(charts.scores(name, values, accepted, about), f"Histogram of {name} over kept and rejected tries")
+
+
+def _tiles(groups: Groups) -> Iterator[tuple[str, list[Picture]]]:
+    """The samples of a preview, small ones enlarged with hard edges, each as a picture of its own."""
+    from PIL import Image
+
+    tiles = [tile for group in groups.values() for tile in group]
+    width, height = sheet.cell_size([tile.picture for tile in tiles]) if tiles else (0, 0)
+    for name, group in groups.items():
+        pictures = []
+        for tile in group:
+            grey = tile.picture.shape[2] == 1
+            picture = Image.fromarray(tile.picture[:, :, 0] if grey else tile.picture)
+            sharp = picture.width <= width and picture.height <= height
+            if not sharp:
+                picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+            file = io.BytesIO()
+            picture.save(file, "PNG", optimize=True)
+            address = _address("image/png", file.getvalue())
+            caption = "" if tile.caption == name else tile.caption
+            alt = f"sample {tile.caption}".strip()
+            pictures.append(Picture(address, alt, width, sharp, caption, tile.note))
+        yield name, pictures
+
+
+def _panels(about: Compared) -> Iterator[tuple[str, str, list[Picture]]]:
+    """Class, how many series of it are compared, and its charts."""
+    for group in about.groups:
+        n = f"{len(group.drawn)} drawn"
+        n += f", {len(group.real)} real" if group.real is not None else ""
+        pictures = [
+            _chart(draw(group, channel, about), f"{draw.__name__.replace('_', ' ')} of {name.name}, {group.name}")
+            for channel, name in enumerate(about.channels[:N_CHANNELS])
+            for draw in charts.PANELS
+        ]
+        yield group.name or "all series", n, pictures
+
+
+def _chart(svg: str, alt: str) -> Picture:
+    return Picture(_address("image/svg+xml", svg.encode()), alt.removesuffix(", "))
+
+
+def _address(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,94 @@
+"""Charts of a report: words in them, and equal bytes. Words are read as SVG text, which pages hold as outlines."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from synthgen.realdata.series_types import Channel
+from synthgen.report import charts
+from synthgen.report.compared import Compared, Group
+from synthgen.rules import parse
+
+CHANNELS = (Channel("MLII", "mV"), Channel("count"))
+
+
+def about(real: bool = True, gaps: bool = False, interval: float | None = 0.5) -> Compared:
+    random = np.random.default_rng(0)
+    drawn, others = random.normal(size=(8, 16, 2)).astype(np.float32), random.normal(size=(9, 16, 2))
+    if gaps:
+        drawn[:, 3, :] = np.nan
+    group = Group("calm", drawn, others.astype(np.float32) if real else None)
+    unit = "s" if interval else "step"
+    return Compared("series", CHANNELS, np.arange(16) * (interval or 1), unit, interval, (group,), 8, 1)
+
+
+@pytest.fixture
+def words(monkeypatch: pytest.MonkeyPatch):
+    """All words of an SVG."""
+    monkeypatch.setitem(charts.STYLE, "svg.fonttype", "none")
+
+    def read(svg: str) -> set[str]:
+        return {"".join(node.itertext()).strip() for node in ET.fromstring(svg).iter() if node.tag.endswith("text")}
+
+    return read
+
+
+def test_scores_show_both_verdicts_and_the_rule(words) -> None:
+    values = np.array([0.1, 0.2, 0.7, 0.9, np.nan])
+    accepted = np.array([False, False, True, True, True])
+    svg = charts.scores("agreement", values, accepted, [parse("agreement >= 0.5", None)])
+    assert {"agreement", "tries", "kept (2)", "rejected (2)", "rule: agreement >= 0.5"} <= words(svg)
+
+
+@pytest.mark.parametrize(
+    ("draw", "axes"),
+    [
+        (charts.over_time, {"time (s)", "MLII (mV)", "real, 5 % to 95 %", "real, median", "drawn, 6 of 8"}),
+        (charts.power, {"frequency (Hz)", "power density (mV²/Hz)", "real, mean of 9", "drawn, mean of 8"}),
+        (charts.values, {"MLII (mV)", "density (1/mV)", "real, 144 values", "drawn, 128 values"}),
+        (charts.autocorrelation, {"lag (s)", "correlation", "real, 9 series", "drawn, 8 series"}),
+    ],
+)
+def test_axes_have_names_and_units_and_lines_a_legend(words, draw, axes: set[str]) -> None:
+    found = about()
+    assert axes <= words(draw(found.groups[0], 0, found))
+
+
+@pytest.mark.parametrize("draw", charts.PANELS)
+def test_without_real_series_only_the_drawn_are_named(words, draw) -> None:
+    found = about(real=False)
+    assert not [word for word in words(draw(found.groups[0], 1, found)) if word.startswith("real")]
+
+
+def test_irregular_times_are_counted_in_steps(words) -> None:
+    found = about(interval=None)
+    shown = words(charts.power(found.groups[0], 0, found))
+    assert {"frequency (1/step)", "power density (mV² step)"} <= shown
+    assert "lag (step)" in words(charts.autocorrelation(found.groups[0], 0, found))
+
+
+def test_where_every_series_has_gaps_the_chart_says_so(words) -> None:
+    found = about(real=False, gaps=True)
+    assert charts.NOTHING in words(charts.power(found.groups[0], 0, found))
+    assert "drawn, 120 values" in words(charts.values(found.groups[0], 0, found))
+
+
+def test_equal_data_equal_bytes_and_nothing_from_elsewhere() -> None:
+    first, second = (charts.power(about().groups[0], 0, about()) for _ in range(2))
+    assert first == second
+    links = set(re.findall(r'(?:href|src)="([^"]*)"', first))
+    assert all(link.startswith("#") for link in links)
+
+
+def test_distributions_are_densities_in_common_bins() -> None:
+    random = np.random.default_rng(0)
+    narrow, wide = random.normal(0, 1, 5000), random.normal(0, 3, 800)
+    bins, heights = charts.densities([narrow, wide])
+    shares = [float((height * np.diff(bins)).sum()) for height in heights]
+    assert all(0.99 < share <= 1 for share in shares)
+    assert bins[0] < -7 and bins[-1] > 7 and heights[0].max() > 2 * heights[1].max()
+    assert charts.densities([])[1] == []
