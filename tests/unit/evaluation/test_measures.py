@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 import helpers
 import tiny
+from synthgen import evaluations
 from synthgen.cli import evaluate
 from synthgen.evaluation import features, probe
 from synthgen.evaluation.classification import Labelled, Spread, usefulness
@@ -111,13 +113,15 @@ def test_the_command(finished: Path, tmp_path: Path) -> None:
             for i in range(n):
                 pixels = np.clip(RNG.normal(level, 20, (4, 4, 3)), 0, 255).astype(np.uint8)
                 Image.fromarray(pixels).save(tmp_path / "real" / split / name / f"{i}.png")
-    words = [str(finished), "--real", str(tmp_path / "real"), "--seeds", "2", "--steps", "30", "--json"]
+    out = shutil.copytree(finished, tmp_path / "out")
+    words = [str(out), "--real", str(tmp_path / "real"), "--seeds", "2", "--steps", "30", "--json"]
     answer = CliRunner().invoke(evaluate.command, words, standalone_mode=False)
     assert answer.exception is None, answer.exception
     found = json.loads(answer.stdout)
     assert found["n_test"] == 20
     assert found["accuracy"]["synthetic"]["n"] == 32
     assert len(found["accuracy"]["real"]["values"]) == 2
+    assert evaluations.read(out) == found
 
 
 def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:
@@ -134,7 +138,8 @@ def test_masks_with_test_pictures_of_their_own(cli, scenes: Path, tmp_path: Path
     data = {"path": tiny.masks(), "objects": ["cell", "debris"]}
     trainer = {"use": "segmenter", "data": data}
     recipe.write_text(yaml.safe_dump({"kind": "model", "name": "m", "trainer": trainer}))
-    words = ("evaluate", scenes, "--real", recipe, "--seeds", 1, "--steps", 1, "--split", "all", "--json")
+    folder = shutil.copytree(scenes, tmp_path / "scenes")
+    words = ("evaluate", folder, "--real", recipe, "--seeds", 1, "--steps", 1, "--split", "all", "--json")
     answer = cli(*words)
     assert answer.code == 1
     assert f"{tiny.masks()}/test/images and {tiny.masks()}/test/masks" in answer.err
