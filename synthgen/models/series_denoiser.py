@@ -13,6 +13,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 from torch.nn import functional as F
 
+from synthgen.models.series_cells import SeriesCells
+
 
 class SeriesDenoiser(ModelMixin, ConfigMixin):
     """The raw output of an EDM-preconditioned denoiser for series, (B, L, C).
@@ -28,6 +30,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         width: D, a multiple of 2 * n_heads.
         patch: steps in a token; attention costs patch^2 times less, and times within a token count as regular.
         interval: time between two steps in the unit of `times`; the rotary embedding counts in it.
+        cells: whether channels have small networks of their own, for which tables of many channels are better.
 
     Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding).
     """
@@ -44,6 +47,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         n_heads: int = 4,
         patch: int = 1,
         interval: float = 1.0,
+        cells: bool = False,
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(patch * (4 * n_channels + n_covariates), width)
@@ -55,6 +59,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.shift = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, patch * n_channels)
+        self.cells = SeriesCells(n_channels, width, patch) if cells else None
         for layer in (self.shift, self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -90,7 +95,8 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
             seen.append(covariates)
         width, patch = int(self.config.width), int(self.config.patch)
         n_steps = noisy.shape[1]
-        steps = times[:, ::patch] / (self.config.interval * patch)
+        every_step = times / self.config.interval
+        steps = every_step[:, ::patch] / patch
         x = self.embed(folded(torch.cat(seen, -1), patch)) + self.place(sinusoids(steps, width))
         condition = self.level(sinusoids(level * 250, width)) + self.classes(labels)
         if self.static is not None:
@@ -103,8 +109,12 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         for block in self.blocks:
             x = block(x, condition, turns, mask)
         shift, scale = self.shift(condition)[:, None].chunk(2, -1)
-        drawn = self.out(self.norm(x) * (1 + scale) + shift)
-        return drawn.reshape(len(drawn), -1, int(self.config.n_channels))[:, :n_steps]
+        x = self.norm(x) * (1 + scale) + shift
+        drawn: torch.Tensor = self.out(x)
+        drawn = drawn.reshape(len(drawn), -1, int(self.config.n_channels))[:, :n_steps]
+        if self.cells is not None:
+            drawn = drawn + self.cells(noisy * wanted, known, absent, every_step, x, condition)
+        return drawn
 
 
 def folded(x: torch.Tensor, patch: int) -> torch.Tensor:

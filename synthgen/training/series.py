@@ -29,6 +29,8 @@ PRESETS: Mapping[str, Mapping[str, int]] = {
     "base": {"width": 256, "n_blocks": 8, "n_heads": 8},
 }
 N_VALIDATION = 1024
+N_NARROW = 16
+"""Scaled channels that tokens of the narrowest preset carry well; with more, channels get networks of their own."""
 
 
 class SeriesTrainer:
@@ -179,6 +181,7 @@ def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> 
         len(windows.classes) or 1,
         patch=patch,
         interval=float(interval),
+        cells=scaler.n_scaled > N_NARROW,
         **PRESETS[preset],
     )
     return made

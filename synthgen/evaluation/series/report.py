@@ -54,6 +54,7 @@ def evaluate(
     seed: int = 0,
     exclude: int | None = None,
     effort: Effort | None = None,
+    real_rows: bool = True,
     device: str = "cpu",
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -78,6 +79,7 @@ def evaluate(
         seed: repeat i uses seed + i.
         exclude: see `beyond.nearest_neighbours`; None is L, for windows of stride 1, or half of N if that is less.
         effort: less than the published iterations, for tests.
+        real_rows: false leaves the rows `real` and `real_held_out` out; they do not depend on the generator.
         say: told after every ruler what it found and the CPU seconds it took.
 
     Raises:
@@ -90,6 +92,8 @@ def evaluate(
     if held_out is not None:
         check(held_out, real)
         pairs |= {"held_out": (held_out, synthetic), "real_held_out": (held_out, real)}
+    if not real_rows:
+        pairs = {name: pair for name, pair in pairs.items() if not name.startswith("real")}
     rows = {
         name: row(table, a, some(b, len(a), stream(seed, "report")), range(seed, seed + repeats), name, say)
         for name, (a, b) in pairs.items()
