@@ -30,7 +30,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         width: D, a multiple of 2 * n_heads.
         patch: steps in a token; attention costs patch^2 times less, and times within a token count as regular.
         interval: time between two steps in the unit of `times`; the rotary embedding counts in it.
-        cells: whether channels have small networks of their own, for which tables of many channels are better.
+        wide: whether every channel has a small network of its own beside the tokens, for tables of many channels.
 
     Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding).
     """
@@ -47,7 +47,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         n_heads: int = 4,
         patch: int = 1,
         interval: float = 1.0,
-        cells: bool = False,
+        wide: bool = False,
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(patch * (4 * n_channels + n_covariates), width)
@@ -59,7 +59,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.shift = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, patch * n_channels)
-        self.cells = SeriesCells(n_channels, width, patch) if cells else None
+        self.cells = SeriesCells(n_channels, width, patch) if wide else None
         for layer in (self.shift, self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)

@@ -181,7 +181,7 @@ def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> 
         len(windows.classes) or 1,
         patch=patch,
         interval=float(interval),
-        cells=scaler.n_scaled > N_NARROW,
+        wide=scaler.n_scaled > N_NARROW,
         **PRESETS[preset],
     )
     return made
