@@ -3,7 +3,8 @@
 Takes Google's stock prices with --stocks (the file of the TimeGAN paper) and makes Sines itself. For each set and
 seed: trains with `use: series` and nothing set but the data, draws as many windows as there are real ones
 with `synthgen run`, and scores them with all rulers. The published scores train, fit and score on the same
-windows, and what real windows score is measured beside the first seed; with --held-out, training sees the first four fifths only, and the last fifth scores as well.
+windows, and what real windows score is measured beside the first seed; with --held-out, training sees the first four
+fifths only, and the last fifth scores as well.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ data:
 train:                     # another setting or other data make another model
   use: series
   preset: tiny             # tiny, small or base: larger networks learn more and take longer
-  steps: 5000              # Ctrl-C keeps what is done, and the same command goes on
+  steps: 10000             # some ten minutes on one core; Ctrl-C keeps what is done, and the same command goes on
   scaling: standard        # quantile for channels with heavy tails
 
 condition:

@@ -55,6 +55,9 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         self.level = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.classes = nn.Embedding(n_classes + 1, width)
         self.static = nn.Linear(2 * n_static, width) if n_static else None
+        for name, n in (("covariate_units", n_covariates), ("static_units", n_static)):
+            if n:
+                self.register_buffer(name, torch.tensor([[0.0], [1.0]]).repeat(1, n))
         self.blocks = nn.ModuleList(Block(width, n_heads) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.shift = nn.Linear(width, 2 * width)
@@ -64,6 +67,19 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         nn.init.normal_(self.classes.weight, std=0.02)
+
+    @torch.no_grad()
+    def set_units(self, covariates: torch.Tensor, static: torch.Tensor) -> None:
+        """Takes units from covariates (R, K) and static numbers (N, S), NaN where unknown; saved with the weights."""
+        for name, numbers in (("covariate_units", covariates), ("static_units", static)):
+            if numbers.shape[-1]:
+                known = ~numbers.isnan()
+                count = known.sum(0).clamp_min(1)
+                mean = numbers.nan_to_num().sum(0) / count
+                deviation = (torch.where(known, numbers - mean, 0.0).square().sum(0) / count).sqrt()
+                # Of a constant, rounding of the mean is all that is left.
+                same = deviation <= 1e-6 * mean.abs()
+                getattr(self, name).copy_(torch.stack([mean, torch.where(same, 1.0, deviation)]))
 
     def forward(
         self,
@@ -92,7 +108,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         wanted = ~(is_known | absent)
         seen = [noisy * wanted, known.nan_to_num(), is_known.to(noisy.dtype), absent.to(noisy.dtype)]
         if covariates is not None:
-            seen.append(covariates)
+            seen.append(standardised(covariates, self.covariate_units))
         width, patch = int(self.config.width), int(self.config.patch)
         n_steps = noisy.shape[1]
         every_step = times / self.config.interval
@@ -101,8 +117,9 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         condition = self.level(sinusoids(level * 250, width)) + self.classes(labels)
         if self.static is not None:
             assert static is not None
-            unknown = static.isnan()
-            condition = condition + self.static(torch.cat([static.nan_to_num(), unknown.to(static.dtype)], -1))
+            numbers = standardised(static, self.static_units)
+            unknown = numbers.isnan()
+            condition = condition + self.static(torch.cat([numbers.nan_to_num(), unknown.to(numbers.dtype)], -1))
         turns = rotations(steps, width // int(self.config.n_heads))
         mask = None if real is None else real[:, None, None, ::patch]
         condition = F.silu(condition)
@@ -115,6 +132,11 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         if self.cells is not None:
             drawn = drawn + self.cells(noisy * wanted, known, absent, every_step, x, condition)
         return drawn
+
+
+def standardised(numbers: torch.Tensor, units: torch.Tensor) -> torch.Tensor:
+    """Numbers (..., K) less their mean and over their deviation, units (2, K)."""
+    return ((numbers.float() - units[0]) / units[1]).to(numbers.dtype)
 
 
 def folded(x: torch.Tensor, patch: int) -> torch.Tensor:

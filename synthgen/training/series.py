@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from pydantic import Field
 
 from synthgen.errors import DataError
@@ -36,11 +37,12 @@ N_NARROW = 16
 class SeriesTrainer:
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its pictures."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
 
+        steps: int = Field(default=10_000, ge=1, description="Optimiser steps.")
         data: SeriesData = Field(description="Real series, and how windows are cut from them.")
         preset: Literal["tiny", "small", "base"] = Field(
             default="tiny", description="Size of the network: about 0.2, 1.3 and 10 million parameters."
@@ -184,6 +186,7 @@ def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> 
         wide=scaler.n_scaled > N_NARROW,
         **PRESETS[preset],
     )
+    made.set_units(torch.from_numpy(windows.row_covariates).double(), torch.from_numpy(windows.static).double())
     return made
 
 

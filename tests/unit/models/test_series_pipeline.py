@@ -123,3 +123,15 @@ def test_covariates_and_static_numbers_reach_the_output() -> None:
     assert not torch.equal(base, evaluate(made, x, covariates=torch.ones(1, 6, 1), static=static))
     assert not torch.equal(base, evaluate(made, x, covariates=torch.zeros(1, 6, 1), static=torch.ones(1, 2)))
     assert torch.isfinite(base).all()
+
+
+def test_covariates_and_static_numbers_are_seen_in_the_units_that_were_trained() -> None:
+    made, x = network(n_covariates=1, n_static=2), torch.randn(1, 6, 2)
+    covariates, static = torch.randn(1, 6, 1), torch.tensor([[0.5, torch.nan]])
+    plain = evaluate(made, x, covariates=covariates, static=static)
+    numbers = torch.tensor([[1000.0, 7.0], [1010.0, 7.0], [torch.nan, 7.0]])
+    made.set_units(torch.tensor([[-300.0], [-100.0]]), numbers)
+    assert made.covariate_units[:, 0].tolist() == [-200.0, 100.0]
+    assert made.static_units.tolist() == [[1005.0, 7.0], [5.0, 1.0]]
+    in_units = evaluate(made, x, covariates=covariates * 100 - 200, static=static * 5 + 1005)
+    torch.testing.assert_close(in_units, plain, rtol=1e-3, atol=1e-4)

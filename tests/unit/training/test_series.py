@@ -13,6 +13,7 @@ from pydantic import ValidationError
 import tiny
 from synthgen.errors import Interrupted
 from synthgen.models import registry
+from synthgen.realdata import series
 from synthgen.training import known_cells
 from synthgen.training.known_cells import Shown
 from synthgen.training.series import SeriesTrainer
@@ -119,6 +120,9 @@ def test_gaps_covariates_and_static_columns_are_learned_from(tmp_path: Path) -> 
     made = registry.load_pipeline(out, "cpu", torch.float32)
     assert made.config.covariates == ["sun"] and made.config.static == ["height"]
     assert all(torch.isfinite(value).all() for value in made.denoiser.state_dict().values())
+    height = trainer(data=tiny.gaps_data()).config.data
+    seen = series.windows(series.read(height), height, "train").static[:, 0]
+    assert made.denoiser.static_units[:, 0].tolist() == pytest.approx([np.nanmean(seen), np.nanstd(seen)], rel=1e-5)
 
 
 def test_without_a_held_out_part_there_are_no_scores(tmp_path: Path) -> None:
@@ -139,8 +143,6 @@ def task(tmp_path: Path, windows: Any, **more: Any) -> Any:
 
 
 def training_windows() -> Any:
-    from synthgen.realdata import series
-
     data = trainer().config.data
     return series.windows(series.read(data), data, "train")
 

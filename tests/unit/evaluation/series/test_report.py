@@ -40,6 +40,12 @@ def test_every_ruler_in_every_row(found: dict[str, Any]) -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+def test_rows_that_the_generator_has_no_part_in_can_be_left_out(found: dict[str, Any]) -> None:
+    less = run(held_out=HELD_OUT, real_rows=False)
+    assert set(less["rows"]) == {"synthetic", "held_out"}
+    assert less["rows"]["synthetic"] == found["rows"]["synthetic"]
+
+
 def test_floors_are_those_of_the_windows_compared(found: dict[str, Any]) -> None:
     floors = {name: row["floor"] for name, row in found["rows"].items()}
     assert floors["synthetic"] == floors["real"] == floor(40)
