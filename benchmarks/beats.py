@@ -15,7 +15,6 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +23,8 @@ from common import pin_to_one_core
 from sklearn.metrics import average_precision_score
 
 pin_to_one_core()
+
+from rare import precision_intervals  # noqa: E402
 
 from synthgen import api  # noqa: E402
 from synthgen.evaluation.series import dataset, probe  # noqa: E402
@@ -144,25 +145,6 @@ def ratio(drawn: np.ndarray, real: np.ndarray, test: np.ndarray) -> float:
     return float(np.median(nearest_distances(drawn, real)) / np.median(nearest_distances(test, real)))
 
 
-def intervals(found: dict[str, np.ndarray], is_rare: np.ndarray, n: int = 2000) -> dict[str, Any]:
-    """Average precision over all beats, in percent, with 95 % intervals, and of the differences to `real`."""
-    random = np.random.default_rng(0)
-    drawn: dict[str, list[float]] = {name: [] for name in found}
-    for _ in range(n):
-        rows = random.integers(0, len(is_rare), len(is_rare))
-        for name, scores in found.items():
-            drawn[name].append(100 * average_precision_score(is_rare[rows], scores[rows]))
-    result = {}
-    for name, scores in found.items():
-        gain = np.subtract(drawn[name], drawn["real"])
-        result[name] = {
-            "average precision": round(100 * float(average_precision_score(is_rare, scores)), 1),
-            "interval": np.percentile(drawn[name], [2.5, 97.5]).round(1).tolist(),
-            "minus real": np.percentile(gain, [2.5, 97.5]).round(1).tolist(),
-        }
-    return result
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default="runs/beats", type=Path)
@@ -177,7 +159,7 @@ def main() -> None:
     rare = np.concatenate([judge(block, arguments, found) for block in range(arguments.blocks)])
     pooled = {name: np.concatenate(scores) for name, scores in found.items()}
     print(f"\nall {len(rare)} beats, {rare.sum()} of them {RARE}, each judged without its block:")
-    for name, facts in intervals(pooled, rare).items():
+    for name, facts in precision_intervals(pooled, rare).items():
         print(f"  {name}: {json.dumps(facts)}", flush=True)
 
 
