@@ -1,0 +1,99 @@
+"""Series of every kind that a recipe can ask for: the same bytes on Ray, whole or grown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import helpers
+import synthgen
+import tiny
+
+LITTLE = {"use": "series", "steps": 3, "batch_size": 4, "warmup": 1}
+
+
+def faults() -> dict[str, Any]:
+    """Faults whose cuts are drawn anew, and series scored by their strangest step."""
+    model = tiny.series()
+    return {
+        "condition": {"use": "classes", "quotas": {"calm": 7, "wild": 5}},
+        "sampler": {"use": "series", "model": model, "steps": 2},
+        "labelers": [
+            "class-label",
+            {"use": "denoising-error", "model": model},
+            {
+                "use": "anomalies",
+                "kinds": {"frequency": 1, "stuck": 1},
+                "length": [0.2, 0.4],
+                "model": model,
+                "seam": 3,
+            },
+        ],
+        "scorers": ["peak"],
+    }
+
+
+def longer() -> dict[str, Any]:
+    """Longer than the model's windows."""
+    model = tiny.series()
+    return {
+        "condition": {"use": "classes", "quotas": {"calm": 7, "wild": 5}},
+        "sampler": {"use": "series", "model": model, "steps": 2, "length": 41, "overlap": 0.5},
+        "labelers": ["class-label", {"use": "denoising-error", "model": model}],
+    }
+
+
+def completed() -> dict[str, Any]:
+    """Gaps of the user's own series, by a model of it that the recipe trains."""
+    return {
+        "data": tiny.gaps_data(),
+        "train": LITTLE,
+        "condition": {"use": "real-series", "draw": "missing", "each": 2},
+        "sampler": {"use": "series", "model": "trained", "steps": 2},
+        "labelers": [{"use": "denoising-error", "model": "trained"}],
+    }
+
+
+def scored() -> dict[str, Any]:
+    """The user's own windows as they are, with anomaly scores."""
+    return {
+        "data": tiny.gaps_data(),
+        "train": LITTLE,
+        "condition": {"use": "real-series", "draw": "nothing"},
+        "sampler": {"use": "series", "model": "trained"},
+        "labelers": [{"use": "denoising-error", "model": "trained"}],
+    }
+
+
+RECIPES: dict[str, Callable[[], dict[str, Any]]] = {
+    "faults": faults,
+    "longer": longer,
+    "completed": completed,
+    "scored": scored,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("name", RECIPES)
+def test_one_process_and_two_actors_write_the_same_bytes(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = {"kind": "dataset", "name": name, "samples": 12, "shard_size": 4, "batch_size": 3}
+    path = helpers.write(tmp_path, base | RECIPES[name]() | {"output": {"writers": ["webdataset", "parquet"]}})
+    helpers.run(path, tmp_path / "local", samples=8)
+    grown = helpers.run(path, tmp_path / "local")
+    assert grown.complete and grown.n_rendered == 1
+    words = helpers.command("run", path, "-o", tmp_path / "ray", "--device", "cpu", "--address", cluster)
+    done = helpers.call(words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "on 2 Ray actors" in done.stderr
+    assert helpers.snapshot(tmp_path / "local") == helpers.snapshot(tmp_path / "ray")
+    samples = list(synthgen.load(tmp_path / "ray"))
+    assert len({sample["series"].tobytes() for sample in samples}) == 12, "equal series are easily equal elsewhere"
+    assert all(np.isfinite(sample["anomaly_score"]).any() for sample in samples)
