@@ -169,3 +169,15 @@ def manifest(out: Path) -> dict[str, Any]:
 def leftovers(out: Path) -> list[str]:
     """Files below the staging folders: there are none after a run that ended by itself."""
     return [str(path) for path in (out / ".synthgen" / "staging").rglob("*") if path.is_file()]
+
+
+def check_actors_write_the_same(path: Path, folder: Path, address: str) -> Path:
+    """Runs 8, then all 12 samples of a recipe here, and all at once on a cluster of two; returns what that wrote."""
+    run(path, folder / "local", samples=8)
+    grown = run(path, folder / "local")
+    assert grown.complete and grown.n_rendered == 1
+    done = call(command("run", path, "-o", folder / "ray", "--device", "cpu", "--address", address), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "on 2 Ray actors" in done.stderr
+    assert snapshot(folder / "local") == snapshot(folder / "ray")
+    return folder / "ray"

@@ -81,15 +81,8 @@ def test_one_process_and_two_actors_write_the_same_bytes(cluster: str, tmp_path:
     """On actors of a running cluster, which all of these share: starting one takes as long as drawing."""
     base = {"kind": "dataset", "name": name, "samples": 12, "shard_size": 4, "batch_size": 3}
     path = helpers.write(tmp_path, base | RECIPES[name]() | {"output": {"writers": ["webdataset", "parquet"]}})
-    helpers.run(path, tmp_path / "local", samples=8)
-    grown = helpers.run(path, tmp_path / "local")
-    assert grown.complete and grown.n_rendered == 1
-    words = helpers.command("run", path, "-o", tmp_path / "ray", "--device", "cpu", "--address", cluster)
-    done = helpers.call(words)
-    assert done.returncode == 0, done.stderr
-    assert "on 2 Ray actors" in done.stderr
-    assert helpers.snapshot(tmp_path / "local") == helpers.snapshot(tmp_path / "ray")
-    samples = list(synthgen.load(tmp_path / "ray"))
+    dataset = helpers.check_actors_write_the_same(path, tmp_path, cluster)
+    samples = list(synthgen.load(dataset))
     assert len({sample["image"].tobytes() for sample in samples}) == 12, "equal pictures are easily equal elsewhere"
     if name == "layout-to-image":
         assert any(len(sample["sam_predicted_iou"]) for sample in samples)
