@@ -20,9 +20,8 @@ from synthgen.environment import use_one_thread
 use_one_thread()
 
 import numpy as np  # noqa: E402
-import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
-from physionet import N_HOURS, RECIPE, VARIABLES, Stays, prepare  # noqa: E402
+from physionet import RECIPE, Stays, prepare, write_table  # noqa: E402
 from rare import precision_intervals  # noqa: E402
 
 from synthgen import api, load  # noqa: E402
@@ -41,15 +40,6 @@ def outcomes(data: Path, stays: Stays) -> np.ndarray:
     table = pq.read_table(data / "patients.parquet")
     died = dict(zip(table["record_id"].to_pylist(), table["In-hospital_death"].to_pylist(), strict=True))
     return np.array([died[stay] for stay in stays.ids.tolist()], dtype=np.int64)
-
-
-def write_table(path: Path, stays: Stays, died: np.ndarray) -> None:
-    flat = stays.values.reshape(-1, len(VARIABLES))
-    columns = {"record_id": np.repeat(stays.ids, N_HOURS), "hour": np.tile(np.arange(N_HOURS), len(stays.ids))}
-    columns["outcome"] = np.repeat(np.array(CLASSES)[died], N_HOURS)
-    pq.write_table(
-        pa.table(columns | {name: pa.array(flat[:, i], from_pandas=True) for i, name in enumerate(VARIABLES)}), path
-    )
 
 
 def drawn(model: Path, out: Path, n_each: int) -> Set:
@@ -115,7 +105,7 @@ def main() -> None:
     rest, test = prepare(arguments.data, arguments.out)
     died, died_test = (outcomes(arguments.data, stays) for stays in (rest, test))
     table = arguments.out / "outcomes.parquet"
-    write_table(table, rest, died)
+    write_table(table, rest, outcome=np.array(CLASSES)[died])
     started = time.process_time()
     settings = [f"trainer.data.path={table}", "trainer.data.label=outcome", "trainer.data.validation=0"]
     settings += ["trainer.balance=0.5", "trainer.shown.cells=0.3"]

@@ -93,12 +93,17 @@ def prepare(source: Path, out: Path) -> tuple[Stays, Stays]:
     if split.exists() and split.read_text() != text:
         raise SystemExit(f"{split}: names other test stays than these data do; use another --out")
     split.write_text(text)
-    hours = np.tile(np.arange(N_HOURS), len(rest.ids))
-    flat = rest.values.reshape(-1, len(VARIABLES))
-    columns = {"record_id": np.repeat(rest.ids, N_HOURS), "hour": hours}
-    table = pa.table(columns | {name: pa.array(flat[:, i], from_pandas=True) for i, name in enumerate(VARIABLES)})
-    pq.write_table(table, out / "train.parquet")
+    write_table(out / "train.parquet", rest)
     return rest, test
+
+
+def write_table(path: Path, stays: Stays, **each: np.ndarray) -> None:
+    """A row an hour, as recipes/train/physionet.yaml reads it; `each` are further columns, with a value a stay."""
+    flat = stays.values.reshape(-1, len(VARIABLES))
+    columns = {"record_id": np.repeat(stays.ids, N_HOURS), "hour": np.tile(np.arange(N_HOURS), len(stays.ids))}
+    columns |= {name: np.repeat(values, N_HOURS) for name, values in each.items()}
+    channels = {name: pa.array(flat[:, i], from_pandas=True) for i, name in enumerate(VARIABLES)}
+    pq.write_table(pa.table(columns | channels), path)
 
 
 def hidden(values: np.ndarray, per_cent: int) -> np.ndarray:
