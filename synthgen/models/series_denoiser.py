@@ -66,7 +66,8 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         for layer in (self.shift, self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        nn.init.normal_(self.classes.weight, std=0.02)
+        # Classes must be as loud as noise levels from the first step on, or rare ones are drawn like the common one.
+        nn.init.normal_(self.classes.weight, std=1.0 if n_classes > 1 else 0.02)
 
     @torch.no_grad()
     def set_units(self, covariates: torch.Tensor, static: torch.Tensor) -> None:

@@ -37,7 +37,7 @@ N_NARROW = 16
 class SeriesTrainer:
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its pictures."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
