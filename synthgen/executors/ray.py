@@ -201,7 +201,8 @@ class Actor:
         self._worker: Worker | None = None
         self._error = ""
         try:
-            self._worker = Worker(with_files(job, plugin_files))
+            with tempfile.TemporaryDirectory(prefix="synthgen-plugins-") as folder:
+                self._worker = Worker(with_files(job, plugin_files, Path(folder)))
         except SynthgenError as error:
             self._error = str(error)
         except Exception:  # told to the driver, which knows what to do about it
@@ -219,11 +220,8 @@ class Actor:
             return failure_of(shard, error)
 
 
-def with_files(job: Job, files: dict[str, bytes]) -> Job:
-    """The job with its plug-in files at paths of this node."""
-    if not files:
-        return job
-    folder = Path(tempfile.mkdtemp(prefix="synthgen-plugins-"))
+def with_files(job: Job, files: dict[str, bytes], folder: Path) -> Job:
+    """The job with its plug-in files written under a folder of this node."""
     paths = []
     for i, (path, content) in enumerate(files.items()):
         target = folder / str(i) / Path(path).name

@@ -40,6 +40,7 @@ def test_a_running_cluster_is_chosen_by_its_address(cluster: str, recipe: Path, 
     seen = [json.loads(line) for line in (tmp_path / "seen").read_text().splitlines()]
     assert {Path(line["python"]).resolve() for line in seen} == {Path(sys.executable).resolve()}
     assert all(line["file"] != str(plugin) and line["cwd"] == str(Path.cwd()) for line in seen)
+    assert not any(Path(line["file"]).exists() for line in seen)
     data = {name: sha for name, sha in helpers.snapshot(tmp_path / "out").items() if name.startswith(("data", "index"))}
     assert data == {name: helpers.snapshot(finished)[name] for name in data}
 
