@@ -78,7 +78,7 @@ class Lines:
             parts.append(f"{self.tries - self.accepted} tries rejected ({by_rule})")
         parts.append(f"{rate:.1f}/s")
         if rate and self.accepted < self.plan.n_samples:
-            parts.append(f"{duration((self.plan.n_samples - self.accepted) / rate)} left")
+            parts.append(f"{words.duration((self.plan.n_samples - self.accepted) / rate)} left")
         if self.classes:
             rarest = min(self.classes, key=lambda name: (self.classes[name], name))
             parts.append(f"rarest {rarest} {self.classes[rarest]}")
@@ -114,12 +114,3 @@ class Live(Lines):
         view = Table.grid(padding=(0, 1))
         view.add_row(ProgressBar(total=self.n_shards, completed=self.done, width=30), self.text())
         return view
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `3 min 20 s` or `2 h 05 min`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"

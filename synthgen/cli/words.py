@@ -64,15 +64,16 @@ def duration(seconds: float) -> str:
     """`20 ms`, `4.5 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
     if seconds < 0.001:
         return "under 1 ms"
-    if seconds < 0.1:
+    if seconds < 0.095:
         return f"{1000 * seconds:.2g} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
+    seconds = round(seconds)
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return f"{seconds} s"
     if seconds < 3600:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

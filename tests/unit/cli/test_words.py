@@ -27,6 +27,19 @@ def test_sizes() -> None:
     ]
 
 
+def test_durations() -> None:
+    """No `6 min 60 s`: what is shown is rounded first."""
+    seconds = [0.02, 4.46, 59.7, 419.6, 3599.6, 7500]
+    assert [words.duration(s) for s in seconds] == [
+        "20 ms",
+        "4.5 s",
+        "1 min 0 s",
+        "7 min 0 s",
+        "1 h 00 min",
+        "2 h 05 min",
+    ]
+
+
 def test_long_lists_are_cut() -> None:
     assert words.counts({"cat": 54, "dog": 20}) == "cat 54, dog 20"
     assert words.counts({str(i): i for i in range(30)}, limit=2) == "0 0, 1 1 and 28 more"
