@@ -108,12 +108,13 @@ def check(
 
 
 def _checked(draft: Draft, plugins: Plugins) -> Checked:
-    own, problems = own_model.find(draft, plugins)
-    problems += evaluations.problems(draft)
-    draft = dataclasses.replace(draft, problems=(*draft.problems, *problems))
+    own, in_data = own_model.find(draft, plugins)
+    draft = dataclasses.replace(draft, problems=(*draft.problems, *in_data, *evaluations.problems(draft)))
     asked = draft.recipe
     assert isinstance(asked, DatasetRecipe)
-    outlook = look(own_model.resolved(draft, own) if own and own.done else draft, plugins)
+    if own and not own.done and not in_data:
+        own_model.check_fit(draft, own, plugins)
+    outlook = look(own_model.resolved(draft, own.folder) if own and own.done else draft, plugins)
     return Checked(draft, plugins, outlook, own, asked.evaluate, evaluations.real_data(asked))
 
 
@@ -153,7 +154,7 @@ def planned(found: Checked) -> Prepared:
         RecipeError: what only the trained model can tell, such as a class that it does not know.
     """
     draft, own = found.draft, found.own
-    plan = build_draft(draft if own is None else own_model.resolved(draft, own), found.plugins)
+    plan = build_draft(draft if own is None else own_model.resolved(draft, own.folder), found.plugins)
     out = Path("runs") / f"{plan.recipe.name}-{plan.digest[:8]}"
     return Prepared(plan, found.plugins, out, found.notes, own, found.evaluation, found.real)
 

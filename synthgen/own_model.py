@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import Interrupted, SynthgenError, TerminatedError
+from synthgen.errors import Interrupted, RecipeError, SynthgenError, TerminatedError
 from synthgen.lock import driver_lock
 from synthgen.models import folders
-from synthgen.plan import canonical
+from synthgen.plan import canonical, look
 from synthgen.plugins import Plugins
 from synthgen.protocols import Trainer
 from synthgen.realdata import origin
 from synthgen.recipe import DatasetRecipe, Draft, ModelRecipe
-from synthgen.sections import with_model
+from synthgen.sections import TRAINED, with_model
 from synthgen.store import disk_error
 from synthgen.yamltext import Location
 
@@ -109,10 +110,27 @@ def _digest(trainer: Trainer, use: str, data: Any, seed: int, plugins: Plugins) 
     return hashlib.sha256(canonical(identity).encode()).hexdigest()
 
 
-def resolved(draft: Draft, own: OwnModel) -> Draft:
-    """The draft of the recipe that names the trained model's folder, and has the sections no more."""
+def check_fit(draft: Draft, own: OwnModel, plugins: Plugins) -> None:
+    """Binds the recipe's parts to its model as it is before the first step, if the trainer can write that.
+
+    Raises:
+        RecipeError: all problems of the recipe, those with the model included, such as a class that it will not know.
+    """
+    sketch: Callable[[Path], None] | None = getattr(own.trainer, "sketch", None)
+    if sketch is None:
+        return
+    with tempfile.TemporaryDirectory(prefix="synthgen-sketch-") as folder:
+        try:
+            sketch(Path(folder))
+            look(resolved(draft, folder), plugins)
+        except RecipeError as error:
+            raise RecipeError([line.replace(folder, TRAINED) for line in error.problems]) from None
+
+
+def resolved(draft: Draft, folder: Path | str) -> Draft:
+    """The draft of the recipe that names the folder of its model, and has the sections no more."""
     content = draft.recipe.model_dump(mode="json")
-    recipe = DatasetRecipe.model_validate(with_model(content, draft.untrained, str(own.folder)))
+    recipe = DatasetRecipe.model_validate(with_model(content, draft.untrained, str(folder)))
     return dataclasses.replace(draft, recipe=recipe, untrained=frozenset())
 
 

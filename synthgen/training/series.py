@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 
 from synthgen.errors import DataError
+from synthgen.models.losses import Edm
 from synthgen.models.series_denoiser import SeriesDenoiser
 from synthgen.models.series_pipeline import SeriesPipeline
 from synthgen.models.series_scaler import Kind, SeriesScaler
@@ -109,6 +110,19 @@ class SeriesTrainer:
             return str(error).splitlines()
         return []
 
+    def sketch(self, out: Path) -> None:
+        """Writes the model as it is before its first step: all that a recipe must fit is known then.
+
+        Raises:
+            DataError: the series cannot be used; names every problem.
+        """
+        config = self.config
+        training = real_data.windows(real_data.read(config.data), config.data, "train")
+        scaler = self._scaler(training)
+        scheduler = Edm(1.0, config.noise_mean, config.noise_std, stochastic=True).scheduler()
+        model = network(config.preset, config.patch, scaler, training)
+        pipeline(model, scaler, scheduler, training, self._continues).save_pretrained(out)
+
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
         """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
 
@@ -122,9 +136,7 @@ class SeriesTrainer:
         held_out = (
             _some(real_data.windows(recordings, config.data, "validation"), seed) if config.data.validation else None
         )
-        scaler = SeriesScaler.fit(training.rows[training.covered], [c.name for c in training.channels], config.scaling)
-        # Windows around events begin at one place of a series only, and could not go on from another.
-        continues = config.shown.start > 0 and config.data.events is None
+        scaler = self._scaler(training)
         found, work = choose_device(device), output.work_folder(out)
         with Monitor(work, quiet) as monitor:
             task = SeriesTask(
@@ -133,7 +145,7 @@ class SeriesTrainer:
                 held_out,
                 scaler,
                 lambda: network(config.preset, config.patch, scaler, training),
-                lambda model, scheduler: pipeline(model, scaler, scheduler, training, continues),
+                lambda model, scheduler: pipeline(model, scaler, scheduler, training, self._continues),
                 seed,
                 found,
                 self._precision(found),
@@ -145,6 +157,16 @@ class SeriesTrainer:
         settings = self._settings(made, task) | {"seed": seed}
         text = output.series_card(out.name, config.data, training, settings, scores, _use(training))
         return output.finish(out, lambda folder: made.to("cpu").save_pretrained(folder), text)
+
+    def _scaler(self, training: Windows) -> SeriesScaler:
+        names = [channel.name for channel in training.channels]
+        made: SeriesScaler = SeriesScaler.fit(training.rows[training.covered], names, self.config.scaling)
+        return made
+
+    @property
+    def _continues(self) -> bool:
+        """Windows around events begin at one place of a series only, and could not go on from another."""
+        return self.config.shown.start > 0 and self.config.data.events is None
 
     def _precision(self, device: str) -> str:
         """Matrices of width 64 are too small to repay the casts: with AVX512-BF16, a step took 1.5 times as long."""

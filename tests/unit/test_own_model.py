@@ -192,6 +192,11 @@ def test_all_mistakes_are_told_at_once_where_they_were_written(here: Path) -> No
         ({"data": {"path": "nowhere.csv", "length": 8}}, "data: nowhere.csv: no such file"),
         ({"data": {"path": tiny.sensors, "length": 8, "time": "day"}}, "data: .*: unknown column `day`"),
         ({"data": {"path": tiny.sensors, "length": 8000}}, "data: .*; a window has 8000"),
+        (
+            {"condition": {"use": "classes", "quotas": {"calm": 12, "wold": 12}}},
+            "sampler: model trained: unknown class `wold`; did you mean `wild`?",
+        ),
+        ({"sampler": {"use": "series", "model": "trained", "length": 4}}, "sampler: length: 4: model trained: its win"),
         ({"data": tiny.series_data, "evaluate": {}}, "data.test: `test` of the data holds nothing out"),
         (
             {"data": None, "train": None, "evaluate": {}, "sampler": {"use": "series", "model": tiny.series}},
