@@ -118,7 +118,7 @@ def plot_losses(entries: list[dict[str, float]], path: Path) -> None:
         axes.plot(*zip(*points, strict=True), marker="." if len(points) < 30 else None, label=name)
     axes.set(xlabel="step", ylabel="loss", yscale="log")
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize="small", ncols=2)
+    figure.legend(loc="outside upper center", fontsize="small", ncols=3)
     figure.savefig(path, dpi=120)
 
 
