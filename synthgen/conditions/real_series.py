@@ -13,7 +13,7 @@ from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Number, Series, Text, Times
 from synthgen.protocols import Source
 from synthgen.realdata import series
-from synthgen.realdata.series import SeriesData
+from synthgen.realdata.series import SeriesData, Windows
 
 Part = Literal["all", "train", "validation", "test"]
 NAMES = {"missing": "known", "end": "known", "nothing": "series"}
@@ -21,7 +21,9 @@ NAMES = {"missing": "known", "end": "known", "nothing": "series"}
 
 
 class RealSeries:
-    """Windows of real series in order, again and again; slots of the same window stay in one split.
+    """Windows of real series in order, again and again; slots that share a step of a recording stay in one split.
+
+    So if windows overlap, all those of a recording go where it goes.
 
     `known` holds the values that are kept, NaN where the sampler draws; `time`, `covariates` and `static` are as in the
     data, `start` is the time of the window's first step in its recording, and `source` names the recording. With
@@ -30,7 +32,7 @@ class RealSeries:
     if they are numbers.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     class Config(BaseModel):
         """Settings of `use: real-series`."""
@@ -83,6 +85,7 @@ class RealSeries:
                 f"{data.path}: has windows shorter than `length`, which samples cannot be yet; leave out `pad`"
             )
         self._windows = cut
+        self._overlap = bool((np.diff(cut.first) < cut.length).any())
         self._sha256 = series.sha256(config.data)
         self.samples = config.each * len(cut)
         length, unit = cut.length, cut.time_unit
@@ -118,14 +121,25 @@ class RealSeries:
             "label": int(cut.labels[0]),
             "known": known,
             "series": known,
-            "time": np.array(cut.times[0], dtype=np.float64),
+            "time": _times(cut),
             "covariates": np.array(cut.covariates[0], dtype=np.float32),
             "static": np.array(cut.static[:1], dtype=np.float32),
             "start": float(recording.times[int(cut.starts[0])]),
             "source": recording.entity,
             "origin": recording.start,
         }
-        return {name: values[name] for name in self.fields}, f"{recording.entity} {int(cut.starts[0])}"
+        return {name: values[name] for name in self.fields}, (
+            recording.entity if self._overlap else f"{recording.entity} {int(cut.starts[0])}"
+        )
+
+
+def _times(cut: Windows) -> np.ndarray:
+    """float64 (L,): since the first step, as the recording has them; those of regular ones without float noise."""
+    exact, regular = cut.row_times[cut.places[0]], cut.times[0]
+    if np.array_equal(np.round(exact, 9), np.round(exact[0] + regular, 9)):
+        return np.array(regular)
+    since: np.ndarray = exact - exact[0]
+    return since
 
 
 def _plain(length: int, names: Sequence[str]) -> Series:

@@ -48,9 +48,16 @@ class Recordings:
         self._origins[entity] = str(condition["origin"])
         found = np.concatenate([np.empty((self._rows.kind.length, 0)), *(sample[name] for name in self._scores)], 1)
         for i, time in enumerate(self._rows.times(sample).tolist()):
-            place = entity, round(start + time, 9)
+            place = entity, self._exact(start + time)
             self._values[place] = sample[self._rows.field][i]
             self._found[place].append(found[i])
+
+    def _exact(self, time: float) -> float:
+        """The same number from whichever window a step is counted: timestamps are whole microseconds."""
+        if self._stamped:
+            per_unit = SECONDS[self._unit] * 1_000_000
+            return round(time * per_unit) / per_unit
+        return round(time, 9)
 
     def write(self, table: Table) -> None:
         """A row a time of every entity, in order of both; missing values have no score."""
@@ -67,7 +74,9 @@ class Recordings:
         origin = self._origins[entity]
         if not self._stamped or not origin:
             return time
-        return (datetime.fromisoformat(origin) + timedelta(seconds=time * SECONDS[self._unit])).isoformat()
+        return (
+            datetime.fromisoformat(origin) + timedelta(microseconds=round(time * SECONDS[self._unit] * 1_000_000))
+        ).isoformat()
 
 
 def scores(rows: SeriesRows) -> Sequence[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -39,7 +38,7 @@ class Table(Protocol):
 
 
 class CsvTable:
-    """Text in UTF-8 with one heading; missing values are empty cells, numbers have the digits that float32 holds."""
+    """Text in UTF-8 with one heading; missing values are empty cells, numbers have as many digits as float32 needs."""
 
     suffix: ClassVar[str] = "csv"
 
@@ -47,7 +46,7 @@ class CsvTable:
         self._file = path.open("w", newline="", encoding="utf-8")
         self._table = csv.writer(self._file)
         self._table.writerow([column.name for column in columns])
-        self._turn = [_cell if column.kind == "float32" else lambda value: value for column in columns]
+        self._turn = [_cells if column.kind == "float32" else _plain for column in columns]
 
     def __enter__(self) -> Self:
         return self
@@ -56,10 +55,7 @@ class CsvTable:
         self._file.close()
 
     def add(self, block: Block) -> None:
-        cells = [
-            map(turn, values.tolist() if isinstance(values, np.ndarray) else values)
-            for turn, values in zip(self._turn, block, strict=True)
-        ]
+        cells = [turn(values) for turn, values in zip(self._turn, block, strict=True)]
         self._table.writerows(zip(*cells, strict=True))
 
 
@@ -164,7 +160,10 @@ def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int
 
 
 class Completed:
-    """All draws of every cell of the series that were completed: in memory, because copies lie far apart."""
+    """All draws of every cell of the series that were completed: in memory, because copies lie far apart.
+
+    Windows may overlap: a cell that was drawn in one of them and known in another counts as drawn.
+    """
 
     def __init__(self, rows: SeriesRows) -> None:
         kind, time = rows.kind, next(column for column in rows.columns if column.name == "time")
@@ -181,7 +180,7 @@ class Completed:
         for time, there, value in zip(times.tolist(), known, values, strict=True):
             place = str(condition.get("source", "")), round(start + time, 9)
             self._known[place] = there
-            self._drawn[place].append(value)
+            self._drawn[place].append(np.where(np.isnan(there), value, np.float32(np.nan)))
 
     def write(self, table: Table) -> None:
         """A row a time of every entity, in order of both."""
@@ -189,17 +188,29 @@ class Completed:
         for first in range(0, len(places), N_TOGETHER):
             some = places[first : first + N_TOGETHER]
             known = np.stack([self._known[place] for place in some])
-            drawn = [np.quantile(np.stack(self._drawn[place]), QUANTILES, axis=0) for place in some]
+            drawn = [_quantiles(np.stack(self._drawn[place])) for place in some]
             low, middle, high = np.stack(drawn, axis=1).astype(np.float32)
-            unknown = np.isnan(known)
-            value, low, high = (
-                np.where(unknown, middle, known),
-                *(np.where(unknown, edge, np.float32(np.nan)) for edge in (low, high)),
-            )
+            value = np.where(np.isnan(middle), known, middle)
             cells = [part[:, i] for i in range(known.shape[1]) for part in (value, low, high)]
             table.add([[entity for entity, _ in some], [time for _, time in some], *cells])
 
 
-def _cell(value: float) -> Any:
-    """A number as seven digits hold it (float32), nothing if it is missing."""
-    return "" if math.isnan(value) else float(f"{value:.7g}")
+def _quantiles(drawn: np.ndarray) -> np.ndarray:
+    """(Q, C): QUANTILES over copies (N, C), of which NaN ones do not count; NaN where all are."""
+    there = ~np.isnan(drawn)
+    found = np.full((len(QUANTILES), drawn.shape[1]), np.nan)
+    for counts in {tuple(column) for column in there.T.tolist() if any(column)}:  # columns drawn alike go together
+        alike = (there == np.array(counts)[:, None]).all(0)
+        found[:, alike] = np.quantile(drawn[np.array(counts)][:, alike], QUANTILES, axis=0)
+    return found
+
+
+def _cells(values: Sequence[Any] | np.ndarray) -> list[Any]:
+    """Numbers in the fewest digits that give the same float32 again, nothing where one is missing."""
+    numbers = np.asarray(values, dtype=np.float32)
+    cells: list[Any] = np.where(np.isnan(numbers), "", numbers.astype("U32")).tolist()
+    return cells
+
+
+def _plain(values: Sequence[Any] | np.ndarray) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)

@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic import Field as Setting
 
 from synthgen import seeds as streams
-from synthgen.fields import Columns, Events, Field, Label, Schema, Series, StepClasses, Times
+from synthgen.fields import Columns, Events, Field, Schema, Series, StepClasses, Times
 from synthgen.models import folders
 from synthgen.models.anomaly_events import Event, Placed, Wish, place
 from synthgen.models.anomaly_kinds import KINDS, Kind, Scale
-from synthgen.plugins import unknown
 from synthgen.protocols import Source
 
 Amount = Annotated[float, Setting(gt=0)]
@@ -149,7 +148,7 @@ class Anomalies:
 
     def _bind_model(self, series: Series, times: Times, label: Field | None) -> list[str]:
         """What does not fit between the model and the series; sets the class ids, as the sampler of series has them."""
-        index, names = self._index, folders.names_in_order(self._index)
+        index = self._index
         asks = [*index["covariates"], *index["static"]]
         if asks:
             return [f"model {self.config.model}: needs {', '.join(asks)} of each series, which no condition gives yet"]
@@ -160,13 +159,8 @@ class Anomalies:
             for what, a, b in zip(("channels", "units", "length", "time unit"), its, given, strict=True)
             if a != b
         ]
-        if not isinstance(label, Label):
-            return wrong if len(names) == 1 else [*wrong, "needs a condition with classes, such as `use: classes`"]
-        if names == ["series"] and len(label.classes) == 1:
-            return wrong
-        self._ids = [names.index(name) for name in label.classes if name in names]
-        missing = [name for name in label.classes if name not in names]
-        return [*wrong, *(f"model {self.config.model}: {unknown(name, names, 'class')}" for name in missing)]
+        self._ids, unknown_classes = folders.class_ids(index, label, str(self.config.model))
+        return [*wrong, *unknown_classes]
 
     def setup(self, device: str) -> None:
         if not self.config.model:

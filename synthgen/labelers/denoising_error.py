@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen import seeds as streams
-from synthgen.fields import Columns, Field, Label, Schema, Series, Times
+from synthgen.fields import Columns, Field, Schema, Series, Times
 from synthgen.models import folders
-from synthgen.plugins import unknown
 from synthgen.protocols import Source
 
 
@@ -83,6 +82,11 @@ class DenoisingError:
             return [f"needs the series `{config.field}` and the times of its steps `{config.time}`"]
         self._length = series.length
         index, problems = self._index, []
+        if series.length > index["length"]:
+            problems.append(
+                f"{model}: knows series of {index['length']} steps, and `{config.field}` has {series.length}; score "
+                "windows of as many steps as the model was trained on"
+            )
         if series.channels != tuple(index["channels"]):
             problems.append(
                 f"{model}: has the channels {', '.join(index['channels'])}, in this order; `{config.field}` has "
@@ -94,17 +98,8 @@ class DenoisingError:
             given = columns.get(f"condition.{name}")
             if not isinstance(given, Series) or given.channels != tuple(index[name]):
                 problems.append(f"{model}: needs the {name} {', '.join(index[name])}, as `use: real-series` gives them")
-        return [*problems, *self._bind_label(columns.get("condition.label"))]
-
-    def _bind_label(self, label: Field | None) -> list[str]:
-        names = folders.names_in_order(self._index)
-        if not isinstance(label, Label):
-            return [] if len(names) == 1 else ["needs a condition with classes, which the model knows"]
-        if names == ["series"] and len(label.classes) == 1:
-            return []
-        self._ids = [names.index(name) for name in label.classes if name in names]
-        missing = [name for name in label.classes if name not in names]
-        return [f"model {self.config.model}: {unknown(name, names, 'class')}" for name in missing]
+        self._ids, wrong = folders.class_ids(index, columns.get("condition.label"), config.model)
+        return [*problems, *wrong]
 
     def setup(self, device: str) -> None:
         import torch

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import ModelError
+from synthgen.fields import Field, Label
+from synthgen.plugins import unknown
 from synthgen.protocols import Source
 
 STARTERS = Path(__file__).parent / "starters"
@@ -78,6 +80,20 @@ def check_class(folder: Path, name: str, wanted: str, trainer: str) -> dict[str,
 def names_in_order(index: Mapping[str, Any]) -> list[str]:
     """The class names in an index's `id2label`, in id order."""
     return [name for _, name in sorted((int(i), name) for i, name in index["id2label"].items())]
+
+
+def class_ids(index: Mapping[str, Any], label: Field | None, model: str) -> tuple[list[int] | None, list[str]]:
+    """The model's ids of a condition's classes, by name, and what is wrong.
+
+    None if the model knows one class, whatever the condition calls it, if anything.
+    """
+    names = names_in_order(index)
+    if not isinstance(label, Label):
+        return None, [] if len(names) == 1 else ["needs a condition with classes, such as `use: classes`"]
+    if names == ["series"] and len(label.classes) == 1:
+        return None, []
+    missing = [f"model {model}: {unknown(name, names, 'class')}" for name in label.classes if name not in names]
+    return [names.index(name) for name in label.classes if name in names], missing
 
 
 def component_config(folder: Path, name: str) -> dict[str, Any]:

@@ -139,13 +139,16 @@ def _quantile(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     middle = ranks[first] + (counts - 1) / 2 / len(known)
     wanted = np.linspace(middle[0], middle[-1], N_KNOTS)
     knots = np.interp(wanted, middle, values)
-    apart = np.concatenate([[True], np.diff(knots) > 1e-6 * (knots[-1] - knots[0])])
+    apart = [0]
+    for i in range(1, N_KNOTS):
+        if knots[i] - knots[apart[-1]] >= 2 * np.spacing(np.float32(abs(knots[i]))):  # the map is in float32
+            apart.append(i)
+    if len(apart) == 1:
+        apart.append(N_KNOTS - 1)
     knots, scaled = knots[apart], special.ndtri(wanted[apart])
-    while len(knots) < N_KNOTS:  # knots on the line between two others change nothing
-        widest = int(np.argmax(np.diff(scaled)))
-        knots = np.insert(knots, widest + 1, knots[widest : widest + 2].mean())
-        scaled = np.insert(scaled, widest + 1, scaled[widest : widest + 2].mean())
-    return knots, scaled
+    beyond = np.arange(1, N_KNOTS - len(apart) + 1)  # on the line that the map goes on in
+    longer = [np.concatenate([line, line[-1] + beyond * (line[-1] - line[-2])]) for line in (knots, scaled)]
+    return longer[0], longer[1]
 
 
 def resolution_of(known: np.ndarray) -> float:

@@ -18,9 +18,6 @@ class Problems:
     def __init__(self) -> None:
         self._groups: list[tuple[int, list[str]]] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._groups)
-
     def add(self, text: str) -> None:
         self._groups.append((1, [text]))
 

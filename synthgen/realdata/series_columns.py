@@ -45,8 +45,11 @@ def owners_of(table: Table, data: SeriesData, problems: Problems) -> Names:
     return found
 
 
-def column(table: Table, name: str, data: SeriesData, owners: Names, problems: Problems) -> np.ndarray:
-    """float32 (rows,) of a column of numbers, NaN where missing; what is no finite number goes to `problems`."""
+def column(table: Table, name: str, missing: Sequence[float], owners: Names, problems: Problems) -> np.ndarray:
+    """float32 (rows,) of a column of numbers, NaN where missing or one of `missing`.
+
+    What is no finite number goes to `problems`.
+    """
     values, bad = cells.numbers(table, name)
     cells.tell_bad_numbers(table, name, bad, owners, problems)
     with np.errstate(over="ignore"):
@@ -63,8 +66,8 @@ def column(table: Table, name: str, data: SeriesData, owners: Names, problems: P
         problems,
     )
     found[huge] = np.nan
-    if data.missing:
-        found[np.isin(found, np.array(data.missing, dtype=np.float32))] = np.nan
+    if missing:
+        found[np.isin(found, np.array(missing, dtype=np.float32))] = np.nan
     return found
 
 

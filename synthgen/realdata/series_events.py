@@ -33,6 +33,10 @@ def read_events(grid: Grid, data: SeriesData, problems: Problems) -> tuple[Event
         )
     problems.check()
     labels = cells.names(table, config.label)
+    if config.classes is None:
+        nameless = np.flatnonzero(labels.codes < 0)
+        text = f"{config.label}: is missing; every event needs its label, or name those that count in `events.classes`"
+        cells.tell(table, nameless, lambda _: text, None, problems)
     classes = _classes(labels, config, table.place, problems)
     ids = np.array([classes.index(name) if name in classes else -1 for name in labels.names] + [-1], dtype=np.int64)
     owners = cells.names(table, config.entity) if config.entity else Names(np.zeros(len(table), dtype=np.int64), ("",))

@@ -25,7 +25,7 @@ def read_form(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid,
 def _table(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid, tuple[str, ...], Names]:
     owners = owners_of(table, data, problems)
     channels = _channels(table, data, owners, problems)
-    covariates = {name: column(table, name, data, owners, problems) for name in data.covariates}
+    covariates = {name: column(table, name, (), owners, problems) for name in data.covariates}
     check_constant(table, channels, problems)
     if data.step is None:
         for name, known in covariates.items():
@@ -77,7 +77,7 @@ def _channels(table: Table, data: SeriesData, owners: Names, problems: Problems)
     found: dict[str, np.ndarray] = {}
     for name in wanted:
         if data.channels or cells.is_number_column(table, name):
-            found[name] = column(table, name, data, owners, problems)
+            found[name] = column(table, name, data.missing, owners, problems)
         elif data.time is None and cells.looks_like_time(table, name):
             problems.add(
                 f"{table.place}: {name}: holds timestamps, and no time column was named; set `time: {name}`, or list "

@@ -138,9 +138,9 @@ def lay_on_grid(codes: np.ndarray, times: np.ndarray, n_entities: int, data: Ser
         DataError: the grid would have billions of rows, because `step` is in another unit than was meant.
     """
     assert data.step is not None
-    cells = np.floor(times / data.step + TOLERANCE).astype(np.int64)
+    cells = _cell(times / data.step)
     if data.span:
-        first = np.full(n_entities, int(np.floor(data.span[0] / data.step + TOLERANCE)))
+        first = np.full(n_entities, int(_cell(np.array(data.span[0] / data.step))))
         lengths = np.full(n_entities, int(np.ceil(data.span[1] / data.step - TOLERANCE)) - first[0])
     else:
         first, last = np.full(n_entities, np.iinfo(np.int64).max), np.full(n_entities, np.iinfo(np.int64).min)
@@ -157,6 +157,12 @@ def lay_on_grid(codes: np.ndarray, times: np.ndarray, n_entities: int, data: Ser
     bounds = np.concatenate([[0], np.cumsum(lengths)])
     steps = np.arange(bounds[-1]) - np.repeat(bounds[:-1] - first, lengths)
     return Layout(bounds[codes] + cells - first[codes], bounds, steps * data.step)
+
+
+def _cell(steps: np.ndarray) -> np.ndarray:
+    """int64: the cell that a time, counted in steps, lies in; numbers as large as seconds since 1970 are less exact."""
+    cells: np.ndarray = np.floor(steps + np.maximum(TOLERANCE, 4 * np.spacing(np.abs(steps)))).astype(np.int64)
+    return cells
 
 
 def lay_by_time(codes: np.ndarray, times: np.ndarray, n_entities: int) -> Layout:

@@ -21,7 +21,7 @@ def read_melted(table: Table, data: SeriesData, problems: Problems) -> tuple[Gri
     variables = cells.names(table, data.variable)
     nameless = np.flatnonzero(variables.codes < 0)
     cells.tell(table, nameless, lambda _: f"{data.variable}: is missing; name the variable", owners, problems)
-    values = column(table, data.value, data, owners, problems)
+    values = column(table, data.value, data.missing, owners, problems)
     wanted = _variables(table, variables, data, problems)
     stamps = cells.times(table, data.time, owners, problems)
     problems.check()
@@ -99,7 +99,7 @@ def read_wide(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid,
     if not steps:
         problems.add(f"{table.place}: has no columns of steps; its columns are {', '.join(table.names)}")
         problems.check()
-    values = stack([column(table, name, data, owners, problems) for name in steps], n)
+    values = stack([column(table, name, data.missing, owners, problems) for name in steps], n)
     order = np.argsort(owners.codes)
     values = values[order]
     known = ~np.isnan(values)

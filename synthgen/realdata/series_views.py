@@ -73,11 +73,7 @@ class Windows:
         view = self._view(self.rows)
         if view is not None:
             return view
-        if len(self) * self.length * self.rows.shape[1] * 4 > MAX_BYTES:
-            raise DataError(
-                f"{len(self):,} windows of {self.length} steps do not fit into memory at once ({MAX_BYTES >> 30} GiB); "
-                "raise `stride`"
-            )
+        self._check_memory(4 * self.rows.shape[1])
         values: np.ndarray = self.rows[self.places]
         values[np.arange(self.length) >= self.lengths[:, None]] = np.nan
         return values
@@ -86,7 +82,11 @@ class Windows:
     def covariates(self) -> np.ndarray:
         """float32 (N, L, K), finite; the last row is repeated after `lengths`. A view, or made anew, as `values`."""
         view = self._view(self.row_covariates)
-        return self.row_covariates[self.places] if view is None else view
+        if view is not None:
+            return view
+        self._check_memory(4 * self.row_covariates.shape[1])
+        made: np.ndarray = self.row_covariates[self.places]
+        return made
 
     @property
     def times(self) -> np.ndarray:
@@ -98,6 +98,7 @@ class Windows:
         if self.interval is not None:
             regular: np.ndarray = steps * self.interval
             return np.broadcast_to(regular, (len(self), self.length))
+        self._check_memory(8)
         times: np.ndarray = self.row_times[self.places]
         times -= times[:, :1]
         for i in np.flatnonzero(self.lengths < self.length):
@@ -108,10 +109,29 @@ class Windows:
     @property
     def covered(self) -> np.ndarray:
         """bool (R,): rows that are in a window of these."""
+        return self._inside(0)
+
+    @property
+    def median_step(self) -> float:
+        """From a row to the next one in the same window: the interval, or the median if times are irregular."""
+        if self.interval is not None:
+            return self.interval
+        return float(np.median(np.diff(self.row_times)[self._inside(1)[:-1]]))
+
+    def _inside(self, n_last: int) -> np.ndarray:
+        """bool (R,): rows that are in a window, and not among its last ones."""
         edges = np.zeros(len(self.rows) + 1, dtype=np.int64)
         np.add.at(edges, self.first, 1)
-        np.add.at(edges, self.first + self.lengths, -1)
-        return np.cumsum(edges[:-1]) > 0
+        np.add.at(edges, self.first + self.lengths - n_last, -1)
+        inside: np.ndarray = np.cumsum(edges[:-1]) > 0
+        return inside
+
+    def _check_memory(self, step_bytes: int) -> None:
+        if len(self) * self.length * step_bytes > MAX_BYTES:
+            raise DataError(
+                f"{len(self):,} windows of {self.length} steps do not fit into memory at once ({MAX_BYTES >> 30} GiB); "
+                "raise `stride`"
+            )
 
     def _view(self, rows: np.ndarray) -> np.ndarray | None:
         """Windows of these rows without a copy, None if their places do not allow it."""

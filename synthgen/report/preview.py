@@ -156,7 +156,9 @@ def pictures(samples: Sequence[Mapping[str, Any]], schema: Mapping[str, Field]) 
     time, times = first(schema, Times)
     kinds, marks = first(schema, StepClasses)
     named = [key for key, kind in schema.items() if isinstance(kind, Series)]
-    name = named[-1] if marks else named[0]  # the series with anomalies stands behind the normal one
+    if marks:  # the series with anomalies stands behind the normal one
+        named = [key for key in named if schema[key].channels == marks.channels][::-1]  # type: ignore[attr-defined]
+    name = named[0]
     limits = curves.ranges([values[name] for values in samples])
     return [
         curves.draw(values[name], values[time] if times else None, limits, values[kinds] > 0 if marks else None)

@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
-from synthgen.fields import Columns, Label, Schema, Series, Times
+from synthgen.fields import Columns, Schema, Series, Times
 from synthgen.models import folders
-from synthgen.plugins import unknown
 from synthgen.protocols import Slot, Source
 from synthgen.samplers.guided import Guided
 
@@ -62,10 +61,8 @@ class SeriesSampler:
         self.config = config
         self.folder = folders.resolve(config.model)
         index = folders.check_class(self.folder, config.model, "SeriesPipeline", "series")
-        self.names = folders.names_in_order(index)
+        self._index = index
         self._asks = {name: tuple(index[name]) for name in ("covariates", "static") if index[name]}
-        scaler = folders.component_config(self.folder, "scaler")
-        self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"])
         self._series = Series(int(index["length"]), tuple(index["channels"]), tuple(index["units"]))
         self._unit = str(index["time_unit"])
         self._continues = bool(index.get("continues"))  # models of earlier versions do not say
@@ -100,8 +97,8 @@ class SeriesSampler:
         lengths = [condition[name].length for name in self._given if name != "static"]  # type: ignore[attr-defined]
         given = lengths[0] if lengths else None
         self._set_fields(given, condition)
-        problems = [*self._bind_numbers(condition), *self._bind_label(condition.get("label"))]
-        return [*problems, *self._bind_length(given)]
+        self._ids, wrong = folders.class_ids(self._index, condition.get("label"), self.config.model)
+        return [*self._bind_numbers(condition), *wrong, *self._bind_length(given)]
 
     def _bind_length(self, given: int | None) -> list[str]:
         """What is wrong with the length asked for, and with going on from window to window."""
@@ -154,15 +151,6 @@ class SeriesSampler:
         if isinstance(time, Times) and time.unit != self._unit:
             problems.append(f"{model}: counts time in {self._unit}, and the condition in {time.unit}")
         return problems
-
-    def _bind_label(self, label: Any) -> list[str]:
-        if not isinstance(label, Label):
-            return [] if len(self.names) == 1 else ["needs a condition with classes, such as `use: classes`"]
-        if self.names == ["series"] and len(label.classes) == 1:
-            return []
-        missing = [name for name in label.classes if name not in self.names]
-        self._ids = [self.names.index(name) for name in label.classes if name in self.names]
-        return [f"model {self.config.model}: {unknown(name, self.names, 'class')}" for name in missing]
 
     def setup(self, device: str) -> None:
         if "series" in self._given:

@@ -38,7 +38,7 @@ N_NARROW = 16
 class SeriesTrainer:
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its pictures."""
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
@@ -46,7 +46,7 @@ class SeriesTrainer:
         steps: int = Field(default=10_000, ge=1, description="Optimiser steps.")
         data: SeriesData = Field(description="Real series, and how windows are cut from them.")
         preset: Literal["tiny", "small", "base"] = Field(
-            default="tiny", description="Size of the network: about 0.2, 1.3 and 10 million parameters."
+            default="tiny", description="Size of the network: about 0.25, 1.3 and 10 million parameters."
         )
         patch: int = Field(
             default=1,
@@ -105,7 +105,9 @@ class SeriesTrainer:
             recordings = real_data.read(data)
             for split in ("train", "validation", "test"):
                 if shares[split]:
-                    real_data.windows(recordings, data, split)
+                    windows = real_data.windows(recordings, data, split)
+                    if split == "train":
+                        self._scaler(windows)
         except DataError as error:
             return str(error).splitlines()
         return []
@@ -197,18 +199,18 @@ class SeriesTrainer:
 
 def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> SeriesDenoiser:
     """The untrained network for such windows."""
-    interval = windows.interval or np.median(np.diff(windows.times, axis=1))
     made: SeriesDenoiser = SeriesDenoiser(
         scaler.n_scaled,
         len(windows.covariate_names),
         len(windows.static_names),
         len(windows.classes) or 1,
         patch=patch,
-        interval=float(interval),
+        interval=windows.median_step,
         wide=scaler.n_scaled > N_NARROW,
         **PRESETS[preset],
     )
-    made.set_units(torch.from_numpy(windows.row_covariates).double(), torch.from_numpy(windows.static).double())
+    covariates = windows.row_covariates[windows.covered]
+    made.set_units(torch.from_numpy(covariates).double(), torch.from_numpy(windows.static).double())
     return made
 
 

@@ -260,7 +260,10 @@ def text(found: dict[str, Any]) -> str:
         if found["rulers"]["effort"] != asdict(Effort()):
             lines.append("fewer iterations than published, so that these numbers compare with nothing else")
     else:
-        lines.append(f"rulers: left out; they need {MIN_FOR_RULERS} windows without missing values of every kind")
+        lines.append(
+            f"rulers: left out; they need {MIN_FOR_RULERS} drawn and {MIN_FOR_RULERS} real windows without missing "
+            "values, the drawn ones of every class in which real ones are"
+        )
     return "\n".join(lines)
 
 

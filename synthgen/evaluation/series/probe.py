@@ -11,10 +11,15 @@ STEPS, BATCH_SIZE, LEARNING_RATE = 600, 64, 2e-3
 
 
 def network(channels: int, n_classes: int) -> nn.Module:
-    """Three stages of convolution over time, the mean over time, one linear layer; any length from 8 steps."""
+    """Three stages of convolution over time, the mean over time, one linear layer; any length."""
 
     def stage(n_in: int, n_out: int) -> list[nn.Module]:
-        return [nn.Conv1d(n_in, n_out, 7, padding=3, bias=False), nn.BatchNorm1d(n_out), nn.ReLU(), nn.MaxPool1d(2)]
+        return [
+            nn.Conv1d(n_in, n_out, 7, padding=3, bias=False),
+            nn.BatchNorm1d(n_out),
+            nn.ReLU(),
+            nn.MaxPool1d(2, ceil_mode=True),
+        ]
 
     stages = [*stage(2 * channels, 32), *stage(32, 64), *stage(64, 64)]
     return nn.Sequential(*stages, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(64, n_classes))
