@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 import helpers
+import series_files
 import synthgen
 import tiny
 from synthgen.conditions.real_series import RealSeries
@@ -157,3 +159,66 @@ def test_a_completed_table_has_known_values_and_intervals(tmp_path: Path) -> Non
     assert n_drawn > 5 and n_wide > 2
     plain = list(csv.DictReader((tmp_path / "tables" / "train.csv").open()))
     assert len(plain) == 12 * len(synthgen.load(out)) and {"key", "time", "wave", "rain"} < set(plain[0])
+
+
+def test_windows_that_share_steps_stay_in_one_split() -> None:
+    def families(**data: Any) -> list[str]:
+        some = RealSeries(RealSeries.Config.model_validate({"data": tiny.series_data() | data, "draw": "all"}))
+        return [some.condition(i)[1] for i in range(some.samples)]
+
+    apart, overlapping = families(stride=16), families(stride=15)
+    assert len(set(apart)) == len(apart)
+    assert 1 < len(set(overlapping)) < len(overlapping), "a family a recording"
+
+
+def tables(folder: Path, path: Path) -> dict[str, list[dict[str, str]]]:
+    out = synthgen.run(path, folder / "out", executor="local", workers=1, device="cpu").out
+    done = helpers.call(helpers.command("export", out, "--to", "csv", "-o", folder / "tables"))
+    assert done.returncode == 0, done.stderr
+    return {file.stem: list(csv.DictReader(file.open())) for file in (folder / "tables").glob("*.csv")}
+
+
+@pytest.mark.parametrize("kind", ["milliseconds", "days", "numbers"])
+def test_every_row_is_exported_once_at_its_own_time(tmp_path: Path, kind: str) -> None:
+    """Windows overlap, and times are regular to a hundredth of a step only, or not at all."""
+    random = np.random.default_rng(0)
+    begin = datetime(2024, 1, 1)
+    if kind == "milliseconds":
+        times = [(begin + timedelta(seconds=i, milliseconds=int(random.integers(8)))).isoformat() for i in range(60)]
+    elif kind == "days":
+        times = [(begin + timedelta(days=i, seconds=int(random.integers(80_000)))).isoformat() for i in range(60)]
+    else:
+        times = [str(round(1_700_000_000 + i / 360, 6)) for i in range(60)]
+    rows = "".join(f"{time},{i % 7},{i}\n" for i, time in enumerate(times))
+    table = series_files.csv(tmp_path / "own.csv", "when,wave,rain\n" + rows)
+    data = {"path": str(table), "time": "when", "time_unit": "h", "length": 20, "stride": 5}
+    path = recipe(tmp_path, data=data, draw="nothing")
+    path.write_text(path.read_text().replace(tiny.asking_series(), tiny.series(("series",))))
+    found = tables(tmp_path, path)["recordings"]
+    assert [float(row["rain"]) for row in found] == list(range(60))
+    written = [row["time"] for row in found]
+    assert written == times if kind != "numbers" else [float(t) for t in written] == [float(t) for t in times]
+
+
+def test_overlapping_forecasts_are_told_where_there_are_any(tmp_path: Path) -> None:
+    """Steps that one window knows and another draws count as drawn, whichever comes last."""
+    data = tiny.gaps_data() | {"stride": 4}
+    path = recipe(tmp_path, data=data, draw="end", known=6, each=3)
+    found = tables(tmp_path, path)
+    dataset = synthgen.load(tmp_path / "out")
+    drawn: dict[tuple[str, float], list[float]] = {}
+    for sample in dataset:
+        start, source = (sample["meta"]["condition"][key] for key in ("start", "source"))
+        for time, known, value in zip(sample["time"], sample["known"][:, 0], sample["series"][:, 0], strict=True):
+            if np.isnan(known):
+                drawn.setdefault((source, start + time), []).append(float(value))
+    assert len(drawn) > 20
+    for row in found["completed"]:
+        draws = drawn.get((row["entity"], float(row["time"])))
+        if draws is None:
+            assert row["wave_low"] == row["wave_high"] == ""
+        else:
+            expected = np.quantile(draws, [0.05, 0.5, 0.95])
+            assert [float(row[f"wave{e}"]) for e in ("_low", "", "_high")] == pytest.approx(
+                expected, rel=1e-5, abs=1e-5
+            )

@@ -14,6 +14,8 @@ import pytest
 import helpers
 import synthgen
 import tiny
+from synthgen.exporters.series_rows import Column
+from synthgen.exporters.table import CsvTable
 
 
 def drawn(folder: Path, **changes: Any) -> Path:
@@ -131,3 +133,13 @@ def test_pictures_are_refused(cli, finished: Path, tmp_path: Path, kind: str) ->
     answer = cli("export", finished, "--to", kind, "-o", tmp_path / "out")
     assert answer.code == 2
     assert "tables are of series" in answer.err and "--to imagefolder" in answer.err
+
+
+def test_csv_has_the_digits_that_give_the_same_float32_again(tmp_path: Path) -> None:
+    values = np.array([101325.25, 12345679, 0.1, 1 / 3, 1e-9, np.nan, -2], dtype=np.float32)
+    with CsvTable(tmp_path / "a.csv", [Column("x", "float32")], {}) as table:
+        table.add([values])
+    cells = (tmp_path / "a.csv").read_text().splitlines()[1:]
+    assert cells[0] == "101325.25" and cells[2] == "0.1" and cells[5] in ("", '""')
+    again = np.array([float(cell.strip('"') or "nan") for cell in cells], dtype=np.float32)
+    assert np.array_equal(again, values, equal_nan=True)

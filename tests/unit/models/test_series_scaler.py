@@ -88,3 +88,17 @@ def test_a_resolution_is_found_in_counts_and_not_in_numbers() -> None:
     assert resolution_of(random.integers(0, 50, 5000) * 0.005) == pytest.approx(0.005)
     assert resolution_of(random.integers(0, 50_000, 500)) == 1, "hardly any count occurs twice"
     assert resolution_of(random.normal(size=5000)) == 0 and resolution_of(random.normal(size=20)) == 0
+
+
+@pytest.mark.parametrize("tail", ["an outlier", "Pareto", "wide"])
+def test_quantiles_of_heavy_tails_are_normal(tail: str) -> None:
+    random = np.random.default_rng(0)
+    values = {
+        "an outlier": np.append(np.exp(random.normal(size=20_000)), 1e5),
+        "Pareto": random.pareto(1, 20_000),
+        "wide": np.exp(2.5 * random.normal(size=20_000)),
+    }[tail].astype(np.float32)[:, None]
+    scaler = SeriesScaler.fit(values, ["x"], "quantile")
+    found = np.quantile(scaler.scale(torch.from_numpy(values)).numpy(), [0.05, 0.25, 0.5, 0.75, 0.95])
+    assert found == pytest.approx([-1.645, -0.674, 0, 0.674, 1.645], abs=0.03)
+    assert there_and_back(scaler, values) == pytest.approx(values, rel=1e-3, abs=1e-3)

@@ -276,3 +276,18 @@ def test_a_rate_is_not_for_timestamps(tmp_path: Path) -> None:
         series.read(data(path, time="t", rate_hz=10))
     with pytest.raises(ValidationError, match="leave out `time_unit`"):
         data(path, time="t", rate_hz=10, time_unit="h")
+
+
+@pytest.mark.parametrize("step", [0.05, 0.004, 0.001])
+def test_a_grid_on_seconds_since_1970_loses_no_row(tmp_path: Path, step: float) -> None:
+    times = 1_700_000_000 + np.arange(3000) * step
+    path = parquet(tmp_path / "a.parquet", t=times, v=np.arange(3000.0))
+    found = series.read(data(path, time="t", step=step)).items[0]
+    assert found.values[:, 0].tolist() == list(range(3000))
+
+
+def test_what_stands_for_nothing_in_channels_is_a_number_in_covariates(tmp_path: Path) -> None:
+    path = csv(tmp_path / "a.csv", "t,v,c\n0,1,-1\n1,-1,2\n2,3,-1\n")
+    found = series.read(data(path, time="t", channels=["v"], covariates=["c"], missing=[-1])).items[0]
+    assert np.isnan(found.values[:, 0]).tolist() == [False, True, False]
+    assert found.covariates[:, 0].tolist() == [-1, 2, -1]

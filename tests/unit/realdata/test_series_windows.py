@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from series_files import csv, data, parquet, walk
 from synthgen.errors import DataError
-from synthgen.realdata import series
+from synthgen.realdata import series, series_views
 from synthgen.realdata.series import Channel, Recording, Recordings, SeriesData, Split, Windows
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -222,3 +222,22 @@ def test_covered_rows_are_those_in_windows(tmp_path: Path) -> None:
     config = event_data(tmp_path, "a,10,N\na,12,N\nb,50,N\n")
     found = series.windows(series.read(config), config, "train")
     assert np.flatnonzero(found.covered).tolist() == [*range(8, 15), *range(148, 153)]
+
+
+def test_the_median_step_is_of_rows_in_one_window(tmp_path: Path) -> None:
+    """Steps from one recording, or one part, to the next do not count, and windows are not laid out for it."""
+    path = csv(tmp_path / "a.csv", "who,t,v\n" + "".join(f"{who},{t},{t}\n" for who in "ab" for t in (0, 2, 4, 7, 900)))
+    config = data(path, entity="who", time="t", length=3)
+    cut = series.windows(series.read(config), config, "train")
+    assert cut.interval is None and cut.median_step == 2.5
+    near = cut.take(np.flatnonzero(cut.starts == 0))
+    assert near.median_step == 2
+
+
+def test_times_that_do_not_fit_into_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = csv(tmp_path / "a.csv", "t,v\n" + "".join(f"{t * t},{t}\n" for t in range(50)))
+    config = data(path, time="t", length=10)
+    cut = series.windows(series.read(config), config, "train")
+    monkeypatch.setattr(series_views, "MAX_BYTES", 1000)
+    with pytest.raises(DataError, match="raise `stride`"):
+        _ = cut.times

@@ -95,3 +95,10 @@ def test_the_probe_learns_a_rare_class_and_missing_values_do_not_hurt_it() -> No
     windows, labels = some(100, 50)
     shares = probe.probabilities(model, windows)
     assert np.allclose(shares.sum(1), 1, atol=1e-5) and (shares.argmax(1) == labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("length", [2, 4, 7])
+def test_the_probe_takes_windows_of_any_length(length: int) -> None:
+    windows = np.random.default_rng(0).normal(size=(20, length, 2)).astype(np.float32)
+    model = probe.train(windows, np.arange(20) % 2, 2, 0, 2)
+    assert probe.probabilities(model, windows).shape == (20, 2)

@@ -1,0 +1,33 @@
+"""Pictures of samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from synthgen.fields import Field, Series, StepClasses, Times
+from synthgen.report import preview
+
+
+def test_scores_behind_marked_series_do_not_take_their_place() -> None:
+    """The picture is of the series with anomalies, not of the normal one before it nor of a score after it."""
+    random = np.random.default_rng(0)
+    kind = Series(40, ("x", "y"), ("V", "V"))
+    schema: dict[str, Field] = {
+        "series": kind,
+        "time": Times(40, "s"),
+        "anomaly": StepClasses(40, ("x", "y"), ("spike",)),
+        "anomalous": kind,
+    }
+    sample: dict[str, Any] = {
+        "series": np.zeros((40, 2), np.float32),
+        "time": np.arange(40.0),
+        "anomaly": np.zeros((40, 2), np.uint8),
+        "anomalous": random.normal(size=(40, 2)).astype(np.float32),
+        "score": random.random((40, 1)).astype(np.float32),
+    }
+    scored = {**schema, "score": Series(40, ("score",), ("1",))}
+    assert np.array_equal(preview.pictures([sample], scored), preview.pictures([sample], schema))
+    other = {**sample, "anomalous": sample["series"]}
+    assert not np.array_equal(preview.pictures([other], schema), preview.pictures([sample], schema))
