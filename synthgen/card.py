@@ -15,7 +15,12 @@ CARD = """\
 
 {{ m.description or "A synthetic dataset." }}
 
-Every sample was drawn by a diffusion model; nothing in it was photographed or recorded. Made with
+{% if m.sources | selectattr("kind", "equalto", "data") | list -%}
+Its conditions are from the data named below: what was kept of them is as it was there, the rest was drawn by a
+diffusion model.
+{%- else -%}
+Every sample was drawn by a diffusion model; nothing in it was photographed or recorded.
+{%- endif %} Made with
 synthgen; `recipe.yaml` beside this file makes it again{% if m.local_parts %}, together with the plug-in files that
 define `{{ m.local_parts | join("`, `") }}` (`--plugin FILE`){% endif %}.
 {% if m.smoke %}

@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import DataError
+from synthgen.realdata import series_cells
+from synthgen.realdata.series_table import Table, open_table
 from synthgen.realdata.series_types import Recordings, SeriesData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 TIME = re.compile(r"time|date|^(t|ts|day|hour)$", re.IGNORECASE)
+ENTITY = re.compile(r"id$|entity|station|sensor|device|machine|unit|site|subject|patient|store|item", re.IGNORECASE)
+"""Columns of whole numbers that are called so may say whose row it is; others of numbers are channels."""
+
 MOST = 100
 """Readings that are tried: each reads the table."""
 
+N_LOOKED_AT = 1000
 LENGTH, SHORTEST, WINDOWS = 24, 4, 10
 """Steps of a window, if a recording is at least ten times as long; else a tenth of it, and four at least."""
 
@@ -53,6 +59,9 @@ sampler:
 shard_size: 250
 batch_size: 125
 
+labelers:
+  - use: class-label       # the class that was asked for, as `label`
+
 output:
   writers: [parquet]
 
@@ -67,12 +76,14 @@ class TableFindings:
 
     Attributes:
         settings: of `data`, without `length`: the first reading of the columns under which the table is valid.
+        left_out: columns that have no role, each with a value of it.
     """
 
     path: str
     settings: dict[str, Any]
     recordings: Recordings
     length: int
+    left_out: dict[str, str]
 
     @property
     def n_rows(self) -> int:
@@ -90,11 +101,10 @@ def look(path: str) -> TableFindings:
         DataError: the table is valid under none of these readings; says why under the likeliest.
     """
     from synthgen.realdata import series
-    from synthgen.realdata.series_table import open_table
 
-    names = open_table(path).names
+    table = open_table(path)
     first: DataError | None = None
-    for settings in itertools.islice(_readings(names), MOST):
+    for settings in itertools.islice(_readings(table.names, _entities(table)), MOST):
         data = SeriesData.model_validate({"path": path, "length": 2, **settings})
         try:
             found = series.read(data)
@@ -102,26 +112,37 @@ def look(path: str) -> TableFindings:
             first = first or error
             continue
         shortest = min(len(item) for item in found.items)
-        return TableFindings(path, settings, found, min(LENGTH, max(SHORTEST, shortest // WINDOWS)))
+        used = {channel.name for channel in found.channels} | set(map(str, settings.values()))
+        left_out = {name: _example(table, name) for name in table.names if name not in used}
+        return TableFindings(path, settings, found, min(LENGTH, max(SHORTEST, shortest // WINDOWS)), left_out)
     assert first is not None
     raise first
 
 
-def _readings(names: list[str]) -> Iterator[dict[str, Any]]:
+def _entities(table: Table) -> list[str]:
+    """Columns that may say whose row it is: of text, or of numbers if they are called so."""
+    return [name for name in table.names if ENTITY.search(name) or not series_cells.is_number_column(table, name)]
+
+
+def _example(table: Table, name: str) -> str:
+    return next((str(value) for value in table.data[name].slice(0, N_LOOKED_AT).to_pylist() if value is not None), "")
+
+
+def _readings(names: list[str], entities: list[str]) -> Iterator[dict[str, Any]]:
     """What may be tried, the likeliest first: columns that are called like times, none, any other as the time."""
     called = [name for name in names if TIME.search(name)]
     for time in called:
-        yield from _with_time(time, names)
+        yield from _with_time(time, entities)
     yield {}
     for time in names:
         if time not in called:
-            yield from _with_time(time, names)
+            yield from _with_time(time, entities)
 
 
-def _with_time(time: str, names: list[str]) -> Iterator[dict[str, Any]]:
+def _with_time(time: str, entities: list[str]) -> Iterator[dict[str, Any]]:
     yield {"time": time}
     yield {"time": time, "newest_first": True}
-    for entity in names:
+    for entity in entities:
         if entity != time:
             yield {"entity": entity, "time": time}
 

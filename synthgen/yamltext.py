@@ -201,6 +201,7 @@ def override(text: RecipeText, assignment: str) -> None:
             target = target[step]
         else:
             raise RecipeError([f"{where}: `{dotted(location[:-1])}` is a single value and has no keys"])
-        text.lines[location] = where
+        if last or location not in text.lines:
+            text.lines[location] = where
     for place in [place for place in text.lines if place[: len(steps)] == location and place != location]:
         del text.lines[place]

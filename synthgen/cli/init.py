@@ -40,14 +40,21 @@ def command(target: str, out: str, name: str | None, force: bool) -> None:
         synthgen init sales.csv
         synthgen run sales.yaml
     """
-    if Path(target).is_file():
+    if Path(target).is_file() or _holds_tables(Path(target)):
         _init_table(target, out, name, force)
     else:
         _init_folder(target, out, name, force)
 
 
+def _holds_tables(folder: Path) -> bool:
+    """Whether a folder holds tables of series and no folders of pictures."""
+    inside = list(folder.iterdir()) if folder.is_dir() else []
+    suffixes = {path.suffix.lower() for path in inside if path.is_file()}
+    return bool(suffixes & set(scaffold_series.SUFFIXES)) and not any(path.is_dir() for path in inside)
+
+
 def _init_table(path: str, out: str, name: str | None, force: bool) -> None:
-    if Path(path).suffix.lower() not in scaffold_series.SUFFIXES:
+    if Path(path).is_file() and Path(path).suffix.lower() not in scaffold_series.SUFFIXES:
         raise UsageError(f"{path}: must be a folder of images, or a table ({', '.join(scaffold_series.SUFFIXES)})")
     name = _name(str(Path(path).with_suffix("")), name)
     found = scaffold_series.look(path)
@@ -60,6 +67,7 @@ def _init_table(path: str, out: str, name: str | None, force: bool) -> None:
         ),
         ("entity", settings.get("entity", "")),
         ("channels", ", ".join(found.channels)),
+        ("left out", ", ".join(f"{name} (such as `{value}`)" for name, value in found.left_out.items())),
         ("chosen", f"windows of {found.length} steps"),
     ]
     click.echo(words.table(rows))
@@ -104,7 +112,8 @@ def _write(folder: Path, recipes: scaffold_text.Recipes, force: bool) -> list[Pa
     paths = {folder / file: text for file, text in recipes.items()}
     existing = [str(path) for path in paths if path.exists()]
     if existing and not force:
-        raise UsageError(f"{', '.join(existing)} exist already; overwrite with --force, or choose another --name or -o")
+        exist = f"{', '.join(existing)} {'exists' if len(existing) == 1 else 'exist'} already"
+        raise UsageError(f"{exist}; overwrite with --force, or choose another --name or -o")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in paths.items():

@@ -35,7 +35,8 @@ class Lines:
     def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None:
         self.plan = plan
         self.accepted, self.tries = survey.accepted, survey.tries
-        names = next((f.classes for f in plan.parts.condition.fields.values() if isinstance(f, Label)), ())
+        # Samples are counted by their label; a class that stays in the condition is not.
+        names = next((field.classes for field in plan.schema.values() if isinstance(field, Label)), ())
         self.classes = Counter(dict.fromkeys(names, 0) | dict(survey.classes))
         self.rejected = Counter(survey.rejected)
         self.done, self.n_shards = survey.n_done, plan.n_shards

@@ -26,10 +26,10 @@ class RealSeries:
     So if windows overlap, all those of a recording go where it goes.
 
     `known` holds the values that are kept, NaN where the sampler draws; `time`, `covariates` and `static` are as in the
-    data, `start` is the time of the window's first step in its recording, and `source` names the recording. With
-    `draw: nothing`, windows come as they are, as `series` in the place of `known`: gaps stay gaps, the last window of
-    a recording ends with it, so that every step is in one, and `origin` is the timestamp that times count from, empty
-    if they are numbers.
+    data, `start` is the time of the window's first step in its recording, `source` names the recording, and `origin` is
+    the timestamp that its times count from, empty if they are numbers. With `draw: nothing`, windows come as they are,
+    as `series` in the place of `known`: gaps stay gaps, and the last window of a recording ends with it, so that every
+    step is in one.
     """
 
     version: ClassVar[int] = 2
@@ -69,9 +69,8 @@ class RealSeries:
         if config.part == "all":
             data = data.model_copy(update={"validation": 0.0, "test": 0.0})
         self._recordings = series.read(data)
-        self._hands_over = config.draw == "nothing"
         part: series.Split = "train" if config.part == "all" else config.part
-        cut = series.windows(self._recordings, data, part, to_the_end=self._hands_over)
+        cut = series.windows(self._recordings, data, part, to_the_end=config.draw == "nothing")
         if config.draw == "missing":
             gaps = np.concatenate([[0], np.cumsum(np.isnan(cut.rows).any(1))])  # in the rows before each
             cut = cut.take(np.flatnonzero(gaps[cut.first + cut.lengths] > gaps[cut.first]))
@@ -98,7 +97,7 @@ class RealSeries:
             **({"static": _plain(1, cut.static_names)} if cut.static_names else {}),
             "start": Number(unit),
             "source": Text(),
-            **({"origin": Text()} if self._hands_over else {}),
+            "origin": Text(),
         }
 
     def identity(self) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class SeriesRows:
 
     Attributes:
         fields: of the samples, by name.
+        completes: values were drawn beside known ones.
+        passes: the series are real ones, as they were.
         columns: of the table, in order.
         left_out: names of the fields that have neither one value a step nor one a series.
 
@@ -70,6 +72,8 @@ class SeriesRows:
         self.field, self.kind = named[0]
         self.time = next((name for name, kind in book.fields.items() if isinstance(kind, Times)), None)
         self.completes = "known" in book.fields
+        condition = book.identity["condition"]
+        self.passes = condition["use"] == "real-series" and condition["draw"] == "nothing"
         self.splits = list(dict.fromkeys(file.split for file in self._view.files))
         self.fields = book.fields
         self._plan = dict(self._planned())
@@ -92,6 +96,11 @@ class SeriesRows:
         """float64 (L,): the time of each step; numbers of steps where the dataset has no times."""
         return sample[self.time] if self.time else np.arange(self.kind.length, dtype=np.float64)
 
+    @property
+    def time_unit(self) -> str:
+        time = self.fields[self.time] if self.time else None
+        return time.unit if isinstance(time, Times) else "step"
+
     def _planned(self) -> Iterator[tuple[Column, Origin]]:
         """Columns in order, with unique names."""
         taken: set[str] = set()
@@ -103,15 +112,13 @@ class SeriesRows:
             return name
 
         yield Column(free("key", ""), "string"), Origin("key")
-        time = self.fields[self.time] if self.time else None
         taken.add("time")
         for name, kind in self.fields.items():
             yield from _of_series(free, name, kind, self.kind.length)
         for name, value in self._asked().items():
             words = isinstance(value, str)
             yield Column(free(name, "condition"), "string" if words else "float64"), Origin(name, asked=True)
-        unit = time.unit if isinstance(time, Times) else "step"
-        yield Column("time", "float64", unit), Origin(self.time or "time")
+        yield Column("time", "float64", self.time_unit), Origin(self.time or "time")
         for name, kind in self.fields.items():
             yield from _of_steps(free, name, kind, self.kind.length)
 
@@ -122,7 +129,7 @@ class SeriesRows:
             return {
                 name: value
                 for name, value in asked.items()
-                if isinstance(value, str | int | float) and name not in self.fields
+                if isinstance(value, str | int | float) and value != "" and name not in self.fields
             }
         return {}
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from synthgen.exporters.moments import Moments
 from synthgen.exporters.recordings import Recordings
 from synthgen.exporters.series_rows import Block, Column, SeriesRows
 
@@ -126,7 +127,7 @@ def export_parquet(rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> l
 
 def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:
     completed = Completed(rows) if rows.completes else None
-    whole = Recordings(rows)
+    whole = Recordings(rows) if rows.passes else None
     notes = []
     with ExitStack() as stack:
         files = {
@@ -138,10 +139,10 @@ def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int
             if completed is not None:
                 condition = sample["meta"]["condition"]
                 completed.add(condition, rows.times(sample), sample["known"], sample[rows.field])
-            if "origin" in sample["meta"]["condition"]:
+            if whole is not None:
                 whole.add(sample)
             tick(1)
-    if whole:
+    if whole is not None:
         name = f"recordings.{table.suffix}"
         with table(out / name, whole.columns, rows.about) as file:
             whole.write(file)
@@ -152,7 +153,7 @@ def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int
             completed.write(file)
         notes.append(
             f"{name} has a row a time of every series: the known value or the median of those drawn, and where values "
-            "were drawn their 90 % interval"
+            f"were drawn their 90 % interval ({completed.told})"
         )
     if rows.left_out:
         notes.append(f"left out, having no value for each step: {', '.join(rows.left_out)}")
@@ -166,19 +167,30 @@ class Completed:
     """
 
     def __init__(self, rows: SeriesRows) -> None:
-        kind, time = rows.kind, next(column for column in rows.columns if column.name == "time")
-        self.columns = [Column("entity", "string"), time] + [
-            Column(f"{name}{ending}", "float32", unit)
-            for name, unit in zip(kind.channels, kind.units, strict=True)
-            for ending in ("", "_low", "_high")
-        ]
+        self._kind = rows.kind
+        self._moments = Moments(rows.time_unit)
         self._known: dict[tuple[str, float], np.ndarray] = {}
         self._drawn: defaultdict[tuple[str, float], list[np.ndarray]] = defaultdict(list)
 
+    @property
+    def columns(self) -> list[Column]:
+        """Entity, time (a timestamp if the data had timestamps), and of every channel the value and its interval."""
+        channels = zip(self._kind.channels, self._kind.units, strict=True)
+        values = [Column(f"{name}{end}", "float32", unit) for name, unit in channels for end in ("", "_low", "_high")]
+        return [Column("entity", "string"), self._moments.column, *values]
+
+    @property
+    def told(self) -> str:
+        """How many values were drawn of a cell: of one, an interval has no width."""
+        numbers = [int((~np.isnan(np.stack(drawn))).sum(0).max()) for drawn in self._drawn.values()]
+        drawn = sorted({n for n in numbers if n})
+        if not drawn:
+            return "nothing was drawn"
+        return f"of {drawn[0]}" + (f" to {drawn[-1]}" if len(drawn) > 1 else "") + " values; `each` draws more"
+
     def add(self, condition: Mapping[str, Any], times: np.ndarray, known: np.ndarray, values: np.ndarray) -> None:
-        start = float(condition.get("start", 0.0))
         for time, there, value in zip(times.tolist(), known, values, strict=True):
-            place = str(condition.get("source", "")), round(start + time, 9)
+            place = self._moments.place(condition, time)
             self._known[place] = there
             self._drawn[place].append(np.where(np.isnan(there), value, np.float32(np.nan)))
 
@@ -192,7 +204,7 @@ class Completed:
             low, middle, high = np.stack(drawn, axis=1).astype(np.float32)
             value = np.where(np.isnan(middle), known, middle)
             cells = [part[:, i] for i in range(known.shape[1]) for part in (value, low, high)]
-            table.add([[entity for entity, _ in some], [time for _, time in some], *cells])
+            table.add([[entity for entity, _ in some], [self._moments.written(*place) for place in some], *cells])
 
 
 def _quantiles(drawn: np.ndarray) -> np.ndarray:

@@ -106,7 +106,7 @@ def _check_order(
         problems.add(f"{table.place}: {data.time}: times are mostly {wrong}")
         return
     hint = "times must increase, or `step` average those of a cell"
-    if not data.entity and (back | equal).sum() > len(same) / 100:
+    if not data.entity:
         hint += "; if the rows belong to several entities, name their column in `entity`"
     for mask, what in ((back, "is earlier than the row before"), (equal, "is the time of the row before, too")):
         cells.tell(

@@ -120,15 +120,17 @@ def lack(data: SeriesData) -> str:
 
 
 def series_data(real: str | Mapping[str, Any]) -> SeriesData:
-    """The `data` of a recipe of a model that is trained on series. Raises UsageError if it is none."""
+    """The `data` of a recipe that trains a model on series. Raises UsageError if it is none."""
     if not isinstance(real, str):
         return SeriesData.model_validate(dict(real))
     if Path(real).suffix in (".yaml", ".yml"):
         found, _ = recipe.read(real)
-        if isinstance(found, ModelRecipe) and found.trainer.use == "series":
-            return SeriesData.model_validate(found.trainer.settings["data"])
+        trainer = found.trainer if isinstance(found, ModelRecipe) else found.train
+        if trainer is not None and trainer.use == "series":
+            return SeriesData.model_validate(trainer.settings["data"])
     raise UsageError(
-        f"{real}: must be the recipe of a model with `trainer.use: series`, whose `data` are the real series"
+        f"{real}: must be a recipe that trains a model on series (`trainer.use: series`, or `train` in the recipe of a "
+        "dataset), whose `data` are the real ones"
     )
 
 

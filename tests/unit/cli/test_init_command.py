@@ -180,3 +180,28 @@ def test_a_file_that_is_no_table(cli, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     answer = cli("init", tmp_path / "notes.txt")
     assert answer.code == 2 and "must be a folder of images, or a table" in answer.err
+
+
+def test_columns_that_are_left_out_are_told_and_numbers_are_no_entities(cli, tmp_path: Path) -> None:
+    rows = "".join(
+        f"2024-01-{1 + i // 24:02d}T{i % 24:02d}:00,{i % 9},{i % 5},{'calm' if i % 3 else ''}\n" for i in range(240)
+    )
+    good = tmp_path / "good.csv"
+    good.write_text("time,level,count,weather\n" + rows)
+    answer = cli("init", good, "-o", tmp_path)
+    assert answer.code == 0 and "left out  weather (such as `calm`)" in answer.out
+    assert "channels  level, count" in answer.out and "entity" not in answer.out
+    twice = tmp_path / "twice.csv"
+    twice.write_text(good.read_text() + "2024-01-10T23:00,1,1,calm\n")
+    answer = cli("init", twice, "-o", tmp_path)
+    assert answer.code == 1 and "row 242: time: 2024-01-10T23:00:00 is the time of the row before, too" in answer.err
+
+
+def test_a_folder_of_tables_has_a_recording_a_file(cli, tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.csv").write_text("time,level\n" + "".join(f"{t},{t % 7}\n" for t in range(60)))
+    answer = cli("init", folder, "-o", tmp_path)
+    assert answer.code == 0 and "120 of 2 recordings" in answer.out, answer.err
+    assert api.check(tmp_path / "tables.yaml").own is not None

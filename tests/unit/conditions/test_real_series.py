@@ -200,6 +200,19 @@ def test_every_row_is_exported_once_at_its_own_time(tmp_path: Path, kind: str) -
     assert written == times if kind != "numbers" else [float(t) for t in written] == [float(t) for t in times]
 
 
+def test_completed_tables_have_the_timestamps_of_the_data(tmp_path: Path) -> None:
+    times = [(datetime(2024, 1, 1) + timedelta(hours=i)).isoformat() for i in range(40)]
+    rows = "".join(f"{time},{'' if i % 10 == 3 else i % 7},{i}\n" for i, time in enumerate(times))
+    table = series_files.csv(tmp_path / "own.csv", "when,wave,rain\n" + rows)
+    data = {"path": str(table), "time": "when", "time_unit": "h", "length": 10, "stride": 10}
+    path = recipe(tmp_path, data=data, each=2)
+    model = tiny.series(("series",))
+    path.write_text(path.read_text().replace(tiny.asking_series(), model))
+    found = tables(tmp_path, path)
+    assert [row["time"] for row in found["completed"]] == times
+    assert {row["origin"] for row in found["train"]} == {"2024-01-01"}
+
+
 def test_overlapping_forecasts_are_told_where_there_are_any(tmp_path: Path) -> None:
     """Steps that one window knows and another draws count as drawn, whichever comes last."""
     data = tiny.gaps_data() | {"stride": 4}

@@ -61,7 +61,7 @@ def test_classifiers_need_windows_that_were_held_out(folder: Path, tmp_path: Pat
 def test_other_data_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"series of 17 steps of wave, rain, and .* 17 steps of wave;"):
         dataset.evaluate(str(folder), model_recipe(tmp_path, channels=["wave"]), 1, 1, "all", lambda line: None)
-    with pytest.raises(UsageError, match=r"must be the recipe of a model with `trainer.use: series`"):
+    with pytest.raises(UsageError, match=r"must be a recipe that trains a model on series"):
         dataset.evaluate(str(folder), str(helpers.ROOT / "recipes/segmentation.yaml"), 1, 1, "all", lambda line: None)
 
 
