@@ -81,7 +81,7 @@ def find(draft: Draft, plugins: Plugins) -> tuple[OwnModel | None, list[tuple[Lo
         return None, []
     use, settings = recipe.train.use, recipe.train.settings
     cls: Any = plugins.find("trainers", use)
-    place: Location = ("data",) if recipe.data is not None else ("train", "data")
+    place: Location = ("data", "path") if recipe.data is not None else ("train", "data", "path")
     config = cls.Config.model_validate(settings)
     trainer: Trainer = cls(config)
     data = getattr(config, "data", None)
