@@ -164,7 +164,10 @@ def look(draft: Draft, plugins: Plugins) -> Outlook:
     if n_samples is None and ("samples",) not in draft.wrong and binder.knows_condition:
         binder.problems.append((("samples",), "is required, because the condition has no size of its own"))
     if binder.problems or not draft.sound or (parts is None and not draft.untrained):
-        raise RecipeError(located(draft.text, [*draft.problems, *binder.problems]))
+        # What is wrong with real data is told where they are named, and not by every part that reads them.
+        told = {line for place, message in draft.problems if "data" in place for line in message.splitlines()}
+        new = [found for found in binder.problems if not told.issuperset(found[1].splitlines())]
+        raise RecipeError(located(draft.text, [*draft.problems, *new]))
     return Outlook(recipe, parts, schema, kept, n_samples)
 
 

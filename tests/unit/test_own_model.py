@@ -190,6 +190,10 @@ def test_all_mistakes_are_told_at_once_where_they_were_written(here: Path) -> No
         ({"train": {"use": "series", "data": tiny.series_data}}, "train.data: is given here and as `data`"),
         ({"train": None, "sampler": {"use": "series", "model": tiny.series}}, "data: no part of this recipe takes"),
         ({"data": {"path": "nowhere.csv", "length": 8}}, "data.path: nowhere.csv: no such file"),
+        (
+            {"data": {"path": "nowhere.csv", "length": 8}, "condition": {"use": "real-series", "draw": "all"}},
+            "data.path: nowhere.csv: no such file",
+        ),
         ({"data": {"path": tiny.sensors, "length": 8, "time": "day"}}, "data.path: .*: unknown column `day`"),
         ({"data": {"path": tiny.sensors, "length": 8000}}, "data.path: .*; a window has 8000"),
         (
