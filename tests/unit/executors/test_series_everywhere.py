@@ -43,7 +43,7 @@ def longer() -> dict[str, Any]:
     return {
         "condition": {"use": "classes", "quotas": {"calm": 7, "wild": 5}},
         "sampler": {"use": "series", "model": model, "steps": 2, "length": 41, "overlap": 0.5},
-        "labelers": ["class-label", {"use": "denoising-error", "model": model}],
+        "labelers": ["class-label"],
     }
 
 

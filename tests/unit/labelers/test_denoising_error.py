@@ -97,6 +97,9 @@ def test_what_does_not_fit_the_model_is_told() -> None:
     schema, _ = tiny.normal_series(1)
     assert labeler().bind(schema) == []
     assert labeler().bind({}) == ["needs the series `series` and the times of its steps `time`"]
+    longer = {**schema, "series": Series(41, ("wave", "rain"), ("1", "mm")), "time": Times(41, "h")}
+    (told,) = labeler().bind(longer)
+    assert "knows series of 17 steps, and `series` has 41; score windows of as many steps" in told
     other = {**schema, "series": Series(17, ("rain", "wave"), ("mm", "1")), "time": Times(17, "d")}
     text = " ".join(labeler().bind(other))
     assert "has the channels wave, rain, in this order; `series` has rain, wave" in text
