@@ -89,4 +89,5 @@ def test_one_process_and_two_actors_write_the_same_bytes(
     dataset = helpers.check_actors_write_the_same(path, tmp_path, cluster)
     samples = list(synthgen.load(dataset))
     assert len({sample["series"].tobytes() for sample in samples}) == 12, "equal series are easily equal elsewhere"
-    assert all(np.isfinite(sample["anomaly_score"]).any() for sample in samples)
+    scores = [sample["anomaly_score"] for sample in samples if "anomaly_score" in sample]
+    assert len(scores) == (0 if name == "longer" else 12) and all(np.isfinite(score).any() for score in scores)
