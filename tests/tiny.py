@@ -186,7 +186,7 @@ def series(
     for layer in (network.out, network.shift, *(block.modulation for block in network.blocks)):
         # Less in the last layer, or most of what is drawn would lie at the ends of the range of the data.
         torch.nn.init.normal_(layer.weight, std=0.1 if layer is network.out else 0.3)
-    scheduler = Edm(1.0, stochastic=True).scheduler()
+    scheduler = Edm.stochastic(1.0).scheduler()
     names, units = SERIES_CHANNELS, ("1", "mm")
     about = (dict(enumerate(classes)), names, units, 17, "h", covariates, static, continues)
     made = SeriesPipeline(network.eval(), scaler, scheduler, *about)

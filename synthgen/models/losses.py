@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,11 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EDMDPMSolverMu
 
 Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 P_MEAN, P_STD = -1.2, 1.2
+LEAST_SIGMA_MAX = 20.0
+SPREADS = 5.0
+"""The highest noise level is so many of the data's largest deviations: their variance is 4 % of the noise's there."""
+REACH = 3.5
+"""The highest noise level is at most so many deviations above the median of those in training."""
 
 
 class Objective(Protocol):
@@ -40,6 +46,15 @@ class Objective(Protocol):
 class Edm:
     """Preconditioned denoising at log-normal noise levels.
 
+    Attributes:
+        sigma_data: standard deviation of the data.
+        p_mean: median of the logarithm of noise levels in training.
+        p_std: its standard deviation.
+        p_std_above: that of levels above the median, if it is another.
+        sigma_min: the lowest level of sampling.
+        sigma_max: the highest.
+        algorithm: of diffusers' multistep solver.
+
     Source: Karras et al. 2022, "Elucidating the design space of diffusion-based generative models",
     eq. 7-8 and table 1: with the weight 1 / c_out^2 the loss is a plain squared error on the output.
     """
@@ -47,10 +62,38 @@ class Edm:
     sigma_data: float
     p_mean: float = P_MEAN
     p_std: float = P_STD
-    stochastic: bool = False
+    p_std_above: float | None = None
+    sigma_min: float = 0.002
+    sigma_max: float = 80.0
+    algorithm: str = "dpmsolver++"
+
+    @classmethod
+    def stochastic(cls, sigma_data: float, spread: float = 1.0, p_mean: float = P_MEAN, p_std: float = P_STD) -> Edm:
+        """Noise levels for data of this `spread`, sampled with a solver that draws noise at every step.
+
+        That mends errors of the steps before, but steps must be finer for it, so they cover the levels that training
+        visits and no others: with 20 steps from 80 to 0.002, parts of sine waves that hardly vary came out with 8 %
+        too much deviation, from 20 to 0.01 with 1 %.
+
+        Sampling starts from noise alone, so nothing of the data may show in noise of the highest level. Where the
+        values of a sample go together, what they have in common does: averaging over many of them takes the noise
+        away. So the highest level is a multiple of the deviation of that common part, and training visits the way up
+        to it as often as it would otherwise.
+
+        Args:
+            sigma_data: standard deviation of the data.
+            spread: their largest standard deviation in any direction, from `sigma_data` (values are independent) to
+                `sigma_data` times the root of how many values a sample has (all are equal).
+            p_mean: median of the logarithm of noise levels in training.
+            p_std: its standard deviation, at least; above the median it may be more.
+        """
+        sigma_max = max(LEAST_SIGMA_MAX, round(SPREADS * spread, 1))
+        above = max(p_std, (math.log(sigma_max) - p_mean) / REACH)
+        return cls(sigma_data, p_mean, p_std, above, 0.01, sigma_max, "sde-dpmsolver++")
 
     def sigma(self, levels: torch.Tensor) -> torch.Tensor:
-        return (levels * self.p_std + self.p_mean).exp()
+        above = self.p_std if self.p_std_above is None else self.p_std_above
+        return (levels * torch.where(levels > 0, above, self.p_std) + self.p_mean).exp()
 
     def loss(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         return self.errors(network, x, levels, noise).flatten(1).mean(1)
@@ -67,21 +110,15 @@ class Edm:
         return (output - (x - c_skip * noisy) / c_out).square()
 
     def scheduler(self) -> EDMDPMSolverMultistepScheduler:
-        """DPM-Solver++ 2M on Karras et al.'s noise levels; its "epsilon" is the raw network output.
-
-        The stochastic solver draws noise at every step, which mends errors of the steps before. Its steps must be
-        finer for that, so they cover the levels that training visits and no others: with 20 steps from 80 to 0.002,
-        parts of sine waves that hardly vary came out with 8 % too much spread, with these 1 %.
-        """
-        sigma_max, sigma_min = (20.0, 0.01) if self.stochastic else (80.0, 0.002)
+        """DPM-Solver++ 2M on Karras et al.'s noise levels; its "epsilon" is the raw network output."""
         return EDMDPMSolverMultistepScheduler(
-            sigma_min=sigma_min,
-            sigma_max=sigma_max,
+            sigma_min=self.sigma_min,
+            sigma_max=self.sigma_max,
             sigma_data=self.sigma_data,
             rho=7.0,
             solver_order=2,
             prediction_type="epsilon",
-            algorithm_type="sde-dpmsolver++" if self.stochastic else "dpmsolver++",
+            algorithm_type=self.algorithm,
         )
 
 

@@ -38,7 +38,7 @@ N_NARROW = 16
 class SeriesTrainer:
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its pictures."""
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
@@ -72,7 +72,13 @@ class SeriesTrainer:
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
         )
         noise_mean: float = Field(default=-1.2, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
-        noise_std: float = Field(default=1.2, gt=0, le=4, description="Standard deviation of that logarithm.")
+        noise_std: float = Field(
+            default=1.2,
+            gt=0,
+            le=4,
+            description="Standard deviation of that logarithm; above the mean it is more where the values of a window "
+            "go together, so that training visits the level at which nothing of them shows.",
+        )
         balance: float = Field(
             default=0.0,
             ge=0,
@@ -121,7 +127,7 @@ class SeriesTrainer:
         config = self.config
         training = real_data.windows(real_data.read(config.data), config.data, "train")
         scaler = self._scaler(training)
-        scheduler = Edm(1.0, config.noise_mean, config.noise_std, stochastic=True).scheduler()
+        scheduler = Edm.stochastic(1.0).scheduler()
         model = network(config.preset, config.patch, scaler, training)
         pipeline(model, scaler, scheduler, training, self._continues).save_pretrained(out)
 
@@ -186,7 +192,8 @@ class SeriesTrainer:
             "scaling": config.scaling,
             "gates": len(made.scaler.config.gated),
             "shown": shown,
-            "noise": f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}",
+            "noise": f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}, above the mean "
+            f"{task.objective.p_std_above:.3g}; drawn from {task.objective.sigma_max:g}",
             "steps": config.steps,
             "batch size": config.batch_size,
             "learning rate": config.learning_rate,

@@ -20,6 +20,7 @@ from synthgen.training.monitor import Monitor
 from synthgen.training.precision import autocast
 
 N_DRAWN = 64
+MAX_SPREAD_WINDOWS, MAX_SPREAD_VALUES = 1024, 2**24
 
 
 class Batches:
@@ -44,6 +45,24 @@ class Batches:
         """Standard deviation of all scaled values that are in a window."""
         covered = self.rows[torch.from_numpy(self.windows.covered)]
         return float(covered[~covered.isnan()].double().std())
+
+    def spread(self) -> float:
+        """The largest standard deviation of scaled windows (L, C), missing values 0, in any direction.
+
+        The direction is that of every other of some evenly spaced windows, the deviation that of the rest along it:
+        in many dimensions, the same windows would find a direction in mere noise. 0 for a single window.
+        """
+        n_values = self.windows.length * self.rows.shape[1]
+        n = min(len(self), MAX_SPREAD_WINDOWS, max(16, MAX_SPREAD_VALUES // n_values))
+        x = self.take(torch.linspace(0, len(self) - 1, n).long())["x"]
+        assert x is not None
+        x = x.flatten(1).double()
+        x = x - x.mean(0)
+        seen, rest = x[::2], x[1::2]
+        if not len(rest):
+            return 0.0
+        direction = seen.T @ torch.linalg.eigh(seen @ seen.T).eigenvectors[:, -1]
+        return float((rest @ direction).square().mean().sqrt() / direction.norm().clamp_min(1e-12))
 
     def take(self, rows: torch.Tensor) -> dict[str, torch.Tensor | None]:
         """Windows of these numbers: `x` (B, L, C) scaled, 0 where `missing`, and what the network is told of them.
@@ -88,7 +107,8 @@ class SeriesTask:
         self.training = Batches(training, scaler)
         self.held_out = Batches(held_out, scaler) if held_out is not None else None
         self.owners = [*range(len(training.channels)), *scaler.config.gated]
-        self.objective = Edm(round(self.training.deviation, 4), config.noise_mean, config.noise_std, stochastic=True)
+        deviation, spread = round(self.training.deviation, 4), self.training.spread()
+        self.objective = Edm.stochastic(deviation, spread, config.noise_mean, config.noise_std)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = network().to(device)

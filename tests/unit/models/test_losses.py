@@ -59,6 +59,44 @@ def test_v_scheduler_samples_the_gaussian_it_was_trained_on() -> None:
     assert float(drawn.std()) == pytest.approx(STD, rel=0.1)
 
 
+def drawn_levels(scheduler: Any, n_values: int) -> torch.Tensor:
+    """Means (2000,) of samples whose values are all equal, and over samples standard normal, by the ideal network."""
+
+    def output(scaled: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        sigma = (4 * time).exp().view(-1, 1)
+        total = sigma**2 + 1
+        noisy = scaled * total.sqrt()
+        denoised = noisy.mean(1, keepdim=True) * n_values / (n_values + sigma**2)
+        return (denoised - noisy / total) / (sigma / total.sqrt())
+
+    scheduler.set_timesteps(20)
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(2000, n_values, generator=random) * scheduler.init_noise_sigma
+    for t in scheduler.timesteps:
+        given = scheduler.scale_model_input(x, t)
+        x = scheduler.step(output(given, t.expand(len(x))), t, x, generator=random).prev_sample
+    return x.mean(1)
+
+
+def test_levels_of_samples_whose_values_go_together_are_drawn_as_they_are() -> None:
+    n_values = 900
+    drawn = drawn_levels(Edm.stochastic(1.0, spread=n_values**0.5).scheduler(), n_values)
+    assert float(drawn.std()) == pytest.approx(1.0, abs=0.07)
+    from_too_little_noise = drawn_levels(Edm.stochastic(1.0, spread=1.0).scheduler(), n_values)
+    assert float(from_too_little_noise.std()) < 0.8
+
+
+def test_training_visits_the_highest_level_alike_whatever_the_spread() -> None:
+    assert Edm.stochastic(1.0, spread=1.0).sigma_max == 20
+    assert Edm.stochastic(1.0, spread=1.0).p_std_above == 1.2
+    for spread in (8.0, 100.0):
+        wide = Edm.stochastic(1.0, spread)
+        assert wide.sigma_max == 5 * spread
+        low, highest = wide.sigma(torch.tensor([-1.0, 3.5])).tolist()
+        assert highest == pytest.approx(wide.sigma_max)
+        assert low == pytest.approx(float(Edm(1.0).sigma(torch.tensor([-1.0]))))
+
+
 @pytest.mark.parametrize("objective", [Edm(STD), VPrediction()], ids=["edm", "v"])
 def test_the_ideal_network_beats_a_biased_one(objective: Objective) -> None:
     random = torch.Generator().manual_seed(1)

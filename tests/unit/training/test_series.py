@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from pydantic import ValidationError
@@ -13,10 +15,13 @@ from pydantic import ValidationError
 import tiny
 from synthgen.errors import Interrupted
 from synthgen.models import registry
+from synthgen.models.series_scaler import SeriesScaler
 from synthgen.realdata import series
+from synthgen.realdata.series import SeriesData
 from synthgen.training import known_cells
 from synthgen.training.known_cells import Shown
 from synthgen.training.series import SeriesTrainer
+from synthgen.training.series_task import Batches
 
 SHAPE = (400, 12, 3)
 
@@ -91,6 +96,21 @@ def test_dry_hours_are_as_many_as_in_the_data(tmp_path: Path) -> None:
     """The gate is learned from what is around it: a model that were told which values are above the floor would not."""
     drawn, real = learned(tmp_path, "rain", 200)
     assert abs((drawn == 0).mean() - (real == 0).mean()) < 0.15
+
+
+@pytest.mark.parametrize(("level", "noise", "least", "most"), [(1.0, 0.01, 7.0, 13.0), (0.0, 1.0, 0.5, 1.6)])
+def test_the_spread_is_that_of_what_values_have_in_common(
+    tmp_path: Path, level: float, noise: float, least: float, most: float
+) -> None:
+    """90 windows of 100 values: all equal, their spread is the root of 100; independent, 1 and not that of a fit."""
+    random = np.random.default_rng(0)
+    values = level * random.normal(size=(90, 1)) + noise * random.normal(size=(90, 100))
+    table = pa.table({"who": np.repeat(np.arange(90), 100), "t": np.tile(np.arange(100), 90), "x": values.ravel()})
+    pq.write_table(table, tmp_path / "data.parquet")
+    data = SeriesData(path=str(tmp_path / "data.parquet"), entity="who", time="t", length=100, validation=0)
+    windows = series.windows(series.read(data), data, "train")
+    scaler = SeriesScaler.fit(windows.rows, ["x"], "standard")
+    assert least < Batches(windows, scaler).spread() < most
 
 
 def test_cells_are_shown_as_often_as_asked() -> None:
