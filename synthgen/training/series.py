@@ -77,7 +77,7 @@ class SeriesTrainer:
             gt=0,
             le=4,
             description="Standard deviation of that logarithm; above the mean it is more where the values of a window "
-            "go together, so that training visits the level at which nothing of them shows.",
+            "go together: sampling starts from more noise then, and training must visit it.",
         )
         balance: float = Field(
             default=0.0,
