@@ -98,19 +98,36 @@ def test_dry_hours_are_as_many_as_in_the_data(tmp_path: Path) -> None:
     assert abs((drawn == 0).mean() - (real == 0).mean()) < 0.15
 
 
+def around_levels(folder: Path, level: float, noise: float, length: int) -> dict[str, Any]:
+    """`data` of 90 windows of one channel: a normal number each with deviation `level`, and noise around it."""
+    random = np.random.default_rng(0)
+    values = level * random.normal(size=(90, 1)) + noise * random.normal(size=(90, length))
+    columns = {"who": np.repeat(np.arange(90), length), "t": np.tile(np.arange(length), 90), "x": values.ravel()}
+    pq.write_table(pa.table(columns), folder / "data.parquet")
+    path = str(folder / "data.parquet")
+    return {"path": path, "entity": "who", "time": "t", "length": length, "validation": 0}
+
+
 @pytest.mark.parametrize(("level", "noise", "least", "most"), [(1.0, 0.01, 7.0, 13.0), (0.0, 1.0, 0.5, 1.6)])
 def test_the_spread_is_that_of_what_values_have_in_common(
     tmp_path: Path, level: float, noise: float, least: float, most: float
 ) -> None:
-    """90 windows of 100 values: all equal, their spread is the root of 100; independent, 1 and not that of a fit."""
-    random = np.random.default_rng(0)
-    values = level * random.normal(size=(90, 1)) + noise * random.normal(size=(90, 100))
-    table = pa.table({"who": np.repeat(np.arange(90), 100), "t": np.tile(np.arange(100), 90), "x": values.ravel()})
-    pq.write_table(table, tmp_path / "data.parquet")
-    data = SeriesData(path=str(tmp_path / "data.parquet"), entity="who", time="t", length=100, validation=0)
+    """Of 100 values: if all are equal, it is the root of 100; if independent, 1 and not that of a fit."""
+    data = SeriesData.model_validate(around_levels(tmp_path, level, noise, 100))
     windows = series.windows(series.read(data), data, "train")
     scaler = SeriesScaler.fit(windows.rows, ["x"], "standard")
     assert least < Batches(windows, scaler).spread() < most
+
+
+@pytest.mark.parametrize(("level", "noise", "least", "most"), [(1.0, 0.01, 25, 50), (0.0, 1.0, 20, 20)])
+def test_sampling_starts_from_more_noise_where_values_go_together(
+    tmp_path: Path, level: float, noise: float, least: float, most: float
+) -> None:
+    data = around_levels(tmp_path, level, noise, 400)
+    out = trainer(data=data, patch=40, steps=1).train(tmp_path / "m", 0, device="cpu", quiet=True)
+    made = registry.load_pipeline(out, "cpu", torch.float32)
+    assert least <= made.scheduler.config.sigma_max <= most
+    assert f"drawn from {made.scheduler.config.sigma_max:g}" in (out / "README.md").read_text()
 
 
 def test_cells_are_shown_as_often_as_asked() -> None:
