@@ -85,7 +85,7 @@ class ClassConditionalTrainer:
             deviation=base.deviation if base else sigma_data(training.images),
             make=lambda model, scheduler: ClassConditionalPipeline(model, scheduler, patch, names),
             draw=draw,
-            facts={"images": len(images.labels), **self.identity()},
+            facts={"trainer version": self.version, "images": len(images.labels), **self.identity()},
             out=out,
             seed=seed,
             device=device,

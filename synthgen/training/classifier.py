@@ -62,7 +62,7 @@ class ClassifierTrainer:
         work = output.work_folder(out)
         with Monitor(work, quiet) as monitor:
             task = _Task(config, training, held_out, seed, choose_device(device), monitor)
-            facts = {"seed": seed, "images": len(images.labels), **self.identity()}
+            facts = {"trainer version": self.version, "seed": seed, "images": len(images.labels), **self.identity()}
             ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
             temperature = fit_temperature(task.logits(ema), held_out.labels)
             scores = task.validation(ema) | {"temperature": temperature}

@@ -96,7 +96,7 @@ class LayoutTrainer:
             deviation=base.deviation if base else crops.deviation(own),
             make=make,
             draw=draw,
-            facts={"images": len(training) + len(held_out), **self.identity()},
+            facts={"trainer version": self.version, "images": len(training) + len(held_out), **self.identity()},
             out=out,
             seed=seed,
             device=device,

@@ -92,7 +92,12 @@ class SegmentAnythingTrainer:
         work = output.work_folder(out)
         with Monitor(work, quiet) as monitor:
             task = _Task(config, training, held_out, seed, choose_device(device), monitor)
-            facts = {"seed": seed, "images": len(training) + len(held_out), **self.identity()}
+            facts = {
+                "trainer version": self.version,
+                "seed": seed,
+                "images": len(training) + len(held_out),
+                **self.identity(),
+            }
             ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
             scores = task.validation(ema)
             network = task.averaged(ema)

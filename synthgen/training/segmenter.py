@@ -66,7 +66,12 @@ class SegmenterTrainer:
         work = output.work_folder(out)
         with Monitor(work, quiet) as monitor:
             task = SegmenterTask(config, training, held_out, seed, choose_device(device), monitor)
-            facts = {"seed": seed, "images": len(training) + len(held_out), **self.identity()}
+            facts = {
+                "trainer version": self.version,
+                "seed": seed,
+                "images": len(training) + len(held_out),
+                **self.identity(),
+            }
             ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
             losses = class_losses(task.averaged(ema), held_out)
             scores = task.validation(ema) | {

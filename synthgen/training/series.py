@@ -159,7 +159,12 @@ class SeriesTrainer:
                 self._precision(found),
                 monitor,
             )
-            facts = {"seed": seed, "data_sha256": real_data.sha256(config.data), **self.identity()}
+            facts = {
+                "trainer version": self.version,
+                "seed": seed,
+                "data_sha256": real_data.sha256(config.data),
+                **self.identity(),
+            }
             ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
             made, scores = task.pipeline(ema), task.validation(ema)
         settings = self._settings(made, task) | {"seed": seed}

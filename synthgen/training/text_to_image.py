@@ -97,7 +97,7 @@ class TextToImageTrainer:
             before = task.fixed_loss()
             if not (work / "samples-000000.png").exists():
                 monitor.pictures(0, *task.pictures())
-            facts = {"seed": seed, "data_sha256": images.sha256, **self.identity()}
+            facts = {"trainer version": self.version, "seed": seed, "data_sha256": images.sha256, **self.identity()}
             ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
             ema.copy_to(method.model)
             method.model.eval()

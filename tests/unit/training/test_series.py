@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 
 import tiny
-from synthgen.errors import Interrupted
+from synthgen.errors import Interrupted, ModelError
 from synthgen.models import registry
 from synthgen.models.series_scaler import SeriesScaler
 from synthgen.realdata import series
@@ -96,6 +96,14 @@ def test_dry_hours_are_as_many_as_in_the_data(tmp_path: Path) -> None:
     """The gate is learned from what is around it: a model that were told which values are above the floor would not."""
     drawn, real = learned(tmp_path, "rain", 200)
     assert abs((drawn == 0).mean() - (real == 0).mean()) < 0.15
+
+
+def test_a_training_of_another_version_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer().train(tmp_path / "m", 0, device="cpu", quiet=True)
+    (tmp_path / "m" / "model_index.json").unlink()
+    monkeypatch.setattr(SeriesTrainer, "version", SeriesTrainer.version + 1)
+    with pytest.raises(ModelError, match=r"other settings \(trainer version\)"):
+        trainer().train(tmp_path / "m", 0, device="cpu", quiet=True)
 
 
 def around_levels(folder: Path, level: float, noise: float, length: int) -> dict[str, Any]:
