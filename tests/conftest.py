@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import fuzzing
 import helpers
 from synthgen.environment import use_one_thread
 
@@ -20,6 +21,12 @@ use_one_thread()  # two threads on busy cores wait for each other most of the ti
 
 if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 1 << 30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")  # hundreds of runs, each with dozens of fsyncs
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for kind, outcomes in fuzzing.COUNTS.items():
+        told = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(outcomes.items()))
+        terminalreporter.write_line(f"fuzzed {outcomes.total():,} {kind}: {told}")
 
 
 @pytest.fixture
