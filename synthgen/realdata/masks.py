@@ -18,7 +18,8 @@ from synthgen.fields import IGNORE
 from synthgen.models import layouts
 from synthgen.models.layouts import Layout
 from synthgen.plugins import unknown
-from synthgen.realdata.pictures import SUFFIXES, decode, decode_mask
+from synthgen.realdata import listing
+from synthgen.realdata.pictures import decode, decode_mask
 
 Split = Literal["train", "test", "val"]
 
@@ -188,7 +189,7 @@ def sha256(data: MaskData) -> str:
     """
     root = Path(data.path)
     place = root / "train" if (root / "train" / data.images).is_dir() else root
-    files = [place / data.boxes] if data.boxes else _pictures(place / data.masks)
+    files = [place / data.boxes] if data.boxes else listing.pictures(place / data.masks, nested=False)
     files += [root / data.table] if data.table else []
     digest = hashlib.sha256()
     for path in files:
@@ -227,8 +228,8 @@ def _mask_examples(
 ) -> tuple[list[Example], list[str]]:
     items: list[Example] = []
     problems: list[str] = []
-    masks = {path.stem: path for path in _pictures(place / data.masks)}
-    for path in _pictures(place / data.images):
+    masks = {path.stem: path for path in listing.pictures(place / data.masks, nested=False)}
+    for path in listing.pictures(place / data.images, nested=False):
         row: Mapping[str, str] = {}
         if rows is not None:
             if path.stem not in rows:
@@ -251,8 +252,8 @@ def _mask_examples(
 
 
 def _mask_example(data: MaskData, picture: Path, mask: Path, label: int) -> Example:
-    image = decode(picture.read_bytes(), str(picture), 3)
-    numbers = decode_mask(mask.read_bytes(), str(mask))
+    image = decode(picture, str(picture), 3)
+    numbers = decode_mask(mask, str(mask))
     if numbers.shape != image.shape[:2]:
         raise DataError(
             f"{mask}: is {numbers.shape[1]} x {numbers.shape[0]}, its picture is {image.shape[1]} x {image.shape[0]}"
@@ -304,7 +305,7 @@ def _coco_examples(
         if not file.is_file():
             problems.append(f"{file}: is missing; {path} lists it")
             continue
-        picture = _scaled(decode(file.read_bytes(), str(file), 3), data.scale)
+        picture = _scaled(decode(file, str(file), 3), data.scale)
         entries = [e for e in found.get(image["id"], []) if e["bbox"][2] > 0 and e["bbox"][3] > 0]
         xywh = np.array([e["bbox"] for e in entries], dtype=np.float32).reshape(-1, 4) * data.scale
         boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
@@ -322,12 +323,6 @@ def _coco(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or not {"images", "annotations", "categories"} <= set(found):
         raise DataError(f"{path}: must hold `images`, `annotations` and `categories`, as COCO files do")
     return found
-
-
-def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 def _scaled(picture: np.ndarray, scale: float) -> np.ndarray:
