@@ -1,4 +1,4 @@
-"""Problems of data, gathered to be told in one error."""
+"""Problems of data, gathered and raised in one error."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ class Problems:
 
     def add(self, text: str) -> None:
         self._groups.append((1, [text]))
+
+    def add_lines(self, lines: Sequence[str]) -> None:
+        """Problems of one kind."""
+        if lines:
+            self._groups.append((len(lines), list(lines[:SHOWN])))
 
     def add_rows(self, rows: np.ndarray, describe: Callable[[np.ndarray], Sequence[str]]) -> None:
         """One problem a row; `describe` makes lines of the few rows that are shown."""
