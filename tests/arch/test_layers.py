@@ -14,7 +14,9 @@ PACKAGE = helpers.ROOT / "synthgen"
 LAYERS: dict[str, int] = {
     **dict.fromkeys(["errors", "seeds", "fields"], 0),
     **dict.fromkeys(["protocols", "yamltext", "plugins", "sections", "recipe", "schema"], 1),
-    **dict.fromkeys(["binding", "plan", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2),
+    **dict.fromkeys(
+        ["binding", "plan", "splits", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2
+    ),
     **dict.fromkeys(["ledger", "licences", "records", "selections", "view", "streaming", "loading", "verify"], 2),
     **dict.fromkeys(["executors", "seal", "card", "driver"], 3),
     **dict.fromkeys(["scaffold", "scaffold_text", "scaffold_masks", "scaffold_series"], 4),
