@@ -125,7 +125,7 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
     licences = sorted({source["licence"] for source in manifest["sources"] if source["licence"]})
     splits = [name for name, n in manifest["splits"].items() if n]
     kind = "parquet" if "parquet" in manifest["writers"] else manifest["writers"][0]  # hubs read one format a folder
-    files = [{"split": split, "path": f"data/{split}/*.{kind}"} for split in splits]
+    files = [{"split": split, "path": _one_or_all(patterns(manifest, kind, split))} for split in splits]
     present = {field["type"] for field in manifest["fields"]}
     tasks = [task for kind, task in TASKS.items() if kind in present]
     if "series" in present:
@@ -138,6 +138,16 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
         "size_categories": [size_category(manifest["samples"])],
         "configs": [{"config_name": "default", "data_files": files}],
     }
+
+
+def patterns(manifest: dict[str, Any], kind: str, split: str) -> list[str]:
+    """Where the files of one kind and split are; in two folders if the dataset has grown since the layout changed."""
+    folders: dict[str, list[str]] = manifest.get("folders", {}).get(kind, {})
+    return [f"{folder}/*.{kind}" for folder in folders.get(split, [f"data/{split}"])]
+
+
+def _one_or_all(found: list[str]) -> str | list[str]:
+    return found[0] if len(found) == 1 else found
 
 
 def credit(source: dict[str, Any]) -> str:
@@ -241,7 +251,7 @@ def croissant(manifest: dict[str, Any]) -> str:
                     "name": f"{split}-files",
                     "containedIn": {"@id": "folder"},
                     "encodingFormat": encoding,
-                    "includes": f"data/{split}/*.{kind}",
+                    "includes": _one_or_all(patterns(manifest, kind, split)),
                 }
                 for split in splits
             ),
