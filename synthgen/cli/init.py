@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from synthgen import scaffold, scaffold_masks, scaffold_series, scaffold_text
+from synthgen import names, scaffold, scaffold_masks, scaffold_series, scaffold_text
 from synthgen.cli import words
 from synthgen.errors import StoreError, UsageError
 from synthgen.recipe import NAME
@@ -102,7 +102,7 @@ def _init_folder(folder: str, out: str, name: str | None, force: bool) -> None:
 def _name(folder: str, name: str | None) -> str:
     """The given name, or one made from the folder's."""
     if name is None:
-        name = re.sub(r"[^a-z0-9_.-]+", "-", Path(folder).resolve().name.lower()).strip("-._") or "dataset"
+        name = names.slug(Path(folder).resolve().name, "dataset")
     if not re.match(NAME, name):
         raise UsageError(f"--name {name}: must be lower-case letters, digits, - _ and . (such as my-photos)")
     return name
