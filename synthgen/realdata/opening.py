@@ -66,13 +66,13 @@ def opened(file: bytes | Path, name: str) -> Opened:
     return _read(file, name, read)
 
 
-def is_deep(file: Path) -> bool:
+def is_deep(file: bytes | Path) -> bool:
     """Whether the header of a picture file says that it has more than 8 bits a channel.
 
     Raises:
-        DataError: as `opened`.
+        DataError: as `opened`, without a name.
     """
-    return _read(file, str(file), lambda picture: picture.mode in DEEP or _depth(picture)[0])
+    return _read(file, "", lambda picture: picture.mode in DEEP or _depth(picture)[0])
 
 
 def _read(file: bytes | Path, name: str, read: Callable[[Any], Result]) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,22 @@ def card(
     text = f"{len(images.labels)} images of {width} x {height}, {'grey' if channels == 1 else 'RGB'}"
     front = {"classes": list(images.classes), "resolution": int(width), "channels": int(channels)}
     limits = f"It knows these {len(images.classes)} classes at this size and nothing else"
+<<<<<<< HEAD
     return _card(title, data, front, text, f"By class: {_counts(counts)}.", settings, scores, use, limits, base)
+=======
+    return _card(
+        title,
+        data,
+        front,
+        f"{text}%s By class: {_counts(counts)}.",
+        settings,
+        scores,
+        use,
+        limits,
+        base,
+        notes=images.notes,
+    )
+>>>>>>> a050733 (Settings range and skip_broken of every reader of pictures; what was decided is said in plan, train, run and cards)
 
 
 def mask_card(
@@ -120,8 +135,13 @@ def tuned_card(
     shown = "".join(f"\n- {markdown(caption)}" for caption in captions[:10])
     limits = "It draws what the base draws, changed towards these pictures; other prompts may have changed as well"
     front = {"resolution": side}
+<<<<<<< HEAD
     such_as = f"Captions such as\n{shown}"
     return _card(title, data, front, text, such_as, settings, scores, use, limits, base, "the training pictures")
+=======
+    told = f"{text} Captions such as\n{shown}"
+    return _card(title, data, front, told, settings, scores, use, limits, base, "the training pictures", images.notes)
+>>>>>>> a050733 (Settings range and skip_broken of every reader of pictures; what was decided is said in plan, train, run and cards)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -146,6 +166,7 @@ def _card(
     limits: str,
     base: Source | None,
     scored_on: str = HELD_OUT,
+    notes: Sequence[str] = (),
 ) -> str:
     """Front matter for machines, then what it was made from and how well it does."""
     import yaml
@@ -169,7 +190,12 @@ def _card(
         "",
         f"{what}, {credit}; training split only. {details}".rstrip(),
         "",
+<<<<<<< HEAD
         *([tuned, ""] if tuned else []),
+=======
+        *(line for note in notes for line in (f"Note: {note}.", "")),
+        *([f"Tuned from {base.name} (licence: {base.licence}, {_hash(base)}).", ""] if base else []),
+>>>>>>> a050733 (Settings range and skip_broken of every reader of pictures; what was decided is said in plan, train, run and cards)
         "## Training",
         "",
         "| setting | value |",
