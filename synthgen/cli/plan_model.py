@@ -72,7 +72,7 @@ def describe_own(own: OwnModel) -> dict[str, Any]:
         "steps": own.steps,
         "steps_done": own.steps if own.done else own.steps_done,
         "data": own.data,
-        "notes": data_notes(type(own.trainer), own.recipe.trainer.settings),
+        "notes": [] if own.done else data_notes(type(own.trainer), own.recipe.trainer.settings),
     }
 
 

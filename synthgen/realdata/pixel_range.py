@@ -114,12 +114,31 @@ def _folder_range(files: Stats, wanted: Wanted, where: str) -> PixelRange:
     return range_of((path for path, _, _ in files), wanted, where)
 
 
+def widest_range(files: Iterable[Path], where: str) -> PixelRange:
+    """The range from the lowest to the highest value of the deep pictures among files, for a first look at them.
+
+    Raises:
+        DataError: they have one value alone.
+    """
+    seen = _seen(files)
+    if not seen.low < seen.high:
+        raise DataError(f"{where}: all of its pictures of more than 8 bits have one value, {seen.low:g}")
+    note = (
+        f"{_held(seen)}, and nothing says which of them are black and white: all is taken; check `range` in the recipes"
+    )
+    return PixelRange(seen.low, seen.high, note)
+
+
 def range_of(files: Iterable[bytes | Path], wanted: Wanted, where: str) -> PixelRange:
     """The range of the deep pictures among files or their contents; those that cannot be read do not count.
 
     Raises:
         DataError: as `folder_range`.
     """
+    return _decided(_seen(files), wanted, where)
+
+
+def _seen(files: Iterable[bytes | Path]) -> _Seen:
     seen = _Seen()
     for file in files:
         try:
@@ -129,7 +148,7 @@ def range_of(files: Iterable[bytes | Path], wanted: Wanted, where: str) -> Pixel
                 seen.n_plain += 1
         except DataError:  # which the reader of the pictures says, or leaves out
             continue
-    return _decided(seen, wanted, where)
+    return seen
 
 
 def stats_of(files: Iterable[Path]) -> Stats:
@@ -158,7 +177,7 @@ def picture_range(picture: Opened, name: str) -> PixelRange:
 def _decided(seen: _Seen, wanted: Wanted, where: str) -> PixelRange:
     if not seen.n_integers + seen.n_floats + seen.n_colours:
         return PixelRange(*FULL) if wanted == "auto" else PixelRange(*wanted)
-    held = f"{_kinds(seen)} hold values from {seen.low:g} to {seen.high:g}"
+    held = _held(seen)
     if wanted != "auto":
         beyond = seen.low < wanted[0] or seen.high > wanted[1]
         chosen, how = wanted, " as set" + (", and others are cut to them" if beyond else "")
@@ -174,10 +193,11 @@ def _decided(seen: _Seen, wanted: Wanted, where: str) -> PixelRange:
     return PixelRange(*chosen, f"{held}; {chosen[0]:g} to {chosen[1]:g} become 0 to 255{how}{beside}")
 
 
-def _kinds(seen: _Seen) -> str:
+def _held(seen: _Seen) -> str:
     counts = {
         "grey pictures of 16 or 32 bits": seen.n_integers,
         "pictures of floats": seen.n_floats,
         "colour pictures of 16 bits a channel": seen.n_colours,
     }
-    return " and ".join(f"{kind} ({n})" for kind, n in counts.items() if n)
+    kinds = " and ".join(f"{kind} ({n})" for kind, n in counts.items() if n)
+    return f"{kinds} hold values from {seen.low:g} to {seen.high:g}"
