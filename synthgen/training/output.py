@@ -62,22 +62,8 @@ def card(
     text = f"{len(images.labels)} images of {width} x {height}, {'grey' if channels == 1 else 'RGB'}"
     front = {"classes": list(images.classes), "resolution": int(width), "channels": int(channels)}
     limits = f"It knows these {len(images.classes)} classes at this size and nothing else"
-<<<<<<< HEAD
-    return _card(title, data, front, text, f"By class: {_counts(counts)}.", settings, scores, use, limits, base)
-=======
-    return _card(
-        title,
-        data,
-        front,
-        f"{text}%s By class: {_counts(counts)}.",
-        settings,
-        scores,
-        use,
-        limits,
-        base,
-        notes=images.notes,
-    )
->>>>>>> a050733 (Settings range and skip_broken of every reader of pictures; what was decided is said in plan, train, run and cards)
+    classes = f"By class: {_counts(counts)}."
+    return _card(title, data, front, text, classes, settings, scores, use, limits, base, notes=images.notes)
 
 
 def mask_card(
@@ -135,13 +121,9 @@ def tuned_card(
     shown = "".join(f"\n- {markdown(caption)}" for caption in captions[:10])
     limits = "It draws what the base draws, changed towards these pictures; other prompts may have changed as well"
     front = {"resolution": side}
-<<<<<<< HEAD
     such_as = f"Captions such as\n{shown}"
-    return _card(title, data, front, text, such_as, settings, scores, use, limits, base, "the training pictures")
-=======
-    told = f"{text} Captions such as\n{shown}"
-    return _card(title, data, front, told, settings, scores, use, limits, base, "the training pictures", images.notes)
->>>>>>> a050733 (Settings range and skip_broken of every reader of pictures; what was decided is said in plan, train, run and cards)
+    scored_on = "the training pictures"
+    return _card(title, data, front, text, such_as, settings, scores, use, limits, base, scored_on, images.notes)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -190,12 +172,8 @@ def _card(
         "",
         f"{what}, {credit}; training split only. {details}".rstrip(),
         "",
-<<<<<<< HEAD
+        *(line for note in notes for line in (f"Note: {markdown(note)}.", "")),
         *([tuned, ""] if tuned else []),
-=======
-        *(line for note in notes for line in (f"Note: {note}.", "")),
-        *([f"Tuned from {base.name} (licence: {base.licence}, {_hash(base)}).", ""] if base else []),
->>>>>>> a050733 (Settings range and skip_broken of every reader of pictures; what was decided is said in plan, train, run and cards)
         "## Training",
         "",
         "| setting | value |",
