@@ -48,7 +48,7 @@ def test_a_run_ends_when_ray_does(tmp_path: Path, finished: Path, victim: str, c
     children = psutil.Process(process.pid).children(recursive=True)
     (gone,) = (child for child in children if Path(child.exe()).name == victim)
     gone.kill()
-    output, errors = helpers.finish(process)
+    _, errors = helpers.finish(process)
     assert process.returncode == 1, errors
     last = errors.splitlines()[-1]
     assert last.startswith(f"error: {cause}")
@@ -56,7 +56,7 @@ def test_a_run_ends_when_ray_does(tmp_path: Path, finished: Path, victim: str, c
     assert "Go on with: synthgen run" in last
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(children, timeout=60)
-    assert not alive
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]  # a container may have no reaper
     assert not (out / ".synthgen" / "lock").exists()
     assert helpers.run(recipe, out).complete
     assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
