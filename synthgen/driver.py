@@ -17,9 +17,9 @@ from typing import IO, Any, Protocol
 
 from synthgen import plan as plans
 from synthgen import seal
-from synthgen.errors import Interrupted, StoreError, SynthgenError, TerminatedError
+from synthgen.errors import ClusterError, Interrupted, StoreError, SynthgenError, TerminatedError
 from synthgen.executors.outcome import Executor, Failure
-from synthgen.executors.worker import Job, ShardReport
+from synthgen.executors.worker import Job, Listen, ShardProgress, ShardReport
 from synthgen.fields import ARRAYS, PICTURES
 from synthgen.ledger import RUNS
 from synthgen.lock import driver_lock
@@ -36,6 +36,7 @@ class Observer(Protocol):
 
     def note(self, text: str) -> None: ...
     def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None: ...
+    def batch_done(self, progress: ShardProgress) -> None: ...
     def shard_done(self, report: ShardReport) -> None: ...
     def shard_failed(self, failure: Failure, again: bool) -> None: ...
     def end(self) -> None: ...
@@ -50,6 +51,7 @@ class Survey:
     n_done: int = 0
     accepted: int = 0
     tries: int = 0
+    n_short: int = 0
     bytes: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -71,26 +73,28 @@ class Result:
     evaluation: dict[str, Any] | None = None
 
 
-StartExecutor = Callable[[Job, Plan, int], Executor]
+StartExecutor = Callable[[Job, Plan, int, Listen], Executor]
 
 
 def run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, resume_command: str = "") -> Result:
     """Renders what `out` lacks of the plan and seals the dataset.
 
     Args:
-        start: makes an executor from the job, the plan and the number of pending shards.
+        start: makes an executor from the job, the plan, the number of pending shards and who hears of batches.
         resume_command: shown when the run is interrupted.
 
     Raises:
         StoreError: the folder is locked, holds another dataset, or cannot be written.
         Interrupted: on SIGINT or SIGTERM; finished shards are kept.
+        ClusterError: the cluster that the run was on is gone; finished shards are kept.
     """
     try:
         return _run(plan, out, start, job, observer, resume_command)
-    except KeyboardInterrupt as error:
-        text = "interrupted; finished shards are kept."
-        text += f" Go on with: {resume_command}" if resume_command else ""
-        raise Interrupted(text, 143 if isinstance(error, TerminatedError) else 130) from None
+    except (KeyboardInterrupt, ClusterError) as error:
+        kept = "finished shards are kept." + (f" Go on with: {resume_command}" if resume_command else "")
+        if isinstance(error, ClusterError):
+            raise ClusterError(f"{error}. All {kept}") from None
+        raise Interrupted(f"interrupted; {kept}", 143 if isinstance(error, TerminatedError) else 130) from None
 
 
 def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, command: str) -> Result:
@@ -187,12 +191,13 @@ def check_record(store: Store, plan: Plan, shard: int, record: Commit) -> None:
         )
 
 
-def _add(survey: Survey, report: Commit | ShardReport) -> None:
+def _add(survey: Survey, report: Commit) -> None:
     survey.accepted += report.accepted
     survey.tries += report.tries
+    survey.n_short += len(report.short)
     survey.classes.update(report.classes)
     survey.rejected.update(report.rejected)
-    survey.bytes += report.bytes if isinstance(report, ShardReport) else sum(f.bytes for f in report.files)
+    survey.bytes += sum(f.bytes for f in report.files)
 
 
 def bytes_per_sample(plan: Plan, survey: Survey) -> float:
@@ -226,7 +231,7 @@ def _render_pending(
 ) -> int:
     executor: Executor | None = None
     try:
-        executor = start(job, plan, len(survey.pending))
+        executor = start(job, plan, len(survey.pending), observer.batch_done)
         observer.begin(plan, survey, executor)
         return _Loop(plan, store, executor, observer, survey.environments).run(survey.pending)
     finally:

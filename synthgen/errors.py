@@ -52,6 +52,10 @@ class StoreError(SynthgenError):
     """The output folder is locked, damaged, full, or belongs to another recipe."""
 
 
+class ClusterError(SynthgenError):
+    """The Ray cluster under a run is gone, or a part of it without which nothing can be rendered."""
+
+
 class ShortError(SynthgenError):
     """The run ended, but slots ran out of tries or shards failed: the dataset is incomplete."""
 

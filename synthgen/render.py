@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +48,12 @@ class Rendered:
 
 
 def render_shard(
-    plan: Plan, number: int, pool: ThreadPoolExecutor, batch_size: int, ahead: ThreadPoolExecutor | None = None
+    plan: Plan,
+    number: int,
+    pool: ThreadPoolExecutor,
+    batch_size: int,
+    ahead: ThreadPoolExecutor | None = None,
+    after_batch: Callable[[Sequence[Try]], None] = lambda tries: None,
 ) -> Rendered:
     """Renders one shard: a pure function of the plan, the shard's number and the batch size.
 
@@ -56,6 +61,7 @@ def render_shard(
     again with the next seed, until nothing is left or `tries` is spent; the slots that are left
     then are `short`. `pool` encodes; `ahead`, of one thread, draws the next batch while this one
     is decoded, labelled and scored, which pays where the sampler has a device of its own.
+    `after_batch` hears of the tries of every batch.
 
     Raises:
         DataError: a part returned something else than it declares.
@@ -68,13 +74,14 @@ def render_shard(
         rejected: list[Slot] = []
         for batch, drawn in draw_all(plan, waiting, attempt, batch_size, seconds, ahead):
             columns = annotate(plan, batch, attempt, drawn, seconds)
-            for i, slot in enumerate(batch.slots):
-                verdict = judge(plan, slot, attempt, columns, i)
-                log.append(verdict)
+            verdicts = [judge(plan, slot, attempt, columns, i) for i, slot in enumerate(batch.slots)]
+            for i, verdict in enumerate(verdicts):
                 if verdict.rejected_by is None:
-                    done[slot.index] = pool.submit(encode, plan, verdict, columns, i)
+                    done[verdict.slot.index] = pool.submit(encode, plan, verdict, columns, i)
                 else:
-                    rejected.append(slot)
+                    rejected.append(verdict.slot)
+            log += verdicts
+            after_batch(verdicts)
         waiting = rejected
         if not waiting:
             break

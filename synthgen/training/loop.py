@@ -17,7 +17,7 @@ from torch import nn
 
 from synthgen.environment import leave_one_core
 from synthgen.errors import Interrupted
-from synthgen.training import checkpoint
+from synthgen.training import checkpoint, forecast
 from synthgen.training.ema import Ema
 
 
@@ -52,9 +52,13 @@ class Task(Protocol):
 
 @dataclass
 class Progress:
-    """Where a training stands; `on_step` is told after every step."""
+    """Where a training stands: `on_step` gets step, steps, loss and the seconds left, None while they are not known.
 
-    on_step: Callable[[int, int, float], None]
+    `say` gets what the training will take, as sentences.
+    """
+
+    on_step: Callable[[int, int, float, float | None], None]
+    say: Callable[[str], None] = lambda text: None
 
 
 def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], progress: Progress) -> Ema:
@@ -80,6 +84,8 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
     if start >= config.steps:
         return ema
     losses, began, since = [], time.monotonic(), start
+    progress.say(forecast.before(model, config.steps, config.batch_size, config.checkpoint_every, folder))
+    outlook = forecast.Forecast(start, config.steps, config.checkpoint_every)
     with _stop_signals() as stopped:
         for step in range(start, config.steps):
             for group in optimiser.param_groups:
@@ -92,14 +98,18 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
             ema.update(model, step)
             losses.append(float(loss.detach()))
             done = step + 1
-            progress.on_step(done, config.steps, losses[-1])
-            if done % config.checkpoint_every == 0 or done == config.steps or stopped:
-                checkpoint.save(folder, done, model, ema, optimiser, facts)
+            outlook.step(done)
+            if text := outlook.measured(next(model.parameters()).device):
+                progress.say(text)
+            progress.on_step(done, config.steps, losses[-1], outlook.seconds_left)
             if stopped:
+                checkpoint.save(folder, done, model, ema, optimiser, facts)
                 raise Interrupted(f"interrupted at step {done}, which is kept.", 128 + stopped[0])
             if done % config.checkpoint_every == 0 or done == config.steps:
-                mean = sum(losses) / len(losses)
-                task.report(done, ema, mean, (time.monotonic() - began) / (done - since))
+                seconds_a_step = (time.monotonic() - began) / (done - since)
+                with outlook.checkpoint():
+                    checkpoint.save(folder, done, model, ema, optimiser, facts)
+                    task.report(done, ema, sum(losses) / len(losses), seconds_a_step)
                 model.train()
                 losses, began, since = [], time.monotonic(), done
     return ema

@@ -20,7 +20,7 @@ from synthgen.realdata import series as real_data
 from synthgen.realdata.series import SeriesData, Windows
 from synthgen.training import loop, output
 from synthgen.training.known_cells import Shown
-from synthgen.training.loop import LoopConfig, Progress
+from synthgen.training.loop import LoopConfig
 from synthgen.training.monitor import Monitor
 from synthgen.training.precision import choose_device, choose_precision
 from synthgen.training.series_task import SeriesTask
@@ -165,7 +165,7 @@ class SeriesTrainer:
                 "data_sha256": real_data.sha256(config.data),
                 **self.identity(),
             }
-            ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
+            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
             made, scores = task.pipeline(ema), task.validation(ema)
         settings = self._settings(made, task) | {"seed": seed}
         text = output.series_card(out.name, config.data, training, settings, scores, _use(training))

@@ -19,7 +19,7 @@ from synthgen.training.ema import Ema
 from synthgen.training.loop import LoopConfig, Progress
 
 CONFIG = LoopConfig(steps=20, batch_size=8, learning_rate=1e-2, warmup=3, checkpoint_every=4)
-QUIET = Progress(lambda done, total, loss: None)
+QUIET = Progress(lambda done, total, loss, left: None)
 
 
 class Line:
@@ -53,7 +53,7 @@ def same(a: Ema, b: Ema) -> bool:
 def test_resume_is_exact(tmp_path: Path, at: int) -> None:
     whole, expected = fitted(tmp_path / "whole")
 
-    def crash(done: int, total: int, loss: float) -> None:
+    def crash(done: int, total: int, loss: float, left: float | None) -> None:
         if done == at:
             raise RuntimeError("the power went")
 
@@ -66,7 +66,7 @@ def test_resume_is_exact(tmp_path: Path, at: int) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_write_a_checkpoint_first(tmp_path: Path, number: int, code: int) -> None:
-    def stop(done: int, total: int, loss: float) -> None:
+    def stop(done: int, total: int, loss: float, left: float | None) -> None:
         if done == 6:
             os.kill(os.getpid(), number)
 
