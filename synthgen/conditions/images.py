@@ -80,6 +80,9 @@ class Images:
         name = self.config.source or self._gallery.root.resolve().name
         return [Source("data", name, self._gallery.sha256(), self.config.licence)]
 
+    def class_counts(self, n: int) -> list[int] | None:
+        return self._quotas.counts(n) if self._quotas else None
+
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         if self._quotas is None:
             place = self._in_turn("all", index, len(self._gallery.files))

@@ -97,6 +97,9 @@ class RandomRegions:
         name = self.config.source or self._gallery.root.resolve().name
         return [Source("data", name, self._gallery.sha256(), self.config.licence)]
 
+    def class_counts(self, n: int) -> list[int]:
+        return self._quotas.counts(n)
+
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         turn, rank = divmod(index, len(self._gallery.files))
         place = int(shuffled(self.config.seed, "images:all", turn, len(self._gallery.files))[rank])
