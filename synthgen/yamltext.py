@@ -76,7 +76,7 @@ def read(text: str, file: str) -> RecipeText:
         node = _composed(text, file)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
+        line = min(mark.line, text.rstrip().count("\n")) + 1 if mark else 1  # libyaml names the line after the end
         raise RecipeError([f"{file}:{line}: not valid YAML: {error.problem or error.context}"]) from None
     except yaml.YAMLError as error:
         raise RecipeError([f"{file}:1: not valid YAML: {error}"]) from None
