@@ -10,7 +10,7 @@ import shutil
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -42,11 +42,28 @@ class Observer(Protocol):
     def end(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Pending(Collection[int]):
+    """The shards that are left to render, in order; they are counted and not listed."""
+
+    n_shards: int
+    done: frozenset[int] = frozenset()
+
+    def __len__(self) -> int:
+        return self.n_shards - len(self.done)
+
+    def __iter__(self) -> Iterator[int]:
+        return (shard for shard in range(self.n_shards) if shard not in self.done)
+
+    def __contains__(self, shard: object) -> bool:
+        return isinstance(shard, int) and 0 <= shard < self.n_shards and shard not in self.done
+
+
 @dataclass
 class Survey:
     """What the output folder holds of a plan: shards to render, and totals over those that are done."""
 
-    pending: list[int] = field(default_factory=list)
+    pending: Pending
     repair: set[int] = field(default_factory=set)
     n_done: int = 0
     accepted: int = 0
@@ -158,8 +175,9 @@ def survey_store(store: Store, plan: Plan) -> Survey:
     Raises:
         StoreError: a shard belongs to another dataset, or to a larger one.
     """
-    survey = Survey()
-    done, end = set(), 0
+    survey = Survey(Pending(plan.n_shards))
+    done: set[int] = set()
+    end = 0
     for shard in store.committed():
         record = store.read_commit(shard)
         if record is None or store.publish(record):
@@ -177,7 +195,7 @@ def survey_store(store: Store, plan: Plan) -> Survey:
             f"{store.root} holds a dataset of {end} samples, more than the {plan.n_samples} that were asked for, "
             "and a dataset only grows. Ask for more with --samples, or name another folder with -o DIR"
         )
-    survey.pending = [shard for shard in range(plan.n_shards) if shard not in done]
+    survey.pending = Pending(plan.n_shards, frozenset(done))
     survey.n_done = len(done)
     return survey
 

@@ -48,6 +48,10 @@ class DataError(SynthgenError):
     """Input data (images, labels, tables) cannot be used as they are."""
 
 
+class NonFiniteError(DataError):
+    """A part computed NaN or an infinity, of which no pixel, label or verdict may be made."""
+
+
 class StoreError(SynthgenError):
     """The output folder is locked, damaged, full, or belongs to another recipe."""
 

@@ -58,7 +58,11 @@ class Part(Protocol):
 
 
 class Condition(Part, Protocol):
-    """Decides what each slot must show, as a function of the slot's index alone."""
+    """Decides what each slot must show, as a function of the slot's index alone.
+
+    A condition may also have `class_counts(n) -> Sequence[int] | None`: how many of the first `n` slots have each class
+    of its first label field, None if it does not know; else slots are counted one by one.
+    """
 
     fields: Schema
 

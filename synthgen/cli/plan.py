@@ -18,7 +18,7 @@ from synthgen.ledger import Ledger
 from synthgen.plan import Plan, differences
 from synthgen.plugins import Plugins
 
-MAX_COUNTED = 200_000
+MAX_COUNTED = 20_000
 
 
 @click.command("plan")
@@ -60,7 +60,7 @@ def command(
 
 def describe(plan: Plan, out: Path) -> dict[str, Any]:
     """Everything that `plan` says, as JSON values."""
-    each = driver.bytes_per_sample(plan, driver.Survey())
+    each = driver.bytes_per_sample(plan, driver.Survey(driver.Pending(plan.n_shards)))
     splits, exact = split_counts(plan)
     recipe = plan.recipe
     return {
@@ -88,7 +88,7 @@ def describe(plan: Plan, out: Path) -> dict[str, Any]:
 
 
 def split_counts(plan: Plan) -> tuple[dict[str, int], bool]:
-    """Slots by split, and whether they were counted one by one: beyond 200,000, shares are multiplied out."""
+    """Slots by split, and whether they were counted one by one: beyond 20,000, shares are multiplied out."""
     names = sorted(plan.recipe.splits)
     if plan.n_samples > MAX_COUNTED:
         return {name: round(plan.recipe.splits[name] * plan.n_samples) for name in names}, False

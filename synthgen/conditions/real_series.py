@@ -133,13 +133,14 @@ class RealSeries:
         known = np.array(cut.values[0], dtype=np.float32)
         if self.config.known is not None:
             known[self.config.known :] = np.nan
-        return {
+        values = {
             "known": known,
             "series": known,
             "time": _times(cut),
             "covariates": np.array(cut.covariates[0], dtype=np.float32),
             "static": np.array(cut.static[:1], dtype=np.float32),
         }
+        return {name: value for name, value in values.items() if name in self.fields}
 
 
 def _times(cut: Windows) -> np.ndarray:

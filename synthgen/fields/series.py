@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from synthgen.errors import DataError
+from synthgen.errors import DataError, NonFiniteError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Series:
         if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.shape != shape:
             raise DataError(f"field `{name}`: must be a float32 array of shape {shape}")
         if np.isinf(value).any():
-            raise DataError(f"field `{name}`: has infinite values; missing ones are NaN")
+            raise NonFiniteError(f"field `{name}`: has infinite values; missing ones are NaN")
 
     def encode(self, value: np.ndarray) -> bytes:
         return npy_bytes(value)
@@ -81,8 +81,10 @@ class Times:
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, np.ndarray) or value.dtype != np.float64 or value.shape != (self.length,):
             raise DataError(f"field `{name}`: must be a float64 array of shape ({self.length},)")
-        if not np.isfinite(value).all() or not (np.diff(value) > 0).all():
-            raise DataError(f"field `{name}`: times must be finite and strictly increasing")
+        if not np.isfinite(value).all():
+            raise NonFiniteError(f"field `{name}`: has times that are not finite")
+        if not (np.diff(value) > 0).all():
+            raise DataError(f"field `{name}`: times must be strictly increasing")
 
     def encode(self, value: np.ndarray) -> bytes:
         return npy_bytes(value)

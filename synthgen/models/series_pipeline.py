@@ -12,6 +12,7 @@ from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 
+from synthgen.models.finite import finite
 from synthgen.models.sampling import denoise
 from synthgen.models.series_denoiser import SeriesDenoiser
 from synthgen.models.series_scaler import SeriesScaler
@@ -146,7 +147,8 @@ class SeriesPipeline(DiffusionPipeline):
             generator,
             self.progress_bar,
         )
-        drawn = self.scaler.unscale(torch.where(scaled.isnan(), x, scaled)).cpu().numpy().astype(np.float32)
+        unscaled = self.scaler.unscale(torch.where(scaled.isnan(), x, scaled)).cpu().numpy().astype(np.float32)
+        drawn = finite(unscaled, "values of series")
         return SeriesOutput(series=np.where(np.isnan(given), drawn, given).astype(np.float32), times=when)
 
     def _length(self, *arrays: Any) -> int:

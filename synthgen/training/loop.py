@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from synthgen.environment import leave_one_core
-from synthgen.errors import Interrupted
+from synthgen.errors import Interrupted, NonFiniteError
 from synthgen.training import checkpoint, forecast
 from synthgen.training.ema import Ema
 
@@ -70,6 +70,7 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
 
     Raises:
         ModelError: a checkpoint there was made with other settings (`facts` differ).
+        NonFiniteError: the training diverged; nothing of the step in which it did is kept.
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
     leave_one_core()
@@ -92,11 +93,12 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
                 group["lr"] = config.learning_rate * rate(step, config)
             loss = task.loss(step)
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(trained, config.grad_clip)
+            norm = torch.nn.utils.clip_grad_norm_(trained, config.grad_clip)
+            losses.append(float(loss.detach()))
+            check_converging(step + 1, losses[-1], float(norm), folder)
             optimiser.step()
             optimiser.zero_grad()
             ema.update(model, step)
-            losses.append(float(loss.detach()))
             done = step + 1
             outlook.step(done)
             if text := outlook.measured(next(model.parameters()).device):
@@ -113,6 +115,16 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
                 model.train()
                 losses, began, since = [], time.monotonic(), done
     return ema
+
+
+def check_converging(step: int, loss: float, gradient: float, folder: Path) -> None:
+    """Raises NonFiniteError if the loss or the gradient of a step is no finite number: its weights would be none."""
+    if not (math.isfinite(loss) and math.isfinite(gradient)):
+        raise NonFiniteError(
+            f"the training diverged: the loss of step {step} is {loss:g} and its gradient {gradient:g}. Checkpoints "
+            f"from before are in {folder}, and no model was written. Look for values out of range in the data, or "
+            "train with a lower `learning_rate` or a longer `warmup`"
+        )
 
 
 def rate(step: int, config: LoopConfig) -> float:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from synthgen.environment import leave_one_core, usable_cores
-from synthgen.errors import Interrupted, ModelError
+from synthgen.errors import Interrupted, ModelError, NonFiniteError
 from synthgen.training import checkpoint, loop
 from synthgen.training.ema import Ema
 from synthgen.training.loop import LoopConfig, Progress
@@ -176,3 +176,27 @@ def test_averages_are_inside_for_a_while_only() -> None:
     with ema.inside(model):
         assert model.weight.item() == 7.0
     assert torch.equal(model.weight, own)
+
+
+class Diverging(Line):
+    """The loss of one step is NaN, or its gradient infinite."""
+
+    def __init__(self, at: int, what: str) -> None:
+        super().__init__()
+        self.at, self.what = at, what
+
+    def loss(self, step: int) -> torch.Tensor:
+        found = super().loss(step)
+        if step + 1 != self.at:
+            return found
+        return found * float("nan") if self.what == "loss" else found + self.model.weight.sum().mul(0).sqrt()  # type: ignore[union-attr,operator]
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_a_training_that_diverges_stops_and_keeps_what_was_before(tmp_path: Path, what: str) -> None:
+    with pytest.raises(NonFiniteError, match=r"the training diverged: the loss of step 7 .* no model was written"):
+        loop.fit(Diverging(7, what), CONFIG, tmp_path, {"seed": 0}, QUIET)
+    found = checkpoint.latest(tmp_path)
+    assert found is not None
+    assert found.name.endswith("4")
+    assert all(weights.isfinite().all() for weights in load_file(found / "model.safetensors").values())
