@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,13 @@ def numbers(table: Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     if not is_numeric_type(column.type):
         return np.full(len(table), np.nan), np.asarray(pc.is_valid(column))
     return _floats(column), np.zeros(len(table), dtype=bool)
+
+
+def is_marker(table: Table, name: str, values: np.ndarray, markers: Sequence[float]) -> np.ndarray:
+    """Mask of the numbers that stand for a missing value; those of a float32 column are compared as float32."""
+    if table.data[name].type == pa.float32():
+        markers = np.array(markers, dtype=np.float32).tolist()
+    return np.isin(values, np.array(markers, dtype=np.float64))
 
 
 def is_numeric_type(kind: Any) -> bool:

@@ -10,6 +10,7 @@ from synthgen.realdata.problems import Problems
 from synthgen.realdata.series_cells import Names
 from synthgen.realdata.series_columns import check_constant, column, owners_of, stack
 from synthgen.realdata.series_grid import Grid, Layout, in_span, lay_by_time, lay_on_grid, make_clock, plain_clock
+from synthgen.realdata.series_precision import narrowed
 from synthgen.realdata.series_table import Table
 from synthgen.realdata.series_types import SeriesData
 
@@ -79,7 +80,7 @@ def _repeated(keys: np.ndarray) -> np.ndarray:
 
 def _of_variable(layout: Layout, values: np.ndarray, slots: np.ndarray, slot: int) -> np.ndarray:
     items = np.flatnonzero(slots == slot)
-    return layout.mean(values[items], items)
+    return layout.mean(narrowed(values[items].astype(np.float64)), items)
 
 
 def read_wide(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid, tuple[str, ...], Names]:

@@ -171,9 +171,8 @@ class Recording:
     times: float64 (T,), strictly increasing, in the time unit: numbers as they are in the file;
         timestamps since `start`, in ISO form: the entity's first one, or the start of its cell with `step`;
         empty for numbers.
-    values: float32 (T, C), NaN is missing.
-    covariates: float32 (T, K), finite.
-    static: float32 (S,), NaN is unknown.
+    values: (T, C), NaN is missing; covariates: (T, K), finite; static: (S,), NaN is unknown: each of them float32, or
+        float64 where that is too coarse for a column (`series_precision`).
     label: class id, None if there are no classes of entities.
     """
 

@@ -173,7 +173,9 @@ class SeriesTrainer:
 
     def _scaler(self, training: Windows) -> SeriesScaler:
         names = [channel.name for channel in training.channels]
-        made: SeriesScaler = SeriesScaler.fit(training.rows[training.covered], names, self.config.scaling)
+        made: SeriesScaler = SeriesScaler.fit(
+            training.rows[training.covered], names, self.config.scaling, offsets=training.rows.dtype == np.float64
+        )
         return made
 
     @property
@@ -222,7 +224,7 @@ def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> 
         **PRESETS[preset],
     )
     covariates = windows.row_covariates[windows.covered]
-    made.set_units(torch.from_numpy(covariates).double(), torch.from_numpy(windows.static).double())
+    made.set_units(torch.from_numpy(covariates), torch.from_numpy(windows.static))
     return made
 
 
