@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthgen.errors import DataError
-from synthgen.realdata.series_cells import Names, Times, iso
+from synthgen.realdata.series_cells import Names
+from synthgen.realdata.series_times import Times, iso
 from synthgen.realdata.series_types import UNITS_US, SeriesData
 
 MAX_CELLS = 1 << 31

@@ -12,6 +12,7 @@ from synthgen.realdata.series_columns import check_constant, column, owners_of, 
 from synthgen.realdata.series_grid import Grid, Layout, in_span, lay_by_time, lay_on_grid, make_clock, plain_clock
 from synthgen.realdata.series_precision import narrowed
 from synthgen.realdata.series_table import Table
+from synthgen.realdata.series_times import times_of
 from synthgen.realdata.series_types import SeriesData
 
 
@@ -24,7 +25,7 @@ def read_melted(table: Table, data: SeriesData, problems: Problems) -> tuple[Gri
     cells.tell(table, nameless, lambda _: f"{data.variable}: is missing; name the variable", owners, problems)
     values = column(table, data.value, data.missing, owners, problems)
     wanted = _variables(table, variables, data, problems)
-    stamps = cells.times(table, data.time, owners, problems)
+    stamps = times_of(table, data.time, owners, problems)
     problems.check()
     slots = np.array([wanted.index(name) if name in wanted else -1 for name in variables.names], dtype=np.int64)
     slots = slots[variables.codes]

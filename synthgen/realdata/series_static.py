@@ -80,7 +80,7 @@ def sort_names(names: Sequence[str]) -> list[str]:
 
 def _own_table(data: SeriesData, owners: Names, problems: Problems) -> _Rows:
     assert data.static_table is not None
-    table = open_table(data.static_table)
+    table = open_table(data.static_table, formats=data.formats)
     key = data.entity or "entity"
     for role, name in (("entity", key), *(("static", name) for name in data.static), ("label", data.label)):
         if name and name not in table.names:
@@ -114,6 +114,11 @@ def _columns(found: _Rows, name: str, data: SeriesData, problems: Problems) -> d
         missing = cells.is_marker(found.table, name, values, data.missing) | (np.abs(values) > np.finfo(np.float32).max)
         values = np.where(missing, np.nan, values)
         return {name: narrowed(np.where(known, values[found.rows], np.nan))}
+    hint = cells.number_hint(found.table, name)
+    if hint:
+        problems.add(
+            f"{found.table.place}: {name}: holds numbers such as `{cells.some_texts(found.table, name)[0]}`; {hint}"
+        )
     texts = cells.names(found.table, name)
     codes = np.where(known, texts.codes[found.rows], -1)
     levels = sort_names([texts.names[code] for code in np.unique(codes[codes >= 0])])
