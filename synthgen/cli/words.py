@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from synthgen.names import printable
+
 
 def prefix() -> str:
     """What to type before a command of this environment: `uv run ` under uv, else nothing."""
@@ -87,3 +89,8 @@ def table(rows: Iterable[tuple[str, str]]) -> str:
     kept = [(name, value) for name, value in rows if value]
     width = max((len(name) for name, _ in kept), default=0)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in kept)
+
+
+def column_rows(columns: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the columns of a table are used as, as rows of `table`."""
+    return [("" if i else "columns", printable(f"{role}: {names}")) for i, (role, names) in enumerate(columns.items())]

@@ -13,7 +13,7 @@ from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Number, Series, Text, Times
 from synthgen.protocols import Source
-from synthgen.realdata import series
+from synthgen.realdata import series, series_roles
 from synthgen.realdata.series import SeriesData, Windows
 
 Part = Literal["all", "train", "validation", "test"]
@@ -104,6 +104,10 @@ class RealSeries:
     def identity(self) -> dict[str, Any]:
         settings = self.config.model_dump(mode="json", exclude={"each": True, "data": {"path", "licence", "source"}})
         return settings | {"data_sha256": self._sha256}
+
+    def columns(self) -> Mapping[str, str]:
+        """What each column of the data is used as, in words."""
+        return series_roles.columns(self.config.data)
 
     @property
     def sources(self) -> Sequence[Source]:

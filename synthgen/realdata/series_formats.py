@@ -19,7 +19,15 @@ EPOCH_US: Mapping[str, float] = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.
 
 AS_NUMBER = "number"
 SYMBOLS = ("$", "€", "£", "¥", "%")
-MARKS = ((".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"))
+MARKS: Sequence[tuple[str, str | None]] = (
+    (".", None),
+    (",", None),
+    (".", ","),
+    (",", "."),
+    (".", " "),
+    (",", " "),
+    (".", "'"),
+)
 """Decimal marks and separators of thousands that people use."""
 
 DAYS = (
@@ -35,7 +43,7 @@ class Formats:
 
     decimal: str = "."
     thousands: str | None = None
-    symbols: tuple[str, ...] = ()
+    symbols: Sequence[str] = ()
     date_format: str | None = None
 
     @property

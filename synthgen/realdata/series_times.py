@@ -25,6 +25,7 @@ from synthgen.realdata.series_cells import (
 from synthgen.realdata.series_formats import AS_NUMBER, EPOCH_US, dates_as_settings, say_settings, stamps_of
 from synthgen.realdata.series_table import Table
 
+FROM_2000_US, UNTIL_2040_US = 946_684_800 * 1_000_000, 2_208_988_800 * 1_000_000
 LAST_US = 253_402_300_799 * 1_000_000
 """The last second of the year 9999, in microseconds since 1970."""
 
@@ -62,7 +63,25 @@ def looks_like_time(table: Table, name: str) -> bool:
         return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
     texts = some_texts(table, name)
     first = texts[0] if texts else ""
-    return bool(re.search(LOCAL, first) or re.search(ZONED, first) or dates_as_settings(texts))
+    return looks_like_iso(first) or bool(dates_as_settings(texts))
+
+
+def looks_like_iso(text: str) -> bool:
+    """Whether a text is an ISO timestamp, or begins like one."""
+    return bool(re.search(LOCAL, text) or re.search(ZONED, text))
+
+
+def epoch_settings(table: Table, name: str) -> list[dict[str, str]]:
+    """The `date_format` of numbers that are moments between 2000 and 2040, counted from 1970; empty for others."""
+    values, bad = numbers(table, name)
+    known = values[np.isfinite(values)][:N_LOOKED_AT]
+    if bad.any() or not len(known):
+        return []
+    return [
+        {"date_format": unit}
+        for unit, us in EPOCH_US.items()
+        if (known * us >= FROM_2000_US).all() and (known * us < UNTIL_2040_US).all()
+    ]
 
 
 def times_of(table: Table, name: str, owners: Names | None, problems: Problems) -> Times:

@@ -17,6 +17,7 @@ from synthgen.models.series_pipeline import SeriesPipeline
 from synthgen.models.series_scaler import Kind, SeriesScaler
 from synthgen.protocols import Source
 from synthgen.realdata import series as real_data
+from synthgen.realdata import series_roles
 from synthgen.realdata.series import SeriesData, Windows
 from synthgen.training import loop, output
 from synthgen.training.known_cells import Shown
@@ -117,6 +118,10 @@ class SeriesTrainer:
         except DataError as error:
             return str(error).splitlines()
         return []
+
+    def columns(self) -> Mapping[str, str]:
+        """What each column of the data is used as, in words."""
+        return series_roles.columns(self.config.data)
 
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.
