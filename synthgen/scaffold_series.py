@@ -29,6 +29,10 @@ TIME = re.compile(r"time|date|^(t|ts|day|hour)$", re.IGNORECASE)
 ENTITY = re.compile(r"id$|entity|station|sensor|device|machine|unit|site|subject|patient|store|item", re.IGNORECASE)
 """Columns of whole numbers that are called so may say whose row it is; others of numbers are channels."""
 
+VARIABLE = re.compile(r"^(variable|metric|parameter|measure|signal|channel|feature)(_?name)?$", re.IGNORECASE)
+VALUE = re.compile(r"^(value|reading|measurement)$", re.IGNORECASE)
+"""Columns of tables in the form melted: the name of what was measured, and its value."""
+
 MOST = 100
 """Readings that are tried: each reads the table."""
 
@@ -193,10 +197,13 @@ def _readings(table: Table, date_format: str | None) -> Iterator[dict[str, Any]]
 
 def _with_time(table: Table, time: str, date_format: str | None) -> Iterator[dict[str, Any]]:
     base = {"time": time} | _date_format(table, time, date_format)
+    variable, value = (next(filter(form.search, table.names), None) for form in (VARIABLE, VALUE))
+    if variable and value:
+        base |= {"variable": variable, "value": value}
     yield base
     yield {**base, "newest_first": True}
     for entity in _entities(table):
-        if entity != time:
+        if entity not in (time, variable):
             yield {"entity": entity, **base}
     yield from _on_a_grid(table, base)
 

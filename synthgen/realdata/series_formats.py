@@ -20,21 +20,16 @@ EPOCH_US: Mapping[str, float] = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.
 AS_NUMBER = "number"
 SYMBOLS = ("$", "€", "£", "¥", "%")
 MARKS: Sequence[tuple[str, str | None]] = (
-    (".", None),
-    (",", None),
-    (".", ","),
-    (",", "."),
-    (".", " "),
-    (",", " "),
-    (".", "'"),
-)
+    (".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"),
+)  # fmt: skip
 """Decimal marks and separators of thousands that people use."""
 
 DAYS = (
     "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%y",
     "%m/%d/%y", "%d.%m.%y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y-%m-%d",
 )  # fmt: skip
-HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", " %H:%M:%S.%f", "%H%M", "%H%M%S")
+HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", " %H:%M:%S.%f")
+COMPACT_HOURS = ("%H%M", "%H%M%S", " %H%M", " %H%M%S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +86,8 @@ def date_formats(texts: Sequence[str]) -> list[str]:
     """All formats under which every text is a time, of those that people use."""
     if not texts or not any(char.isdigit() for char in texts[0]):
         return []
-    return [day + hour for day in DAYS for hour in HOURS if all(map(_fits(day + hour), texts))]
+    hours = {day: HOURS + (COMPACT_HOURS if day == "%Y%m%d" else ()) for day in DAYS}
+    return [day + hour for day in DAYS for hour in hours[day] if all(map(_fits(day + hour), texts))]
 
 
 def _fits(form: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import pyarrow.csv
 from synthgen.errors import DataError
 from synthgen.realdata.problems import Problems
 from synthgen.realdata.series_formats import PLAIN, Formats
-from synthgen.realdata.texttable import UTF16, check_header, delimiter_of, load_parquet, load_text
+from synthgen.realdata.texttable import check_header, delimiter_of, load_parquet, load_text
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 MISSING = ("", "NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "-nan", "null", "NULL", "None")
@@ -119,8 +120,8 @@ def _parquet(path: Path, problems: Problems) -> Any:
 def _csv(path: Path, problems: Problems) -> Any:
     """All cells of columns that have a name, as strings. The header tells what separates them."""
     try:
-        if damaged := _damaged_start(path):
-            problems.add(damaged)
+        if _is_damaged(path):
+            problems.add(_why_unreadable(path))
             return None
         names, skip, delimiter = _header(path)
         if not names:
@@ -149,17 +150,24 @@ def _csv(path: Path, problems: Problems) -> Any:
         if odd:
             _name_odd_rows(path, len(names), problems)
     except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-        problems.add(_why_unreadable(path) or f"{path}: cannot be read as a table: {error}")
+        problems.add(f"{path}: cannot be read as a table: {error}")
         return None
     named = [i for i, name in enumerate(names) if name]  # pandas writes row numbers under an empty name
     return table.select(named).rename_columns([names[i] for i in named])
 
 
-def _damaged_start(path: Path) -> str:
-    """What is wrong with a file in UTF-16 or with NUL characters at its start; empty if nothing."""
+def _is_damaged(path: Path) -> bool:
+    """Whether a file is in UTF-16, no UTF-8, or holds NUL characters, read in pieces."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with open(path, "rb") as file:
-        start = file.read(1 << 16)
-    return _why_unreadable(path) if start.startswith(UTF16) or b"\0" in start else ""
+        try:
+            while piece := file.read(1 << 20):
+                if "\0" in decoder.decode(piece):
+                    return True
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return True
+    return False
 
 
 def _why_unreadable(path: Path) -> str:
