@@ -21,8 +21,10 @@ from synthgen.scaffold_masks import MaskFindings
 @click.argument("target", metavar="DIR|TABLE", type=click.Path(exists=True))
 @click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipes; by default here.")
 @click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DIR or TABLE.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a TABLE whose numbers leave it open.")
+@click.option("--date-format", metavar="FORMAT", help="How times of a TABLE are written, such as %d/%m/%Y.")
 @click.option("--force", is_flag=True, help="Overwrite recipes that exist.")
-def command(target: str, out: str, name: str | None, force: bool) -> None:
+def command(target: str, out: str, name: str | None, decimal: str | None, date_format: str | None, force: bool) -> None:
     """Look at the images in DIR, or the series in TABLE, and write recipes that fit them.
 
     DIR holds one folder of images a class, or images/ and masks/. Writes one recipe for a model of
@@ -40,8 +42,10 @@ def command(target: str, out: str, name: str | None, force: bool) -> None:
         synthgen init sales.csv
         synthgen run sales.yaml
     """
+    if Path(target).is_file() and Path(target).suffix.lower() not in scaffold_series.SUFFIXES:
+        raise UsageError(f"{target}: must be a folder of images, or a table ({', '.join(scaffold_series.SUFFIXES)})")
     if Path(target).is_file() or _holds_tables(Path(target)):
-        _init_table(target, out, name, force)
+        _init_table(target, out, name, force, scaffold_series.look(target, decimal, date_format))
     else:
         _init_folder(target, out, name, force)
 
@@ -53,24 +57,16 @@ def _holds_tables(folder: Path) -> bool:
     return bool(suffixes & set(scaffold_series.SUFFIXES)) and not any(path.is_dir() for path in inside)
 
 
-def _init_table(path: str, out: str, name: str | None, force: bool) -> None:
-    if Path(path).is_file() and Path(path).suffix.lower() not in scaffold_series.SUFFIXES:
-        raise UsageError(f"{path}: must be a folder of images, or a table ({', '.join(scaffold_series.SUFFIXES)})")
+def _init_table(path: str, out: str, name: str | None, force: bool, found: scaffold_series.TableFindings) -> None:
     name = _name(str(Path(path).with_suffix("")), name)
-    found = scaffold_series.look(path)
-    settings = found.settings
     rows = [
         ("rows", f"{found.n_rows} of {words.plural(len(found.recordings), 'recording')}"),
-        (
-            "time",
-            settings.get("time", "rows are one step apart") + (", decreasing" if "newest_first" in settings else ""),
-        ),
-        ("entity", settings.get("entity", "")),
-        ("channels", ", ".join(found.channels)),
-        ("left out", ", ".join(f"{name} (such as `{value}`)" for name, value in found.left_out.items())),
+        *words.column_rows(found.columns),
         ("chosen", f"windows of {found.length} steps"),
     ]
     click.echo(words.table(rows))
+    for text in found.notes:
+        click.echo(f"note: {text}")
     written = _write(Path(out), scaffold_series.recipe(name, found), force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
     recipe = shlex.quote(str(written[0]))

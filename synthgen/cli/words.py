@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from synthgen import units
+from synthgen.names import printable
 
 duration, size = units.duration, units.size
 
@@ -66,3 +67,8 @@ def table(rows: Iterable[tuple[str, str]]) -> str:
     kept = [(name, value) for name, value in rows if value]
     width = max((len(name) for name, _ in kept), default=0)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in kept)
+
+
+def column_rows(columns: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the columns of a table are used as, as rows of `table`."""
+    return [("" if i else "columns", printable(f"{role}: {names}")) for i, (role, names) in enumerate(columns.items())]

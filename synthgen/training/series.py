@@ -17,6 +17,7 @@ from synthgen.models.series_pipeline import SeriesPipeline
 from synthgen.models.series_scaler import Kind, SeriesScaler
 from synthgen.protocols import Source
 from synthgen.realdata import series as real_data
+from synthgen.realdata import series_roles
 from synthgen.realdata.series import SeriesData, Windows
 from synthgen.training import loop, output
 from synthgen.training.known_cells import Shown
@@ -118,6 +119,10 @@ class SeriesTrainer:
             return str(error).splitlines()
         return []
 
+    def columns(self) -> Mapping[str, str]:
+        """What each column of the data is used as, in words."""
+        return series_roles.columns(self.config.data)
+
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.
 
@@ -173,7 +178,9 @@ class SeriesTrainer:
 
     def _scaler(self, training: Windows) -> SeriesScaler:
         names = [channel.name for channel in training.channels]
-        made: SeriesScaler = SeriesScaler.fit(training.rows[training.covered], names, self.config.scaling)
+        made: SeriesScaler = SeriesScaler.fit(
+            training.rows[training.covered], names, self.config.scaling, offsets=training.rows.dtype == np.float64
+        )
         return made
 
     @property
@@ -222,7 +229,7 @@ def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> 
         **PRESETS[preset],
     )
     covariates = windows.row_covariates[windows.covered]
-    made.set_units(torch.from_numpy(covariates).double(), torch.from_numpy(windows.static).double())
+    made.set_units(torch.from_numpy(covariates), torch.from_numpy(windows.static))
     return made
 
 
