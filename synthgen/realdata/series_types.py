@@ -146,7 +146,7 @@ class SeriesData(BaseModel):
     def _without_default_formats(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Settings that came later are left out where they have their defaults: digests stay what they were."""
         found: dict[str, Any] = serialise(self)
-        plain = {"decimal": ".", "thousands": None, "symbols": [], "date_format": None}
+        plain: dict[str, Any] = {"decimal": ".", "thousands": None, "symbols": [], "date_format": None}
         return {name: value for name, value in found.items() if name not in plain or value != plain[name]}
 
     @property
