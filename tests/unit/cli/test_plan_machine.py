@@ -63,14 +63,14 @@ def test_what_the_cache_holds_is_not_downloaded(cli, cache: Path) -> None:
         (
             [],
             24.0,
-            "none on this machine, and 24 GB are asked for (`gpu_memory_gb`, an estimate): `{COMMAND}` would",
+            f"none on this machine, and {ASKED}: `{COMMAND}` would",
         ),
         ([], 0.0, "none on this machine, so `synthgen run` would use the CPU"),
         ([("L4", 23.6)], 24.0, f"L4 with 23.6 GB; {ASKED}"),
         (
             [("T4", 15.8)],
             24.0,
-            "T4 with 15.8 GB; 24 GB are asked for (`gpu_memory_gb`, an estimate): `{COMMAND}` would",
+            f"T4 with 15.8 GB; {ASKED}: `{COMMAND}` would",
         ),
     ],
 )
