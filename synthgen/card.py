@@ -45,9 +45,9 @@ define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif 
 |---|---|---|
 {% for name, n in m.classes.items() %}| {{ loop.index0 }} | {{ name | text }} | {{ n }} |
 {% endfor %}{% endif %}{% if m.get("objects") %}
-## Objects
+## What is in them
 
-| class of objects | objects |
+| class of objects or events | how many |
 |---|---|
 {% for name, n in m.objects.items() %}| {{ name | text }} | {{ n }} |
 {% endfor %}{% endif %}
