@@ -55,7 +55,7 @@ def test_the_python_of_the_readme_runs_on_the_recipe_s_output(tmp_path: Path) ->
         assert line in ran.stdout
     load = next(line for line in ran.stdout.splitlines() if line.startswith("load")).split(maxsplit=1)[1]
     loaded = helpers.call([sys.executable, *shlex.split(load)[1:]], cwd=tmp_path)
-    assert "'image': array(" in loaded.stdout
+    assert "'image': uint8 (28, 28, 1)" in loaded.stdout
     (block,) = blocks(README, "python")
     shown = helpers.call([sys.executable, "-c", block], cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
