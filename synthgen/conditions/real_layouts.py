@@ -18,7 +18,7 @@ from synthgen.fields import Field, InstanceMap, Label, SegmentationMap, Text
 from synthgen.models.layouts import Layout, renumbered
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Example, MaskData
+from synthgen.realdata.mask_types import Example, MaskData
 
 MAPS = ("instances", "segmentation")
 TAKEN = ("label", "source", "density", "prompt", "image", *MAPS)

@@ -18,7 +18,7 @@ from synthgen.models import folders
 from synthgen.models.layouts import Layout
 from synthgen.models.matching import Match
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Example, Examples, MaskData
+from synthgen.realdata.mask_types import Example, Examples, MaskData
 from synthgen.recipe import ModelRecipe
 from synthgen.training.segmenter import SegmenterTask, SegmenterTrainer
 

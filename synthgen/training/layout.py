@@ -15,7 +15,7 @@ from synthgen.errors import DataError
 from synthgen.models.layout_pipeline import LayoutPipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import MaskData
+from synthgen.realdata.mask_types import MaskData
 from synthgen.training import base as bases
 from synthgen.training import crops, loop, output, replay
 from synthgen.training.base import Base

@@ -15,7 +15,7 @@ from synthgen.errors import ModelError
 from synthgen.models.layout_to_image import LayoutToImagePipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Examples, MaskData
+from synthgen.realdata.mask_types import Examples, MaskData
 from synthgen.training import base as bases
 from synthgen.training import crops, loop, output, replay, styles
 from synthgen.training.base import Base

@@ -12,7 +12,7 @@ from typing import Any
 from synthgen.protocols import Source
 from synthgen.realdata.captioned import CaptionData, CaptionedImages
 from synthgen.realdata.labelled import DataConfig, LabelledImages
-from synthgen.realdata.masks import Examples, MaskData
+from synthgen.realdata.mask_types import Examples, MaskData
 from synthgen.realdata.series_types import SeriesData
 from synthgen.realdata.series_views import Windows
 

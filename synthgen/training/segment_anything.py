@@ -17,7 +17,7 @@ from synthgen.models.layouts import boxes_of, central_point
 from synthgen.models.segment_anything import SegmentAnything, prompt_masks, stretched
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Example, Examples, MaskData
+from synthgen.realdata.mask_types import Example, Examples, MaskData
 from synthgen.training import loop, output
 from synthgen.training.crops import crop
 from synthgen.training.ema import Ema

@@ -17,7 +17,7 @@ from synthgen.models.matching import Match
 from synthgen.models.segmenter import Segmenter, prepare
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Example, Examples, MaskData
+from synthgen.realdata.mask_types import Example, Examples, MaskData
 from synthgen.training import loop, output
 from synthgen.training.crops import crop
 from synthgen.training.ema import Ema
