@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthgen.errors import DataError
-from synthgen.realdata.pictures import SUFFIXES
+from synthgen.realdata import listing
+from synthgen.realdata.pictures import decode
+from synthgen.realdata.pixel_range import PixelRange, folder_range
 
 SIDES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 MIN_IMAGES = 8
@@ -27,6 +29,7 @@ class Findings:
         unreadable: files that look like images by their name and are none.
         ignored: files of other kinds, by suffix; hidden ones are not told.
         loose: pictures that lie beside the class folders.
+        pixels: what is black and white in pictures of more than 8 bits.
     """
 
     root: Path
@@ -36,6 +39,7 @@ class Findings:
     unreadable: list[str] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
     loose: list[str] = field(default_factory=list)
+    pixels: PixelRange = field(default_factory=PixelRange)
 
     @property
     def n(self) -> int:
@@ -67,20 +71,21 @@ def look(folder: str | Path) -> Findings:
     if not root.is_dir():
         raise DataError(f"{folder}: no such folder")
     place = root / "train" if (root / "train").is_dir() else root
-    names = sorted(path.name for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not names:
+    classes = listing.folders(place)
+    if not classes:
         raise DataError(
             f"{place}: has no subfolders. Put the images of each class into a folder that bears its name, "
             f"such as {place}/cat/1.png"
         )
     found = Findings(root)
-    for path in sorted(place.iterdir()):
-        if path.is_file() and path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+    for path in listing.files(place, nested=False):
+        if listing.is_picture(path):
             found.loose.append(str(path))
-        elif path.is_file() and not path.name.startswith("."):
+        else:
             found.ignored[path.suffix.lower() or path.name] += 1
-    for name in names:
-        found.counts[name] = sum(_readable(path, found) for path in sorted((place / name).rglob("*")) if path.is_file())
+    found.pixels = folder_range(listing.pictures(root), "auto", str(folder))
+    for path in classes:
+        found.counts[path.name] = sum(_readable(file, found) for file in listing.files(path))
     few = {name: n for name, n in found.counts.items() if n < MIN_IMAGES}
     if few:
         named = ", ".join(f"{name} ({n})" for name, n in few.items())
@@ -92,21 +97,16 @@ def look(folder: str | Path) -> Findings:
 
 
 def _readable(path: Path, found: Findings) -> bool:
-    from PIL import Image, UnidentifiedImageError
-
-    if path.name.startswith("."):
-        return False
-    if path.suffix.lower() not in SUFFIXES:
+    if not listing.is_picture(path):
         found.ignored[path.suffix.lower() or path.name] += 1
         return False
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            found.sizes.append(picture.size)
-            found.colours[1 if picture.mode in ("1", "L", "LA", "I;16", "I;16B", "I", "F") else 3] += 1
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        picture = decode(path, str(path), None, found.pixels)
+    except DataError:
         found.unreadable.append(str(path))
         return False
+    found.sizes.append((picture.shape[1], picture.shape[0]))
+    found.colours[picture.shape[2]] += 1
     return True
 
 
@@ -144,6 +144,8 @@ def quotas(found: Findings) -> dict[str, int]:
 def warnings(found: Findings, chosen: Fit) -> Iterator[str]:
     """What the user should know before training."""
     side = chosen.resolution
+    if found.pixels.note:
+        yield found.pixels.note
     if found.unreadable:
         shown, one = ", ".join(found.unreadable[:3]), len(found.unreadable) == 1
         what, them = ("1 file is no readable image", "it") if one else ("files are no readable images", "them")

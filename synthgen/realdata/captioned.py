@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import DataError
-from synthgen.realdata.pictures import SUFFIXES, decode, resize
+from synthgen.realdata import listing
+from synthgen.realdata.pictures import decode, resize
 
 TABLES = ("metadata.jsonl", "metadata.csv")
 LABEL = "{label}"
@@ -76,8 +77,8 @@ def read(data: CaptionData, resolution: int) -> CaptionedImages:
     images, cuts = [], []
     for path, _ in pairs:
         try:
-            picture = decode(path.read_bytes(), str(path), 3)
-        except (DataError, OSError) as error:
+            picture = decode(path, str(path), 3)
+        except DataError as error:
             problems.append(str(error))
             continue
         images.append(resize(picture, resolution))
@@ -85,7 +86,7 @@ def read(data: CaptionData, resolution: int) -> CaptionedImages:
     if problems:
         raise DataError("\n".join(problems[:20]) + (f"\nand {len(problems) - 20} more" if problems[20:] else ""))
     if not pairs:
-        raise DataError(f"{place}: has no pictures ({', '.join(sorted(SUFFIXES))}); accepted are {ACCEPTED}")
+        raise DataError(f"{place}: has no pictures ({listing.ENDINGS}); accepted are {ACCEPTED}")
     files = tuple(path.relative_to(root).as_posix() for path, _ in pairs)
     return CaptionedImages(np.stack(images), tuple(text for _, text in pairs), files, np.array(cuts, dtype=np.int64))
 
@@ -99,7 +100,7 @@ def _cut(height: int, width: int, side: int) -> tuple[int, int, int, int]:
 def _captions(data: CaptionData, place: Path) -> tuple[list[tuple[Path, str]], list[str]]:
     """Pictures with their captions, sorted by name, and what is wrong with others."""
     table = next((place / name for name in TABLES if (place / name).is_file()), None)
-    here = _pictures(place.iterdir())
+    here = listing.pictures(place, nested=False)
     own = [path for path in here if path.with_suffix(".txt").is_file()]
     if data.caption is not None and (table or own):
         raise DataError(
@@ -113,18 +114,18 @@ def _captions(data: CaptionData, place: Path) -> tuple[list[tuple[Path, str]], l
             raise DataError(
                 f"{place}: has one folder a class; `caption` must say {LABEL}, such as a photo of a {LABEL}"
             )
-        folders = sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+        groups = {folder: listing.pictures(folder) for folder in listing.folders(place)}
         pairs = [
             (path, data.caption.replace(LABEL, folder.name.replace("_", " ")))
-            for folder in folders
-            for path in _pictures(folder.rglob("*"))
+            for folder, paths in groups.items()
+            for path in paths
         ]
-        return pairs, [f"{folder}: has no pictures" for folder in folders if not _pictures(folder.rglob("*"))]
+        return pairs, [f"{folder}: has no pictures" for folder, paths in groups.items() if not paths]
     if data.caption is not None:
         if LABEL in data.caption:
             raise DataError(f"{here[0]}: lies in no folder of a class, so {LABEL} in `caption` means nothing for it")
         return [(path, data.caption) for path in here], []
-    if not here and any(path.is_dir() for path in place.iterdir()):
+    if not here and listing.folders(place):
         raise DataError(f"{place}: has folders and no captions; set `caption`, such as a photo of a {LABEL}")
     texts = {path: _text(path.with_suffix(".txt")) for path in here}
     problems = [f"{path}: has no caption; accepted are {ACCEPTED}" for path, text in texts.items() if not text]
@@ -170,7 +171,3 @@ def _rows(table: Path) -> Sequence[Mapping[str, object]]:
     if not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{table}: must hold one JSON object a line")
     return rows
-
-
-def _pictures(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES)

@@ -11,7 +11,8 @@ import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.protocols import Source
-from synthgen.realdata.pictures import SUFFIXES, decode
+from synthgen.realdata import listing
+from synthgen.realdata.pictures import decode
 
 Stats = tuple[tuple[Path, int, int], ...]
 
@@ -25,9 +26,9 @@ def files(folder: str) -> list[Path]:
     root = Path(folder)
     if not root.is_dir():
         raise DataError(f"{folder}: no such folder; name one that holds pictures")
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = listing.pictures(root)
     if not found:
-        raise DataError(f"{folder}: has no pictures ({', '.join(sorted(SUFFIXES))}), in subfolders neither")
+        raise DataError(f"{folder}: has no pictures ({listing.ENDINGS}), in subfolders neither")
     return found
 
 
@@ -62,4 +63,4 @@ def pictures(folder: str, channels: int | None = None) -> Iterator[np.ndarray]:
         DataError: there is no such folder, no picture in it, or one that cannot be read.
     """
     for path in files(folder):
-        yield decode(path.read_bytes(), str(path), channels)
+        yield decode(path, str(path), channels)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from synthgen.errors import DataError
-from synthgen.realdata import folder
-from synthgen.realdata.pictures import SUFFIXES, decode, fit
+from synthgen.realdata import folder, listing
+from synthgen.realdata.pictures import decode, fit
 
 PHOTOS = "sklearn:photos"
 
@@ -32,11 +32,7 @@ class Gallery:
         Raises:
             DataError: names the file: it cannot be read, or is no picture.
         """
-        try:
-            raw = self.files[i].read_bytes()
-        except OSError as error:
-            raise DataError(f"{self.files[i]}: cannot be read: {error.strerror or error}") from None
-        return fit(decode(raw, str(self.files[i]), 3), height, width)
+        return fit(decode(self.files[i], str(self.files[i]), 3), height, width)
 
     def sha256(self) -> str:
         """sha256 over the names and bytes of all pictures."""
@@ -52,17 +48,13 @@ def listed(path: str) -> Gallery:
     root = _photos() if path == PHOTOS else Path(path)
     if not root.is_dir():
         raise DataError(f"{path}: no such folder; it must hold pictures, or a folder of pictures a class")
-    own = [file for file in sorted(root.iterdir()) if _is_picture(file)]
+    own = listing.pictures(root, nested=False)
     if own:
         return Gallery(root, tuple(own), (0,) * len(own), (root.resolve().name,))
-    groups = {
-        folder.name: [file for file in sorted(folder.rglob("*")) if _is_picture(file)]
-        for folder in sorted(root.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-    }
+    groups = {place.name: listing.pictures(place) for place in listing.folders(root)}
     groups = {name: files for name, files in groups.items() if files}
     if not groups:
-        raise DataError(f"{path}: holds no pictures ({', '.join(sorted(SUFFIXES))}), nor folders of pictures")
+        raise DataError(f"{path}: holds no pictures ({listing.ENDINGS}), nor folders of pictures")
     files = [(file, label) for label, name in enumerate(groups) for file in groups[name]]
     return Gallery(root, tuple(file for file, _ in files), tuple(label for _, label in files), tuple(groups))
 
@@ -72,7 +64,3 @@ def _photos() -> Path:
     import sklearn.datasets
 
     return Path(sklearn.datasets.__file__).parent / "images"
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")

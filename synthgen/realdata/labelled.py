@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import DataError
-from synthgen.realdata.pictures import SUFFIXES, decode, resize
+from synthgen.realdata import listing
+from synthgen.realdata.pictures import decode, resize
 
 Split = Literal["train", "test"]
 DIGITS = "sklearn:digits"
@@ -144,18 +145,18 @@ def _idx_file(folder: Path, name: str) -> np.ndarray:
 
 def _folder(place: Path, resolution: int | None, channels: int | None) -> LabelledImages:
     """A folder of images by class; the classes are the subfolders' names, sorted."""
-    names = sorted(p.name for p in place.iterdir() if p.is_dir() and not p.name.startswith("."))
+    names = [path.name for path in listing.folders(place)]
     if not names:
         raise DataError(f"{place}: has no subfolders; images must lie in one folder a class, as {place}/cat/1.png")
     images: list[np.ndarray] = []
     labels: list[int] = []
     size = resolution
     for label, name in enumerate(names):
-        files = sorted(p for p in (place / name).rglob("*") if p.suffix.lower() in SUFFIXES and p.name[0] != ".")
+        files = listing.pictures(place / name)
         if not files:
-            raise DataError(f"{place / name}: has no images ({', '.join(sorted(SUFFIXES))})")
+            raise DataError(f"{place / name}: has no images ({listing.ENDINGS})")
         for path in files:
-            picture = decode(path.read_bytes(), str(path), channels)
+            picture = decode(path, str(path), channels)
             size, channels = size or _square(picture, str(path)), picture.shape[2]
             images.append(resize(picture, size))
             labels.append(label)

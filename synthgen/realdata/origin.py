@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from synthgen.errors import DataError
-from synthgen.realdata import folder, series
+from synthgen.realdata import folder, listing, series
 from synthgen.realdata.series_types import SeriesData
 
 
@@ -32,8 +32,7 @@ def sha256(data: BaseModel | Mapping[str, Any]) -> str:
     if root.is_file():
         return folder.sha256(root.parent, [root])
     if root.is_dir():
-        files = (file for file in root.rglob("*") if file.is_file() and not file.name.startswith("."))
-        return folder.sha256(root, sorted(files))
+        return folder.sha256(root, listing.files(root))
     if ":" in path:
         return hashlib.sha256(path.encode()).hexdigest()
     raise DataError(f"{path}: no such file or folder; put your data there, or name where they are")
