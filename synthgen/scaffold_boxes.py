@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -133,7 +134,7 @@ def _yolo(place: Path) -> Format | None:
             continue
         files = [file for file in listing.files(folder, nested=folder != place) if file.suffix.lower() == ".txt"]
         files = [file for file in files if file.name not in box_files.NAMES]
-        if folder != place and files or any(map(_is_yolo, files[:SOME])):
+        if (folder != place and files) or any(map(_is_yolo, files[:SOME])):
             images = _folder_of(place, [_stem(file, folder) for file in files[:SOME]])
             return Format("YOLO", {"images": images or "images", "boxes": _relative(folder, place)})
     return None
@@ -183,7 +184,9 @@ def look(folder: str | Path, form: Format, settings: Mapping[str, Any]) -> BoxFi
     used = dict.fromkeys(name for record in read.records for name in record.names)
     objects = [name for name in read.classes if name in used] or sorted(used)
     if not objects:
-        raise DataError(f"{folder}: there is no box in any of the {len(read.records)} pictures, so nothing to learn from")
+        raise DataError(
+            f"{folder}: there is no box in any of the {len(read.records)} pictures, so nothing to learn from"
+        )
     plain = masks.read(MaskData(**chosen, objects=objects))
     if len(plain) < MIN_PICTURES:
         raise DataError(f"{folder}: has {len(plain)} pictures with boxes; at least {MIN_PICTURES} are needed")
@@ -234,7 +237,8 @@ def warnings(found: BoxFindings) -> Iterator[str]:
     """What the user should know before training."""
     yield from found.notes
     if "scale" in found.settings:
-        yield f"pictures are scaled by {found.settings['scale']:g}, so that their shorter side is about {found.crop} pixels"
+        scale = found.settings["scale"]
+        yield f"pictures are scaled by {scale:g}, so that their shorter side is about {found.crop} pixels"
     small = [name for name, settings in found.objects.items() if sum(settings["side_px"]) / 2 < LEAST_SIDE_PX]
     if small:
         yield f"{', '.join(small)}: smaller than {LEAST_SIDE_PX} pixels at this scale; raise `scale` and `size`"
@@ -242,10 +246,9 @@ def warnings(found: BoxFindings) -> Iterator[str]:
 
 def recipes(name: str, found: BoxFindings) -> Recipes:
     """File names and contents: the model, the dataset."""
-    import json
-
     objects = {
-        json.dumps(cls, ensure_ascii=False): json.dumps(settings).replace('"', "") for cls, settings in found.objects.items()
+        json.dumps(cls, ensure_ascii=False): "{" + ", ".join(f"{key}: {value}" for key, value in settings.items()) + "}"
+        for cls, settings in found.objects.items()
     }
     values = {"name": name, "found": found, "what": "boxes", "objects": objects, **data_blocks(found.settings)}
     templates = {f"{name}-model.yaml": MODEL, f"{name}.yaml": DATASET}

@@ -212,8 +212,8 @@ def look(folder: str | Path, settings: Mapping[str, Any]) -> MaskFindings:
         chosen |= {"colours": COLOURS, "objects": colour_table.objects(root / COLOURS)}
         reason = f"{COLOURS} says what their colours mean"
     else:
-        given = "mask_kind" in chosen
-        kind, reason = masks.kind_of(MaskData(**chosen, **({"objects": names} if names and not given else {})))
+        named = {"objects": names} if names and "mask_kind" not in chosen else {}
+        kind, reason = masks.kind_of(MaskData.model_validate(chosen | named))
         reason = reason or "you say so"
         chosen |= {"mask_kind": kind, "objects": ["object"] if kind != "classes" else _class_names(chosen, names)}
     found = masks.read(MaskData(**chosen))

@@ -1,9 +1,7 @@
-"""`use: prompt-file`: the prompts of a text, CSV or Parquet file, in their order."""
+"""`use: prompt-file`: the prompts of a text file or a table, in their order."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,12 +14,14 @@ from synthgen.fields import Field, Label, Text
 from synthgen.models import folders
 from synthgen.plugins import unknown
 from synthgen.protocols import Source
+from synthgen.realdata.problems import Problems
+from synthgen.realdata.texttable import TextTable, kind_of, load_lines, load_table
 
-SUFFIXES = (".txt", ".csv", ".parquet")
+SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".parquet")
 
 
 class PromptFile:
-    """One slot a row; a dataset that is larger than the file begins it anew. Other columns go along as texts."""
+    """One slot a row; a dataset that is larger than the file starts it again. Other columns go along as texts."""
 
     version: ClassVar[int] = 1
 
@@ -29,7 +29,9 @@ class PromptFile:
         """Settings of `use: prompt-file`."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
-        path: str = Setting(description="A .txt file with a prompt a line, or a .csv or .parquet file.")
+        path: str = Setting(
+            description="A .txt file with one prompt in each line, or a .csv, .tsv, .jsonl or .parquet file."
+        )
         column: str = Setting(default="prompt", description="The column that holds the prompts.")
         label: str | None = Setting(default=None, description="The column that holds the class, `label`, of a sample.")
         licence: str = Setting(default="unknown", description="Licence of the prompts, for the card.")
@@ -37,19 +39,14 @@ class PromptFile:
     def __init__(self, config: Config) -> None:
         self.config = config
         path = Path(config.path)
-        if not path.is_file() or path.suffix not in SUFFIXES:
+        if not path.is_file() or path.suffix.lower() not in SUFFIXES:
             raise DataError(f"{config.path}: no such file; a {', '.join(SUFFIXES)} file with prompts is needed")
         self._sha256 = folders.file_sha256(path)
-        self._columns = read(path, config.column)
-        if config.column not in self._columns:
-            raise DataError(f"{path}: {unknown(config.column, self._columns, 'column')}")
-        _check_prompts(path, self._columns[config.column])
+        self._columns = load_prompts(path, config.column, config.label)
         self.samples = len(self._columns[config.column])
         self._labels: Sequence[str] = ()
         fields: dict[str, Field] = {}
         if config.label is not None:
-            if config.label not in self._columns:
-                raise DataError(f"{path}: {unknown(config.label, self._columns, 'column')}")
             self._labels = sorted(set(self._columns[config.label]))
             fields["label"] = Label(tuple(self._labels))
         self._others = [name for name in self._columns if name not in (config.column, config.label, "label", "prompt")]
@@ -71,43 +68,39 @@ class PromptFile:
         return {name: values[name] for name in self.fields}, f"row {row}"
 
 
-def read(path: Path, column: str) -> dict[str, list[str]]:
+def load_prompts(path: Path, column: str, label: str | None) -> dict[str, list[str]]:
     """The file's columns as texts; a text file has the one column `column`.
 
     Raises:
-        DataError: the file is not what its ending says.
+        DataError: the file is not what its ending says, holds no prompts, or has rows without a prompt or label, or
+            with values that are no texts; all of them.
     """
-    if path.suffix == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{path}: is no readable Parquet file: {error}") from None
-        return {
-            name: ["" if value is None else str(value) for value in table[name].to_pylist()]
-            for name in table.column_names
-        }
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no UTF-8 text: {error}") from None
-    if path.suffix == ".txt":
-        return {column: [line.strip() for line in text.splitlines() if line.strip()]}
-    reader, rows = csv.reader(io.StringIO(text, newline="")), []
-    for row in reader:
-        rows.append(row)
-        if len(row) != len(rows[0]):
-            raise DataError(f"{path}:{reader.line_num}: has {len(row)} values, and there are {len(rows[0])} columns")
-    if not rows:
-        raise DataError(f"{path}: is empty; a row with the names of the columns is needed")
-    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(rows[0])}
+    if path.suffix.lower() == ".txt":
+        lines = load_lines(path)
+        if not lines:
+            raise DataError(f"{path}: holds no prompts")
+        if label is not None:
+            raise DataError(f"{path}: {unknown(label, [column], 'column')}")
+        return {column: lines}
+    table = load_table(path)
+    table.require(column, *([label] if label else []))
+    problems = Problems()
+    found = {name: _beside(table, name, problems) for name in table.columns if name not in (column, label)}
+    found[column] = table.texts(column, problems)
+    if label is not None:
+        found[label] = table.names(label, problems)
+    problems.check()
+    return {name: found[name] for name in table.columns}
 
 
-def _check_prompts(path: Path, prompts: Sequence[str]) -> None:
-    if not prompts:
-        raise DataError(f"{path}: holds no prompts")
-    empty = [str(i + 1) for i, prompt in enumerate(prompts) if not prompt.strip()]
-    if empty:
-        raise DataError(f"{path}: has rows without a prompt: {', '.join(empty[:8])}")
+def _beside(table: TextTable, column: str, problems: Problems) -> list[str]:
+    """Texts that go along with prompts: numbers as they are written, "" where there is nothing."""
+    values = [row.get(column) for row in table.rows]
+    wrong = [
+        f"{table.where(row)}: {column}: holds {kind_of(value)}, which cannot go along with a prompt as text; write the "
+        "file without this column"
+        for row, value in enumerate(values)
+        if isinstance(value, list | dict | bytes)
+    ]
+    problems.add_lines(wrong)
+    return ["" if value is None else str(value) for value in values]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from synthgen.errors import DataError
-from synthgen.realdata.problems import Problems
 
 TOLERANCE_PX = 1.0
 """How far a box may reach out of its picture: labelling tools round, and count from 0 or from 1."""
@@ -43,7 +41,7 @@ class Record:
 
 @dataclass(slots=True)
 class Annotations:
-    """The records of a folder or file, and what must be said of it; `classes` are all names, in the order of their ids."""
+    """The records of a folder or file, and what must be said of them; `classes` are all names, in id order."""
 
     classes: tuple[str, ...] = ()
     records: list[Record] = field(default_factory=list)
@@ -72,18 +70,6 @@ def located(record: Record, width: int, height: int) -> list[Box]:
     if outside:
         raise DataError("\n".join(outside))
     return [(x, y, w, h) for x, y, w, h in boxes]
-
-
-def report(problems: Problems, name: str, complaints: Sequence[str]) -> bool:
-    """Whether the record of a picture is sound; if not, its complaints are collected, or it is left out."""
-    if not complaints:
-        return True
-    if problems.skip_broken:
-        problems.left_out.append(name)
-    else:
-        for complaint in complaints:
-            problems.add(complaint)
-    return False
 
 
 def number(value: Any) -> float | None:

@@ -10,11 +10,12 @@ import numpy as np
 from synthgen.errors import DataError
 from synthgen.models import layouts
 from synthgen.realdata import coco, listing, mask_files, voc, yolo
-from synthgen.realdata.annotations import Annotations, Record, located, report
+from synthgen.realdata.annotations import Annotations, Record, located
 from synthgen.realdata.mask_files import Places, named, read_bytes
 from synthgen.realdata.mask_types import Example, MaskData
 from synthgen.realdata.pixel_range import PixelRange
 from synthgen.realdata.problems import Problems
+from synthgen.realdata.texttable import load_lines
 
 NAMES = ("data.yaml", "data.yml", "classes.txt", "obj.names")
 """Files that name YOLO's classes; they lie beside the labels or above them."""
@@ -98,7 +99,7 @@ def _voc(found: Places, files: Sequence[Path], problems: Problems) -> Annotation
             read.records.append(_of(record, pictures[name], found))
     for name, path in pictures.items():
         if name not in seen and (chosen is None or name in chosen):
-            report(problems, str(path), [f"{path}: has no annotation of its name in {found.labels}"])
+            problems.add_broken(str(path), [f"{path}: has no annotation of its name in {found.labels}"])
     return read
 
 
@@ -107,7 +108,7 @@ def _chosen(found: Places) -> set[str] | None:
     path = found.labels.parent / "ImageSets" / "Main" / f"{found.split}.txt"
     if found.split is None or not path.is_file():
         return None
-    return {words[0] for line in yolo.decoded(read_bytes(path), str(path)).split("\n") if (words := line.split())}
+    return {words[0] for line in load_lines(path) if (words := line.split())}
 
 
 def _yolo(found: Places, files: Sequence[Path], data: MaskData, problems: Problems) -> Annotations:
@@ -120,7 +121,7 @@ def _yolo(found: Places, files: Sequence[Path], data: MaskData, problems: Proble
     read = Annotations()
     for name, path in labels.items():
         if name not in pictures:
-            report(problems, str(path), [f"{path}: there is no picture of its name in {found.images}"])
+            problems.add_broken(str(path), [f"{path}: there is no picture of its name in {found.images}"])
     for name, picture in pictures.items():
         if name not in labels:
             read.records.append(_of(Record(str(picture), ""), picture, found))

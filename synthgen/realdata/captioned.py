@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthgen.errors import DataError
 from synthgen.realdata import listing
 from synthgen.realdata.pictures import decode, resize
+from synthgen.realdata.problems import Problems
+from synthgen.realdata.texttable import load_table, load_text
 
 TABLES = ("metadata.jsonl", "metadata.csv")
 LABEL = "{label}"
@@ -108,7 +109,7 @@ def _captions(data: CaptionData, place: Path) -> tuple[list[tuple[Path, str]], l
             "move that file away"
         )
     if table is not None:
-        return _from_table(data, table)
+        return _from_table(data, table), []
     if data.caption is not None and not here:
         if LABEL not in data.caption:
             raise DataError(
@@ -133,41 +134,22 @@ def _captions(data: CaptionData, place: Path) -> tuple[list[tuple[Path, str]], l
 
 
 def _text(path: Path) -> str:
-    """The file's text on one line, empty if there is none. Raises DataError if it is no UTF-8."""
-    try:
-        return " ".join(path.read_text(encoding="utf-8").split())
-    except FileNotFoundError:
-        return ""
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no text in UTF-8: {error}") from None
+    """The file's text on one line, empty if there is none. Raises DataError if it is no text in UTF-8."""
+    return " ".join(load_text(path).split()) if path.is_file() else ""
 
 
-def _from_table(data: CaptionData, table: Path) -> tuple[list[tuple[Path, str]], list[str]]:
-    pairs: list[tuple[Path, str]] = []
-    problems: list[str] = []
-    for number, row in enumerate(_rows(table), 1):
-        name, text = row.get("file_name"), row.get(data.column)
-        if not name or not text or not str(text).strip():
-            missing = "file_name" if not name else data.column
-            has = ", ".join(row) or "nothing"
-            problems.append(
-                f"{table}: row {number} needs `file_name` and `{data.column}`, has no {missing} (but {has})"
-            )
-        elif not (table.parent / str(name)).is_file():
-            problems.append(f"{table}: row {number} names {name}, which is not there")
-        else:
-            pairs.append((table.parent / str(name), " ".join(str(text).split())))
-    return sorted(pairs), problems
-
-
-def _rows(table: Path) -> Sequence[Mapping[str, object]]:
-    try:
-        text = table.read_text(encoding="utf-8")
-        if table.suffix == ".csv":
-            return list(csv.DictReader(text.splitlines()))
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{table}: cannot be read as a table: {error}") from None
-    if not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{table}: must hold one JSON object a line")
-    return rows
+def _from_table(data: CaptionData, path: Path) -> list[tuple[Path, str]]:
+    """Pictures with their captions, by the rows of a table; raises DataError with all rows that are wrong."""
+    table = load_table(path)
+    table.require("file_name", data.column)
+    problems = Problems()
+    names, texts = table.names("file_name", problems), table.texts(data.column, problems)
+    wrong = []
+    for row, name in enumerate(names):
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            wrong.append(f"{table.where(row)}: file_name: {name} is outside of {path.parent}")
+        elif name and not os.path.isfile(path.parent / name):  # noqa: PTH113  (False for a name that cannot be one)
+            wrong.append(f"{table.where(row)}: file_name: {name} is not there")
+    problems.add_lines(wrong)
+    problems.check()
+    return sorted((path.parent / name, " ".join(text.split())) for name, text in zip(names, texts, strict=True))

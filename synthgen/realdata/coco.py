@@ -14,7 +14,6 @@ from synthgen.realdata.annotations import (
     Record,
     file_problem,
     number,
-    report,
     shown,
     size_problem,
 )
@@ -60,7 +59,9 @@ def parse(raw: bytes, name: str, problems: Problems) -> Annotations:
             boxes.setdefault(of, []).append(((x, y, w, h), categories[category]))
     found = Annotations(tuple(categories.values()))
     for key, image in images.items():
-        if report(problems, str(image["file_name"]), complaints.get(key, [])):
+        if key in complaints:
+            problems.add_broken(str(image["file_name"]), complaints[key])
+        else:
             found.records.append(_record(image, boxes.get(key, []), name))
     if n_crowds:
         found.notes.append(f"{name}: {n_crowds} crowds (`iscrowd`) are no objects, and are left out")
@@ -121,7 +122,7 @@ def _images(
         where = f"{name}: images[{place}]"
         key = _id(entry.get("id")) if isinstance(entry, Mapping) else None
         if not isinstance(entry, Mapping) or key is None:
-            report(problems, where, [f"{where}: must be an object with `id` and `file_name` (got {shown(entry)})"])
+            problems.add_broken(where, [f"{where}: must be an object with `id` and `file_name` (got {shown(entry)})"])
             continue
         file = entry.get("file_name")
         wrong = [f"{where}: file_name {text}" for text in [file_problem(file)] if text]

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthgen.errors import DataError
 from synthgen.realdata import listing
 from synthgen.realdata.pictures import decode, resize
+from synthgen.realdata.problems import Problems
+from synthgen.realdata.texttable import load_parquet, rows_of
 
 Split = Literal["train", "test"]
 DIGITS = "sklearn:digits"
@@ -122,6 +124,8 @@ def _idx(folder: Path, split: Split) -> tuple[np.ndarray, np.ndarray]:
     prefix = "train" if split == "train" else "t10k"
     images = _idx_file(folder, f"{prefix}-images-idx3-ubyte")
     labels = _idx_file(folder, f"{prefix}-labels-idx1-ubyte")
+    if not len(labels):
+        raise DataError(f"{folder}: the {split} files hold no images")
     if len(images) != len(labels):
         raise DataError(f"{folder}: {len(images)} images and {len(labels)} labels in the {split} files")
     return images[..., None] if images.ndim == 3 else images, labels.astype(np.int64)
@@ -165,30 +169,55 @@ def _folder(place: Path, resolution: int | None, channels: int | None) -> Labell
 
 def _parquet(path: Path, classes: Sequence[str] | None, resolution: int | None, channels: int | None) -> LabelledImages:
     """A Parquet file with an `image` column (bytes, or a struct with bytes) and a `label` column."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
+    table = load_parquet(path)
     if not {"image", "label"} <= set(table.column_names):
         raise DataError(f"{path}: needs the columns `image` and `label`, has {', '.join(table.column_names)}")
-    names: Any = classes or _names_in_metadata(table.schema.metadata or {})
-    labels_raw = table["label"].to_pylist()
-    if names is None:
-        names = sorted({str(label) for label in labels_raw})
-        labels_raw = [names.index(str(label)) for label in labels_raw]
+    names, labels = _parquet_labels(path, table, classes or _names_in_metadata(path, table.schema.metadata or {}))
     images: list[np.ndarray] = []
     size = resolution
     for row, cell in enumerate(table["image"].to_pylist()):
         picture = decode(cell["bytes"] if isinstance(cell, dict) else cell, f"{path}: row {row}", channels)
         size, channels = size or _square(picture, f"{path}: row {row}"), picture.shape[2]
         images.append(resize(picture, size))
-    return LabelledImages(np.stack(images), np.array(labels_raw, dtype=np.int64), tuple(names))
+    return LabelledImages(np.stack(images), labels, names)
 
 
-def _names_in_metadata(metadata: dict[bytes, bytes]) -> list[str] | None:
+def _parquet_labels(path: Path, table: Any, given: Sequence[str] | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Class names, and ids int64 (rows,): labels are ids into the names that are given, or names themselves."""
+    rows = rows_of(path, table.select(["label"]))
+    rows.require("label")
+    problems = Problems()
+    texts = rows.names("label", problems)
+    problems.check()
+    names = tuple(given or sorted(set(texts)))
+    by_name = {name: i for i, name in enumerate(names)}
+    is_id = [given is not None and type(row["label"]) is int for row in rows.rows]
+    ids = [int(text) if number else by_name.get(text, -1) for text, number in zip(texts, is_id, strict=True)]
+    problems.add_lines(
+        [
+            f"{rows.where(row)}: label: {texts[row]} is no class; ids from 0 to {len(names) - 1} and the names "
+            f"{', '.join(names[:10])}{' ...' if names[10:] else ''} are accepted"
+            for row, label in enumerate(ids)
+            if not 0 <= label < len(names)
+        ]
+    )
+    problems.check()
+    return names, np.array(ids, dtype=np.int64)
+
+
+def _names_in_metadata(path: Path, metadata: dict[bytes, bytes]) -> list[str] | None:
+    """The names of the feature `label` in the metadata of Hugging Face's datasets, None without any."""
     import json
 
-    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    names: list[str] | None = features.get("label", {}).get("names")
+    try:
+        found = json.loads(metadata.get(b"huggingface", b"{}"))
+        names = found.get("info", {}).get("features", {}).get("label", {}).get("names")
+    except (ValueError, AttributeError, RecursionError):
+        raise DataError(
+            f"{path}: its metadata of `datasets` is damaged; write the file again, or set `classes`"
+        ) from None
+    if names is not None and not (names and isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise DataError(f"{path}: the names of its feature `label` are no list of texts; set `classes`")
     return names
 
 

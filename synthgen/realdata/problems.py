@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from synthgen.errors import DataError
 
 SHOWN = 20
+"""Lines of an error; what is beyond is counted."""
+
 NAMED = 3
 
 SkipBroken = Annotated[
@@ -22,28 +25,50 @@ SkipBroken = Annotated[
 ]
 """The setting `skip_broken` of every reader of pictures; False is the default, and not part of identities."""
 
+HINT = "`skip_broken: true` in the section `data`, or --skip-broken, leaves such pictures out and counts them"
+
 
 def lines(problems: Sequence[str]) -> str:
     """One problem a line, up to twenty, and the number of the rest."""
     more = len(problems) - SHOWN
-    return "\n".join(problems[:SHOWN]) + (f"\nand {more} more" if more > 0 else "")
+    return "\n".join(problems[:SHOWN]) + (f"\nand {more:,} more" if more > 0 else "")
 
 
 class Problems:
-    """Collects what is wrong while data are read.
+    """Collects lines `file: row N (entity): column: what is wrong` while data are read; `check` raises them all.
 
     With `skip_broken`, pictures that cannot be read are left out: their names are in `left_out`. All else, and
-    broken pictures without it, is raised by `check`, so that every problem is seen at once.
+    broken pictures without it, is raised.
     """
 
     def __init__(self, skip_broken: bool = False) -> None:
         self.skip_broken = skip_broken
         self.left_out: list[str] = []
-        self._problems: list[str] = []
+        self._groups: list[tuple[int, list[str]]] = []
+        self._broken = False
 
     def add(self, problem: str) -> None:
         """A problem that no setting lets pass."""
-        self._problems.append(problem)
+        self._groups.append((1, [problem]))
+
+    def add_lines(self, lines: Sequence[str]) -> None:
+        """Problems of one kind."""
+        if lines:
+            self._groups.append((len(lines), list(lines[:SHOWN])))
+
+    def add_rows(self, rows: np.ndarray, describe: Callable[[np.ndarray], Sequence[str]]) -> None:
+        """One problem a row; `describe` makes lines of the few rows that are shown."""
+        if len(rows):
+            self._groups.append((len(rows), list(describe(rows[:SHOWN]))))
+
+    def add_broken(self, name: str, problems: Sequence[str]) -> None:
+        """Problems of one picture, which is left out with `skip_broken`."""
+        if self.skip_broken:
+            self.left_out.append(name)
+        else:
+            self._broken = True
+            for problem in problems:
+                self.add(problem)
 
     @contextmanager
     def picture(self, name: str) -> Iterator[None]:
@@ -51,15 +76,27 @@ class Problems:
         try:
             yield
         except DataError as error:
-            if self.skip_broken:
-                self.left_out.append(name)
-            else:
-                self._problems.append(str(error))
+            self.add_broken(name, str(error).split("\n"))
 
     def check(self) -> None:
-        """Raises DataError if there are problems."""
-        if self._problems:
-            raise DataError(lines(self._problems))
+        """Raises DataError with at most `SHOWN` lines and the number of the rest, if there is any problem.
+
+        Every kind of problem gets its share of the lines, so that a thousand bad cells of one column
+        do not hide the next column.
+        """
+        if not self._groups:
+            return
+        shown = [0] * len(self._groups)
+        while sum(shown) < SHOWN:
+            open_groups = [i for i, (_, lines) in enumerate(self._groups) if shown[i] < len(lines)]
+            if not open_groups:
+                break
+            for i in open_groups[: SHOWN - sum(shown)]:
+                shown[i] += 1
+        lines = [line for n, (_, group) in zip(shown, self._groups, strict=True) for line in group[:n]]
+        rest = sum(n for n, _ in self._groups) - len(lines)
+        lines += [f"and {rest:,} more"] if rest else []
+        raise DataError("\n".join([*lines, HINT] if self._broken else lines))
 
     @property
     def note(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.plugins import unknown
-from synthgen.realdata.series_checks import Problems
+from synthgen.realdata.problems import Problems
 from synthgen.realdata.series_types import (
     Channel,
     EventData,

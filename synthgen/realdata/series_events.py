@@ -6,8 +6,8 @@ import numpy as np
 
 from synthgen.plugins import unknown
 from synthgen.realdata import series_cells as cells
+from synthgen.realdata.problems import Problems
 from synthgen.realdata.series_cells import Names
-from synthgen.realdata.series_checks import Problems
 from synthgen.realdata.series_grid import Grid
 from synthgen.realdata.series_static import sort_names
 from synthgen.realdata.series_table import open_table

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from synthgen.realdata import series_cells as cells
+from synthgen.realdata.problems import Problems
 from synthgen.realdata.series_cells import Names, Times
-from synthgen.realdata.series_checks import Problems
 from synthgen.realdata.series_columns import check_constant, check_names, column, owners_of, stack
 from synthgen.realdata.series_grid import Clock, Grid, in_span, lay_on_grid, make_clock, plain_clock
 from synthgen.realdata.series_melted import read_melted, read_wide

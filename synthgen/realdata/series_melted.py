@@ -6,8 +6,8 @@ import numpy as np
 
 from synthgen.plugins import unknown
 from synthgen.realdata import series_cells as cells
+from synthgen.realdata.problems import Problems
 from synthgen.realdata.series_cells import Names
-from synthgen.realdata.series_checks import Problems
 from synthgen.realdata.series_columns import check_constant, column, owners_of, stack
 from synthgen.realdata.series_grid import Grid, Layout, in_span, lay_by_time, lay_on_grid, make_clock, plain_clock
 from synthgen.realdata.series_table import Table

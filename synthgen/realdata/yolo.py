@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from synthgen import yamltext
 from synthgen.errors import DataError, RecipeError
 from synthgen.realdata.annotations import Box, Record, shown, size_problem
+from synthgen.realdata.texttable import decode
 
 EXPECTED = "must be `class centre-x centre-y width height`, or `class x1 y1 x2 y2 x3 y3 ...` for a polygon"
 MARGIN = 0.5
@@ -24,7 +25,7 @@ def parse(raw: bytes, name: str, file: str, classes: Sequence[str]) -> Record:
     boxes: list[Box] = []
     names: list[str] = []
     wrong: list[str] = []
-    for line, text in enumerate(decoded(raw, name).split("\n"), start=1):
+    for line, text in enumerate(decode(raw, name).split("\n"), start=1):
         if not text.strip():
             continue
         try:
@@ -45,7 +46,7 @@ def class_names(raw: bytes, name: str) -> tuple[str, ...]:
     Raises:
         DataError: there are none, or they are no names.
     """
-    text = decoded(raw, name)
+    text = decode(raw, name)
     if not name.lower().endswith((".yaml", ".yml")):
         found = [line.strip() for line in text.split("\n")]
         names: Sequence[object] = found[:-1] if not found[-1] else found
@@ -58,13 +59,6 @@ def class_names(raw: bytes, name: str) -> tuple[str, ...]:
     if twice:
         raise DataError(f"{name}: names a class twice: {', '.join(twice)}")
     return words
-
-
-def decoded(raw: bytes, name: str) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: is no UTF-8 text: {error}") from None
 
 
 def _names_in_yaml(text: str, name: str) -> Sequence[object]:

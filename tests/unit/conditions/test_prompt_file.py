@@ -51,13 +51,13 @@ def test_a_text_file_has_a_prompt_a_line(tmp_path: Path) -> None:
     ("name", "content", "told"),
     [
         ("none.txt", None, "no such file"),
-        ("a.json", "{}", "no such file; a .txt, .csv, .parquet file"),
+        ("a.json", "{}", "no such file; a .txt, .csv, .tsv, .jsonl, .parquet file"),
         ("a.txt", "\n", "holds no prompts"),
         ("a.csv", "", "is empty"),
         ("a.csv", "promt\na cat\n", "did you mean `promt`"),
-        ("a.csv", "prompt,kind\na cat\n", r"a\.csv:2: has 1 values, and there are 2 columns"),
-        ("a.csv", "prompt,kind\n,x\na,y\n", "rows without a prompt: 1"),
-        ("a.parquet", "no table", "is no readable Parquet file"),
+        ("a.csv", "prompt,kind\na cat\n", r"a\.csv:2: has 1 value, and the header has 2 columns"),
+        ("a.csv", "prompt,kind\n,x\na,y\n", r"a\.csv:2: prompt: is empty"),
+        ("a.parquet", "no table", "cannot be read as a Parquet file"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path: Path, name: str, content: str | None, told: str) -> None:
@@ -65,3 +65,30 @@ def test_files_that_cannot_be_used(tmp_path: Path, name: str, content: str | Non
         (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=told):
         prompts(tmp_path / name)
+
+
+def test_what_ends_a_line_in_an_editor_ends_a_prompt(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_bytes("a cat\u2028asleep\r\na\u0085dog\ra\x0cbird\n".encode())
+    part = prompts(path)
+    found = [part.condition(i)[0]["prompt"] for i in range(part.samples)]
+    assert found == [
+        "a cat\u2028asleep",
+        "a\u0085dog",
+        "a\x0cbird",
+    ]
+
+
+def test_labels_that_are_missing_or_no_names(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"prompt": ["a", "b", "c"], "kind": [1, None, 2]}), path)
+    with pytest.raises(DataError, match=r"p\.parquet: row 2: kind: is empty"):
+        prompts(path, label="kind")
+    pq.write_table(pa.table({"prompt": ["a", "b", "c"], "kind": [1, 0, 2]}), path)
+    assert prompts(path, label="kind").fields["label"].classes == ("0", "1", "2")
+    pq.write_table(pa.table({"prompt": ["a", "b"], "seen": [[1.0], [2.0]]}), path)
+    with pytest.raises(DataError, match=r"row 1: seen: holds a list, which cannot go along"):
+        prompts(path)
+    pq.write_table(pa.table({"prompt": [["a", "b"], ["c"]]}), path)
+    with pytest.raises(DataError, match=r"row 1: prompt: holds a list, and a text is needed; write a row for each"):
+        prompts(path)

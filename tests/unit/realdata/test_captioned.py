@@ -99,14 +99,35 @@ def test_problems_name_the_file_and_what_is_accepted(tmp_path: Path) -> None:
 def test_rows_of_a_table_that_cannot_be_used(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     rows = [{"file_name": "a.png", "caption": "x"}, {"file_name": "gone.png", "text": "y"}, {"text": "z"}]
+    rows += [{"file_name": "../b.png", "text": ["one", "two"]}, {"file_name": "/a.png", "text": 3}]
     (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(DataError) as error:
         read(tmp_path)
-    assert "row 1 needs `file_name` and `text`, has no text (but file_name, caption)" in str(error.value)
-    assert "row 2 names gone.png, which is not there" in str(error.value)
-    assert "row 3 needs `file_name` and `text`, has no file_name" in str(error.value)
-    with pytest.raises(DataError, match="row 2 needs"):
-        read(tmp_path, column="caption")
+    for line in (
+        "jsonl:1: text: is empty, and a text is needed",
+        "jsonl:2: file_name: gone.png is not there",
+        "jsonl:3: file_name: is empty, and a text is needed",
+        "jsonl:4: text: holds a list, and a text is needed; write a row for each of its texts",
+        "jsonl:4: file_name: ../b.png is outside of",
+        "jsonl:5: text: holds a number, and a text is needed",
+        "jsonl:5: file_name: /a.png is outside of",
+    ):
+        assert line in str(error.value)
+    with pytest.raises(DataError, match="unknown column `words`; accepted: file_name, caption, text"):
+        read(tmp_path, column="words")
     (tmp_path / "metadata.jsonl").write_text("{")
-    with pytest.raises(DataError, match="cannot be read as a table"):
+    with pytest.raises(DataError, match=r"metadata\.jsonl:1: is no JSON"):
         read(tmp_path)
+
+
+def test_captions_are_whole(tmp_path: Path) -> None:
+    """A quoted line break, a byte-order mark, and U+2028, which some readers take for the end of a line."""
+    picture(tmp_path / "a.png")
+    (tmp_path / "metadata.csv").write_bytes('\ufefffile_name,text\r\na.png,"a cat,\r\nasleep"\r\n'.encode())
+    assert read(tmp_path).captions == ("a cat, asleep",)
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.png,a cat, asleep\n")
+    with pytest.raises(DataError, match=r"csv:2: has 3 values, and the header has 2 columns; a text with"):
+        read(tmp_path)
+    (tmp_path / "metadata.csv").unlink()
+    (tmp_path / "metadata.jsonl").write_bytes('{"file_name": "a.png", "text": "a cat\u2028on a mat\x7f"}\n'.encode())
+    assert read(tmp_path).captions == ("a cat on a mat\x7f",)

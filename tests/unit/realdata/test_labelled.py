@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,6 +86,37 @@ def test_parquet_without_the_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table({"picture": [b""]}), tmp_path / "x.parquet")
     with pytest.raises(DataError, match=r"x\.parquet: needs the columns `image` and `label`, has picture"):
         data.read(str(tmp_path / "x.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "told"),
+    [
+        ([0, None, 1], ["cat", "dog"], "x.parquet: row 2: label: is empty"),
+        (["cat", None, "None"], None, "x.parquet: row 2: label: is empty"),
+        ([0, -1, 2], ["cat", "dog"], "row 2: label: -1 is no class; ids from 0 to 1 and the names cat, dog are"),
+        ([0, -1, 2], ["cat", "dog"], "row 3: label: 2 is no class"),
+        (["cat", "cow", "dog"], ["cat", "dog"], "row 2: label: cow is no class"),
+        ([[0], [1], [1]], None, "row 1: label: holds a list"),
+        ([0.0, 1.0, float("nan")], None, "row 3: label: holds a number"),
+    ],
+)
+def test_labels_of_a_parquet_file_that_are_no_classes(
+    tmp_path: Path, labels: list[Any], classes: list[str] | None, told: str
+) -> None:
+    save(tmp_path / "a.png", grey(1))
+    images = [(tmp_path / "a.png").read_bytes()] * 3
+    pq.write_table(pa.table({"image": images, "label": labels}), tmp_path / "x.parquet")
+    with pytest.raises(DataError) as error:
+        data.read(str(tmp_path / "x.parquet"), classes=classes)
+    assert told in str(error.value)
+
+
+def test_names_as_labels_follow_the_order_of_the_classes(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", grey(1))
+    images = [(tmp_path / "a.png").read_bytes()] * 3
+    pq.write_table(pa.table({"image": images, "label": ["dog", "cat", "dog"]}), tmp_path / "x.parquet")
+    assert data.read(str(tmp_path / "x.parquet"), classes=["dog", "cat"]).labels.tolist() == [0, 1, 0]
+    assert data.read(str(tmp_path / "x.parquet")).labels.tolist() == [1, 0, 1]
 
 
 def test_digits_split_is_fixed_and_disjoint() -> None:
