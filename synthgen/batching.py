@@ -89,7 +89,7 @@ def halved(plan: Plan, store: Store, used: int, error: Exception) -> int:
 def pinned(store: Store) -> int | None:
     """The batch size that was found for this folder; None if none was."""
     try:
-        return int(json.loads(_path(store).read_text())["batch_size"])
+        return int(json.loads(_path(store).read_text(encoding="utf-8"))["batch_size"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+from synthgen.names import markdown, markdown_code
 from synthgen.plan import Plan
 
 CARD = """\
 ---
 {{ front_matter }}
 ---
-# {{ m.name }}
+# {{ m.name | text }}
 
-{{ m.description or "A synthetic dataset." }}
+{{ (m.description or "A synthetic dataset.") | text }}
 
 {% if m.sources | selectattr("kind", "equalto", "data") | list -%}
 Its conditions are from the data named below: what was kept of them is as it was there, the rest was drawn by a
@@ -22,7 +24,7 @@ diffusion model.
 Every sample was drawn by a diffusion model; nothing in it was photographed or recorded.
 {%- endif %} Made with
 synthgen; `recipe.yaml` beside this file makes it again{% if m.local_parts %}, together with the plug-in files that
-define `{{ m.local_parts | join("`, `") }}` (`--plugin FILE`){% endif %}.
+define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif %}.
 {% if m.smoke %}
 > **Smoke:** the models behind it had random weights, to try the recipe out. Its samples mean nothing.
 {% endif %}{% if not m.complete %}
@@ -41,13 +43,13 @@ define `{{ m.local_parts | join("`, `") }}` (`--plugin FILE`){% endif %}.
 
 | id | class | samples |
 |---|---|---|
-{% for name, n in m.classes.items() %}| {{ loop.index0 }} | {{ name }} | {{ n }} |
+{% for name, n in m.classes.items() %}| {{ loop.index0 }} | {{ name | text }} | {{ n }} |
 {% endfor %}{% endif %}
 ## Fields
 
 | field | what it holds |
 |---|---|
-{% for field in m.fields %}| `{{ field.name }}` | {{ field_text(field) }} |
+{% for field in m.fields %}| {{ field.name | code }} | {{ field_text(field, markdown) }} |
 {% endfor %}
 ## Load it
 
@@ -65,7 +67,7 @@ The `.tar` files are WebDataset shards.
 
 {% if m.rejected or m.identity["keep"] %}| rule | rejected tries |
 |---|---|
-{% for rule in m.identity["keep"] %}| `{{ rule }}` | {{ m.rejected.get(rule, 0) }} |
+{% for rule in m.identity["keep"] %}| {{ rule | code }} | {{ m.rejected.get(rule, 0) }} |
 {% endfor %}
 Rejected tries are listed with their scores in `index/`. A rule also narrows the data: what the scorer finds
 hard is rarer here than in reality.{% else %}None: every sample that was drawn is here.{% endif %}
@@ -74,11 +76,11 @@ hard is rarer here than in reality.{% else %}None: every sample that was drawn i
 
 | | name | licence | sha256 or commit |
 |---|---|---|---|
-{% for s in m.sources %}| {{ s.kind }} | {{ credit(s) }} | {{ s.licence }} | `{{ sha(s) }}` |
+{% for s in m.sources %}| {{ s.kind }} | {{ credit(s) | text }} | {{ s.licence | text }} | `{{ sha(s) }}` |
 {% endfor %}
 The samples inherit what these licences ask for.
 {% for warning in m.warnings %}
-> **Note:** {{ warning }}.
+> **Note:** {{ warning | text }}.
 {% endfor %}{% endif %}"""
 
 
@@ -106,12 +108,14 @@ def dataset_card(manifest: dict[str, Any]) -> str:
     import yaml
 
     environment = jinja2.Environment(trim_blocks=False, undefined=jinja2.StrictUndefined)  # noqa: S701  (Markdown)
+    environment.filters |= {"text": markdown, "code": markdown_code}
     front = yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True).strip()
     return (
         environment.from_string(CARD).render(
             m=manifest,
             front_matter=front,
             field_text=field_text,
+            markdown=markdown,
             credit=credit,
             sha=lambda source: (source.get("revision") or source["sha256"])[:16],
             plugin_option=" --plugin FILE" if manifest["local_parts"] else "",
@@ -125,7 +129,7 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
     licences = sorted({source["licence"] for source in manifest["sources"] if source["licence"]})
     splits = [name for name, n in manifest["splits"].items() if n]
     kind = "parquet" if "parquet" in manifest["writers"] else manifest["writers"][0]  # hubs read one format a folder
-    files = [{"split": split, "path": f"data/{split}/*.{kind}"} for split in splits]
+    files = [{"split": split, "path": _one_or_all(patterns(manifest, kind, split))} for split in splits]
     present = {field["type"] for field in manifest["fields"]}
     tasks = [task for kind, task in TASKS.items() if kind in present]
     if "series" in present:
@@ -138,6 +142,16 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
         "size_categories": [size_category(manifest["samples"])],
         "configs": [{"config_name": "default", "data_files": files}],
     }
+
+
+def patterns(manifest: dict[str, Any], kind: str, split: str) -> list[str]:
+    """Where the files of one kind and split are; in two folders if the dataset has grown since the layout changed."""
+    folders: dict[str, list[str]] = manifest.get("folders", {}).get(kind, {})
+    return [f"{folder}/*.{kind}" for folder in folders.get(split, [f"data/{split}"])]
+
+
+def _one_or_all(found: list[str]) -> str | list[str]:
+    return found[0] if len(found) == 1 else found
 
 
 def credit(source: dict[str, Any]) -> str:
@@ -153,10 +167,11 @@ def size_category(n: int) -> str:
     return next((words for bound, words in bounds if n < bound), "n>10M")
 
 
-def field_text(field: dict[str, Any]) -> str:
-    """A field's type in a few words."""
+def field_text(field: dict[str, Any], quote: Callable[[str], str] = str) -> str:
+    """A field's type in a few words; names of classes and channels in it are quoted by `quote`."""
     kind, size = field["type"], f"{field.get('height')} x {field.get('width')}"
-    names = field.get("classes", [])
+    names = [quote(name) for name in field.get("classes", [])]
+    kinds, unit = ", ".join(map(quote, field.get("kinds", ()))), quote(str(field.get("unit")))
     if kind == "image":
         colours = {1: "grey", 3: "RGB"}.get(field["channels"], f"{field['channels']} channels")
         return f"image, {size}, {colours}, {field['format']}"
@@ -170,20 +185,20 @@ def field_text(field: dict[str, Any]) -> str:
         "boxes": f"boxes `bbox` (left, top, width, height in pixels) with `category`: {_ids(names)}",
         "numbers": "numbers, one an object",
         "text": "text",
-        "series": f"series, {field.get('length')} steps of {_channels(field)}, float32, NaN where missing",
-        "times": f"time of each step in {field.get('unit')}, {field.get('length')} numbers, increasing",
-        "step-classes": f"class of each value, {field.get('length')} steps of {_channels(field)}, "
+        "series": f"series, {field.get('length')} steps of {_channels(field, quote)}, float32, NaN where missing",
+        "times": f"time of each step in {unit}, {field.get('length')} numbers, increasing",
+        "step-classes": f"class of each value, {field.get('length')} steps of {_channels(field, quote)}, "
         f"uint8: {_ids(['normal', *names])}",
-        "events": f"events, each with `kind` ({', '.join(field.get('kinds', ()))}), `start` and `end` in steps (end "
-        f"exclusive), `start_time` and `end_time` in {field.get('unit')}, `channels`, `severity` in robust standard "
+        "events": f"events, each with `kind` ({kinds}), `start` and `end` in steps (end "
+        f"exclusive), `start_time` and `end_time` in {unit}, `channels`, `severity` in robust standard "
         "deviations",
     }[kind]
 
 
-def _channels(field: dict[str, Any]) -> str:
+def _channels(field: dict[str, Any], quote: Callable[[str], str]) -> str:
     names = field.get("channels", ())
     pairs = zip(names, field.get("units", ["1"] * len(names)), strict=True)
-    return ", ".join(name if unit == "1" else f"{name} ({unit})" for name, unit in pairs)
+    return ", ".join(quote(name if unit == "1" else f"{name} ({unit})") for name, unit in pairs)
 
 
 def _ids(names: list[str]) -> str:
@@ -241,7 +256,7 @@ def croissant(manifest: dict[str, Any]) -> str:
                     "name": f"{split}-files",
                     "containedIn": {"@id": "folder"},
                     "encodingFormat": encoding,
-                    "includes": f"data/{split}/*.{kind}",
+                    "includes": _one_or_all(patterns(manifest, kind, split)),
                 }
                 for split in splits
             ),

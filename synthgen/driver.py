@@ -129,7 +129,7 @@ def check_identity(store: Store, plan: Plan) -> None:
         StoreError: with every key in which the two differ.
     """
     try:
-        found = json.loads(store.identity.read_text())
+        found = json.loads(store.identity.read_text(encoding="utf-8"))
     except FileNotFoundError:
         store.write_atomic(store.identity, (plans.canonical(plan.identity) + "\n").encode())
         return

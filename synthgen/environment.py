@@ -45,7 +45,7 @@ def version(package: str) -> str:
 def cpu_flags() -> list[str]:
     """The vector instruction sets that kernels are chosen by, as far as the system tells."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return []
     line = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")

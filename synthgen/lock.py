@@ -59,7 +59,7 @@ def driver_lock(folder: Path) -> Iterator[str]:
 def _take(path: Path, mine: dict[str, Any]) -> None:
     temporary = path.with_name(f"lock-{mine['id']}")
     try:
-        temporary.write_text(json.dumps(mine))
+        temporary.write_text(json.dumps(mine), encoding="utf-8")
         for _ in range(20):
             if link_once(temporary, path):
                 return
@@ -111,7 +111,7 @@ def _alive(found: dict[str, Any], age_s: float) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -134,7 +134,7 @@ def process_birth(pid: int) -> str:
     if not Path("/proc/self/stat").exists():
         return _runs(pid)
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     fields = stat.rpartition(")")[2].split()

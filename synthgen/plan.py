@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from synthgen import rules, seeds
+from synthgen import rules, splits
 from synthgen.binding import Binder, Parts
 from synthgen.errors import PluginError, RecipeError
 from synthgen.fields import Label, Schema
@@ -73,17 +73,20 @@ class Plan:
 
     def slot(self, index: int) -> Slot:
         values, family = self.parts.condition.condition(index)
-        return Slot(index, values, self._split(index, family), family)
+        return Slot(index, values, self._splits.of(index), family)
 
-    def _split(self, index: int, family: str | None) -> str:
-        stream = "split" if family is None else f"split:{family}"
-        point = seeds.unit_interval(seeds.seed_of(self.recipe.seed, stream, index if family is None else 0))
-        names = sorted(self.recipe.splits)
-        for name in names:
-            point -= self.recipe.splits[name]
-            if point < 0:
-                return name
-        return names[-1]
+    @cached_property
+    def _splits(self) -> splits.Splits:
+        def group(index: int) -> splits.Group:
+            values, family = self.parts.condition.condition(index)
+            return values[self._class_field] if self._class_field else None, family
+
+        return splits.Splits(self.recipe.seed, self.recipe.splits, group)
+
+    @property
+    def _class_field(self) -> str | None:
+        """The condition's first label field: the class by which slots are counted and divided into splits."""
+        return next((name for name, field in self.parts.condition.fields.items() if isinstance(field, Label)), None)
 
     def class_counts(self) -> dict[str, int]:
         """Slots by class name, over the first label field of the condition; empty if there is none."""
@@ -189,6 +192,7 @@ def _identity(
         "shard_size": recipe.shard_size,
         "batch_size": recipe.batch_size,
         "splits": {name: recipe.splits[name] for name in sorted(recipe.splits)},
+        "splits_version": splits.VERSION,
         "condition": entry("conditions", recipe.condition.use, parts.condition),
         "sampler": entry("samplers", recipe.sampler.use, parts.sampler),
         "labelers": entries("labelers", recipe.labelers, parts.labelers),

@@ -83,7 +83,9 @@ class DatasetRecipe(BaseModel):
         "trial, once for each output folder.",
     )
     splits: dict[str, float] = Field(
-        default={"train": 1.0}, min_length=1, description="Share of each split; the shares add up to 1."
+        default={"train": 1.0},
+        min_length=1,
+        description="Share of each split, overall and in every class; the shares add up to 1.",
     )
     smoke: bool = Field(
         default=False, description="Set by `--smoke`: models have random weights, samples mean nothing."

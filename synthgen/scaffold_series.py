@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import DataError
+from synthgen.names import printable
 from synthgen.realdata import series_cells
 from synthgen.realdata.series_table import Table, open_table
 from synthgen.realdata.series_types import Recordings, SeriesData
@@ -159,7 +160,11 @@ def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> dict[str, 
     settings = {"path": found.path, **found.settings, "channels": found.channels, "length": found.length}
     lines = [f"  {key}: {_yaml(value)}" for key, value in settings.items()]
     told = [f"{line:<26} # {notes[key]}" if key in notes else line for key, line in zip(settings, lines, strict=True)]
-    return {f"{name}.yaml": RECIPE.format(path=Path(found.path).name, name=name, n=n_samples, data="\n".join(told))}
+    return {
+        f"{name}.yaml": RECIPE.format(
+            path=printable(Path(found.path).name), name=name, n=n_samples, data="\n".join(told)
+        )
+    }
 
 
 def _yaml(value: Any) -> str:

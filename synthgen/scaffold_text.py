@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from synthgen.names import printable
 from synthgen.scaffold import Findings, Fit, quotas
 
 Recipes = Mapping[str, str]
@@ -130,7 +131,7 @@ def render(templates: Recipes, values: Mapping[str, Any], folder: Path) -> Recip
     import jinja2
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701  (YAML)
-    path = {"path": str(folder), "path_yaml": json.dumps(str(folder), ensure_ascii=False)}
+    path = {"path": printable(folder), "path_yaml": json.dumps(str(folder), ensure_ascii=False)}
     return {
         file: _aligned(environment.from_string(text).render(path | dict(values))) for file, text in templates.items()
     }

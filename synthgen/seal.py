@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -40,6 +41,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
     splits: dict[str, Counter[str]] = {name: Counter() for name in sorted(plan.recipe.splits)}
     short: list[Any] = []
     missing: list[int] = []
+    folders: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     environments: set[str] = set()
     batch_sizes: set[int] = set()
     for shard in range(plan.n_shards):
@@ -56,6 +58,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         for file in record.files:
             if file.split:
                 splits[file.split].update({f"{file.kind}_files": 1, f"{file.kind}_samples": file.samples})
+                folders[file.kind][file.split].add(posixpath.dirname(file.path))
         lines.write(("" if not lines.tell() else ",\n") + json.dumps(_shard_entry(record), sort_keys=True))
     kind = plan.parts.writers[0][1].suffix
     return {
@@ -74,6 +77,10 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         "short": {"count": n_short, "slots": short},
         "missing_shards": missing[:MAX_NAMED],
         "n_missing_shards": len(missing),
+        "folders": {
+            kind: {split: sorted(found) for split, found in sorted(by_split.items())}
+            for kind, by_split in sorted(folders.items())
+        },
         "writers": [writer.suffix for _, writer in plan.parts.writers],
         "fields": [{"name": name, **field.describe()} for name, field in plan.schema.items()],
         "scores": plan.score_names,

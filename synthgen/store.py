@@ -75,7 +75,8 @@ class Store:
     """Paths and atomic steps of one output folder; holds no state but the path and the run that writes.
 
         manifest.json README.md croissant.json recipe.yaml   written when the dataset is sealed
-        data/<split>/shard-00042.tar|parquet                  published shards
+        data/<split>/shard-00042.tar                          published shards; those of another writer
+        parquet/<split>/shard-00042.parquet                   have a folder of their own, named for its suffix
         index/shard-00042.parquet                             every try of every slot
         commits/shard-00042.json                              the ledger: a shard exists if it is here
         failures/ log/ .synthgen/                             tracebacks; times; lock and staging
@@ -156,8 +157,12 @@ class Store:
         return self.commits / f"shard-{shard:05d}.json"
 
     def data_path(self, split: str, shard: int, suffix: str) -> str:
-        """Where a file of a shard is published, relative to the root."""
-        return f"data/{split}/shard-{shard:05d}.{suffix}"
+        """Where a file of a shard is published, relative to the root.
+
+        Tar files are in `data`, others in a folder named for their suffix: readers of whole folders, such as
+        `pandas.read_parquet`, take every file for one of theirs.
+        """
+        return f"{'data' if suffix == 'tar' else suffix}/{split}/shard-{shard:05d}.{suffix}"
 
     def index_path(self, shard: int) -> str:
         return f"index/shard-{shard:05d}.parquet"

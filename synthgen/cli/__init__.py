@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import click
 
 from synthgen import __version__
+from synthgen.cli import terminal
 from synthgen.errors import Interrupted, SynthgenError, TerminatedError
 
 COMMANDS: Mapping[str, str] = {
@@ -69,8 +70,13 @@ def group() -> None:
 
 def main() -> None:
     """Runs the command line and exits: 0 done, 1 failed or short, 2 bad usage or recipe, 130 / 143 stopped."""
+    with terminal.escaped():
+        _run()
+
+
+def _run() -> None:
     try:
-        sys.exit(group(standalone_mode=False) or 0)
+        sys.exit(group(standalone_mode=False, color=True) or 0)  # nothing is removed: `escaped` shows it
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -78,10 +84,10 @@ def main() -> None:
         click.echo("interrupted", err=True)
         leave(143 if isinstance(error.__cause__ or error, TerminatedError) else 130)
     except Interrupted as error:
-        click.echo(f"\n{error}", err=True)
+        click.echo(f"\n{error}", err=True, color=True)
         leave(error.exit_code)
     except SynthgenError as error:
-        click.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True)
+        click.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True, color=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         leave(1)

@@ -94,7 +94,7 @@ def memory_bytes() -> int | None:
     except (ValueError, OSError):
         return None
     try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return total
     return min(total, limit)

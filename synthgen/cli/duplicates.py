@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from synthgen import ledger, selections
-from synthgen.cli import options, words
+from synthgen.cli import options, terminal, words
 from synthgen.errors import UsageError
 from synthgen.fields import Image
 from synthgen.ledger import Ledger
@@ -50,7 +50,7 @@ def command(folder: str, max_bits: int, field: str | None, allow_incomplete: boo
     name = _picture_field(book, field)
     if sys.stderr.isatty() and not as_json:
         total = sum(file.n_samples for file in View(book, None, (), None).files)
-        with click.progressbar(length=total, label="hashing", file=sys.stderr) as bar:
+        with terminal.bar(total, "hashing") as bar:
             keys, shards, hashes = read_hashes(book, name, bar.update)
     else:
         keys, shards, hashes = read_hashes(book, name, lambda n: None)

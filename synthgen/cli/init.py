@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from synthgen import scaffold, scaffold_boxes, scaffold_masks, scaffold_series, scaffold_text
+from synthgen import names, scaffold, scaffold_boxes, scaffold_masks, scaffold_series, scaffold_text
 from synthgen.cli import words
 from synthgen.errors import StoreError, UsageError
 from synthgen.realdata import mask_kinds
@@ -130,7 +130,7 @@ def _init_folder(folder: str, out: str, name: str | None, force: bool, settings:
 def _name(folder: str, name: str | None) -> str:
     """The given name, or one made from the folder's."""
     if name is None:
-        name = re.sub(r"[^a-z0-9_.-]+", "-", Path(folder).resolve().name.lower()).strip("-._") or "dataset"
+        name = names.slug(Path(folder).resolve().name, "dataset")
     if not re.match(NAME, name):
         raise UsageError(f"--name {name}: must be lower-case letters, digits, - _ and . (such as my-photos)")
     return name

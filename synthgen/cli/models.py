@@ -84,11 +84,12 @@ def convert(file: str, out: str | None, licence: str) -> None:
     if target.exists():
         raise UsageError(f"{target} exists already; name a new folder with -o, or remove it")
     partial = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
-    program = [sys.executable, "-m", "synthgen.models.convert", str(Path(file).resolve()), str(partial.resolve())]
+    program = [sys.executable, "-X", "utf8", "-m", "synthgen.models.convert"]
+    program += [str(Path(file).resolve()), str(partial.resolve()), licence]
     partial.parent.mkdir(parents=True, exist_ok=True)
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
     try:
-        done = subprocess.run([*program, licence], env=kept, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(program, env=kept, capture_output=True, encoding="utf-8", check=False)  # noqa: S603
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"the conversion ended with status {done.returncode}"]
             raise ModelError(lines[-1])

@@ -11,7 +11,7 @@ from rich.live import Live as RichLive
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from synthgen.cli import words
+from synthgen.cli import terminal, words
 from synthgen.driver import Survey
 from synthgen.executors.outcome import Executor, Failure
 from synthgen.executors.worker import ShardReport
@@ -95,7 +95,7 @@ class Live(Lines):
         self._live: RichLive | None = None
 
     def note(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(terminal.escape(text), highlight=False, markup=False)
 
     def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None:
         super().begin(plan, survey, executor)
@@ -113,5 +113,5 @@ class Live(Lines):
 
     def _view(self) -> Table:
         view = Table.grid(padding=(0, 1))
-        view.add_row(ProgressBar(total=self.n_shards, completed=self.done, width=30), self.text())
+        view.add_row(ProgressBar(total=self.n_shards, completed=self.done, width=30), terminal.escape(self.text()))
         return view

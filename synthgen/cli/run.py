@@ -90,7 +90,7 @@ def _say_what_changed(observer: Observer, prepared: api.Prepared, folder: Path) 
     relatives = sorted(Path("runs").glob(f"{name}-*/.synthgen/identity.json"), key=lambda p: p.stat().st_mtime)
     if relatives:
         try:
-            changed = list(differences(json.loads(relatives[-1].read_text()), prepared.plan.identity))
+            changed = list(differences(json.loads(relatives[-1].read_text(encoding="utf-8")), prepared.plan.identity))
         except ValueError:
             return
         shown = "; ".join(changed[:3]) + (f"; and {len(changed) - 3} more" if len(changed) > 3 else "")

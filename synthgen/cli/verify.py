@@ -11,7 +11,7 @@ import click
 
 from synthgen import ledger
 from synthgen import verify as verification
-from synthgen.cli import again, options, words
+from synthgen.cli import again, options, terminal, words
 from synthgen.verify import Report
 
 MAX_NAMED = 20
@@ -28,7 +28,7 @@ def command(folder: str, as_json: bool) -> int:
     """
     started = time.perf_counter()
     if sys.stderr.isatty() and not as_json:
-        with click.progressbar(length=verification.total_bytes(folder), label="hashing", file=sys.stderr) as bar:
+        with terminal.bar(verification.total_bytes(folder), "hashing") as bar:
             report = verification.verify(folder, tick=bar.update)
     else:
         report = verification.verify(folder)

@@ -75,6 +75,14 @@ class RandomBoxes:
         return self.config.model_dump(mode="json")
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], None]:
+        def make() -> dict[str, Any]:
+            boxes = self._boxes(index)
+            return {"boxes": boxes, **(self._maps(boxes) if self.config.shape else {})}
+
+        return Lazy({}, tuple(self.fields), make), None
+
+    def _boxes(self, index: int) -> np.ndarray:
+        """The boxes of a slot, the larger ones first."""
         random = seeds.generator(seeds.seed_of(self.config.seed, "random-boxes", index))
         wanted: list[tuple[float, float, int]] = []
         for cls, settings in enumerate(self.config.objects.values(), start=1):
@@ -92,9 +100,7 @@ class RandomBoxes:
                 if (box[2:4] - box[:2]).min() >= 1 and (iou(box, boxes) <= self.config.overlap).all():
                     boxes = np.concatenate([boxes, box[None]])
                     break
-        if self.config.shape is None:
-            return {"boxes": boxes}, None
-        return Lazy({"boxes": boxes}, MAPS, lambda: self._maps(boxes)), None
+        return boxes
 
     def _maps(self, boxes: np.ndarray) -> dict[str, Any]:
         """The objects in the boxes; the smaller ones, which come last, are in front."""

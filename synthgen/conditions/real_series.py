@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic import Field as Setting
 
+from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Number, Series, Text, Times
 from synthgen.protocols import Source
@@ -110,26 +111,35 @@ class RealSeries:
         return [Source("data", data.source or data.path, self._sha256, data.licence)]
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
-        row = index % len(self._windows)
+        windows, row = self._windows, index % len(self._windows)
+        recording = self._recordings.items[int(windows.entities[row])]
+        first_step = int(windows.starts[row])
+        at_hand = {
+            "label": int(windows.labels[row]),
+            "start": float(recording.times[first_step]),
+            "source": recording.entity,
+            "origin": recording.start,
+        }
+        values = Lazy(
+            {name: at_hand[name] for name in self.fields if name in at_hand},
+            tuple(name for name in self.fields if name not in at_hand),
+            lambda: self._values(row),
+        )
+        return values, recording.entity if self._overlap else f"{recording.entity} {first_step}"
+
+    def _values(self, row: int) -> dict[str, Any]:
+        """The arrays of a window."""
         cut = self._windows.take(np.array([row]))
-        recording = self._recordings.items[int(cut.entities[0])]
         known = np.array(cut.values[0], dtype=np.float32)
         if self.config.known is not None:
             known[self.config.known :] = np.nan
-        values: dict[str, Any] = {
-            "label": int(cut.labels[0]),
+        return {
             "known": known,
             "series": known,
             "time": _times(cut),
             "covariates": np.array(cut.covariates[0], dtype=np.float32),
             "static": np.array(cut.static[:1], dtype=np.float32),
-            "start": float(recording.times[int(cut.starts[0])]),
-            "source": recording.entity,
-            "origin": recording.start,
         }
-        return {name: values[name] for name in self.fields}, (
-            recording.entity if self._overlap else f"{recording.entity} {int(cut.starts[0])}"
-        )
 
 
 def _times(cut: Windows) -> np.ndarray:

@@ -12,19 +12,34 @@ from typing import IO, Any
 import numpy as np
 
 from synthgen.errors import UsageError
+from synthgen.exporters.polygons import parts
 from synthgen.exporters.scene import Scene, Scenes
 
-DESCRIPTION = "images/<split>/ and annotations/instances_<split>.json; masks, where there are any, run-length encoded"
+DESCRIPTION = (
+    "images/<split>/ and annotations/instances_<split>.json; masks, where there are any, run-length encoded, or with "
+    "--polygons as outlines"
+)
+Encode = Callable[[np.ndarray], Any]
+"""Makes the `segmentation` of a mask, bool (H, W)."""
 
 
 def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out`; memory does not grow with the number of scenes. Returns what must be told.
+    """Writes everything into `out`, masks run-length encoded; memory does not grow with the number of scenes.
 
     Ids of pictures and objects count from 1 in each split; category ids are the class ids.
 
     Raises:
         UsageError: the dataset has no objects.
     """
+    return _export(scenes, out, tick, run_lengths)
+
+
+def export_polygons(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+    """The same with a polygon for each part of a mask; holes are bridged to it, so that nothing is lost."""
+    return _export(scenes, out, tick, polygons)
+
+
+def _export(scenes: Scenes, out: Path, tick: Callable[[int], Any], encode: Encode) -> list[str]:
     if not scenes.objects:
         raise UsageError("COCO files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)")
     (out / "annotations").mkdir(parents=True)
@@ -33,7 +48,7 @@ def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
         for scene in scenes:
             if scene.split not in files:
                 (out / "images" / scene.split).mkdir(parents=True)
-                files[scene.split] = stack.enter_context(_SplitFile(out, scene.split, scenes))
+                files[scene.split] = stack.enter_context(_SplitFile(out, scene.split, scenes, encode))
             name = f"{scene.key}.{scenes.suffix}"
             (out / "images" / scene.split / name).write_bytes(scene.picture)
             files[scene.split].add(scene, name)
@@ -44,9 +59,9 @@ def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
 class _SplitFile:
     """The annotation file of one split: pictures come at once, objects by way of a second file."""
 
-    def __init__(self, out: Path, split: str, scenes: Scenes) -> None:
+    def __init__(self, out: Path, split: str, scenes: Scenes, encode: Encode) -> None:
         self.path = out / "annotations" / f"instances_{split}.json"
-        self.scenes = scenes
+        self.scenes, self.encode = scenes, encode
         self.n_pictures = self.n_objects = 0
 
     def __enter__(self) -> _SplitFile:
@@ -62,7 +77,7 @@ class _SplitFile:
         size = {"width": self.scenes.width, "height": self.scenes.height}
         entry = {"id": self.n_pictures, "file_name": name, **size}
         self._main.write((",\n" if self.n_pictures > 1 else "\n") + json.dumps(entry))
-        for annotation in objects_of(scene):
+        for annotation in objects_of(scene, self.encode):
             self.n_objects += 1
             numbered = {"id": self.n_objects, "image_id": self.n_pictures, **annotation}
             self._objects.write((",\n" if self.n_objects > 1 else "\n") + json.dumps(numbered))
@@ -77,10 +92,8 @@ class _SplitFile:
         self.path.with_suffix(".part").unlink()
 
 
-def objects_of(scene: Scene) -> Iterator[dict[str, Any]]:
-    """The objects of a scene as COCO has them: `bbox` is left, top, width, height; masks are run-length encoded."""
-    from pycocotools import mask as coco
-
+def objects_of(scene: Scene, encode: Encode) -> Iterator[dict[str, Any]]:
+    """The objects of a scene as COCO has them: `bbox` is left, top, width, height; masks are made by `encode`."""
     for i, (left, top, right, bottom, cls) in enumerate(scene.boxes.tolist()):
         found: dict[str, Any] = {
             "category_id": int(cls),
@@ -89,8 +102,20 @@ def objects_of(scene: Scene) -> Iterator[dict[str, Any]]:
             "iscrowd": 0,
         }
         if scene.instances is not None and len(scene.numbers):
-            mask = np.asfortranarray(scene.instances == scene.numbers[i]).astype(np.uint8, order="F")
-            encoded = coco.encode(mask)
-            found["segmentation"] = {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")}
+            mask = scene.instances == scene.numbers[i]
+            found["segmentation"] = encode(mask)
             found["area"] = int(mask.sum())
         yield found
+
+
+def run_lengths(mask: np.ndarray) -> dict[str, Any]:
+    """A mask (H, W) as COCO's run-length code."""
+    from pycocotools import mask as coco
+
+    encoded = coco.encode(mask.astype(np.uint8, order="F"))
+    return {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")}
+
+
+def polygons(mask: np.ndarray) -> list[list[float]]:
+    """A mask (H, W) as one list x1, y1, x2, y2 ... for each part."""
+    return [polygon.ravel().round(2).tolist() for polygon in parts(mask)]

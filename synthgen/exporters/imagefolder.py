@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from synthgen.exporters.classes import write_classes
 from synthgen.exporters.scene import Scenes
+from synthgen.names import file_names
 
-DESCRIPTION = "<split>/<class>/ of pictures, or <split>/ for datasets without classes"
+DESCRIPTION = "<split>/<class>/ of pictures, or <split>/ for datasets without classes; classes.csv names the folders"
 
 
 def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out`. Signs that file names cannot hold become `-` in the names of folders."""
-    folders = [re.sub(r"[^\w.() -]", "-", name) for name in scenes.classes]
+    """Writes everything into `out` and returns what the user must know.
+
+    A class whose name no folder can have gets another one, by `names.file_names`; `classes.csv` says which is whose.
+    """
+    names = file_names(scenes.classes)
+    folders = [os.fsdecode(name.encode()) for name in names]  # UTF-8 on disk whatever the locale
     for split in scenes.splits:
         for folder in folders or ["."]:
             (out / split / folder).mkdir(parents=True, exist_ok=True)
@@ -22,4 +28,4 @@ def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
         place = out / scene.split / (folders[scene.label] if scene.label is not None else ".")
         (place / f"{scene.key}.{scenes.suffix}").write_bytes(scene.picture)
         tick(1)
-    return []
+    return write_classes(out, scenes.classes, names, 0, "folders")

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from synthgen import ledger
-from synthgen.errors import UsageError
-from synthgen.fields import IMAGE_SUFFIX, Boxes, Field, Image, InstanceMap, Label, SegmentationMap
+from synthgen.errors import StoreError, UsageError
+from synthgen.exporters.roles import fields_of_roles, unused
+from synthgen.fields import IMAGE_SUFFIX, Boxes, Field, Image, Label, SegmentationMap
 from synthgen.view import View
+
+KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
+"""Keys become names of files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One picture with its labels.
 
-    `picture` is the stored file. `instances` uint16 (H, W) and `segmentation` uint8 (H, W) are
-    None if the dataset has none; `boxes` is float32 (N, 5), left, top, right, bottom in pixels and
-    the class id from 1. Of objects in an instance map, `boxes` and `numbers` (the map's numbers of
-    the same objects) are made from it.
+    `picture` is the stored file. `instances` uint16 (H, W) and `segmentation` uint8 (H, W) are None if the dataset
+    has none (or, of `instances`, none whose classes are known); `boxes` is float32 (N, 5), left, top, right, bottom
+    in pixels and the class id from 1. Of objects in an instance map, `boxes` and `numbers` (the map's numbers of the
+    same objects) are made from it.
     """
 
     key: str
@@ -37,15 +42,18 @@ class Scene:
 class Scenes:
     """The scenes of a dataset, in order, in constant memory.
 
+    Objects come from the fields that `roles.fields_of_roles` finds.
+
     Attributes:
         height, width, channels: of the pictures.
         suffix: ending of the picture files.
-        objects: names of the objects' classes, ids from 1.
+        objects: names of the objects' classes, ids from 1; empty if there are no objects.
         classes: names of the pictures' classes, ids from 0.
         lack: what is missing of an incomplete dataset.
+        empty: splits without samples.
 
     Raises:
-        UsageError: the dataset holds no pictures, or no such field.
+        UsageError: the dataset holds no pictures, no such field, or several fields for one role.
         StoreError: it is incomplete (without `allow_incomplete`).
     """
 
@@ -55,17 +63,15 @@ class Scenes:
         split: str | None,
         fields: Mapping[str, str] | None = None,
         allow_incomplete: bool = False,
+        with_objects: bool = True,
     ) -> None:
         book = ledger.read(folder)
         if not allow_incomplete:
             book.require_complete()
         self.lack = book.lack
         self.name = book.name
-        self._names = {"instances": "instances", "segmentation": "segmentation", "boxes": "boxes"} | dict(fields or {})
-        for name in (fields or {}).values():
-            if name not in book.fields:
-                raise UsageError(f"{folder}: has no field `{name}`; there are: {', '.join(book.fields)}")
         self.view = View(book, split, None, None)
+        self.empty = empty_splits(book.identity["splits"], self.view)
         self._image, image = _first(book.fields, Image)
         if image is None:
             raise UsageError(f"{folder}: holds no pictures, so there is nothing to export")
@@ -74,21 +80,50 @@ class Scenes:
         self.suffix = IMAGE_SUFFIX[image.format]
         self._label, label = _first(book.fields, Label)
         self.classes: tuple[str, ...] = label.classes if isinstance(label, Label) else ()
-        self.has_maps = isinstance(book.fields.get(self._names["instances"]), InstanceMap)
-        kinds = [book.fields.get(self._names[name]) for name in ("segmentation", "boxes")]
-        self.objects: tuple[str, ...] = next(
-            (kind.classes for kind in kinds if isinstance(kind, SegmentationMap | Boxes)), ()
-        )
         self._fields = book.fields
+        self._roles = fields_of_roles(folder, book.fields, fields or {}) if with_objects else {}
+        self.has_masks = "instances" in self._roles and ("segmentation" in self._roles or "boxes" not in self._roles)
+        self.has_class_maps = self.has_masks or "segmentation" in self._roles
+        self.objects = self._objects()
+        self._n_unknown = 0
+
+    def _objects(self) -> tuple[str, ...]:
+        boxes = self._fields[self._roles["boxes"]] if "boxes" in self._roles else None
+        return self.class_map_names if self.has_masks else boxes.classes if isinstance(boxes, Boxes) else ()
+
+    @property
+    def class_map_names(self) -> tuple[str, ...]:
+        """Names of the classes in the class maps, ids from 1; empty if there are no class maps."""
+        kind = self._fields[self._roles["segmentation"]] if "segmentation" in self._roles else None
+        return kind.classes if isinstance(kind, SegmentationMap) else ("object",) if self.has_masks else ()
 
     @property
     def splits(self) -> list[str]:
         return list(dict.fromkeys(file.split for file in self.view.files))
 
+    @property
+    def notes(self) -> list[str]:
+        """Which fields the objects came from, and what of them was left out; known when all scenes have been read."""
+        notes = []
+        if any(role != name for role, name in self._roles.items()):
+            notes.append("objects are from " + ", ".join(f"`{name}`" for name in self._roles.values()))
+        if others := unused(self._fields, self._roles):
+            notes.append(f"not used: {', '.join(f'`{name}`' for name in others)}; --field ROLE=NAME chooses others")
+        if "instances" in self._roles and not self.has_masks:
+            notes.append(
+                f"masks in `{self._roles['instances']}` are left out: no class map says what they show, and the boxes "
+                f"in `{self._roles['boxes']}` do"
+            )
+        if self._n_unknown:
+            lost = "1 object is" if self._n_unknown == 1 else f"{self._n_unknown} objects are"
+            notes.append(f"{lost} left out: `{self._roles['segmentation']}` gives no class for most of the pixels")
+        return notes
+
     def __len__(self) -> int:
         return sum(file.n_samples for file in self.view.files)
 
     def __iter__(self) -> Iterator[Scene]:
+        self._n_unknown = 0
         for file in self.view.files:
             for record in self.view.stored(file):
                 yield self._scene(record, file.split)
@@ -96,21 +131,29 @@ class Scenes:
     def _scene(self, record: Mapping[str, Any], split: str) -> Scene:
         from synthgen.models.layouts import Layout, boxes_of, class_of_each
 
-        values = {
-            name: self._fields[field].decode(record[field])
-            for name, field in self._names.items()
-            if field in self._fields
-        }
-        instances, segmentation = values.get("instances"), values.get("segmentation")
+        values = {role: self._fields[name].decode(record[name]) for role, name in self._roles.items()}
+        instances, segmentation = values.get("instances") if self.has_masks else None, values.get("segmentation")
         boxes, numbers = values.get("boxes", np.zeros((0, 5), dtype=np.float32)), np.zeros(0, dtype=np.int64)
-        if instances is not None and segmentation is not None:
+        if instances is not None:
+            segmentation = (instances > 0).astype(np.uint8) if segmentation is None else segmentation
             corners, ids = boxes_of(instances)
             classes = class_of_each(Layout(instances, segmentation), ids)
             known = classes > 0
+            self._n_unknown += int((~known).sum())
             boxes = np.concatenate([corners, classes[:, None]], axis=1).astype(np.float32)[known]
             numbers = ids[known]
         label = self._fields[self._label].decode(record[self._label]) if self._label else None
+        if not KEY.fullmatch(record["key"]):
+            raise StoreError(
+                f"{self.view.root}: the key {record['key']!r} is none that synthgen writes; check the dataset"
+            )
         return Scene(record["key"], split, record[self._image], label, instances, segmentation, boxes, numbers)
+
+
+def empty_splits(splits: Iterable[str], view: View) -> list[str]:
+    """Splits of the view that hold no sample."""
+    filled = {file.split for file in view.files if file.n_samples}
+    return [name for name in splits if view.split in (None, name) and name not in filled]
 
 
 def _first(fields: Mapping[str, Field], kind: type) -> tuple[str, Field | None]:

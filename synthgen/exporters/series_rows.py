@@ -10,6 +10,7 @@ import numpy as np
 
 from synthgen import ledger
 from synthgen.errors import UsageError
+from synthgen.exporters.scene import empty_splits
 from synthgen.fields import Field, Label, Number, Series, StepClasses, Text, Times
 from synthgen.view import Sample, View
 
@@ -49,6 +50,8 @@ class SeriesRows:
         completes: values were drawn beside known ones.
         passes: the series are real ones, as they were.
         columns: of the table, in order.
+        empty: splits without samples.
+        notes: what else the user must know.
         left_out: names of the fields that have neither one value a step nor one a series.
 
     Raises:
@@ -74,6 +77,8 @@ class SeriesRows:
         self.completes = "known" in book.fields
         condition = book.identity["condition"]
         self.passes = condition["use"] == "real-series" and condition["draw"] == "nothing"
+        self.empty = empty_splits(book.identity["splits"], self._view)
+        self.notes: list[str] = []
         self.splits = list(dict.fromkeys(file.split for file in self._view.files))
         self.fields = book.fields
         self._plan = dict(self._planned())

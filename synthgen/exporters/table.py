@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from synthgen.errors import UsageError
 from synthgen.exporters.moments import Moments
 from synthgen.exporters.recordings import Recordings
 from synthgen.exporters.series_rows import Block, Column, SeriesRows
@@ -129,6 +130,9 @@ def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int
     completed = Completed(rows) if rows.completes else None
     whole = Recordings(rows) if rows.passes else None
     notes = []
+    joined = {"completed": completed, "recordings": whole}
+    if taken := [name for name, made in joined.items() if made is not None and name in rows.splits]:
+        raise UsageError(f"the split `{taken[0]}` and the table of that name would be one file; export by --split")
     with ExitStack() as stack:
         files = {
             split: stack.enter_context(table(out / f"{split}.{table.suffix}", rows.columns, rows.about))

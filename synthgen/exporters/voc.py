@@ -10,65 +10,82 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 
 from synthgen.errors import UsageError
+from synthgen.exporters.classes import write_classes
 from synthgen.exporters.scene import Scene, Scenes
+from synthgen.names import distinct, printable
 
 DESCRIPTION = (
     "JPEGImages/, Annotations/, ImageSets/; where there are masks, SegmentationClass/ and SegmentationObject/ "
-    "as palette PNGs with 255"
+    "as palette PNGs with 255; classes.csv names the classes"
 )
 MAX_OBJECTS = 254
 
 
 def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out` and returns what must be told.
+    """Writes everything into `out` and returns what the user must know.
 
     A palette map numbers 254 objects at most; pictures with more get no object map.
 
     Raises:
-        UsageError: the dataset has no objects.
+        UsageError: the dataset has neither objects nor class maps.
     """
-    if not scenes.objects:
+    if not scenes.objects and not scenes.has_class_maps:
         raise UsageError("VOC files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)")
-    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
+    with_objects = scenes.has_class_maps and scenes.has_masks
+    folders = ["JPEGImages", "Annotations", "ImageSets/Main"]
+    folders += ["SegmentationClass", "ImageSets/Segmentation"] if scenes.has_class_maps else []
+    folders += ["SegmentationObject"] if with_objects else []
+    for name in folders:
         (out / name).mkdir(parents=True)
-    if scenes.has_maps:
-        for name in ("SegmentationClass", "SegmentationObject", "ImageSets/Segmentation"):
-            (out / name).mkdir()
-    names: dict[str, list[str]] = {split: [] for split in scenes.splits}
+    printed = distinct([printable(name) for name in scenes.objects])
+    keys: dict[str, list[str]] = {split: [] for split in scenes.splits}
     crowded = 0
     for scene in scenes:
-        names[scene.split].append(scene.key)
+        keys[scene.split].append(scene.key)
         file = f"{scene.key}.{scenes.suffix}"
         (out / "JPEGImages" / file).write_bytes(scene.picture)
-        (out / "Annotations" / f"{scene.key}.xml").write_bytes(annotation(scene, file, scenes))
-        if scene.instances is not None and scene.segmentation is not None:
+        (out / "Annotations" / f"{scene.key}.xml").write_bytes(annotation(scene, file, scenes, printed))
+        if scene.segmentation is not None:
             save_palette(scene.segmentation, out / "SegmentationClass" / f"{scene.key}.png")
-            if scene.instances.max() <= MAX_OBJECTS:
-                objects = np.where(scene.segmentation == 255, 255, scene.instances).astype(np.uint8)
-                save_palette(objects, out / "SegmentationObject" / f"{scene.key}.png")
-            else:
-                crowded += 1
+        if with_objects and not _save_objects(scene, out / "SegmentationObject" / f"{scene.key}.png"):
+            crowded += 1
         tick(1)
-    for split, keys in names.items():
-        for folder in ("Main", "Segmentation") if scenes.has_maps else ("Main",):
-            (out / "ImageSets" / folder / f"{split}.txt").write_text("".join(f"{key}\n" for key in keys))
-    if not crowded:
-        return []
-    return [f"{crowded} pictures have more than {MAX_OBJECTS} objects, so they have no SegmentationObject map"]
+    for folder in [name for name in folders if name.startswith("ImageSets")]:
+        for split, of_split in keys.items():
+            (out / folder / f"{split}.txt").write_text("".join(f"{key}\n" for key in of_split), encoding="utf-8")
+    notes = write_classes(out, scenes.objects, printed, 1, "classes in the XML files")
+    if scenes.class_map_names not in ((), scenes.objects):
+        listed = ", ".join(f"{i} {name}" for i, name in enumerate(scenes.class_map_names, start=1))
+        notes.append(f"classes of the maps in SegmentationClass: {listed}")
+    if crowded:
+        notes.append(f"{crowded} pictures have more than {MAX_OBJECTS} objects, so they have no SegmentationObject map")
+    return notes
 
 
-def annotation(scene: Scene, file: str, scenes: Scenes) -> bytes:
-    """The XML of one picture. VOC counts pixels from 1, and its boxes include their last row and column."""
+def _save_objects(scene: Scene, path: Path) -> bool:
+    """Writes the map of objects; False if there are too many of them."""
+    assert scene.instances is not None
+    if scene.instances.max() > MAX_OBJECTS:
+        return False
+    save_palette(np.where(scene.segmentation == 255, 255, scene.instances).astype(np.uint8), path)
+    return True
+
+
+def annotation(scene: Scene, file: str, scenes: Scenes, classes: Sequence[str]) -> bytes:
+    """The XML of one picture, with `classes` for the ids from 1.
+
+    VOC counts pixels from 1, and its boxes include their last row and column.
+    """
     root = Xml.Element("annotation")
     Xml.SubElement(root, "folder").text = "JPEGImages"
     Xml.SubElement(root, "filename").text = file
     size = Xml.SubElement(root, "size")
     for name, value in (("width", scenes.width), ("height", scenes.height), ("depth", scenes.channels)):
         Xml.SubElement(size, name).text = str(value)
-    Xml.SubElement(root, "segmented").text = str(int(scene.instances is not None))
+    Xml.SubElement(root, "segmented").text = str(int(scene.segmentation is not None))
     for left, top, right, bottom, cls in scene.boxes.tolist():
         entry = Xml.SubElement(root, "object")
-        Xml.SubElement(entry, "name").text = scenes.objects[int(cls) - 1]
+        Xml.SubElement(entry, "name").text = classes[int(cls) - 1]
         cut = left <= 0 or top <= 0 or right >= scenes.width or bottom >= scenes.height
         Xml.SubElement(entry, "truncated").text = str(int(cut))
         Xml.SubElement(entry, "difficult").text = "0"

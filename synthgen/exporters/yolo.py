@@ -9,24 +9,26 @@ from typing import Any
 import numpy as np
 
 from synthgen.errors import UsageError
+from synthgen.exporters.polygons import outline
 from synthgen.exporters.scene import Scene, Scenes
 
 DESCRIPTION = "images/<split>/, labels/<split>/*.txt with boxes, and data.yaml"
 POLYGON_DESCRIPTION = "the same with polygons instead of boxes, for segmentation"
-TOLERANCE_PX = 0.3
+RESERVED = {"names", "path", "nc", "download", "kpt_shape"}
+"""Keys of data.yaml that are no splits."""
 
 
 def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out`: a line `class centre-x centre-y width height` an object, in shares of a side."""
+    """Writes everything into `out`: a line `class centre-x centre-y width height` for each object, as shares."""
     return _export(scenes, out, tick, box_lines)
 
 
 def export_polygons(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out`: a line `class x1 y1 x2 y2 ...` an object, as shares of the picture.
+    """Writes everything into `out`: a line `class x1 y1 x2 y2 ...` for each object, as shares of the picture.
 
-    A polygon has neither holes nor parts: holes are filled and the largest part counts.
+    Parts and holes of an object are bridged into its one polygon, so that nothing of the mask is lost.
     """
-    if not scenes.has_maps:
+    if not scenes.has_masks:
         raise UsageError("polygons need an instance map, which this dataset does not have; try `--to yolo`")
     return _export(scenes, out, tick, polygon_lines)
 
@@ -38,21 +40,25 @@ def _export(
 
     if not scenes.objects:
         raise UsageError("YOLO files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)")
+    if taken := RESERVED & set(scenes.splits):
+        raise UsageError(f"the split `{taken.pop()}` would be taken for a key of data.yaml; try another format")
     for split in scenes.splits:
         (out / "images" / split).mkdir(parents=True)
         (out / "labels" / split).mkdir(parents=True)
     for scene in scenes:
         (out / "images" / scene.split / f"{scene.key}.{scenes.suffix}").write_bytes(scene.picture)
         text = "".join(f"{line}\n" for line in lines(scene, scenes))
-        (out / "labels" / scene.split / f"{scene.key}.txt").write_text(text)
+        (out / "labels" / scene.split / f"{scene.key}.txt").write_text(text, encoding="utf-8")
         tick(1)
     facts = {split: f"images/{split}" for split in scenes.splits} | {"names": dict(enumerate(scenes.objects))}
-    text = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
+    text, notes = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True), []
     if "val" not in scenes.splits and scenes.splits:
         stand_in = "train" if "train" in scenes.splits else scenes.splits[0]
         text = f"val: images/{stand_in}  # there is no split `val`, and trainings want one\n{text}"
-    (out / "data.yaml").write_text("# paths are relative to this file, because there is no `path`\n" + text)
-    return []
+        notes.append(f"there is no split `val`, and trainings want one: data.yaml names `{stand_in}` for it")
+    head = "# paths are relative to this file, because there is no `path`\n"
+    (out / "data.yaml").write_text(head + text, encoding="utf-8")
+    return notes
 
 
 def box_lines(scene: Scene, scenes: Scenes) -> Iterator[str]:
@@ -68,24 +74,3 @@ def polygon_lines(scene: Scene, scenes: Scenes) -> Iterator[str]:
     for number, box in zip(scene.numbers, scene.boxes, strict=True):
         polygon = outline(scene.instances == number) / scale
         yield f"{int(box[4]) - 1} " + " ".join(f"{value:.6f}" for value in polygon.ravel())
-
-
-def outline(mask: np.ndarray) -> np.ndarray:
-    """The outer outline of the largest part of a mask (H, W), as points (N, 2) x and y in pixels, N at least 3.
-
-    Pixel (0, 0) covers x and y from 0 to 1.
-    """
-    from skimage import measure
-
-    contours = measure.find_contours(np.pad(mask, 1).astype(float), 0.5)  # type: ignore[no-untyped-call]
-    largest = max(contours, key=_area)
-    simple = measure.approximate_polygon(largest, TOLERANCE_PX)  # type: ignore[no-untyped-call]
-    chosen = simple if len(simple) > 3 else largest
-    points: np.ndarray = (chosen[:-1, ::-1] - 0.5).clip(0, [mask.shape[1], mask.shape[0]])
-    return points
-
-
-def _area(contour: np.ndarray) -> float:
-    """Area inside a closed contour (N, 2). Source: the shoelace formula."""
-    y, x = contour[:, 0], contour[:, 1]
-    return float(abs(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])) / 2)

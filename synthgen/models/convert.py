@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import ModelError
+from synthgen.names import markdown, markdown_code
 
 ALLOWED = {
     "collections OrderedDict",
@@ -30,14 +31,11 @@ ALLOWED = {
 
 REFUSED_OPCODES = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "STACK_GLOBAL"}
 CARD = """---
-license: {licence}
-library_name: diffusers
-tags: [synthgen]
-objects: [anything]
+{front_matter}
 ---
 # {name}
 
-Segment Anything, {kind}, converted from `{file}` (sha256 {sha256}).
+Segment Anything, {kind}, converted from {file} (sha256 {sha256}).
 
 ## Data
 
@@ -108,6 +106,7 @@ def convert(path: Path, folder: Path, licence: str = "apache-2.0") -> str:
         ModelError: the file is no official checkpoint, is damaged, or carries code.
     """
     import torch
+    import yaml
 
     from synthgen.models.folders import file_sha256
     from synthgen.models.segment_anything import OFFICIAL, SegmentAnything
@@ -131,7 +130,14 @@ def convert(path: Path, folder: Path, licence: str = "apache-2.0") -> str:
         lines = str(error).splitlines()
         raise ModelError(f"{path}: does not fit {kind}: {' '.join(line.strip() for line in lines[1:3])}") from None
     model.save_pretrained(folder)
-    text = CARD.format(licence=licence, name=folder.name, kind=kind, file=path.name, sha256=file_sha256(path))
+    front = {"license": licence, "library_name": "diffusers", "tags": ["synthgen"], "objects": ["anything"]}
+    text = CARD.format(
+        front_matter=yaml.safe_dump(front, sort_keys=False, allow_unicode=True).strip(),
+        name=markdown(folder.name),
+        kind=kind,
+        file=markdown_code(path.name),
+        sha256=file_sha256(path),
+    )
     (folder / "README.md").write_text(text, encoding="utf-8")
     return kind
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from synthgen.errors import DataError
 from synthgen.realdata.opening import SUFFIXES
-from synthgen.realdata.problems import lines
+from synthgen.realdata.problems import Problems
 
 ENDINGS = ", ".join(sorted(SUFFIXES))
 """The endings of pictures, in words."""
@@ -52,8 +51,9 @@ def is_picture(path: Path) -> bool:
 
 
 def _check(problems: list[str]) -> None:
-    if problems:
-        raise DataError(lines(sorted(problems)))
+    collected = Problems()
+    collected.add_lines(sorted(problems))
+    collected.check()
 
 
 def _walk(folder: Path, nested: bool, around: tuple[str, ...] = ()) -> tuple[list[Path], list[str]]:

@@ -15,7 +15,7 @@ from synthgen.realdata.mask_types import MaskData, Split
 from synthgen.realdata.opening import opened
 from synthgen.realdata.pictures import decode, decode_mask
 from synthgen.realdata.pixel_range import PixelRange
-from synthgen.realdata.problems import Problems, lines
+from synthgen.realdata.problems import Problems
 
 ENDING = re.compile(r"[_-](masks?|seg|segmentation|labels?|gt)$", re.IGNORECASE)
 """What masks have at the end of their names, beside pictures of the same names without it."""
@@ -101,14 +101,13 @@ def picture_paths(found: Places) -> list[Path]:
 
 def _by_name(folder: Path, files: Sequence[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    twice = []
+    problems = Problems()
     for path in files:
         name = path.relative_to(folder).with_suffix("").as_posix()
         other = found.setdefault(name, path)
         if other != path:
-            twice.append(f"{other} and {path.name}: have the same name but for the ending; keep one of them")
-    if twice:
-        raise DataError(lines(twice))
+            problems.add(f"{other} and {path.name}: have the same name but for the ending; keep one of them")
+    problems.check()
     return found
 
 

@@ -15,6 +15,7 @@ SHOWN = 20
 """Lines of an error; what is beyond is counted."""
 
 NAMED = 3
+"""Pictures that are named where some are left out; what is beyond is counted."""
 
 SkipBroken = Annotated[
     bool,
@@ -28,17 +29,10 @@ SkipBroken = Annotated[
 HINT = "`skip_broken: true` in the section `data`, or --skip-broken, leaves such pictures out and counts them"
 
 
-def lines(problems: Sequence[str]) -> str:
-    """One problem a line, up to twenty, and the number of the rest."""
-    more = len(problems) - SHOWN
-    return "\n".join(problems[:SHOWN]) + (f"\nand {more:,} more" if more > 0 else "")
-
-
 class Problems:
-    """Collects lines `file: row N (entity): column: what is wrong` while data are read; `check` raises them all.
+    """Collects lines `file: row N: column: what is wrong` while data are read; `check` raises them all at once.
 
-    With `skip_broken`, pictures that cannot be read are left out: their names are in `left_out`. All else, and
-    broken pictures without it, is raised.
+    With `skip_broken`, pictures that cannot be read are left out: their names are in `left_out`.
     """
 
     def __init__(self, skip_broken: bool = False) -> None:
@@ -47,9 +41,9 @@ class Problems:
         self._groups: list[tuple[int, list[str]]] = []
         self._broken = False
 
-    def add(self, problem: str) -> None:
+    def add(self, text: str) -> None:
         """A problem that no setting lets pass."""
-        self._groups.append((1, [problem]))
+        self._groups.append((1, [text]))
 
     def add_lines(self, lines: Sequence[str]) -> None:
         """Problems of one kind."""
@@ -61,6 +55,14 @@ class Problems:
         if len(rows):
             self._groups.append((len(rows), list(describe(rows[:SHOWN]))))
 
+    @contextmanager
+    def picture(self, name: str) -> Iterator[None]:
+        """Reads one picture: a DataError inside is kept, and the loop around goes on with the next."""
+        try:
+            yield
+        except DataError as error:
+            self.add_broken(name, str(error).split("\n"))
+
     def add_broken(self, name: str, problems: Sequence[str]) -> None:
         """Problems of one picture, which is left out with `skip_broken`."""
         if self.skip_broken:
@@ -69,14 +71,6 @@ class Problems:
             self._broken = True
             for problem in problems:
                 self.add(problem)
-
-    @contextmanager
-    def picture(self, name: str) -> Iterator[None]:
-        """Reads one picture: a DataError inside is kept, and the loop around goes on with the next."""
-        try:
-            yield
-        except DataError as error:
-            self.add_broken(name, str(error).split("\n"))
 
     def check(self) -> None:
         """Raises DataError with at most `SHOWN` lines and the number of the rest, if there is any problem.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from synthgen.names import printable
 from synthgen.realdata.series_types import Channel
 from synthgen.realdata.series_views import Windows
 
@@ -43,10 +44,11 @@ def save(path: Path, drawn: np.ndarray, labels: np.ndarray, real: Windows) -> No
             axes.tick_params(labelsize="small")
         spectra(row[-1], values[:, :, 0], ours[:, :, 0], real.interval)
         row[-1].tick_params(labelsize="small")
-        row[0].set_ylabel(names[label])
+        row[0].set_ylabel(printable(names[label]), parse_math=False)
     for axes, about in zip(grid[0], real.channels, strict=False):
-        axes.set_title(with_unit(about), fontsize="medium")
-    grid[0][-1].set_title(f"spectrum, {real.channels[0].name}", fontsize="medium")
+        axes.set_title(printable(with_unit(about)), fontsize="medium", parse_math=False)
+    title = f"spectrum, {printable(real.channels[0].name)}"
+    grid[0][-1].set_title(title, fontsize="medium", parse_math=False)  # a `$` in a name is a dollar
     for axes in grid[-1][:-1]:
         axes.set_xlabel(real.time_unit)
     grid[-1][-1].set_xlabel(frequency_label(real.time_unit, real.interval))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from synthgen.names import printable
 from synthgen.realdata import series_bands
 from synthgen.realdata.series_types import Channel
 from synthgen.report.compared import Compared, Group
@@ -21,6 +23,7 @@ EDGE_QUANTILE = 0.001
 STYLE = {
     "svg.hashsalt": "synthgen",
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a `$` in a name is a dollar
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 10,
@@ -45,12 +48,13 @@ def chart(title: str, x: str, y: str) -> Iterator[Chart]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure = Figure(figsize=SIZE_IN, layout="constrained")
         made = Chart()
         made.axes = figure.add_subplot()
         yield made
-        made.axes.set(title=title, xlabel=x, ylabel=y)
+        made.axes.set(title=printable(title), xlabel=printable(x), ylabel=printable(y))
         made.axes.grid(alpha=0.25)
         handles, words = made.axes.get_legend_handles_labels()
         if handles:

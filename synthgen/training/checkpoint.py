@@ -35,7 +35,8 @@ def save(folder: Path, step: int, model: nn.Module, ema: Ema, optimiser: torch.o
             else:
                 scalars[f"{number}.{name}"] = value
     save_file(tensors, temporary / "optimiser.safetensors")
-    (temporary / "state.json").write_text(json.dumps({"step": step, "scalars": scalars, "facts": facts}))
+    record = json.dumps({"step": step, "scalars": scalars, "facts": facts})
+    (temporary / "state.json").write_text(record, encoding="utf-8")
     for path in temporary.iterdir():
         with open(path, "rb") as file:
             os.fsync(file.fileno())
@@ -62,7 +63,7 @@ def load(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimize
         ModelError: the checkpoint belongs to other settings, or is damaged.
     """
     try:
-        state = json.loads((path / "state.json").read_text())
+        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
         if state["facts"] != json.loads(json.dumps(facts)):
             changed = sorted(k for k in facts if state["facts"].get(k) != json.loads(json.dumps(facts[k])))
             raise ModelError(

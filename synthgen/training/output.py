@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from synthgen.names import markdown
 from synthgen.protocols import Source
 from synthgen.realdata.captioned import CaptionData, CaptionedImages
 from synthgen.realdata.labelled import DataConfig, LabelledImages
@@ -61,7 +62,7 @@ def card(
     text = f"{len(images.labels)} images of {width} x {height}, {'grey' if channels == 1 else 'RGB'}"
     front = {"classes": list(images.classes), "resolution": int(width), "channels": int(channels)}
     limits = f"It knows these {len(images.classes)} classes at this size and nothing else"
-    return _card(title, data, front, f"{text}%s By class: {_counts(counts)}.", settings, scores, use, limits, base)
+    return _card(title, data, front, text, f"By class: {_counts(counts)}.", settings, scores, use, limits, base)
 
 
 def mask_card(
@@ -77,9 +78,9 @@ def mask_card(
     counts = {name: sum(item.label == i for item in examples.items) for i, name in enumerate(examples.classes)}
     n_objects = sum(item.n_objects for item in examples.items)
     front = {"classes": list(examples.classes), "objects": list(examples.objects), "channels": 3}
-    text = f"{len(examples)} images with {n_objects} objects ({', '.join(examples.objects)})"
+    text = f"{len(examples)} images with {n_objects} objects ({', '.join(map(markdown, examples.objects))})"
     limits = "It knows objects and pictures of this kind, at about this scale, and nothing else"
-    return _card(title, data, front, f"{text}%s By class: {_counts(counts)}.", settings, scores, use, limits, base)
+    return _card(title, data, front, text, f"By class: {_counts(counts)}.", settings, scores, use, limits, base)
 
 
 def series_card(
@@ -88,19 +89,20 @@ def series_card(
     """The model card of what was trained on windows of series."""
     counts = {name: int((windows.labels == i).sum()) for i, name in enumerate(windows.classes)}
     n_entities, length = len(set(windows.entities.tolist())), windows.length
-    named = [c.name if c.unit == "1" else f"{c.name} ({c.unit})" for c in windows.channels]
+    named = [markdown(c.name if c.unit == "1" else f"{c.name} ({c.unit})") for c in windows.channels]
     front = {"classes": list(windows.classes), "channels": [c.name for c in windows.channels], "length": length}
     entities = f"{n_entities} recordings" if n_entities > 1 else "one recording"
     text = f"{len(windows)} windows of {length} steps and the channels {', '.join(named)}, from {entities}"
-    told = f"{text}%s" + (f" By class: {_counts(counts)}." if windows.classes else "")
+    by_class = f"By class: {_counts(counts)}." if windows.classes else ""
     limits = "It knows series of this kind, sampled like these, and nothing else"
     if few := {name: n for name, n in counts.items() if 0 < n < FEW_WINDOWS}:
-        told_few = " and ".join(f"{n} windows of {name}" for name, n in few.items())
+        told_few = " and ".join(f"{n} windows of {markdown(name)}" for name, n in few.items())
         limits = (
             f"It was shown only {told_few}: what it draws of them varies little beyond those, and cannot show what "
             f"they lack. {limits}"
         )
-    return _card(title, data, front, told, settings, scores, use, limits, None, "held-out windows of the training part")
+    scored_on = "held-out windows of the training part"
+    return _card(title, data, front, text, by_class, settings, scores, use, limits, None, scored_on)
 
 
 def tuned_card(
@@ -114,16 +116,16 @@ def tuned_card(
 ) -> str:
     """The model card of what was tuned from a text-to-image model on pictures with captions."""
     side, captions = images.images.shape[1], list(dict.fromkeys(images.captions))
-    text = f"{len(images)} pictures, cut to squares of {side} px, with {len(captions)} different captions%s"
-    shown = "".join(f"\n- {caption}" for caption in captions[:10])
+    text = f"{len(images)} pictures, cut to squares of {side} px, with {len(captions)} different captions"
+    shown = "".join(f"\n- {markdown(caption)}" for caption in captions[:10])
     limits = "It draws what the base draws, changed towards these pictures; other prompts may have changed as well"
     front = {"resolution": side}
-    told = f"{text} Captions such as\n{shown}"
-    return _card(title, data, front, told, settings, scores, use, limits, base, "the training pictures")
+    such_as = f"Captions such as\n{shown}"
+    return _card(title, data, front, text, such_as, settings, scores, use, limits, base, "the training pictures")
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in counts.items() if n)
+    return ", ".join(f"{markdown(name)} {n}" for name, n in counts.items() if n)
 
 
 def _hash(base: Source) -> str:
@@ -136,7 +138,8 @@ def _card(
     title: str,
     data: DataConfig | MaskData | CaptionData | SeriesData,
     more: Mapping[str, Any],
-    data_text: str,
+    what: str,
+    details: str,
     settings: Mapping[str, Any],
     scores: Mapping[str, Any],
     use: str,
@@ -148,6 +151,8 @@ def _card(
     import yaml
 
     name = data.source or Path(data.path).name
+    credit = f"of {markdown(name)} (licence: {markdown(data.licence)})"
+    tuned = f"Tuned from {markdown(base.name)} (licence: {markdown(base.licence)}, {_hash(base)})." if base else ""
     licences = dict.fromkeys([data.licence, *([base.licence] if base else [])])
     datasets = [name, *(base.details.get("datasets", ()) if base else ())]
     front = {"license": " and ".join(licences), "datasets": datasets, "library_name": "diffusers", "tags": ["synthgen"]}
@@ -156,20 +161,20 @@ def _card(
         "---",
         yaml.safe_dump(front, sort_keys=False, allow_unicode=True).strip(),
         "---",
-        f"# {title}",
+        f"# {markdown(title)}",
         "",
         use,
         "",
         "## Data",
         "",
-        data_text % f", of {name} (licence: {data.licence}); training split only.",
+        f"{what}, {credit}; training split only. {details}".rstrip(),
         "",
-        *([f"Tuned from {base.name} (licence: {base.licence}, {_hash(base)}).", ""] if base else []),
+        *([tuned, ""] if tuned else []),
         "## Training",
         "",
         "| setting | value |",
         "|---|---|",
-        *(f"| {key} | {value} |" for key, value in settings.items()),
+        *(f"| {markdown(key)} | {markdown(value)} |" for key, value in settings.items()),
         "",
         *_scores(scores, scored_on),
         "## Limits",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import helpers
 
 PACKAGE = helpers.ROOT / "synthgen"
 LAYERS: dict[str, int] = {
-    **dict.fromkeys(["errors", "seeds", "fields"], 0),
+    **dict.fromkeys(["errors", "seeds", "names", "fields"], 0),
     **dict.fromkeys(["protocols", "yamltext", "plugins", "sections", "recipe", "schema"], 1),
-    **dict.fromkeys(["binding", "plan", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2),
+    **dict.fromkeys(
+        ["binding", "plan", "splits", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2
+    ),
     **dict.fromkeys(["ledger", "licences", "records", "selections", "view", "streaming", "loading", "verify"], 2),
     **dict.fromkeys(["executors", "seal", "card", "driver"], 3),
     **dict.fromkeys(["scaffold", "scaffold_text", "scaffold_masks", "scaffold_boxes", "scaffold_series"], 4),
@@ -106,6 +109,47 @@ def test_no_pickle_and_no_unsafe_yaml() -> None:
         assert "yaml.load(" not in text and "yaml.unsafe_load" not in text, path
         assert "torch.load(" not in text or path == PACKAGE / "models" / "convert.py", path
         assert "trust_remote_code" not in text, path
+
+
+TEXT_CALLS = {
+    "open",
+    "read_text",
+    "write_text",
+    "fdopen",
+    "NamedTemporaryFile",
+    "TemporaryFile",
+    "SpooledTemporaryFile",
+}
+
+
+def without_encoding(tree: ast.AST) -> Iterator[int]:
+    """Lines of calls that read or write text in whatever encoding the locale has."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        of = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        named = {keyword.arg for keyword in node.keywords}
+        modes = [a.value for a in [*node.args, *(k.value for k in node.keywords)] if isinstance(a, ast.Constant)]
+        text_process = of == "subprocess" and {"text", "universal_newlines"} & named
+        if name in TEXT_CALLS and of.rpartition(".")[2] not in {"os", "Image", "Pillow", "zipfile", "tarfile"}:
+            binary = any(isinstance(mode, str) and re.fullmatch(r"[rwax+]*b[rwax+]*", mode) for mode in modes)
+            positional = name == "read_text" and any(mode in ("utf-8", "utf-8-sig") for mode in modes)
+            if not binary and not positional and "encoding" not in named:
+                yield node.lineno
+        elif text_process and "encoding" not in named:
+            yield node.lineno
+
+
+def test_text_is_utf_8_whatever_the_locale() -> None:
+    found = [f"{path.name}:{line}" for path in modules() for line in without_encoding(ast.parse(path.read_text()))]
+    assert not found
+    assert list(without_encoding(ast.parse("open('x')\nPath(p).read_text()\nopen('x', 'rb')"))) == [1, 2]
+
+
+def test_bars_go_through_the_terminal() -> None:
+    for path in (PACKAGE / "cli").glob("*.py"):
+        assert path.name == "terminal.py" or "progressbar(" not in path.read_text(), path
 
 
 def test_contributing_lists_the_layers() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import helpers
 import synthgen
+from synthgen import card
 from synthgen.errors import StoreError, UsageError
 
 
@@ -143,13 +144,30 @@ def test_other_packages_read_the_same_pixels(both: synthgen.Dataset, finished: P
     for sample in theirs:
         assert np.array_equal(sample["png"], ours[sample["__key__"]]["image"])
         assert sample["cls"] == ours[sample["__key__"]]["label"]
-    files = {split: str(finished / "data" / split / "*.parquet") for split in ("train", "val")}
+    files = {split: str(finished / "parquet" / split / "*.parquet") for split in ("train", "val")}
     table = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "cache"))
     assert table["train"].features["label"].names == ["dark", "bright"]
     for split in table.values():
         for sample in split:
             assert np.array_equal(np.asarray(sample["image"]), ours[sample["key"]]["image"])
             assert sample["label"] == ours[sample["key"]]["label"]
+
+
+def test_pandas_reads_the_whole_folder_of_parquet_files(finished: Path) -> None:
+    import pandas
+
+    table = pandas.read_parquet(finished / "parquet")
+    assert sorted(table["key"]) == sorted(keys(synthgen.load(finished)))
+    assert len(pandas.read_parquet(finished / "parquet" / "val")) == len(synthgen.load(finished, split="val"))
+
+
+def test_the_card_of_a_dataset_from_before_parquet_had_a_folder_names_both_folders(finished: Path) -> None:
+    manifest = helpers.manifest(finished)
+    assert card.patterns(manifest, "parquet", "train") == ["parquet/train/*.parquet"]
+    manifest["folders"]["parquet"]["train"] = ["data/train", "parquet/train"]
+    (split,) = (s for s in card.front_matter(manifest)["configs"][0]["data_files"] if s["split"] == "train")
+    assert split["path"] == ["data/train/*.parquet", "parquet/train/*.parquet"]
+    assert card.patterns({}, "parquet", "train") == ["data/train/*.parquet"]
 
 
 @pytest.mark.parametrize("writers", [["webdataset", "parquet"], ["webdataset"]])

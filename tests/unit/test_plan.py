@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -32,10 +33,18 @@ def test_quotas_are_exact_and_the_same_for_every_size(tmp_path: Path) -> None:
     assert [large.slot(i) for i in range(40)] == [small.slot(i) for i in range(40)]
 
 
-def test_splits_have_their_shares(tmp_path: Path) -> None:
-    found = helpers.plan_of(tmp_path, samples=4000)
-    share = sum(found.slot(i).split == "val" for i in range(4000)) / 4000
-    assert share == pytest.approx(0.2, abs=0.03)
+def test_splits_have_their_shares_in_every_class(tmp_path: Path) -> None:
+    found = helpers.plan_of(tmp_path)
+    counts = Counter((slot.condition["label"], slot.split) for shard in range(4) for slot in found.slots(shard))
+    assert counts == {(0, "train"): 19, (0, "val"): 5, (1, "train"): 13, (1, "val"): 3}
+
+
+def test_shipped_recipes_have_the_shares_that_they_name() -> None:
+    found = api.prepare(helpers.ROOT / "recipes" / "segmentation.yaml").plan
+    slots = [found.slot(index) for index in range(found.n_samples)]
+    assert Counter(slot.split for slot in slots) == {"train": 400, "val": 50, "test": 50}
+    assert Counter(slot.split for slot in slots if slot.condition["label"] == 1) == {"train": 80, "val": 10, "test": 10}
+    assert Counter(slot.split for slot in slots[:20]) == {"train": 16, "val": 2, "test": 2}
 
 
 SAME = [

@@ -98,7 +98,7 @@ def check_papers(out: Path) -> None:
     assert "depth-estimation" in card
     fields = json.loads((out / "croissant.json").read_text())["recordSet"][0]["field"]
     assert {field["name"]: field["dataType"] for field in fields}["depth"] == "sc:ImageObject"
-    files = sorted(str(path) for path in out.glob("data/*/*.parquet"))
+    files = sorted(str(path) for path in out.glob("parquet/*/*.parquet"))
     read = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(out.parent / "cache"))
     ours = {sample["key"]: sample["depth"] for sample in synthgen.load(out)}
     assert all(np.array_equal(np.asarray(row["depth"]), ours[row["key"]]) for row in read)

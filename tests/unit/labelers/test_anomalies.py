@@ -297,7 +297,7 @@ def test_tar_and_parquet_hold_labels_and_events(dataset: Path) -> None:
     for sample in ours.values():
         assert np.array_equal(sample["anomaly"], kinds_by_value(sample["events"], tiny.SERIES_CHANNELS, 17))
         assert np.array_equal(sample["series"][sample["anomaly"] == 0], sample["anomalous"][sample["anomaly"] == 0])
-    rows = [row for path in dataset.glob("data/train/*.parquet") for row in pq.read_table(path).to_pylist()]
+    rows = [row for path in dataset.glob("parquet/train/*.parquet") for row in pq.read_table(path).to_pylist()]
     assert {row["key"] for row in rows} == set(ours)
     for row in rows:
         assert row["events"] == ours[row["key"]]["events"]
@@ -312,7 +312,7 @@ def test_tar_and_parquet_hold_labels_and_events(dataset: Path) -> None:
 def test_hugging_face_datasets_knows_the_kinds(dataset: Path, tmp_path: Path) -> None:
     import datasets
 
-    files = sorted(map(str, dataset.glob("data/train/*.parquet")))
+    files = sorted(map(str, dataset.glob("parquet/train/*.parquet")))
     found = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path))
     ours = {sample["key"]: sample for sample in synthgen.load(dataset)}
     assert found.features["anomaly"].feature.feature.names == ["normal", *KINDS]

@@ -82,7 +82,7 @@ def test_quotas_are_exact_and_series_are_as_declared(dataset: Path) -> None:
 
 def test_tar_and_parquet_hold_the_same_values_with_names_and_units(dataset: Path) -> None:
     ours = {sample["key"]: sample for sample in synthgen.load(dataset)}
-    table = pq.read_table(next(iter(sorted(dataset.glob("data/train/*.parquet")))))
+    table = pq.read_table(next(iter(sorted(dataset.glob("parquet/train/*.parquet")))))
     assert table.schema.field("series").metadata == {b"channels": b'["wave", "rain"]', b"units": b'["1", "mm"]'}
     assert table.schema.field("time").metadata == {b"unit": b'"h"'}
     for row in table.to_pylist():
@@ -96,7 +96,7 @@ def test_tar_and_parquet_hold_the_same_values_with_names_and_units(dataset: Path
 def test_hugging_face_datasets_reads_it(dataset: Path, tmp_path: Path) -> None:
     import datasets
 
-    files = sorted(map(str, dataset.glob("data/train/*.parquet")))
+    files = sorted(map(str, dataset.glob("parquet/train/*.parquet")))
     found = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path))
     assert len(found) == 20 and np.array(found[0]["series"]).shape == (17, 2)
 

@@ -40,8 +40,8 @@ def test_webdataset_reads_masks_and_boxes(scenes: Path, samples: dict) -> None:
 def test_hf_datasets_reads_masks_and_boxes(kind: str, scenes: Path, samples: dict, tmp_path: Path) -> None:
     import datasets
 
-    suffix = {"parquet": "parquet", "webdataset": "tar"}[kind]
-    files = sorted(str(path) for path in scenes.glob(f"data/*/*.{suffix}"))
+    folder, suffix = {"parquet": ("parquet", "parquet"), "webdataset": ("data", "tar")}[kind]
+    files = sorted(str(path) for path in scenes.glob(f"{folder}/*/*.{suffix}"))
     read = datasets.load_dataset(kind, data_files={"whole": files}, split="whole", cache_dir=str(tmp_path))
     names = ("key", "instances", "segmentation") if kind == "parquet" else ("__key__", "inst.png", "seg.png")
     assert len(read) == 10
