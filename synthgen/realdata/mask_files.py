@@ -111,28 +111,61 @@ def _by_name(folder: Path, files: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
+def check_formats(paths: Sequence[Path], coloured: bool) -> None:
+    """Raises DataError if masks are JPEGs, or have colours without a table of `coloured` ones, all of them in one."""
+    jpegs = [path for path in paths if _starts_like_a_jpeg(path)]
+    if jpegs:
+        raise DataError(
+            f"{_first_of(jpegs)} saved as JPEG, which changes the numbers at every outline; save masks as PNG"
+        )
+    if coloured:
+        return
+    strange = {path: colour for path in paths if (colour := _colours(path)) is not None}
+    if strange:
+        pixels = np.concatenate([np.unique(colour.reshape(-1, 3), axis=0) for colour in strange.values()])
+        raise DataError(
+            f"{_first_of(list(strange))} in colours ({_shown(pixels)}). If colours are classes, list them in a file "
+            f"colours.csv in the folder above, with the header `r,g,b,name` (`{BACKGROUND}` and `{UNKNOWN}` are no "
+            "objects), and give `colours: colours.csv` in `data`, which `synthgen init` does; else save masks with one "
+            "number for each pixel"
+        )
+
+
+def _first_of(paths: Sequence[Path]) -> str:
+    return f"{paths[0]} is a mask" if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more are masks"
+
+
+def _starts_like_a_jpeg(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(JPEG)) == JPEG
+    except OSError:  # which the reader of the mask says
+        return False
+
+
+def _colours(path: Path) -> np.ndarray | None:
+    """The pixels (H, W, 3) of a mask whose channels differ; None for others, and for what the reader refuses."""
+    with Problems(skip_broken=True).picture(str(path)):
+        found = opened(path, str(path)).image
+        if found.mode == "RGB":
+            colour = np.asarray(found)
+            return None if (colour == colour[..., :1]).all() else colour
+    return None
+
+
 def numbers(path: Path, colours: Mapping[Colour, int] | None) -> tuple[str, np.ndarray]:
     """Pillow's mode of a mask file, and its numbers (H, W): grey values, indices of a palette, or ids of colours.
 
     Raises:
-        DataError: names the file: it is no picture, was compressed with loss, or has colours that stand for nothing.
+        DataError: names the file: it is no picture, or holds something else.
     """
     raw, name = read_bytes(path), str(path)
-    if raw.startswith(JPEG):
-        raise DataError(f"{name}: is a JPEG, whose compression changes numbers at every outline; save masks as PNG")
     if colours is not None:
         return "RGB", _class_ids(decode(raw, name, 3), colours, name)
     mode = opened(raw, name).image.mode
     if mode != "RGB":
         return mode, decode_mask(raw, name)
-    colour = decode(raw, name, 3)
-    if (colour == colour[..., :1]).all():  # grey, saved with three equal channels
-        return "L", colour[..., 0].astype(np.int64)
-    raise DataError(
-        f"{name}: is a mask in colours ({_shown(colour)}). If colours are classes, list them in a file colours.csv "
-        f"with the header `r,g,b,name` (`{BACKGROUND}` and `{UNKNOWN}` are no objects) and give "
-        "`colours: colours.csv` in `data`; else save masks with one number a pixel"
-    )
+    return "L", decode(raw, name, 3)[..., 0].astype(np.int64)  # grey in three equal channels: see `check_formats`
 
 
 def picture(path: Path, pixels: PixelRange) -> np.ndarray:

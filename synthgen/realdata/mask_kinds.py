@@ -14,7 +14,7 @@ from synthgen.models.layouts import Layout
 from synthgen.realdata.mask_types import MaskData, MaskKind
 
 PARTS_OF_A_CLASS = 1.5
-"""Connected regions of a number, on average, above which numbers are no objects."""
+"""Connected regions of a number, on average, from which on numbers are no objects."""
 FEW_IDS = 32
 WORDS = {
     "instances": "each number is one object",
@@ -51,7 +51,7 @@ class Evidence:
     @property
     def in_parts(self) -> bool:
         """Whether a number is several connected regions, as a rule."""
-        return self.n_regions > PARTS_OF_A_CLASS * self.n_numbers
+        return self.n_regions >= PARTS_OF_A_CLASS * self.n_numbers
 
     @property
     def counted(self) -> bool:

@@ -39,11 +39,14 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         notes += annotations.notes
     else:
         kind, reason = kind_of(data)
+        mask_files.check_formats(mask_files.mask_paths(found), data.colours is not None)
         items = _mask_examples(data, found, kind, pixels, problems)
         notes += [f"masks are {kind}, because {reason}: {mask_kinds.WORDS[kind]}"] if reason else []
     problems.check()
     if problems.note:
         notes.append(problems.note)
+    if not items and problems.left_out:
+        raise DataError(f"{found.images}: no picture is left: {problems.note}")
     if not items:
         root = Path(data.path)
         raise DataError(
@@ -117,6 +120,7 @@ def kind_of(data: MaskData) -> tuple[MaskKind, str]:
         return data.mask_kind or "classes", ""
     found = mask_files.places(data, "train")
     paths = mask_files.mask_paths(found)
+    mask_files.check_formats(paths, coloured=False)
     rows = np.unique(np.linspace(0, len(paths) - 1, min(N_DECIDING, len(paths))).round().astype(int))
     readable = []
     for path in (paths[i] for i in rows.tolist()):
