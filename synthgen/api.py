@@ -156,7 +156,8 @@ def planned(found: Checked) -> Prepared:
     draft, own = found.draft, found.own
     plan = build_draft(draft if own is None else own_model.resolved(draft, own.folder), found.plugins)
     out = Path("runs") / f"{plan.recipe.name}-{plan.digest[:8]}"
-    return Prepared(plan, found.plugins, out, found.notes, own, found.evaluation, found.real)
+    of_data = dict.fromkeys(note for source in plan.parts.sources() for note in source.details.get("notes", ()))
+    return Prepared(plan, found.plugins, out, (*found.notes, *of_data), own, found.evaluation, found.real)
 
 
 def training(

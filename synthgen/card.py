@@ -78,6 +78,9 @@ hard is rarer here than in reality.{% else %}None: every sample that was drawn i
 |---|---|---|---|
 {% for s in m.sources %}| {{ s.kind }} | {{ credit(s) | text }} | {{ s.licence | text }} | `{{ sha(s) }}` |
 {% endfor %}
+{% for s in m.sources %}{% for note in s.get("notes", []) %}{{ s.name | text }}: {{ note | text }}.
+
+{% endfor %}{% endfor -%}
 The samples inherit what these licences ask for.
 {% for warning in m.warnings %}
 > **Note:** {{ warning | text }}.

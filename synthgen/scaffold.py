@@ -11,7 +11,8 @@ from pathlib import Path
 from synthgen.errors import DataError
 from synthgen.realdata import listing
 from synthgen.realdata.pictures import decode
-from synthgen.realdata.pixel_range import PixelRange, folder_range
+from synthgen.realdata.pixel_range import PixelRange, folder_range, widest_range
+from synthgen.realdata.problems import left_out
 
 SIDES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 MIN_IMAGES = 8
@@ -30,6 +31,7 @@ class Findings:
         ignored: files of other kinds, by suffix; hidden ones are not told.
         loose: pictures that lie beside the class folders.
         pixels: what is black and white in pictures of more than 8 bits.
+        guessed: whether `pixels` is no more than the lowest and the highest value, because nothing says more.
     """
 
     root: Path
@@ -40,6 +42,7 @@ class Findings:
     ignored: Counter[str] = field(default_factory=Counter)
     loose: list[str] = field(default_factory=list)
     pixels: PixelRange = field(default_factory=PixelRange)
+    guessed: bool = False
 
     @property
     def n(self) -> int:
@@ -83,7 +86,11 @@ def look(folder: str | Path) -> Findings:
             found.loose.append(str(path))
         else:
             found.ignored[path.suffix.lower() or path.name] += 1
-    found.pixels = folder_range(listing.pictures(root), "auto", str(folder))
+    pictures = listing.pictures(place)
+    try:
+        found.pixels = folder_range(pictures, "auto", str(folder))
+    except DataError:
+        found.pixels, found.guessed = widest_range(pictures, str(folder)), True
     for path in classes:
         found.counts[path.name] = sum(_readable(file, found) for file in listing.files(path))
     few = {name: n for name, n in found.counts.items() if n < MIN_IMAGES}
@@ -147,10 +154,7 @@ def warnings(found: Findings, chosen: Fit) -> Iterator[str]:
     if found.pixels.note:
         yield found.pixels.note
     if found.unreadable:
-        shown, one = ", ".join(found.unreadable[:3]), len(found.unreadable) == 1
-        what, them = ("1 file is no readable image", "it") if one else ("files are no readable images", "them")
-        what = what if one else f"{len(found.unreadable)} {what}"
-        yield f"{what}; move {them} away, training stops at {them}: {shown}"
+        yield f"{left_out(found.unreadable)} (`skip_broken: true` in the recipes)"
     if found.loose:
         n = len(found.loose)
         what = "1 picture lies" if n == 1 else f"{n} pictures lie"

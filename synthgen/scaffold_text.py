@@ -27,6 +27,12 @@ trainer:
   use: class-conditional\t# a diffusion model that draws images of a class
   data:
     path: {{ path_yaml }}\t# one folder a class
+{%- if range %}
+    range: {{ range }}\t# values of the pictures that become 0 and 255
+{%- endif %}
+{%- if found.unreadable %}
+    skip_broken: true\t# leave out what cannot be read; false: stop at it
+{%- endif %}
     licence: unknown\t# of the images; it goes into the model's card and into every dataset
     validation: {{ validation }}\t# share held out for validation losses
   resolution: {{ fit.resolution }}\t# side of the images; others are cut to squares and scaled
@@ -54,6 +60,12 @@ trainer:
   use: classifier
   data:
     path: {{ path_yaml }}
+{%- if range %}
+    range: {{ range }}
+{%- endif %}
+{%- if found.unreadable %}
+    skip_broken: true
+{%- endif %}
     licence: unknown
     validation: 0.1\t# share held out; it also calibrates the probabilities
   resolution: {{ fit.resolution }}\t# as of the model
@@ -116,6 +128,8 @@ def recipes(name: str, found: Findings, fit: Fit) -> Recipes:
     values = {
         "name": name,
         "fit": fit,
+        "found": found,
+        "range": [found.pixels.low, found.pixels.high] if found.guessed else None,
         "validation": 0.05 if found.n >= 1000 else 0.1,
         "quotas": counts,
         "real": {json.dumps(cls, ensure_ascii=False): n for cls, n in found.counts.items()},

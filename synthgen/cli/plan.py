@@ -16,6 +16,7 @@ from synthgen.environment import usable_cores
 from synthgen.errors import UsageError
 from synthgen.ledger import Ledger
 from synthgen.plan import Plan, differences
+from synthgen.plugins import Plugins
 
 MAX_COUNTED = 200_000
 
@@ -40,7 +41,7 @@ def command(
     """
     model = None if smoke else api.read_model(recipe, overrides, plugin_files)
     if model is not None:
-        told = plan_model.describe(model)
+        told = plan_model.describe(model, Plugins(plugin_files))
         click.echo(json.dumps(told, indent=1) if as_json else plan_model.say(told))
         return
     checked = api.check(recipe, samples, overrides, plugin_files, smoke)
@@ -152,6 +153,8 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
         ("time", _time_text(facts, recipe)),
     ]
     click.echo(words.table(rows))
+    for note in dict.fromkeys(note for source in facts["sources"] for note in source.get("notes", ())):
+        click.echo(f"note: {note}")
     for warning in facts["warnings"]:
         click.echo(f"warning: {warning}")
     if facts["out"].get("differences"):

@@ -11,12 +11,17 @@ from synthgen.cli import words
 from synthgen.models import folders
 from synthgen.own_model import OwnModel
 from synthgen.plan import Outlook
+from synthgen.plugins import Plugins
 from synthgen.protocols import Source
 from synthgen.recipe import ModelRecipe
 
 
-def describe(recipe: ModelRecipe) -> dict[str, Any]:
-    """Everything that is said, as JSON values. Nothing is loaded, fetched or made."""
+def describe(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any]:
+    """Everything that is said, as JSON values. No weights are loaded, nothing is fetched or made.
+
+    Raises:
+        DataError: its pictures cannot be listed, or the range of their values is not known.
+    """
     settings = recipe.trainer.settings
     base, data = settings.get("base"), settings.get("data") or {}
     sources = [Source("model", base, "", settings.get("licence") or _licence(base))] if base else []
@@ -30,8 +35,15 @@ def describe(recipe: ModelRecipe) -> dict[str, Any]:
         "sources": [{"kind": source.kind, "name": source.name, "licence": source.licence} for source in sources],
         "missing_data": path if path and ":" not in path and not Path(path).exists() else None,
         "out": {"folder": str(out), "trained": any((out / name).is_file() for name in folders.INDEXES)},
+        "notes": data_notes(plugins.find("trainers", recipe.trainer.use), settings),
         "warnings": licences.warnings(sources),
     }
+
+
+def data_notes(trainer: Any, settings: Mapping[str, Any]) -> list[str]:
+    """What users should know of how a trainer will read its data, if these can say it before they are read."""
+    notes = getattr(getattr(trainer.Config.model_validate(settings), "data", None), "notes", None)
+    return list(notes()) if notes else []
 
 
 def say(facts: dict[str, Any]) -> str:
@@ -47,6 +59,7 @@ def say(facts: dict[str, Any]) -> str:
     lines = [words.table(rows)]
     if facts["missing_data"]:
         lines.append(f"{facts['missing_data']} does not exist yet: put your data there before `synthgen train`")
+    lines += [f"note: {text}" for text in facts["notes"]]
     return "\n".join([*lines, *(f"warning: {text}" for text in facts["warnings"])])
 
 
@@ -59,6 +72,7 @@ def describe_own(own: OwnModel) -> dict[str, Any]:
         "steps": own.steps,
         "steps_done": own.steps if own.done else own.steps_done,
         "data": own.data,
+        "notes": [] if own.done else data_notes(type(own.trainer), own.recipe.trainer.settings),
     }
 
 
@@ -115,7 +129,7 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
             "runs/<name>-<digest>; the digest is known once the model is trained".replace("<name>", facts["name"]),
         ),
     ]
-    return words.table(rows)
+    return "\n".join([words.table(rows), *(f"note: {text}" for text in facts["train"]["notes"])])
 
 
 def part_row(part: Mapping[str, Any]) -> tuple[str, str]:

@@ -16,6 +16,8 @@ from synthgen.fields import Field, Image, Label, Text
 from synthgen.plugins import unknown
 from synthgen.protocols import Source
 from synthgen.realdata import gallery
+from synthgen.realdata.pixel_range import RangeSetting
+from synthgen.realdata.problems import SkipBroken
 
 Side = Annotated[int, Setting(ge=8, le=8192)]
 
@@ -45,6 +47,8 @@ class Images:
         seed: int = Setting(default=0, description="The order of the pictures.")
         licence: str = Setting(default="unknown", description="Licence of the pictures, for the card.")
         source: str = Setting(default="", description="Where the pictures come from, for the card.")
+        range: RangeSetting = "auto"
+        skip_broken: SkipBroken = False
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,13 +56,13 @@ class Images:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._gallery = gallery.listed(config.path)
+        self._gallery = gallery.listed(config.path, config.range, config.skip_broken)
         classes = self._gallery.classes
         for name in config.quotas or ():
             if name not in classes:
                 raise DataError(f"quotas: {unknown(name, classes, 'class')}")
         self._quotas = Quotas(config.quotas) if config.quotas else None
-        rows = range(len(self._gallery.files))
+        rows = range(len(self._gallery))
         self._rows = {name: [i for i in rows if self._gallery.labels[i] == n] for n, name in enumerate(classes)}
         self.samples = self._quotas.total if self._quotas else config.each * len(rows)
         self._names = self._quotas.names if self._quotas else classes
@@ -67,30 +71,31 @@ class Images:
         self.fields: Mapping[str, Field] = {**own, **self._varied.fields}
 
     def identity(self) -> dict[str, Any]:
-        settings = self.config.model_dump(mode="json", exclude={"path", "licence", "source", "quotas", "each"})
+        settings = self.config.model_dump(
+            mode="json", exclude={"path", "licence", "source", "quotas", "each", "skip_broken"}
+        )
         proportions = self._quotas.proportions if self._quotas else None
         return settings | {
             "classes": list(self._names),
             "proportions": proportions,
-            "data_sha256": self._gallery.sha256(),
+            "data_sha256": self._gallery.pictures.sha256(),
         }
 
     @property
     def sources(self) -> list[Source]:
-        name = self.config.source or self._gallery.root.resolve().name
-        return [Source("data", name, self._gallery.sha256(), self.config.licence)]
+        return [self._gallery.pictures.source(self.config.licence, self.config.source)]
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         if self._quotas is None:
-            place = self._in_turn("all", index, len(self._gallery.files))
+            place = self._in_turn("all", index, len(self._gallery))
             label = self._names.index(self._gallery.classes[self._gallery.labels[place]])
         else:
             label = self._quotas.at(index)
             rows = self._rows[self._quotas.names[label]]
             place = rows[self._in_turn(self._quotas.names[label], self._quotas.rank(index), len(rows))]
-        values = {"label": label, "source": self._gallery.name(place), **self._varied.at(index)}
+        values = {"label": label, "source": self._gallery.pictures.name(place), **self._varied.at(index)}
         picture = Lazy(values, ("image",), lambda: {"image": self._gallery.picture(place, *self.config.size)})
-        return picture, self._gallery.name(place)
+        return picture, self._gallery.pictures.name(place)
 
     def _in_turn(self, group: str, rank: int, n: int) -> int:
         turn, place = divmod(rank, n)

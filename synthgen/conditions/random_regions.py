@@ -18,6 +18,8 @@ from synthgen.conditions.varied import Varied, Vary
 from synthgen.fields import Field, Image, InstanceMap, Label, SegmentationMap, Text
 from synthgen.protocols import Source
 from synthgen.realdata import gallery
+from synthgen.realdata.pixel_range import RangeSetting
+from synthgen.realdata.problems import SkipBroken
 
 Side = Annotated[int, Setting(ge=8, le=8192)]
 
@@ -60,6 +62,8 @@ class RandomRegions:
         seed: int = Setting(default=0, description="Which pictures and regions are taken.")
         licence: str = Setting(default="unknown", description="Licence of the pictures, for the card.")
         source: str = Setting(default="", description="Where the pictures come from, for the card.")
+        range: RangeSetting = "auto"
+        skip_broken: SkipBroken = False
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +72,7 @@ class RandomRegions:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._gallery = gallery.listed(config.path)
+        self._gallery = gallery.listed(config.path, config.range, config.skip_broken)
         self._quotas = Quotas({name: settings.samples for name, settings in config.objects.items()})
         self.samples = self._quotas.total
         height, width = config.size
@@ -88,21 +92,24 @@ class RandomRegions:
             name: settings.model_dump(mode="json", exclude={"samples"})
             for name, settings in self.config.objects.items()
         }
-        settings = self.config.model_dump(mode="json", exclude={"path", "licence", "source", "objects"})
+        settings = self.config.model_dump(mode="json", exclude={"path", "licence", "source", "objects", "skip_broken"})
         proportions = self._quotas.proportions
-        return settings | {"objects": objects, "proportions": proportions, "data_sha256": self._gallery.sha256()}
+        return settings | {
+            "objects": objects,
+            "proportions": proportions,
+            "data_sha256": self._gallery.pictures.sha256(),
+        }
 
     @property
     def sources(self) -> list[Source]:
-        name = self.config.source or self._gallery.root.resolve().name
-        return [Source("data", name, self._gallery.sha256(), self.config.licence)]
+        return [self._gallery.pictures.source(self.config.licence, self.config.source)]
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
-        turn, rank = divmod(index, len(self._gallery.files))
-        place = int(shuffled(self.config.seed, "images:all", turn, len(self._gallery.files))[rank])
+        turn, rank = divmod(index, len(self._gallery))
+        place = int(shuffled(self.config.seed, "images:all", turn, len(self._gallery))[rank])
         label = self._quotas.at(index)
         random = seeds.generator(seeds.seed_of(self.config.seed, "random-regions", index))
-        values = {"label": label, "source": self._gallery.name(place), **self._varied.at(index)}
+        values = {"label": label, "source": self._gallery.pictures.name(place), **self._varied.at(index)}
 
         def make() -> Mapping[str, Any]:
             inside = self._region(self.config.objects[self._quotas.names[label]], random)
@@ -112,7 +119,7 @@ class RandomRegions:
                 "segmentation": (inside * (label + 1)).astype(np.uint8),
             }
 
-        return Lazy(values, ("image", "instances", "segmentation"), make), self._gallery.name(place)
+        return Lazy(values, ("image", "instances", "segmentation"), make), self._gallery.pictures.name(place)
 
     def _region(self, settings: RegionSettings, random: np.random.Generator) -> np.ndarray:
         """bool (height, width): one region, all of it inside the picture."""

@@ -59,9 +59,8 @@ def evaluate(
             say,
             allow_incomplete,
         )
-    path = real if isinstance(real, str) else str(real["path"])
     return report.evaluate(
-        folder, path, test, settings.judge, settings.seeds, steps or STEPS, split, say, allow_incomplete
+        folder, real, test, settings.judge, settings.seeds, steps or STEPS, split, say, allow_incomplete
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from synthgen.realdata import labelled as real_data
 
 def evaluate(
     folder: str,
-    real: str,
+    real: str | Mapping[str, Any],
     test: str | None,
     judge: str | None,
     n_seeds: int,
@@ -43,7 +43,7 @@ def evaluate(
         )
     classes = list(dataset.classes)
     synthetic = stacked(dataset)
-    train_set, test_set = read_real(real, test, classes, synthetic.images.shape[1:])
+    train_set, test_set = read_real(real, test, classes, synthetic.images.shape[1:], say)
     accuracy = usefulness(synthetic, train_set, test_set, len(classes), range(n_seeds), Budget(steps=steps), say)
     n_real = min(len(train_set), len(synthetic))
     sizes = {"synthetic": len(synthetic), "real": n_real, "both": n_real + len(synthetic)}
@@ -81,11 +81,28 @@ def stacked(dataset: Any) -> Labelled:
     )
 
 
-def read_real(real: str, test: str | None, classes: list[str], shape: tuple[int, ...]) -> tuple[Labelled, Labelled]:
-    """Real training and test images in the dataset's size, with the dataset's class ids."""
-    train_images = real_data.read(real, split="train", resolution=shape[0], channels=shape[2])
-    test_images = real_data.read(test or real, split="test", resolution=shape[0], channels=shape[2])
-    return relabelled(train_images, classes, real), relabelled(test_images, classes, test or real)
+def read_real(
+    real: str | Mapping[str, Any],
+    test: str | None,
+    classes: list[str],
+    shape: tuple[int, ...],
+    say: Callable[[str], None],
+) -> tuple[Labelled, Labelled]:
+    """Real training and test images in the dataset's size and with its class ids, their values read by one range.
+
+    Args:
+        real: where they are, or the section `data` of a recipe.
+    """
+    data = real if isinstance(real, Mapping) else {"path": real}
+    path, skip_broken = str(data["path"]), bool(data.get("skip_broken", False))
+    wanted: Any = data.get("range", "auto")
+    wanted = wanted if wanted == "auto" else tuple(wanted)
+    train_images = real_data.read(path, "train", None, shape[0], shape[2], wanted, skip_broken)
+    wanted = train_images.pixels.bounds or wanted
+    test_images = real_data.read(test or path, "test", None, shape[0], shape[2], wanted, skip_broken)
+    for note in dict.fromkeys([*train_images.notes, *test_images.notes]):
+        say(note)
+    return relabelled(train_images, classes, path), relabelled(test_images, classes, test or path)
 
 
 def relabelled(images: Any, classes: list[str], where: str) -> Labelled:

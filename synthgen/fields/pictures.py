@@ -12,6 +12,7 @@ import numpy as np
 from synthgen.errors import DataError
 
 ImageFormat = Literal["png", "jpeg", "webp"]
+FORMATS = ("PNG", "JPEG", "WEBP")
 IMAGE_SUFFIX: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
@@ -57,10 +58,7 @@ class Image:
         return out.getvalue()
 
     def decode(self, stored: bytes) -> np.ndarray:
-        from PIL import Image as Pillow
-
-        with Pillow.open(io.BytesIO(stored)) as picture:
-            array = np.array(picture.convert("L" if self.channels == 1 else "RGB"))  # a copy that may be written to
+        array = _decoded(stored, "L" if self.channels == 1 else "RGB")
         return array[:, :, None] if self.channels == 1 else array
 
     def arrow(self) -> Any:
@@ -107,7 +105,7 @@ class _Map:
         return _png(value)
 
     def decode(self, stored: bytes) -> np.ndarray:
-        return _from_png(stored).astype(self.dtype)
+        return _decoded(stored).astype(self.dtype)
 
     def arrow(self) -> Any:
         return _picture_type()
@@ -170,11 +168,19 @@ def _png(array: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def _from_png(stored: bytes) -> np.ndarray:
+def _decoded(stored: bytes, mode: str | None = None) -> np.ndarray:
+    """A stored picture's pixels, a copy that may be written to.
+
+    Raises:
+        DataError: it is damaged.
+    """
     from PIL import Image as Pillow
 
-    with Pillow.open(io.BytesIO(stored)) as picture:
-        return np.array(picture)
+    try:
+        with Pillow.open(io.BytesIO(stored), formats=FORMATS) as picture:
+            return np.array(picture.convert(mode) if mode else picture)
+    except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to, SyntaxErrors included
+        raise DataError(f"a stored picture is damaged ({error}); `synthgen verify` names its file") from None
 
 
 def _picture_type() -> Any:

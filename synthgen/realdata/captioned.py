@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthgen.errors import DataError
 from synthgen.realdata import listing
 from synthgen.realdata.pictures import decode, resize
-from synthgen.realdata.problems import Problems
+from synthgen.realdata.pixel_range import RangeSetting, folder_range
+from synthgen.realdata.problems import Problems, SkipBroken
 from synthgen.realdata.texttable import load_table, load_text
 
 TABLES = ("metadata.jsonl", "metadata.csv")
@@ -36,8 +37,20 @@ class CaptionData(BaseModel):
         description="The caption of every picture, where the folder has none; {label} stands for its subfolder's name.",
     )
     column: str = Field(default="text", description="The table's column that holds the captions.")
+    range: RangeSetting = "auto"
+    skip_broken: SkipBroken = False
     licence: str = Field(default="unknown", description="Licence of the pictures, for the model card.")
     source: str = Field(default="", description="Where the pictures come from, for the model card.")
+
+    def notes(self) -> list[str]:
+        """What users should know, before anything is trained, of how the pictures will be read.
+
+        Raises:
+            DataError: the range of their values is not known.
+        """
+        place = _place(self)
+        note = folder_range(listing.pictures(place), self.range, self.path).note if place.is_dir() else ""
+        return [note] if note else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +58,14 @@ class CaptionedImages:
     """Square RGB pictures uint8 (N, S, S, 3) with their captions and files.
 
     `cuts` int64 (N, 4) says of each how it was cut: height and width of the original in pixels, and
-    the top left corner of the square in pixels of the original scaled to S.
+    the top left corner of the square in pixels of the original scaled to S. `notes` say how they were read.
     """
 
     images: np.ndarray
     captions: tuple[str, ...]
     files: tuple[str, ...]
     cuts: np.ndarray
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -70,26 +84,35 @@ def read(data: CaptionData, resolution: int) -> CaptionedImages:
     Raises:
         DataError: there are no pictures, some have no caption, or cannot be read.
     """
-    root = Path(data.path)
+    root, place = Path(data.path), _place(data)
     if not root.is_dir():
         raise DataError(f"{data.path}: no such folder; pictures with captions are needed: {ACCEPTED}")
-    place = root / "train" if (root / "train").is_dir() else root
-    pairs, problems = _captions(data, place)
-    images, cuts = [], []
-    for path, _ in pairs:
-        try:
-            picture = decode(path, str(path), 3)
-        except DataError as error:
-            problems.append(str(error))
-            continue
-        images.append(resize(picture, resolution))
-        cuts.append(_cut(picture.shape[0], picture.shape[1], resolution))
-    if problems:
-        raise DataError("\n".join(problems[:20]) + (f"\nand {len(problems) - 20} more" if problems[20:] else ""))
-    if not pairs:
+    pairs, wrong = _captions(data, place)
+    problems = Problems(data.skip_broken)
+    for problem in wrong:
+        problems.add(problem)
+    pixels = folder_range([path for path, _ in pairs], data.range, data.path)
+    images, cuts, captions, files = [], [], [], []
+    for path, caption in pairs:
+        file = path.relative_to(root).as_posix()
+        with problems.picture(file):
+            picture = decode(path, str(path), 3, pixels)
+            images.append(resize(picture, resolution))
+            cuts.append(_cut(picture.shape[0], picture.shape[1], resolution))
+            captions.append(caption)
+            files.append(file)
+    problems.check()
+    if pairs and not images:
+        raise DataError(f"{place}: none of its {len(pairs)} pictures can be read")
+    if not images:
         raise DataError(f"{place}: has no pictures ({listing.ENDINGS}); accepted are {ACCEPTED}")
-    files = tuple(path.relative_to(root).as_posix() for path, _ in pairs)
-    return CaptionedImages(np.stack(images), tuple(text for _, text in pairs), files, np.array(cuts, dtype=np.int64))
+    notes = tuple(text for text in (pixels.note, problems.note) if text)
+    return CaptionedImages(np.stack(images), tuple(captions), tuple(files), np.array(cuts, dtype=np.int64), notes)
+
+
+def _place(data: CaptionData) -> Path:
+    train = Path(data.path) / "train"
+    return train if train.is_dir() else Path(data.path)
 
 
 def _cut(height: int, width: int, side: int) -> tuple[int, int, int, int]:

@@ -9,7 +9,9 @@ import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.realdata import folder, listing
-from synthgen.realdata.pictures import decode, fit
+from synthgen.realdata.folder import Pictures
+from synthgen.realdata.pictures import fit
+from synthgen.realdata.pixel_range import Wanted
 
 PHOTOS = "sklearn:photos"
 
@@ -18,13 +20,12 @@ PHOTOS = "sklearn:photos"
 class Gallery:
     """Pictures of a folder in the order of their names; `labels` are places in `classes`, all 0 if there is one."""
 
-    root: Path
-    files: tuple[Path, ...]
+    pictures: Pictures
     labels: tuple[int, ...]
     classes: tuple[str, ...]
 
-    def name(self, i: int) -> str:
-        return self.files[i].relative_to(self.root).as_posix()
+    def __len__(self) -> int:
+        return len(self.labels)
 
     def picture(self, i: int, height: int, width: int) -> np.ndarray:
         """Picture `i` as uint8 RGB (height, width, 3): scaled until it covers them, and cut in the middle.
@@ -32,31 +33,33 @@ class Gallery:
         Raises:
             DataError: names the file: it cannot be read, or is no picture.
         """
-        return fit(decode(self.files[i], str(self.files[i]), 3), height, width)
-
-    def sha256(self) -> str:
-        """sha256 over the names and bytes of all pictures."""
-        return folder.sha256(self.root, self.files)
+        return fit(self.pictures.picture(i, 3), height, width)
 
 
-def listed(path: str) -> Gallery:
+def listed(path: str, wanted: Wanted = "auto", skip_broken: bool = False) -> Gallery:
     """The pictures of a folder. If it holds subfolders with pictures and no pictures of its own, they are the classes.
 
     Raises:
-        DataError: no such folder, or none with pictures.
+        DataError: no such folder, none with pictures, or none of a class can be read.
     """
     root = _photos() if path == PHOTOS else Path(path)
     if not root.is_dir():
         raise DataError(f"{path}: no such folder; it must hold pictures, or a folder of pictures a class")
     own = listing.pictures(root, nested=False)
     if own:
-        return Gallery(root, tuple(own), (0,) * len(own), (root.resolve().name,))
+        found = folder.usable(root, own, wanted, skip_broken)
+        return Gallery(found, (0,) * len(found.files), (root.resolve().name,))
     groups = {place.name: listing.pictures(place) for place in listing.folders(root)}
-    groups = {name: files for name, files in groups.items() if files}
-    if not groups:
+    files = [file for group in groups.values() for file in group]
+    if not files:
         raise DataError(f"{path}: holds no pictures ({listing.ENDINGS}), nor folders of pictures")
-    files = [(file, label) for label, name in enumerate(groups) for file in groups[name]]
-    return Gallery(root, tuple(file for file, _ in files), tuple(label for _, label in files), tuple(groups))
+    found = folder.usable(root, files, wanted, skip_broken)
+    classes = tuple(name for name, group in groups.items() if group)
+    labels = tuple(classes.index(file.relative_to(root).parts[0]) for file in found.files)
+    for label, name in enumerate(classes):
+        if label not in labels:
+            raise DataError(f"{root / name}: none of its pictures can be read; mend them, or move the folder away")
+    return Gallery(found, labels, classes)
 
 
 def _photos() -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthgen.errors import DataError
 from synthgen.realdata import listing
 from synthgen.realdata.pictures import decode, resize
-from synthgen.realdata.problems import Problems
+from synthgen.realdata.pixel_range import PixelRange, RangeSetting, Wanted, folder_range, range_of
+from synthgen.realdata.problems import Problems, SkipBroken, left_out
 from synthgen.realdata.texttable import load_parquet, rows_of
 
 Split = Literal["train", "test"]
@@ -37,20 +38,42 @@ class DataConfig(BaseModel):
     validation: float = Field(
         default=0.05, gt=0, lt=1, description="Share of the training images that is held out for validation losses."
     )
+    range: RangeSetting = "auto"
+    skip_broken: SkipBroken = False
     licence: str = Field(default="unknown", description="Licence of the data, for the model card.")
     source: str = Field(default="", description="Where the data come from, for the model card.")
+
+    def notes(self) -> list[str]:
+        """What users should know, before anything is trained, of how the pictures will be read.
+
+        Raises:
+            DataError: the range of their values is not known.
+        """
+        root = Path(self.path)
+        note = folder_range(_all_pictures(root), self.range, self.path).note if root.is_dir() else ""
+        return [note] if note else []
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """Images uint8 (N, H, W, C) with class ids int64 (N,) and class names in id order."""
+    """Images uint8 (N, H, W, C) with class ids int64 (N,) and class names in id order.
+
+    `pixels` says how pictures of more than 8 bits were read, `left_out` which ones could not be.
+    """
 
     images: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
+    pixels: PixelRange = field(default_factory=PixelRange)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What users should know of how the pictures were read."""
+        return [text for text in (self.pixels.note, left_out(self.left_out)) if text]
 
     def take(self, rows: np.ndarray) -> LabelledImages:
-        return LabelledImages(self.images[rows], self.labels[rows], self.classes)
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
 
     def split(self, share: float, seed: int) -> tuple[LabelledImages, LabelledImages]:
         """(rest, held out): the same share of every class is held out, at least one image of each."""
@@ -72,6 +95,8 @@ def read(
     classes: Sequence[str] | None = None,
     resolution: int | None = None,
     channels: int | None = None,
+    wanted: Wanted = "auto",
+    skip_broken: bool = False,
 ) -> LabelledImages:
     """Reads one split of a labelled image set.
 
@@ -79,21 +104,23 @@ def read(
         split: "train" or "test". A set that has no test split of its own has only "train".
         resolution: side to resize to; by default the side of the first image, which must be square.
         channels: 1 or 3; by default 1 if the first image is grey, else 3.
+        wanted: the values of images of more than 8 bits that become 0 and 255; by default of all splits together.
+        skip_broken: leave images out that cannot be read.
 
     Raises:
-        DataError: names the file, and what is accepted.
+        DataError: names the files, up to twenty, and what is accepted.
     """
     if path == DIGITS:
         raw, labels, names = _digits(split)
         return LabelledImages(_resized(raw, resolution, channels), labels, names)
     place = Path(path)
     if place.is_file() and place.suffix == ".parquet":
-        return _parquet(place, classes, resolution, channels)
+        return _parquet(place, classes, resolution, channels, wanted, skip_broken)
     if not place.is_dir():
         raise DataError(
             f"{path}: no such folder; a folder by class, idx files, a .parquet file or {DIGITS} is accepted"
         )
-    if list(place.glob("*-ubyte*")):
+    if any("-ubyte" in file.name for file in listing.files(place, nested=False)):
         raw, labels = _idx(place, split)
         names = tuple(
             classes or (FASHION_CLASSES if "fashion" in place.name else map(str, range(int(labels.max()) + 1)))
@@ -101,11 +128,17 @@ def read(
         if int(labels.max()) >= len(names):
             raise DataError(f"{path}: has the label {labels.max()}, and only {len(names)} class names were given")
         return LabelledImages(_resized(raw, resolution, channels), labels, names)
+    pixels = folder_range(_all_pictures(place), wanted, path)
     if (place / split).is_dir():
         place = place / split
     elif split == "test":
         raise DataError(f"{path}: has no folder `test`; name the test images on their own")
-    return _folder(place, resolution, channels)
+    return _folder(place, resolution, channels, pixels, skip_broken)
+
+
+def read_training(data: DataConfig, resolution: int | None = None, channels: int | None = None) -> LabelledImages:
+    """The training split of data as a trainer's settings describe them; arguments and errors as of `read`."""
+    return read(data.path, "train", data.classes, resolution, channels, data.range, data.skip_broken)
 
 
 def _digits(split: Split) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -147,39 +180,87 @@ def _idx_file(folder: Path, name: str) -> np.ndarray:
         raise DataError(f"{path}: is no readable idx file: {error}") from None
 
 
-def _folder(place: Path, resolution: int | None, channels: int | None) -> LabelledImages:
+def _all_pictures(root: Path) -> list[Path]:
+    """The pictures of all splits."""
+    splits = [root / name for name in ("train", "test") if (root / name).is_dir()]
+    return [path for place in splits or [root] for path in listing.pictures(place)]
+
+
+def _folder(
+    place: Path, resolution: int | None, channels: int | None, pixels: PixelRange, skip_broken: bool
+) -> LabelledImages:
     """A folder of images by class; the classes are the subfolders' names, sorted."""
-    names = [path.name for path in listing.folders(place)]
-    if not names:
+    classes = listing.folders(place)
+    if not classes:
         raise DataError(f"{place}: has no subfolders; images must lie in one folder a class, as {place}/cat/1.png")
-    images: list[np.ndarray] = []
-    labels: list[int] = []
-    size = resolution
-    for label, name in enumerate(names):
-        files = listing.pictures(place / name)
+    problems = Problems(skip_broken)
+    images = _Squares(resolution, channels, pixels, problems)
+    for label, folder in enumerate(classes):
+        files = listing.pictures(folder)
         if not files:
-            raise DataError(f"{place / name}: has no images ({listing.ENDINGS})")
+            problems.add(f"{folder}: has no images ({listing.ENDINGS})")
         for path in files:
-            picture = decode(path, str(path), channels)
-            size, channels = size or _square(picture, str(path)), picture.shape[2]
-            images.append(resize(picture, size))
-            labels.append(label)
-    return LabelledImages(np.stack(images), np.array(labels, dtype=np.int64), tuple(names))
+            images.add(path, str(path), path.relative_to(place).as_posix(), label)
+        if skip_broken and files and label not in images.labels:
+            problems.add(f"{folder}: none of its {len(files)} images can be read; mend them, or move the folder away")
+    return images.labelled(place, [folder.name for folder in classes])
 
 
-def _parquet(path: Path, classes: Sequence[str] | None, resolution: int | None, channels: int | None) -> LabelledImages:
+class _Squares:
+    """Images that are read one after the other, cut to squares of one side; the first one decides what is not set."""
+
+    def __init__(self, side: int | None, channels: int | None, pixels: PixelRange, problems: Problems) -> None:
+        self.side, self.channels, self.pixels, self.problems = side, channels, pixels, problems
+        self.images: list[np.ndarray] = []
+        self.labels: list[int] = []
+
+    def add(self, file: bytes | Path, where: str, name: str, label: int) -> None:
+        picture = None
+        with self.problems.picture(name):
+            picture = decode(file, where, self.channels, self.pixels)
+        if picture is not None:
+            self.side, self.channels = self.side or _square(picture, where), picture.shape[2]
+            self.images.append(resize(picture, self.side))
+            self.labels.append(label)
+
+    def labelled(self, where: Path, classes: Sequence[str]) -> LabelledImages:
+        """All of them; `where` they are from, for messages.
+
+        Raises:
+            DataError: what was wrong, up to twenty problems.
+        """
+        self.problems.check()
+        if not self.images:
+            raise DataError(f"{where}: none of its images can be read")
+        labels = np.array(self.labels, dtype=np.int64)
+        left = tuple(self.problems.left_out)
+        return LabelledImages(np.stack(self.images), labels, tuple(classes), self.pixels, left)
+
+
+def _parquet(
+    path: Path,
+    classes: Sequence[str] | None,
+    resolution: int | None,
+    channels: int | None,
+    wanted: Wanted,
+    skip_broken: bool,
+) -> LabelledImages:
     """A Parquet file with an `image` column (bytes, or a struct with bytes) and a `label` column."""
     table = load_parquet(path)
     if not {"image", "label"} <= set(table.column_names):
         raise DataError(f"{path}: needs the columns `image` and `label`, has {', '.join(table.column_names)}")
     names, labels = _parquet_labels(path, table, classes or _names_in_metadata(path, table.schema.metadata or {}))
-    images: list[np.ndarray] = []
-    size = resolution
-    for row, cell in enumerate(table["image"].to_pylist()):
-        picture = decode(cell["bytes"] if isinstance(cell, dict) else cell, f"{path}: row {row}", channels)
-        size, channels = size or _square(picture, f"{path}: row {row}"), picture.shape[2]
-        images.append(resize(picture, size))
-    return LabelledImages(np.stack(images), labels, names)
+    contents = [_content(cell) for cell in table["image"].to_pylist()]
+    images = _Squares(resolution, channels, range_of(contents, wanted, str(path)), Problems(skip_broken))
+    for row, (content, label) in enumerate(zip(contents, labels.tolist(), strict=True)):
+        images.add(content, f"{path}: row {row}", f"row {row}", label)
+    return images.labelled(path, names)
+
+
+def _content(cell: Any) -> bytes:
+    """The bytes of a picture; none, which are no picture, of a cell that holds something else."""
+    raw = cell.get("bytes") if isinstance(cell, dict) else cell
+    return raw if isinstance(raw, bytes) else b""
 
 
 def _parquet_labels(path: Path, table: Any, given: Sequence[str] | None) -> tuple[tuple[str, ...], np.ndarray]:

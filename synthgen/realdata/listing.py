@@ -59,7 +59,8 @@ def _check(problems: list[str]) -> None:
 def _walk(folder: Path, nested: bool, around: tuple[str, ...] = ()) -> tuple[list[Path], list[str]]:
     """Files and, unless they are entered, folders; and what is wrong with others. `around`: real paths of parents."""
     real = os.path.realpath(folder)
-    if real in around:
+    parent = os.path.realpath(folder.parent)
+    if real in around or (folder.is_symlink() and around and f"{parent}/".startswith(f"{real}/")):
         return [], []
     found: list[Path] = []
     problems: list[str] = []

@@ -63,26 +63,34 @@ def opened(file: bytes | Path, name: str) -> Opened:
             raise DataError(f"{name}: has values that are no finite numbers; replace them")
         return Opened(ImageOps.exif_transpose(picture), *depth)
 
-    return _read(file, name, read)
+    try:
+        raw = file if isinstance(file, bytes) else file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read: {error.strerror or error}") from None
+    return _read(io.BytesIO(raw), name, read)  # not by its path: Pillow 12 maps files, and turned TIFFs wrongly
 
 
-def is_deep(file: Path) -> bool:
+def is_deep(file: bytes | Path) -> bool:
     """Whether the header of a picture file says that it has more than 8 bits a channel.
 
     Raises:
-        DataError: as `opened`.
+        DataError: as `opened`, without a name.
     """
-    return _read(file, str(file), lambda picture: picture.mode in DEEP or _depth(picture)[0])
+    return _read(
+        io.BytesIO(file) if isinstance(file, bytes) else file,
+        "",
+        lambda picture: picture.mode in DEEP or _depth(picture)[0],
+    )
 
 
-def _read(file: bytes | Path, name: str, read: Callable[[Any], Result]) -> Result:
+def _read(file: io.BytesIO | Path, name: str, read: Callable[[Any], Result]) -> Result:
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS) as picture:
+            with Image.open(file, formats=FORMATS) as picture:
                 problem = _problem(picture)
                 if not problem:
                     return read(picture)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,17 +20,20 @@ DEPTHS = (255, 4095, 65535)
 """Largest values of 8, 12 and 16 bits."""
 
 BY_DEFAULT = " (`range` changes it)"
+Wanted = Literal["auto"] | tuple[float, float]
+Stats = tuple[tuple[Path, int, int], ...]
+
 SET = "set `range: [lowest, highest]`, the values that become 0 and 255"
 
 
-def _rising(wanted: Literal["auto"] | tuple[float, float]) -> Literal["auto"] | tuple[float, float]:
+def _rising(wanted: Wanted) -> Wanted:
     if wanted != "auto" and not (all(map(math.isfinite, wanted)) and wanted[0] < wanted[1]):
         raise ValueError(f"must be auto, or two numbers of which the first is smaller (got {list(wanted)})")
     return wanted
 
 
 RangeSetting = Annotated[
-    Literal["auto"] | tuple[float, float],
+    Wanted,
     AfterValidator(_rising),
     Field(
         description="Values of 16-bit, 32-bit and float pictures that become 0 and 255, such as [0, 4095]; others are "
@@ -51,6 +54,11 @@ class PixelRange:
     low: float = FULL[0]
     high: float = FULL[1]
     note: str = ""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Both ends, for other folders of the same kind; None if there were no such pictures."""
+        return (self.low, self.high) if self.note else None
 
     def scaled(self, picture: Opened) -> np.ndarray:
         """A deep picture as uint8 (H, W)."""
@@ -89,8 +97,8 @@ class _Seen:
             self.low, self.high = min(self.low, 0), max(self.high, 256 * top + 255)
 
 
-def folder_range(files: Sequence[Path], wanted: Literal["auto"] | tuple[float, float], where: str) -> PixelRange:
-    """The range of the deep pictures among files, all of which are looked at; those that cannot be read do not count.
+def folder_range(files: Sequence[Path], wanted: Wanted, where: str) -> PixelRange:
+    """The range of the deep pictures among files; all are looked at, and again only if one of them has changed.
 
     Args:
         where: the folder, for messages.
@@ -98,25 +106,61 @@ def folder_range(files: Sequence[Path], wanted: Literal["auto"] | tuple[float, f
     Raises:
         DataError: `auto` cannot tell which values are black and white.
     """
-    stats = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
-    return _folder_range(stats, wanted, where)
+    return _folder_range(stats_of(files), wanted, where)
 
 
 @lru_cache(maxsize=8)
-def _folder_range(
-    files: tuple[tuple[Path, int, int], ...], wanted: Literal["auto"] | tuple[float, float], where: str
-) -> PixelRange:
+def _folder_range(files: Stats, wanted: Wanted, where: str) -> PixelRange:
+    return range_of((path for path, _, _ in files), wanted, where)
+
+
+def widest_range(files: Iterable[Path], where: str) -> PixelRange:
+    """The range from the lowest to the highest value of the deep pictures among files, for a first look at them.
+
+    Raises:
+        DataError: they have one value alone.
+    """
+    seen = _seen(files)
+    if not seen.low < seen.high:
+        raise DataError(f"{where}: all of its pictures of more than 8 bits have one value, {seen.low:g}")
+    note = (
+        f"{_held(seen)}, and nothing says which of them are black and white: all is taken; check `range` in the recipes"
+    )
+    return PixelRange(seen.low, seen.high, note)
+
+
+def range_of(files: Iterable[bytes | Path], wanted: Wanted, where: str) -> PixelRange:
+    """The range of the deep pictures among files or their contents; those that cannot be read do not count.
+
+    Raises:
+        DataError: as `folder_range`.
+    """
+    return _decided(_seen(files), wanted, where)
+
+
+def _seen(files: Iterable[bytes | Path]) -> _Seen:
     seen = _Seen()
-    for path, _, _ in files:
+    for file in files:
         try:
-            if not is_deep(path):
+            if is_deep(file):
+                seen.add(opened(file, ""))
+            else:
                 seen.n_plain += 1
-                continue
-            picture = opened(path, str(path))
-        except DataError:  # which the reader of the folder says, or leaves out
+        except DataError:  # which the reader of the pictures says, or leaves out
             continue
-        seen.add(picture)
-    return _decided(seen, wanted, where)
+    return seen
+
+
+def stats_of(files: Iterable[Path]) -> Stats:
+    """Names, sizes and times of files, by which a change of them is known.
+
+    Raises:
+        DataError: names a file that is not there.
+    """
+    try:
+        return tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
 def picture_range(picture: Opened, name: str) -> PixelRange:
@@ -130,10 +174,10 @@ def picture_range(picture: Opened, name: str) -> PixelRange:
     return _decided(seen, "auto", name)
 
 
-def _decided(seen: _Seen, wanted: Literal["auto"] | tuple[float, float], where: str) -> PixelRange:
+def _decided(seen: _Seen, wanted: Wanted, where: str) -> PixelRange:
     if not seen.n_integers + seen.n_floats + seen.n_colours:
         return PixelRange(*FULL) if wanted == "auto" else PixelRange(*wanted)
-    held = f"{_kinds(seen)} hold values from {seen.low:g} to {seen.high:g}"
+    held = _held(seen)
     if wanted != "auto":
         beyond = seen.low < wanted[0] or seen.high > wanted[1]
         chosen, how = wanted, " as set" + (", and others are cut to them" if beyond else "")
@@ -149,10 +193,11 @@ def _decided(seen: _Seen, wanted: Literal["auto"] | tuple[float, float], where: 
     return PixelRange(*chosen, f"{held}; {chosen[0]:g} to {chosen[1]:g} become 0 to 255{how}{beside}")
 
 
-def _kinds(seen: _Seen) -> str:
+def _held(seen: _Seen) -> str:
     counts = {
         "grey pictures of 16 or 32 bits": seen.n_integers,
         "pictures of floats": seen.n_floats,
         "colour pictures of 16 bits a channel": seen.n_colours,
     }
-    return " and ".join(f"{kind} ({n})" for kind, n in counts.items() if n)
+    kinds = " and ".join(f"{kind} ({n})" for kind, n in counts.items() if n)
+    return f"{kinds} hold values from {seen.low:g} to {seen.high:g}"

@@ -12,6 +12,8 @@ from pydantic import Field as Setting
 from synthgen.fields import Columns, Image, Number, Schema
 from synthgen.protocols import Source
 from synthgen.realdata import folder, pictures
+from synthgen.realdata.pixel_range import RangeSetting
+from synthgen.realdata.problems import SkipBroken
 
 UNITS: Mapping[str, str] = {
     "sharpness": "grey levels squared",
@@ -46,6 +48,8 @@ class ImageStatistics:
             default=None, description="A folder of real pictures to compare with, subfolders included."
         )
         licence: str = Setting(default="unknown", description="Licence of the real pictures, for the card.")
+        range: RangeSetting = "auto"
+        skip_broken: SkipBroken = False
         name: str = Setting(
             default="", pattern=r"^([a-z][a-z0-9_]*)?$", description="Start of the names of the scores, if any."
         )
@@ -53,7 +57,7 @@ class ImageStatistics:
     def __init__(self, config: Config) -> None:
         self.config = config
         start = f"{config.name}_" if config.name else ""
-        self.sources: Sequence[Source] = [folder.source(config.real, config.licence)] if config.real else []
+        self._folder = folder.listed(config.real, config.range, config.skip_broken) if config.real else None
         fields = {f"{start}{name}": Number(unit) for name, unit in UNITS.items()}
         self._names = list(fields)
         if config.real:
@@ -63,7 +67,13 @@ class ImageStatistics:
         self._real: np.ndarray = np.zeros((0, len(UNITS)))
 
     def identity(self) -> dict[str, Any]:
-        return {"name": self.config.name, "real": [source.sha256 for source in self.sources]}
+        settings = self.config.model_dump(mode="json", include={"name", "range"})
+        return settings | {"real": [source.sha256 for source in self.sources]}
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        found = self._folder
+        return [found.source(self.config.licence)] if found else []
 
     def bind(self, columns: Schema) -> list[str]:
         image = columns.get("image")
@@ -73,9 +83,9 @@ class ImageStatistics:
         return []
 
     def setup(self, device: str) -> None:
-        if self.config.real:
+        if self._folder:
             size = self._image.height, self._image.width
-            found = folder.pictures(self.config.real, self._image.channels)
+            found = (self._folder.picture(i, self._image.channels) for i in range(len(self._folder.files)))
             self._real = np.sort([statistics(pictures.fit(picture, *size)) for picture in found], axis=0)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:

@@ -14,6 +14,8 @@ from synthgen.fields import Columns, Image, Number, Schema
 from synthgen.models import embeddings, hub
 from synthgen.protocols import Source
 from synthgen.realdata import folder, pictures
+from synthgen.realdata.pixel_range import RangeSetting
+from synthgen.realdata.problems import SkipBroken
 
 PICTURES_AT_ONCE = 16
 
@@ -38,6 +40,8 @@ class NearDuplicate:
         model_config = ConfigDict(extra="forbid", frozen=True)
         folder: str = Setting(description="The pictures that samples must not repeat, subfolders included.")
         folder_licence: str = Setting(default="unknown", description="Licence of these pictures, for the card.")
+        range: RangeSetting = "auto"
+        skip_broken: SkipBroken = False
         model: str | None = Setting(
             default=None,
             description="A DINOv2, CLIP or SigLIP in the format of transformers, or owner/name@commit of the hub, such "
@@ -57,7 +61,7 @@ class NearDuplicate:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._folder = folder.source(config.folder, config.folder_licence)
+        self._folder = folder.listed(config.folder, config.range, config.skip_broken)
         self.reference: hub.Reference | None = None
         self.fields: Mapping[str, Number] = {f"{config.name}_bits": Number("bits")}
         if config.model is not None:
@@ -70,11 +74,15 @@ class NearDuplicate:
         self._embedder: Any = None
 
     def identity(self) -> dict[str, Any]:
-        return {"name": self.config.name} | {source.kind: source.sha256 for source in self.sources}
+        settings = self.config.model_dump(mode="json", include={"name", "range"})
+        return settings | {source.kind: source.sha256 for source in self.sources}
 
     @property
     def sources(self) -> list[Source]:
-        return [self._folder, *([self.reference.source] if self.reference else [])]
+        return [
+            self._folder.source(self.config.folder_licence),
+            *([self.reference.source] if self.reference else []),
+        ]
 
     def bind(self, columns: Schema) -> list[str]:
         image = columns.get("image")
@@ -91,8 +99,8 @@ class NearDuplicate:
         hashes: list[int] = []
         vectors: list[np.ndarray] = []
         waiting: list[np.ndarray] = []
-        for found in folder.pictures(self.config.folder, self._image.channels):
-            picture = pictures.fit(found, self._image.height, self._image.width)
+        for i in range(len(self._folder.files)):
+            picture = pictures.fit(self._folder.picture(i, self._image.channels), self._image.height, self._image.width)
             hashes.append(perceptual_hash(picture))
             waiting.append(picture)
             if len(waiting) == PICTURES_AT_ONCE:

@@ -120,7 +120,7 @@ def open_base(config: DiffusionConfig, wanted: str, trainer: str) -> Base | None
 def relabelled(images: LabelledImages, classes: Sequence[str]) -> LabelledImages:
     """The images with ids as `classes` numbers them."""
     ids = np.array([classes.index(name) for name in images.classes], dtype=np.int64)
-    return LabelledImages(images.images, ids[images.labels], tuple(classes))
+    return dataclasses.replace(images, labels=ids[images.labels], classes=tuple(classes))
 
 
 def relabelled_examples(examples: Examples, classes: Sequence[str]) -> Examples:

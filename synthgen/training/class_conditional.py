@@ -90,6 +90,7 @@ class ClassConditionalTrainer:
             seed=seed,
             device=device,
             quiet=quiet,
+            notes=images.notes,
         )
         settings = {**trained.settings, "label dropout": config.label_dropout}
         use = (
@@ -108,11 +109,11 @@ class ClassConditionalTrainer:
         """
         data, resolution = self.config.data, self.config.resolution
         if base is None:
-            return real_data.read(data.path, "train", data.classes, resolution)
+            return real_data.read_training(data, resolution)
         channels = base.pipeline.channels
         side = resolution or base.pipeline.resolution
         base.check_side(side, "resolution")
-        images = real_data.read(data.path, "train", data.classes, side, 3 if channels == 3 else None)
+        images = real_data.read_training(data, side, 3 if channels == 3 else None)
         if images.images.shape[3] != channels:
             kinds = ["grey" if n == 1 else "in colours" for n in (images.images.shape[3], channels)]
             raise DataError(

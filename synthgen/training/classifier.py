@@ -57,10 +57,10 @@ class ClassifierTrainer:
             Interrupted: stopped by a signal, after writing a checkpoint.
         """
         config = self.config
-        images = real_data.read(config.data.path, "train", config.data.classes, config.resolution)
+        images = real_data.read_training(config.data, config.resolution)
         training, held_out = images.split(config.data.validation, seed)
         work = output.work_folder(out)
-        with Monitor(work, quiet) as monitor:
+        with Monitor(work, quiet, images.notes) as monitor:
             task = _Task(config, training, held_out, seed, choose_device(device), monitor)
             facts = {"trainer version": self.version, "seed": seed, "images": len(images.labels), **self.identity()}
             ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))

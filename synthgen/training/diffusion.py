@@ -256,6 +256,7 @@ def train_pipeline(
     seed: int,
     device: str,
     quiet: bool,
+    notes: Sequence[str] = (),
 ) -> Trained:
     """Trains from what `network` makes, or goes on from the last checkpoint under `out/training`.
 
@@ -264,7 +265,7 @@ def train_pipeline(
         Interrupted: stopped by a signal, after writing a checkpoint.
     """
     work = output.work_folder(out)
-    with Monitor(work, quiet) as monitor:
+    with Monitor(work, quiet, notes) as monitor:
         task = DiffusionTask(config, source, network, deviation, make, draw, seed, choose_device(device), monitor)
         ema = loop.fit(task, config, work / "checkpoints", {"seed": seed, **facts}, Progress(monitor.on_step))
         pipeline, scores = task.pipeline(ema), task.validation(ema)

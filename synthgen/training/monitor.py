@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,14 +22,16 @@ EVERY_S = 15.0
 class Monitor:
     """Writes to `folder`: losses.jsonl, losses.png, samples-<step>.png and tensorboard/.
 
-    On a terminal it shows a progress bar, on a pipe a plain line now and then, and nothing if quiet.
+    On a terminal it shows a progress bar, on a pipe a plain line now and then, and nothing if quiet. `notes`, on how
+    the data were read, come first.
     """
 
-    def __init__(self, folder: Path, quiet: bool) -> None:
+    def __init__(self, folder: Path, quiet: bool, notes: Sequence[str] = ()) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = folder
         self.quiet = quiet
+        self._notes = notes
         folder.mkdir(parents=True, exist_ok=True)
         self._board = SummaryWriter(str(folder / "tensorboard"))
         self._bar: Progress | None = None
@@ -50,6 +52,8 @@ class Monitor:
             )
             self._task = self._bar.add_task("train", total=None, loss=float("nan"))
             self._bar.start()
+        for note in self._notes:
+            self._say(f"note: {note}")
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:

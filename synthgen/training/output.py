@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def card(
     text = f"{len(images.labels)} images of {width} x {height}, {'grey' if channels == 1 else 'RGB'}"
     front = {"classes": list(images.classes), "resolution": int(width), "channels": int(channels)}
     limits = f"It knows these {len(images.classes)} classes at this size and nothing else"
-    return _card(title, data, front, text, f"By class: {_counts(counts)}.", settings, scores, use, limits, base)
+    classes = f"By class: {_counts(counts)}."
+    return _card(title, data, front, text, classes, settings, scores, use, limits, base, notes=images.notes)
 
 
 def mask_card(
@@ -121,7 +122,8 @@ def tuned_card(
     limits = "It draws what the base draws, changed towards these pictures; other prompts may have changed as well"
     front = {"resolution": side}
     such_as = f"Captions such as\n{shown}"
-    return _card(title, data, front, text, such_as, settings, scores, use, limits, base, "the training pictures")
+    scored_on = "the training pictures"
+    return _card(title, data, front, text, such_as, settings, scores, use, limits, base, scored_on, images.notes)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -146,6 +148,7 @@ def _card(
     limits: str,
     base: Source | None,
     scored_on: str = HELD_OUT,
+    notes: Sequence[str] = (),
 ) -> str:
     """Front matter for machines, then what it was made from and how well it does."""
     import yaml
@@ -169,6 +172,7 @@ def _card(
         "",
         f"{what}, {credit}; training split only. {details}".rstrip(),
         "",
+        *(line for note in notes for line in (f"Note: {markdown(note)}.", "")),
         *([tuned, ""] if tuned else []),
         "## Training",
         "",

@@ -91,7 +91,7 @@ class TextToImageTrainer:
             sets = self._sets(pipeline, images, work, seed)
         method = self._method(pipeline, seed)
         self._check_captions(pipeline, images)
-        with Monitor(work, quiet) as monitor:
+        with Monitor(work, quiet, images.notes) as monitor:
             task = LatentTask(pipeline, method, sets, noise, self._settings(images), seed, precision, monitor)
             method.model.eval()
             before = task.fixed_loss()

@@ -145,7 +145,7 @@ def test_loose_pictures_are_told_and_hidden_files_are_not(cli, tmp_path: Path) -
     assert "9 in 1 class\n" in answer.out
     assert "ignored  .txt 1\n" in answer.out
     assert "1 picture lies beside the folders of the classes and will not be used" in answer.out
-    assert "1 file is no readable image; move it away" in answer.out
+    assert "1 picture cannot be read and is left out: " in answer.out
 
 
 @pytest.mark.parametrize(
@@ -205,3 +205,63 @@ def test_a_folder_of_tables_has_a_recording_a_file(cli, tmp_path: Path) -> None:
     answer = cli("init", folder, "-o", tmp_path)
     assert answer.code == 0 and "120 of 2 recordings" in answer.out, answer.err
     assert api.check(tmp_path / "tables.yaml").own is not None
+
+
+SMALL = ("--device", "cpu", "--set", "trainer.steps=2", "--set", "trainer.network.channels=[16, 32]")
+
+
+@pytest.mark.parametrize(
+    ("name", "note", "setting"),
+    [
+        ("twelve", "hold values from 0 to 4095; 0 to 4095 become 0 to 255 (`range` changes it)", ""),
+        ("floats", "nothing says which of them are black and white: all is taken", "range: [-3.0, 800.0]"),
+        ("torn", "2 pictures cannot be read and are left out: ", "skip_broken: true"),
+    ],
+)
+def test_pictures_as_people_have_them_are_said_and_trained(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, note: str, setting: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = paint(tmp_path / name, {"Old cat": 10, "dog.2": 12})
+    generator = np.random.default_rng(0)
+    for path in sorted(folder.rglob("*.png")):
+        if name == "torn":
+            continue
+        whole = generator.integers(0, 4096, (12, 12))
+        whole[0, :2] = 0, 4095
+        path.unlink()
+        floats = (whole / 4095 * 803 - 3).astype(np.float32)
+        picture = Image.fromarray(whole.astype(np.uint16) if name == "twelve" else floats)
+        picture.save(path.with_suffix(".PNG" if name == "twelve" else ".TIF"))
+    if name == "torn":
+        torn = folder / "Old cat" / "1.png"
+        torn.write_bytes(torn.read_bytes()[:50])
+        raw = (folder / "dog.2" / "1.png").read_bytes()
+        (folder / "dog.2" / "1.png").write_bytes(raw.replace(raw[33:37], b"\0\0\0\x05"))
+    answer = cli("init", name)
+    assert answer.code == 0, answer.err
+    assert note in answer.out
+    assert setting in (tmp_path / f"{name}-model.yaml").read_text()
+    planned = cli("plan", f"{name}-model.yaml")
+    assert (planned.code, note in planned.out) == (0, name == "twelve"), planned.err
+    trained = cli("train", f"{name}-model.yaml", *SMALL)
+    assert trained.code == 0, trained.err
+    said = "-3 to 800 become 0 to 255 as set" if name == "floats" else note
+    assert said in trained.err
+    card = (tmp_path / "models" / name / "README.md").read_text().replace("\\", "")
+    assert said in card
+
+
+def test_init_and_train_agree_about_what_can_be_read(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = paint(tmp_path / "pets", {"cat": 9, "dog": 9})
+    Image.new("RGB", (5, 5)).save(folder / "cat" / "drawn.eps")
+    (folder / "cat" / "drawn.eps").rename(folder / "cat" / "drawn.png")
+    frames = [Image.new("L", (5, 5), level) for level in (0, 9)]
+    frames[0].save(folder / "dog" / "moving.gif", save_all=True, append_images=frames[1:])
+    said = cli("init", "pets").out
+    assert "2 pictures cannot be read and are left out: pets/cat/drawn.png, pets/dog/moving.gif" in said
+    refused = cli("train", "pets-model.yaml", *SMALL, "--set", "trainer.data.skip_broken=false")
+    assert refused.code == 1
+    assert "cat/drawn.png: is no readable picture: its content has no known format" in refused.err
+    assert "dog/moving.gif: holds several pictures or pages" in refused.err

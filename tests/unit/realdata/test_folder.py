@@ -22,31 +22,32 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_pictures_of_subfolders_in_order(place: Path) -> None:
-    assert [path.name for path in folder.files(str(place))] == ["1.jpg", "2.PNG", "c.webp"]
-    found = list(folder.pictures(str(place), 1))
+    listed = folder.listed(str(place))
+    assert [listed.name(i) for i in range(3)] == ["1.jpg", "b/2.PNG", "c.webp"]
+    found = [listed.picture(i, 1) for i in range(3)]
     assert [picture.shape for picture in found] == [(4, 6, 1)] * 3
     assert [int(picture.mean()) for picture in found] == pytest.approx([10, 20, 30], abs=1)
 
 
 def test_the_hash_is_of_names_and_bytes_of_pictures_alone(place: Path) -> None:
-    first = folder.source(str(place), "cc0-1.0")
+    first = folder.listed(str(place)).source("cc0-1.0")
     assert (first.kind, first.name, first.licence, first.details) == ("data", "photos", "cc0-1.0", {"pictures": 3})
     (place / "notes.txt").write_text("other notes")
-    assert folder.source(str(place), "cc0-1.0") == first
+    assert folder.listed(str(place)).source("cc0-1.0") == first
     (place / "1.jpg").rename(place / "0.jpg")
-    renamed = folder.source(str(place), "cc0-1.0").sha256
+    renamed = folder.listed(str(place)).source("cc0-1.0").sha256
     Image.new("RGB", (6, 4)).save(place / "c.webp")
-    assert len({first.sha256, renamed, folder.source(str(place), "cc0-1.0").sha256}) == 3
+    assert len({first.sha256, renamed, folder.listed(str(place)).source("cc0-1.0").sha256}) == 3
 
 
 def test_nothing_to_read(tmp_path: Path, place: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name, text in (("nowhere", "no such folder"), ("empty", "has no pictures")):
         with pytest.raises(DataError, match=text):
-            folder.files(str(tmp_path / name))
+            folder.listed(str(tmp_path / name))
     (place / "1.jpg").write_bytes(b"broken")
     with pytest.raises(DataError, match=r"1\.jpg: is no readable picture"):
-        list(folder.pictures(str(place)))
+        folder.listed(str(place)).picture(0)
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (8, 8), (4, 8), (8, 4), (3, 5)])
