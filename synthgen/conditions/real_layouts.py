@@ -52,6 +52,7 @@ class RealLayouts:
 
     def __init__(self, config: LayoutSettings) -> None:
         self.config = config
+        config.data.require_masks("a condition that shows layouts")
         self._sha256 = masks.sha256(config.data)
         classes = masks.class_names(config.data)
         self._quotas = Quotas(config.quotas) if config.quotas else None

@@ -53,6 +53,7 @@ def evaluate(
     """
     leave_one_core()
     data = mask_data(real)
+    data.require_masks("the comparison with real pictures")
     synthetic = from_dataset(folder, split, segmentation, allow_incomplete)
     real_train, real_test = masks.read(data), read_test(data, test)
     for where, one in ((data.path, real_train), (test or data.path, real_test)):

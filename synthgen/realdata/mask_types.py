@@ -40,6 +40,7 @@ class MaskData(BaseModel):
     )
     colours: str | None = Field(
         default=None,
+        exclude_if=lambda value: value is None,
         description="A .csv file in `path` with the columns r, g, b and name, for masks whose colours are classes "
         "(`background` and `unknown` are no objects).",
     )
@@ -77,6 +78,11 @@ class MaskData(BaseModel):
         if self.boxes and (self.mask_kind or self.colours):
             raise ValueError("`boxes` stand for masks; leave `mask_kind` and `colours` out")
         return self
+
+    def require_masks(self, user: str) -> None:
+        """Raises DataError if objects are known by boxes only, and `user` needs masks."""
+        if self.boxes:
+            raise DataError(f"{user} needs masks; leave `data.boxes` out, and name the folder of the masks")
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ class LayoutTrainer:
             deviation=base.deviation if base else crops.deviation(own),
             make=make,
             draw=draw,
+            notes=training.notes,
             facts={"trainer version": self.version, "images": len(training) + len(held_out), **self.identity()},
             out=out,
             seed=seed,

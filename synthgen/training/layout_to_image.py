@@ -100,6 +100,7 @@ class LayoutToImageTrainer:
             deviation=base.deviation if base else crops.deviation(own),
             make=make,
             draw=lambda pipeline: pictures(pipeline, own, found.class_of, seed),
+            notes=training.notes,
             facts={"trainer version": self.version, "images": len(training) + len(held_out), **self.identity()},
             out=out,
             seed=seed,

@@ -81,7 +81,8 @@ def mask_card(
     front = {"classes": list(examples.classes), "objects": list(examples.objects), "channels": 3}
     text = f"{len(examples)} images with {n_objects} objects ({', '.join(map(markdown, examples.objects))})"
     limits = "It knows objects and pictures of this kind, at about this scale, and nothing else"
-    return _card(title, data, front, text, f"By class: {_counts(counts)}.", settings, scores, use, limits, base)
+    classes, notes = f"By class: {_counts(counts)}.", examples.notes
+    return _card(title, data, front, text, classes, settings, scores, use, limits, base, notes=notes)
 
 
 def series_card(
