@@ -270,7 +270,7 @@ def warnings(found: MaskFindings) -> Iterator[str]:
     if kind == "classes":
         yield f"the number 0 is background, and {IGNORE} is unknown; if 0 is a class of yours, number classes from 1 on"
     others = " or ".join(f"`--masks {other}`" for other in mask_kinds.WORDS if other != kind)
-    yield f"if {mask_kinds.WORDS[kind]} is not what your masks mean, give {others}"
+    yield f"if your masks mean something else, give {others}"
 
 
 def recipes(name: str, found: MaskFindings) -> Recipes:

@@ -131,7 +131,7 @@ def _yolo(found: Places, files: Sequence[Path], data: MaskData, problems: Proble
             read.records.append(_of(record, picture, found))
     bare = len(pictures.keys() - labels.keys())
     if bare:
-        read.notes.append(f"{found.labels}: {bare} pictures have no label file, and are taken to hold no objects")
+        read.notes.append(f"{found.labels}: pictures without a label file are taken to hold no objects: {bare}")
     return read
 
 

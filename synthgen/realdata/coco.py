@@ -64,9 +64,9 @@ def parse(raw: bytes, name: str, problems: Problems) -> Annotations:
         else:
             found.records.append(_record(image, boxes.get(key, []), name))
     if n_crowds:
-        found.notes.append(f"{name}: {n_crowds} crowds (`iscrowd`) are no objects, and are left out")
+        found.notes.append(f"{name}: crowds (`iscrowd`) are no objects, and are left out: {n_crowds}")
     if n_strays and problems.skip_broken:
-        found.notes.append(f"{name}: {n_strays} annotations are of no picture of the file, and are left out")
+        found.notes.append(f"{name}: annotations of no picture of the file are left out: {n_strays}")
     return found
 
 
