@@ -39,8 +39,8 @@ def pipeline(prepared: api.Prepared, observer: Stages) -> tuple[float, float]:
         job_started: list[float] = []
 
         class Warm(Choice):
-            def start(self, job, plan, n_pending):  # type: ignore[no-untyped-def]
-                executor = super().start(job, plan, n_pending)
+            def start(self, job, plan, n_pending, listen):  # type: ignore[no-untyped-def]
+                executor = super().start(job, plan, n_pending, listen)
                 job_started.extend([time.perf_counter(), time.process_time()])
                 return executor
 

@@ -14,6 +14,7 @@ from synthgen.driver import Observer, Result
 from synthgen.errors import ModelError, UsageError
 from synthgen.executors.choose import Choice, Wanted
 from synthgen.executors.worker import Job
+from synthgen.names import printable
 from synthgen.own_model import OwnModel
 from synthgen.plan import Outlook, Plan, build_draft, look
 from synthgen.plugins import Plugins
@@ -118,6 +119,27 @@ def _checked(draft: Draft, plugins: Plugins) -> Checked:
     return Checked(draft, plugins, outlook, own, asked.evaluate, evaluations.real_data(asked))
 
 
+def columns(found: Checked) -> Mapping[str, str]:
+    """What the columns of a dataset's table are used as, in words; empty where no part reads one."""
+    parts = [found.own.trainer] if found.own else []
+    return _columns_of([*parts, *([found.outlook.parts.condition] if found.outlook.parts else [])])
+
+
+def model_columns(model: ModelRecipe, plugin_files: Sequence[str] = ()) -> Mapping[str, str]:
+    """As `columns`, of the recipe of a model.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    cls: Any = Plugins(plugin_files).find("trainers", model.trainer.use)
+    return _columns_of([cls(cls.Config.model_validate(model.trainer.settings))])
+
+
+def _columns_of(parts: Sequence[Any]) -> Mapping[str, str]:
+    describe = next((part.columns for part in parts if hasattr(part, "columns")), None)
+    return describe() if describe else {}
+
+
 def prepare(
     path: str | Path,
     samples: int | None = None,
@@ -137,7 +159,10 @@ def prepare(
         ModelError: its own model is not trained, and `train` is not given.
     """
     found = check(path, samples, overrides, plugin_files, smoke)
-    own = found.own
+    own, used = found.own, columns(found)
+    if used:
+        said = printable("; ".join(f"{role}: {names}" for role, names in used.items()))
+        found = dataclasses.replace(found, notes=(*found.notes, f"columns: {said}"))
     if own is None or own.done:
         note = (f"model: {own.folder} is trained already, and used as it is",) if own else ()
         return planned(dataclasses.replace(found, notes=(*found.notes, *note)))

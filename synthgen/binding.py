@@ -19,6 +19,11 @@ from synthgen.yamltext import Location
 RESERVED = {"key", "split", "meta", "index", "try", "seed", "condition", "json"}
 """Names that a stored sample has besides its fields."""
 
+MAX_FIELD = 60
+"""Characters of a field's name: member names in tar files have 100, key and ending included."""
+MAX_CLASS = 200
+"""Characters of a class's name: it becomes the name of a folder, which may have 255 bytes."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -103,6 +108,7 @@ class Binder:
         elif self._dropped(("condition",)):
             self._doubtful |= {*condition.fields, *(f"condition.{name}" for name in condition.fields)}
         given = dict(condition.fields) if condition else {}
+        self._note(("condition",), [*self._wrong_names(("condition",), given, ()), *_long_classes(given)])
         self._bind(("sampler",), self.recipe.sampler, given)
         image_format = self.recipe.output.image_format
         stored: dict[str, Any] = {
@@ -203,6 +209,11 @@ class Binder:
             return []
         return [
             *(
+                f"adds a field whose name has {len(name)} characters; {MAX_FIELD} fit into every file"
+                for name in new
+                if len(name) > MAX_FIELD
+            ),
+            *(
                 f"adds the field `{name}`, a name that stored samples use themselves"
                 for name in sorted(set(new) & RESERVED)
             ),
@@ -220,3 +231,12 @@ class Binder:
         """Notes problems, unless they are about a setting that is wrong anyhow."""
         named = [re.compile(rf"`{re.escape(key)}\b") for key in self._dropped(place)]
         self.problems += [(place, text) for text in messages if not any(key.search(text) for key in named)]
+
+
+def _long_classes(fields: Schema) -> list[str]:
+    return [
+        f"has a class whose name has {len(cls)} characters, which is too long for the name of a folder: {cls[:40]} ..."
+        for field in fields.values()
+        for cls in getattr(field, "classes", ())
+        if len(cls) > MAX_CLASS
+    ]

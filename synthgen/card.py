@@ -188,7 +188,8 @@ def field_text(field: dict[str, Any], quote: Callable[[str], str] = str) -> str:
         "boxes": f"boxes `bbox` (left, top, width, height in pixels) with `category`: {_ids(names)}",
         "numbers": "numbers, one an object",
         "text": "text",
-        "series": f"series, {field.get('length')} steps of {_channels(field, quote)}, float32, NaN where missing",
+        "series": f"series, {field.get('length')} steps of {_channels(field, quote)}, "
+        f"{field.get('dtype', 'float32')}, NaN where missing",
         "times": f"time of each step in {unit}, {field.get('length')} numbers, increasing",
         "step-classes": f"class of each value, {field.get('length')} steps of {_channels(field, quote)}, "
         f"uint8: {_ids(['normal', *names])}",

@@ -10,16 +10,16 @@ import shutil
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from synthgen import plan as plans
 from synthgen import seal
-from synthgen.errors import Interrupted, StoreError, SynthgenError, TerminatedError
+from synthgen.errors import ClusterError, Interrupted, StoreError, SynthgenError, TerminatedError
 from synthgen.executors.outcome import Executor, Failure
-from synthgen.executors.worker import Job, ShardReport
+from synthgen.executors.worker import Job, Listen, ShardProgress, ShardReport
 from synthgen.fields import ARRAYS, PICTURES
 from synthgen.ledger import RUNS
 from synthgen.lock import driver_lock
@@ -36,20 +36,39 @@ class Observer(Protocol):
 
     def note(self, text: str) -> None: ...
     def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None: ...
+    def batch_done(self, progress: ShardProgress) -> None: ...
     def shard_done(self, report: ShardReport) -> None: ...
     def shard_failed(self, failure: Failure, again: bool) -> None: ...
     def end(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Pending(Collection[int]):
+    """The shards that are left to render, in order; they are counted and not listed."""
+
+    n_shards: int
+    done: frozenset[int] = frozenset()
+
+    def __len__(self) -> int:
+        return self.n_shards - len(self.done)
+
+    def __iter__(self) -> Iterator[int]:
+        return (shard for shard in range(self.n_shards) if shard not in self.done)
+
+    def __contains__(self, shard: object) -> bool:
+        return isinstance(shard, int) and 0 <= shard < self.n_shards and shard not in self.done
 
 
 @dataclass
 class Survey:
     """What the output folder holds of a plan: shards to render, and totals over those that are done."""
 
-    pending: list[int] = field(default_factory=list)
+    pending: Pending
     repair: set[int] = field(default_factory=set)
     n_done: int = 0
     accepted: int = 0
     tries: int = 0
+    n_short: int = 0
     bytes: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -71,26 +90,28 @@ class Result:
     evaluation: dict[str, Any] | None = None
 
 
-StartExecutor = Callable[[Job, Plan, int], Executor]
+StartExecutor = Callable[[Job, Plan, int, Listen], Executor]
 
 
 def run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, resume_command: str = "") -> Result:
     """Renders what `out` lacks of the plan and seals the dataset.
 
     Args:
-        start: makes an executor from the job, the plan and the number of pending shards.
+        start: makes an executor from the job, the plan, the number of pending shards and who hears of batches.
         resume_command: shown when the run is interrupted.
 
     Raises:
         StoreError: the folder is locked, holds another dataset, or cannot be written.
         Interrupted: on SIGINT or SIGTERM; finished shards are kept.
+        ClusterError: the cluster that the run was on is gone; finished shards are kept.
     """
     try:
         return _run(plan, out, start, job, observer, resume_command)
-    except KeyboardInterrupt as error:
-        text = "interrupted; finished shards are kept."
-        text += f" Go on with: {resume_command}" if resume_command else ""
-        raise Interrupted(text, 143 if isinstance(error, TerminatedError) else 130) from None
+    except (KeyboardInterrupt, ClusterError) as error:
+        kept = "finished shards are kept." + (f" Go on with: {resume_command}" if resume_command else "")
+        if isinstance(error, ClusterError):
+            raise ClusterError(f"{error}. All {kept}") from None
+        raise Interrupted(f"interrupted; {kept}", 143 if isinstance(error, TerminatedError) else 130) from None
 
 
 def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, command: str) -> Result:
@@ -154,8 +175,9 @@ def survey_store(store: Store, plan: Plan) -> Survey:
     Raises:
         StoreError: a shard belongs to another dataset, or to a larger one.
     """
-    survey = Survey()
-    done, end = set(), 0
+    survey = Survey(Pending(plan.n_shards))
+    done: set[int] = set()
+    end = 0
     for shard in store.committed():
         record = store.read_commit(shard)
         if record is None or store.publish(record):
@@ -173,7 +195,7 @@ def survey_store(store: Store, plan: Plan) -> Survey:
             f"{store.root} holds a dataset of {end} samples, more than the {plan.n_samples} that were asked for, "
             "and a dataset only grows. Ask for more with --samples, or name another folder with -o DIR"
         )
-    survey.pending = [shard for shard in range(plan.n_shards) if shard not in done]
+    survey.pending = Pending(plan.n_shards, frozenset(done))
     survey.n_done = len(done)
     return survey
 
@@ -187,12 +209,13 @@ def check_record(store: Store, plan: Plan, shard: int, record: Commit) -> None:
         )
 
 
-def _add(survey: Survey, report: Commit | ShardReport) -> None:
+def _add(survey: Survey, report: Commit) -> None:
     survey.accepted += report.accepted
     survey.tries += report.tries
+    survey.n_short += len(report.short)
     survey.classes.update(report.classes)
     survey.rejected.update(report.rejected)
-    survey.bytes += report.bytes if isinstance(report, ShardReport) else sum(f.bytes for f in report.files)
+    survey.bytes += sum(f.bytes for f in report.files)
 
 
 def bytes_per_sample(plan: Plan, survey: Survey) -> float:
@@ -226,7 +249,7 @@ def _render_pending(
 ) -> int:
     executor: Executor | None = None
     try:
-        executor = start(job, plan, len(survey.pending))
+        executor = start(job, plan, len(survey.pending), observer.batch_done)
         observer.begin(plan, survey, executor)
         return _Loop(plan, store, executor, observer, survey.environments).run(survey.pending)
     finally:

@@ -48,8 +48,16 @@ class DataError(SynthgenError):
     """Input data (images, labels, tables) cannot be used as they are."""
 
 
+class NonFiniteError(DataError):
+    """A part computed NaN or an infinity, of which no pixel, label or verdict may be made."""
+
+
 class StoreError(SynthgenError):
     """The output folder is locked, damaged, full, or belongs to another recipe."""
+
+
+class ClusterError(SynthgenError):
+    """The Ray cluster under a run is gone, or a part of it without which nothing can be rendered."""
 
 
 class ShortError(SynthgenError):

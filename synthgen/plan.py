@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +16,14 @@ from synthgen.errors import PluginError, RecipeError
 from synthgen.fields import Label, Schema
 from synthgen.plugins import Plugins
 from synthgen.protocols import Part, Slot
-from synthgen.recipe import FORMAT, DatasetRecipe, Draft, PartSpec, located
-from synthgen.yamltext import RecipeText
+from synthgen.recipe import FORMAT, MAX_SAMPLES, DatasetRecipe, Draft, PartSpec, located
+from synthgen.yamltext import Location, RecipeText
 
 Json = dict[str, Any]
+
+MAX_SHARDS = 1_000_000
+MAX_COUNTED = 100_000
+"""Slots that are looked at to count classes, where a condition cannot say how many there are."""
 
 LEFT_OUT = {
     "name": "a label for people; the same content under another name is the same content",
@@ -89,14 +94,21 @@ class Plan:
         return next((name for name, field in self.parts.condition.fields.items() if isinstance(field, Label)), None)
 
     def class_counts(self) -> dict[str, int]:
-        """Slots by class name, over the first label field of the condition; empty if there is none."""
-        for name, field in self.parts.condition.fields.items():
-            if isinstance(field, Label):
-                counts = dict.fromkeys(field.classes, 0)
-                for index in range(self.n_samples):
-                    counts[field.classes[self.parts.condition.condition(index)[0][name]]] += 1
-                return counts
-        return {}
+        """Slots by class name, over the first label field of the condition; empty if there is none.
+
+        It is empty too if more than 100,000 slots would have to be looked at one by one.
+        """
+        name, condition = self._class_field, self.parts.condition
+        if name is None:
+            return {}
+        field = condition.fields[name]
+        assert isinstance(field, Label)
+        if hasattr(condition, "class_counts") and (known := condition.class_counts(self.n_samples)) is not None:
+            return dict(zip(field.classes, known, strict=True))
+        if self.n_samples > MAX_COUNTED:
+            return {}
+        ids = Counter(condition.condition(index)[0][name] for index in range(self.n_samples))
+        return {each: ids[i] for i, each in enumerate(field.classes)}
 
 
 def canonical(value: Any) -> str:
@@ -164,6 +176,7 @@ def look(draft: Draft, plugins: Plugins) -> Outlook:
         except ValueError as error:
             binder.problems.append((("keep", i), str(error)))
     n_samples = recipe.samples or binder.natural_size
+    binder.problems += _size_problems(recipe, n_samples)
     if n_samples is None and ("samples",) not in draft.wrong and binder.knows_condition:
         binder.problems.append((("samples",), "is required, because the condition has no size of its own"))
     if binder.problems or not draft.sound or (parts is None and not draft.untrained):
@@ -172,6 +185,25 @@ def look(draft: Draft, plugins: Plugins) -> Outlook:
         new = [found for found in binder.problems if not told.issuperset(found[1].splitlines())]
         raise RecipeError(located(draft.text, [*draft.problems, *new]))
     return Outlook(recipe, parts, schema, kept, n_samples)
+
+
+def _size_problems(recipe: DatasetRecipe, n_samples: int | None) -> list[tuple[Location, str]]:
+    """What is wrong with a dataset of `n_samples`."""
+    if n_samples is not None and n_samples > MAX_SAMPLES:
+        text = f"at most {MAX_SAMPLES:,} samples have keys (nine digits); the condition makes {n_samples:,}"
+        return [(("samples",), text)]
+    n_shards = -(-n_samples // recipe.shard_size) if n_samples else 0
+    if n_samples and n_shards > MAX_SHARDS:
+        text = (
+            f"{n_samples:,} samples in shards of {recipe.shard_size} are {n_shards:,} shards, each with its own files"
+        )
+        return [
+            (
+                ("shard_size",),
+                f"{text}; at most {MAX_SHARDS:,} are made: set it to {-(-n_samples // MAX_SHARDS)} or more",
+            )
+        ]
+    return []
 
 
 def _identity(

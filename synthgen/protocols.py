@@ -58,7 +58,11 @@ class Part(Protocol):
 
 
 class Condition(Part, Protocol):
-    """Decides what each slot must show, as a function of the slot's index alone."""
+    """Decides what each slot must show, as a function of the slot's index alone.
+
+    A condition may also have `class_counts(n) -> Sequence[int] | None`: how many of the first `n` slots have each class
+    of its first label field, None if it does not know; else slots are counted one by one.
+    """
 
     fields: Schema
 
@@ -137,9 +141,11 @@ class Writer(Part, Protocol):
 class Trainer(Part, Protocol):
     """Makes a model folder from data; resumes by itself from its own checkpoints.
 
-    A trainer may also have `check() -> Sequence[str]`, which says what is wrong with its data before any training, and
-    `sketch(out: Path) -> None`, which writes the model as it is before its first step: a recipe that trains its own
-    model is checked against that, so that no training is lost on a class that the data do not have.
+    A trainer, as a condition, may have `columns() -> Mapping[str, str]`, which says what the columns of its table are
+    used as, for `plan` and `run`. A trainer may also have `check() -> Sequence[str]`, which says what is wrong with its
+    data before any training, and `sketch(out: Path) -> None`, which writes the model as it is before its first step: a
+    recipe that trains its own model is checked against that, so that no training is lost on a class that the data do
+    not have.
     """
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path: ...

@@ -15,12 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthgen import sections, yamltext
 from synthgen.errors import PluginError, RecipeError, UsageError
 from synthgen.fields import ImageFormat
-from synthgen.plugins import Plugins, unknown
+from synthgen.findings import describe
+from synthgen.plugins import Plugins
 from synthgen.sections import Evaluation, put
 from synthgen.yamltext import Location, RecipeText
 
 FORMAT = 1
 NAME = r"^[a-z0-9][a-z0-9_.-]*$"
+MAX_NAME = 100
+MAX_SAMPLES = 10**9
+"""Keys of samples have nine digits, so that they sort as their numbers do."""
 
 
 class PartSpec(BaseModel):
@@ -69,15 +73,17 @@ class DatasetRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["dataset"]
     version: Literal[1] = Field(default=1, description="Version of the recipe language.")
-    name: str = Field(pattern=NAME, description="Short name; part of the default output folder.")
+    name: str = Field(pattern=NAME, max_length=MAX_NAME, description="Short name; part of the default output folder.")
     description: str = Field(default="", description="One or two sentences for the dataset card.")
     seed: int = Field(default=0, description="Every random number of the dataset follows from it.")
     samples: Annotated[int, Field(gt=0)] | None = Field(
         default=None, description="Size of the dataset; by default the sum of the quotas."
     )
     tries: int = Field(default=4, ge=1, le=1000, description="How often a slot is drawn before it is given up.")
-    shard_size: int = Field(default=100, ge=1, description="Slots in a shard, the unit of work and of resume.")
-    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    shard_size: int = Field(
+        default=100, ge=1, le=1_000_000, description="Slots in a shard, the unit of work and of resume."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=100_000)] | Literal["auto"] = Field(
         default=32,
         description="Samples drawn together; decides bytes, so it is fixed. `auto` finds the fastest that fits by "
         "trial, once for each output folder.",
@@ -110,8 +116,8 @@ class DatasetRecipe(BaseModel):
     @classmethod
     def _shares(cls, splits: dict[str, float]) -> dict[str, float]:
         for name, share in splits.items():
-            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-                raise ValueError(f"`{name}` must be a lower-case word")
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", name):
+                raise ValueError(f"`{name[:60]}` must be a lower-case word of at most 50 characters")
             if not 0 < share <= 1:
                 raise ValueError(f"the share of `{name}` must be above 0 and at most 1 (got {share:g})")
         if abs(sum(splits.values()) - 1) > 1e-6:
@@ -137,7 +143,9 @@ class ModelRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["model"]
     version: Literal[1] = Field(default=1, description="Version of the recipe language.")
-    name: str = Field(pattern=NAME, description="Short name; the default output folder is models/<name>.")
+    name: str = Field(
+        pattern=NAME, max_length=MAX_NAME, description="Short name; the default output folder is models/<name>."
+    )
     description: str = Field(default="", description="One or two sentences for the model card.")
     seed: int = Field(default=0, description="Every random number of the training follows from it.")
     trainer: PartSpec = Field(description="How the model is trained.")
@@ -234,7 +242,7 @@ def draft(text: RecipeText, plugins: Plugins) -> Draft:
     try:
         model.model_validate(data)
     except pydantic.ValidationError as error:
-        problems += describe(error, model, ())
+        problems += describe(error, model, (), data)
     unusable = {place[0] for place, _ in problems if place}
     wrong: set[Location] = {(key,) for key in unusable} | text.twice
     broken: set[Location] = set()
@@ -279,8 +287,8 @@ def _part_problems(
         try:
             config.model_validate(settings)
         except pydantic.ValidationError:
-            return describe(error, config, place), None
-        return describe(error, config, place), settings
+            return describe(error, config, place, spec.settings), None
+        return describe(error, config, place, spec.settings), settings
     return [], spec.settings
 
 
@@ -301,64 +309,6 @@ def located(text: RecipeText, problems: Iterable[tuple[Location, str]]) -> list[
         if not any(place[:n] in text.twice for n in range(1, len(place) + 1))
     ]
     return yamltext.listed([*text.problems, *told])
-
-
-def describe(error: pydantic.ValidationError, model: type[BaseModel], prefix: Location) -> list[tuple[Location, str]]:
-    """pydantic's findings in our words, each with its place."""
-    found: list[tuple[Location, str]] = []
-    for item in error.errors(include_url=False):
-        place = tuple(step for step in item["loc"] if not (isinstance(step, str) and _BRANCH.match(step)))
-        message, got = str(item["msg"]), item.get("input")
-        if item["type"] == "extra_forbidden":
-            message = unknown(str(place[-1]), _keys_at(model, place[:-1]), "key")
-        elif item["type"] == "missing":
-            message = "is required and was not given"
-        else:
-            message = re.sub(r"^(Input|String|List|Dictionary|Value) should ", "must ", message)
-            message = message.removeprefix("Value error, ").removesuffix(" or instance of PartSpec")
-            message = message.replace("a valid dictionary", "a mapping of keys to values")
-            if item["type"] != "value_error" and not isinstance(got, dict | list):
-                message += f" (got {got!r})"
-        found.append(((*prefix, *place), message))
-    return _merged(found)
-
-
-_BRANCH = re.compile(r".*\[|(constrained-)?(int|float|str|bool|list|dict)$")
-"""How pydantic names the branches of `float | list[float]` within a path."""
-
-
-def _merged(problems: list[tuple[Location, str]]) -> list[tuple[Location, str]]:
-    """One problem a place where a value may be of several types: the branch that looked deeper, or all in one line."""
-    by_place: dict[Location, list[str]] = {}
-    for place, message in problems:
-        if not any(other[: len(place)] == place and len(other) > len(place) for other, _ in problems):
-            by_place.setdefault(place, []).append(message)
-    found = []
-    for place, messages in by_place.items():
-        bare = [message.rpartition(" (got ")[0] or message for message in messages[:-1]]
-        found.append((place, " or ".join([*bare, messages[-1].removeprefix("must ") if bare else messages[-1]])))
-    return found
-
-
-def _keys_at(model: type[BaseModel], place: Location) -> list[str]:
-    """The keys that `model` accepts at `place`, a path of keys and list positions."""
-    current: Any = model
-    for step in place:
-        if isinstance(step, int) or not hasattr(current, "model_fields") or step not in current.model_fields:
-            continue
-        current = _model_in(current.model_fields[step].annotation)
-    return list(current.model_fields) if hasattr(current, "model_fields") else []
-
-
-def _model_in(annotation: Any) -> Any:
-    """The pydantic model inside `X`, `X | None`, `list[X]` and the like; None if there is none."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None
 
 
 def _raw_parts(data: dict[str, Any]) -> list[tuple[str, Location, PartSpec]]:

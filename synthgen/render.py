@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from synthgen import rules, seeds
-from synthgen.fields import ARRAYS, PICTURES, Columns, Label, check_columns
+from synthgen.errors import DataError, NonFiniteError
+from synthgen.fields import ARRAYS, PICTURES, Columns, Label, Schema, Series, check_columns
 from synthgen.plan import Plan
 from synthgen.protocols import Encoded, Slot
 
@@ -48,7 +52,12 @@ class Rendered:
 
 
 def render_shard(
-    plan: Plan, number: int, pool: ThreadPoolExecutor, batch_size: int, ahead: ThreadPoolExecutor | None = None
+    plan: Plan,
+    number: int,
+    pool: ThreadPoolExecutor,
+    batch_size: int,
+    ahead: ThreadPoolExecutor | None = None,
+    after_batch: Callable[[Sequence[Try]], None] = lambda tries: None,
 ) -> Rendered:
     """Renders one shard: a pure function of the plan, the shard's number and the batch size.
 
@@ -56,9 +65,10 @@ def render_shard(
     again with the next seed, until nothing is left or `tries` is spent; the slots that are left
     then are `short`. `pool` encodes; `ahead`, of one thread, draws the next batch while this one
     is decoded, labelled and scored, which pays where the sampler has a device of its own.
+    `after_batch` hears of the tries of every batch.
 
     Raises:
-        DataError: a part returned something else than it declares.
+        DataError: a part returned something else than it declares, or numbers that are not finite.
     """
     done: dict[int, Future[Encoded]] = {}
     log: list[Try] = []
@@ -68,13 +78,14 @@ def render_shard(
         rejected: list[Slot] = []
         for batch, drawn in draw_all(plan, waiting, attempt, batch_size, seconds, ahead):
             columns = annotate(plan, batch, attempt, drawn, seconds)
-            for i, slot in enumerate(batch.slots):
-                verdict = judge(plan, slot, attempt, columns, i)
-                log.append(verdict)
+            verdicts = [judge(plan, slot, attempt, columns, i) for i, slot in enumerate(batch.slots)]
+            for i, verdict in enumerate(verdicts):
                 if verdict.rejected_by is None:
-                    done[slot.index] = pool.submit(encode, plan, verdict, columns, i)
+                    done[verdict.slot.index] = pool.submit(encode, plan, verdict, columns, i)
                 else:
-                    rejected.append(slot)
+                    rejected.append(verdict.slot)
+            log += verdicts
+            after_batch(verdicts)
         waiting = rejected
         if not waiting:
             break
@@ -143,7 +154,8 @@ def draw_all(
 def draw(plan: Plan, batch: Batch, attempt: int, seconds: dict[str, float]) -> Columns:
     """What the sampler draws for one batch at one try, padding included."""
     started = time.perf_counter()
-    drawn = plan.parts.sampler.sample(batch.padded, batch.seeds(plan, "sampler", attempt))
+    with blamed(sampler_name(plan)):
+        drawn = plan.parts.sampler.sample(batch.padded, batch.seeds(plan, "sampler", attempt))
     seconds["sample"] += time.perf_counter() - started
     return drawn
 
@@ -155,16 +167,65 @@ def annotate(plan: Plan, batch: Batch, attempt: int, drawn: Columns, seconds: di
         f"condition.{name}": [slot.condition[name] for slot in batch.padded] for name in plan.parts.condition.fields
     }
     started = time.perf_counter()
-    check_columns(drawn, plan.parts.sampler.fields, n, f"sampler {plan.recipe.sampler.use}")  # decodes what is waiting
+    with blamed(sampler_name(plan)):
+        check_columns(drawn, plan.parts.sampler.fields, n)  # decodes what is waiting
+        check_gaps(drawn, plan.parts.sampler.fields, columns)
     columns |= drawn
     seconds["decode"] += time.perf_counter() - started
     for stream, annotator in plan.parts.annotators:
         started = time.perf_counter()
-        added = annotator.annotate(columns, batch.seeds(plan, stream, attempt))
-        check_columns(added, annotator.fields, n, stream)
+        role, use, _ = stream.split(":")
+        with blamed(part_name(role, use, annotator)):
+            added = annotator.annotate(columns, batch.seeds(plan, stream, attempt))
+            check_columns(added, annotator.fields, n)
         columns |= added
         seconds[stream] += time.perf_counter() - started
     return {name: values[: len(batch.slots)] for name, values in columns.items()}
+
+
+def sampler_name(plan: Plan) -> str:
+    return part_name("sampler", plan.recipe.sampler.use, plan.parts.sampler)
+
+
+def part_name(role: str, use: str, part: Any) -> str:
+    """`sampler class-conditional (model starter/fashion-mnist, float32)`: what messages call a part."""
+    config = getattr(part, "config", None)
+    model, dtype = (getattr(config, key, None) for key in ("model", "dtype"))
+    facts = [*([f"model {model}"] if model else []), *([str(dtype)] if dtype else [])]
+    return f"{role} {use}" + (f" ({', '.join(facts)})" if facts else "")
+
+
+@contextmanager
+def blamed(part: str) -> Iterator[None]:
+    """Puts the name of a part before what is wrong with the values that it returns."""
+    try:
+        yield
+    except NonFiniteError as error:
+        raise NonFiniteError(f"{part}: {error}; {NARROW if 'float16' in part else BROKEN}") from error
+    except DataError as error:
+        raise DataError(f"{part}: {error}") from error
+
+
+BROKEN = "its weights are damaged, or its settings lead it astray (too much guidance, for instance)"
+NARROW = "float16 may be too narrow for this model; try `dtype: bfloat16` or float32"
+
+
+def check_gaps(added: Columns, schema: Schema, before: Columns) -> None:
+    """Raises NonFiniteError if a sampler's series has gaps (NaN) in a sample whose condition has none.
+
+    Labelers may make some: a dropped sensor is a fault that they put into series.
+    """
+    for name, kind in schema.items():
+        if isinstance(kind, Series):
+            for i, values in enumerate(added[name]):
+                n = int(np.isnan(values).sum())
+                if n and not any(_has_gaps(column[i]) for column in before.values()):
+                    text = f"field `{name}`: {n} of {values.size} values are NaN, and the condition has none"
+                    raise NonFiniteError(text)
+
+
+def _has_gaps(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and bool(np.isnan(value).any())
 
 
 def judge(plan: Plan, slot: Slot, attempt: int, columns: Columns, i: int) -> Try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +44,8 @@ def parse(text: str, scores: Iterable[str] | None) -> Rule:
     if not match:
         raise ValueError(f"must have the form `score >= number` with one of {' '.join(OPERATORS)} (got {text!r})")
     name, comparison, threshold = match.groups()
+    if not math.isfinite(float(threshold)):
+        raise ValueError(f"the threshold {threshold} is too large for a number (float64)")
     if scores is not None and name not in (known := list(scores)):
         raise ValueError(unknown(name, known, "score"))
     return Rule(name, comparison, float(threshold))

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synthgen.errors import DataError
 from synthgen.names import printable
-from synthgen.realdata import series_cells
+from synthgen.realdata import series_roles
+from synthgen.realdata.problems import Problems
+from synthgen.realdata.series_cells import is_number_column, is_text, some_texts
+from synthgen.realdata.series_formats import MARKS, Formats, date_formats, number_settings, say_settings
 from synthgen.realdata.series_table import Table, open_table
-from synthgen.realdata.series_types import Recordings, SeriesData
+from synthgen.realdata.series_times import epoch_settings, looks_like_iso, times_of
+from synthgen.realdata.series_types import UNITS_US, Recordings, SeriesData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 TIME = re.compile(r"time|date|^(t|ts|day|hour)$", re.IGNORECASE)
 ENTITY = re.compile(r"id$|entity|station|sensor|device|machine|unit|site|subject|patient|store|item", re.IGNORECASE)
 """Columns of whole numbers that are called so may say whose row it is; others of numbers are channels."""
 
+VARIABLE = re.compile(r"^(variable|metric|parameter|measure|signal|channel|feature)(_?name)?$", re.IGNORECASE)
+VALUE = re.compile(r"^(value|reading|measurement)$", re.IGNORECASE)
+"""Columns of tables in the form melted: the name of what was measured, and its value."""
+
 MOST = 100
 """Readings that are tried: each reads the table."""
 
-N_LOOKED_AT = 1000
+MOST_REPEATS = 0.2
+"""Share of rows whose time occurred before, up to which they are averaged: of more, rows belong to several entities."""
+
 LENGTH, SHORTEST, WINDOWS = 24, 4, 10
 """Steps of a window, if a recording is at least ten times as long; else a tenth of it, and four at least."""
 
@@ -77,14 +91,16 @@ class TableFindings:
 
     Attributes:
         settings: of `data`, without `length`: the first reading of the columns under which the table is valid.
-        left_out: columns that have no role, each with a value of it.
+        columns: what each column is used as, in words.
+        notes: what was decided that the user should know.
     """
 
     path: str
     settings: dict[str, Any]
     recordings: Recordings
     length: int
-    left_out: dict[str, str]
+    columns: dict[str, str]
+    notes: tuple[str, ...]
 
     @property
     def n_rows(self) -> int:
@@ -95,57 +111,149 @@ class TableFindings:
         return [channel.name for channel in self.recordings.channels]
 
 
-def look(path: str) -> TableFindings:
+def look(path: str, decimal: str | None = None, date_format: str | None = None) -> TableFindings:
     """Tries what the columns may mean: a time (in either direction), an entity, or neither.
 
+    Args:
+        decimal, date_format: settings of `data` that the texts leave open; by default what they can only mean.
+
     Raises:
-        DataError: the table is valid under none of these readings; says why under the likeliest.
+        DataError: the table is valid under none of these readings; says why under the likeliest. Or its numbers or
+            dates can be read in two ways.
     """
     from synthgen.realdata import series
 
     table = open_table(path)
+    written = _number_settings(table, decimal)
+    table = dataclasses.replace(table, formats=Formats(**written))
     first: DataError | None = None
-    for settings in itertools.islice(_readings(table.names, _entities(table)), MOST):
-        data = SeriesData.model_validate({"path": path, "length": 2, **settings})
+    for settings in itertools.islice(_readings(table, date_format), MOST):
+        data = SeriesData.model_validate({"path": path, "length": 2, **written, **settings})
         try:
             found = series.read(data)
         except DataError as error:
             first = first or error
             continue
         shortest = min(len(item) for item in found.items)
-        used = {channel.name for channel in found.channels} | set(map(str, settings.values()))
-        left_out = {name: _example(table, name) for name in table.names if name not in used}
-        return TableFindings(path, settings, found, min(LENGTH, max(SHORTEST, shortest // WINDOWS)), left_out)
+        length = min(LENGTH, max(SHORTEST, shortest // WINDOWS))
+        columns = series_roles.columns_of(dataclasses.replace(table, formats=data.formats), data)
+        return TableFindings(path, {**written, **settings}, found, length, columns, _notes(written, settings))
     assert first is not None
     raise first
 
 
+def _number_settings(table: Table, decimal: str | None) -> dict[str, Any]:
+    """The settings of `data` under which columns of formatted numbers are numbers; none if they are plain.
+
+    Raises:
+        DataError: there are several, or columns are written in different ways.
+    """
+    texts = {name: some_texts(table, name) for name in table.names if is_text(table.data[name].type)}
+    found = {name: number_settings(some) for name, some in texts.items() if not date_formats(some)}
+    wanted = {name: settings for name, settings in found.items() if settings}
+    if not wanted:
+        return {}
+
+    def fits(mark: str, thousands: str | None) -> bool:
+        return all(
+            any(one.get("decimal", ".") == mark and one.get("thousands") in (None, thousands) for one in settings)
+            for settings in wanted.values()
+        )
+
+    possible = [pair for pair in MARKS if decimal in (None, pair[0]) and fits(*pair)]
+    possible = [(mark, thousands) for mark, thousands in possible if not thousands or (mark, None) not in possible]
+    if not possible:
+        said = "; ".join(f"{name}: {say_settings(settings)}" for name, settings in wanted.items())
+        raise DataError(f"{table.place}: columns of numbers are written in different ways: {said}")
+    if len(possible) > 1:
+        name, some = next((name, texts[name]) for name in wanted)
+        raise DataError(
+            f"{table.place}: {name}: `{some[0]}` can be read in two ways; say which with `--decimal ,` or `--decimal .`"
+        )
+    ((mark, thousands),) = possible
+    symbols = sorted({symbol for settings in wanted.values() for one in settings for symbol in one.get("symbols", ())})
+    return {
+        **({"decimal": mark} if mark != "." else {}),
+        **({"thousands": thousands} if thousands else {}),
+        **({"symbols": symbols} if symbols else {}),
+    }
+
+
 def _entities(table: Table) -> list[str]:
     """Columns that may say whose row it is: of text, or of numbers if they are called so."""
-    return [name for name in table.names if ENTITY.search(name) or not series_cells.is_number_column(table, name)]
+    return [name for name in table.names if ENTITY.search(name) or not is_number_column(table, name)]
 
 
-def _example(table: Table, name: str) -> str:
-    return next((str(value) for value in table.data[name].slice(0, N_LOOKED_AT).to_pylist() if value is not None), "")
-
-
-def _readings(names: list[str], entities: list[str]) -> Iterator[dict[str, Any]]:
+def _readings(table: Table, date_format: str | None) -> Iterator[dict[str, Any]]:
     """What may be tried, the likeliest first: columns that are called like times, none, any other as the time."""
-    called = [name for name in names if TIME.search(name)]
+    called = [name for name in table.names if TIME.search(name)]
     for time in called:
-        yield from _with_time(time, entities)
+        yield from _with_time(table, time, date_format)
     yield {}
-    for time in names:
+    for time in table.names:
         if time not in called:
-            yield from _with_time(time, entities)
+            yield from _with_time(table, time, date_format)
 
 
-def _with_time(time: str, entities: list[str]) -> Iterator[dict[str, Any]]:
-    yield {"time": time}
-    yield {"time": time, "newest_first": True}
-    for entity in entities:
-        if entity != time:
-            yield {"entity": entity, "time": time}
+def _with_time(table: Table, time: str, date_format: str | None) -> Iterator[dict[str, Any]]:
+    base = {"time": time} | _date_format(table, time, date_format)
+    variable, value = (next(filter(form.search, table.names), None) for form in (VARIABLE, VALUE))
+    if variable and value:
+        base |= {"variable": variable, "value": value}
+    yield base
+    yield {**base, "newest_first": True}
+    for entity in _entities(table):
+        if entity not in (time, variable):
+            yield {"entity": entity, **base}
+    yield from _on_a_grid(table, base)
+
+
+def _date_format(table: Table, time: str, given: str | None) -> dict[str, str]:
+    """The setting that a column of times needs.
+
+    Raises:
+        DataError: its dates can be read in two ways.
+    """
+    if given:
+        return {"date_format": given}
+    texts = some_texts(table, time)
+    forms = [] if any(looks_like_iso(text) for text in texts[:1]) else date_formats(texts)
+    if len(forms) > 1:
+        ways = " or ".join(f"--date-format {shlex.quote(form)}" for form in forms)
+        raise DataError(f"{table.place}: {time}: `{texts[0]}` can be read in {len(forms)} ways; say which with {ways}")
+    counted = epoch_settings(table, time) if not forms else []
+    return {"date_format": forms[0]} if forms else counted[0] if counted else {}
+
+
+def _on_a_grid(table: Table, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The reading of a table in which some times occur more than once: `step` averages the rows of a cell."""
+    formats = dataclasses.replace(table.formats, date_format=base.get("date_format"))
+    times = times_of(dataclasses.replace(table, formats=formats), base["time"], None, Problems())
+    known, counts = np.unique(times.values[~times.bad], return_counts=True)
+    repeats = int((counts - 1).sum())
+    if times.bad.any() or len(known) < 2 or not repeats or repeats > MOST_REPEATS * len(times.values):
+        return
+    step = float(np.median(np.diff(known)))
+    if not times.stamped:
+        yield {**base, "step": step}
+        return
+    unit = next((unit for unit in ("d", "h", "min") if step >= UNITS_US[unit]), "s")
+    yield {**base, "time_unit": unit, "step": round(step / UNITS_US[unit], 6)}
+
+
+def _notes(written: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was decided, in sentences."""
+    notes = []
+    if written:
+        notes.append(f"numbers are read with {', '.join(f'`{k}: {_yaml(v)}`' for k, v in written.items())}")
+    if "date_format" in settings:
+        notes.append(f"times are read with `date_format: {_yaml(settings['date_format'])}`")
+    if "step" in settings:
+        notes.append(
+            f"some values of {settings['time']} occur more than once; `step: {settings['step']:g}` averages the rows "
+            "of each step. If the rows belong to several entities, name their column in `entity` and leave `step` out"
+        )
+    return tuple(notes)
 
 
 def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> dict[str, str]:
@@ -154,6 +262,11 @@ def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> dict[str, 
         "time": "numbers or ISO timestamps",
         "newest_first": "the rows are in decreasing time",
         "entity": "whose row it is",
+        "decimal": "the decimal mark of numbers",
+        "thousands": "what separates thousands",
+        "symbols": "signs beside numbers that are ignored",
+        "date_format": "how times are written",
+        "step": "in `time_unit`; rows of the same step are averaged",
         "channels": "columns that are drawn; leave out those that are not series",
         "length": "steps of a window",
     }

@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,15 +119,57 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def call(words: list[str], cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words, cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=120, check=False
-    )
+    process = start(words, cwd=cwd, **more)
+    output, errors = finish(process)
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
 
-def start(words: list[str], **options: Any) -> subprocess.Popen[str]:
+def start(words: list[str], cwd: Path | None = None, own_group: bool = False, **more: str) -> subprocess.Popen[str]:
+    """A process with its output on pipes, in a process group of its own if asked; `more` goes into its environment."""
     return subprocess.Popen(
-        words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        words,
+        cwd=cwd,
+        env=environment(**more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=own_group,
     )
+
+
+QUIET_S, LONGEST_S = 300.0, 1500.0
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Output and errors of a process once it has ended.
+
+    On a busy machine a right one may take long, so what fails it is not its time but that nothing comes of it: no line
+    and no commit for minutes.
+    """
+    assert process.stdout is not None and process.stderr is not None
+    said: dict[str, list[str]] = {"output": [], "errors": []}
+    readers = [
+        threading.Thread(target=lambda pipe=pipe, lines=said[name]: lines.extend(iter(pipe.readline, "")), daemon=True)
+        for name, pipe in (("output", process.stdout), ("errors", process.stderr))
+    ]
+    for reader in readers:
+        reader.start()
+    words = [str(word) for word in process.args] if isinstance(process.args, list) else []
+    commits = Path(words[words.index("-o") + 1]) / "commits" if "-o" in words else None
+    began = moved = time.monotonic()
+    before = None
+    while process.poll() is None:
+        state = len(said["output"]), len(said["errors"]), len(list(commits.glob("*.json"))) if commits else 0
+        now = time.monotonic()
+        moved, before = (now, state) if state != before else (moved, before)
+        if now - moved > QUIET_S or now - began > LONGEST_S:
+            process.kill()
+            raise AssertionError(f"{words} hangs; its last words: {said['output'][-20:]} {said['errors'][-20:]}")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.2)
+    for reader in readers:
+        reader.join(timeout=60)
+    return "".join(said["output"]), "".join(said["errors"])
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from synthgen import names, scaffold, scaffold_boxes, scaffold_masks, scaffold_s
 from synthgen.cli import words
 from synthgen.errors import StoreError, UsageError
 from synthgen.realdata import mask_kinds
+from synthgen.realdata.opening import SUFFIXES
 from synthgen.recipe import NAME
 from synthgen.scaffold import Findings, Fit
 from synthgen.scaffold_boxes import BoxFindings
@@ -27,6 +28,8 @@ MOST_NAMES = 12
 @click.argument("target", metavar="DIR|TABLE", type=click.Path(exists=True))
 @click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipes; by default here.")
 @click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DIR or TABLE.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a TABLE whose numbers leave it open.")
+@click.option("--date-format", metavar="FORMAT", help="How times of a TABLE are written, such as %d/%m/%Y.")
 @click.option("--force", is_flag=True, help="Overwrite recipes that exist.")
 @click.option(
     "--masks",
@@ -34,7 +37,16 @@ MOST_NAMES = 12
     help="What the numbers in masks mean, where the masks leave it open: objects, class ids, or one kind of object.",
 )
 @click.option("--skip-broken", is_flag=True, help="Leave pictures out that cannot be read, and count them.")
-def command(target: str, out: str, name: str | None, force: bool, masks: str | None, skip_broken: bool) -> None:
+def command(
+    target: str,
+    out: str,
+    name: str | None,
+    decimal: str | None,
+    date_format: str | None,
+    force: bool,
+    masks: str | None,
+    skip_broken: bool,
+) -> None:
     """Look at the images in DIR, or the series in TABLE, and write recipes that fit them.
 
     DIR holds one folder of images for each class, or images with masks (images/ and masks/, or
@@ -53,37 +65,32 @@ def command(target: str, out: str, name: str | None, force: bool, masks: str | N
         synthgen init sales.csv
         synthgen run sales.yaml
     """
+    if Path(target).is_file() and Path(target).suffix.lower() not in scaffold_series.SUFFIXES:
+        raise UsageError(f"{target}: must be a folder of images, or a table ({', '.join(scaffold_series.SUFFIXES)})")
     if Path(target).is_file() or _holds_tables(Path(target)):
-        _init_table(target, out, name, force)
+        _init_table(target, out, name, force, scaffold_series.look(target, decimal, date_format))
     else:
         _init_folder(target, out, name, force, _data_settings(masks, skip_broken))
 
 
 def _holds_tables(folder: Path) -> bool:
-    """Whether a folder holds tables of series and no folders of pictures."""
+    """Whether a folder holds tables of series, and neither folders nor pictures."""
     inside = list(folder.iterdir()) if folder.is_dir() else []
     suffixes = {path.suffix.lower() for path in inside if path.is_file()}
-    return bool(suffixes & set(scaffold_series.SUFFIXES)) and not any(path.is_dir() for path in inside)
+    pictures = suffixes & SUFFIXES or any(path.is_dir() for path in inside)
+    return bool(suffixes & set(scaffold_series.SUFFIXES)) and not pictures
 
 
-def _init_table(path: str, out: str, name: str | None, force: bool) -> None:
-    if Path(path).is_file() and Path(path).suffix.lower() not in scaffold_series.SUFFIXES:
-        raise UsageError(f"{path}: must be a folder of images, or a table ({', '.join(scaffold_series.SUFFIXES)})")
+def _init_table(path: str, out: str, name: str | None, force: bool, found: scaffold_series.TableFindings) -> None:
     name = _name(str(Path(path).with_suffix("")), name)
-    found = scaffold_series.look(path)
-    settings = found.settings
     rows = [
         ("rows", f"{found.n_rows} of {words.plural(len(found.recordings), 'recording')}"),
-        (
-            "time",
-            settings.get("time", "rows are one step apart") + (", decreasing" if "newest_first" in settings else ""),
-        ),
-        ("entity", settings.get("entity", "")),
-        ("channels", ", ".join(found.channels)),
-        ("left out", ", ".join(f"{name} (such as `{value}`)" for name, value in found.left_out.items())),
+        *words.column_rows(found.columns),
         ("chosen", f"windows of {found.length} steps"),
     ]
     click.echo(words.table(rows))
+    for text in found.notes:
+        click.echo(f"note: {text}")
     written = _write(Path(out), scaffold_series.recipe(name, found), force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
     recipe = shlex.quote(str(written[0]))

@@ -18,7 +18,7 @@ from synthgen.ledger import Ledger
 from synthgen.plan import Plan, differences
 from synthgen.plugins import Plugins
 
-MAX_COUNTED = 200_000
+MAX_COUNTED = 20_000
 
 
 @click.command("plan")
@@ -42,16 +42,18 @@ def command(
     model = None if smoke else api.read_model(recipe, overrides, plugin_files)
     if model is not None:
         told = plan_model.describe(model, Plugins(plugin_files))
+        told["columns"] = {} if told["missing_data"] else dict(api.model_columns(model, plugin_files))
         click.echo(json.dumps(told, indent=1) if as_json else plan_model.say(told))
         return
     checked = api.check(recipe, samples, overrides, plugin_files, smoke)
     own = plan_model.describe_own(checked.own) if checked.own else None
     if own is not None and not own["trained"]:
-        facts = plan_model.before_training(checked.outlook, own)
+        facts = plan_model.before_training(checked.outlook, own) | {"columns": dict(api.columns(checked))}
         click.echo(json.dumps(facts, indent=1) if as_json else plan_model.say_before_training(facts))
         return
     prepared = api.planned(checked)
     facts = describe(prepared.plan, Path(out) if out else prepared.default_out) | ({"train": own} if own else {})
+    facts["columns"] = dict(api.columns(checked))
     if as_json:
         click.echo(json.dumps(facts, indent=1))
     else:
@@ -60,7 +62,7 @@ def command(
 
 def describe(plan: Plan, out: Path) -> dict[str, Any]:
     """Everything that `plan` says, as JSON values."""
-    each = driver.bytes_per_sample(plan, driver.Survey())
+    each = driver.bytes_per_sample(plan, driver.Survey(driver.Pending(plan.n_shards)))
     splits, exact = split_counts(plan)
     recipe = plan.recipe
     return {
@@ -88,7 +90,7 @@ def describe(plan: Plan, out: Path) -> dict[str, Any]:
 
 
 def split_counts(plan: Plan) -> tuple[dict[str, int], bool]:
-    """Slots by split, and whether they were counted one by one: beyond 200,000, shares are multiplied out."""
+    """Slots by split, and whether they were counted one by one: beyond 20,000, shares are multiplied out."""
     names = sorted(plan.recipe.splits)
     if plan.n_samples > MAX_COUNTED:
         return {name: round(plan.recipe.splits[name] * plan.n_samples) for name in names}, False
@@ -145,6 +147,7 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
             f"{' and '.join(facts['keep'])}, up to {facts['tries']} tries a slot" if facts["keep"] else "everything",
         ),
         *plan_model.own_rows(facts.get("train")),
+        *words.column_rows(facts.get("columns", {})),
         *(plan_model.part_row(part) for part in facts["parts"]),
         *((source["kind"], _source_text(source)) for source in facts["sources"]),
         ("digest", facts["digest"]),

@@ -54,6 +54,7 @@ def say(facts: dict[str, Any]) -> str:
         ("model", facts["name"]),
         ("trainer", f"{facts['trainer']} {settings}"),
         *((source["kind"], f"{source['name']}, licence {source['licence']}") for source in facts["sources"]),
+        *words.column_rows(facts.get("columns", {})),
         ("output", out),
     ]
     lines = [words.table(rows)]
@@ -117,6 +118,7 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
             f"{facts['name']}, {words.known(facts['samples'])}{' samples' if facts['samples'] else ' of samples'}",
         ),
         *own_rows(facts["train"]),
+        *words.column_rows(facts.get("columns", {})),
         ("shards", f"of {facts['shard_size']} slots, drawn in batches of {facts['batch_size']}"),
         (
             "keep",

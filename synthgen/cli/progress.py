@@ -1,24 +1,28 @@
-"""Progress of a run: a live line on a terminal, a plain line now and then on a pipe."""
+"""Progress of a run: a live bar on a terminal, a plain line now and then on a pipe. It moves with every batch."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live as RichLive
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from synthgen.cli import terminal, words
 from synthgen.driver import Survey
 from synthgen.executors.outcome import Executor, Failure
-from synthgen.executors.worker import ShardReport
+from synthgen.executors.worker import ShardProgress, ShardReport
 from synthgen.fields import Label
+from synthgen.pace import Pace
 from synthgen.plan import Plan
 
 EVERY_S = 10.0
+BAR_WIDTH = 30
 
 
 class Lines:
@@ -26,68 +30,113 @@ class Lines:
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
-        self._said = 0.0
-        self._told = -1
+        self._said_at = 0.0
+        self._said = ""
 
     def note(self, text: str) -> None:
         click.echo(text, err=True)
 
     def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None:
         self.plan = plan
-        self.accepted, self.tries = survey.accepted, survey.tries
+        self.accepted, self.tries, self.n_short = survey.accepted, survey.tries, survey.n_short
         # Samples are counted by their label; a class that stays in the condition is not.
         names = next((field.classes for field in plan.schema.values() if isinstance(field, Label)), ())
         self.classes = Counter(dict.fromkeys(names, 0) | dict(survey.classes))
         self.rejected = Counter(survey.rejected)
-        self.done, self.n_shards = survey.n_done, plan.n_shards
-        self._started, self._before = time.monotonic(), survey.accepted
-        self._said = self._started
+        self._rendering: dict[int, ShardProgress] = {}
+        self._before = (survey.accepted, survey.tries)
+        batch = plan.recipe.batch_size if isinstance(plan.recipe.batch_size, int) else 1
+        self._pace = Pace(executor.n_workers * batch)
+        self._said_at = time.monotonic()
         if survey.n_done:
             self.note(f"going on: {survey.n_done} of {plan.n_shards} shards are done")
         self.note(f"rendering {words.plural(len(survey.pending), 'shard')} {executor.description}")
 
+    def batch_done(self, progress: ShardProgress) -> None:
+        self._rendering[progress.shard] = progress
+        self._moved()
+
     def shard_done(self, report: ShardReport) -> None:
-        self.done += 1
+        self._rendering.pop(report.shard, None)
         self.accepted += report.accepted
         self.tries += report.tries
+        self.n_short += report.n_short
         self.classes.update(report.classes)
         self.rejected.update(report.rejected)
-        self.update()
+        self._moved()
 
     def shard_failed(self, failure: Failure, again: bool) -> None:
+        self._rendering.pop(failure.shard, None)
         then = "trying it again" if again else "giving it up for this run"
         self.note(f"shard {failure.shard} failed: {failure.message}; {then}")
 
     def end(self) -> None:
-        if self.plan is not None and not (self.done == self.n_shards and self._told == self.done):
-            self.note(self.text())
+        if self.plan is not None:
+            self._rendering.clear()  # what was not committed is not there
+            if (text := ", ".join(self.parts())) != self._said:
+                self.note(text)
+
+    def _moved(self) -> None:
+        self._pace.add(self.tries + sum(each.tries for each in self._rendering.values()))
+        self.update()
 
     def update(self) -> None:
         now = time.monotonic()
-        if now - self._said >= EVERY_S:
-            self._said, self._told = now, self.done
-            self.note(self.text())
+        if now - self._said_at >= EVERY_S:
+            self._said_at, self._said = now, ", ".join(self.parts())
+            self.note(self._said)
 
-    def text(self) -> str:
-        """`450 of 1000 samples, 31 rejected (agreement >= 0.7: 31), 12.1/s, 45 s left, rarest Shirt 44`."""
+    @property
+    def n_accepted(self) -> int:
+        """Samples that are kept, those of shards that are being rendered included."""
+        return self.accepted + sum(each.accepted for each in self._rendering.values())
+
+    def seconds_left(self) -> float | None:
+        """Time for what is left, tries that will be rejected included; None while nothing is known of it.
+
+        That is: how many tries a sample has cost in this run, at the speed of the last minute.
+        """
         assert self.plan is not None
-        elapsed = max(time.monotonic() - self._started, 1e-9)
-        rate = (self.accepted - self._before) / elapsed
-        parts = [f"{self.accepted} of {self.plan.n_samples} samples"]
-        if self.rejected:
-            by_rule = ", ".join(f"{rule}: {n}" for rule, n in sorted(self.rejected.items()))
-            parts.append(f"{self.tries - self.accepted} tries rejected ({by_rule})")
-        parts.append(f"{rate:.1f}/s")
-        if rate and self.accepted < self.plan.n_samples:
-            parts.append(f"{words.duration((self.plan.n_samples - self.accepted) / rate)} left")
-        if self.classes:
+        n_accepted, n_tries = self._in_this_run()
+        n_left = self.plan.n_samples - self.n_accepted - self.n_short
+        rate = self._pace.rate
+        if rate is None or not n_accepted or n_left <= 0:
+            return None
+        return n_left * n_tries / n_accepted / rate
+
+    def parts(self) -> list[str]:
+        """`450 of 1000 samples`, `12.1/s`, `45 s left`, `31 tries rejected (agreement >= 0.7: 31)`, `rarest Shirt 44`.
+
+        The rarest class is counted in finished shards, whose labels are known, once there is one.
+        """
+        assert self.plan is not None
+        parts = [f"{self.n_accepted} of {self.plan.n_samples} samples", *self._speed()]
+        if (left := self.seconds_left()) is not None:
+            parts.append(f"about {words.duration(left)} left")
+        rejected = sum((Counter(each.rejected) for each in self._rendering.values()), self.rejected.copy())
+        if rejected:
+            by_rule = ", ".join(f"{rule}: {n}" for rule, n in sorted(rejected.items()))
+            parts.append(f"{rejected.total()} tries rejected ({by_rule})")
+        if self.accepted and self.classes:
             rarest = min(self.classes, key=lambda name: (self.classes[name], name))
             parts.append(f"rarest {rarest} {self.classes[rarest]}")
-        return ", ".join(parts)
+        return parts
+
+    def _speed(self) -> list[str]:
+        rate, (n_accepted, n_tries) = self._pace.rate, self._in_this_run()
+        if rate is None or not n_tries:
+            return []
+        kept = rate * n_accepted / n_tries
+        return [f"{kept:.1f}/s" if kept >= 1 else f"{60 * kept:.1f}/min"]
+
+    def _in_this_run(self) -> tuple[int, int]:
+        """Samples that were kept, and tries."""
+        tries = self.tries + sum(each.tries for each in self._rendering.values())
+        return self.n_accepted - self._before[0], tries - self._before[1]
 
 
 class Live(Lines):
-    """An observer for terminals: a bar that stays in place."""
+    """An observer for terminals: a bar that stays in place, on two lines that fit the terminal."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +144,7 @@ class Live(Lines):
         self._live: RichLive | None = None
 
     def note(self, text: str) -> None:
-        self._console.print(terminal.escape(text), highlight=False, markup=False)
+        self._console.print(terminal.escape(text), highlight=False, markup=False, soft_wrap=True)
 
     def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None:
         super().begin(plan, survey, executor)
@@ -108,10 +157,27 @@ class Live(Lines):
 
     def end(self) -> None:
         if self._live is not None:
+            self._rendering.clear()
             self._live.update(self._view())
             self._live.stop()
 
-    def _view(self) -> Table:
-        view = Table.grid(padding=(0, 1))
-        view.add_row(ProgressBar(total=self.n_shards, completed=self.done, width=30), terminal.escape(self.text()))
-        return view
+    def _view(self) -> Group:
+        assert self.plan is not None
+        share = min(1.0, self.n_accepted / self.plan.n_samples)
+        left = self.seconds_left()
+        note = f"about {words.duration(left)} left" if left is not None else ""
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(ProgressBar(total=1.0, completed=share, width=BAR_WIDTH), f"{int(100 * share):3} %", note)
+        text = fitting((part for part in self.parts() if part != note), self._console.width - 1)
+        return Group(bar, Text(terminal.escape(text), no_wrap=True, overflow="ellipsis"))
+
+
+def fitting(parts: Iterable[str], width: int) -> str:
+    """The parts in one line of at most `width` characters; of one that is too long what stands in brackets is cut."""
+    line = ""
+    for part in parts:
+        for text in dict.fromkeys((part, part.partition(" (")[0])):
+            if len(line) + 2 * bool(line) + len(text) <= width:
+                line += ", " * bool(line) + text
+                break
+    return line

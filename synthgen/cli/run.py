@@ -60,7 +60,9 @@ def command(
     dataset when --samples or tries have risen. Finished shards are never rendered again.
     """
     signal.signal(signal.SIGTERM, _stop)
-    observer: Observer = api.Silent() if quiet or as_json else (Live() if sys.stderr.isatty() else Lines())
+    observer: Observer = Live() if sys.stderr.isatty() else Lines()
+    if quiet or as_json:
+        observer = api.Silent()
     train = api.training(device, quiet or as_json, observer.note, words.given())
     choice = Choice(executor, workers, address)
     prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke, train)

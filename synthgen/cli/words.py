@@ -10,6 +10,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from synthgen import units
+from synthgen.names import printable
+
+duration, size = units.duration, units.size
+
 
 def prefix() -> str:
     """What to type before a command of this environment: `uv run ` under uv, else nothing."""
@@ -51,31 +56,6 @@ def known(value: int | None) -> str:
     return "an unknown number" if value is None else str(value)
 
 
-def size(n_bytes: float) -> str:
-    """`512 bytes`, `3.4 kB`, `12 MB`: powers of 1000, two digits at least."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "bytes" or n_bytes >= 10 else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """`20 ms`, `4.5 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
-    if seconds < 0.001:
-        return "under 1 ms"
-    if seconds < 0.095:
-        return f"{1000 * seconds:.2g} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
-
-
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows of equal length, aligned; the first one is the heading."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -87,3 +67,8 @@ def table(rows: Iterable[tuple[str, str]]) -> str:
     kept = [(name, value) for name, value in rows if value]
     width = max((len(name) for name, _ in kept), default=0)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in kept)
+
+
+def column_rows(columns: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the columns of a table are used as, as rows of `table`."""
+    return [("" if i else "columns", printable(f"{role}: {names}")) for i, (role, names) in enumerate(columns.items())]

@@ -39,5 +39,8 @@ class Classes:
     def identity(self) -> dict[str, Any]:
         return {"classes": list(self._quotas.names), "proportions": self._quotas.proportions}
 
+    def class_counts(self, n: int) -> list[int]:
+        return self._quotas.counts(n)
+
     def condition(self, index: int) -> tuple[dict[str, Any], None]:
         return {"label": self._quotas.at(index)}, None

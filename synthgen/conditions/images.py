@@ -85,6 +85,9 @@ class Images:
     def sources(self) -> list[Source]:
         return [self._gallery.pictures.source(self.config.licence, self.config.source)]
 
+    def class_counts(self, n: int) -> list[int] | None:
+        return self._quotas.counts(n) if self._quotas else None
+
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         if self._quotas is None:
             place = self._in_turn("all", index, len(self._gallery))

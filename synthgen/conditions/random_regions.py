@@ -104,6 +104,9 @@ class RandomRegions:
     def sources(self) -> list[Source]:
         return [self._gallery.pictures.source(self.config.licence, self.config.source)]
 
+    def class_counts(self, n: int) -> list[int]:
+        return self._quotas.counts(n)
+
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         turn, rank = divmod(index, len(self._gallery))
         place = int(shuffled(self.config.seed, "images:all", turn, len(self._gallery))[rank])

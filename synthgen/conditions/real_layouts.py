@@ -79,6 +79,9 @@ class RealLayouts:
         data = self.config.data
         return [Source("data", data.source or masks.short_name(data), self._sha256, data.licence)]
 
+    def class_counts(self, n: int) -> list[int] | None:
+        return self._quotas.counts(n) if self._quotas else None
+
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         random = seeds.generator(seeds.seed_of(self.config.seed, "real-layouts", index))
         label, item = self.picture(index, random)

@@ -13,7 +13,7 @@ from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Number, Series, Text, Times
 from synthgen.protocols import Source
-from synthgen.realdata import series
+from synthgen.realdata import series, series_roles
 from synthgen.realdata.series import SeriesData, Windows
 
 Part = Literal["all", "train", "validation", "test"]
@@ -92,10 +92,10 @@ class RealSeries:
         names, units = (tuple(getattr(c, key) for c in cut.channels) for key in ("name", "unit"))
         self.fields: Mapping[str, Field] = {
             **({"label": Label(cut.classes)} if cut.classes else {}),
-            **({NAMES[config.draw]: Series(length, names, units)} if config.draw in NAMES else {}),
+            **({NAMES[config.draw]: Series(length, names, units, _dtype(cut.rows))} if config.draw in NAMES else {}),
             "time": Times(length, unit),
-            **({"covariates": _plain(length, cut.covariate_names)} if cut.covariate_names else {}),
-            **({"static": _plain(1, cut.static_names)} if cut.static_names else {}),
+            **({"covariates": _plain(length, cut.covariate_names, cut.row_covariates)} if cut.covariate_names else {}),
+            **({"static": _plain(1, cut.static_names, cut.static)} if cut.static_names else {}),
             "start": Number(unit),
             "source": Text(),
             "origin": Text(),
@@ -104,6 +104,10 @@ class RealSeries:
     def identity(self) -> dict[str, Any]:
         settings = self.config.model_dump(mode="json", exclude={"each": True, "data": {"path", "licence", "source"}})
         return settings | {"data_sha256": self._sha256}
+
+    def columns(self) -> Mapping[str, str]:
+        """What each column of the data is used as, in words."""
+        return series_roles.columns(self.config.data)
 
     @property
     def sources(self) -> Sequence[Source]:
@@ -130,16 +134,17 @@ class RealSeries:
     def _values(self, row: int) -> dict[str, Any]:
         """The arrays of a window."""
         cut = self._windows.take(np.array([row]))
-        known = np.array(cut.values[0], dtype=np.float32)
+        known = np.array(cut.values[0])
         if self.config.known is not None:
             known[self.config.known :] = np.nan
-        return {
+        values = {
             "known": known,
             "series": known,
             "time": _times(cut),
-            "covariates": np.array(cut.covariates[0], dtype=np.float32),
-            "static": np.array(cut.static[:1], dtype=np.float32),
+            "covariates": np.array(cut.covariates[0]),
+            "static": np.array(cut.static[:1]),
         }
+        return {name: value for name, value in values.items() if name in self.fields}
 
 
 def _times(cut: Windows) -> np.ndarray:
@@ -151,6 +156,10 @@ def _times(cut: Windows) -> np.ndarray:
     return since
 
 
-def _plain(length: int, names: Sequence[str]) -> Series:
+def _plain(length: int, names: Sequence[str], values: np.ndarray) -> Series:
     """Numbers without units that stand beside a series."""
-    return Series(length, tuple(names), ("1",) * len(names))
+    return Series(length, tuple(names), ("1",) * len(names), _dtype(values))
+
+
+def _dtype(values: np.ndarray) -> Literal["float32", "float64"]:
+    return "float64" if values.dtype == np.float64 else "float32"

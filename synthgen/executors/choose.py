@@ -9,7 +9,7 @@ from typing import Literal
 from synthgen.environment import usable_cores, use_one_thread
 from synthgen.errors import UsageError
 from synthgen.executors.outcome import Executor
-from synthgen.executors.worker import Job
+from synthgen.executors.worker import Job, Listen
 from synthgen.plan import Plan
 
 Wanted = Literal["auto", "local", "ray"]
@@ -41,18 +41,21 @@ class Choice:
         else:
             self.name, self.reason = "local", "no Ray cluster was named"
 
-    def start(self, job: Job, plan: Plan, n_pending: int) -> Executor:
-        """An executor with its workers started; more workers than pending shards are never started."""
+    def start(self, job: Job, plan: Plan, n_pending: int, listen: Listen) -> Executor:
+        """An executor with its workers started; more workers than pending shards are never started.
+
+        `listen` hears how far shards are, whenever the executor is waited for.
+        """
         use_one_thread()
         if self.name == "ray":
             from synthgen.executors.ray import RayPool
 
             n_workers = self.n_workers or (default_workers(job.device) if self.own_cluster else None)
-            return RayPool(job, n_workers, n_pending, self.address, self.own_cluster)
+            return RayPool(job, n_workers, n_pending, self.address, self.own_cluster, listen)
         from synthgen.executors.local import InProcess, ProcessPool
 
         n_workers = min(self.n_workers or default_workers(job.device), n_pending)
-        return InProcess(job, plan) if n_workers == 1 else ProcessPool(job, n_workers)
+        return InProcess(job, plan, listen) if n_workers == 1 else ProcessPool(job, n_workers, listen)
 
 
 def default_workers(device: str) -> int:

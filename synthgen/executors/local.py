@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
@@ -19,7 +20,7 @@ from types import ModuleType
 from synthgen.environment import choose_device, use_one_thread
 from synthgen.errors import SynthgenError
 from synthgen.executors.outcome import Failure, Outcome, failure_of
-from synthgen.executors.worker import Job, Worker
+from synthgen.executors.worker import Job, Listen, ShardProgress, Worker
 from synthgen.plan import Plan
 
 READY = "ready"
@@ -29,11 +30,12 @@ DEAD_STARTS = 5
 class InProcess:
     """One worker, here. No process to start, nothing to send."""
 
-    capacity = 1
+    capacity = n_workers = 1
     description = "in this process"
 
-    def __init__(self, job: Job, plan: Plan) -> None:
+    def __init__(self, job: Job, plan: Plan, listen: Listen) -> None:
         self._worker = Worker(job, plan)
+        self._listen = listen
         self._queue: deque[int] = deque()
 
     def submit(self, shard: int) -> None:
@@ -42,7 +44,7 @@ class InProcess:
     def wait(self) -> Outcome:
         shard = self._queue.popleft()
         try:
-            return self._worker.render(shard)
+            return self._worker.render(shard, self._listen)
         except Exception as error:  # a shard's failure is the driver's to judge
             return failure_of(shard, error)
 
@@ -56,14 +58,15 @@ class ProcessPool:
     A worker that cannot even start (missing weights, broken plug-in) ends the run.
     """
 
-    def __init__(self, job: Job, n_workers: int) -> None:
+    def __init__(self, job: Job, n_workers: int, listen: Listen) -> None:
         self._job = job
+        self._listen = listen
         self._context = multiprocessing.get_context("spawn")
         self._queue: deque[int] = deque()
         self._ready: deque[Outcome] = deque()
         self._workers: dict[Connection, _Child] = {}
         self._n_dead_starts = 0
-        self.capacity = n_workers
+        self.capacity = self.n_workers = n_workers
         self.description = f"in {n_workers} processes of this machine"
         try:
             for number in range(n_workers):
@@ -121,6 +124,8 @@ class ProcessPool:
         if message == READY:
             child.ready = True
             self._n_dead_starts = 0
+        elif isinstance(message, ShardProgress):
+            self._listen(message)
         else:
             child.shard = None
             self._ready.append(message)
@@ -157,7 +162,10 @@ def _quiet_start() -> Iterator[None]:
 
     Ctrl-C goes to every process of the terminal, also to one that is still importing. And a
     script that calls `synthgen.run` without a `__main__` guard would be run again by each child.
+    The first start of a child would start multiprocessing's resource tracker, which unblocks SIGINT
+    when it is done (CPython, `ResourceTracker.ensure_running`): so it is started before.
     """
+    resource_tracker.ensure_running()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
@@ -192,7 +200,7 @@ def _serve(job: Job, number: int, connection: Connection, parent: int) -> None:
         except (EOFError, OSError):
             return
         try:
-            outcome: Outcome = worker.render(shard)
+            outcome: Outcome = worker.render(shard, connection.send)
         except Exception as error:  # a shard's failure is the driver's to judge
             outcome = failure_of(shard, error)
         connection.send(outcome)

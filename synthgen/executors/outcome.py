@@ -40,6 +40,9 @@ class Executor(Protocol):
         ...
 
     @property
+    def n_workers(self) -> int: ...
+
+    @property
     def description(self) -> str: ...
 
     def submit(self, shard: int) -> None: ...
@@ -48,7 +51,7 @@ class Executor(Protocol):
         """Blocks until one of the submitted shards ends.
 
         Raises:
-            SynthgenError: the workers cannot start at all.
+            SynthgenError: the workers cannot start at all, or what they run on is gone.
         """
         ...
 

@@ -1,27 +1,27 @@
-"""`ray`: shards on a pool of actors; the only file that imports ray."""
+"""`ray`: shards on a pool of actors."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
-import socket
-import sys
 import tempfile
+import time
 import traceback
 from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import PluginError, SynthgenError
+from synthgen.errors import ClusterError, SynthgenError
+from synthgen.executors.cluster import Watch, connect, import_ray, named
 from synthgen.executors.outcome import Failure, Outcome, failure_of
-from synthgen.executors.worker import Job, ShardReport, Worker
+from synthgen.executors.worker import Job, Listen, ShardProgress, ShardReport, Worker
 
 IN_FLIGHT = 2
 DEAD_STARTS = 10
 PATIENCE_S = 60.0
-KNOCK_S = 10.0
-OBJECT_STORE_BYTES = 100_000_000  # pixels never pass through it
+ASK_EVERY_S = 1.0
+PROGRESS = "progress"
 
 
 class RayPool:
@@ -33,11 +33,21 @@ class RayPool:
     with fewer free CPUs than actors were asked for, or one that is still growing, works too.
     """
 
-    def __init__(self, job: Job, n_workers: int | None, n_pending: int, address: str | None, own_cluster: bool) -> None:
+    def __init__(
+        self,
+        job: Job,
+        n_workers: int | None,
+        n_pending: int,
+        address: str | None,
+        own_cluster: bool,
+        listen: Listen,
+    ) -> None:
+        self._listen = listen
         self._ray = ray = import_ray()
         self._started_here = not ray.is_initialized()
         if self._started_here:
             connect(ray, n_workers, address, own_cluster)
+        self._watch = Watch(ray, own_cluster)
         resources = {key: int(value) for key, value in ray.cluster_resources().items() if key in ("CPU", "GPU")}
         gpu = job.device.startswith("cuda") or (job.device == "auto" and resources.get("GPU", 0) > 0)
         available = resources.get("GPU" if gpu else "CPU", 0)
@@ -46,21 +56,24 @@ class RayPool:
                 f"the Ray cluster has no {'GPU' if gpu else 'CPU'} to offer; it has {resources or 'no resources'}. "
                 "Start nodes, or choose another --device"
             )
-        count = min(n_workers or available, n_pending)
-        self._actor = ray.remote(Actor).options(
+        self.n_workers = count = min(n_workers or available, n_pending)
+        self._actor = ray.remote(
             num_cpus=1,
             num_gpus=1 if gpu else 0,
             max_restarts=-1,
             max_task_retries=0,
             max_concurrency=1,
+            concurrency_groups={PROGRESS: 1},  # a thread that answers while another renders
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
-        )
+        )(Actor)
         self._arguments = (job, {path: Path(path).read_bytes() for path in job.plugin_files})
         self._actors: list[Any] = []
         self._queue: deque[int] = deque()
         self._free: deque[_Life] = deque()
         self._starting: dict[Any, _Life] = {}
         self._pending: dict[Any, tuple[int, _Life]] = {}
+        self._asked: dict[Any, _Life] = {}
+        self._asked_at = self._heard_at = time.monotonic()
         self._n_dead_starts = 0
         for _ in range(count):
             self._start()
@@ -74,13 +87,47 @@ class RayPool:
 
     def wait(self) -> Outcome:
         while True:
-            done, _ = self._ray.wait([*self._starting, *self._pending], num_returns=1, timeout=PATIENCE_S)
-            if not done:
-                self._complain()
-            elif done[0] in self._starting:
-                self._hear_start(done[0])
-            else:
+            try:
+                outcome = self._next()
+            except (ConnectionError, self._ray.exceptions.RaySystemError) as error:
+                raise ClusterError(f"the connection to the Ray cluster is lost: {str(error).strip()}") from None
+            if outcome is not None:
+                return outcome
+
+    def _next(self) -> Outcome | None:
+        """A shard's outcome, or None after anything else has happened, or nothing for a while."""
+        self._watch.check()
+        self._ask()
+        references = [*self._starting, *self._pending, *self._asked]
+        done, _ = self._ray.wait(references, num_returns=1, timeout=ASK_EVERY_S)
+        if not done:
+            self._complain()
+        elif done[0] in self._asked:
+            self._hear_progress(done[0])
+        else:
+            self._heard_at = time.monotonic()
+            if done[0] in self._pending:
                 return self._hear(done[0])
+            self._hear_start(done[0])
+        return None
+
+    def _ask(self) -> None:
+        """Asks every actor that renders how far it is, unless it was asked just now or has not answered yet."""
+        if time.monotonic() - self._asked_at < ASK_EVERY_S:
+            return
+        self._asked_at = time.monotonic()
+        silent = {id(life) for life in self._asked.values()}
+        for life in {id(life): life for _, life in self._pending.values()}.values():
+            if id(life) not in silent and not life.ended:
+                self._asked[life.actor.progress.options(concurrency_group=PROGRESS).remote()] = life
+
+    def _hear_progress(self, reference: Any) -> None:
+        """An answer may be late, or not come because the actor died: `_hear` sees that."""
+        del self._asked[reference]
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            progress: ShardProgress | None = self._ray.get(reference)
+            if progress is not None and any(shard == progress.shard for shard, _ in self._pending.values()):
+                self._listen(progress)
 
     def close(self) -> None:
         for actor in self._actors:
@@ -141,7 +188,8 @@ class RayPool:
         return outcome
 
     def _complain(self) -> None:
-        if not self._pending:
+        if not self._pending and time.monotonic() - self._heard_at > PATIENCE_S:
+            self._heard_at = time.monotonic()
             logging.getLogger("synthgen").warning(
                 "waiting for Ray to start an actor; the cluster has %s, of which are free %s",
                 self._ray.cluster_resources(),
@@ -158,48 +206,13 @@ class _Life:
     ended: bool = False
 
 
-def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: bool) -> None:
-    """Starts Ray on this machine, or joins the cluster that was named.
-
-    Raises:
-        SynthgenError: there is none at that address.
-    """
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    place = named(address)
-    if own_cluster:
-        options |= {"include_dashboard": False, "num_cpus": n_workers, "object_store_memory": OBJECT_STORE_BYTES}
-    else:
-        options |= {"address": place}
-    try:
-        if not own_cluster:
-            knock(place)
-        ray.init(**options)
-    except (OSError, ValueError, RuntimeError) as error:
-        why = str(error).rstrip(".")
-        raise SynthgenError(
-            f"cannot reach a Ray cluster at {place}: {why}. If the cluster asks for a token, which Ray does by "
-            "default since 2.59, set RAY_AUTH_MODE=token here as well"
-        ) from None
-
-
-def named(address: str | None) -> str:
-    """The address that was given or, if none was, what Ray itself would look for."""
-    return address or os.environ.get("RAY_ADDRESS") or "auto"
-
-
-def knock(address: str) -> None:
-    """Raises OSError if nobody listens at `host:port`; Ray itself would try for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
-
-
 class Actor:
     """A worker as a Ray actor. Failures to start are kept and told with the first shard."""
 
     def __init__(self, job: Job, plugin_files: dict[str, bytes]) -> None:
         self._worker: Worker | None = None
         self._error = ""
+        self._progress: ShardProgress | None = None
         try:
             with tempfile.TemporaryDirectory(prefix="synthgen-plugins-") as folder:
                 self._worker = Worker(with_files(job, plugin_files, Path(folder)))
@@ -211,13 +224,20 @@ class Actor:
     def ready(self) -> bool:
         return self._worker is not None
 
+    def progress(self) -> ShardProgress | None:
+        """How far the shard is that is being rendered; called while it is."""
+        return self._progress
+
     def render(self, shard: int) -> ShardReport | Failure:
         if self._worker is None:
             return Failure(shard, "fatal", self._error)
         try:
-            return self._worker.render(shard)
+            return self._worker.render(shard, self._note)
         except Exception as error:  # a shard's failure is the driver's to judge
             return failure_of(shard, error)
+
+    def _note(self, progress: ShardProgress) -> None:
+        self._progress = progress
 
 
 def with_files(job: Job, files: dict[str, bytes], folder: Path) -> Job:
@@ -229,20 +249,3 @@ def with_files(job: Job, files: dict[str, bytes], folder: Path) -> Job:
         target.write_bytes(content)
         paths.append(str(target))
     return replace(job, plugin_files=tuple(paths))
-
-
-def import_ray() -> Any:
-    """ray, told not to rebuild the project's environment for every worker.
-
-    Under `uv run` Ray would start its workers through uv again, which is slow and fails offline;
-    the variable is read when ray is imported.
-    """
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise PluginError(f"the `ray` executor needs ray: {sys.executable} -m pip install ray") from None
-    return ray

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +19,10 @@ from synthgen.pack import pack
 from synthgen.plan import Plan, build
 from synthgen.plugins import Plugins
 from synthgen.recipe import DatasetRecipe
-from synthgen.render import N_ENCODERS, Rendered, render_shard
+from synthgen.render import N_ENCODERS, Rendered, Try, render_shard
 from synthgen.store import Commit, Store
+
+HEARD_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,19 @@ class ShardReport:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ShardProgress:
+    """How far a shard is that is being rendered: totals over its batches so far. Nothing of it is committed yet."""
+
+    shard: int
+    accepted: int
+    tries: int
+    rejected: Mapping[str, int]
+
+
+Listen = Callable[[ShardProgress], None]
+
+
 class Worker:
     """Builds the plan from the job, loads the models once, then renders any shard that it is given."""
 
@@ -71,6 +88,7 @@ class Worker:
         self.environment = self._note_environment()
         self._pool = ThreadPoolExecutor(N_ENCODERS, thread_name_prefix="encode")
         self._pool.submit(import_codecs)
+        self._heard_at = -math.inf
         self._ahead = (
             ThreadPoolExecutor(1, "draw") if self.device.startswith("cuda") else None
         )  # a CPU has no time left
@@ -79,8 +97,10 @@ class Worker:
         self.batch_size, self._notes = batching.settle(plan, self.store)
         self.setup_s = time.perf_counter() - started
 
-    def render(self, shard: int) -> ShardReport:
+    def render(self, shard: int, listen: Listen = lambda progress: None) -> ShardReport:
         """Renders, writes, commits and publishes one shard; a shard that is finished already is only reported.
+
+        `listen` hears of its batches, at most every `HEARD_EVERY_S`.
 
         Raises:
             StoreError: the disk refuses, or another driver has taken over.
@@ -91,7 +111,7 @@ class Worker:
         if before and before.is_final(len(self.plan.shard_range(shard)), self.plan.recipe.tries):
             if not self.store.publish(before):
                 return self._report(before, {})
-        rendered = self._rendered(shard)
+        rendered = self._rendered(shard, listen)
         packing = time.perf_counter()
         record = pack(self.plan, rendered, self.store, self.environment)
         if self.store.commit(record, before):
@@ -104,17 +124,33 @@ class Worker:
         done = time.perf_counter()
         return self._report(record, {**rendered.seconds, "write": done - packing, "total": done - started})
 
-    def _rendered(self, shard: int) -> Rendered:
+    def _rendered(self, shard: int, listen: Listen) -> Rendered:
         """The shard; with `batch_size: auto`, at half the batch size as often as it does not fit into memory."""
         while True:
             self.batch_size = batching.pinned(self.store) or self.batch_size
+            after_batch = self._tally(shard, listen)
             try:
-                return render_shard(self.plan, shard, self._pool, self.batch_size, self._ahead)
+                return render_shard(self.plan, shard, self._pool, self.batch_size, self._ahead, after_batch)
             except Exception as error:
                 if not batching.out_of_memory(error):
                     raise
                 used, self.batch_size = self.batch_size, batching.halved(self.plan, self.store, self.batch_size, error)
                 self._notes.append(f"a batch of {used} did not fit into memory; going on with {self.batch_size}")
+
+    def _tally(self, shard: int, listen: Listen) -> Callable[[Sequence[Try]], None]:
+        """What adds up the tries of a shard's batches and lets `listen` hear of them."""
+        rejected: Counter[str] = Counter()
+        n_tries = 0
+
+        def add(tries: Sequence[Try]) -> None:
+            nonlocal n_tries
+            n_tries += len(tries)
+            rejected.update(each.rejected_by for each in tries if each.rejected_by is not None)
+            if time.monotonic() - self._heard_at >= HEARD_EVERY_S:
+                self._heard_at = time.monotonic()
+                listen(ShardProgress(shard, n_tries - rejected.total(), n_tries, dict(rejected)))
+
+        return add
 
     def _winner(self, shard: int) -> Commit:
         """The record of the worker that was first; if its files are gone, it is moved aside for another attempt."""

@@ -31,7 +31,7 @@ class Recordings:
     def columns(self) -> list[Column]:
         """Entity, time (a timestamp if the data had timestamps), channels and scores."""
         kind = self._rows.kind
-        channels = [Column(name, "float32", unit) for name, unit in zip(kind.channels, kind.units, strict=True)]
+        channels = [Column(name, kind.dtype, unit) for name, unit in zip(kind.channels, kind.units, strict=True)]
         scored = [Column(name, "float32") for name in self._scores]
         return [Column("entity", "string"), self._moments.column, *channels, *scored]
 
@@ -47,7 +47,7 @@ class Recordings:
     def write(self, table: Table) -> None:
         """A row a time of every entity, in order of both; missing values have no score."""
         places = sorted(self._values)
-        values = np.stack([self._values[place] for place in places]).astype(np.float32)
+        values = np.stack([self._values[place] for place in places]).astype(self._rows.kind.dtype)
         means = np.stack([_mean(np.stack(self._found[place])) for place in places]).astype(np.float32)
         times = [self._moments.written(*place) for place in places]
         table.add([[entity for entity, _ in places], times, *values.T, *means.T])

@@ -165,14 +165,14 @@ def _of_series(free: Any, name: str, kind: Field, length: int) -> Iterator[tuple
         yield Column(free(name, "field"), "string"), Origin(name)
     elif isinstance(kind, Series) and kind.length == 1 < length:
         for i, (channel, unit) in enumerate(zip(kind.channels, kind.units, strict=True)):
-            yield Column(free(channel, name), "float32", unit), Origin(name, i)
+            yield Column(free(channel, name), kind.dtype, unit), Origin(name, i)
 
 
 def _of_steps(free: Any, name: str, kind: Field, length: int) -> Iterator[tuple[Column, Origin]]:
     """Columns of a field that has one value a step and channel."""
     if isinstance(kind, Series) and kind.length == length:
         for i, (channel, unit) in enumerate(zip(kind.channels, kind.units, strict=True)):
-            yield Column(free(channel, name), "float32", unit), Origin(name, i)
+            yield Column(free(channel, name), kind.dtype, unit), Origin(name, i)
     elif isinstance(kind, StepClasses) and kind.length == length:
         for i, channel in enumerate(kind.channels):
             yield Column(free(channel, name), "string", classes=("normal", *kind.classes)), Origin(name, i)

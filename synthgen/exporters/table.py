@@ -22,7 +22,10 @@ DESCRIPTION = (
     "<split>.csv with a row a step; of series that were completed, completed.csv with 90 % intervals; of windows that "
     "passed as they are, recordings.csv with scores"
 )
-PARQUET_DESCRIPTION = "the same as <split>.parquet: float32, null where a value is missing, units in the schema"
+PARQUET_DESCRIPTION = (
+    "the same as <split>.parquet: float32 (float64 where a channel needs it), null where a value is missing, units in "
+    "the schema"
+)
 QUANTILES = (0.05, 0.5, 0.95)
 GROUP_ROWS = 1 << 16
 N_TOGETHER = 4096
@@ -40,7 +43,7 @@ class Table(Protocol):
 
 
 class CsvTable:
-    """Text in UTF-8 with one heading; missing values are empty cells, numbers have as many digits as float32 needs."""
+    """Text in UTF-8 with one heading; missing values are empty cells, numbers have as many digits as they need."""
 
     suffix: ClassVar[str] = "csv"
 
@@ -180,7 +183,9 @@ class Completed:
     def columns(self) -> list[Column]:
         """Entity, time (a timestamp if the data had timestamps), and of every channel the value and its interval."""
         channels = zip(self._kind.channels, self._kind.units, strict=True)
-        values = [Column(f"{name}{end}", "float32", unit) for name, unit in channels for end in ("", "_low", "_high")]
+        values = [
+            Column(f"{name}{end}", self._kind.dtype, unit) for name, unit in channels for end in ("", "_low", "_high")
+        ]
         return [Column("entity", "string"), self._moments.column, *values]
 
     @property
@@ -196,7 +201,7 @@ class Completed:
         for time, there, value in zip(times.tolist(), known, values, strict=True):
             place = self._moments.place(condition, time)
             self._known[place] = there
-            self._drawn[place].append(np.where(np.isnan(there), value, np.float32(np.nan)))
+            self._drawn[place].append(np.where(np.isnan(there), value, there.dtype.type(np.nan)))
 
     def write(self, table: Table) -> None:
         """A row a time of every entity, in order of both."""
@@ -205,7 +210,7 @@ class Completed:
             some = places[first : first + N_TOGETHER]
             known = np.stack([self._known[place] for place in some])
             drawn = [_quantiles(np.stack(self._drawn[place])) for place in some]
-            low, middle, high = np.stack(drawn, axis=1).astype(np.float32)
+            low, middle, high = np.stack(drawn, axis=1).astype(self._kind.dtype)
             value = np.where(np.isnan(middle), known, middle)
             cells = [part[:, i] for i in range(known.shape[1]) for part in (value, low, high)]
             table.add([[entity for entity, _ in some], [self._moments.written(*place) for place in some], *cells])
@@ -229,4 +234,6 @@ def _cells(values: Sequence[Any] | np.ndarray) -> list[Any]:
 
 
 def _plain(values: Sequence[Any] | np.ndarray) -> list[Any]:
-    return values.tolist() if isinstance(values, np.ndarray) else list(values)
+    """Values as they are, numbers in the fewest digits of a float64, nothing where one is missing."""
+    cells = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    return ["" if value != value else value for value in cells]  # noqa: PLR0124  (NaN is unlike itself)

@@ -114,15 +114,15 @@ def from_cell(field: Field, cell: Any) -> Any:
     return cell
 
 
-def check_columns(columns: Columns, schema: Schema, n: int, part: str) -> None:
+def check_columns(columns: Columns, schema: Schema, n: int) -> None:
     """Raises DataError unless `columns` has exactly the fields of `schema`, each with `n` valid values."""
     if set(columns) != set(schema):
-        raise DataError(f"{part}: promised the fields {sorted(schema)} and returned {sorted(columns)}")
+        raise DataError(f"promised the fields {sorted(schema)} and returned {sorted(columns)}")
     for name, field in schema.items():
         if len(columns[name]) != n:
-            raise DataError(f"{part}: field `{name}`: {len(columns[name])} values for {n} samples")
+            raise DataError(f"field `{name}`: {len(columns[name])} values for {n} samples")
         for value in columns[name]:
-            field.check(f"{part}: {name}", value)
+            field.check(name, value)
 
 
 def member_name(name: str, suffix: str) -> str:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from synthgen.errors import DataError
+from synthgen.errors import DataError, NonFiniteError
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Channels over time: float32 array (length, channels), NaN where a value is missing.
+    """Channels over time: array (length, channels), NaN where a value is missing.
 
-    `units` names the unit of each channel, `1` if there is none.
+    `units` names the unit of each channel, `1` if there is none. `dtype` is float32, or float64 where float32 is too
+    coarse for a channel, as for a level around 5.8 million that changes by tenths.
     """
 
-    dtype: ClassVar[type] = np.float32
     length: int
     channels: tuple[str, ...]
     units: tuple[str, ...]
+    dtype: Literal["float32", "float64"] = "float32"
 
     @property
     def suffix(self) -> str:
@@ -29,14 +30,14 @@ class Series:
 
     @property
     def raw_bytes(self) -> int:
-        return 4 * self.length * len(self.channels)
+        return np.dtype(self.dtype).itemsize * self.length * len(self.channels)
 
     def check(self, name: str, value: Any) -> None:
         shape = (self.length, len(self.channels))
-        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.shape != shape:
-            raise DataError(f"field `{name}`: must be a float32 array of shape {shape}")
+        if not isinstance(value, np.ndarray) or value.dtype != self.dtype or value.shape != shape:
+            raise DataError(f"field `{name}`: must be a {self.dtype} array of shape {shape}")
         if np.isinf(value).any():
-            raise DataError(f"field `{name}`: has infinite values; missing ones are NaN")
+            raise NonFiniteError(f"field `{name}`: has infinite values; missing ones are NaN")
 
     def encode(self, value: np.ndarray) -> bytes:
         return npy_bytes(value)
@@ -47,10 +48,11 @@ class Series:
     def arrow(self) -> Any:
         import pyarrow as pa
 
-        return pa.list_(pa.list_(pa.float32(), len(self.channels)), self.length)
+        number = pa.float64() if self.dtype == "float64" else pa.float32()
+        return pa.list_(pa.list_(number, len(self.channels)), self.length)
 
     def hf_feature(self) -> dict[str, Any]:
-        step = {"_type": "List", "length": len(self.channels), "feature": {"dtype": "float32", "_type": "Value"}}
+        step = {"_type": "List", "length": len(self.channels), "feature": {"dtype": self.dtype, "_type": "Value"}}
         return {"_type": "List", "length": self.length, "feature": step}
 
     def describe(self) -> dict[str, Any]:
@@ -59,6 +61,7 @@ class Series:
             "length": self.length,
             "channels": list(self.channels),
             "units": list(self.units),
+            **({} if self.dtype == "float32" else {"dtype": self.dtype}),
         }
 
 
@@ -81,8 +84,10 @@ class Times:
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, np.ndarray) or value.dtype != np.float64 or value.shape != (self.length,):
             raise DataError(f"field `{name}`: must be a float64 array of shape ({self.length},)")
-        if not np.isfinite(value).all() or not (np.diff(value) > 0).all():
-            raise DataError(f"field `{name}`: times must be finite and strictly increasing")
+        if not np.isfinite(value).all():
+            raise NonFiniteError(f"field `{name}`: has times that are not finite")
+        if not (np.diff(value) > 0).all():
+            raise DataError(f"field `{name}`: times must be strictly increasing")
 
     def encode(self, value: np.ndarray) -> bytes:
         return npy_bytes(value)

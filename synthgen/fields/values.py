@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.errors import DataError
+from synthgen.errors import DataError, NonFiniteError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,10 @@ class Number:
         return None
 
     def check(self, name: str, value: Any) -> None:
-        if not isinstance(value, int | float | np.integer | np.floating) or not math.isfinite(value):
-            raise DataError(f"field `{name}`: must be a finite number (got {value!r})")
+        if not isinstance(value, int | float | np.integer | np.floating):
+            raise DataError(f"field `{name}`: must be a number (got {value!r})")
+        if not math.isfinite(value):
+            raise NonFiniteError(f"field `{name}`: must be a finite number (got {float(value)})")
 
     def encode(self, value: Any) -> float:
         return float(value)
@@ -96,7 +98,9 @@ class Boxes:
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.ndim != 2 or value.shape[1] != 5:
             raise DataError(f"field `{name}`: must be a float32 array of shape (N, 5)")
-        if not np.isfinite(value).all() or (value[:, :2] >= value[:, 2:4]).any():
+        if not np.isfinite(value).all():
+            raise NonFiniteError(f"field `{name}`: has boxes whose numbers are not finite")
+        if (value[:, :2] >= value[:, 2:4]).any():
             raise DataError(f"field `{name}`: has boxes without an area: left < right and top < bottom must hold")
         if not np.isin(value[:, 4], np.arange(1, len(self.classes) + 1)).all():
             raise DataError(f"field `{name}`: class ids must be whole numbers from 1 to {len(self.classes)}")
@@ -136,8 +140,10 @@ class Numbers:
         return None
 
     def check(self, name: str, value: Any) -> None:
-        if not isinstance(value, np.ndarray) or value.ndim != 1 or not np.isfinite(value).all():
-            raise DataError(f"field `{name}`: must be a finite array of shape (N,)")
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.ndim != 1:
+            raise DataError(f"field `{name}`: must be an array of numbers of shape (N,)")
+        if not np.isfinite(value).all():
+            raise NonFiniteError(f"field `{name}`: has numbers that are not finite")
 
     def encode(self, value: np.ndarray) -> list[float]:
         return [float(number) for number in value]

@@ -215,7 +215,7 @@ class Anomalies:
             latents=torch.from_numpy(noise),
             generator=[torch_generator(seed) for seed in own],
         ).series
-        return list(np.where(seams & ~np.isnan(series), drawn, series))
+        return list(np.where(seams & ~np.isnan(series), drawn, series).astype(series.dtype))
 
 
 def scales_of(scaler: Any) -> list[Scale]:
@@ -231,9 +231,9 @@ def scales_of(scaler: Any) -> list[Scale]:
         ends = torch.ones(2, scaler.n_scaled) * torch.tensor([[-1.0], [1.0]])
         ends[:, scaler.config.n_channels :] = 1  # above the floor
         low, high = scaler.unscale(ends.to(scaler.low.device)).cpu().double().numpy()
-    floors, tops = scaler.low.cpu().tolist(), scaler.high.cpu().tolist()
+    floors, ranges = scaler.floors, (scaler.high.cpu().double() - scaler.low.cpu().double()).tolist()
     return [
-        Scale(max((b - a) / 2, step) or (tops[i] - floors[i]) / 4, floors[i], step, i in scaler.config.gated)
+        Scale(max((b - a) / 2, step) or ranges[i] / 4, floors[i], step, i in scaler.config.gated)
         for i, (a, b, step) in enumerate(zip(low.tolist(), high.tolist(), steps, strict=True))
     ]
 

@@ -116,7 +116,7 @@ class DenoisingError:
         config, device = self.config, self._pipeline.device
 
         def tensor(values: Sequence[Any]) -> torch.Tensor:
-            return torch.from_numpy(np.stack(values).astype(np.float32)).to(device)
+            return torch.from_numpy(np.stack(values)).to(device)
 
         series = columns[config.field]
         more = {name: tensor(columns[f"condition.{name}"]) for name in self._asks}
@@ -132,7 +132,7 @@ class DenoisingError:
                 config.sigma,
                 torch.from_numpy(noise).to(device),
                 torch.tensor(labels, device=device),
-                tensor(columns[config.time]),
+                tensor(columns[config.time]).float(),
                 more,
             )
             scores = off.square().nanmean(-1, keepdim=True).sqrt().cpu().numpy()

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
-from synthgen.errors import DataError
 from synthgen.fields import Columns, DepthMap, Image, Schema
 from synthgen.models import hub
+from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
 from synthgen.protocols import Source
 
@@ -87,10 +87,9 @@ def stretched(nearness: np.ndarray) -> np.ndarray:
     """Values (H, W) over the whole range of uint16, the lowest at 0.
 
     Raises:
-        DataError: one is not finite.
+        NonFiniteError: one is no number.
     """
-    if not np.isfinite(nearness).all():
-        raise DataError("the model's depth has values that are not finite")
+    finite(nearness, "depths")
     low, high = nearness.min(), nearness.max()
     scaled = (nearness - low) / (high - low) if high > low else np.zeros_like(nearness)
     return np.round(scaled * 65535).astype(np.uint16)

@@ -10,6 +10,7 @@ from pydantic import Field as Setting
 
 from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
 from synthgen.models import hub
+from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
 
 MIN_SIDE_PX = 1.0
@@ -60,15 +61,18 @@ def kept(
     Args:
         found: of each class in order, boxes as left, top, right, bottom in pixels, (M, 4), and scores 0 to 1, (M,).
         shape: height and width of the picture.
+
+    Raises:
+        NonFiniteError: a score or a corner is no number; below every threshold, it would drop its box.
     """
     import torch
     from torchvision.ops import nms
 
     height, width = shape
     boxes = np.concatenate([of_class for of_class, _ in found]).astype(np.float32)
-    scores = np.concatenate([of_class for _, of_class in found])
+    scores = finite(np.concatenate([of_class for _, of_class in found]), "scores of boxes")
     classes = np.repeat(np.arange(1, len(found) + 1), [len(of_class) for _, of_class in found])
-    boxes = np.clip(boxes, 0, np.array([width, height, width, height], dtype=np.float32))
+    boxes = np.clip(finite(boxes, "corners of boxes"), 0, np.array([width, height, width, height], dtype=np.float32))
     sides = boxes[:, 2:] - boxes[:, :2]
     rows = np.flatnonzero((scores >= config.min_score) & (sides >= MIN_SIDE_PX).all(1))
     best = nms(torch.as_tensor(boxes[rows]), torch.as_tensor(scores[rows], dtype=torch.float32), config.nms_iou)

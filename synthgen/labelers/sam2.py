@@ -13,6 +13,7 @@ from synthgen.fields import Columns, Field, Schema
 from synthgen.labelers import prompted
 from synthgen.labelers.prompted import PromptSettings
 from synthgen.models import hub
+from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
 from synthgen.protocols import Source
 
@@ -100,7 +101,8 @@ class Sam2:
             inputs = self._processor(original_sizes=[list(shape)], return_tensors="pt", **asked)
             inputs = {name: value.to(self._model.device) for name, value in inputs.items() if name in asked}
             out = self._model(image_embeddings=embeddings, multimask_output=boxes is None, **inputs)
-            best = out.iou_scores[0].argmax(1)
+            finite(out.pred_masks, "mask logits")
+            best = finite(out.iou_scores[0], "predicted IoUs").argmax(1)
             rows = torch.arange(len(some), device=best.device)
             logits = F.interpolate(
                 out.pred_masks[0][rows, best][:, None].float(), shape, mode="bilinear", align_corners=False

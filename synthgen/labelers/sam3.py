@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 from synthgen import testing
 from synthgen.fields import Columns, Field, Image, InstanceMap, Numbers, Schema, SegmentationMap
 from synthgen.models import hub
+from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
 from synthgen.protocols import Source
 
@@ -97,6 +98,8 @@ class Sam3:
         """Masks and scores of one text in every image."""
         tokens = self._processor(text=[text] * len(shapes), return_tensors="pt").to(self._model.device)
         out = self._model(vision_embeds=vision, input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
+        for name in ("pred_logits", "pred_boxes", "pred_masks"):
+            finite(out[name], f"{name} of Segment Anything 3")
         results: list[dict[str, Any]] = self._processor.post_process_instance_segmentation(
             out, threshold=self.config.min_score, target_sizes=[list(shape) for shape in shapes]
         )

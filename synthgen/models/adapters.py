@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synthgen.errors import ModelError
-from synthgen.models import folders
+from synthgen.models import folders, whole
 from synthgen.models.hub import INSTALL
 from synthgen.protocols import Source
 
@@ -165,6 +165,7 @@ def check_base(adapter: Adapter, base: Any) -> None:
     Raises:
         ModelError: says what differs, and what to do.
     """
+    _check_whole(adapter)
     found = base if isinstance(base, Mapping) else architecture(base)
     wanted = adapter.base.get("architecture", {})
     names = ("text_widths",) if adapter.kind == "textual-inversion" else tuple(n for n in wanted if n != "text_widths")
@@ -212,7 +213,7 @@ def _converted(adapter: Adapter, pipeline: Any) -> dict[str, tuple[int, ...]]:
         options["unet_config"] = pipeline.unet.config
     try:
         state = type(pipeline).lora_state_dict(str(adapter.file.parent), **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, RuntimeError) as error:
         raise ModelError(
             f"{adapter.path} is no LoRA that diffusers reads for a {type(pipeline).__name__}: {error}"
         ) from error
@@ -220,6 +221,47 @@ def _converted(adapter: Adapter, pipeline: Any) -> dict[str, tuple[int, ...]]:
     if not any("lora_A" in name for name in tensors):  # as its loader decides
         tensors = convert_unet_state_dict_to_peft(tensors)
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _check_whole(adapter: Adapter) -> None:
+    """Raises ModelError for tensors that would be dropped, or that lack their other half."""
+    if adapter.kind == "textual-inversion":
+        beside = set(adapter.shapes) - set(PER_ENCODER)
+        if 0 < len(beside) < len(adapter.shapes):
+            raise ModelError(f"{adapter.path}: {whole.shown(beside)} beside {', '.join(PER_ENCODER)} would not be used")
+        return
+    strange = [name for name in adapter.shapes if _side(name) is None and not name.endswith(".alpha")]
+    if strange:
+        raise ModelError(
+            f"{adapter.path}: {whole.shown(strange)} would not be used: only pairs of A and B, with alpha, "
+            "are read, no DoRA, LoHa, LoKr or biases. Convert the file with the program that made it, or take another"
+        )
+    sides: dict[str, set[str]] = {}
+    for name in adapter.shapes:
+        ending = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
+        if ending is not None:
+            sides.setdefault(name.removesuffix(ending), set()).add(_ENDINGS[ending])
+    halves = [layer for layer, found in sides.items() if len(found) < 2]
+    if halves:
+        raise ModelError(f"{adapter.path} has only one of the two matrices A and B of {whole.shown(halves, 'layer')}")
+
+
+def _check_used(adapter: Adapter, name: str, pipeline: Any) -> None:
+    """Raises ModelError unless every tensor of a loaded LoRA stands in one of the pipeline's networks."""
+    there = {
+        f"{component}.{weight.replace(f'.{name}.', '.')}"
+        for component, network in pipeline.components.items()
+        if hasattr(network, "named_parameters")
+        for weight, _ in network.named_parameters()
+        if f".{name}." in weight
+    }
+    unused = [tensor for tensor in _converted(adapter, pipeline) if _side(tensor) and tensor not in there]
+    if unused:
+        raise ModelError(
+            f"{adapter.path}: {whole.shown(unused)} would not be used, because a {type(pipeline).__name__} has no such "
+            f"layers; it takes layers of {', '.join(type(pipeline)._lora_loadable_modules)}. Take an adapter that was "
+            "made for this model"
+        )
 
 
 def _misfitting_layers(shapes: Mapping[str, tuple[int, ...]], pipeline: Any) -> list[str]:
@@ -238,7 +280,7 @@ def _misfitting_layers(shapes: Mapping[str, tuple[int, ...]], pipeline: Any) -> 
         has, needs = (weight.shape[1], shape[1]) if side == "in" else (weight.shape[0], shape[0])
         if has != needs:
             found.append(f"{component}.{layer} takes {side[:3]} {has} channels and not {needs}")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def apply(pipeline: Any, adapters: Iterable[tuple[Adapter, float]]) -> None:
@@ -247,11 +289,17 @@ def apply(pipeline: Any, adapters: Iterable[tuple[Adapter, float]]) -> None:
     The strength of a textual inversion is always 1.
 
     Raises:
-        ModelError: one does not fit the pipeline, teaches a word that is known, or peft is not installed.
+        ModelError: one does not fit the pipeline, has tensors that would not be used or are not finite, teaches a word
+            that is known, or peft is not installed.
     """
+    from safetensors.torch import load_file
+
+    from synthgen.models.finite import check_tensors
+
     chosen = list(adapters)
     for adapter, _ in chosen:
         check_base(adapter, pipeline)
+        check_tensors(adapter.path, load_file(adapter.file))
     loras = [(adapter, weight) for adapter, weight in chosen if adapter.kind == "lora"]
     for adapter, _ in chosen:
         if adapter.kind == "textual-inversion":
@@ -272,8 +320,9 @@ def _load_lora(pipeline: Any, adapter: Adapter, name: str) -> None:
         pipeline.load_lora_weights(
             str(adapter.file.parent), weight_name=adapter.file.name, adapter_name=name, use_safetensors=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, RuntimeError) as error:
         raise ModelError(f"{adapter.path} cannot be loaded into a {type(pipeline).__name__}: {error}") from error
+    _check_used(adapter, name, pipeline)
 
 
 def _load_words(pipeline: Any, adapter: Adapter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class Placed:
     """A series with its events, in order of their starts.
 
     Attributes:
-        series: float32 (L, C); outside events as it was, to the bit, and missing where it was.
+        series: (L, C), of the dtype it was given in; outside events as it was, to the bit, and missing where it was.
         classes: uint8 (L, C), the kind of each value from 1 on, 0 normal.
         seams: True (L, C) at the values around cuts, all of them within events.
     """
@@ -70,7 +71,7 @@ class Placed:
 
 
 def place(series: np.ndarray, wish: Wish, random: np.random.Generator, scales: Sequence[Scale] | None = None) -> Placed:
-    """Events in a normal series, float32 (L, C); the same for equal arguments and an equal state of `random`.
+    """Events in a normal series (L, C), float32 or float64, the same for equal arguments and states of `random`.
 
     Events of one channel neither overlap nor touch. What finds no room, or changes too little wherever it is
     tried, is left out; channels that are constant or missing have no events.
@@ -113,7 +114,8 @@ def _put(placed: Placed, kind: Kind, channels: Mapping[int, Channel], wish: Wish
     change = Change(start + before, end - after, severity, speed, random.random() < wish.missing)
     if placed.classes[max(start - 1, 0) : end + 1, hit].any():
         return False
-    found = {i: values for i in hit if (values := _changed(kind, channels[i], change, random)) is not None}
+    dtype = placed.series.dtype
+    found = {i: values for i in hit if (values := _changed(kind, channels[i], change, random, dtype)) is not None}
     if len(found) < n_hit:
         return False
     sizes = [severity if rules.has_severity else _size(channels[i], change, values) for i, values in found.items()]
@@ -133,13 +135,15 @@ def _seams(kind: Kind, start: int, end: int, length: int, seam: int) -> tuple[in
     return half if rules.cut_before and start > 0 else 0, half if rules.cut_after and end < length else 0
 
 
-def _changed(kind: Kind, channel: Channel, change: Change, random: np.random.Generator) -> np.ndarray | None:
-    """New values of a channel, float32 (n,), missing where they were; None if too little would be different."""
+def _changed(
+    kind: Kind, channel: Channel, change: Change, random: np.random.Generator, dtype: np.dtype[Any]
+) -> np.ndarray | None:
+    """New values of a channel, (n,), missing where they were; None if too little would be different."""
     values = RULES[kind].apply(channel, change, random)
     if values is None:
         return None
     before = channel.values[change.start : change.end]
-    after = np.where(np.isnan(before), np.nan, values).astype(np.float32)
+    after = np.where(np.isnan(before), np.nan, values).astype(dtype)
     if kind == "dropout" and change.missing:
         enough = not np.isnan(before).all()
     elif RULES[kind].has_severity:

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from synthgen.models.finite import finite
+
 
 @dataclass(frozen=True, slots=True)
 class Maps:
@@ -105,7 +107,7 @@ class Recorder:
 
     def mean(self, is_cross: bool, scale: int) -> torch.Tensor:
         """The mean over heads, layers and calls, (queries, keys)."""
-        return self._sums[is_cross, scale] / self._counts[is_cross, scale]
+        return finite(self._sums[is_cross, scale] / self._counts[is_cross, scale], "attention probabilities")
 
 
 class _Noting:

@@ -11,6 +11,8 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import nn
 
+from synthgen.models.finite import finite
+
 
 class Residual(nn.Module):
     """Two 3x3 convolutions with batch normalisation and a shortcut; `stride` 2 halves the side."""
@@ -98,7 +100,9 @@ class ImageClassifier(ModelMixin, ConfigMixin):
 
     def _in_batches(self, images: np.ndarray, batch_size: int, function: Any) -> np.ndarray:
         parts = [
-            function(to_tensor(images[start : start + batch_size]).to(self.device)).float().cpu().numpy()
+            finite(function(to_tensor(images[start : start + batch_size]).to(self.device)).float(), "outputs")
+            .cpu()
+            .numpy()
             for start in range(0, len(images), batch_size)
         ]
         return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from synthgen.models.finite import finite
+
 BATCH = 64
 """Series that go through the network together, whatever the size of a caller's batch: so memory is bounded."""
 
@@ -78,6 +80,7 @@ def _mean_estimate(
         for sign in (1, -1):
             noisy = there + sign * level * noise[:, draw]
             output = pipeline.denoiser(noisy / total, logarithm, known=known, absent=absent, **fixed).float()
+            finite(output, "denoised numbers")
             estimates += (spread / total) ** 2 * noisy + level * spread / total * output
     return estimates / (2 * noise.shape[1])
 

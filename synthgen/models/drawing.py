@@ -71,7 +71,7 @@ class Drawing:
 
     def _call(self, asked: Sequence[Asked], n_steps: int, same: Mapping[str, Any]) -> Sequence[Any]:
         from synthgen.models.guidance import Scales
-        from synthgen.models.sampling import torch_generator
+        from synthgen.models.sampling import as_pixels, torch_generator
 
         scale = Scales(tuple(one.scale for one in asked), self._largest) if self._mixes else asked[0].scale
         options = {"height": self.size[0], "width": self.size[1], self.family.guidance: scale}
@@ -84,10 +84,12 @@ class Drawing:
             generator=[torch_generator(one.seed) for one in asked],
             output_type="latent" if self._decodes_later else "np",
         ).images
-        return self._decoded_later(out) if self._decodes_later else list(_pixels(out))
+        return self._decoded_later(out) if self._decodes_later else list(as_pixels(out))
 
     def _decoded_later(self, latents: Any) -> Later:
         import torch
+
+        from synthgen.models.sampling import as_pixels
 
         self._stream = self._stream or torch.cuda.Stream(latents.device)  # type: ignore[no-untyped-call]
         drawn = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -96,7 +98,7 @@ class Drawing:
         def decode() -> Sequence[Any]:
             with torch.cuda.stream(self._stream):
                 drawn.wait()
-                return list(_pixels(self.decode(latents)))
+                return list(as_pixels(self.decode(latents)))
 
         return Later(len(latents), decode)
 
@@ -111,11 +113,6 @@ class Drawing:
             decoded = vae.decode(scaled, return_dict=False)[0]
             pictures: np.ndarray = self.pipeline.image_processor.postprocess(decoded, output_type="np")
         return pictures
-
-
-def _pixels(pictures: Any) -> np.ndarray:
-    found: np.ndarray = (np.asarray(pictures) * 255).round().clip(0, 255).astype(np.uint8)
-    return found
 
 
 def placed(pipeline: Any, device: str, memory: Memory, compiled: bool) -> Any:

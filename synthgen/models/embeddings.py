@@ -9,6 +9,7 @@ import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.models import hub
+from synthgen.models.finite import finite
 
 TEXT_TYPES = ("clip", "siglip", "siglip2")
 """Model types that embed pictures and texts into the same space."""
@@ -83,12 +84,13 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     """float64 vectors (N, D) of length 1.
 
     Raises:
-        DataError: one is not finite, or zero: no similarity can be computed.
+        NonFiniteError: one is not finite.
+        DataError: one is zero: no similarity can be computed.
     """
-    found = vectors.astype(np.float64)
+    found = finite(vectors.astype(np.float64), "numbers of embeddings")
     lengths = np.sqrt((found**2).sum(1, keepdims=True))
-    if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise DataError("a model gave a picture or a text no direction (zeros, or values that are not finite)")
+    if not (lengths > 0).all():
+        raise DataError("a model gave a picture or a text no direction: its embedding is zero")
     return found / lengths
 
 

@@ -15,7 +15,8 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import ModelError
-from synthgen.models import folders
+from synthgen.models import folders, whole
+from synthgen.models.finite import check_weights
 from synthgen.models.quiet import quiet
 from synthgen.protocols import Source
 
@@ -145,13 +146,14 @@ def _loaded(reference: Reference, name: str, device: str, state: str) -> Any:
     quiet()
     options: dict[str, Any] = {"revision": reference.revision or "main"}  # remote code is off unless asked for
     is_model = not name.endswith(("Processor", "Tokenizer"))
-    if is_model:
-        options["use_safetensors"] = True
+    cls = getattr(transformers, name)
     try:
-        made = getattr(transformers, name).from_pretrained(reference.place, **options)
+        if not is_model:
+            return cls.from_pretrained(reference.place, **options)
+        made = whole.load_network(cls, reference.place, reference.name, **options)
     except (OSError, ValueError, RuntimeError) as error:
         raise not_loaded(reference, f"as a {name}", error) from error
-    return made.to(device).eval() if is_model else made
+    return made.to(device).eval()
 
 
 def load_pipeline(reference: Reference, task: str, dtype: Any, **components: Any) -> Any:
@@ -170,11 +172,14 @@ def load_pipeline(reference: Reference, task: str, dtype: Any, **components: Any
     auto = getattr(diffusers, f"AutoPipelineFor{task}")
     options = {"revision": reference.revision or "main", "use_safetensors": True, "dtype": dtype, **components}
     try:
+        if reference.revision is None:
+            options |= whole.load_networks(Path(reference.place), reference.name, without=components, torch_dtype=dtype)
         pipeline = auto.from_pretrained(reference.place, **options)
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
         raise not_loaded(reference, f"for {task}", error) from error
     if getattr(pipeline, "safety_checker", None) is not None:
         pipeline.register_modules(safety_checker=None)  # it paints pictures black; rules decide what is kept
+    check_weights(reference.name, pipeline)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -208,8 +213,8 @@ def _view(network: Any) -> Any:
     return copy.deepcopy(network, memo | {id(own): own.detach() for own in network.buffers()})
 
 
-def load_component(reference: Reference, name: str, dtype: Any) -> Any:
-    """One network of diffusers, such as a ControlNetModel, from a reference, on the CPU.
+def load_component(reference: Reference, dtype: Any) -> Any:
+    """One network of diffusers, of the class that its configuration names, from a reference, on the CPU.
 
     Raises:
         ModelError: as for `load_pipeline`.
@@ -217,11 +222,13 @@ def load_component(reference: Reference, name: str, dtype: Any) -> Any:
     import diffusers
 
     quiet()
-    options = {"revision": reference.revision or "main", "use_safetensors": True, "torch_dtype": dtype}
+    options = {"revision": reference.revision or "main"}
     try:
-        return getattr(diffusers, name).from_pretrained(reference.place, **options).eval()
-    except (OSError, ValueError, RuntimeError, AttributeError) as error:
-        raise not_loaded(reference, f"as a {name}", error) from error
+        name = diffusers.AutoModel.load_config(reference.place, **options)["_class_name"]
+        cls = getattr(diffusers, name)
+        return whole.load_network(cls, reference.place, reference.name, torch_dtype=dtype, **options).eval()
+    except (OSError, ValueError, RuntimeError, AttributeError, KeyError) as error:
+        raise not_loaded(reference, "as a network of diffusers", error) from error
 
 
 def not_loaded(reference: Reference, what: str, error: BaseException) -> ModelError:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import ModelError
-from synthgen.models import folders
+from synthgen.models import folders, whole
+from synthgen.models.finite import check_weights
 
 PIPELINES: Mapping[str, str] = {
     "ClassConditionalPipeline": "synthgen.models.class_conditional",
@@ -30,10 +31,12 @@ def load_pipeline(folder: Path, device: str, dtype: Any) -> Any:
     stands beside the weights; here the class comes from the table above and from nowhere else.
 
     Raises:
-        ModelError: the folder holds another kind of model, or its files cannot be read.
+        ModelError: the folder holds another kind of model, its files cannot be read, or weights are missing, left over
+            or not finite.
     """
     name = _class_name(folder, PIPELINES, "pipeline")
     pipeline = _load(PIPELINES, name, folder).to(device, dtype)
+    check_weights(str(folder), pipeline)  # once more: one that is too large for the number format is infinite now
     for component in pipeline.components.values():
         if hasattr(component, "eval"):
             component.eval()
@@ -63,6 +66,9 @@ def _load(table: Mapping[str, str], name: str, folder: Path) -> Any:
     quiet()
     cls = getattr(importlib.import_module(table[name]), name)
     try:
-        return cls.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
+        if table is NETWORKS:
+            return whole.load_network(cls, folder, str(folder))
+        networks = whole.load_networks(folder, str(folder))
+        return cls.from_pretrained(str(folder), local_files_only=True, use_safetensors=True, **networks)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder} cannot be loaded as a {name}: {error}") from error

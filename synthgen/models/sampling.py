@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from synthgen.models.finite import finite
+
 Evaluate = Callable[[torch.Tensor, torch.Tensor, bool], torch.Tensor]
 
 
@@ -34,6 +36,9 @@ def denoise(
         interval: the part of the steps that is guided, as shares from 0 (noise) to 1 (image). The first
             steps decide little but diversity and the last ones little but sharpness.
 
+    Raises:
+        NonFiniteError: the network gave something else than numbers.
+
     Source: Ho & Salimans 2022, eq. 6, with w + 1 written as the scale; Kynkaanniemi et al. 2024 (interval).
     """
     scheduler.set_timesteps(n_steps, device=noise.device)
@@ -48,7 +53,7 @@ def denoise(
             plain = evaluate(scaled, times, False)
             output = plain + scale * (output - plain)
         x = scheduler.step(output, t, x, **steps).prev_sample
-    return x
+    return finite(x, "denoised numbers")
 
 
 def as_output(images: torch.Tensor, output_type: str) -> Any:
@@ -58,12 +63,23 @@ def as_output(images: torch.Tensor, output_type: str) -> Any:
     array = images.permute(0, 2, 3, 1).cpu().numpy()
     if output_type == "np":
         return array
-    pixels = np.round(array * 255).astype(np.uint8)
+    pixels = as_pixels(array)
     if output_type == "uint8":
         return pixels
     if output_type == "pil":
         return [Image.fromarray(p[:, :, 0] if p.shape[2] == 1 else p) for p in pixels]
     raise ValueError(f"output_type must be pil, np, uint8 or pt (got {output_type!r})")
+
+
+def as_pixels(images: Any) -> np.ndarray:
+    """uint8 of an array (or a list of arrays) in [0, 1]: the one place where floats become pixels.
+
+    Raises:
+        NonFiniteError: some are no numbers; they would be black.
+    """
+    values = finite(np.asarray(images), "pixel values")
+    pixels: np.ndarray = (values * 255).round().clip(0, 255).astype(np.uint8)
+    return pixels
 
 
 def torch_generator(seed: int) -> torch.Generator:

@@ -18,6 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import batched_nms
 
+from synthgen.models.finite import finite
+
 PIXEL_MEAN, PIXEL_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 OFFICIAL: Mapping[str, Mapping[str, Any]] = {
     "vit_b": {"embed_dim": 768, "depth": 12, "num_heads": 12, "global_attn_indexes": (2, 5, 8, 11)},
@@ -96,6 +98,7 @@ class SegmentAnything(ModelMixin, ConfigMixin):
             pixel_mean=list(PIXEL_MEAN),
             pixel_std=list(PIXEL_STD),
         )
+        self.sam.mask_decoder.register_forward_hook(_check_masks)  # for all that is drawn from prompts, grids included
 
     @torch.inference_mode()
     def predictors(self, images: Sequence[np.ndarray]) -> list[SamPredictor]:
@@ -157,6 +160,12 @@ class SegmentAnything(ModelMixin, ConfigMixin):
         outer = (logits > -STABILITY_OFFSET).sum((1, 2)).clamp_min(1)
         masks = (logits > self.sam.mask_threshold).cpu().numpy()
         return masks, ious.float().cpu().numpy(), (inner / outer).float().cpu().numpy()
+
+
+def _check_masks(decoder: nn.Module, given: Any, out: tuple[torch.Tensor, torch.Tensor]) -> None:
+    """Raises NonFiniteError if the masks or qualities that the decoder returned are no numbers."""
+    for values, what in zip(out, ("mask logits", "predicted IoUs"), strict=True):
+        finite(values, what)
 
 
 def stretched(image: np.ndarray) -> np.ndarray:

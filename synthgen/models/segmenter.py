@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from synthgen.models import layouts
+from synthgen.models.finite import finite
 from synthgen.models.layouts import Layout
 
 BRIGHT_SHARE = 0.998
@@ -87,7 +88,8 @@ class Segmenter(ModelMixin, ConfigMixin):
         x = prepare(images)
         x = F.pad(x, (0, -width % unit, 0, -height % unit), mode="replicate")
         logits, distances = self(x.to(self.device))
-        logits, distances = logits[:, :, :height, :width], distances[:, :height, :width]
+        logits = finite(logits[:, :, :height, :width], "class logits")
+        distances = finite(distances[:, :height, :width], "distances")
         return logits.float().softmax(1).cpu().numpy(), distances.float().cpu().numpy()
 
     def segment(self, images: np.ndarray) -> list[Layout]:

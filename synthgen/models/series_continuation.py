@@ -72,8 +72,8 @@ def draw(
     trained, n_channels = int(pipeline.config.length), len(pipeline.config.channels)
     if length > trained and not pipeline.config.continues:
         raise ValueError(f"the model draws {trained} steps and was not trained to go on")
-    n, nothing = len(class_labels), np.full((len(class_labels), length, n_channels), np.nan, dtype=np.float32)
-    known = np.asarray(given.get("known", nothing), dtype=np.float32)
+    n, dtype = len(class_labels), pipeline.scaler.dtype_in_units
+    known = np.asarray(given.get("known", np.full((n, length, n_channels), np.nan)), dtype=dtype)
     times = given.get("times")
     if times is None:
         times = np.tile(np.arange(length, dtype=np.float64) * float(pipeline.denoiser.config.interval), (n, 1))

@@ -72,14 +72,15 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
     @torch.no_grad()
     def set_units(self, covariates: torch.Tensor, static: torch.Tensor) -> None:
         """Takes units from covariates (R, K) and static numbers (N, S), NaN where unknown; saved with the weights."""
-        for name, numbers in (("covariate_units", covariates), ("static_units", static)):
-            if numbers.shape[-1]:
+        for name, given in (("covariate_units", covariates), ("static_units", static)):
+            if given.shape[-1]:
+                rounding, numbers = 8 * torch.finfo(given.dtype).eps, given.double()
                 known = ~numbers.isnan()
                 count = known.sum(0).clamp_min(1)
                 mean = numbers.nan_to_num().sum(0) / count
                 deviation = (torch.where(known, numbers - mean, 0.0).square().sum(0) / count).sqrt()
                 # Of a constant, rounding of the mean is all that is left.
-                same = deviation <= 1e-6 * mean.abs()
+                same = deviation <= rounding * mean.abs()
                 getattr(self, name).copy_(torch.stack([mean, torch.where(same, 1.0, deviation)]))
 
     def forward(
@@ -136,7 +137,9 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
 
 
 def standardised(numbers: torch.Tensor, units: torch.Tensor) -> torch.Tensor:
-    """Numbers (..., K) less their mean and over their deviation, units (2, K)."""
+    """Numbers (..., K) less their mean and over their deviation, units (2, K); the mean of float64 ones in float64."""
+    if numbers.dtype == torch.float64:
+        return ((numbers - units[0].double()) / units[1].double()).float()
     return ((numbers.float() - units[0]) / units[1]).to(numbers.dtype)
 
 

@@ -12,6 +12,7 @@ from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 
+from synthgen.models.finite import finite
 from synthgen.models.sampling import denoise
 from synthgen.models.series_denoiser import SeriesDenoiser
 from synthgen.models.series_scaler import SeriesScaler
@@ -22,7 +23,7 @@ class SeriesOutput(BaseOutput):
     """Drawn series.
 
     Attributes:
-        series: float32 (N, L, C) in units; known values are as they were given.
+        series: (N, L, C) in units, float32 or, as the scaler has it, float64; known values are as they were given.
         times: float64 (N, L) in the model's `time_unit`.
     """
 
@@ -117,11 +118,12 @@ class SeriesPipeline(DiffusionPipeline):
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
         when = self._times(times, n, length)
-        given = np.full((n, length, len(self.config.channels)), np.nan) if known is None else known
+        nothing = np.full((n, length, len(self.config.channels)), np.nan, dtype=np.float32)
+        given = nothing if known is None else known
         self._check(
             {"latents": (latents, shape), "times": (when, shape[:2]), "known": (given, (*shape[:2], given.shape[-1]))}
         )
-        scaled = self.scaler.scale(torch.from_numpy(np.ascontiguousarray(given, dtype=np.float32)).to(device))
+        scaled = self.scaler.scale(torch.from_numpy(np.ascontiguousarray(given)).to(device))
         labels = torch.as_tensor(class_labels, device=device)
         fixed = {
             "times": torch.tensor(when, dtype=torch.float32, device=device),
@@ -146,8 +148,10 @@ class SeriesPipeline(DiffusionPipeline):
             generator,
             self.progress_bar,
         )
-        drawn = self.scaler.unscale(torch.where(scaled.isnan(), x, scaled)).cpu().numpy().astype(np.float32)
-        return SeriesOutput(series=np.where(np.isnan(given), drawn, given).astype(np.float32), times=when)
+        unscaled = self.scaler.unscale(torch.where(scaled.isnan(), x, scaled)).cpu().numpy()
+        drawn = finite(unscaled, "values of series")
+        series = np.where(np.isnan(given), drawn, given).astype(self.scaler.dtype_in_units)
+        return SeriesOutput(series=series, times=when)
 
     def _length(self, *arrays: Any) -> int:
         return int(next((a.shape[1] for a in arrays if a is not None), self.config.length))
@@ -170,7 +174,7 @@ class SeriesPipeline(DiffusionPipeline):
         if values is None:
             raise ValueError(f"the model needs {name}: {', '.join(names)}")
         self._check({name: (values, (*before, len(names)))})
-        return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(device)
+        return torch.from_numpy(np.array(values)).to(device)
 
     @staticmethod
     def _check(found: dict[str, tuple[Any, tuple[int, ...]]]) -> None:

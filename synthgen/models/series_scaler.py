@@ -52,13 +52,26 @@ class SeriesScaler(ModelMixin, ConfigMixin):
         self.register_buffer("high", torch.zeros(n_channels))
 
     @property
+    def dtype_in_units(self) -> type:
+        """What values in units are: float32, or float64 with offsets."""
+        return np.float32
+
+    @property
+    def floors(self) -> list[float]:
+        """The lowest value of each channel, in units."""
+        found: list[float] = self.low.tolist()
+        return found
+
+    @property
     def n_scaled(self) -> int:
         """Scaled channels: one for each channel, then one for each gate."""
         return int(self.config.n_channels) + len(self.config.gated)
 
     @classmethod
-    def fit(cls, values: np.ndarray, names: Sequence[str], kind: Kind = "standard") -> SeriesScaler:
-        """The map for values (..., C) float, NaN where missing.
+    def fit(
+        cls, values: np.ndarray, names: Sequence[str], kind: Kind = "standard", *, offsets: bool = False
+    ) -> SeriesScaler:
+        """The map for values (..., C) float, NaN where missing; with `offsets`, of what is above each channel's lowest.
 
         `standard` maps mean and standard deviation to 0 and 1; `quantile` maps each channel's distribution to
         a standard normal, which suits heavy tails and bounded channels.
@@ -68,8 +81,12 @@ class SeriesScaler(ModelMixin, ConfigMixin):
         """
         columns = values.reshape(-1, values.shape[-1]).astype(np.float64)
         maps, gated, ranges, resolutions = [], [], [], []
+        lowest: list[float] = []
         for i, name in enumerate(names):
             known = columns[:, i][~np.isnan(columns[:, i])]
+            if offsets and len(known):
+                lowest.append(float(known.min()))
+                known = known - lowest[-1]
             if not len(known) or known.min() == known.max():
                 raise DataError(f"channel `{name}`: is constant; leave it out, there is nothing to learn")
             ranges.append((known.min(), known.max()))
@@ -79,7 +96,8 @@ class SeriesScaler(ModelMixin, ConfigMixin):
                 gated.append(i)
                 known = above
             maps.append(_standard(known) if kind == "standard" else _quantile(known))
-        scaler = cls(len(names), len(maps[0][0]), gated, resolutions)
+        sizes = (len(names), len(maps[0][0]), gated, resolutions)
+        scaler = OffsetScaler(*sizes, lowest) if offsets else cls(*sizes)
         for buffer, found in zip(
             (scaler.knots, scaler.scaled_knots, scaler.low, scaler.high),
             (*zip(*maps, strict=True), *zip(*ranges, strict=True)),
@@ -90,6 +108,7 @@ class SeriesScaler(ModelMixin, ConfigMixin):
 
     def scale(self, values: torch.Tensor) -> torch.Tensor:
         """Values (..., C) in units, NaN where missing, to scaled ones (..., n_scaled), NaN where missing."""
+        values = values.to(self.knots.dtype)
         scaled = _through(values, self.knots, self.scaled_knots)
         gates = []
         for channel in self.config.gated:
@@ -111,6 +130,45 @@ class SeriesScaler(ModelMixin, ConfigMixin):
         for i, channel in enumerate(self.config.gated):
             values[..., channel] = torch.where(scaled[..., n + i] > 0, values[..., channel], self.low[channel])
         return values
+
+
+class OffsetScaler(SeriesScaler):
+    """A scaler for channels that float32 is too coarse for: it maps what is above an offset of each, taken in float64.
+
+    Args:
+        offsets: the lowest value of each channel; the others are as those of `SeriesScaler`, above the offsets.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        n_channels: int,
+        n_knots: int = 2,
+        gated: Sequence[int] = (),
+        resolution: Sequence[float] = (),
+        offsets: Sequence[float] = (),
+    ) -> None:
+        super().__init__(n_channels, n_knots, gated, resolution)
+
+    @property
+    def dtype_in_units(self) -> type:
+        return np.float64
+
+    @property
+    def floors(self) -> list[float]:
+        return list(self.config.offsets)
+
+    def scale(self, values: torch.Tensor) -> torch.Tensor:
+        return super().scale(values.double() - self._doubles("offsets", values.device))
+
+    def unscale(self, scaled: torch.Tensor) -> torch.Tensor:
+        above = super().unscale(scaled).double()
+        step = self._doubles("resolution", scaled.device)
+        above = torch.where(step > 0, (above / step.clamp_min(1e-30)).round() * step, above)
+        return above + self._doubles("offsets", scaled.device)
+
+    def _doubles(self, name: str, device: torch.device) -> torch.Tensor:
+        return torch.tensor(self.config[name], dtype=torch.float64, device=device)
 
 
 def _through(x: torch.Tensor, knots: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

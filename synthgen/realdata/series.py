@@ -46,7 +46,7 @@ def read(data: SeriesData) -> Recordings:
     from synthgen.realdata.series_table import open_table
 
     problems = Problems()
-    table = open_table(data.path, (data.static_table, data.events.path if data.events else None))
+    table = open_table(data.path, (data.static_table, data.events.path if data.events else None), data.formats)
     grid, channels, owners = series_forms.read_form(table, data, problems)
     if data.step or data.kind == "melted":
         check_covariates(grid, data, problems)

@@ -11,6 +11,7 @@ from synthgen.realdata import series_cells as cells
 from synthgen.realdata.problems import Problems
 from synthgen.realdata.series_cells import Names
 from synthgen.realdata.series_grid import Grid
+from synthgen.realdata.series_precision import narrowed
 from synthgen.realdata.series_table import Table
 from synthgen.realdata.series_types import SeriesData
 
@@ -46,15 +47,14 @@ def owners_of(table: Table, data: SeriesData, problems: Problems) -> Names:
 
 
 def column(table: Table, name: str, missing: Sequence[float], owners: Names, problems: Problems) -> np.ndarray:
-    """float32 (rows,) of a column of numbers, NaN where missing or one of `missing`.
+    """(rows,) of a column of numbers, `narrowed`, NaN where missing or one of `missing`.
 
     What is no finite number goes to `problems`.
     """
     values, bad = cells.numbers(table, name)
     cells.tell_bad_numbers(table, name, bad, owners, problems)
-    with np.errstate(over="ignore"):
-        found = values.astype(np.float32)
-    huge = np.flatnonzero(np.isinf(found))
+    values = np.where(cells.is_marker(table, name, values, missing), np.nan, values)
+    huge = np.flatnonzero(np.abs(values) > np.finfo(np.float32).max)
     cells.tell(
         table,
         huge,
@@ -65,14 +65,12 @@ def column(table: Table, name: str, missing: Sequence[float], owners: Names, pro
         owners,
         problems,
     )
-    found[huge] = np.nan
-    if missing:
-        found[np.isin(found, np.array(missing, dtype=np.float32))] = np.nan
-    return found
+    values[huge] = np.nan
+    return narrowed(values)
 
 
 def stack(columns: Sequence[np.ndarray], n_rows: int) -> np.ndarray:
-    """float32 (n_rows, len(columns)), of no columns, too."""
+    """(n_rows, len(columns)), float64 if one of the columns is, else float32; of no columns, too."""
     return np.stack(columns, axis=1) if columns else np.zeros((n_rows, 0), dtype=np.float32)
 
 
@@ -82,7 +80,7 @@ def check_constant(table: Table, channels: dict[str, np.ndarray], problems: Prob
     wrong = {name: low for name, low in lowest.items() if not low < np.fmax.reduce(channels[name])}
     rest = ", ".join(name for name in channels if name not in wrong)
     for name, low in wrong.items():
-        what = "has no values" if np.isnan(low) else f"is constant ({low:g} in every row)"
+        what = "has no values" if np.isnan(low) else f"is constant ({low:.15g} in every row)"
         problems.add(f"{table.place}: {name}: {what}; leave it out, as `channels: [{rest}]` does")
 
 

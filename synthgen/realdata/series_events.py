@@ -11,6 +11,7 @@ from synthgen.realdata.series_cells import Names
 from synthgen.realdata.series_grid import Grid
 from synthgen.realdata.series_static import sort_names
 from synthgen.realdata.series_table import open_table
+from synthgen.realdata.series_times import times_of
 from synthgen.realdata.series_types import EventData, Events, SeriesData
 
 
@@ -22,7 +23,7 @@ def read_events(grid: Grid, data: SeriesData, problems: Problems) -> tuple[Event
     """
     config = data.events
     assert config is not None
-    table = open_table(config.path)
+    table = open_table(config.path, formats=data.formats)
     for role, name in (("entity", config.entity), ("time", config.time), ("label", config.label)):
         if name and name not in table.names:
             problems.add(f"{table.place}: events.{role}: {unknown(name, table.names, 'column')}")
@@ -47,7 +48,7 @@ def read_events(grid: Grid, data: SeriesData, problems: Problems) -> tuple[Event
     used = ids[labels.codes] >= 0
     stray = np.flatnonzero(used & (entities < 0))
     cells.tell(table, stray, lambda _: f"{config.entity}: has no series in {data.path}", owners, problems)
-    times = cells.times(table, config.time, owners, problems)
+    times = times_of(table, config.time, owners, problems)
     if times.stamped != grid.clock.stamped or (times.stamped and times.zoned != grid.clock.zoned):
         kinds = [_kind(clock.stamped, clock.zoned) for clock in (times, grid.clock)]
         problems.add(f"{table.place}: {config.time}: holds {kinds[0]}, and {data.path} {kinds[1]}; both must be alike")

@@ -6,11 +6,12 @@ import numpy as np
 
 from synthgen.realdata import series_cells as cells
 from synthgen.realdata.problems import Problems
-from synthgen.realdata.series_cells import Names, Times
+from synthgen.realdata.series_cells import Names
 from synthgen.realdata.series_columns import check_constant, check_names, column, owners_of, stack
 from synthgen.realdata.series_grid import Clock, Grid, in_span, lay_on_grid, make_clock, plain_clock
 from synthgen.realdata.series_melted import read_melted, read_wide
 from synthgen.realdata.series_table import Table
+from synthgen.realdata.series_times import Times, looks_like_time, times_of
 from synthgen.realdata.series_types import SeriesData
 
 
@@ -63,7 +64,7 @@ def _times(
     if data.time is None:
         bounds = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n))])
         return plain_clock(n, data), (np.arange(len(order)) - bounds[codes]).astype(np.float64)
-    stamps = cells.times(table, data.time, owners, problems)
+    stamps = times_of(table, data.time, owners, problems)
     if not data.step:
         _check_order(table, data, owners, stamps, order, problems)
     clock = make_clock(stamps, owners, data)
@@ -78,7 +79,12 @@ def _channels(table: Table, data: SeriesData, owners: Names, problems: Problems)
     for name in wanted:
         if data.channels or cells.is_number_column(table, name):
             found[name] = column(table, name, data.missing, owners, problems)
-        elif data.time is None and cells.looks_like_time(table, name):
+        elif hint := cells.number_hint(table, name):
+            problems.add(
+                f"{table.place}: {name}: holds numbers such as `{cells.some_texts(table, name)[0]}`; {hint}, or list "
+                "the channels to do without it"
+            )
+        elif data.time is None and looks_like_time(table, name):
             problems.add(
                 f"{table.place}: {name}: holds timestamps, and no time column was named; set `time: {name}`, or list "
                 "the channels to do without it"

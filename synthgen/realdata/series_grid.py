@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthgen.errors import DataError
-from synthgen.realdata.series_cells import Names, Times, iso
+from synthgen.realdata.series_cells import Names
+from synthgen.realdata.series_times import Times, iso
 from synthgen.realdata.series_types import UNITS_US, SeriesData
 
 MAX_CELLS = 1 << 31
@@ -41,7 +42,8 @@ class Clock:
 class Grid:
     """All entities' rows; those of entity e are `bounds[e]` to `bounds[e + 1]`.
 
-    times: float64 (R,), increasing within an entity; values: float32 (R, C); covariates: float32 (R, K).
+    times: float64 (R,), increasing within an entity; values (R, C) and covariates (R, K): float32, or float64
+    where a column needs it.
     """
 
     owners: tuple[str, ...]
@@ -121,13 +123,13 @@ class Layout:
     times: np.ndarray
 
     def mean(self, values: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
-        """float32 (R,): the mean of the values (of `items`) that fall on a row, NaN where none does."""
+        """(R,), of the values' dtype: the mean of the values (of `items`) that fall on a row, NaN where none does."""
         rows = self.rows if items is None else self.rows[items]
-        known = np.isfinite(values)
+        known, dtype = np.isfinite(values), values.dtype
         rows, values = rows[known], values[known]
         n = np.bincount(rows, minlength=len(self.times))
         total = np.bincount(rows, weights=values, minlength=len(self.times))
-        means: np.ndarray = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0).astype(np.float32)
+        means: np.ndarray = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0).astype(dtype)
         return means
 
 

@@ -10,7 +10,9 @@ from synthgen.realdata.problems import Problems
 from synthgen.realdata.series_cells import Names
 from synthgen.realdata.series_columns import check_constant, column, owners_of, stack
 from synthgen.realdata.series_grid import Grid, Layout, in_span, lay_by_time, lay_on_grid, make_clock, plain_clock
+from synthgen.realdata.series_precision import narrowed
 from synthgen.realdata.series_table import Table
+from synthgen.realdata.series_times import times_of
 from synthgen.realdata.series_types import SeriesData
 
 
@@ -23,7 +25,7 @@ def read_melted(table: Table, data: SeriesData, problems: Problems) -> tuple[Gri
     cells.tell(table, nameless, lambda _: f"{data.variable}: is missing; name the variable", owners, problems)
     values = column(table, data.value, data.missing, owners, problems)
     wanted = _variables(table, variables, data, problems)
-    stamps = cells.times(table, data.time, owners, problems)
+    stamps = times_of(table, data.time, owners, problems)
     problems.check()
     slots = np.array([wanted.index(name) if name in wanted else -1 for name in variables.names], dtype=np.int64)
     slots = slots[variables.codes]
@@ -79,7 +81,7 @@ def _repeated(keys: np.ndarray) -> np.ndarray:
 
 def _of_variable(layout: Layout, values: np.ndarray, slots: np.ndarray, slot: int) -> np.ndarray:
     items = np.flatnonzero(slots == slot)
-    return layout.mean(values[items], items)
+    return layout.mean(narrowed(values[items].astype(np.float64)), items)
 
 
 def read_wide(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid, tuple[str, ...], Names]:

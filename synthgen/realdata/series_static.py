@@ -11,6 +11,7 @@ from synthgen.plugins import unknown
 from synthgen.realdata import series_cells as cells
 from synthgen.realdata.problems import Problems
 from synthgen.realdata.series_cells import Names
+from synthgen.realdata.series_precision import narrowed
 from synthgen.realdata.series_table import Table, open_table
 from synthgen.realdata.series_types import SeriesData
 
@@ -20,7 +21,10 @@ MAX_VALUES = 256
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """names of S columns, values float32 (E, S) with NaN for unknown; label ids int64 (E,), or None without classes."""
+    """names of S columns, values (E, S) with NaN for unknown, float32 or where a column needs it float64.
+
+    labels: class ids int64 (E,), None without classes.
+    """
 
     names: tuple[str, ...]
     values: np.ndarray
@@ -76,7 +80,7 @@ def sort_names(names: Sequence[str]) -> list[str]:
 
 def _own_table(data: SeriesData, owners: Names, problems: Problems) -> _Rows:
     assert data.static_table is not None
-    table = open_table(data.static_table)
+    table = open_table(data.static_table, formats=data.formats)
     key = data.entity or "entity"
     for role, name in (("entity", key), *(("static", name) for name in data.static), ("label", data.label)):
         if name and name not in table.names:
@@ -107,9 +111,14 @@ def _columns(found: _Rows, name: str, data: SeriesData, problems: Problems) -> d
     values, bad = cells.numbers(found.table, name)
     if cells.looks_numeric(values, bad):
         cells.tell_bad_numbers(found.table, name, bad, found.owners, problems)
-        values = np.where(known, values[found.rows], np.nan).astype(np.float32)
-        values[np.isin(values, np.array(data.missing, dtype=np.float32))] = np.nan
-        return {name: np.where(np.isfinite(values), values, np.float32(np.nan))}
+        missing = cells.is_marker(found.table, name, values, data.missing) | (np.abs(values) > np.finfo(np.float32).max)
+        values = np.where(missing, np.nan, values)
+        return {name: narrowed(np.where(known, values[found.rows], np.nan))}
+    hint = cells.number_hint(found.table, name)
+    if hint:
+        problems.add(
+            f"{found.table.place}: {name}: holds numbers such as `{cells.some_texts(found.table, name)[0]}`; {hint}"
+        )
     texts = cells.names(found.table, name)
     codes = np.where(known, texts.codes[found.rows], -1)
     levels = sort_names([texts.names[code] for code in np.unique(codes[codes >= 0])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from synthgen.errors import DataError
 from synthgen.realdata.problems import Problems
+from synthgen.realdata.series_formats import PLAIN, Formats
+from synthgen.realdata.texttable import check_header, delimiter_of, load_parquet, load_text
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 MISSING = ("", "NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "-nan", "null", "NULL", "None")
@@ -29,6 +31,7 @@ class Table:
     data: Any
     files: tuple[Path, ...]
     ends: tuple[int, ...]
+    formats: Formats = PLAIN
 
     def __len__(self) -> int:
         return int(self.data.num_rows)
@@ -80,8 +83,8 @@ def series_files(path: str, leave_out: Collection[str | None] = ()) -> list[Path
     return files
 
 
-def open_table(path: str, leave_out: Collection[str | None] = ()) -> Table:
-    """Reads the `series_files` of a path as one table.
+def open_table(path: str, leave_out: Collection[str | None] = (), formats: Formats = PLAIN) -> Table:
+    """Reads the `series_files` of a path as one table; `formats` say how its numbers and dates are written.
 
     Raises:
         DataError: nothing to read, unreadable or empty files, duplicate names of columns, rows of another
@@ -103,22 +106,23 @@ def open_table(path: str, leave_out: Collection[str | None] = ()) -> Table:
         whole = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"{path}: the files' columns have types that do not fit: {error}") from None
-    return Table(whole, tuple(files), tuple(accumulate(table.num_rows for table in tables)))
+    return Table(whole, tuple(files), tuple(accumulate(table.num_rows for table in tables)), formats)
 
 
 def _parquet(path: Path, problems: Problems) -> Any:
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        problems.add(f"{path}: cannot be read as a Parquet file: {error}")
+        return load_parquet(path)
+    except DataError as error:
+        problems.add(str(error))
         return None
-    _check_names(path, 1, table.column_names, problems)
-    return table
 
 
 def _csv(path: Path, problems: Problems) -> Any:
     """All cells of columns that have a name, as strings. The header tells what separates them."""
     try:
+        if _is_damaged(path):
+            problems.add(_why_unreadable(path))
+            return None
         names, skip, delimiter = _header(path)
         if not names:
             problems.add(f"{path}: is empty; a header and rows are needed")
@@ -152,11 +156,34 @@ def _csv(path: Path, problems: Problems) -> Any:
     return table.select(named).rename_columns([names[i] for i in named])
 
 
+def _is_damaged(path: Path) -> bool:
+    """Whether a file is in UTF-16, no UTF-8, or holds NUL characters, read in pieces."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open(path, "rb") as file:
+        try:
+            while piece := file.read(1 << 20):
+                if "\0" in decoder.decode(piece):
+                    return True
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return True
+    return False
+
+
+def _why_unreadable(path: Path) -> str:
+    """What is wrong with a file's text, and in which line; empty if nothing."""
+    try:
+        load_text(path)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
 def _header(path: Path) -> tuple[list[str], int, str]:
     """(names, lines up to the first row, delimiter)."""
     with open(path, newline="", encoding="utf-8-sig") as file:
         first = next((line for line in file if line.strip()), "")
-    delimiter = max(",;\t", key=first.count) if path.suffix.lower() != ".tsv" else "\t"
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else delimiter_of(first)
     for line, cells in _records(path, delimiter):
         names = [cell.strip() for cell in cells]
         return names, line + sum(cell.count("\n") for cell in cells), delimiter
@@ -192,11 +219,7 @@ def _lines_of(path: Path, rows: Sequence[int]) -> list[int]:
 
 
 def _check_names(path: Path, line: int, names: Sequence[str], problems: Problems) -> None:
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        problems.add(
-            f"{path}: row {line}: the header has `{'`, `'.join(twice)}` more than once; name every column once"
-        )
+    check_header(f"{path}: row {line}", names, problems)
     numbers = [name for name in names if name.replace(".", "", 1).lstrip("-").isdigit()]
     if len(numbers) == len(names) and any("." in name for name in names):
         problems.add(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from synthgen.realdata.series_formats import Formats, check_date_format
 
 Form = Literal["auto", "table", "melted", "wide"]
 Split = Literal["train", "validation", "test"]
 TimeUnit = Literal["auto", "s", "min", "h", "d", "step"]
+FORMAT_KEYS = ("decimal", "thousands", "symbols", "date_format")
 UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 """Microseconds in each unit of time."""
 
@@ -81,6 +84,18 @@ class SeriesData(BaseModel):
     missing: list[float] = Field(
         default=[], description="Numbers that stand for a missing value in channels and static columns, as -1."
     )
+    decimal: Literal[".", ","] = Field(default=".", description="The decimal mark of numbers in text.")
+    thousands: Literal[",", ".", " ", "'"] | None = Field(
+        default=None, description="What separates thousands of numbers in text, as the comma of 1,234.5."
+    )
+    symbols: list[str] = Field(
+        default=[], description="Signs before or after numbers in text that are ignored, as $ or %."
+    )
+    date_format: str | None = Field(
+        default=None,
+        description='How times are written, as Python\'s strptime has it: "%d/%m/%Y", "%m/%d/%Y %I:%M %p", "%Y%m%d"; '
+        "epoch_s, epoch_ms, epoch_us, epoch_ns count from 1970, number is a plain number. By default ISO or numbers.",
+    )
     time_unit: TimeUnit = Field(
         default="auto",
         description="Unit of times: what the numbers of the time column are in, and what timestamps are turned into. "
@@ -125,6 +140,16 @@ class SeriesData(BaseModel):
     source: str = Field(default="", description="Where the data come from, for the model card.")
 
     @property
+    def formats(self) -> Formats:
+        return Formats(self.decimal, self.thousands, tuple(self.symbols), self.date_format)
+
+    @model_serializer(mode="wrap")
+    def _without_default_formats(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Settings that came later are left out where they have their defaults: digests stay what they were."""
+        found: dict[str, Any] = serialise(self)
+        return {name: value for name, value in found.items() if name not in FORMAT_KEYS or value not in (None, [], ".")}
+
+    @property
     def kind(self) -> Literal["table", "melted", "wide"]:
         """The form, with `auto` decided."""
         if self.form != "auto":
@@ -133,6 +158,12 @@ class SeriesData(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.decimal == self.thousands:
+            raise ValueError(f"`decimal` and `thousands` are both {self.decimal!r}")
+        if not all(symbol.strip() == symbol != "" for symbol in self.symbols):
+            raise ValueError("`symbols` must be signs without blanks, as $")
+        if self.date_format:
+            check_date_format(self.date_format)
         if self.kind == "melted" and not (self.time and self.variable and self.value):
             raise ValueError("the form `melted` needs `time`, `variable` and `value`")
         if self.kind != "melted" and (self.variable or self.value):
@@ -171,9 +202,8 @@ class Recording:
     times: float64 (T,), strictly increasing, in the time unit: numbers as they are in the file;
         timestamps since `start`, in ISO form: the entity's first one, or the start of its cell with `step`;
         empty for numbers.
-    values: float32 (T, C), NaN is missing.
-    covariates: float32 (T, K), finite.
-    static: float32 (S,), NaN is unknown.
+    values: (T, C), NaN is missing; covariates: (T, K), finite; static: (S,), NaN is unknown: each of them float32, or
+        float64 where that is too coarse for a column (`series_precision`).
     label: class id, None if there are no classes of entities.
     """
 

@@ -17,11 +17,12 @@ MAX_BYTES = 16 << 30
 class Windows:
     """Windows of L steps, N of them, kept as places in the rows of all recordings, R of them, which are stored once.
 
-    rows: float32 (R, C), NaN is missing; row_covariates: float32 (R, K), finite; row_times: float64 (R,).
+    rows: (R, C), NaN is missing; row_covariates: (R, K), finite; each float32, or float64 where a column needs it.
+    row_times: float64 (R,).
     first: int64 (N,), each window's first row among them.
     length: L.
     lengths: int64 (N,), steps that are real.
-    static: float32 (N, S), NaN is unknown.
+    static: (N, S), NaN is unknown; float32 or float64 likewise.
     labels: int64 (N,), class ids, zeros if there are no classes.
     entities, starts: int64 (N,), the recording's number and the window's first row in it.
     skipped: windows that were left out: without any value, or around events too near to the ends of their part.
@@ -62,9 +63,9 @@ class Windows:
 
     @property
     def values(self) -> np.ndarray:
-        """float32 (N, L, C), NaN is missing, and NaN from step `lengths` on; to be read only.
+        """(N, L, C), of the dtype of `rows`, NaN is missing, and NaN from step `lengths` on; to be read only.
 
-        A view of `rows` if windows are equally far apart, else made anew, L times as large as `rows` at a stride of 1:
+        A view of `rows` if windows are equally far apart, else a copy, L times as large as `rows` at a stride of 1:
         take a few windows first.
 
         Raises:
@@ -73,18 +74,18 @@ class Windows:
         view = self._view(self.rows)
         if view is not None:
             return view
-        self._check_memory(4 * self.rows.shape[1])
+        self._check_memory(self.rows.itemsize * self.rows.shape[1])
         values: np.ndarray = self.rows[self.places]
         values[np.arange(self.length) >= self.lengths[:, None]] = np.nan
         return values
 
     @property
     def covariates(self) -> np.ndarray:
-        """float32 (N, L, K), finite; the last row is repeated after `lengths`. A view, or made anew, as `values`."""
+        """(N, L, K), finite; the last row is repeated after `lengths`. A view or a copy, as `values`."""
         view = self._view(self.row_covariates)
         if view is not None:
             return view
-        self._check_memory(4 * self.row_covariates.shape[1])
+        self._check_memory(self.row_covariates.itemsize * self.row_covariates.shape[1])
         made: np.ndarray = self.row_covariates[self.places]
         return made
 

@@ -108,7 +108,7 @@ class ControlNet:
     def setup(self, device: str) -> None:
         import torch
 
-        network = hub.load_component(self.controlnet, "AutoModel", getattr(torch, self.config.dtype))
+        network = hub.load_component(self.controlnet, getattr(torch, self.config.dtype))
         if "ControlNet" not in type(network).__name__:
             raise ModelError(
                 f"{self.config.controlnet} holds a {type(network).__name__}; `controlnet` must name a ControlNet that "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -63,7 +63,9 @@ class SeriesSampler:
         index = folders.check_class(self.folder, config.model, "SeriesPipeline", "series")
         self._index = index
         self._asks = {name: tuple(index[name]) for name in ("covariates", "static") if index[name]}
-        self._series = Series(int(index["length"]), tuple(index["channels"]), tuple(index["units"]))
+        scaler = folders.component_config(self.folder, "scaler")
+        dtype: Literal["float32", "float64"] = "float64" if "offsets" in scaler else "float32"
+        self._series = Series(int(index["length"]), tuple(index["channels"]), tuple(index["units"]), dtype)
         self._unit = str(index["time_unit"])
         self._continues = bool(index.get("continues"))  # models of earlier versions do not say
         patch = int(folders.component_config(self.folder, "denoiser")["patch"])
@@ -84,10 +86,12 @@ class SeriesSampler:
         """The fields of series as long as `length` says, else as the `given` steps of the condition."""
         kind = replace(self._series, length=self.config.length or given or self._series.length)
         kinds: Mapping[str, Any] = condition or {}
+        if "series" in self._given:
+            kind = replace(kind, dtype=kinds["series"].dtype)
         self.fields: Mapping[str, Series | Times] = {
             "series": kind,
             "time": Times(kind.length, self._unit),
-            **({"known": kind} if "known" in self._given else {}),
+            **({"known": replace(kind, dtype=kinds["known"].dtype)} if "known" in self._given else {}),
             **{name: kinds[name] for name in self._asks if name in self._given},
         }
 

@@ -17,7 +17,7 @@ from synthgen.realdata import labelled as real_data
 from synthgen.realdata.labelled import DataConfig, LabelledImages
 from synthgen.training import loop, output
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig, Progress
+from synthgen.training.loop import LoopConfig
 from synthgen.training.monitor import Monitor
 from synthgen.training.precision import choose_device
 
@@ -63,7 +63,7 @@ class ClassifierTrainer:
         with Monitor(work, quiet, images.notes) as monitor:
             task = _Task(config, training, held_out, seed, choose_device(device), monitor)
             facts = {"trainer version": self.version, "seed": seed, "images": len(images.labels), **self.identity()}
-            ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
+            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
             temperature = fit_temperature(task.logits(ema), held_out.labels)
             scores = task.validation(ema) | {"temperature": temperature}
             network = task.averaged(ema, temperature)

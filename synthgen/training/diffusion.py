@@ -21,7 +21,7 @@ from synthgen.models import folders
 from synthgen.models.losses import P_MEAN, P_STD, Edm, Objective, VPrediction
 from synthgen.training import loop, output
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig, Progress
+from synthgen.training.loop import LoopConfig
 from synthgen.training.monitor import Monitor
 from synthgen.training.precision import autocast, choose_device, choose_precision
 
@@ -267,7 +267,7 @@ def train_pipeline(
     work = output.work_folder(out)
     with Monitor(work, quiet, notes) as monitor:
         task = DiffusionTask(config, source, network, deviation, make, draw, seed, choose_device(device), monitor)
-        ema = loop.fit(task, config, work / "checkpoints", {"seed": seed, **facts}, Progress(monitor.on_step))
+        ema = loop.fit(task, config, work / "checkpoints", {"seed": seed, **facts}, monitor.progress)
         pipeline, scores = task.pipeline(ema), task.validation(ema)
     settings = {"parameters": sum(p.numel() for p in pipeline.unet.parameters()), **config.settings()}
     return Trained(pipeline, scores, settings | {"precision": task.precision, "seed": seed})

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from synthgen import seeds
-from synthgen.models.sampling import torch_generator
+from synthgen.models.sampling import as_pixels, torch_generator
 from synthgen.training import latent, loop
 from synthgen.training.ema import Ema
 from synthgen.training.latent import Latents, Noise, Words
@@ -211,7 +211,7 @@ def draw(
             generator=[torch_generator(number) for number in numbers],
             output_type="np",
         ).images
-    return (np.asarray(drawn) * 255).round().clip(0, 255).astype(np.uint8)
+    return as_pixels(drawn)
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from synthgen.environment import leave_one_core
-from synthgen.errors import Interrupted
-from synthgen.training import checkpoint
+from synthgen.errors import Interrupted, NonFiniteError
+from synthgen.training import checkpoint, forecast
 from synthgen.training.ema import Ema
 
 
@@ -52,9 +52,13 @@ class Task(Protocol):
 
 @dataclass
 class Progress:
-    """Where a training stands; `on_step` is told after every step."""
+    """Where a training stands: `on_step` gets step, steps, loss and the seconds left, None while they are not known.
 
-    on_step: Callable[[int, int, float], None]
+    `say` gets what the training will take, as sentences.
+    """
+
+    on_step: Callable[[int, int, float, float | None], None]
+    say: Callable[[str], None] = lambda text: None
 
 
 def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], progress: Progress) -> Ema:
@@ -66,6 +70,7 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
 
     Raises:
         ModelError: a checkpoint there was made with other settings (`facts` differ).
+        NonFiniteError: the training diverged; nothing of the step in which it did is kept.
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
     leave_one_core()
@@ -80,29 +85,46 @@ def fit(task: Task, config: LoopConfig, folder: Path, facts: dict[str, Any], pro
     if start >= config.steps:
         return ema
     losses, began, since = [], time.monotonic(), start
+    progress.say(forecast.before(model, config.steps, config.batch_size, config.checkpoint_every, folder))
+    outlook = forecast.Forecast(start, config.steps, config.checkpoint_every)
     with _stop_signals() as stopped:
         for step in range(start, config.steps):
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * rate(step, config)
             loss = task.loss(step)
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(trained, config.grad_clip)
+            norm = torch.nn.utils.clip_grad_norm_(trained, config.grad_clip)
+            losses.append(float(loss.detach()))
+            check_converging(step + 1, losses[-1], float(norm), folder)
             optimiser.step()
             optimiser.zero_grad()
             ema.update(model, step)
-            losses.append(float(loss.detach()))
             done = step + 1
-            progress.on_step(done, config.steps, losses[-1])
-            if done % config.checkpoint_every == 0 or done == config.steps or stopped:
-                checkpoint.save(folder, done, model, ema, optimiser, facts)
+            outlook.step(done)
+            if text := outlook.measured(next(model.parameters()).device):
+                progress.say(text)
+            progress.on_step(done, config.steps, losses[-1], outlook.seconds_left)
             if stopped:
+                checkpoint.save(folder, done, model, ema, optimiser, facts)
                 raise Interrupted(f"interrupted at step {done}, which is kept.", 128 + stopped[0])
             if done % config.checkpoint_every == 0 or done == config.steps:
-                mean = sum(losses) / len(losses)
-                task.report(done, ema, mean, (time.monotonic() - began) / (done - since))
+                seconds_a_step = (time.monotonic() - began) / (done - since)
+                with outlook.checkpoint():
+                    checkpoint.save(folder, done, model, ema, optimiser, facts)
+                    task.report(done, ema, sum(losses) / len(losses), seconds_a_step)
                 model.train()
                 losses, began, since = [], time.monotonic(), done
     return ema
+
+
+def check_converging(step: int, loss: float, gradient: float, folder: Path) -> None:
+    """Raises NonFiniteError if the loss or the gradient of a step is no finite number: its weights would be none."""
+    if not (math.isfinite(loss) and math.isfinite(gradient)):
+        raise NonFiniteError(
+            f"the training diverged: the loss of step {step} is {loss:g} and its gradient {gradient:g}. Checkpoints "
+            f"from before are in {folder}, and no model was written. Look for values out of range in the data, or "
+            "train with a lower `learning_rate` or a longer `warmup`"
+        )
 
 
 def rate(step: int, config: LoopConfig) -> float:

@@ -12,9 +12,11 @@ from typing import Any
 
 import click
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from synthgen.realdata import series_bands
+from synthgen.training import loop
+from synthgen.units import duration
 
 EVERY_S = 15.0
 
@@ -45,12 +47,13 @@ class Monitor:
             self._bar = Progress(
                 TextColumn("step"),
                 MofNCompleteColumn(),
-                BarColumn(),
+                BarColumn(bar_width=None),
                 TextColumn("loss {task.fields[loss]:.4f}"),
-                TimeRemainingColumn(),
+                TextColumn("{task.fields[left]}"),
                 console=Console(stderr=True),
+                expand=True,
             )
-            self._task = self._bar.add_task("train", total=None, loss=float("nan"))
+            self._task = self._bar.add_task("train", total=None, loss=float("nan"), left="")
             self._bar.start()
         for note in self._notes:
             self._say(f"note: {note}")
@@ -61,15 +64,21 @@ class Monitor:
             self._bar.stop()
         self._board.close()
 
-    def on_step(self, done: int, total: int, loss: float) -> None:
+    @property
+    def progress(self) -> loop.Progress:
+        """What `fit` tells."""
+        return loop.Progress(self._on_step, self._say)
+
+    def _on_step(self, done: int, total: int, loss: float, seconds_left: float | None) -> None:
+        left = "" if seconds_left is None else f"about {duration(seconds_left)} left"
         if not self._seen and done > 1:
             self._say(f"went on from step {done - 1} of {total}")
         self._seen = True
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total, loss=loss)
+            self._bar.update(self._task, completed=done, total=total, loss=loss, left=left)
         elif not self.quiet and (time.monotonic() - self._said > EVERY_S or done == total):
             self._said = time.monotonic()
-            click.echo(f"step {done} of {total}, loss {loss:.4f}", err=True)
+            click.echo(", ".join(filter(None, (f"step {done} of {total}", f"loss {loss:.4f}", left))), err=True)
 
     def record(self, step: int, numbers: Mapping[str, float]) -> None:
         """One line of losses.jsonl, the same numbers in TensorBoard, and the plot drawn again.

@@ -12,6 +12,7 @@ import torch
 from synthgen import seeds
 from synthgen.errors import ModelError
 from synthgen.models import folders, layouts, registry
+from synthgen.models.sampling import as_pixels
 from synthgen.training import drawn, output
 from synthgen.training.base import Base
 from synthgen.training.diffusion import Batch, DiffusionConfig, ReplaySettings, Source
@@ -74,8 +75,8 @@ def of_classes(base: Base, settings: ReplaySettings, side: int, folder: Path, se
     def draw(rows: range) -> np.ndarray:
         noise = _noise(seed, "replay", rows, (pipeline.channels, side, side))
         chosen = [labels[i] for i in rows]
-        images = pipeline(chosen, **_options(settings), latents=noise, output_type="pt").images
-        return _as_uint8(images)
+        images = pipeline(chosen, **_options(settings), latents=noise, output_type="np").images
+        return as_pixels(images)
 
     found = drawn.kept(folder, _facts(base, settings, side, seed), settings.samples, N_TOGETHER, draw)
     pipeline.to("cpu")
@@ -119,8 +120,8 @@ def of_layouts(base: Base, settings: ReplaySettings, side: int, work: Path, seed
     def draw(rows: range) -> np.ndarray:
         noise = _noise(seed, "replay", rows, (painter.channels, side, side))
         shown, chosen = planned[rows.start : rows.stop], [styles[i] for i in rows]
-        options = {**_options(settings), "latents": noise, "output_type": "pt"}
-        return _as_uint8(painter(shown, [classes[i] for i in rows], chosen, **options).images)
+        options = {**_options(settings), "latents": noise, "output_type": "np"}
+        return as_pixels(painter(shown, [classes[i] for i in rows], chosen, **options).images)
 
     found = drawn.kept(work / "replay", told, settings.samples, N_TOGETHER, draw)
     painter.to("cpu")
@@ -164,11 +165,6 @@ def _noise(seed: int, stream: str, rows: range, shape: tuple[int, ...]) -> torch
 
 def _options(settings: ReplaySettings) -> dict[str, Any]:
     return {"guidance_scale": settings.guidance, "num_inference_steps": settings.steps}
-
-
-def _as_uint8(images: torch.Tensor) -> np.ndarray:
-    pixels: np.ndarray = images.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return pixels
 
 
 def _facts(base: Base, settings: ReplaySettings, side: int, seed: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from synthgen.realdata.mask_types import Example, Examples, MaskData
 from synthgen.training import loop, output
 from synthgen.training.crops import crop
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig, Progress
+from synthgen.training.loop import LoopConfig
 from synthgen.training.monitor import Monitor
 from synthgen.training.precision import autocast, choose_device, choose_precision
 
@@ -70,7 +70,7 @@ class SegmenterTrainer:
                 "images": len(training) + len(held_out),
                 **self.identity(),
             }
-            ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
+            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
             losses = class_losses(task.averaged(ema), held_out)
             scores = task.validation(ema) | {
                 f"cross-entropy, {name}": loss

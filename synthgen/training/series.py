@@ -17,10 +17,11 @@ from synthgen.models.series_pipeline import SeriesPipeline
 from synthgen.models.series_scaler import Kind, SeriesScaler
 from synthgen.protocols import Source
 from synthgen.realdata import series as real_data
+from synthgen.realdata import series_roles
 from synthgen.realdata.series import SeriesData, Windows
 from synthgen.training import loop, output
 from synthgen.training.known_cells import Shown
-from synthgen.training.loop import LoopConfig, Progress
+from synthgen.training.loop import LoopConfig
 from synthgen.training.monitor import Monitor
 from synthgen.training.precision import choose_device, choose_precision
 from synthgen.training.series_task import SeriesTask
@@ -118,6 +119,10 @@ class SeriesTrainer:
             return str(error).splitlines()
         return []
 
+    def columns(self) -> Mapping[str, str]:
+        """What each column of the data is used as, in words."""
+        return series_roles.columns(self.config.data)
+
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.
 
@@ -165,7 +170,7 @@ class SeriesTrainer:
                 "data_sha256": real_data.sha256(config.data),
                 **self.identity(),
             }
-            ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
+            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
             made, scores = task.pipeline(ema), task.validation(ema)
         settings = self._settings(made, task) | {"seed": seed}
         text = output.series_card(out.name, config.data, training, settings, scores, _use(training))
@@ -173,7 +178,9 @@ class SeriesTrainer:
 
     def _scaler(self, training: Windows) -> SeriesScaler:
         names = [channel.name for channel in training.channels]
-        made: SeriesScaler = SeriesScaler.fit(training.rows[training.covered], names, self.config.scaling)
+        made: SeriesScaler = SeriesScaler.fit(
+            training.rows[training.covered], names, self.config.scaling, offsets=training.rows.dtype == np.float64
+        )
         return made
 
     @property
@@ -222,7 +229,7 @@ def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> 
         **PRESETS[preset],
     )
     covariates = windows.row_covariates[windows.covered]
-    made.set_units(torch.from_numpy(covariates).double(), torch.from_numpy(windows.static).double())
+    made.set_units(torch.from_numpy(covariates), torch.from_numpy(windows.static))
     return made
 
 

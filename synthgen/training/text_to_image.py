@@ -18,7 +18,6 @@ from synthgen.realdata import captioned
 from synthgen.realdata.captioned import CaptionedImages
 from synthgen.training import drawn, latent, loop, output
 from synthgen.training.latent_task import LatentTask, Settings, Shown, draw
-from synthgen.training.loop import Progress
 from synthgen.training.methods import Full, Lora, Method, TextualInversion
 from synthgen.training.monitor import Monitor
 from synthgen.training.precision import autocast, choose_device, choose_precision
@@ -98,7 +97,7 @@ class TextToImageTrainer:
             if not (work / "samples-000000.png").exists():
                 monitor.pictures(0, *task.pictures())
             facts = {"trainer version": self.version, "seed": seed, "data_sha256": images.sha256, **self.identity()}
-            ema = loop.fit(task, config, work / "checkpoints", facts, Progress(monitor.on_step))
+            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
             ema.copy_to(method.model)
             method.model.eval()
             scores = {"loss at fixed noise, of the base": before, "the same after training": task.fixed_loss()}

@@ -13,8 +13,8 @@ import helpers
 
 PACKAGE = helpers.ROOT / "synthgen"
 LAYERS: dict[str, int] = {
-    **dict.fromkeys(["errors", "seeds", "names", "fields"], 0),
-    **dict.fromkeys(["protocols", "yamltext", "plugins", "sections", "recipe", "schema"], 1),
+    **dict.fromkeys(["errors", "seeds", "names", "pace", "units", "fields"], 0),
+    **dict.fromkeys(["protocols", "yamltext", "plugins", "sections", "findings", "recipe", "schema"], 1),
     **dict.fromkeys(
         ["binding", "plan", "splits", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2
     ),
@@ -37,7 +37,7 @@ SIDE: dict[str, set[str]] = {
 """What parts, models, trainers and measures may import besides layers 0 and 1 and themselves."""
 
 ROOTS = {"__init__", "__main__"}
-ONLY_IN = {"ray": {"executors/ray.py"}, "webdataset": set(), "datasets": set()}
+ONLY_IN = {"ray": {"executors/cluster.py"}, "webdataset": set(), "datasets": set()}
 """Packages and the files that may import them at all."""
 
 LAZY = {"torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}

@@ -98,7 +98,7 @@ def test_workers_killed_at_random(tmp_path: Path, finished: Path) -> None:
         until(process, lambda n=n: len(list((out / "commits").glob("*.json"))) >= n)
         if workers := worker_processes(process.pid):
             chooser.choice(workers).kill()
-    _, errors = process.communicate(timeout=100)
+    _, errors = helpers.finish(process)
     assert process.returncode == 0, errors
     assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
     assert not helpers.leftovers(out)
@@ -113,7 +113,7 @@ def test_no_worker_survives_its_driver(tmp_path: Path, finished: Path) -> None:
     workers = psutil.Process(process.pid).children(recursive=True)
     assert workers
     process.kill()
-    process.communicate(timeout=60)
+    helpers.finish(process)
     _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive
     assert helpers.in_fork(lambda: helpers.run(recipe, out)) == 0
@@ -127,14 +127,14 @@ def test_signals_stop_a_run_cleanly(tmp_path: Path, finished: Path, workers: int
     """The signal goes to the whole process group, as Ctrl-C on a terminal does."""
     recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 0.2}))
     out = tmp_path / "out"
-    process = helpers.start(helpers.run_command(recipe, out, "--workers", workers), start_new_session=True)
+    process = helpers.start(helpers.run_command(recipe, out, "--workers", workers), own_group=True)
     until(process, lambda: any((out / "commits").glob("*.json")))
     children = psutil.Process(process.pid).children(recursive=True)
     if sent == signal.SIGINT:
         os.killpg(process.pid, sent)
     else:
         process.send_signal(sent)
-    output, errors = process.communicate(timeout=60)
+    output, errors = helpers.finish(process)
     assert process.returncode == code, errors
     assert "Go on with: synthgen run" in errors
     assert "Traceback" not in errors
@@ -144,6 +144,45 @@ def test_signals_stop_a_run_cleanly(tmp_path: Path, finished: Path, workers: int
     assert not (out / ".synthgen" / "lock").exists()
     assert helpers.in_fork(lambda: helpers.run(recipe, out)) == 0
     assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nth", [1, 2])
+def test_ctrl_c_while_workers_start(tmp_path: Path, nth: int) -> None:
+    """The whole group gets SIGINT when the nth worker runs its first line of Python: nobody prints a traceback.
+
+    The worker notes whether SIGINT is blocked as it starts: where it is not, a traceback is a matter of luck.
+    """
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPT.format(folder=str(tmp_path), nth=nth))
+    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 0.2}))
+    words = helpers.run_command(recipe, tmp_path / "out", "--workers", 2)
+    paths = os.pathsep.join([str(tmp_path), str(helpers.ROOT)])
+    process = helpers.start(words, own_group=True, PYTHONPATH=paths)
+    output, errors = helpers.finish(process)
+    blocked = [(tmp_path / f"started-{n}").read_text() for n in range(1, nth + 1)]
+    assert blocked == ["True"] * nth
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors and "KeyboardInterrupt" not in errors
+    assert "Go on with: synthgen run" in errors
+    assert not output
+
+
+INTERRUPT = """
+import os, signal, sys
+from pathlib import Path
+
+if "--multiprocessing-fork" in sys.orig_argv:
+    for number in (1, 2):
+        try:
+            with open(Path({folder!r}, f"started-{{number}}"), "x") as file:
+                file.write(str(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+            break
+        except FileExistsError:
+            continue
+    if number == {nth}:
+        os.killpg(0, signal.SIGINT)
+"""
+"""Runs before anything else in every Python process of the test; only in a spawned worker does it do something."""
 
 
 def worker_processes(pid: int) -> list[psutil.Process]:

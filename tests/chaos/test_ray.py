@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 import helpers
@@ -18,28 +22,54 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("token"
 def test_a_cluster_of_our_own(recipe: Path, tmp_path: Path, finished: Path) -> None:
     """`--executor ray` alone starts Ray here, gives the same bytes, and leaves no process behind."""
     process = helpers.start(helpers.run_command(recipe, tmp_path / "out", "--executor", "ray", "--workers", 2))
-    _, errors = process.communicate(timeout=120)
+    _, errors = helpers.finish(process)
     assert process.returncode == 0, errors
     assert helpers.snapshot(tmp_path / "out") == helpers.snapshot(finished)
     assert not helpers.leftovers(tmp_path / "out")
     assert "2 Ray actors of a cluster started on this machine" in errors
 
 
+def test_actors_of_our_own_cluster_run_at_normal_priority(tmp_path: Path) -> None:
+    """Ray's default of 15 would starve them beside other work."""
+    result = helpers.call([*spying(tmp_path), "--executor", "ray", "--workers", "2"])
+    assert result.returncode == 0, result.stderr
+    assert {line["niceness"] for line in told_by_actors(tmp_path)} == {os.nice(0)}
+
+
+@pytest.mark.parametrize(
+    ("victim", "cause"), [("raylet", "this machine's raylet has died"), ("gcs_server", "the head of the Ray cluster")]
+)
+def test_a_run_ends_when_ray_does(tmp_path: Path, finished: Path, victim: str, cause: str) -> None:
+    """With the cause, the place of Ray's logs and the command that goes on; nothing is left running."""
+    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 1.0}))
+    out = tmp_path / "out"
+    process = helpers.start(helpers.run_command(recipe, out, "--executor", "ray", "--workers", 1))
+    committed(process, out)
+    children = psutil.Process(process.pid).children(recursive=True)
+    (gone,) = (child for child in children if Path(child.exe()).name == victim)
+    gone.kill()
+    _, errors = helpers.finish(process)
+    assert process.returncode == 1, errors
+    last = errors.splitlines()[-1]
+    assert last.startswith(f"error: {cause}")
+    assert "Ray's logs are in /tmp/ray/session_" in last
+    assert "Go on with: synthgen run" in last
+    assert "Traceback" not in errors
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]  # a container may have no reaper
+    assert not (out / ".synthgen" / "lock").exists()
+    assert helpers.run(recipe, out).complete
+    assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
+
+
 def test_a_running_cluster_is_chosen_by_its_address(cluster: str, recipe: Path, tmp_path: Path, finished: Path) -> None:
     """RAY_ADDRESS alone makes `auto` choose Ray; the actors run this interpreter; the plug-in file travels to them."""
-    spy = Path(helpers.TOY).read_text() + SPY
-    plugin = tmp_path / "spy.py"
-    plugin.write_text(spy)
-    path = helpers.write(
-        tmp_path, helpers.toy(sampler={"use": "spy", "size": 4, "log": str(tmp_path / "seen")}), "spy.yaml"
-    )
-    words = helpers.command("run", path, "-o", tmp_path / "out", "--plugin", plugin, "--device", "cpu")
-    result = helpers.call(words, RAY_ADDRESS=cluster)
+    result = helpers.call(spying(tmp_path), RAY_ADDRESS=cluster)
     assert result.returncode == 0, result.stderr
     assert "executor: ray (RAY_ADDRESS is set" in result.stderr
-    seen = [json.loads(line) for line in (tmp_path / "seen").read_text().splitlines()]
+    seen = told_by_actors(tmp_path)
     assert {Path(line["python"]).resolve() for line in seen} == {Path(sys.executable).resolve()}
-    assert all(line["file"] != str(plugin) and line["cwd"] == str(Path.cwd()) for line in seen)
+    assert all(line["file"] != str(tmp_path / "spy.py") and line["cwd"] == str(Path.cwd()) for line in seen)
     assert not any(Path(line["file"]).exists() for line in seen)
     data = {name: sha for name, sha in helpers.snapshot(tmp_path / "out").items() if name.startswith(("data", "index"))}
     assert data == {name: helpers.snapshot(finished)[name] for name in data}
@@ -83,13 +113,9 @@ def test_ctrl_c_leaves_the_cluster_free(cluster: str, tmp_path: Path) -> None:
     recipe = helpers.write(tmp_path, helpers.toy(sampler=sampler))
     out = tmp_path / "out"
     process = helpers.start(helpers.run_command(recipe, out, "--address", cluster))
-    while process.poll() is None and not any(out.glob("commits/*.json")):
-        try:
-            process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
+    committed(process, out)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = helpers.finish(process)
     assert process.returncode == 130, errors
     assert "Go on with: synthgen run" in errors
 
@@ -109,13 +135,34 @@ def test_no_cluster_at_the_address(recipe: Path, tmp_path: Path) -> None:
     assert "cannot reach a Ray cluster at 127.0.0.1:1" in result.stderr
 
 
+def committed(process: subprocess.Popen[str], out: Path) -> None:
+    """Returns when there is a commit, or the run has ended."""
+    while process.poll() is None and not any(out.glob("commits/*.json")):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
+
+
+def spying(folder: Path) -> list[str]:
+    """A run of the toy recipe whose actors write down how they run."""
+    plugin = folder / "spy.py"
+    plugin.write_text(Path(helpers.TOY).read_text() + SPY)
+    recipe = helpers.toy(sampler={"use": "spy", "size": 4, "log": str(folder / "seen")})
+    path = helpers.write(folder, recipe, "spy.yaml")
+    return helpers.command("run", path, "-o", folder / "out", "--plugin", plugin, "--device", "cpu")
+
+
+def told_by_actors(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "seen").read_text().splitlines()]
+
+
 SPY = """
 import json, sys
 
 class Spy(Smooth):
     def setup(self, device):
         with open(self.config.log, "a") as log:
-            log.write(json.dumps({"python": sys.executable, "file": __file__, "cwd": os.getcwd()}) + "\\n")
+            told = {"python": sys.executable, "file": __file__, "cwd": os.getcwd(), "niceness": os.nice(0)}
+            log.write(json.dumps(told) + "\\n")
         self.config = self.config.model_copy(update={"log": None})
 
 SYNTHGEN_PLUGINS["samplers"]["spy"] = Spy

@@ -290,7 +290,7 @@ def test_samples_are_what_was_declared_and_depend_on_their_own_seed_alone(row: R
     part.setup("cpu")
     asked, some = slots(columns), seed_list("sampler", 4)
     drawn = part.sample(asked, some)
-    check_columns(drawn, part.fields, 4, row.name)
+    check_columns(drawn, part.fields, 4)
     mirrored = part.sample(asked[::-1], some[::-1])
     again = part.sample(asked, some)
     moved = part.sample(asked, [some[0], *seed_list("other", 3)])
@@ -322,7 +322,7 @@ def test_annotations_are_finite_complete_and_per_sample(row: Row) -> None:
     some = seed_list("annotator", 4)
     before = copy.deepcopy(columns)
     added = part.annotate(columns, some)
-    check_columns(added, part.fields, 4, row.name)
+    check_columns(added, part.fields, 4)
     for name, values in before.items():
         assert all(same(a, b) for a, b in zip(values, columns[name], strict=True)), "changed its input"
     order = [2, 0, 3, 1]

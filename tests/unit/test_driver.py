@@ -135,7 +135,7 @@ def test_two_drivers(tmp_path: Path, finished: Path) -> None:
             continue
     with pytest.raises(StoreError, match=f"is being written by another synthgen: process {first.pid}"):
         helpers.run(slow, out)
-    _, errors = first.communicate(timeout=60)
+    _, errors = helpers.finish(first)
     assert first.returncode == 0, errors
     assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
 

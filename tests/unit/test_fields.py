@@ -191,13 +191,13 @@ def test_a_field_of_the_future_is_refused() -> None:
 
 def test_columns_must_be_what_was_promised() -> None:
     schema = {"score": Number()}
-    fields.check_columns({"score": [1.0, 2.0]}, schema, 2, "part")
+    fields.check_columns({"score": [1.0, 2.0]}, schema, 2)
     with pytest.raises(DataError, match="promised the fields"):
-        fields.check_columns({"other": [1.0]}, schema, 1, "part")
+        fields.check_columns({"other": [1.0]}, schema, 1)
     with pytest.raises(DataError, match="1 values for 2 samples"):
-        fields.check_columns({"score": [1.0]}, schema, 2, "part")
-    with pytest.raises(DataError, match="part: score"):
-        fields.check_columns({"score": [math.nan]}, schema, 1, "part")
+        fields.check_columns({"score": [1.0]}, schema, 2)
+    with pytest.raises(DataError, match="`score`: must be a finite number"):
+        fields.check_columns({"score": [math.nan]}, schema, 1)
 
 
 def test_member_names() -> None:

@@ -218,3 +218,29 @@ def test_a_setting_that_is_wrong_is_not_missed_as_well(tmp_path: Path) -> None:
     assert problems(tmp_path, sampler=sampler, **changes).count("\n") == 0
     del sampler["size"]
     assert "how large the images are to be must be said" in problems(tmp_path, sampler=sampler, **changes)
+
+
+def test_classes_of_a_huge_plan_are_counted_by_arithmetic(tmp_path: Path) -> None:
+    found = helpers.plan_of(tmp_path, samples=10**9, shard_size=1000)
+    assert found.class_counts() == {"dark": 600_000_000, "bright": 400_000_000}
+    assert found.slots(999_999)[-1].index == 10**9 - 1
+    for n in (1, 7, 41):
+        plan = helpers.plan_of(tmp_path, samples=n)
+        counted = Counter(("dark", "bright")[plan.slot(i).condition["label"]] for i in range(n))
+        assert plan.class_counts() == {name: counted[name] for name in ("dark", "bright")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": 2 * 10**9}, "at most 1,000,000,000 samples have keys"),
+        ({"samples": 10**9, "shard_size": 1}, "at most 1,000,000 are made: set it to 1000 or more"),
+        ({"condition": {"use": "classes", "quotas": {"dark": 10**21, "bright": 7}}}, "greatest common divisor 1, so"),
+        ({"condition": {"use": "classes", "quotas": {"d" * 300: 1}}}, "has a class whose name has 300 characters"),
+        ({"name": "n" * 300}, "must have at most 100 characters"),
+        ({"splits": {"s" * 300: 1.0}}, "lower-case word of at most 50 characters"),
+        ({"scorers": [{"use": "brightness", "noise": 1}], "keep": ["brightness >= 1e999"]}, "too large for a number"),
+    ],
+)
+def test_sizes_and_names_have_bounds_with_a_reason(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    assert message in problems(tmp_path, **changes)

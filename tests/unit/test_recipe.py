@@ -112,3 +112,24 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.yaml", tmp_path, tmp_path / "binary.yaml"):
         with pytest.raises(UsageError, match=path.name):
             recipe.read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("list: 3", "list: unknown key `list`"),
+        ("a[b: 3", "a[b: unknown key `a[b`"),
+        ("dict[str,int]: {}", "dict[str,int]: unknown key `dict[str,int]`"),
+        ("output: {list: 1}", "output.list: unknown key `list`"),
+        ("labelers: [{use: class-label, int: 1}]", "labelers.0.int: unknown key `int`"),
+    ],
+)
+def test_keys_that_are_called_like_types(tmp_path: Path, text: str, message: str) -> None:
+    assert any(message in found for found in problems(tmp_path, f"kind: dataset\nname: x\n{text}\n"))
+
+
+def test_where_a_value_may_be_of_several_types_its_own_place_is_named(tmp_path: Path) -> None:
+    text = "kind: dataset\nname: x\ncondition: {use: prompts, template: '{list}', axes: {list: [1, a]}}\n"
+    assert [line for line in problems(tmp_path, text) if "condition.axes" in line] == [
+        "r.yaml:3: condition.axes.list.0: must be a valid string (got 1)"
+    ]

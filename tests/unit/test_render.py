@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import helpers
-from synthgen import render, seeds
-from synthgen.errors import DataError
+from synthgen import api, render, seeds
+from synthgen.errors import DataError, NonFiniteError
+from synthgen.fields import Series
 from synthgen.plan import Plan
 from synthgen.render import Rendered
 
@@ -117,3 +119,21 @@ def test_a_failure_waits_for_what_is_drawn_ahead(tmp_path: Path, pool: ThreadPoo
         n_drawn = len(log.read_text().splitlines())
         ahead.submit(lambda: None).result()
         assert len(log.read_text().splitlines()) == n_drawn
+
+
+def test_a_score_that_is_no_number_is_an_error_that_names_its_scorer(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    plugin = tmp_path / "mine.py"
+    body = "Brightness.annotate = lambda self, columns, seeds: {'brightness': [float('nan')] * len(seeds)}\n"
+    plugin.write_text(Path(helpers.TOY).read_text() + body)
+    plan = api.prepare(helpers.write(tmp_path, helpers.toy()), plugin_files=[str(plugin)]).plan
+    plan.parts.setup("cpu")
+    with pytest.raises(NonFiniteError, match="scorer brightness: field `brightness`: must be a finite number"):
+        rendered_shard(plan, 0, pool)
+
+
+def test_gaps_in_drawn_series_need_gaps_in_the_condition() -> None:
+    schema = {"series": Series(2, ("a",), ("1",))}
+    whole, gappy = np.zeros((2, 1), dtype=np.float32), np.array([[0], [np.nan]], dtype=np.float32)
+    render.check_gaps({"series": [whole, gappy]}, schema, {"condition.known": [whole, gappy]})
+    with pytest.raises(NonFiniteError, match="1 of 2 values are NaN"):
+        render.check_gaps({"series": [gappy]}, schema, {"condition.known": [whole], "condition.label": [1]})

@@ -44,3 +44,9 @@ def test_the_first_broken_rule_is_named() -> None:
     assert rules.first_broken(some, {"a": 1, "b": 1}) is None
     assert str(rules.first_broken(some, {"a": 0, "b": 0})) == "a >= 1"
     assert str(rules.first_broken(some, {"a": 1, "b": 0})) == "b >= 1"
+
+
+@pytest.mark.parametrize("text", ["score >= 1e999", "score < -1e400"])
+def test_a_threshold_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="too large for a number"):
+        rules.parse(text, ["score"])

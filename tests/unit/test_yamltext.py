@@ -51,7 +51,7 @@ def test_lines_are_remembered() -> None:
         (r'a: "\ud800"', "f:1: holds half a surrogate pair"),
         ("a: *nothing", "f:1: not valid YAML"),
         ("[" * 60 + "]" * 60, "nested more than 40 levels deep"),
-        ("[" * 5000 + "]" * 5000, "nested too deep"),
+        ("[" * 5000 + "]" * 5000, "nested more than 40 levels deep"),
         ("x" * (2 << 20), "larger than 1024 KiB"),
     ],
 )
@@ -102,3 +102,31 @@ def test_overrides_that_cannot_be(assignment: str, message: str) -> None:
     with pytest.raises(RecipeError) as caught:
         overridden("a: {b: 1}\nl: [1, 2]", assignment)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{" + ", ".join(f"k{i}: {i}" for i in range(70_000)) + "}", "f:1: more than 100000 values"),
+        ("{a: " * 100_000, "f:1: nested more than 40 levels deep"),
+        ("- " * 400_000, "f:1: nested more than 40 levels deep"),
+        ("\n".join(f"k{i}: &a{i} [1]" for i in range(40_000)), "more than 100000 values"),
+        ('a: "\\ud83d"\n' + "b: 1\n" * 30_000, "with escapes of surrogates"),
+        ("!" * 1000, "tags such as"),
+    ],
+)
+def test_large_and_deep_texts_are_refused_before_they_are_composed(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        yamltext.parse(text, "f")
+
+
+def test_problems_of_overrides_and_of_lines_are_sorted() -> None:
+    problems = [("f:10", "b", "x"), ("--set a.0", "a.0", "y"), ("f:9", "c", "z"), ("f", "", "w")]
+    assert yamltext.listed(problems) == ["f: w", "--set a.0: a.0: y", "f:9: c: z", "f:10: b: x"]
+
+
+def test_a_number_of_many_digits_is_no_place_in_a_list() -> None:
+    with pytest.raises(RecipeError, match="must be a position from 0 to 1"):
+        overridden("l: [1, 2]", f"l.{'9' * 5000}=1")
+    with pytest.raises(RecipeError, match="the list is empty"):
+        overridden("l: []", "l.0=1")

@@ -189,8 +189,8 @@ def test_columns_that_are_left_out_are_told_and_numbers_are_no_entities(cli, tmp
     good = tmp_path / "good.csv"
     good.write_text("time,level,count,weather\n" + rows)
     answer = cli("init", good, "-o", tmp_path)
-    assert answer.code == 0 and "left out  weather (such as `calm`)" in answer.out
-    assert "channels  level, count" in answer.out and "entity" not in answer.out
+    assert answer.code == 0 and "left out: weather (text, such as `calm`)" in answer.out
+    assert "channels: level, count" in answer.out and "entity" not in answer.out
     twice = tmp_path / "twice.csv"
     twice.write_text(good.read_text() + "2024-01-10T23:00,1,1,calm\n")
     answer = cli("init", twice, "-o", tmp_path)

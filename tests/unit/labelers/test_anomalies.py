@@ -66,7 +66,7 @@ def kinds_by_value(events: list[dict[str, Any]], channels: tuple[str, ...] = CHA
 def test_events_and_labels_tell_all_that_is_different(kind: str) -> None:
     part, columns = bound(kinds={kind: 1}, count=(2, 4), length=(6, 30)), normal(12)
     added = part.annotate(columns, seed_list(12))
-    check_columns(added, part.fields, 12, "anomalies")
+    check_columns(added, part.fields, 12)
     for before, after, classes, events, times in zip(
         columns["series"], added["anomalous"], added["anomaly"], added["events"], columns["time"], strict=True
     ):

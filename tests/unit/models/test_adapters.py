@@ -144,3 +144,42 @@ def test_what_is_no_adapter_is_told(tmp_path: Path) -> None:
     save_file({f"layer{i}": torch.zeros(2, 2) for i in range(4)}, tmp_path / "y.safetensors")
     with pytest.raises(ModelError, match="neither a LoRA nor a textual inversion, but 4 tensors"):
         adapters.read(str(tmp_path / "y.safetensors"))
+
+
+def _half_named(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {(name.replace("unet.", "unet.x") if i % 4 < 2 else name): t for i, (name, t) in enumerate(tensors.items())}
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "DoRA": (
+        lambda t: t | {n.replace("lora_A.weight", "dora_scale"): torch.ones(4) for n in t if "lora_A" in n},
+        r"16 tensors \(unet.*dora_scale.* and 11 more\) would not be used",
+    ),
+    "a foreign prefix": (
+        lambda t: {n.replace("unet.", "foo."): v for n, v in t.items()},
+        r"32 tensors \(foo.* and 27 more\) would not be used",
+    ),
+    "no prefix": (lambda t: {n.removeprefix("unet."): v for n, v in t.items()}, "32 tensors .* would not be used"),
+    "half of its names": (_half_named, "unet has no layer xdown_blocks"),
+    "only A": (lambda t: {n: v for n, v in t.items() if "lora_A" in n}, "only one of .* A and B of 16 layers"),
+    "only B": (lambda t: {n: v for n, v in t.items() if "lora_B" in n}, "only one of .* A and B of 16 layers"),
+    "one A missing": (lambda t: {n: v for n, v in t.items() if n != min(t)}, "A and B of 1 layer "),
+    "a bias": (lambda t: t | {"unet.conv_in.diff_b": torch.ones(3)}, r"1 tensor \(unet.conv_in.diff_b\) would not"),
+    "NaN": (lambda t: t | {min(t): t[min(t)] * float("nan")}, r"weights are not finite \(float32\) in unet"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_every_tensor_of_a_lora_is_used_or_named(tmp_path: Path, name: str) -> None:
+    change, message = WRONG[name]
+    base = tiny.stable_diffusion()
+    tensors = dict(sorted(load_file(lora(tmp_path / "mine", base) / adapters.LORA).items()))
+    save_file(change(tensors), tmp_path / "wrong.safetensors")
+    with pytest.raises(ModelError, match=message):
+        adapters.apply(pipeline(base), [(adapters.read(str(tmp_path / "wrong.safetensors")), 1.0)])
+
+
+def test_every_tensor_of_learnt_words_is_used_or_named(tmp_path: Path) -> None:
+    save_file({"clip_l": torch.ones(1, 16), "other": torch.ones(1, 16)}, tmp_path / "words.safetensors")
+    with pytest.raises(ModelError, match=r"1 tensor \(other\) beside clip_l, clip_g would not be used"):
+        adapters.apply(pipeline(tiny.stable_diffusion()), [(adapters.read(str(tmp_path / "words.safetensors")), 1.0)])

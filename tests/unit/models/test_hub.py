@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -67,9 +66,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     wanted += [("network", f"owner/gated@{COMMIT}")]
     words = [sys.executable, "-c", TRY, json.dumps(wanted)]
     more = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path_factory.mktemp("hub"))}
-    answer = subprocess.run(
-        words, env=helpers.environment(**more), capture_output=True, text=True, timeout=120, check=False
-    )
+    answer = helpers.call(words, **more)
     server.shutdown()
     assert answer.returncode == 0, answer.stderr
     yield json.loads(answer.stdout.splitlines()[-1])
@@ -100,9 +97,7 @@ def test_without_a_network_the_download_is_named(tmp_path: Path) -> None:
     name = f"owner/name@{COMMIT}"
     words = [sys.executable, "-c", TRY, json.dumps([("pipeline", name), ("network", name)])]
     more = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    answer = subprocess.run(
-        words, env=helpers.environment(**more), capture_output=True, text=True, timeout=120, check=False
-    )
+    answer = helpers.call(words, **more)
     for text in json.loads(answer.stdout.splitlines()[-1]).values():
         assert f"`hf download owner/name --revision {COMMIT}`" in text
 

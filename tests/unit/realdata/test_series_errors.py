@@ -313,7 +313,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "b.parquet").write_bytes(b"nonsense")
     assert problems(tmp_path / "b.parquet")[0].startswith("b.parquet: cannot be read as a Parquet file")
     (tmp_path / "c.csv").write_bytes(b"v\n1\n\xff\xfe\n")
-    assert problems(tmp_path / "c.csv")[0].startswith("c.csv: cannot be read as a table")
+    assert problems(tmp_path / "c.csv")[0].startswith("c.csv:3: the byte 0xff is no UTF-8")
 
 
 def test_files_of_a_folder_must_have_the_same_columns(tmp_path: Path) -> None:

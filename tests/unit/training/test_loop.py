@@ -13,13 +13,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from synthgen.environment import leave_one_core, usable_cores
-from synthgen.errors import Interrupted, ModelError
+from synthgen.errors import Interrupted, ModelError, NonFiniteError
 from synthgen.training import checkpoint, loop
 from synthgen.training.ema import Ema
 from synthgen.training.loop import LoopConfig, Progress
 
 CONFIG = LoopConfig(steps=20, batch_size=8, learning_rate=1e-2, warmup=3, checkpoint_every=4)
-QUIET = Progress(lambda done, total, loss: None)
+QUIET = Progress(lambda done, total, loss, left: None)
 
 
 class Line:
@@ -53,7 +53,7 @@ def same(a: Ema, b: Ema) -> bool:
 def test_resume_is_exact(tmp_path: Path, at: int) -> None:
     whole, expected = fitted(tmp_path / "whole")
 
-    def crash(done: int, total: int, loss: float) -> None:
+    def crash(done: int, total: int, loss: float, left: float | None) -> None:
         if done == at:
             raise RuntimeError("the power went")
 
@@ -66,7 +66,7 @@ def test_resume_is_exact(tmp_path: Path, at: int) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_write_a_checkpoint_first(tmp_path: Path, number: int, code: int) -> None:
-    def stop(done: int, total: int, loss: float) -> None:
+    def stop(done: int, total: int, loss: float, left: float | None) -> None:
         if done == 6:
             os.kill(os.getpid(), number)
 
@@ -176,3 +176,27 @@ def test_averages_are_inside_for_a_while_only() -> None:
     with ema.inside(model):
         assert model.weight.item() == 7.0
     assert torch.equal(model.weight, own)
+
+
+class Diverging(Line):
+    """The loss of one step is NaN, or its gradient infinite."""
+
+    def __init__(self, at: int, what: str) -> None:
+        super().__init__()
+        self.at, self.what = at, what
+
+    def loss(self, step: int) -> torch.Tensor:
+        found = super().loss(step)
+        if step + 1 != self.at:
+            return found
+        return found * float("nan") if self.what == "loss" else found + self.model.weight.sum().mul(0).sqrt()  # type: ignore[union-attr,operator]
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_a_training_that_diverges_stops_and_keeps_what_was_before(tmp_path: Path, what: str) -> None:
+    with pytest.raises(NonFiniteError, match=r"the training diverged: the loss of step 7 .* no model was written"):
+        loop.fit(Diverging(7, what), CONFIG, tmp_path, {"seed": 0}, QUIET)
+    found = checkpoint.latest(tmp_path)
+    assert found is not None
+    assert found.name.endswith("4")
+    assert all(weights.isfinite().all() for weights in load_file(found / "model.safetensors").values())

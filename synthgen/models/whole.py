@@ -1,0 +1,84 @@
+"""Networks that are loaded whole: every weight of theirs comes from the file, and every tensor of the file is used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import ModelError
+from synthgen.models import folders
+from synthgen.models.finite import check_weights
+
+UNCHECKED = {"safety_checker"}
+"""Components of pipelines that draw nothing."""
+
+
+def load_network(cls: Any, place: str | Path, label: str, **options: Any) -> Any:
+    """`cls.from_pretrained(place)`, a network of diffusers or transformers, on the CPU.
+
+    The libraries only warn of weights that a file lacks, and start them at random. Tensors that the network has no
+    place for are an error in diffusers' files only: those of transformers often hold heads for other tasks.
+
+    Args:
+        label: what messages call the network.
+
+    Raises:
+        ModelError: weights are missing, left over, or not finite; names them.
+        Exception: what `from_pretrained` raises.
+    """
+    made, info = cls.from_pretrained(place, output_loading_info=True, use_safetensors=True, **options)
+    missing = {*info.get("missing_keys", ()), *(name for name, weight in made.named_parameters() if weight.is_meta)}
+    unused = set() if _of_transformers(type(made)) else set(info.get("unexpected_keys", ()))
+    problems = [f"lacks {shown(missing)}"] if missing else []
+    problems += [f"holds {shown(unused)}, for which there is no place"] if unused else []
+    if problems:
+        raise ModelError(
+            f"{label}: the file of weights {' and '.join(problems)}; it is damaged, or of another network than its "
+            "config.json describes. Take a whole copy"
+        )
+    check_weights(label, made)
+    return made
+
+
+def load_networks(folder: Path, label: str, without: Iterable[str] = (), **options: Any) -> dict[str, Any]:
+    """The networks of the pipeline in `folder` by name, each as `load_network` loads it; others are left to diffusers.
+
+    Raises:
+        ModelError: as `load_network`.
+        Exception: what `from_pretrained` raises.
+    """
+    found = {}
+    for name, entry in folders.read_index(folder).items():
+        if name in UNCHECKED or name in without or not (folder / name / "config.json").is_file():
+            continue
+        cls = _network_class(entry)
+        if cls is not None:
+            found[name] = load_network(cls, folder / name, f"{label}/{name}", **options)
+    return found
+
+
+def _network_class(entry: Any) -> Any:
+    """The class that an index names as [library, class]; None if it is no network, or of a library not known here."""
+    if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(part, str) for part in entry):
+        return None
+    library, name = entry
+    if library not in ("diffusers", "transformers") and not library.startswith("synthgen.models."):
+        return None
+    try:
+        cls = getattr(importlib.import_module(library), name, None)
+    except ImportError:
+        return None
+    return cls if hasattr(cls, "named_parameters") and hasattr(cls, "from_pretrained") else None
+
+
+def _of_transformers(cls: type) -> bool:
+    return any(base.__module__.startswith("transformers.") for base in cls.__mro__)
+
+
+def shown(names: Iterable[str], what: str = "tensor") -> str:
+    """How many names of tensors there are, and the first five."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
+    return f"{len(ordered)} {what}{'s' * (len(ordered) > 1)} ({', '.join(ordered[:5])}{more})"

@@ -1,0 +1,28 @@
+"""Sizes and times as people read them."""
+
+from __future__ import annotations
+
+
+def size(n_bytes: float) -> str:
+    """`512 bytes`, `3.4 kB`, `12 MB`: powers of 1000, two digits at least."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "bytes" or n_bytes >= 10 else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """`20 ms`, `4.5 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
+    if seconds < 0.001:
+        return "under 1 ms"
+    if seconds < 0.095:
+        return f"{1000 * seconds:.2g} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
