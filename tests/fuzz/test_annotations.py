@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 
@@ -50,7 +51,7 @@ def _wrong_types(draw: st.DrawFn) -> bytes:
         entries = content[draw(st.sampled_from(sorted(content)))]
         place = draw(st.integers(0, 1))
         if draw(st.booleans()):
-            entries[place] = draw(st.sampled_from(VALUES))
+            entries[place] = copy.deepcopy(draw(st.sampled_from(VALUES)))
         elif isinstance(entries[place], dict):
             entries[place][draw(st.sampled_from(KEYS))] = draw(st.sampled_from(VALUES))
     return json.dumps(content).encode()
