@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 import helpers
@@ -194,7 +195,9 @@ def test_columns_that_are_left_out_are_told_and_numbers_are_no_entities(cli, tmp
     twice = tmp_path / "twice.csv"
     twice.write_text(good.read_text() + "2024-01-10T23:00,1,1,calm\n")
     answer = cli("init", twice, "-o", tmp_path)
-    assert answer.code == 1 and "row 242: time: 2024-01-10T23:00:00 is the time of the row before, too" in answer.err
+    assert answer.code == 0 and "some values of time occur more than once; `step: 1` averages the rows" in answer.out
+    data = yaml.safe_load((tmp_path / "twice.yaml").read_text())["data"]
+    assert (data["time_unit"], data["step"]) == ("h", 1.0)
 
 
 def test_a_folder_of_tables_has_a_recording_a_file(cli, tmp_path: Path) -> None:
