@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthgen.api import run, train
-    from synthgen.loading import load
+    from synthgen.loading import collate, load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load", "run", "train"]
+__all__ = ["__version__", "collate", "load", "run", "train"]
 
-_HOMES = {"run": "synthgen.api", "train": "synthgen.api", "load": "synthgen.loading"}
+_HOMES = {
+    "run": "synthgen.api",
+    "train": "synthgen.api",
+    "load": "synthgen.loading",
+    "collate": "synthgen.loading",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from synthgen.names import printable
 from synthgen.own_model import OwnModel
 from synthgen.plan import Outlook, Plan, build_draft, look
 from synthgen.plugins import Plugins
-from synthgen.recipe import DatasetRecipe, Draft, ModelRecipe
+from synthgen.recipe import DatasetRecipe, Draft, Given, ModelRecipe
 from synthgen.sections import Evaluation
 from synthgen.smoke import smoked
 
@@ -65,7 +65,7 @@ class Silent:
         return lambda *args: None
 
 
-def read_model(path: str | Path, overrides: Iterable[str] = (), plugin_files: Sequence[str] = ()) -> ModelRecipe | None:
+def read_model(path: Given, overrides: Iterable[str] = (), plugin_files: Sequence[str] = ()) -> ModelRecipe | None:
     """The recipe in a file if it is one for a model, else None.
 
     Raises:
@@ -80,7 +80,7 @@ def read_model(path: str | Path, overrides: Iterable[str] = (), plugin_files: Se
 
 
 def check(
-    path: str | Path,
+    path: Given,
     samples: int | None = None,
     overrides: Iterable[str] = (),
     plugin_files: Sequence[str] = (),
@@ -99,7 +99,7 @@ def check(
     extra = [f"samples={samples}"] if samples is not None else []
     text = recipe.load(path, [*overrides, *extra])
     if recipe.kind_of(text) != "dataset":
-        raise UsageError(f"{path}: is a recipe for a model; use `synthgen train {shlex.quote(str(path))}`")
+        raise UsageError(f"{text.file}: is a recipe for a model; use `synthgen train {shlex.quote(text.file)}`")
     found = _checked(recipe.draft(text, plugins), plugins)
     if not smoke:
         return found
@@ -141,7 +141,7 @@ def _columns_of(parts: Sequence[Any]) -> Mapping[str, str]:
 
 
 def prepare(
-    path: str | Path,
+    path: Given,
     samples: int | None = None,
     overrides: Iterable[str] = (),
     plugin_files: Sequence[str] = (),
@@ -167,7 +167,9 @@ def prepare(
         note = (f"model: {own.folder} is trained already, and used as it is",) if own else ()
         return planned(dataclasses.replace(found, notes=(*found.notes, *note)))
     if train is None:
-        raise ModelError(f"{path}: its model {own.folder} is not trained yet; `synthgen run` trains it")
+        raise ModelError(
+            f"{found.draft.text.file}: its model {own.folder} is not trained yet; `synthgen run` trains it"
+        )
     train(own)
     return planned(found)
 
@@ -193,7 +195,7 @@ def training(
 
 
 def run(
-    path: str | Path,
+    path: Given,
     out: str | Path | None = None,
     *,
     samples: int | None = None,
@@ -212,6 +214,7 @@ def run(
     compared with the real data if the recipe has a section `evaluate`.
 
     Args:
+        path: the recipe's file, or what it would hold: a dict, or a `DatasetRecipe`.
         out: output folder; by default `runs/<name>-<digest>`.
         samples: overrides the recipe's size; a finished dataset grows to it.
         overrides: `key=value` texts, as for `--set`.
@@ -262,7 +265,7 @@ def run_prepared(
 
 
 def train(
-    path: str | Path,
+    path: Given,
     out: str | Path | None = None,
     *,
     overrides: Iterable[str] = (),
@@ -281,7 +284,7 @@ def train(
     plugins = Plugins(plugin_files)
     text = recipe.load(path, overrides)
     if recipe.kind_of(text) != "model":
-        raise UsageError(f"{path}: is a recipe for a dataset; use `synthgen run {shlex.quote(str(path))}`")
+        raise UsageError(f"{text.file}: is a recipe for a dataset; use `synthgen run {shlex.quote(text.file)}`")
     found = recipe.validate(text, plugins)
     assert isinstance(found, ModelRecipe)
     if smoke:

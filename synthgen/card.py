@@ -44,6 +44,12 @@ define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif 
 | id | class | samples |
 |---|---|---|
 {% for name, n in m.classes.items() %}| {{ loop.index0 }} | {{ name | text }} | {{ n }} |
+{% endfor %}{% endif %}{% if m.get("objects") %}
+## What is in them
+
+| class of objects or events | how many |
+|---|---|
+{% for name, n in m.objects.items() %}| {{ name | text }} | {{ n }} |
 {% endfor %}{% endif %}
 ## Fields
 
@@ -57,9 +63,18 @@ define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif 
 import synthgen
 
 dataset = synthgen.load("."{% if not m.complete %}, allow_incomplete=True{% endif %})
+print(dataset[0])  # fields, with the shapes of arrays
+```
+
+In batches, with lists where lengths differ, as of boxes:
+
+```python
+from torch.utils.data import DataLoader
+
+batch = next(iter(DataLoader(dataset, batch_size=8, collate_fn=synthgen.collate)))
 ```
 {% if "parquet" in m.writers %}
-`datasets.load_dataset("<this folder>")` reads it as well.
+`datasets.load_dataset("<this folder>")` and `pandas.read_parquet("<this folder>/{{ parquet }}")` read it as well.
 {% endif %}{% if "tar" in m.writers %}
 The `.tar` files are WebDataset shards.
 {% endif %}
@@ -119,6 +134,7 @@ def dataset_card(manifest: dict[str, Any]) -> str:
             front_matter=front,
             field_text=field_text,
             markdown=markdown,
+            parquet=min((folder.partition("/")[0] for folder in _folders(manifest, "parquet")), default="parquet"),
             credit=credit,
             sha=lambda source: (source.get("revision") or source["sha256"])[:16],
             plugin_option=" --plugin FILE" if manifest["local_parts"] else "",
@@ -151,6 +167,10 @@ def patterns(manifest: dict[str, Any], kind: str, split: str) -> list[str]:
     """Where the files of one kind and split are; in two folders if the dataset has grown since the layout changed."""
     folders: dict[str, list[str]] = manifest.get("folders", {}).get(kind, {})
     return [f"{folder}/*.{kind}" for folder in folders.get(split, [f"data/{split}"])]
+
+
+def _folders(manifest: dict[str, Any], kind: str) -> list[str]:
+    return [folder for of_split in manifest.get("folders", {}).get(kind, {}).values() for folder in of_split]
 
 
 def _one_or_all(found: list[str]) -> str | list[str]:

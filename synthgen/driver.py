@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import shutil
 import socket
@@ -26,6 +27,7 @@ from synthgen.lock import driver_lock
 from synthgen.plan import Plan
 from synthgen.store import Commit, Store, disk_error
 
+LOG = logging.getLogger(__name__)
 CODE_ATTEMPTS = 2
 SYSTEM_ATTEMPTS = 5
 FRUITLESS = 5
@@ -129,6 +131,7 @@ def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observ
         _log_run(store, plan, command)
         if survey.pending and store.manifest.exists():
             seal.seal(store, plan)  # from here on the dataset is incomplete, and says so if this run is killed
+        LOG.info("%s: digest %s, %d shards done, %d to render", out, plan.digest, survey.n_done, len(survey.pending))
         n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
         manifest = seal.seal(store, plan)
         store.leave(manifest["complete"])
@@ -285,7 +288,9 @@ class _Loop:
                     return self.n_rendered
                 outcome = self.executor.wait()
                 n_flying -= 1
-                log.write(self._log_line(outcome))
+                line = self._log_line(outcome)
+                log.write(line)
+                LOG.info("%s", line)
                 if isinstance(outcome, ShardReport):
                     self.n_rendered += 1
                     for note in outcome.notes:
@@ -318,6 +323,8 @@ class _Loop:
         limit = CODE_ATTEMPTS if failure.cause == "code" else SYSTEM_ATTEMPTS
         again = self.attempts[failure.shard, failure.cause] < limit
         self.observer.shard_failed(failure, again)
+        if failure.details:
+            LOG.info("%s", failure.details)
         if not again:
             self.n_failed += 1
             self._quarantine(failure)

@@ -12,6 +12,7 @@ from typing import Any
 
 from synthgen.errors import StoreError, UsageError
 from synthgen.fields import Field, Label, from_description
+from synthgen.objects import object_names
 from synthgen.store import FENCED, Commit, ShardFile, Store, file_size
 
 RUNS = "runs.jsonl"
@@ -57,6 +58,11 @@ class Ledger:
     def classes(self) -> tuple[str, ...]:
         """Names of the first stored label's classes in id order; empty if there is no label."""
         return next((field.classes for field in self.fields.values() if isinstance(field, Label)), ())
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Names of the classes of objects in samples, by class id less one; empty if there are none."""
+        return object_names(self.fields)
 
     @property
     def planned(self) -> int | None:
@@ -128,6 +134,7 @@ class Ledger:
         """Sums over all commits, whether or not they are sealed."""
         totals = Totals(splits=Counter(dict.fromkeys(self.identity["splits"], 0)))
         totals.classes.update(dict.fromkeys(self.classes, 0))
+        totals.objects.update(dict.fromkeys(self.objects, 0))
         for record in self.commits.values():
             totals.add(record)
         return totals
@@ -145,6 +152,7 @@ class Totals:
 
     def __post_init__(self) -> None:
         self.classes: Counter[str] = Counter()
+        self.objects: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.short: list[Mapping[str, Any]] = []
 
@@ -154,6 +162,7 @@ class Totals:
         self.slots += record.n_slots
         self.bytes += sum(file.bytes for file in record.files)
         self.classes.update(record.classes)
+        self.objects.update(record.objects)
         self.rejected.update(record.rejected)
         self.short += record.short
         first = next((file.kind for file in record.files if file.split), "")

@@ -6,9 +6,11 @@ import bisect
 import itertools
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
+
+import numpy as np
 
 from synthgen import ledger, records
 from synthgen.errors import UsageError
@@ -65,7 +67,8 @@ def load(
 
     A sample is a dict: `key` (str), `split` (str), every stored field by name (`image` is a
     uint8 array of shape (height, width, channels), `label` an int, scores are floats), and `meta`
-    (the slot's index, the try, the seed and the condition). `label` indexes `.classes`.
+    (the slot's index, the try, the seed and the condition). `label` indexes `.classes`. Printed, a sample shows the
+    shapes of its arrays; `synthgen.collate` makes batches of samples.
 
     Args:
         split: one split such as "train"; None for all.
@@ -97,11 +100,36 @@ def load(
     return Stream(view, seed, buffer, shard)
 
 
+def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A batch of samples, for `torch.utils.data.DataLoader(dataset, batch_size=8, collate_fn=synthgen.collate)`.
+
+    Numbers become a tensor (B,), and arrays or tensors of one shape a tensor (B, ...) of their dtype. What has another
+    length in each sample, such as boxes, becomes a list of B tensors, also where the lengths happen to be equal. Keys,
+    texts, events and `meta` are lists.
+    """
+    ragged: frozenset[str] = getattr(samples[0], "ragged", frozenset())
+    return {name: _batch([sample[name] for sample in samples], name in ragged) for name in samples[0]}
+
+
+def _batch(values: list[Any], ragged: bool) -> Any:
+    import torch
+
+    if all(isinstance(value, np.ndarray | torch.Tensor) for value in values):
+        tensors = [torch.as_tensor(value) for value in values]
+        alike = len({(tensor.shape, tensor.dtype) for tensor in tensors}) == 1
+        return torch.stack(tensors) if alike and not ragged else tensors
+    if all(isinstance(value, int | float | np.number) for value in values):
+        return torch.tensor(values)
+    return values
+
+
 class Dataset:
     """A sequence of samples with random access, in the order of their shards; safe in forked and spawned workers.
 
     Attributes:
         classes: names of the classes, by label id.
+        objects: names of the classes of objects, by class id less one (boxes and class maps count from 1), or of the
+            kinds of events; empty if samples hold none.
         fields: the stored fields by name, with their types.
         manifest: the content of manifest.json; None if the dataset was never sealed.
     """
@@ -110,7 +138,7 @@ class Dataset:
         self._view = view
         self._ends = list(itertools.accumulate(file.n_samples for file in view.files))
         self._cache: OrderedDict[int, Any] = OrderedDict()
-        self.classes = view.classes
+        self.classes, self.objects = view.classes, view.objects
         self.fields: Mapping[str, Field] = view.schema
         self.manifest = view.manifest
 

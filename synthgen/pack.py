@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from synthgen.fields import Label
+from synthgen.objects import count_objects
 from synthgen.plan import Plan
 from synthgen.protocols import Encoded, Member
 from synthgen.render import Rendered, Try, content_sha256, named_condition
@@ -54,6 +55,7 @@ def pack(plan: Plan, rendered: Rendered, store: Store, environment: str) -> Comm
         environment=environment,
         files=files,
         batch_size=rendered.batch_size,
+        objects=count_objects(plan.schema, (sample.values for sample in rendered.samples)),
     )
 
 

@@ -155,6 +155,8 @@ class ModelRecipe(BaseModel):
 
 
 Recipe = DatasetRecipe | ModelRecipe
+Given = str | Path | Mapping[str, Any] | DatasetRecipe | ModelRecipe
+"""A recipe as functions take it: the path of its file, what that would hold as a mapping, or one that is valid."""
 KINDS: Mapping[str, type[DatasetRecipe] | type[ModelRecipe]] = {"dataset": DatasetRecipe, "model": ModelRecipe}
 
 
@@ -183,7 +185,7 @@ class Draft:
         return not self.problems and not self.text.problems
 
 
-def read(path: str | Path, overrides: Iterable[str] = (), plugins: Plugins | None = None) -> tuple[Recipe, RecipeText]:
+def read(path: Given, overrides: Iterable[str] = (), plugins: Plugins | None = None) -> tuple[Recipe, RecipeText]:
     """Reads, overrides and validates a recipe, its parts' settings included.
 
     Raises:
@@ -194,23 +196,28 @@ def read(path: str | Path, overrides: Iterable[str] = (), plugins: Plugins | Non
     return validate(text, plugins or Plugins()), text
 
 
-def load(path: str | Path, overrides: Iterable[str] = ()) -> RecipeText:
+def load(path: Given, overrides: Iterable[str] = ()) -> RecipeText:
     """The text of a recipe with its overrides, to be looked at with `draft` or `validate`.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or what was built in Python could not stand in one.
         RecipeError: it is no YAML, or an override cannot be applied.
     """
+    if isinstance(path, BaseModel):
+        path = path.model_dump(mode="json", exclude_unset=True)
+    text = yamltext.built(path) if isinstance(path, Mapping) else yamltext.read(_content(path), str(path))
+    for assignment in overrides:
+        yamltext.override(text, assignment)
+    return text
+
+
+def _content(path: str | Path) -> str:
     try:
-        content = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UsageError(f"{path}: no such recipe; `ls recipes/` shows the ones that come with synthgen") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as a text file: {error}") from None
-    text = yamltext.read(content, str(path))
-    for assignment in overrides:
-        yamltext.override(text, assignment)
-    return text
 
 
 def kind_of(text: RecipeText) -> str:

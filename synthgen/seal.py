@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from synthgen import card, licences
+from synthgen.objects import object_names
 from synthgen.plan import Plan
 from synthgen.store import FORMAT, Commit, Store, file_size
 
@@ -37,6 +38,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
     """Totals over all commits; each shard's entry is appended to `lines` on the way."""
     accepted = tries = n_short = 0
     classes: Counter[str] = Counter()
+    objects: Counter[str] = Counter(dict.fromkeys(object_names(plan.schema), 0))
     rejected: Counter[str] = Counter()
     splits: dict[str, Counter[str]] = {name: Counter() for name in sorted(plan.recipe.splits)}
     short: list[Any] = []
@@ -51,6 +53,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
             continue
         accepted, tries, n_short = accepted + record.accepted, tries + record.tries, n_short + len(record.short)
         classes.update(record.classes)
+        objects.update(record.objects)
         rejected.update(record.rejected)
         environments.add(record.environment)
         batch_sizes.add(record.batch_size)
@@ -72,6 +75,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         "planned": plan.n_samples,
         "splits": {name: counts[f"{kind}_samples"] for name, counts in splits.items()},
         "classes": {name: classes[name] for name in _class_order(plan, classes)},
+        "objects": dict(objects),
         "tries": tries,
         "rejected": dict(sorted(rejected.items())),
         "short": {"count": n_short, "slots": short},

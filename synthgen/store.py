@@ -11,7 +11,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -52,6 +52,7 @@ class Commit:
     environment: str
     files: Sequence[ShardFile]
     batch_size: int = 0  # 0 in records from before it was kept: the recipe's
+    objects: Mapping[str, int] = field(default_factory=dict)  # empty in records from before they were counted
     format: int = FORMAT
 
     def is_final(self, n_slots: int, tries: int) -> bool:

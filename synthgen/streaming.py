@@ -23,7 +23,7 @@ class Stream:
         self._buffer = max(buffer, 1)
         self._shard = shard
         self._epoch = 0
-        self.classes = view.classes
+        self.classes, self.objects = view.classes, view.objects
         self.fields: Mapping[str, Field] = view.schema
         self.manifest = view.manifest
 

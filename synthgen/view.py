@@ -11,12 +11,29 @@ from typing import Any
 
 from synthgen import ledger, records, selections
 from synthgen.errors import StoreError, UsageError
-from synthgen.fields import Image
+from synthgen.fields import RAGGED, Image
 from synthgen.plugins import unknown
 from synthgen.store import file_size
 
 Transform = Callable[[Any], Any]
-Sample = dict[str, Any]
+
+SHOWN = 200  # characters of a value that is printed
+
+
+class Sample(dict[str, Any]):
+    """One sample, by name of field. Printed, it shows dtypes and shapes of arrays instead of their values."""
+
+    ragged: frozenset[str] = frozenset()  # fields whose arrays have another length in each sample
+
+    def __repr__(self) -> str:
+        return "{" + ",\n ".join(f"{name!r}: {_short(value)}" for name, value in self.items()) + "}"
+
+
+def _short(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype} {tuple(value.shape)}" if value.shape else repr(value.item())
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +65,9 @@ class View:
         self.root = book.root
         self.manifest = book.manifest
         self.schema = book.fields
-        self.classes = book.classes
+        self.classes, self.objects = book.classes, book.objects
         self.transform = transform
+        self.ragged = frozenset(name for name, kind in self.schema.items() if isinstance(kind, RAGGED))
         self.split = split
         splits = sorted(book.identity["splits"])
         if split is not None and split not in splits:
@@ -64,12 +82,14 @@ class View:
             self.files = [self._without(file, set(left_out.get(file.shard, ()))) for file in self.files]
 
     def decode(self, record: records.Record, split: str) -> Sample:
-        sample: Sample = {"key": record["key"], "split": split}
+        sample = Sample(key=record["key"], split=split)
+        sample.ragged = self.ragged
         for name in self.wanted:
             kind = self.schema[name]
             value = kind.decode(record[name])
             sample[name] = self.transform(value) if self.transform and isinstance(kind, Image) else value
-        return sample | {"meta": record["meta"]}
+        sample["meta"] = record["meta"]
+        return sample
 
     def stored(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[records.Record]:
         """Samples of a file in order, in stored form."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from synthgen.errors import RecipeError
+from synthgen.errors import RecipeError, UsageError
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 100_000
@@ -105,6 +107,22 @@ def _composed(text: str, file: str) -> yaml.Node | None:
         if n_nodes > MAX_NODES:
             raise RecipeError([f"{here}: more than {MAX_NODES} values; a recipe is a short text"])
     found: yaml.Node | None = yaml.compose(text, Loader=loader)
+    return found
+
+
+def built(recipe: Mapping[str, Any]) -> RecipeText:
+    """A recipe that was built in Python, as text without lines.
+
+    Raises:
+        UsageError: it holds something that YAML does not.
+        RecipeError: it is larger or deeper than a recipe may be.
+    """
+    try:
+        text = json.dumps(recipe, default=os.fspath, allow_nan=False)  # JSON is YAML, and read under the same limits
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"a recipe holds mappings, lists, texts, numbers and paths, as YAML does: {error}") from None
+    found = read(text, "recipe")
+    found.lines = {(): "recipe"}
     return found
 
 

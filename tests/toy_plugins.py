@@ -89,18 +89,20 @@ class Scenes:
     class Config(BaseModel):
         model_config = ConfigDict(extra="forbid", frozen=True)
         size: int = 48
+        prefix: str = ""  # of the maps' names, as labelers have them
+        objects: tuple[str, ...] = ("cell", "debris")  # the first two are drawn
 
     def __init__(self, config: Config) -> None:
         self.config = config
         size = config.size
         self.fields = {
             "image": Image(size, size, 3),
-            "instances": InstanceMap(size, size),
-            "segmentation": SegmentationMap(size, size, ("cell", "debris")),
+            f"{config.prefix}instances": InstanceMap(size, size),
+            f"{config.prefix}segmentation": SegmentationMap(size, size, config.objects),
         }
 
     def identity(self) -> dict[str, Any]:
-        return {"size": self.config.size}
+        return self.config.model_dump(exclude_defaults=True) | {"size": self.config.size}
 
     def bind(self, condition: Schema) -> list[str]:
         label = condition.get("label")
@@ -117,7 +119,8 @@ class Scenes:
         noise = streams.normals(seeds, (self.config.size, self.config.size, 3))
         lit = [np.where(found[..., None] > 0, 160, 40) for found in instances]
         images = [(base + 10 * e).clip(0, 255).astype(np.uint8) for base, e in zip(lit, noise, strict=True)]
-        return {"image": images, "instances": instances, "segmentation": segmentation}
+        maps = {"instances": instances, "segmentation": segmentation}
+        return {"image": images, **{self.config.prefix + name: values for name, values in maps.items()}}
 
     def layout(self, kind: str) -> np.ndarray:
         size = self.config.size

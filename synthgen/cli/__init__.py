@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from synthgen import __version__
-from synthgen.cli import terminal
+from synthgen import __version__, logs
+from synthgen.cli import options, terminal
 from synthgen.errors import Interrupted, SynthgenError, TerminatedError
 
 COMMANDS: Mapping[str, str] = {
@@ -29,8 +31,12 @@ COMMANDS: Mapping[str, str] = {
     "models": "List the models that come with synthgen, show one, or convert a checkpoint.",
     "plugins": "List the parts that recipes can use.",
     "schema": "Print the JSON Schema of recipes, for editors.",
+    "completion": "Print the script that completes commands in a shell.",
     "doctor": "Show what hardware and packages were found.",
 }
+
+COMPLETE = "_SYNTHGEN_COMPLETE"
+"""The variable by which click's completion scripts ask."""
 
 
 class Commands(click.Group):
@@ -43,7 +49,14 @@ class Commands(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"synthgen.cli.{name}").command
-        return command
+        return options.with_logging(command)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=COMMANDS[name]) for name in names]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -68,15 +81,22 @@ def group() -> None:
     """
 
 
+options.with_logging(group)
+
+
 def main() -> None:
     """Runs the command line and exits: 0 done, 1 failed or short, 2 bad usage or recipe, 130 / 143 stopped."""
-    with terminal.escaped():
+    completing = COMPLETE in os.environ  # a shell asks, and gets bytes
+    with contextlib.nullcontext() if completing else terminal.escaped(), logs.restored():
         _run()
 
 
 def _run() -> None:
     try:
-        sys.exit(group(standalone_mode=False, color=True) or 0)  # nothing is removed: `escaped` shows it
+        logs.show_as_asked()
+        sys.exit(
+            group(standalone_mode=False, complete_var=COMPLETE, color=True) or 0
+        )  # nothing is removed: `escaped` shows it
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -87,6 +107,7 @@ def _run() -> None:
         click.echo(f"\n{error}", err=True, color=True)
         leave(error.exit_code)
     except SynthgenError as error:
+        logging.getLogger("synthgen").info("where the error below was raised", exc_info=error)
         click.echo(f"error: {error}" if "\n" not in str(error) else str(error), err=True, color=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:

@@ -38,11 +38,14 @@ def command(book: Ledger, *more: str) -> str:
 
 def _read(arguments: list[str]) -> dict[str, Any]:
     """What `synthgen run` was given, by the names of its parameters; empty if nothing is known."""
-    from synthgen.cli import run
+    import click
 
-    if not arguments:
+    from synthgen.cli import group
+
+    command = group.get_command(click.Context(group), "run")
+    if not arguments or command is None:
         return {}
-    with run.command.make_context("run", list(arguments), resilient_parsing=True) as context:
+    with command.make_context("run", list(arguments), resilient_parsing=True) as context:
         return dict(context.params)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from synthgen import logs
+
 Command = Callable[..., Any]
 
 recipe_argument = click.argument("recipe", type=click.Path(dir_okay=False))
@@ -28,6 +30,40 @@ incomplete_option = click.option(
     "--allow-incomplete", is_flag=True, help="Take a short or unfinished dataset with the samples it has."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+
+
+def with_logging(command: click.Command) -> click.Command:
+    """The command with -v/--verbose and --log-level, which take effect before it runs."""
+    if any(parameter.name == "verbose" for parameter in command.params):
+        return command
+
+    def verbose(context: click.Context, _: click.Parameter, count: int) -> None:
+        if count and not context.resilient_parsing:
+            logs.show("info" if count == 1 else "debug")
+
+    def level(context: click.Context, _: click.Parameter, name: str | None) -> None:
+        if name and not context.resilient_parsing:
+            logs.show(name)
+
+    command.params += [
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=verbose,
+            is_eager=True,
+            help="Log what happens inside, with the tracebacks of errors, to stderr; -vv more.",
+        ),
+        click.Option(
+            ["--log-level"],
+            type=click.Choice(logs.LEVELS),
+            expose_value=False,
+            callback=level,
+            is_eager=True,
+            help=f"The same by name; {logs.VARIABLE} in the environment sets it for every command.",
+        ),
+    ]
+    return command
 
 
 def recipe_options(command: Command) -> Command:

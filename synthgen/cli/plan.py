@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from synthgen import api, driver, ledger, licences
-from synthgen.cli import options, plan_model, words
+from synthgen.cli import options, plan_machine, plan_model, words
 from synthgen.environment import usable_cores
 from synthgen.errors import UsageError
 from synthgen.ledger import Ledger
@@ -86,6 +86,9 @@ def describe(plan: Plan, out: Path) -> dict[str, Any]:
         "warnings": licences.warnings(plan.parts.sources()),
         "out": {"folder": str(out), **_existing(plan, out)},
         "estimated_bytes": round(each * plan.n_samples),
+        "machine": plan_machine.describe(
+            [spec.settings for _, _, spec in recipe.parts()], [source.name for source in plan.parts.sources()]
+        ),
     }
 
 
@@ -150,6 +153,7 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
         *words.column_rows(facts.get("columns", {})),
         *(plan_model.part_row(part) for part in facts["parts"]),
         *((source["kind"], _source_text(source)) for source in facts["sources"]),
+        *plan_machine.rows(facts["machine"], "synthgen run"),
         ("digest", facts["digest"]),
         ("output", _output_text(facts)),
         ("disk", f"at most about {words.size(facts['estimated_bytes'])}"),

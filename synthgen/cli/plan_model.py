@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from synthgen import licences
-from synthgen.cli import words
+from synthgen.cli import plan_machine, words
 from synthgen.models import folders
 from synthgen.own_model import OwnModel
 from synthgen.plan import Outlook
 from synthgen.plugins import Plugins
 from synthgen.protocols import Source
-from synthgen.recipe import ModelRecipe
+from synthgen.recipe import ModelRecipe, config_class
 
 
 def describe(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any]:
@@ -32,7 +32,9 @@ def describe(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any]:
         "name": recipe.name,
         "trainer": recipe.trainer.use,
         "settings": {name: value for name, value in settings.items() if not isinstance(value, dict | list)},
+        "training": _training(recipe, plugins),
         "sources": [{"kind": source.kind, "name": source.name, "licence": source.licence} for source in sources],
+        "machine": plan_machine.describe([settings], [source.name for source in sources]),
         "missing_data": path if path and ":" not in path and not Path(path).exists() else None,
         "out": {"folder": str(out), "trained": any((out / name).is_file() for name in folders.INDEXES)},
         "notes": data_notes(plugins.find("trainers", recipe.trainer.use), settings),
@@ -46,6 +48,24 @@ def data_notes(trainer: Any, settings: Mapping[str, Any]) -> list[str]:
     return list(notes()) if notes else []
 
 
+def _training(recipe: ModelRecipe, plugins: Plugins) -> dict[str, int]:
+    """Its steps, pictures a step and steps between checkpoints, defaults included, as far as the trainer has them."""
+    config = config_class(plugins, "trainers", recipe.trainer.use).model_validate(recipe.trainer.settings)
+    names = ("steps", "batch_size", "checkpoint_every")
+    return {name: value for name in names if isinstance(value := getattr(config, name, None), int)}
+
+
+def _training_text(facts: Mapping[str, int]) -> str:
+    if "steps" not in facts:
+        return ""
+    of = f" of {facts['batch_size']}" if "batch_size" in facts else ""
+    every = f", a checkpoint every {facts['checkpoint_every']}" if "checkpoint_every" in facts else ""
+    return (
+        f"{facts['steps']} steps{of}{every}; disk is estimated before the first step, time and memory are measured in "
+        "the first ones, and `synthgen train` says so"
+    )
+
+
 def say(facts: dict[str, Any]) -> str:
     """The same as text."""
     settings = " ".join(f"{name}={value}" for name, value in facts["settings"].items() if name != "base")
@@ -53,8 +73,10 @@ def say(facts: dict[str, Any]) -> str:
     rows = [
         ("model", facts["name"]),
         ("trainer", f"{facts['trainer']} {settings}"),
+        ("training", _training_text(facts["training"])),
         *((source["kind"], f"{source['name']}, licence {source['licence']}") for source in facts["sources"]),
         *words.column_rows(facts.get("columns", {})),
+        *plan_machine.rows(facts["machine"], "synthgen train"),
         ("output", out),
     ]
     lines = [words.table(rows)]

@@ -66,19 +66,45 @@ def describe(plugins: Plugins, role: str, name: str) -> dict[str, Any]:
     """
     cls = plugins.find(role, name)
     schema = config_class(plugins, role, name).model_json_schema()
-    definitions = schema.get("$defs", {})
-    settings = [
-        {
+    about, settings = inspect.getdoc(cls) or "", settings_of(schema, schema.get("$defs", {}))
+    return {"role": role[:-1], "name": name, "description": about, "settings": settings}
+
+
+def settings_of(
+    schema: dict[str, Any], definitions: dict[str, Any], inside: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """The settings that a JSON Schema describes, each with those inside it.
+
+    `inside` names the definitions around: one that holds itself is not described again.
+    """
+    found = []
+    for key, entry in schema.get("properties", {}).items():
+        setting = {
             "name": key,
             "type": type_text(entry, definitions),
             "required": key in schema.get("required", []),
             "default": entry.get("default"),
             "description": entry.get("description", ""),
         }
-        for key, entry in schema.get("properties", {}).items()
-    ]
-    about = inspect.getdoc(cls) or ""
-    return {"role": role[:-1], "name": name, "description": about, "settings": settings}
+        within = [
+            each
+            for name in definitions_in(entry)
+            if name not in inside
+            for each in settings_of(definitions[name], definitions, (*inside, name))
+        ]
+        found.append(setting | ({"settings": within} if within else {}))
+    return found
+
+
+def definitions_in(entry: Any) -> list[str]:
+    """Names of the definitions that a setting, an item of its list or a value of its mapping may be."""
+    if not isinstance(entry, dict):
+        return []
+    if "$ref" in entry:
+        return [str(entry["$ref"]).rpartition("/")[2]]
+    one = [entry.get("items"), entry.get("additionalProperties")]
+    inner = [*entry.get("anyOf", ()), *entry.get("oneOf", ()), *entry.get("prefixItems", ()), *one]
+    return list(dict.fromkeys(name for each in inner for name in definitions_in(each)))
 
 
 def type_text(entry: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -109,9 +135,16 @@ def type_text(entry: dict[str, Any], definitions: dict[str, Any]) -> str:
 def _part_text(part: dict[str, Any]) -> str:
     lines = [f"{part['role']} {part['name']}", "", part["description"], ""]
     lines.append("settings:" if part["settings"] else "no settings")
-    for setting in part["settings"]:
-        default = "required" if setting["required"] else f"default {json.dumps(setting['default'])}"
-        lines.append(f"  {setting['name']} ({setting['type']}; {default})")
+    return "\n".join([*lines, *_setting_lines(part["settings"], "  ")])
+
+
+def _setting_lines(settings: list[dict[str, Any]], indent: str) -> list[str]:
+    """Every setting on a line, its description below it, then the settings inside it, further in."""
+    lines = []
+    for setting in settings:
+        default = "required" if setting["required"] else f"default {json.dumps(setting['default'], ensure_ascii=False)}"
+        lines.append(f"{indent}{setting['name']} ({setting['type']}; {default})")
         if setting["description"]:
-            lines.append(f"      {setting['description']}")
-    return "\n".join(lines)
+            lines.append(f"{indent}    {setting['description']}")
+        lines += _setting_lines(setting.get("settings", []), indent + "    ")
+    return lines

@@ -118,6 +118,8 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
     click.echo(f"{manifest['samples']} samples ({splits}), {accepted:.1f} % of {manifest['tries']} tries kept; {did}")
     if manifest["classes"]:
         click.echo("classes: " + ", ".join(f"{name} {n}" for name, n in manifest["classes"].items()))
+    if objects := manifest.get("objects"):
+        click.echo("objects: " + words.counts(objects))
     for rule, n in manifest["rejected"].items():
         click.echo(f"rejected by {rule}: {n}")
     if not result.complete:

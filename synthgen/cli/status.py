@@ -49,6 +49,7 @@ def survey(book: Ledger) -> dict[str, Any]:
         "planned": book.planned,
         "splits": dict(totals.splits),
         "classes": dict(totals.classes),
+        "objects": dict(totals.objects),
         "tries": totals.tries,
         "acceptance": round(totals.accepted / totals.tries, 4) if totals.tries else None,
         "rejected": dict(sorted(totals.rejected.items())),
@@ -89,6 +90,7 @@ def _say(facts: dict[str, Any]) -> None:
         ("samples", _of(facts["samples"], facts["planned"])),
         ("splits", words.counts(facts["splits"]) if facts["samples"] else ""),
         ("classes", words.counts(facts["classes"]) if facts["samples"] else ""),
+        ("objects", words.counts(facts["objects"]) if facts["samples"] else ""),
         ("kept", f"{100 * facts['acceptance']:.1f} % of {facts['tries']} tries" if facts["tries"] else ""),
         *(
             (f"{'rejected' if i == 0 else ''}", f"{n} by {rule}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from synthgen.errors import ClusterError, PluginError, SynthgenError
 
+LOG = logging.getLogger(__name__)
 KNOCK_S = 10.0
 WATCHED_EVERY_S = 5.0
 HEAD_GONE_S = 40.0
@@ -53,6 +54,7 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
         if not own_cluster:
             knock(place)
         ray.init(**options)
+        LOG.info("Ray %s at %s: %s", ray.__version__, "this machine" if own_cluster else place, ray.cluster_resources())
     except (OSError, ValueError, RuntimeError) as error:
         why = str(error).rstrip(".")
         if own_cluster:

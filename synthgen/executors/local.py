@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
+from synthgen import logs
 from synthgen.environment import choose_device, use_one_thread
 from synthgen.errors import SynthgenError
 from synthgen.executors.outcome import Failure, Outcome, failure_of
@@ -187,6 +188,7 @@ def signal_name(exit_code: int | None) -> str:
 def _serve(job: Job, number: int, connection: Connection, parent: int) -> None:
     """A worker process: say ready, then render whatever number arrives, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.show_as_asked()
     die_with_parent(parent)
     try:
         worker = Worker(dataclasses.replace(job, device=device_of(job.device, number)))

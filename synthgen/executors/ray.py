@@ -190,7 +190,7 @@ class RayPool:
     def _complain(self) -> None:
         if not self._pending and time.monotonic() - self._heard_at > PATIENCE_S:
             self._heard_at = time.monotonic()
-            logging.getLogger("synthgen").warning(
+            logging.getLogger(__name__).warning(
                 "waiting for Ray to start an actor; the cluster has %s, of which are free %s",
                 self._ray.cluster_resources(),
                 self._ray.available_resources(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import socket
@@ -22,6 +23,7 @@ from synthgen.recipe import DatasetRecipe
 from synthgen.render import N_ENCODERS, Rendered, Try, render_shard
 from synthgen.store import Commit, Store
 
+LOG = logging.getLogger(__name__)
 HEARD_EVERY_S = 0.2
 
 
@@ -96,6 +98,7 @@ class Worker:
         plan.parts.setup(self.device)
         self.batch_size, self._notes = batching.settle(plan, self.store)
         self.setup_s = time.perf_counter() - started
+        LOG.info("models loaded on %s in %.1f s; batches of %d", self.device, self.setup_s, self.batch_size)
 
     def render(self, shard: int, listen: Listen = lambda progress: None) -> ShardReport:
         """Renders, writes, commits and publishes one shard; a shard that is finished already is only reported.

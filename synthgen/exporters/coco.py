@@ -36,6 +36,8 @@ def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
 
 def export_polygons(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
     """The same with a polygon for each part of a mask; holes are bridged to it, so that nothing is lost."""
+    if not scenes.has_masks:
+        raise UsageError("--polygons: needs an instance map, which this dataset does not have; leave it out for boxes")
     return _export(scenes, out, tick, polygons)
 
 

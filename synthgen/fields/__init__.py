@@ -84,6 +84,8 @@ PICTURES = (Image, InstanceMap, SegmentationMap, DepthMap)
 """Fields whose stored form is the bytes of a picture file."""
 ARRAYS = (Series, Times, StepClasses)
 """Fields whose stored form is the bytes of an `.npy` file; lists in a table."""
+RAGGED = (Boxes, Numbers)
+"""Fields whose arrays have another length in each sample."""
 ENDINGS: Mapping[str, str] = {"image": "", "label": "", "segmentation": "seg.", "instances": "inst."}
 
 

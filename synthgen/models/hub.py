@@ -213,22 +213,27 @@ def _view(network: Any) -> Any:
     return copy.deepcopy(network, memo | {id(own): own.detach() for own in network.buffers()})
 
 
-def load_component(reference: Reference, dtype: Any) -> Any:
-    """One network of diffusers, of the class that its configuration names, from a reference, on the CPU.
+def load_controlnet(reference: Reference, dtype: Any) -> Any:
+    """The ControlNet of a reference, of the class that its configuration names, on the CPU.
 
     Raises:
-        ModelError: as for `load_pipeline`.
+        ModelError: it holds another network; else as for `load_pipeline`.
     """
     import diffusers
 
     quiet()
     options = {"revision": reference.revision or "main"}
     try:
-        name = diffusers.AutoModel.load_config(reference.place, **options)["_class_name"]
-        cls = getattr(diffusers, name)
-        return whole.load_network(cls, reference.place, reference.name, torch_dtype=dtype, **options).eval()
-    except (OSError, ValueError, RuntimeError, AttributeError, KeyError) as error:
-        raise not_loaded(reference, "as a network of diffusers", error) from error
+        config = diffusers.AutoModel.load_config(reference.place, **options)
+        name = str(config.get("_class_name") or next(iter(config.get("architectures", ())), "network without a name"))
+        cls = getattr(diffusers, name, None) if "ControlNet" in name else None
+        if cls is not None:
+            return whole.load_network(cls, reference.place, reference.name, torch_dtype=dtype, **options).eval()
+    except (OSError, ValueError, RuntimeError, AttributeError) as error:
+        raise not_loaded(reference, "as a ControlNet", error) from error
+    raise ModelError(
+        f"{reference.name} holds a {name}; `controlnet` must name a ControlNet that was made for the model"
+    )
 
 
 def not_loaded(reference: Reference, what: str, error: BaseException) -> ModelError:

@@ -77,7 +77,7 @@ def stack(columns: Sequence[np.ndarray], n_rows: int) -> np.ndarray:
 def check_constant(table: Table, channels: dict[str, np.ndarray], problems: Problems) -> None:
     """A channel that never changes has no scale, and nothing to learn."""
     lowest = {name: np.fmin.reduce(v) if len(v) else np.nan for name, v in channels.items()}
-    wrong = {name: low for name, low in lowest.items() if not low < np.fmax.reduce(channels[name])}
+    wrong = {name: low for name, low in lowest.items() if np.isnan(low) or not low < np.fmax.reduce(channels[name])}
     rest = ", ".join(name for name in channels if name not in wrong)
     for name, low in wrong.items():
         what = "has no values" if np.isnan(low) else f"is constant ({low:.15g} in every row)"

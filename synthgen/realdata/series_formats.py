@@ -46,7 +46,7 @@ class Formats:
         return self.decimal == "." and not self.thousands and not self.symbols
 
 
-PLAIN = Formats()
+PLAIN, POINT = Formats(), ("decimal", ".")
 
 
 def plain_numbers(text: Any, formats: Formats) -> Any:
@@ -78,7 +78,7 @@ def number_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
             numbers = plain_numbers(array, Formats(decimal, thousands, symbols))
             if pc.all(pc.match_substring_regex(numbers, NUMBER)).as_py():
                 made = {"decimal": decimal, "thousands": thousands, "symbols": list(symbols)}
-                found.append({name: value for name, value in made.items() if value and value != "."})
+                found.append({name: value for name, value in made.items() if value and (name, value) != POINT})
     return [] if {} in found else found
 
 

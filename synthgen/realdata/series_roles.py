@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synthgen.realdata.series_cells import is_number_column, is_numeric_type, some_texts
+from synthgen.realdata.series_cells import is_number_column, is_numeric_type, number_hint, some_texts
 from synthgen.realdata.series_formats import say_settings
 from synthgen.realdata.series_table import Table, open_table
 from synthgen.realdata.series_times import epoch_settings, looks_like_time
@@ -64,6 +64,8 @@ def _why(table: Table, name: str, data: SeriesData) -> str:
         return "empty"
     if looks_like_time(table, name):
         return f"dates{such}"
+    if hint := number_hint(table, name):
+        return f"numbers{such}; {hint}"
     kind = "numbers" if is_numeric_type(table.data[name].type) or is_number_column(table, name) else "text"
     return f"{kind}{such}" + (", not among `channels`" if data.channels and kind == "numbers" else "")
 

@@ -13,7 +13,6 @@ from synthgen.realdata.series_formats import Formats, check_date_format
 Form = Literal["auto", "table", "melted", "wide"]
 Split = Literal["train", "validation", "test"]
 TimeUnit = Literal["auto", "s", "min", "h", "d", "step"]
-FORMAT_KEYS = ("decimal", "thousands", "symbols", "date_format")
 UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 """Microseconds in each unit of time."""
 
@@ -147,7 +146,8 @@ class SeriesData(BaseModel):
     def _without_default_formats(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Settings that came later are left out where they have their defaults: digests stay what they were."""
         found: dict[str, Any] = serialise(self)
-        return {name: value for name, value in found.items() if name not in FORMAT_KEYS or value not in (None, [], ".")}
+        plain: dict[str, Any] = {"decimal": ".", "thousands": None, "symbols": [], "date_format": None}
+        return {name: value for name, value in found.items() if name not in plain or value != plain[name]}
 
     @property
     def kind(self) -> Literal["table", "melted", "wide"]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import colorsys
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from synthgen.fields import Series
 WIDTH, PANEL, PAD, FINER = 232, 58, 4, 4
 MAX_PANELS = 4
 COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df")
-LINE, PAPER, MARK = "#d0d7de", "#ffffff", "#ffd7d5"
+LINE, PAPER = "#d0d7de", "#ffffff"
 MARGIN_QUANTILE = 0.002
 
 
@@ -32,7 +33,7 @@ def draw(
     Args:
         times: (L,), rising; None for regular steps.
         limits: what `ranges` found.
-        marked: True (L, C) where the ground is red: anomalies.
+        marked: class ids (L, C), 0 where nothing is marked; each class has a ground in its colour of `mark_colours`.
     """
     from PIL import Image, ImageDraw
 
@@ -49,9 +50,9 @@ def draw(
         bottom = (PANEL * (panel + 1) + PAD // 2) * FINER
         if panel < n_panels - 1:
             pen.line((0, bottom, size[0], bottom), LINE, FINER)
-        for run in [] if marked is None else parts(np.where(marked[:, panel], 0.0, np.nan)):
+        for run, colour in [] if marked is None else _marks(marked[:, panel]):
             left, right = float(x[run[0]]) - 1, float(x[run[-1]]) + 1
-            pen.rectangle((left * FINER, PANEL * panel * FINER + 2 * FINER, right * FINER, bottom - FINER), MARK)
+            pen.rectangle((left * FINER, PANEL * panel * FINER + 2 * FINER, right * FINER, bottom - FINER), colour)
         for part in parts(values[:, panel]):
             points = [(float(x[i]) * FINER, float(y[i]) * FINER) for i in part]
             if len(points) > 1:
@@ -66,6 +67,20 @@ def parts(values: np.ndarray) -> list[np.ndarray]:
     """Runs of step numbers without a missing value between them."""
     there = np.flatnonzero(~np.isnan(values))
     return [run for run in np.split(there, np.flatnonzero(np.diff(there) > 1) + 1) if len(run)]
+
+
+def _marks(ids: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[int, int, int]]]:
+    """Runs of steps of one class, with the colour of the class."""
+    colours = mark_colours(int(ids.max(initial=0)))
+    for cls in np.unique(ids[ids > 0]).tolist():
+        for run in parts(np.where(ids == cls, 0.0, np.nan)):
+            yield run, colours[cls - 1]
+
+
+def mark_colours(n: int) -> list[tuple[int, int, int]]:
+    """Pale colours of the classes from 1 on, neighbours far apart in hue."""
+    table = [colorsys.hsv_to_rgb((0.618034 * i) % 1, 0.3, 1.0) for i in range(n)]
+    return [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in table]
 
 
 def legend(kind: Series) -> list[tuple[str, tuple[int, int, int]]]:

@@ -72,7 +72,8 @@ def render(book: Ledger, real: str | None = None) -> str:
         histograms=list(_histograms(book, _tries(book))),
         groups=dict(_tiles(groups)),
         n_shown=sum(map(len, groups.values())),
-        legend=[(word, "#{:02x}{:02x}{:02x}".format(*colour)) for word, colour in preview.legend(book.fields)],
+        objects=manifest.get("objects", {}),
+        colours={word: "#{:02x}{:02x}{:02x}".format(*colour) for word, colour in preview.legend(book.fields)},
         series=about,
         panels=list(_panels(about)) if about else [],
         n_channels=N_CHANNELS,
@@ -155,7 +156,7 @@ def _tiles(groups: Groups) -> Iterator[tuple[str, list[Picture]]]:
             address = _address("image/png", file.getvalue())
             caption = "" if tile.caption == name else tile.caption
             alt = f"sample {tile.caption}".strip()
-            pictures.append(Picture(address, alt, width, sharp, caption, tile.note))
+            pictures.append(Picture(address, alt, width, sharp, caption, tile.note.replace("\n", "; ")))
         yield name, pictures
 
 

@@ -79,7 +79,7 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
     setup_s = time.perf_counter() - started
     seconds: defaultdict[str, float] = defaultdict(float)
     drawn: list[dict[str, Any]] = []
-    captions: list[tuple[str, tuple[str, bool]]] = []
+    captions: list[tuple[str, tuple[str, str, bool]]] = []
     rejected: Counter[str] = Counter()
     n_drawn = 0
     batch_size = plan.recipe.batch_size
@@ -92,9 +92,10 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
                 rejected[verdict.rejected_by] += 1
             group = class_of(plan.parts.condition.fields, slot.condition)
             drawn.append({key: values[i] for key, values in columns.items()})
-            captions.append((group, (_verdict_text(plan, verdict), bool(verdict.rejected_by))))
+            words = _caption(group, slot.key, _verdict_text(plan, verdict))
+            captions.append((group, (*words, bool(verdict.rejected_by))))
     shown = pictures(drawn, plan.schema)
-    tiles = [(group, Tile(one, group, *told)) for one, (group, told) in zip(shown, captions, strict=True)]
+    tiles = [(group, Tile(one, *words)) for one, (group, words) in zip(shown, captions, strict=True)]
     groups = grouped(tiles, _class_names(plan.parts.condition.fields))
     return Drawn(groups, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
 
@@ -137,7 +138,7 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     shows = [name for name, kind in book.fields.items() if isinstance(kind, SHOWN) or overlay.shows(kind)]
     values = [{name: book.fields[name].decode(record[name]) for name in shows} for _, record in records]
     tiles = [
-        (classes[i], Tile(shown, classes[i] or record["key"], _score_text(record, scores)))
+        (classes[i], Tile(shown, *_caption(classes[i], record["key"], _score_text(record, scores))))
         for (i, record), shown in zip(records, pictures(values, book.fields), strict=True)
     ]
     return grouped(tiles[:n] if n else tiles, classes)
@@ -161,7 +162,7 @@ def pictures(samples: Sequence[Mapping[str, Any]], schema: Mapping[str, Field]) 
     name = named[0]
     limits = curves.ranges([values[name] for values in samples])
     return [
-        curves.draw(values[name], values[time] if times else None, limits, values[kinds] > 0 if marks else None)
+        curves.draw(values[name], values[time] if times else None, limits, values[kinds] if marks else None)
         for values in samples
     ]
 
@@ -171,7 +172,9 @@ def legend(schema: Mapping[str, Field]) -> Legend:
     _, series = first(schema, Series)
     if not series or first(schema, Image)[1] is not None:
         return overlay.legend(schema)
-    return curves.legend(series) + ([("anomaly", curves.rgb(curves.MARK))] if first(schema, StepClasses)[1] else [])
+    _, marks = first(schema, StepClasses)
+    kinds = marks.classes if marks else ()
+    return curves.legend(series) + list(zip(kinds, curves.mark_colours(len(kinds)), strict=True))
 
 
 def grouped(tiles: Sequence[tuple[str, Tile]], order: Sequence[str]) -> Groups:
@@ -201,6 +204,11 @@ def class_of(schema: Mapping[str, Field], condition: Mapping[str, Any]) -> str:
 def _class_names(schema: Mapping[str, Field]) -> Sequence[str]:
     _, label = first(schema, Label)
     return label.classes if label else ()
+
+
+def _caption(group: str, key: str, text: str) -> tuple[str, str]:
+    """The line under a picture and the smaller ones below it: class, key, scores."""
+    return (group, f"{key}\n{text}".strip()) if group else (key, text)
 
 
 def _verdict_text(plan: Plan, verdict: Try) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from synthgen.names import printable
+
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageDraw import ImageDraw
@@ -114,7 +116,8 @@ def cell_size(pictures: Sequence[np.ndarray]) -> tuple[int, int]:
 
 
 def fit(text: str, width_px: int, size: int) -> str:
-    """`text`, shortened to what fits into `width_px` at a font size."""
+    """`text` on one line, shortened to what fits into `width_px` at a font size."""
+    text = printable(text)
     font = _font(size)
     if font.getlength(text) <= width_px:
         return text
@@ -126,7 +129,7 @@ def fit(text: str, width_px: int, size: int) -> str:
 def _draw_legend(pen: ImageDraw, legend: Legend, top: int, right: int) -> None:
     """A line of squares with the words that they stand for; what does not fit is left out."""
     left = MARGIN
-    for word, colour in legend:
+    for word, colour in [(printable(name), colour) for name, colour in legend]:
         width = 18 + int(_font(14).getlength(word))
         if left + width > right:
             break

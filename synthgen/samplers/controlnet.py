@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
-from synthgen.errors import ModelError
 from synthgen.fields import Columns, Field, Image, InstanceMap, Schema, SegmentationMap
 from synthgen.models import hub
 from synthgen.protocols import Slot, Source
@@ -108,12 +107,7 @@ class ControlNet:
     def setup(self, device: str) -> None:
         import torch
 
-        network = hub.load_component(self.controlnet, getattr(torch, self.config.dtype))
-        if "ControlNet" not in type(network).__name__:
-            raise ModelError(
-                f"{self.config.controlnet} holds a {type(network).__name__}; `controlnet` must name a ControlNet that "
-                "was made for the model"
-            )
+        network = hub.load_controlnet(self.controlnet, getattr(torch, self.config.dtype))
         self.prompted.setup(device, controlnet=network)
         self._argument = "control_image" if self.prompted.accepts("control_image") else "image"
 

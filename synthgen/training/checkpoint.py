@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -43,6 +44,7 @@ def save(folder: Path, step: int, model: nn.Module, ema: Ema, optimiser: torch.o
     if target.exists():
         shutil.rmtree(target)
     os.replace(temporary, target)
+    logging.getLogger(__name__).info("checkpoint %s", target)
     for old in sorted(folder.glob("step-*"))[:-KEEP]:
         shutil.rmtree(old)
     return target

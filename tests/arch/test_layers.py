@@ -13,7 +13,7 @@ import helpers
 
 PACKAGE = helpers.ROOT / "synthgen"
 LAYERS: dict[str, int] = {
-    **dict.fromkeys(["errors", "seeds", "names", "pace", "units", "fields"], 0),
+    **dict.fromkeys(["errors", "seeds", "names", "pace", "units", "logs", "fields", "objects"], 0),
     **dict.fromkeys(["protocols", "yamltext", "plugins", "sections", "findings", "recipe", "schema"], 1),
     **dict.fromkeys(
         ["binding", "plan", "splits", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2

@@ -1,4 +1,4 @@
-"""What README.md and CONTRIBUTING.md show is what works."""
+"""What README.md, CONTRIBUTING.md and docs/ show is what works."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from synthgen.recipe import validate
 
 README = (helpers.ROOT / "README.md").read_text()
 CONTRIBUTING = (helpers.ROOT / "CONTRIBUTING.md").read_text()
+DOCS = {path.name: path.read_text() for path in sorted((helpers.ROOT / "docs").glob("*.md"))}
+ALL = "\n".join([README, CONTRIBUTING, *DOCS.values()])
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -34,7 +36,7 @@ def commands(text: str) -> list[list[str]]:
     return [words[words.index("synthgen") + 1 :] for words in found if "synthgen" in words]
 
 
-@pytest.mark.parametrize("words", commands(README) + commands(CONTRIBUTING), ids=" ".join)
+@pytest.mark.parametrize("words", commands(ALL), ids=" ".join)
 def test_commands_exist_with_these_options(words: list[str]) -> None:
     command = group.get_command(click.Context(group), words[0])
     if isinstance(command, click.Group) and len(words) > 1:
@@ -53,11 +55,27 @@ def test_the_python_of_the_readme_runs_on_the_recipe_s_output(tmp_path: Path) ->
         assert line in ran.stdout
     load = next(line for line in ran.stdout.splitlines() if line.startswith("load")).split(maxsplit=1)[1]
     loaded = helpers.call([sys.executable, *shlex.split(load)[1:]], cwd=tmp_path)
-    assert "'image': array(" in loaded.stdout
+    assert "'image': uint8 (28, 28, 1)" in loaded.stdout
     (block,) = blocks(README, "python")
     shown = helpers.call([sys.executable, "-c", block], cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert re.search(r"\d+ synthetic images, \d+% right on \d+ others", shown.stdout)
+
+
+@pytest.mark.slow
+def test_the_page_on_python_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    script = "\n".join(blocks(DOCS["python.md"], "python"))
+    ran = helpers.call([sys.executable, "-c", script], cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "recipe: tries: must be greater than or equal to 1 (got 0)" in ran.stdout
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["digits", "few-clothes", "others"]
+
+
+def test_pages_link_to_what_exists_and_the_readme_to_every_page() -> None:
+    for name, page in {"../README.md": README, **DOCS}.items():
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page):
+            assert (helpers.ROOT / "docs" / name).parent.joinpath(target).exists(), f"{name}: {target}"
+    assert set(DOCS) <= {Path(target).name for target in re.findall(r"\]\((docs/[^)]+)\)", README)}
 
 
 def test_recipes_of_the_readme_are_valid() -> None:
@@ -75,7 +93,7 @@ def test_the_sampler_of_the_contributor_s_page_works(tmp_path: Path) -> None:
 
 
 def test_names_of_files_are_true() -> None:
-    for name in re.findall(r"`([\w/]+\.(?:py|yaml|md|toml))`", CONTRIBUTING + README):
+    for name in re.findall(r"`([\w/]+\.(?:py|yaml|md|toml))`", ALL):
         places = [helpers.ROOT / name, helpers.ROOT / "synthgen" / name, helpers.ROOT / "synthgen" / "executors" / name]
         assert any(place.exists() for place in places) or name == "stripes.py" or "stripes" in name, name
 

@@ -179,3 +179,56 @@ def test_the_folder_itself_is_one_that_hf_datasets_opens(tmp_path: Path, writers
     assert {split: len(rows) for split, rows in read.items()} == helpers.manifest(tmp_path / "out")["splits"]
     if "parquet" in writers:
         assert read["train"].features["label"].names == ["dark", "bright"]
+
+
+def test_a_printed_sample_shows_shapes(both: synthgen.Dataset) -> None:
+    lines = repr(both[0]).splitlines()
+    assert " 'image': uint8 (4, 4, 3)," in lines
+    assert len(lines) == len(both[0])
+    assert all(len(line) < 250 for line in lines)
+
+
+def test_batches_have_lists_where_lengths_differ(scenes: Path) -> None:
+    import torch
+    from torch.utils.data import DataLoader
+
+    dataset = synthgen.load(scenes)
+    assert dataset.objects == ("cell", "debris")
+    for size, workers in ((1, 0), (4, 0), (4, 1)):
+        loader = DataLoader(dataset, batch_size=size, collate_fn=synthgen.collate, num_workers=workers)
+        batches = list(loader)
+        assert [key for batch in batches for key in batch["key"]] == keys(dataset)
+        for batch in batches:
+            n = len(batch["key"])
+            assert batch["image"].shape == (n, 48, 48, 3) and batch["image"].dtype == torch.uint8
+            assert batch["label"].shape == (n,) and batch["label"].dtype == torch.int64
+            assert [boxes.shape[1] for boxes in batch["boxes"]] == [5] * n
+            assert isinstance(batch["meta"], list)
+        counts = [len(boxes) for batch in batches for boxes in batch["boxes"]]
+        assert counts == [len(sample["boxes"]) for sample in dataset]
+
+
+def test_the_card_s_python_runs(scenes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import re
+
+    import pandas
+
+    monkeypatch.chdir(scenes)
+    text = (scenes / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    found: dict = {}
+    exec("\n".join(blocks), found)
+    assert len(found["batch"]["boxes"]) == 8
+    (folder,) = re.findall(r'read_parquet\("<this folder>/(.*?)"\)', text)
+    assert len(pandas.read_parquet(folder)) == 10
+
+
+def test_objects_are_counted_by_class(scenes: Path, finished: Path) -> None:
+    counted = {"cell": 0, "debris": 0}
+    for sample in synthgen.load(scenes):
+        for cls in sample["boxes"][:, 4].astype(int):
+            counted[("cell", "debris")[cls - 1]] += 1
+    assert helpers.manifest(scenes)["objects"] == counted
+    assert f"| debris | {counted['debris']} |" in (scenes / "README.md").read_text(encoding="utf-8")
+    assert helpers.manifest(finished)["objects"] == {}
+    assert synthgen.load(finished).objects == ()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import helpers
+import synthgen
 from synthgen.lock import driver_lock
 
 
@@ -90,3 +91,10 @@ def test_nothing_is_said_of_what_is_not_there(cli, dataset: Path) -> None:
     answer = cli("status", dataset)
     assert "shards   0 done\nsamples  0\n" in answer.out
     assert "classes" not in answer.out
+
+
+def test_objects_are_counted(cli, scenes: Path) -> None:
+    counted = json.loads(cli("status", scenes, "--json").out)["objects"]
+    assert list(counted) == ["cell", "debris"]
+    assert sum(counted.values()) == sum(len(sample["boxes"]) for sample in synthgen.load(scenes))
+    assert f"objects  cell {counted['cell']}, debris {counted['debris']}" in cli("status", scenes).out

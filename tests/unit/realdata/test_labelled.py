@@ -75,7 +75,7 @@ def test_torn_idx_file_is_named(tmp_path: Path) -> None:
 
 
 def test_parquet_with_class_names_in_its_metadata(finished: Path) -> None:
-    path = next(iter(sorted((finished / "data" / "train").glob("*.parquet"))))
+    path = next(iter(sorted((finished / "parquet" / "train").glob("*.parquet"))))
     found = data.read(str(path))
     assert found.classes == ("dark", "bright")
     assert found.images.shape[1:] == (4, 4, 3)

@@ -92,3 +92,9 @@ def test_distributions_are_densities_in_common_bins() -> None:
     assert all(0.99 < share <= 1 for share in shares)
     assert bins[0] < -7 and bins[-1] > 7 and heights[0].max() > 2 * heights[1].max()
     assert charts.densities([])[1] == []
+
+
+def test_a_dollar_in_a_name_is_a_dollar() -> None:
+    with charts.chart("$x_{$ and 猫\x1b", "price ($)", "$\\frac") as made:
+        made.axes.plot([0, 1], [0, 1], label="$y_{$")
+    assert made.svg.startswith("<?xml")

@@ -7,7 +7,7 @@ import numpy as np
 from synthgen.fields import Series
 from synthgen.report import curves
 
-RED = (255, 215, 213)
+RED, VIOLET = curves.mark_colours(2)
 
 
 def wave(n_channels: int = 2) -> np.ndarray:
@@ -41,13 +41,16 @@ def test_missing_values_are_gaps() -> None:
     assert [run.tolist() for run in curves.parts(np.array([np.nan, 1, 2, np.nan, 3]))] == [[1, 2], [4]]
 
 
-def test_marked_steps_have_a_red_ground() -> None:
-    values, marked = wave(), np.zeros((50, 2), dtype=bool)
-    marked[10:20, 1] = True
+def test_marked_steps_have_a_ground_in_the_colour_of_their_class() -> None:
+    values, marked = wave(), np.zeros((50, 2), dtype=np.uint8)
+    marked[10:20, 1] = 1
+    marked[30:40, 0] = 2
     limits = curves.ranges([values])
     plain, shown = (curves.draw(values, None, limits, some) for some in (None, marked))
-    assert share(plain, RED) < 0.01
-    assert share(shown[: curves.PANEL], RED) < 0.01 and 0.1 < share(shown[curves.PANEL :], RED) < 0.3
+    assert share(plain, RED) + share(plain, VIOLET) < 0.01
+    top, bottom = shown[: curves.PANEL], shown[curves.PANEL :]
+    assert share(top, RED) < 0.01 and 0.1 < share(bottom, RED) < 0.3
+    assert share(bottom, VIOLET) < 0.01 and 0.1 < share(top, VIOLET) < 0.3
 
 
 def test_one_scale_for_all_that_are_shown() -> None:

@@ -1,0 +1,46 @@
+"""Cards of datasets whose names are Markdown, HTML or control characters."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+import helpers
+
+CLASSES = ["a|b", "<img src=x onerror=y>", "`c` *d*", "\x1b[31mred", "e\nf", "100 % été"]
+
+
+def test_names_neither_break_tables_nor_become_markup(tmp_path: Path) -> None:
+    recipe = helpers.toy(
+        condition={"use": "classes", "quotas": dict.fromkeys(CLASSES, 1)},
+        description="<script>|x|</script>\n# no heading",
+    )
+    helpers.run(helpers.write(tmp_path, recipe), tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    _, front, body = text.split("---\n", 2)
+    assert yaml.safe_load(front)["pretty_name"] == "toy"
+    rows = re.findall(r"^\| \d \|.*$", body, flags=re.MULTILINE)
+    assert len(rows) == len(CLASSES)
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in rows)
+    assert rows[0] == "| 0 | a\\|b | 1 |"
+    assert "<img" not in body
+    assert "<script" not in body
+    assert "\x1b" not in body
+    assert not re.search("^# no heading", body, flags=re.MULTILINE)
+    croissant = json.loads((tmp_path / "out" / "croissant.json").read_text(encoding="utf-8"))
+    assert croissant["name"] == "toy"
+
+
+def test_pages_and_pictures_show_names_as_they_are(cli, tmp_path: Path) -> None:
+    recipe = helpers.toy(condition={"use": "classes", "quotas": dict.fromkeys(CLASSES, 1)}, name="odd")
+    helpers.run(helpers.write(tmp_path, recipe), tmp_path / "out")
+    answer = cli("report", tmp_path / "out")
+    assert answer.code == 0
+    page = (tmp_path / "out" / "reports" / "report.html").read_text(encoding="utf-8")
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=y&gt;" in page
+    assert re.search(r"<figcaption>s\d{9}; brightness 0\.\d+</figcaption>", page)
+    assert cli("preview", tmp_path / "out", "-o", tmp_path / "sheet.png").code == 0
