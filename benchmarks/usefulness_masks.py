@@ -22,7 +22,7 @@ from synthgen import api
 from synthgen.evaluation import segmentation
 from synthgen.evaluation.dataset import text
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Examples
+from synthgen.realdata.mask_types import Examples
 
 RECIPE, TRAIN = "recipes/segmentation.yaml", "recipes/train/nuclei.yaml"
 CRITIC, JUDGE = "recipes/train/nuclei-critic.yaml", "starter/nuclei-judge"

@@ -1,26 +1,34 @@
-"""Scaffolding for pictures with masks: what images/ and masks/ hold, and the recipes that fit them."""
+"""Scaffolding for pictures with masks: which they are, what their numbers mean, and the recipes that fit them."""
 
 from __future__ import annotations
 
+import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.fields import IGNORE
-from synthgen.realdata import masks
-from synthgen.realdata.masks import Examples, MaskData
-from synthgen.scaffold_text import Recipes, render
+from synthgen.realdata import colour_table, listing, mask_files, mask_kinds, masks, yolo
+from synthgen.realdata.mask_files import Places
+from synthgen.realdata.mask_types import MaskData
+from synthgen.realdata.problems import Problems
+from synthgen.scaffold_text import Recipes, data_blocks, render
 
 MIN_PICTURES = 8
 CROPS = (32, 48, 64, 96)
-PARTS_OF_A_CLASS = 1.5
+MAX_CLASSES = 254
+COLOURS, CLASSES = "colours.csv", "classes.txt"
+GROUND = ("background", "ignore", "void", "unknown")
+FOR_MASKS = re.compile(r"mask|annot|label|seg|gt|truth", re.IGNORECASE)
+"""Names of folders that hold masks."""
 
 MODEL = """\
-# A diffusion model that draws pictures to fit masks: `synthgen train {{ name }}-model.yaml`
+# A diffusion model that draws pictures to fit {{ what }}: `synthgen train {{ name }}-model.yaml`
 # Then `synthgen run {{ name }}.yaml` makes a dataset with it.
 
 kind: model
@@ -31,10 +39,7 @@ seed: 0\t# every random number follows from it
 trainer:
   use: layout-to-image\t# a diffusion model that draws pictures to fit layouts
   data:
-    path: {{ path_yaml }}\t# with images/ and masks/ in it
-    mask_kind: {{ found.kind }}\t# what a mask's numbers mean: objects, or class ids (255 unknown)
-    objects: {{ found.objects }}\t# names of the objects' classes, ids from 1; rename them
-    licence: unknown\t# of the pictures; it goes into the model's card and into every dataset
+{{ data }}
     validation: 0.1\t# share held out for validation losses
   crop: {{ found.crop }}\t# side of the training crops in pixels
   gamma: {{ found.gamma }}\t# below 1 for dark pictures
@@ -64,10 +69,7 @@ seed: 1
 trainer:
   use: segmenter
   data:
-    path: {{ path_yaml }}
-    mask_kind: {{ found.kind }}
-    objects: {{ found.objects }}
-    licence: unknown
+{{ data_again }}
     validation: 0.1
   crop: {{ found.crop }}
   turn: false\t# as in {{ name }}-model.yaml
@@ -95,10 +97,7 @@ splits: {train: 1.0}\t# test on real pictures
 condition:\t# what each picture must show
   use: placed-objects\t# your objects, placed anew; `real-layouts` takes your masks as they are
   data:
-    path: {{ path_yaml }}
-    mask_kind: {{ found.kind }}
-    objects: {{ found.objects }}
-    licence: unknown
+{{ data_again }}
   size: {{ found.crop }}\t# side of the pictures in pixels
   densities: {few: [0, {{ found.few }}], many: [{{ found.few }}, {{ found.many }}]}\t# least and most objects
 
@@ -128,15 +127,16 @@ output:
 class MaskFindings:
     """What was seen in a folder of pictures and masks, and what fits it.
 
-    `sizes` are (width, height) of every picture, `counts` the number of objects in each.
+    `settings` are those of `data` in the recipes; `sizes` are (width, height) of every picture, `counts` the number of
+    objects in each; `reason` says why the masks are read as they are.
     """
 
-    root: Path
+    settings: Mapping[str, Any]
     sizes: list[tuple[int, int]]
     counts: list[int]
-    kind: str
-    objects: list[str]
+    reason: str
     brightness: float
+    notes: tuple[str, ...]
 
     @property
     def crop(self) -> int:
@@ -163,70 +163,118 @@ class MaskFindings:
         return max(2, self.many // 3)
 
 
-def has_masks(folder: str | Path) -> bool:
-    """Whether a folder holds images/ and masks/, at its top or under train/."""
-    return any((place / "images").is_dir() and (place / "masks").is_dir() for place in _places(Path(folder)))
+def find(folder: str | Path) -> dict[str, Any] | None:
+    """The settings `images` and `masks` for the pictures and masks of a folder, None if it has no masks.
+
+    Masks are in masks/ beside images/, in another folder with the pictures' names (trainannot/ beside train/,
+    SegmentationClass/ beside JPEGImages/), or beside their pictures with _mask, _seg or _label at the end.
+    """
+    root = Path(folder)
+    places = [place for place in (root, root / "train") if place.is_dir()]
+    if any((place / "images").is_dir() and (place / "masks").is_dir() for place in places):
+        return {}
+    for place in places:
+        subfolders = listing.folders(place)
+        for masks_folder in subfolders:
+            if FOR_MASKS.search(masks_folder.name):
+                for pictures in subfolders:
+                    if pictures != masks_folder and _belong_together(pictures, masks_folder):
+                        return {"images": pictures.name, "masks": masks_folder.name}
+        for name in ("images", "."):
+            if (place / name).is_dir() and _belong_together(place / name, place / name):
+                return {"images": name, "masks": name}
+    return None
 
 
-def look(folder: str | Path) -> MaskFindings:
+def _belong_together(pictures: Path, masks_folder: Path) -> bool:
+    """Whether most pictures have a mask: a folder of pictures without any would be one of classes."""
+    try:
+        pairs = mask_files.pairs(Places(pictures, masks_folder, None), Problems())
+    except DataError:
+        return False
+    return bool(pairs) and 2 * sum(mask is not None for _, _, mask in pairs) > len(pairs)
+
+
+def look(folder: str | Path, settings: Mapping[str, Any]) -> MaskFindings:
     """Reads every picture and mask of the training split.
 
+    Args:
+        settings: those that `find` returned, and what the user asked for.
+
     Raises:
-        DataError: there are too few, or some cannot be used; all problems at once.
+        DataError: there are too few, or some cannot be used, all problems at once; or the masks leave open what they
+            mean.
     """
-    plain = masks.read(MaskData(path=str(folder)))
-    if len(plain) < MIN_PICTURES:
-        raise DataError(f"{folder}: has {len(plain)} pictures with masks; at least {MIN_PICTURES} are needed")
-    kind, objects = _kind(plain, folder)
-    by_class = MaskData(path=str(folder), mask_kind="classes", objects=objects)
-    found = plain if kind == "instances" else masks.read(by_class)
+    chosen: dict[str, Any] = {"path": str(folder), **settings}
+    root = Path(folder)
+    names = _names(root)
+    if (root / COLOURS).is_file() and "mask_kind" not in chosen:
+        chosen |= {"colours": COLOURS, "objects": colour_table.objects(root / COLOURS)}
+        reason = f"{COLOURS} says what their colours mean"
+    else:
+        named = {"objects": names} if names and "mask_kind" not in chosen else {}
+        kind, reason = masks.kind_of(MaskData.model_validate(chosen | named))
+        reason = reason or "you say so"
+        chosen |= {"mask_kind": kind, "objects": ["object"] if kind != "classes" else _class_names(chosen, names)}
+    found = masks.read(MaskData(**chosen))
+    if len(found) < MIN_PICTURES:
+        raise DataError(f"{folder}: has {len(found)} pictures with masks; at least {MIN_PICTURES} are needed")
     return MaskFindings(
-        Path(folder),
+        chosen,
         [(item.image.shape[1], item.image.shape[0]) for item in found.items],
         [item.n_objects for item in found.items],
-        kind,
-        objects,
+        reason,
         float(np.mean([item.image.mean() for item in found.items])),
+        found.notes,
     )
 
 
-def _places(root: Path) -> tuple[Path, Path]:
-    return root, root / "train"
+def _names(root: Path) -> list[str]:
+    """The names in classes.txt, one a line; lines for background and for unknown pixels are none."""
+    path = next((place / CLASSES for place in (root, root / "train") if (place / CLASSES).is_file()), None)
+    if path is None:
+        return []
+    return [name for name in yolo.class_names(mask_files.read_bytes(path), str(path)) if name.strip("_") not in GROUND]
 
 
-def _kind(examples: Examples, folder: str | Path) -> tuple[str, list[str]]:
-    """`instances` if a number is one connected region as a rule, else `classes`, with names for the objects."""
-    from scipy import ndimage
+def _class_names(settings: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """A name for every class id of the training masks.
 
-    from synthgen.realdata.pictures import decode_mask
-
-    place = next(place for place in _places(Path(folder)) if (place / "masks").is_dir())
-    n_numbers = n_regions = 0
+    Raises:
+        DataError: classes.txt has fewer names than the masks have ids.
+    """
+    place = mask_files.places(MaskData(**settings), "train")
     largest = 0
-    for item in examples.items[:50]:
-        path = next((place / "masks").glob(f"{item.name}.*"))
-        numbers = decode_mask(path.read_bytes(), str(path))
-        for number in np.unique(numbers[(numbers > 0) & (numbers != IGNORE)]):
-            n_numbers += 1
-            n_regions += ndimage.label(numbers == number)[1]
-            largest = max(largest, int(number))
-    if n_regions <= PARTS_OF_A_CLASS * n_numbers or largest > 32:
-        return "instances", ["object"]
-    return "classes", [f"class_{i}" for i in range(1, largest + 1)]
+    for path in mask_files.mask_paths(place):
+        with Problems(skip_broken=True).picture(str(path)):  # they are named when all are read
+            _, numbers = mask_files.numbers(path, None)
+            largest = max(largest, int(numbers.max(where=numbers != IGNORE, initial=0)))
+    if names and len(names) < largest:
+        raise DataError(
+            f"{settings['path']}: {CLASSES} names {len(names)} classes, and the masks have ids up to {largest}; it "
+            f"must have a line for each, from 1 on ({IGNORE} is unknown)"
+        )
+    return list(names) or [f"class_{i}" for i in range(1, min(largest, MAX_CLASSES) + 1)] or ["object"]
 
 
 def warnings(found: MaskFindings) -> Iterator[str]:
     """What the user should know before training."""
+    yield from (note for note in found.notes if not note.startswith("masks are"))
     empty = sum(n == 0 for n in found.counts)
     if empty:
         what = "1 mask is empty" if empty == 1 else f"{empty} masks are empty"
         yield f"{what}; such pictures teach what empty ground looks like"
     if min(min(size) for size in found.sizes) < found.crop:
         yield f"some pictures are smaller than {found.crop} pixels and will be continued by mirroring"
-    yield f"numbers in the masks look like {found.kind}; if they are not, change `mask_kind`"
+    kind = found.settings.get("mask_kind", "classes")
+    if kind == "classes":
+        yield f"the number 0 is background, and {IGNORE} is unknown; if 0 is a class of yours, number classes from 1 on"
+    others = " or ".join(f"`--masks {other}`" for other in mask_kinds.WORDS if other != kind)
+    yield f"if your masks mean something else, give {others}"
 
 
 def recipes(name: str, found: MaskFindings) -> Recipes:
     """File names and contents: the model, the critic, the dataset."""
     templates = {f"{name}-model.yaml": MODEL, f"{name}-critic.yaml": CRITIC, f"{name}.yaml": DATASET}
-    return render(templates, {"name": name, "found": found}, found.root)
+    values = {"name": name, "found": found, "what": "masks"}
+    return render(templates, values | data_blocks(found.settings), Path(found.settings["path"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,37 @@ def render(templates: Recipes, values: Mapping[str, Any], folder: Path) -> Recip
     return {
         file: _aligned(environment.from_string(text).render(path | dict(values))) for file, text in templates.items()
     }
+
+
+COMMENTS = {
+    "images": "subfolder of the pictures",
+    "masks": "subfolder of the masks",
+    "boxes": "where their boxes are: a COCO file, or a folder of YOLO's or Pascal VOC's labels",
+    "mask_kind": "what a mask's numbers mean: instances, classes (255 unknown) or binary",
+    "colours": "what the masks' colours mean",
+    "objects": "names of the objects' classes, ids from 1",
+    "scale": "pictures are resized by this factor first",
+    "skip_broken": "pictures that cannot be read are left out and counted",
+    "licence": "of the pictures; it goes into the model's card and into every dataset",
+}
+
+
+def data_blocks(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The settings of a `data` section as lines of YAML: `data` with comments, and `data_again` without."""
+    shown = {**settings, "licence": "unknown"}
+    lines = [(key, f"    {key}: {_yaml(value)}") for key, value in shown.items()]
+    commented = [f"{line}\t# {COMMENTS[key]}" if key in COMMENTS else line for key, line in lines]
+    return {"data": "\n".join(commented), "data_again": "\n".join(line for _, line in lines)}
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML that stays on its line; words stand without quotes where they can."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", value) and value not in AMBIGUOUS:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+AMBIGUOUS = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
 
 def _aligned(text: str) -> str:

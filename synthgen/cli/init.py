@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-from synthgen import names, scaffold, scaffold_masks, scaffold_series, scaffold_text
+from synthgen import names, scaffold, scaffold_boxes, scaffold_masks, scaffold_series, scaffold_text
 from synthgen.cli import words
 from synthgen.errors import StoreError, UsageError
+from synthgen.realdata import mask_kinds
+from synthgen.realdata.opening import SUFFIXES
 from synthgen.recipe import NAME
 from synthgen.scaffold import Findings, Fit
+from synthgen.scaffold_boxes import BoxFindings
 from synthgen.scaffold_masks import MaskFindings
+
+MOST_NAMES = 12
 
 
 @click.command("init")
@@ -24,12 +31,28 @@ from synthgen.scaffold_masks import MaskFindings
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a TABLE whose numbers leave it open.")
 @click.option("--date-format", metavar="FORMAT", help="How times of a TABLE are written, such as %d/%m/%Y.")
 @click.option("--force", is_flag=True, help="Overwrite recipes that exist.")
-def command(target: str, out: str, name: str | None, decimal: str | None, date_format: str | None, force: bool) -> None:
+@click.option(
+    "--masks",
+    type=click.Choice(list(mask_kinds.WORDS)),
+    help="What the numbers in masks mean, where the masks leave it open: objects, class ids, or one kind of object.",
+)
+@click.option("--skip-broken", is_flag=True, help="Leave pictures out that cannot be read, and count them.")
+def command(
+    target: str,
+    out: str,
+    name: str | None,
+    decimal: str | None,
+    date_format: str | None,
+    force: bool,
+    masks: str | None,
+    skip_broken: bool,
+) -> None:
     """Look at the images in DIR, or the series in TABLE, and write recipes that fit them.
 
-    DIR holds one folder of images a class, or images/ and masks/. Writes one recipe for a model of
-    the images, one for a dataset drawn with it and, if there are enough images, one for a network
-    that scores samples. From a folder to a dataset:
+    DIR holds one folder of images for each class, or images with masks (images/ and masks/, or
+    1.png beside 1_mask.png), or images with boxes (COCO, YOLO, Pascal VOC). Writes one recipe for
+    a model of the images, one for a dataset drawn with it and, if there are enough images, one for
+    a network that scores samples. From a folder to a dataset:
 
     \b
         synthgen init photos
@@ -47,14 +70,15 @@ def command(target: str, out: str, name: str | None, decimal: str | None, date_f
     if Path(target).is_file() or _holds_tables(Path(target)):
         _init_table(target, out, name, force, scaffold_series.look(target, decimal, date_format))
     else:
-        _init_folder(target, out, name, force)
+        _init_folder(target, out, name, force, _data_settings(masks, skip_broken))
 
 
 def _holds_tables(folder: Path) -> bool:
-    """Whether a folder holds tables of series and no folders of pictures."""
+    """Whether a folder holds tables of series, and neither folders nor pictures."""
     inside = list(folder.iterdir()) if folder.is_dir() else []
     suffixes = {path.suffix.lower() for path in inside if path.is_file()}
-    return bool(suffixes & set(scaffold_series.SUFFIXES)) and not any(path.is_dir() for path in inside)
+    pictures = suffixes & SUFFIXES or any(path.is_dir() for path in inside)
+    return bool(suffixes & set(scaffold_series.SUFFIXES)) and not pictures
 
 
 def _init_table(path: str, out: str, name: str | None, force: bool, found: scaffold_series.TableFindings) -> None:
@@ -73,12 +97,27 @@ def _init_table(path: str, out: str, name: str | None, force: bool, found: scaff
     click.echo(f"next:\n  {words.prefix()}synthgen plan {recipe}\n  {words.prefix()}synthgen run {recipe}")
 
 
-def _init_folder(folder: str, out: str, name: str | None, force: bool) -> None:
+def _data_settings(masks: str | None, skip_broken: bool) -> dict[str, Any]:
+    """The settings of `data` that the command names."""
+    return {**({"mask_kind": masks} if masks else {}), **({"skip_broken": True} if skip_broken else {})}
+
+
+def _init_folder(folder: str, out: str, name: str | None, force: bool, settings: Mapping[str, Any]) -> None:
     name = _name(folder, name)
-    if scaffold_masks.has_masks(folder):
-        with_masks = scaffold_masks.look(folder)
+    places = scaffold_masks.find(folder)
+    boxes = scaffold_boxes.find(folder) if "mask_kind" not in settings else None
+    if places is None and "mask_kind" in settings:
+        raise UsageError(f"--masks: {folder} has no masks; they belong into {folder}/masks, beside {folder}/images")
+    if places is not None:
+        with_masks = scaffold_masks.look(folder, {**places, **settings})
         _say_mask_findings(with_masks)
+        if boxes:
+            click.echo(f"note: its boxes ({boxes.name}: {boxes.settings['boxes']}) are not used, because it has masks")
         texts = scaffold_masks.recipes(name, with_masks)
+    elif boxes is not None:
+        with_boxes = scaffold_boxes.look(folder, boxes, settings)
+        _say_box_findings(with_boxes)
+        texts = scaffold_boxes.recipes(name, with_boxes)
     else:
         found = scaffold.look(folder)
         fit = scaffold.fit(found)
@@ -119,11 +158,30 @@ def _write(folder: Path, recipes: scaffold_text.Recipes, force: bool) -> list[Pa
     return list(paths)
 
 
+def _say_box_findings(found: BoxFindings) -> None:
+    rows = [
+        ("images", f"{len(found.sizes)} with boxes ({found.format}: {found.settings['boxes']})"),
+        ("objects", words.counts(found.n_boxes)),
+        ("sizes", _sizes(found.sizes)),
+        ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
+    ]
+    click.echo(words.table(rows))
+    for text in scaffold_boxes.warnings(found):
+        click.echo(f"note: {text}")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+
+
 def _say_mask_findings(found: MaskFindings) -> None:
+    kind = found.settings.get("mask_kind", "classes")
     rows = [
         ("images", f"{len(found.sizes)} with masks, {sum(found.counts)} objects ({max(found.counts)} at most in one)"),
         ("sizes", _sizes(found.sizes)),
-        ("masks", f"{found.kind}; {', '.join(found.objects)}"),
+        ("masks", f"{kind}: {mask_kinds.WORDS[kind]}"),
+        ("because", found.reason),
+        ("objects", _some(found.settings["objects"])),
         ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
     ]
     click.echo(words.table(rows))

@@ -38,6 +38,7 @@ USES = {
 @options.smoke_option
 @options.device_option
 @options.quiet_option
+@click.option("--skip-broken", is_flag=True, help="Leave pictures out that cannot be read, and count them in the card.")
 def command(
     recipe: str,
     out: str | None,
@@ -46,6 +47,7 @@ def command(
     smoke: bool,
     device: str,
     quiet: bool,
+    skip_broken: bool,
 ) -> None:
     """Train the model that RECIPE (kind: model) describes.
 
@@ -53,6 +55,7 @@ def command(
     Giving the same command again goes on from the last checkpoint.
     """
     started = time.perf_counter()
+    overrides = (*overrides, *(["trainer.data.skip_broken=true"] if skip_broken else []))
     try:
         folder = api.train(
             recipe, out, overrides=overrides, plugin_files=plugin_files, smoke=smoke, device=device, quiet=quiet

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from synthgen.conditions.real_layouts import MAPS, LayoutSettings, RealLayouts, Window
 from synthgen.fields import Field, Image
-from synthgen.realdata.masks import Example
+from synthgen.realdata.mask_types import Example
 
 
 class MaskedImages(RealLayouts):

@@ -18,7 +18,7 @@ from synthgen.fields import Field, InstanceMap, Label, SegmentationMap, Text
 from synthgen.models.layouts import Layout, renumbered
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Example, MaskData
+from synthgen.realdata.mask_types import Example, MaskData
 
 MAPS = ("instances", "segmentation")
 TAKEN = ("label", "source", "density", "prompt", "image", *MAPS)
@@ -52,6 +52,7 @@ class RealLayouts:
 
     def __init__(self, config: LayoutSettings) -> None:
         self.config = config
+        config.data.require_masks("a condition that shows layouts")
         self._sha256 = masks.sha256(config.data)
         classes = masks.class_names(config.data)
         self._quotas = Quotas(config.quotas) if config.quotas else None

@@ -18,7 +18,7 @@ from synthgen.models import folders
 from synthgen.models.layouts import Layout
 from synthgen.models.matching import Match
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Example, Examples, MaskData
+from synthgen.realdata.mask_types import Example, Examples, MaskData
 from synthgen.recipe import ModelRecipe
 from synthgen.training.segmenter import SegmenterTask, SegmenterTrainer
 
@@ -53,6 +53,7 @@ def evaluate(
     """
     leave_one_core()
     data = mask_data(real)
+    data.require_masks("the comparison with real pictures")
     synthetic = from_dataset(folder, split, segmentation, allow_incomplete)
     real_train, real_test = masks.read(data), read_test(data, test)
     for where, one in ((data.path, real_train), (test or data.path, real_test)):

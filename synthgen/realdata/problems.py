@@ -26,6 +26,8 @@ SkipBroken = Annotated[
 ]
 """The setting `skip_broken` of every reader of pictures; False is the default, and not part of identities."""
 
+HINT = "`skip_broken: true` in the section `data`, or --skip-broken, leaves such pictures out and counts them"
+
 
 class Problems:
     """Collects lines `file: row N: column: what is wrong` while data are read; `check` raises them all at once.
@@ -37,6 +39,7 @@ class Problems:
         self.skip_broken = skip_broken
         self.left_out: list[str] = []
         self._groups: list[tuple[int, list[str]]] = []
+        self._broken = False
 
     def add(self, text: str) -> None:
         """A problem that no setting lets pass."""
@@ -58,10 +61,16 @@ class Problems:
         try:
             yield
         except DataError as error:
-            if self.skip_broken:
-                self.left_out.append(name)
-            else:
-                self.add(str(error))
+            self.add_broken(name, str(error).split("\n"))
+
+    def add_broken(self, name: str, problems: Sequence[str]) -> None:
+        """Problems of one picture, which is left out with `skip_broken`."""
+        if self.skip_broken:
+            self.left_out.append(name)
+        else:
+            self._broken = True
+            for problem in problems:
+                self.add(problem)
 
     def check(self) -> None:
         """Raises DataError with at most `SHOWN` lines and the number of the rest, if there is any problem.
@@ -80,7 +89,8 @@ class Problems:
                 shown[i] += 1
         lines = [line for n, (_, group) in zip(shown, self._groups, strict=True) for line in group[:n]]
         rest = sum(n for n, _ in self._groups) - len(lines)
-        raise DataError("\n".join(lines) + (f"\nand {rest:,} more" if rest else ""))
+        lines += [f"and {rest:,} more"] if rest else []
+        raise DataError("\n".join([*lines, HINT] if self._broken else lines))
 
     @property
     def note(self) -> str:

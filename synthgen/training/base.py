@@ -15,7 +15,7 @@ from synthgen.errors import DataError, ModelError
 from synthgen.models import folders, registry
 from synthgen.protocols import Source
 from synthgen.realdata.labelled import LabelledImages
-from synthgen.realdata.masks import Examples
+from synthgen.realdata.mask_types import Examples
 from synthgen.training import styles
 from synthgen.training.diffusion import DiffusionConfig, NetworkConfig
 from synthgen.training.styles import Styles

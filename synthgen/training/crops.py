@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from synthgen.models.layout_to_image import HIDDEN
-from synthgen.realdata.masks import Example, Examples
+from synthgen.realdata.mask_types import Example, Examples
 from synthgen.training.diffusion import Batch
 
 N_VIEWS = 4

@@ -15,7 +15,7 @@ from synthgen.errors import DataError
 from synthgen.models.layout_pipeline import LayoutPipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import MaskData
+from synthgen.realdata.mask_types import MaskData
 from synthgen.training import base as bases
 from synthgen.training import crops, loop, output, replay
 from synthgen.training.base import Base
@@ -96,6 +96,7 @@ class LayoutTrainer:
             deviation=base.deviation if base else crops.deviation(own),
             make=make,
             draw=draw,
+            notes=training.notes,
             facts={"trainer version": self.version, "images": len(training) + len(held_out), **self.identity()},
             out=out,
             seed=seed,

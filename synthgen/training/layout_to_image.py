@@ -15,7 +15,7 @@ from synthgen.errors import ModelError
 from synthgen.models.layout_to_image import LayoutToImagePipeline
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Examples, MaskData
+from synthgen.realdata.mask_types import Examples, MaskData
 from synthgen.training import base as bases
 from synthgen.training import crops, loop, output, replay, styles
 from synthgen.training.base import Base
@@ -100,6 +100,7 @@ class LayoutToImageTrainer:
             deviation=base.deviation if base else crops.deviation(own),
             make=make,
             draw=lambda pipeline: pictures(pipeline, own, found.class_of, seed),
+            notes=training.notes,
             facts={"trainer version": self.version, "images": len(training) + len(held_out), **self.identity()},
             out=out,
             seed=seed,

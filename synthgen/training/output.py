@@ -13,7 +13,7 @@ from synthgen.names import markdown
 from synthgen.protocols import Source
 from synthgen.realdata.captioned import CaptionData, CaptionedImages
 from synthgen.realdata.labelled import DataConfig, LabelledImages
-from synthgen.realdata.masks import Examples, MaskData
+from synthgen.realdata.mask_types import Examples, MaskData
 from synthgen.realdata.series_types import SeriesData
 from synthgen.realdata.series_views import Windows
 
@@ -81,7 +81,8 @@ def mask_card(
     front = {"classes": list(examples.classes), "objects": list(examples.objects), "channels": 3}
     text = f"{len(examples)} images with {n_objects} objects ({', '.join(map(markdown, examples.objects))})"
     limits = "It knows objects and pictures of this kind, at about this scale, and nothing else"
-    return _card(title, data, front, text, f"By class: {_counts(counts)}.", settings, scores, use, limits, base)
+    classes, notes = f"By class: {_counts(counts)}.", examples.notes
+    return _card(title, data, front, text, classes, settings, scores, use, limits, base, notes=notes)
 
 
 def series_card(

@@ -12,12 +12,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
-from synthgen.errors import DataError
 from synthgen.models.layouts import boxes_of, central_point
 from synthgen.models.segment_anything import SegmentAnything, prompt_masks, stretched
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Example, Examples, MaskData
+from synthgen.realdata.mask_types import Example, Examples, MaskData
 from synthgen.training import loop, output
 from synthgen.training.crops import crop
 from synthgen.training.ema import Ema
@@ -86,11 +85,10 @@ class SegmentAnythingTrainer:
             Interrupted: stopped by a signal, after writing a checkpoint.
         """
         config = self.config
-        if config.data.boxes:
-            raise DataError("segment-anything learns from masks; leave `data.boxes` out")
+        config.data.require_masks("segment-anything")
         training, held_out = masks.read(config.data).split(config.data.validation, seed)
         work = output.work_folder(out)
-        with Monitor(work, quiet) as monitor:
+        with Monitor(work, quiet, training.notes) as monitor:
             task = _Task(config, training, held_out, seed, choose_device(device), monitor)
             facts = {
                 "trainer version": self.version,

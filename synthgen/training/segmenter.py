@@ -11,13 +11,12 @@ import torch
 from pydantic import Field
 from torch.nn import functional as F
 
-from synthgen.errors import DataError
 from synthgen.fields import IGNORE
 from synthgen.models.matching import Match
 from synthgen.models.segmenter import Segmenter, prepare
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Example, Examples, MaskData
+from synthgen.realdata.mask_types import Example, Examples, MaskData
 from synthgen.training import loop, output
 from synthgen.training.crops import crop
 from synthgen.training.ema import Ema
@@ -60,11 +59,10 @@ class SegmenterTrainer:
             Interrupted: stopped by a signal, after writing a checkpoint.
         """
         config = self.config
-        if config.data.boxes:
-            raise DataError("a segmenter learns from masks; leave `data.boxes` out")
+        config.data.require_masks("a segmenter")
         training, held_out = masks.read(config.data).split(config.data.validation, seed)
         work = output.work_folder(out)
-        with Monitor(work, quiet) as monitor:
+        with Monitor(work, quiet, training.notes) as monitor:
             task = SegmenterTask(config, training, held_out, seed, choose_device(device), monitor)
             facts = {
                 "trainer version": self.version,

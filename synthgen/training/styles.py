@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthgen.realdata.masks import Example, Examples
+from synthgen.realdata.mask_types import Example, Examples
 
 MIN_PICTURES = 3
 

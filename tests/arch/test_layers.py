@@ -20,7 +20,7 @@ LAYERS: dict[str, int] = {
     ),
     **dict.fromkeys(["ledger", "licences", "records", "selections", "view", "streaming", "loading", "verify"], 2),
     **dict.fromkeys(["executors", "seal", "card", "driver"], 3),
-    **dict.fromkeys(["scaffold", "scaffold_text", "scaffold_masks", "scaffold_series"], 4),
+    **dict.fromkeys(["scaffold", "scaffold_text", "scaffold_masks", "scaffold_boxes", "scaffold_series"], 4),
     **dict.fromkeys(["api", "own_model", "evaluations", "smoke", "cli", "report"], 4),
 }
 """Every file or folder of the spine. A file may import its own layer and those below."""

@@ -19,7 +19,7 @@ from synthgen.models.matching import Match
 from synthgen.protocols import Slot
 from synthgen.realdata import labelled as data
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Examples
+from synthgen.realdata.mask_types import Examples
 from synthgen.samplers.class_conditional import ClassConditional
 from synthgen.samplers.layout_to_image import LayoutToImage
 

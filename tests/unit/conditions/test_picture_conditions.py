@@ -18,7 +18,7 @@ from synthgen.conditions.random_boxes import RandomBoxes
 from synthgen.conditions.random_regions import RandomRegions
 from synthgen.errors import DataError
 from synthgen.realdata import masks
-from synthgen.realdata.masks import MaskData
+from synthgen.realdata.mask_types import MaskData
 
 
 def images(**settings: Any) -> Images:

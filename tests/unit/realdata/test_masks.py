@@ -13,7 +13,7 @@ from PIL import Image
 import tiny
 from synthgen.errors import DataError
 from synthgen.realdata import masks
-from synthgen.realdata.masks import MaskData
+from synthgen.realdata.mask_types import MaskData
 
 
 @pytest.fixture
@@ -119,15 +119,15 @@ def test_class_ids_are_checked(folder: Path) -> None:
 def test_every_problem_is_named_at_once(folder: Path) -> None:
     (folder / "masks" / "p00.png").unlink()
     Image.new("L", (5, 5)).save(folder / "masks" / "p01.png")
-    Image.new("RGB", (48, 48)).save(folder / "masks" / "p02.png")
+    Image.new("RGBA", (48, 48)).save(folder / "masks" / "p02.png")
     (folder / "images" / "p04.png").write_bytes(b"nonsense")
     with pytest.raises(DataError) as problem:
         masks.read(data(folder))
     lines = str(problem.value).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5 and "skip_broken: true" in lines[4]
     assert "p00.png: has no mask of the same name" in lines[0]
     assert "p01.png: is 5 x 5, its picture is 48 x 48" in lines[1]
-    assert "p02.png: is a mask with the mode RGB" in lines[2]
+    assert "p02.png: is a mask with the mode RGBA" in lines[2]
     assert "p04.png: is no readable picture" in lines[3]
 
 
@@ -137,7 +137,7 @@ def test_every_problem_is_named_at_once(folder: Path) -> None:
         ({"path": "nowhere"}, "no such folder"),
         ({"masks": "labels"}, "no such folder"),
         ({"label": "colour"}, "unknown column `colour`"),
-        ({"table": "missing.csv"}, "cannot be read as a table"),
+        ({"table": "missing.csv"}, "missing.csv: cannot be read"),
         ({"boxes": "table.csv"}, "cannot be read as a COCO file"),
     ],
 )

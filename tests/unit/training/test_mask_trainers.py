@@ -18,7 +18,7 @@ from synthgen.errors import DataError, Interrupted
 from synthgen.evaluation import segmentation
 from synthgen.models import folders, registry
 from synthgen.realdata import masks
-from synthgen.realdata.masks import MaskData
+from synthgen.realdata.mask_types import MaskData
 from synthgen.training.crops import Crops, crop
 from synthgen.training.segment_anything import mask_loss, prompts
 
