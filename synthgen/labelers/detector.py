@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,7 +48,19 @@ class Detector:
 
     @property
     def sources(self) -> list[Source]:
-        return [folders.source(self.config.model)]
+        source = folders.source(self.config.model)
+        measured = folders.read_index(self.folder).get("measured")
+        if not measured:
+            return [source]
+        return [replace(source, details={**source.details, "notes": (self._measured(source.name, **measured),)})]
+
+    def _measured(self, name: str, split: str, pictures: int, boxes: int, found: int, extra: int) -> str:
+        """How complete boxes of real pictures are to this detector, which its training wrote into its configuration."""
+        share, without = 100 * found / max(boxes, 1), 100 * extra / max(found + extra, 1)
+        return (
+            f"on {pictures} real pictures ({split}), the detector {name} finds {found} of {boxes} boxes ({share:.0f} %), "
+            f"and {extra} objects that have no box there ({without:.0f} % of what it finds)"
+        )
 
     def bind(self, columns: Schema) -> list[str]:
         image = columns.get("image")

@@ -14,11 +14,11 @@ from synthgen.protocols import Source
 
 
 class BoxAgreement:
-    """Adds, for `name: critic`, `critic_iou`, `critic_missed` and `critic_extra`.
+    """Adds, for `name: critic`, `critic_iou`, `critic_found`, `critic_missed` and `critic_extra`.
 
     Each box has one partner at most, of its own class and with an IoU of `min_iou` or more. iou: mean
-    IoU of the partners, 0 to 1. missed and extra: intended boxes without a partner among the found
-    ones, and found ones without one among the intended. A picture without boxes in both has 1, 0 and 0.
+    IoU of the partners, 0 to 1. found and missed: intended boxes with and without a partner. extra:
+    found boxes without one. A picture without boxes in both has 1, 0, 0 and 0.
     """
 
     version: ClassVar[int] = 1
@@ -37,7 +37,7 @@ class BoxAgreement:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        units = {"iou": "1", "missed": "objects", "extra": "objects"}
+        units = {"iou": "1", "found": "objects", "missed": "objects", "extra": "objects"}
         self.fields: Mapping[str, Number] = {f"{config.name}_{name}": Number(unit) for name, unit in units.items()}
         self._ids: np.ndarray = np.zeros(0, dtype=np.int64)
 
@@ -69,9 +69,20 @@ class BoxAgreement:
         name = self.config.name
         return {
             f"{name}_iou": [match.mean_iou for match in matches],
+            f"{name}_found": [float(match.n_matched) for match in matches],
             f"{name}_missed": [float(match.n_missed) for match in matches],
             f"{name}_extra": [float(match.n_extra) for match in matches],
         }
+
+    def card_notes(self, totals: Mapping[str, float], n_samples: int) -> list[str]:
+        """How complete the boxes of a dataset are, from the sums of this scorer's scores over its samples."""
+        found, missed, extra = (round(totals[f"{self.config.name}_{name}"]) for name in ("found", "missed", "extra"))
+        asked, seen = found + missed, found + extra
+        return [
+            f"`{self.config.against}` has {found} of the {asked} `{self.config.intended}` "
+            f"({100 * found / max(asked, 1):.1f} %), and {extra} objects that have no box there, "
+            f"{extra / max(n_samples, 1):.2f} a sample ({100 * extra / max(seen, 1):.0f} % of what it has)"
+        ]
 
     def _renumbered(self, found: np.ndarray) -> np.ndarray:
         """Found boxes with the intended boxes' class numbers; those of classes that nobody asks for are left out."""
