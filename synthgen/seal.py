@@ -97,7 +97,11 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         "environments": sorted(environments),
         "batch_sizes": sorted(batch_sizes),
         "identity": plan.identity,
-        **({"notes": notes} if (notes := _notes(store, plan, set(range(plan.n_shards)) - set(missing), accepted)) else {}),
+        **(
+            {"notes": notes}
+            if (notes := _notes(store, plan, set(range(plan.n_shards)) - set(missing), accepted))
+            else {}
+        ),
     }
 
 

@@ -147,7 +147,7 @@ def detector() -> str:
     from synthgen.models.detector import Detector
 
     torch.manual_seed(3)
-    counts = {"split": "test", "pictures": 4, "boxes": 20, "found": 15, "extra": 5}
+    counts = {"split": "test", "pictures": 4, "boxes": 20, "at": {"0.10": [15, 5], "0.50": [10, 0]}}
     return _save(Detector(list(OBJECTS), [8, 16], 0.05, counts), "detector")
 
 

@@ -49,18 +49,13 @@ class Detector:
     @property
     def sources(self) -> list[Source]:
         source = folders.source(self.config.model)
-        measured = folders.read_index(self.folder).get("measured")
-        if not measured:
+        index = folders.read_index(self.folder)
+        if not index.get("measured"):
             return [source]
-        return [replace(source, details={**source.details, "notes": (self._measured(source.name, **measured),)})]
-
-    def _measured(self, name: str, split: str, pictures: int, boxes: int, found: int, extra: int) -> str:
-        """How complete boxes of real pictures are to this detector, which its training wrote into its configuration."""
-        share, without = 100 * found / max(boxes, 1), 100 * extra / max(found + extra, 1)
-        return (
-            f"on {pictures} real pictures ({split}), the detector {name} finds {found} of {boxes} boxes ({share:.0f} %), "
-            f"and {extra} objects that have no box there ({without:.0f} % of what it finds)"
-        )
+        least = index["min_score"] if self.config.min_score is None else self.config.min_score
+        return [
+            replace(source, details={**source.details, "notes": (measured(source.name, least, index["measured"]),)})
+        ]
 
     def bind(self, columns: Schema) -> list[str]:
         image = columns.get("image")
@@ -81,3 +76,18 @@ class Detector:
             f"{self.config.field}_boxes": [boxes for boxes, _ in found],
             f"{self.config.field}_score": [scores for _, scores in found],
         }
+
+
+def measured(name: str, min_score: float, counts: Mapping[str, Any]) -> str:
+    """How complete boxes of real pictures are to a detector, which its training wrote into its configuration.
+
+    Args:
+        min_score: the least score that counts; the nearest one that was measured is reported.
+    """
+    score = min(counts["at"], key=lambda text: abs(float(text) - min_score))
+    found, extra = counts["at"][score]
+    return (
+        f"on {counts['pictures']} real pictures ({counts['split']}), the detector {name} finds {found} of "
+        f"{counts['boxes']} boxes ({100 * found / max(counts['boxes'], 1):.0f} %) with scores of {float(score)} or more, "
+        f"and {extra} objects that have no box there ({100 * extra / max(found + extra, 1):.0f} % of what it finds)"
+    )

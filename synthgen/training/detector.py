@@ -33,7 +33,7 @@ MIN_VISIBLE = 0.25
 BOX_WEIGHT = 5.0
 SETTLED = 0.4
 LOW_SCORE = 0.05
-THRESHOLDS = np.arange(0.1, 0.75, 0.05)
+THRESHOLDS = np.round(np.arange(0.1, 0.75, 0.05), 2)
 
 
 class DetectorTrainer:
@@ -106,8 +106,7 @@ class DetectorTrainer:
             min_score = held_out_found.best_score()
             network = task.averaged(ema, min_score)
             found = Found.of(network, tested)
-            measured = found.measured(min_score)
-            network = task.averaged(ema, min_score, {"split": config.test or "held-out", **measured})
+            network = task.averaged(ema, min_score, {"split": config.test or "held-out", **found.by_score()})
         settings = {
             "parameters": sum(p.numel() for p in network.parameters()),
             "widths": ", ".join(map(str, config.widths)),
@@ -294,6 +293,13 @@ class Found:
             "found": sum(match.n_matched for match in matches),
             "extra": sum(match.n_extra for match in matches),
         }
+
+    def by_score(self) -> dict[str, Any]:
+        """Counts for the configuration of a network: `at` each least score, the boxes found and objects without one."""
+        counts = {f"{score:.2f}": self.measured(float(score)) for score in THRESHOLDS}
+        first = next(iter(counts.values()))
+        at = {score: [each["found"], each["extra"]] for score, each in counts.items()}
+        return {"pictures": first["pictures"], "boxes": first["boxes"], "at": at}
 
     def scores(self, min_score: float) -> dict[str, float]:
         """Average precision at IoU 0.5, its mean over classes first, and recall and precision at a score."""
