@@ -52,7 +52,7 @@ def load(reference: hub.Reference, model_type: str, device: str) -> tuple[Any, A
 def kept(
     config: DetectSettings, found: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes (N, 5) of one picture that pass the settings, best first, and their scores, as `best_boxes` has them."""
+    """The boxes (N, 5) of one picture that pass the settings, and their scores, as `best_boxes` has them."""
     return best_boxes(found, shape, min_score=config.min_score, nms_iou=config.nms_iou, max_boxes=config.max_boxes)
 
 

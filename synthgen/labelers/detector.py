@@ -88,6 +88,6 @@ def measured(name: str, min_score: float, counts: Mapping[str, Any]) -> str:
     found, extra = counts["at"][score]
     return (
         f"on {counts['pictures']} real pictures ({counts['split']}), the detector {name} finds {found} of "
-        f"{counts['boxes']} boxes ({100 * found / max(counts['boxes'], 1):.0f} %) with scores of {float(score)} or more, "
-        f"and {extra} objects that have no box there ({100 * extra / max(found + extra, 1):.0f} % of what it finds)"
+        f"{counts['boxes']} boxes ({100 * found / max(counts['boxes'], 1):.0f} %) with scores of {float(score)} or "
+        f"more, and {extra} objects that have no box there ({100 * extra / max(found + extra, 1):.0f} % of what it finds)"
     )
