@@ -89,5 +89,6 @@ def measured(name: str, min_score: float, counts: Mapping[str, Any]) -> str:
     return (
         f"on {counts['pictures']} real pictures ({counts['split']}), the detector {name} finds {found} of "
         f"{counts['boxes']} boxes ({100 * found / max(counts['boxes'], 1):.0f} %) with scores of {float(score)} or "
-        f"more, and {extra} objects that have no box there ({100 * extra / max(found + extra, 1):.0f} % of what it finds)"
+        f"more, and {extra} objects that have no box there "
+        f"({100 * extra / max(found + extra, 1):.0f} % of what it finds)"
     )

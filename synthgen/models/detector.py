@@ -34,7 +34,7 @@ class Detector(UNet):
         widths: channels of each level, multiples of 8; every level but the first halves the side.
         min_score: the score that the trainer chose on held-out pictures as the least that counts.
         measured: what the finished network found in real pictures: the `split` of the data, numbers of `pictures` and
-            of their `boxes`, and `at` each least score how many of those were found, and how many objects without a box.
+            of their `boxes`, and `at` each least score how many of those were found, and how many objects without one.
     """
 
     @register_to_config
