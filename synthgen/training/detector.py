@@ -18,7 +18,7 @@ from synthgen.models.detector import Detector
 from synthgen.models.unet import prepare
 from synthgen.protocols import Source
 from synthgen.realdata import masks
-from synthgen.realdata.masks import Example, Examples, MaskData
+from synthgen.realdata.mask_types import Example, Examples, MaskData
 from synthgen.training import loop, output
 from synthgen.training.crops import crop
 from synthgen.training.ema import Ema
@@ -93,7 +93,7 @@ class DetectorTrainer:
         training, held_out = examples.split(config.data.validation, seed)
         tested = masks.read(config.data, config.test) if config.test else held_out
         work = output.work_folder(out)
-        with Monitor(work, quiet) as monitor:
+        with Monitor(work, quiet, training.notes) as monitor:
             task = DetectorTask(config, training, held_out, seed, choose_device(device), monitor)
             facts = {
                 "trainer version": self.version,
