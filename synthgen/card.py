@@ -86,7 +86,11 @@ The `.tar` files are WebDataset shards.
 {% endfor %}
 Rejected tries are listed with their scores in `index/`. A rule also narrows the data: what the scorer finds
 hard is rarer here than in reality.{% else %}None: every sample that was drawn is here.{% endif %}
+{% if m.notes is defined %}
+## What was measured
 
+{% for note in m.notes %}- {{ note }}.
+{% endfor %}{% endif %}
 {% if m.sources %}## What it stands on
 
 | | name | licence | sha256 or commit |

@@ -98,6 +98,9 @@ class Annotator(Part, Protocol):
     `bind` gets the fields that exist when the annotator runs (condition fields are named
     `condition.<name>`); after it, `fields` is final. With problems, it may be empty, which means
     that it is not known.
+
+    A scorer may also have `card_notes(totals, n_samples) -> Sequence[str]`: what the sums of its scores over all
+    accepted samples say of the dataset, as sentences for its card, without a full stop.
     """
 
     fields: Schema

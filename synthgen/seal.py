@@ -97,7 +97,34 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         "environments": sorted(environments),
         "batch_sizes": sorted(batch_sizes),
         "identity": plan.identity,
+        **(
+            {"notes": notes}
+            if (notes := _notes(store, plan, set(range(plan.n_shards)) - set(missing), accepted))
+            else {}
+        ),
     }
+
+
+def _notes(store: Store, plan: Plan, shards: set[int], n_samples: int) -> list[str]:
+    """What scorers say of the dataset as a whole, from the scores of its accepted samples in the index."""
+    speakers = [part for _, part in plan.parts.scorers if hasattr(part, "card_notes")]
+    names = [f"score.{name}" for part in speakers for name in part.fields]
+    if not names or not n_samples:
+        return []
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    totals: Counter[str] = Counter()
+    for shard in sorted(shards):
+        table = pq.read_table(store.root / store.index_path(shard), columns=["accepted", *names])
+        table = table.filter(table["accepted"])
+        totals.update({name.removeprefix("score."): pc.sum(table[name]).as_py() or 0.0 for name in names})
+    ruled = {rule.score for rule in plan.rules}
+    notes = []
+    for part in speakers:
+        chosen = "; samples were chosen by these scores, so the numbers flatter" if ruled & set(part.fields) else ""
+        notes += [f"{note}{chosen}" for note in part.card_notes(totals, n_samples)]
+    return notes
 
 
 def _whole(store: Store, record: Commit) -> bool:

@@ -135,6 +135,22 @@ def segmenter() -> str:
     return _save(Segmenter(list(OBJECTS), [8, 16], [0.1, 0.2]), "segmenter")
 
 
+def box_data(**more: object) -> dict:
+    """Settings of `data` for the same folder's boxes."""
+    return {"path": masks(), "boxes": "boxes.json", "objects": list(OBJECTS), "validation": 0.2, **more}
+
+
+@cache
+def detector() -> str:
+    import torch
+
+    from synthgen.models.detector import Detector
+
+    torch.manual_seed(3)
+    counts = {"split": "test", "pictures": 4, "boxes": 20, "at": {"0.10": [15, 5], "0.50": [10, 0]}}
+    return _save(Detector(list(OBJECTS), [8, 16], 0.05, counts), "detector")
+
+
 def sensor_values(n: int, seed: int = 0) -> np.ndarray:
     """`n` steps of a noisy wave and of rain, which is zero most of the time; float32 (n, 2)."""
     random = np.random.default_rng(seed)
@@ -474,6 +490,15 @@ def pictures(n: int) -> tuple[Schema, Columns]:
     shifted = [np.roll(found, 2, axis=1) for found in columns["instances"]]
     fields = {"image": ImageField(SIDE, SIDE, 3), "found_instances": InstanceMap(SIDE, SIDE)}
     return {**schema, **fields}, {**columns, "image": images, "found_instances": shifted}
+
+
+def boxed(n: int) -> tuple[Schema, Columns]:
+    """Fields and values as labelers and scorers see them: pictures with the boxes that were asked for and found."""
+    schema, columns = box_condition(n)
+    images = [picture(discs(4, SIDE, seed), True, seed) for seed in range(n)]
+    shifted = [boxes + np.float32([2, 0, 2, 0, 0]) for boxes in columns["boxes"]]
+    fields = {"image": ImageField(SIDE, SIDE, 3), "found_boxes": Boxes(SIDE, SIDE, OBJECTS)}
+    return {**schema, **fields}, {**columns, "image": images, "found_boxes": shifted}
 
 
 def prompted(n: int) -> tuple[Schema, Columns]:

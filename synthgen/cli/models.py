@@ -22,6 +22,7 @@ KINDS = {
     "LayoutPipeline": "layout sampler",
     "LayoutToImagePipeline": "layout-to-image sampler",
     "SeriesPipeline": "series sampler",
+    "Detector": "detector",
     "ImageClassifier": "classifier",
     "Segmenter": "segmenter",
     "SegmentAnything": "segment-anything labeler",

@@ -24,6 +24,7 @@ USES = {
     "TextualInversionAdapter": "in a text-to-image sampler with its base: embeddings: [{folder}]",
     "LayoutToImagePipeline": "sampler: {{use: layout-to-image, model: {folder}}}",
     "LayoutPipeline": "sampler: {{use: layout-to-image, model: ..., layout_model: {folder}}}",
+    "Detector": "labelers: [{{use: detector, model: {folder}}}]",
     "Segmenter": "labelers: [{{use: segmenter, model: {folder}}}]",
     "SegmentAnything": "labelers: [{{use: segment-anything, model: {folder}}}]",
 }

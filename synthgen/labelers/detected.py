@@ -10,10 +10,8 @@ from pydantic import Field as Setting
 
 from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
 from synthgen.models import hub
-from synthgen.models.finite import finite
+from synthgen.models.detections import best_boxes
 from synthgen.models.hub import ModelSettings
-
-MIN_SIDE_PX = 1.0
 
 
 class DetectSettings(ModelSettings):
@@ -54,31 +52,8 @@ def load(reference: hub.Reference, model_type: str, device: str) -> tuple[Any, A
 def kept(
     config: DetectSettings, found: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes (N, 5) of one picture that pass, best first, and their scores, float64 (N,).
-
-    Boxes are cut off at the picture's edges; those of which less than a pixel's width or height is left are dropped.
-
-    Args:
-        found: of each class in order, boxes as left, top, right, bottom in pixels, (M, 4), and scores 0 to 1, (M,).
-        shape: height and width of the picture.
-
-    Raises:
-        NonFiniteError: a score or a corner is no number; below every threshold, it would drop its box.
-    """
-    import torch
-    from torchvision.ops import nms
-
-    height, width = shape
-    boxes = np.concatenate([of_class for of_class, _ in found]).astype(np.float32)
-    scores = finite(np.concatenate([of_class for _, of_class in found]), "scores of boxes")
-    classes = np.repeat(np.arange(1, len(found) + 1), [len(of_class) for _, of_class in found])
-    boxes = np.clip(finite(boxes, "corners of boxes"), 0, np.array([width, height, width, height], dtype=np.float32))
-    sides = boxes[:, 2:] - boxes[:, :2]
-    rows = np.flatnonzero((scores >= config.min_score) & (sides >= MIN_SIDE_PX).all(1))
-    best = nms(torch.as_tensor(boxes[rows]), torch.as_tensor(scores[rows], dtype=torch.float32), config.nms_iou)
-    rows = rows[best.numpy()[: config.max_boxes]]
-    labelled = np.concatenate([boxes[rows], classes[rows, None]], axis=1).astype(np.float32)
-    return labelled, scores[rows].astype(np.float64)
+    """The boxes (N, 5) of one picture that pass the settings, and their scores, as `best_boxes` has them."""
+    return best_boxes(found, shape, min_score=config.min_score, nms_iou=config.nms_iou, max_boxes=config.max_boxes)
 
 
 def as_columns(config: DetectSettings, found: Sequence[tuple[np.ndarray, np.ndarray]]) -> Columns:

@@ -18,6 +18,7 @@ PIPELINES: Mapping[str, str] = {
     "SeriesPipeline": "synthgen.models.series_pipeline",
 }
 NETWORKS: Mapping[str, str] = {
+    "Detector": "synthgen.models.detector",
     "ImageClassifier": "synthgen.models.classifier",
     "Segmenter": "synthgen.models.segmenter",
     "SegmentAnything": "synthgen.models.segment_anything",

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 NUMBER = r"(?i)^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^[+-]?(inf|infinity|nan)$"
 EPOCH_US: Mapping[str, float] = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0, "epoch_ns": 1e-3}
@@ -51,6 +49,9 @@ PLAIN, POINT = Formats(), ("decimal", ".")
 
 def plain_numbers(text: Any, formats: Formats) -> Any:
     """An array of texts with its numbers as `NUMBER` has them; what is not written as `formats` say is no number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     text = pc.utf8_trim_whitespace(pc.replace_substring_regex(text, "[\u00a0\u202f]", " "))
     for symbol in map(re.escape, formats.symbols):
         text = pc.replace_substring_regex(text, rf"^([+-]?)\s*{symbol}\s*", r"\1")
@@ -69,6 +70,9 @@ def number_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
     """All settings under which every text is a number; none if they are numbers as they are, or no numbers."""
     if not texts or not any(char.isdigit() for char in texts[0]):
         return []
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     array = pa.array(texts, pa.string())
     symbols = tuple(symbol for symbol in SYMBOLS if any(symbol in text for text in texts))
     found = []

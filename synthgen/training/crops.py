@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -70,7 +71,10 @@ class Crops:
 
 
 def crop(item: Example, side: int, random: torch.Generator, turn: bool) -> Example:
-    """A random square of `side` pixels, mirrored and quarter-turned if `turn`; smaller pictures are mirrored on."""
+    """A random square of `side` pixels, mirrored and quarter-turned if `turn`; smaller pictures are mirrored on.
+
+    Boxes move with the picture; they are not cut off at its edges, nor mirrored on.
+    """
     height, width = item.image.shape[:2]
     top, left = (int(torch.randint(0, max(n - side, 0) + 1, (), generator=random)) for n in (height, width))
     turns, mirror = torch.randint(0, 4, (2,), generator=random).tolist() if turn else (0, 0)
@@ -81,7 +85,21 @@ def crop(item: Example, side: int, random: torch.Generator, turn: bool) -> Examp
         window = np.pad(window, missing, mode="symmetric")
         return np.ascontiguousarray(np.rot90(window[:, ::-1] if mirror % 2 else window, turns))
 
-    return item.map(cut)
+    view = item.map(cut)
+    if item.boxes is None:
+        return view
+    boxes = item.boxes - np.array([left, top, left, top], dtype=np.float32)
+    return replace(view, boxes=turned_boxes(boxes, side, mirror % 2, turns), box_classes=item.box_classes)
+
+
+def turned_boxes(boxes: np.ndarray, side: int, mirror: int, turns: int) -> np.ndarray:
+    """Boxes (N, 4) of a square of `side` pixels once it is mirrored and then turned by quarters as by `np.rot90`."""
+    left, top, right, bottom = boxes.T
+    if mirror:
+        left, right = side - right, side - left
+    for _ in range(turns):
+        left, top, right, bottom = top, side - right, bottom, side - left
+    return np.stack([left, top, right, bottom], axis=1)
 
 
 def deviation(crops: Crops, n: int = 256) -> float:

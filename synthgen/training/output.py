@@ -85,6 +85,12 @@ def mask_card(
     return _card(title, data, front, text, classes, settings, scores, use, limits, base, notes=notes)
 
 
+def with_test_scores(card: str, scores: Mapping[str, Any], split: str, n_pictures: int) -> str:
+    """A card with what was measured on a split that nothing was trained or chosen on, before its limits."""
+    table = "\n".join(_scores(scores, f"the {n_pictures} real pictures of the {split} split"))
+    return card.replace("## Limits\n", f"{table}\n## Limits\n", 1)
+
+
 def series_card(
     title: str, data: SeriesData, windows: Windows, settings: Mapping[str, Any], scores: Mapping[str, Any], use: str
 ) -> str:

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from synthgen.fields import IGNORE
 from synthgen.models.matching import Match
-from synthgen.models.segmenter import Segmenter, prepare
+from synthgen.models.segmenter import Segmenter
+from synthgen.models.unet import prepare
 from synthgen.protocols import Source
 from synthgen.realdata import masks
 from synthgen.realdata.mask_types import Example, Examples, MaskData

@@ -218,7 +218,7 @@ TRAINS: dict[str, tuple[Made, tuple[str, ...], str]] = {
     "one corrupt picture, skipped": (corrupt, ("--skip-broken",), "1 picture cannot be read and is left out"),
     "an open question, answered": (lambda root: scenes(root, crowded_masks), ("--masks", "instances"), "18 objects"),
     "COCO": (coco, (), "9 with boxes (COCO: annotations/instances_train.json)"),
-    "COCO with a crowd": (lambda root: coco(root, iscrowd=1), (), "(`iscrowd`) are no objects, and are left out: 1"),
+    "COCO with a crowd": (lambda root: coco(root, iscrowd=1), (), "are no objects, and are left out: 1"),
     "YOLO": (yolo, (), "9 with boxes (YOLO: labels)"),
     "Pascal VOC": (voc, (), "9 with boxes (Pascal VOC: Annotations)"),
 }  # fmt: skip

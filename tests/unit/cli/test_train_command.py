@@ -26,11 +26,16 @@ def model(folder: Path, use: str, **settings: object) -> Path:
     [
         ("layout-to-image", NETWORK, "sampler: {use: layout-to-image, model: models/m}"),
         ("segmenter", {"crop": 32, "widths": [8, 16]}, "labelers: [{use: segmenter, model: models/m}]"),
+        (
+            "detector",
+            {"crop": 32, "widths": [8, 16], "data": tiny.box_data()},
+            "labelers: [{use: detector, model: models/m}]",
+        ),
     ],
 )
 def test_the_end_says_how_recipes_name_the_model(cli, tmp_path: Path, monkeypatch, use, settings, line) -> None:
     monkeypatch.chdir(tmp_path)
-    answer = cli("train", model(tmp_path, use, data=tiny.mask_data(), **settings), "--device", "cpu")
+    answer = cli("train", model(tmp_path, use, **{"data": tiny.mask_data(), **settings}), "--device", "cpu")
     assert answer.code == 0, answer.err
     assert line in next(text for text in answer.out.splitlines() if text.startswith("use it "))
 

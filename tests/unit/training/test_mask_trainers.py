@@ -67,13 +67,14 @@ def test_layouts(tmp_path: Path) -> None:
     assert [layout.shape for layout in found] == [(48, 48), (48, 48)]
 
 
-@pytest.mark.parametrize("use", ["layout-to-image", "layout", "segmenter", "segment-anything"])
+@pytest.mark.parametrize("use", ["layout-to-image", "layout", "segmenter", "detector", "segment-anything"])
 def test_a_stopped_training_ends_with_the_same_weights(
     use: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = {"image_size": 32, "embed_dim": 16, "depth": 1, "num_heads": 2, "global_attn_indexes": [0]}
     settings: dict[str, Any] = {
         "segmenter": {**QUICK, "crop": 32, "widths": [8, 16]},
+        "detector": {**QUICK, "crop": 32, "widths": [8, 16], "data": tiny.box_data()},
         "segment-anything": {**QUICK, "crop": 32, "network": network | {"prompt_dim": 32}},
     }.get(use, DIFFUSION)
     (tmp_path / "whole").mkdir()

@@ -1,0 +1,90 @@
+"""`use: box-agreement`: how well the boxes that were intended agree with those that another source found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen.fields import Boxes, Columns, Number, Schema
+from synthgen.plugins import unknown
+from synthgen.protocols import Source
+
+
+class BoxAgreement:
+    """Adds, for `name: critic`, `critic_iou`, `critic_found`, `critic_missed` and `critic_extra`.
+
+    Each box has one partner at most, of its own class and with an IoU of `min_iou` or more. iou: mean
+    IoU of the partners, 0 to 1. found and missed: intended boxes with and without a partner. extra:
+    found boxes without one. A picture without boxes in both has 1, 0, 0 and 0.
+    """
+
+    version: ClassVar[int] = 1
+    sources: Sequence[Source] = ()
+
+    class Config(BaseModel):
+        """Settings of `use: box-agreement`."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        against: str = Field(description="The boxes that another source found, such as `detector_boxes`.")
+        intended: str = Field(default="boxes", description="The boxes by construction.")
+        name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the scores.")
+        min_iou: float = Field(
+            default=0.5, gt=0, le=1, description="Least intersection over union of a box and its partner."
+        )
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        units = {"iou": "1", "found": "objects", "missed": "objects", "extra": "objects"}
+        self.fields: Mapping[str, Number] = {f"{config.name}_{name}": Number(unit) for name, unit in units.items()}
+        self._ids: np.ndarray = np.zeros(0, dtype=np.int64)
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json")
+
+    def bind(self, columns: Schema) -> list[str]:
+        intended, against = columns.get(self.config.intended), columns.get(self.config.against)
+        problems = []
+        for name, field in ((self.config.intended, intended), (self.config.against, against)):
+            if not isinstance(field, Boxes):
+                there = [n for n, other in columns.items() if isinstance(other, Boxes)]
+                problems.append(f"`{name}` holds no boxes; there are: {', '.join(there) or 'none'}")
+        if isinstance(intended, Boxes) and isinstance(against, Boxes):
+            missing = [name for name in intended.classes if name not in against.classes]
+            problems += [f"`{self.config.against}`: {unknown(name, against.classes, 'object')}" for name in missing]
+            numbers = [intended.classes.index(n) + 1 if n in intended.classes else 0 for n in against.classes]
+            self._ids = np.array([0, *numbers])
+        return problems
+
+    def setup(self, device: str) -> None:
+        """Nothing to load."""
+
+    def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
+        from synthgen.models.detections import BoxMatch
+
+        pairs = zip(columns[self.config.intended], columns[self.config.against], strict=True)
+        matches = [BoxMatch(intended, self._renumbered(found), self.config.min_iou) for intended, found in pairs]
+        name = self.config.name
+        return {
+            f"{name}_iou": [match.mean_iou for match in matches],
+            f"{name}_found": [float(match.n_matched) for match in matches],
+            f"{name}_missed": [float(match.n_missed) for match in matches],
+            f"{name}_extra": [float(match.n_extra) for match in matches],
+        }
+
+    def card_notes(self, totals: Mapping[str, float], n_samples: int) -> list[str]:
+        """How complete the boxes of a dataset are, from the sums of this scorer's scores over its samples."""
+        found, missed, extra = (round(totals[f"{self.config.name}_{name}"]) for name in ("found", "missed", "extra"))
+        asked, seen = found + missed, found + extra
+        return [
+            f"`{self.config.against}` has {found} of the {asked} `{self.config.intended}` "
+            f"({100 * found / max(asked, 1):.1f} %), and {extra} objects that have no box there, "
+            f"{extra / max(n_samples, 1):.2f} a sample ({100 * extra / max(seen, 1):.0f} % of what it has)"
+        ]
+
+    def _renumbered(self, found: np.ndarray) -> np.ndarray:
+        """Found boxes with the intended boxes' class numbers; those of classes that nobody asks for are left out."""
+        classes = self._ids[found[:, 4].astype(np.int64)]
+        return np.concatenate([found[:, :4], classes[:, None]], axis=1)[classes > 0]
