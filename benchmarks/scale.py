@@ -1,4 +1,4 @@
-"""How the driver scales: resume of 10,000 shards, memory from 10^3 to 10^6 samples, time to the first shard."""
+"""How folders scale: resume of 10,000 shards, memory from 10^3 to 10^6 samples, first shard, report of many shards."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ PLUGIN = str(Path(__file__).parent.parent / "tests" / "toy_plugins.py")
 
 def fake_commits(folder: Path, plan, n_shards: int) -> None:  # type: ignore[no-untyped-def]
     """Committed and published shards with files of one byte: what a survey reads, without rendering it."""
-    from synthgen import driver
-    from synthgen.store import Commit, ShardFile, Store
+    from synthgen import survey
+    from synthgen.formats import Commit, ShardFile, data_path, index_path
+    from synthgen.store import Store
 
     store = Store(folder)
     store.create()
-    driver.check_identity(store, plan)
+    survey.check_identity(store, plan)
     (folder / "data/train").mkdir(parents=True)
     (folder / "index").mkdir()
     for shard in range(n_shards):
         files = []
-        for path, kind in ((store.data_path("train", shard, "tar"), "tar"), (store.index_path(shard), "index")):
+        for path, kind in ((data_path("train", shard, "tar"), "tar"), (index_path(shard), "index")):
             (folder / path).write_bytes(b"x")
             files.append(
                 ShardFile(path, kind, "train" if kind == "tar" else "", 50, 1, "0" * 64, f"gone-{shard}-{kind}")
@@ -50,7 +51,7 @@ def measure(n_samples: int, n_done: int) -> None:
     """In a process of its own: survey and seal a folder; prints seconds and the peak memory added."""
     import resource
 
-    from synthgen import api, driver, seal
+    from synthgen import api, seal, survey
     from synthgen.store import Store
 
     with tempfile.TemporaryDirectory() as name:
@@ -61,12 +62,12 @@ def measure(n_samples: int, n_done: int) -> None:
         store = Store(Path(name) / "out")
         started = time.perf_counter()
         store.collect_orphans()
-        survey = driver.survey_store(store, plan)
-        driver.check_free_disk(store, plan, survey)
+        found = survey.survey_store(store, plan)
+        survey.check_free_disk(store, plan, found)
         resumed = time.perf_counter() - started
         seal.seal(store, plan)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"resume_s": round(resumed, 2), "pending": len(survey.pending), "peak_mb": round(peak, 1)}))
+        print(json.dumps({"resume_s": round(resumed, 2), "pending": len(found.pending), "peak_mb": round(peak, 1)}))
 
 
 def child(*arguments: object) -> dict[str, float]:
@@ -107,6 +108,42 @@ def first_shard(repeats: int) -> None:
     print(f"first shard beyond imports: {spread(beyond)} s")
 
 
+def report_of_many_shards(n_shards: int, repeats: int) -> None:
+    """CPU time of `report` and `verify` on a folder of one sample a shard, over that of reading every index once."""
+    import pyarrow.parquet as pq
+
+    from synthgen import api, ledger
+    from synthgen.report import page
+    from synthgen.verify import verify
+
+    def seconds(work) -> float:  # type: ignore[no-untyped-def]
+        started = time.process_time()
+        work()
+        return time.process_time() - started
+
+    def read_indexes() -> None:
+        for path in (out / "index").iterdir():
+            with pq.ParquetFile(path) as file:
+                file.read()
+
+    with tempfile.TemporaryDirectory() as name:
+        recipe, out = Path(name) / "many.yaml", Path(name) / "out"
+        text = RECIPE.format(samples=n_shards).replace("50", "1")
+        recipe.write_text(text)
+        api.run(recipe, out, plugin_files=[PLUGIN], workers=1, device="cpu")
+        seconds(read_indexes), seconds(lambda: page.render(ledger.read(out)))  # both are warm from here on
+        for _ in range(repeats):
+            base, again = seconds(read_indexes), seconds(read_indexes)
+            reported, verified = (
+                seconds(lambda: page.render(ledger.read(out))),
+                seconds(lambda: verify(out, n_threads=1)),
+            )
+            print(
+                f"{n_shards} shards of one sample: report {reported:.2f} s, verify {verified:.2f} s, every index "
+                f"read {base:.2f} s: {reported / base:.2f} and {verified / base:.2f} times (A/A {again / base:.2f})"
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measure", nargs="*", type=int, help="(internal) samples and committed shards")
@@ -121,6 +158,7 @@ def main() -> None:
     for _ in range(arguments.repeats):
         small, large = child(1_000, 20), child(1_000_000, 20_000)
         print(f"driver memory, 10^3 -> 10^6 samples: {small['peak_mb']} -> {large['peak_mb']} MB")
+    report_of_many_shards(2_000, arguments.repeats)
     first_shard(arguments.repeats)
 
 

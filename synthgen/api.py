@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen import driver, evaluations, own_model, recipe
+from synthgen import disk, driver, evaluations, own_model, recipe
 from synthgen.driver import Observer, Result
 from synthgen.errors import ModelError, UsageError
 from synthgen.executors.choose import Choice, Wanted
@@ -242,6 +242,7 @@ def run_prepared(
     resume_command: str = "",
 ) -> Result:
     """`run` for a recipe that was prepared before: renders, seals, evaluates."""
+    choice.check_device(device)
     plan = prepared.plan
     job = Job(
         recipe=plan.recipe.model_dump(mode="json") | {"samples": plan.n_samples},
@@ -292,5 +293,6 @@ def train(
     cls: Any = plugins.find("trainers", found.trainer.use)
     trainer = cls(cls.Config.model_validate(found.trainer.settings))
     target = Path(out) if out else Path("models") / found.name
-    done: Path = trainer.train(target, found.seed, device=device, quiet=quiet)
+    with disk.refusals(target):
+        done: Path = trainer.train(target, found.seed, device=device, quiet=quiet)
     return done

@@ -8,11 +8,12 @@ import uuid
 from collections import defaultdict
 from pathlib import Path
 
-from synthgen.errors import DataError, StoreError
+from synthgen import disk, formats, jsonfiles
+from synthgen.errors import DataError, RecordError, StoreError
 from synthgen.plan import Plan
 from synthgen.protocols import Slot
 from synthgen.render import annotate, batches, draw
-from synthgen.store import Store, link_once
+from synthgen.store import Store
 
 PREVIEWED = 4
 """With `auto`, the batch of a preview, which has no folder to pin one in."""
@@ -88,12 +89,12 @@ def halved(plan: Plan, store: Store, used: int, error: Exception) -> int:
 
 def pinned(store: Store) -> int | None:
     """The batch size that was found for this folder; None if none was."""
+    path = _path(store)
     try:
-        return int(json.loads(_path(store).read_text(encoding="utf-8"))["batch_size"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        raise StoreError(f"{_path(store)} is damaged; remove it, and a batch size is found anew") from None
+        found = jsonfiles.load_record(path, formats.BatchSize)
+    except RecordError as error:
+        raise StoreError(f"{path} {error}; remove it, and a batch size is found again") from None
+    return found.batch_size if found else None
 
 
 def pin(store: Store, size: int) -> int:
@@ -101,9 +102,9 @@ def pin(store: Store, size: int) -> int:
     temporary = store.staging / f"{uuid.uuid4().hex}-batch-size"
     store.write_atomic(temporary, _record(size))
     try:
-        link_once(temporary, _path(store))
+        disk.link_once(temporary, _path(store))
     finally:
-        temporary.unlink(missing_ok=True)
+        disk.remove(temporary)
     return pinned(store) or size
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from synthgen import jsonfiles
 from synthgen.names import markdown, markdown_code
 from synthgen.plan import Plan
 
@@ -117,11 +118,11 @@ TASKS = {
 
 
 def recipe_text(plan: Plan) -> str:
-    """The resolved recipe as YAML: `synthgen run` on it makes the same dataset."""
+    """The resolved recipe as YAML, headed by its hash: `synthgen run` on it makes the same dataset."""
     import yaml
 
     values = plan.recipe.model_dump(mode="json", exclude_defaults=False) | {"samples": plan.n_samples}
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+    return jsonfiles.headed(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120), plan.digest)
 
 
 def dataset_card(manifest: dict[str, Any]) -> str:

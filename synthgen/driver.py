@@ -7,25 +7,23 @@ import dataclasses
 import json
 import logging
 import os
-import shutil
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from synthgen import plan as plans
-from synthgen import seal
+from synthgen import disk, seal
 from synthgen.errors import ClusterError, Interrupted, StoreError, SynthgenError, TerminatedError
 from synthgen.executors.outcome import Executor, Failure
 from synthgen.executors.worker import Job, Listen, ShardProgress, ShardReport
-from synthgen.fields import ARRAYS, PICTURES
 from synthgen.ledger import RUNS
 from synthgen.lock import driver_lock
 from synthgen.plan import Plan
-from synthgen.store import Commit, Store, disk_error
+from synthgen.store import Store
+from synthgen.survey import Survey, check_free_disk, check_identity, survey_store
 
 LOG = logging.getLogger(__name__)
 CODE_ATTEMPTS = 2
@@ -44,44 +42,12 @@ class Observer(Protocol):
     def end(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Pending(Collection[int]):
-    """The shards that are left to render, in order; they are counted and not listed."""
-
-    n_shards: int
-    done: frozenset[int] = frozenset()
-
-    def __len__(self) -> int:
-        return self.n_shards - len(self.done)
-
-    def __iter__(self) -> Iterator[int]:
-        return (shard for shard in range(self.n_shards) if shard not in self.done)
-
-    def __contains__(self, shard: object) -> bool:
-        return isinstance(shard, int) and 0 <= shard < self.n_shards and shard not in self.done
-
-
-@dataclass
-class Survey:
-    """What the output folder holds of a plan: shards to render, and totals over those that are done."""
-
-    pending: Pending
-    repair: set[int] = field(default_factory=set)
-    n_done: int = 0
-    accepted: int = 0
-    tries: int = 0
-    n_short: int = 0
-    bytes: int = 0
-    classes: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    environments: set[str] = field(default_factory=set)
-
-
 @dataclass(frozen=True, slots=True)
 class Result:
     """How a run ended. `complete` is False if slots are short or shards have failed.
 
-    `evaluation` is how the dataset compares with real data, None if the recipe does not ask.
+    `evaluation` is how the dataset compares with real data, None if the recipe does not ask. `sealed` is the size of
+    the complete dataset that stays as it was because a larger one did not become whole.
     """
 
     out: Path
@@ -90,6 +56,7 @@ class Result:
     n_rendered: int
     seconds: float
     evaluation: dict[str, Any] | None = None
+    sealed: int | None = None
 
 
 StartExecutor = Callable[[Job, Plan, int, Listen], Executor]
@@ -129,13 +96,12 @@ def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observ
             observer.note(f"removed {n_orphans} unfinished files of an earlier run")
         check_free_disk(store, plan, survey)
         _log_run(store, plan, command)
-        if survey.pending and store.manifest.exists():
-            seal.seal(store, plan)  # from here on the dataset is incomplete, and says so if this run is killed
         LOG.info("%s: digest %s, %d shards done, %d to render", out, plan.digest, survey.n_done, len(survey.pending))
         n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
         manifest = seal.seal(store, plan)
+        sealed = None if manifest["complete"] else seal.sealed_before(store, plan)
         store.leave(manifest["complete"])
-    return Result(out, manifest["complete"], manifest, n_rendered, time.perf_counter() - started)
+    return Result(out, manifest["complete"], manifest, n_rendered, time.perf_counter() - started, sealed=sealed)
 
 
 def _log_run(store: Store, plan: Plan, command: str) -> None:
@@ -144,102 +110,6 @@ def _log_run(store: Store, plan: Plan, command: str) -> None:
     facts |= {"tries": plan.recipe.tries, "command": command, "folder": str(Path.cwd())}
     with Log(store, RUNS) as log:
         log.write(json.dumps(facts))
-
-
-def check_identity(store: Store, plan: Plan) -> None:
-    """Refuses to mix two datasets in one folder; an empty folder is claimed for this one.
-
-    Raises:
-        StoreError: with every key in which the two differ.
-    """
-    try:
-        found = json.loads(store.identity.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        store.write_atomic(store.identity, (plans.canonical(plan.identity) + "\n").encode())
-        return
-    except ValueError:
-        raise StoreError(f"{store.identity} is damaged; restore it or name another folder with -o") from None
-    ours = json.loads(plans.canonical(plan.identity))
-    if found != ours:
-        lines = "\n".join(f"  {line}" for line in plans.differences(found, ours))
-        raise StoreError(
-            f"{store.root} holds another dataset; it differs from this recipe in\n{lines}\n"
-            "Undo the change, or name another folder with -o DIR"
-        )
-
-
-def survey_store(store: Store, plan: Plan) -> Survey:
-    """Reads every commit, finishes publications that a crash interrupted, lists what is left to render.
-
-    A shard is rendered (again) if it has no record, if files of it are missing or have another
-    size, if it covers fewer slots than the plan now asks for, or if it was short and the recipe
-    now allows more tries.
-
-    Raises:
-        StoreError: a shard belongs to another dataset, or to a larger one.
-    """
-    survey = Survey(Pending(plan.n_shards))
-    done: set[int] = set()
-    end = 0
-    for shard in store.committed():
-        record = store.read_commit(shard)
-        if record is None or store.publish(record):
-            store.set_aside(shard)
-            survey.repair.add(shard)
-            continue
-        check_record(store, plan, shard, record)
-        end = max(end, shard * plan.recipe.shard_size + record.n_slots)
-        survey.environments.add(record.environment)
-        if record.is_final(len(plan.shard_range(shard)), plan.recipe.tries):
-            done.add(shard)
-            _add(survey, record)
-    if end > plan.n_samples:
-        raise StoreError(
-            f"{store.root} holds a dataset of {end} samples, more than the {plan.n_samples} that were asked for, "
-            "and a dataset only grows. Ask for more with --samples, or name another folder with -o DIR"
-        )
-    survey.pending = Pending(plan.n_shards, frozenset(done))
-    survey.n_done = len(done)
-    return survey
-
-
-def check_record(store: Store, plan: Plan, shard: int, record: Commit) -> None:
-    """Refuses a committed shard of another dataset."""
-    if record.digest != plan.digest or record.shard != shard:
-        raise StoreError(
-            f"{store.commit_path(shard)} belongs to another dataset ({record.digest[:8]}, not {plan.digest[:8]}); "
-            "name another folder with -o DIR"
-        )
-
-
-def _add(survey: Survey, report: Commit) -> None:
-    survey.accepted += report.accepted
-    survey.tries += report.tries
-    survey.n_short += len(report.short)
-    survey.classes.update(report.classes)
-    survey.rejected.update(report.rejected)
-    survey.bytes += sum(f.bytes for f in report.files)
-
-
-def bytes_per_sample(plan: Plan, survey: Survey) -> float:
-    """Disk space of a sample: measured on what is committed, else an upper bound from raw pictures and tar blocks."""
-    if survey.accepted:
-        return survey.bytes / survey.accepted
-    raw = sum(f.raw_bytes for f in plan.schema.values() if isinstance(f, (*PICTURES, *ARRAYS)))
-    n_members = 1 + sum(1 for f in plan.schema.values() if f.suffix)
-    return (raw + 1024 * n_members) * len(plan.parts.writers) + 256
-
-
-def check_free_disk(store: Store, plan: Plan, survey: Survey) -> None:
-    """Raises StoreError if what is pending will not fit."""
-    n_left = min(len(survey.pending) * plan.recipe.shard_size, plan.n_samples)
-    need = n_left * bytes_per_sample(plan, survey)
-    free = shutil.disk_usage(store.root).free
-    if need > free:
-        raise StoreError(
-            f"{store.root} has {free / 1e6:.0f} MB free and the {n_left} samples to render need about "
-            f"{need / 1e6:.0f} MB; make room or name another folder with -o"
-        )
 
 
 def _render_pending(
@@ -297,7 +167,7 @@ class _Loop:
                         self.observer.note(note)
                     self._compare_environment(outcome.environment)
                     self.observer.shard_done(outcome)
-                    (self.store.failures / f"shard-{outcome.shard:05d}.json").unlink(missing_ok=True)
+                    disk.remove(self.store.failures / f"shard-{outcome.shard:05d}.json")
                 elif self._again(outcome):
                     self.executor.submit(outcome.shard)
                     n_flying += 1
@@ -364,19 +234,16 @@ class Log:
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Log:
-        try:
+        with self._store.refusals():
+            self._store.clear(self._path)
             self._file = open(self._path, "a", encoding="utf-8")
-        except OSError as error:
-            raise disk_error(error, self._store.root) from None
         return self
 
     def write(self, line: str) -> None:
         assert self._file is not None
-        try:
+        with self._store.refusals():
             self._file.write(line + "\n")
             self._file.flush()
-        except OSError as error:
-            raise disk_error(error, self._store.root) from None
 
     def __exit__(self, *exc: object) -> None:
         assert self._file is not None

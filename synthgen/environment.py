@@ -6,9 +6,12 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from synthgen.errors import UsageError
 
 PACKAGES = (
     *("synthgen", "torch", "torchvision", "diffusers", "transformers", "segment-anything", "safetensors"),
@@ -63,12 +66,27 @@ def device_name(device: str) -> str:
 
 
 def choose_device(wanted: str) -> str:
-    """`auto` is the first GPU if torch can use one, else the CPU."""
-    if wanted != "auto":
+    """The device that is meant: `auto` is the first GPU if torch can use one, else the CPU.
+
+    Raises:
+        UsageError: torch cannot use the GPU that is asked for.
+    """
+    if wanted == "cpu":
         return wanted
+    if not re.fullmatch(r"auto|cuda(:\d{1,4})?", wanted):
+        raise UsageError(f"--device {wanted}: must be auto, cpu, cuda or cuda:N")
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    n = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if wanted == "auto":
+        return "cuda" if n else "cpu"
+    if int(wanted.partition(":")[2] or 0) >= n:
+        found = f"{n} GPUs, cuda:0 to cuda:{n - 1}," if n else "no GPU that it can use"
+        raise UsageError(
+            f"--device {wanted}: torch finds {found} on {platform.node()}; take another --device, or see "
+            "`synthgen doctor`"
+        )
+    return wanted
 
 
 def gpus() -> list[tuple[str, float]]:

@@ -56,6 +56,14 @@ class StoreError(SynthgenError):
     """The output folder is locked, damaged, full, or belongs to another recipe."""
 
 
+class RecordError(StoreError):
+    """A record in a dataset's folder is damaged: what is wrong with it, without its name."""
+
+
+class NewerFormatError(StoreError):
+    """A record was written by a newer synthgen, and is left alone."""
+
+
 class ClusterError(SynthgenError):
     """The Ray cluster under a run is gone, or a part of it without which nothing can be rendered."""
 

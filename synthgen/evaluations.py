@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import Interrupted, StoreError, SynthgenError, TerminatedError
+from synthgen import formats, jsonfiles
+from synthgen.errors import Interrupted, RecordError, StoreError, SynthgenError, TerminatedError
 from synthgen.realdata import origin
 from synthgen.recipe import DatasetRecipe, Draft
 from synthgen.sections import Evaluation
@@ -68,13 +70,10 @@ def evaluate(
         "data": dict(real),
         "data_sha256": origin.sha256(real),
     }
-    try:
-        known = json.loads((store.reports / NAME).read_text(encoding="utf-8"))
-        if known["asked"] == json.loads(json.dumps(asked)):
-            found: dict[str, Any] = known["found"]
-            return found
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    with contextlib.suppress(RecordError):
+        known = jsonfiles.load_record(store.reports / NAME, formats.Compared, allow_nan=True)
+        if known and known.asked == json.loads(json.dumps(asked)):
+            return known.found
     from synthgen.evaluation import dataset
 
     note(f"comparing {out} with the real data")
@@ -104,11 +103,7 @@ def read(folder: Path) -> dict[str, Any] | None:
     """
     path = Store(folder).reports / NAME
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["found"]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); evaluate the dataset again, or remove it") from None
-    if not isinstance(found, dict):
-        raise StoreError(f"{path} holds no results; evaluate the dataset again, or remove it")
-    return found
+        known = jsonfiles.load_record(path, formats.Compared, allow_nan=True)
+    except RecordError as error:
+        raise StoreError(f"{path} {error}; evaluate the dataset again, or remove it") from None
+    return known.found if known else None

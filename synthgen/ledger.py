@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import StoreError, UsageError
+from synthgen import formats, jsonfiles
+from synthgen.disk import file_size
+from synthgen.errors import RecordError, StoreError, UsageError
 from synthgen.fields import Field, Label, from_description
+from synthgen.formats import Commit, ShardFile
 from synthgen.objects import object_names
-from synthgen.store import FENCED, Commit, ShardFile, Store, file_size
+from synthgen.store import Store
 
 RUNS = "runs.jsonl"
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """An output folder as it stood when it was read.
+    """An output folder as it stood when it was read. Only valid records are in it.
 
     Attributes:
         identity: what the dataset is made from; a copy stands in every sealed manifest.
-        manifest: the content of manifest.json, None if the dataset was never sealed.
+        manifest: the content of manifest.json, None if the dataset was never sealed or the manifest cannot be used.
         commits: the records of all finished shards, by number.
-        unreadable: numbers of the shards whose record cannot be read.
+        unreadable: what is wrong with the record of a shard, by number.
         asked: what the last run was asked for (`samples`, `tries`, `command` and the `folder` that it was given in);
             empty if unknown.
+        sealed: hashes of the files that the manifest names and that stand in `.synthgen/sealed`, because a run that
+            makes the dataset larger has replaced them.
+        damage: why manifest.json or .synthgen/identity.json cannot be used, by name.
     """
 
     store: Store
     identity: Mapping[str, Any]
     manifest: Mapping[str, Any] | None
     commits: Mapping[int, Commit]
-    unreadable: tuple[int, ...]
+    unreadable: Mapping[int, str]
     asked: Mapping[str, Any]
+    sealed: frozenset[str] = frozenset()
+    damage: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def root(self) -> Path:
@@ -44,7 +52,7 @@ class Ledger:
 
     @property
     def name(self) -> str:
-        return str(self.manifest["name"]) if self.manifest else str(self.asked.get("name", self.root.name))
+        return str(self.manifest["name"]) if self.manifest else str(self.asked.get("name") or self.root.name)
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -66,10 +74,9 @@ class Ledger:
 
     @property
     def planned(self) -> int | None:
-        """Samples that the last run was asked for, None if nothing tells."""
-        if "samples" in self.asked:
-            return int(self.asked["samples"])
-        return int(self.manifest["planned"]) if self.manifest else None
+        """Samples that the last run was asked for, None if nothing says so. A dataset only grows."""
+        known = [int(found[key]) for found, key in ((self.asked, "samples"), (self.manifest, "planned")) if found]
+        return max(known, default=None)
 
     @property
     def n_shards(self) -> int | None:
@@ -79,26 +86,53 @@ class Ledger:
     @property
     def complete(self) -> bool:
         """Sealed, with every sample that the last run was asked for, and every file in place."""
-        manifest = self.manifest
-        asked = self.planned or 0
-        sound = bool(manifest and manifest["complete"] and manifest["planned"] >= asked)
-        return sound and not self.unrecorded and not self.broken()
+        sound = self.seal_holds and not self.growing
+        return sound and not self.handed_back and not self.unrecorded and not self.broken()
+
+    @property
+    def seal_holds(self) -> bool:
+        """Whether a complete dataset was sealed, whatever is being added to it."""
+        return bool(self.manifest and self.manifest["complete"])
+
+    @property
+    def growing(self) -> bool:
+        """Whether a complete dataset was sealed, and a larger one was begun."""
+        return bool(self.seal_holds and self.manifest and (self.planned or 0) > self.manifest["planned"])
 
     @property
     def lack(self) -> str:
         """What a reader of the samples must know of an incomplete dataset, in a few words; empty if it is complete."""
         if self.manifest is None:
+            if reason := self.damage.get("manifest.json"):
+                return "" if self._whole_by_records else f"has a manifest.json that {reason}"
             return "was never sealed: the run that writes it has not ended"
         if not self.manifest["complete"]:
             return f"is incomplete: it has {self.manifest['samples']} of {self.manifest['planned']} samples"
         if self.handed_back:
-            return "is incomplete: damaged shards were handed back by `synthgen verify`"
+            return "is incomplete: damaged shards were handed back to be rendered again"
         return ""
 
-    @property
+    @cached_property
     def handed_back(self) -> set[int]:
-        """Shards that the manifest names and whose records were taken away; a copy without records has none."""
-        return set(self.unrecorded) if self.store.commits.is_dir() else set()
+        """Shards that the manifest names and that are not there as it names them; a copy without records has none.
+
+        Their records were taken away because they were damaged, or a run has rendered them again since.
+        """
+        if self.manifest is None or not self.store.commits.is_dir():
+            return set()
+        return {entry["shard"] for entry in self.manifest["shards"] if not self._holds(entry)}
+
+    def _holds(self, entry: Mapping[str, Any]) -> bool:
+        record = self.commits.get(entry["shard"])
+        there = {(file.path, file.sha256) for file in record.files} if record else set()
+        return all(f["sha256"] in self.sealed or (f["path"], f["sha256"]) in there for f in entry["files"])
+
+    @cached_property
+    def _whole_by_records(self) -> bool:
+        """Whether the records alone prove that every sample that was asked for is there."""
+        totals = self.totals()
+        asked = self.asked.get("samples")
+        return totals.accepted == totals.slots == asked and set(self.commits) == set(range(self.n_shards or 0))
 
     def require_complete(self) -> None:
         """Raises StoreError, which says how to go on, if the dataset is incomplete."""
@@ -116,10 +150,17 @@ class Ledger:
 
     def where(self, file: ShardFile) -> Path:
         """Where a file stands: its final place or, if a crash interrupted the publication, its staged one."""
-        final = self.root / file.path
-        staging = self.store.all_staging
-        places = (final, staging / file.staged, staging / (FENCED + file.staged))
-        return next((path for path in places if path.exists()), final)
+        final = self.store.inside(file.path)
+        if file_size(final) == file.bytes:
+            return final
+        return next(iter(self.store.staged(file)), final)
+
+    def where_sealed(self, shard: int, file: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Places of a file that the manifest names; it stands in the first of them that exists."""
+        record = self.commits.get(shard)
+        same = [f for f in record.files if f.sha256 == file["sha256"]] if record else []
+        final = self.where(same[0]) if same else self.store.inside(file["path"])
+        return self.store.sealed / file["sha256"], final
 
     def broken(self) -> list[int]:
         """Shards of which a file is missing or has the wrong size, or whose record cannot be read."""
@@ -176,47 +217,86 @@ def read(folder: str | Path) -> Ledger:
 
     Raises:
         UsageError: there is no such folder, or it holds no synthgen dataset.
-        StoreError: its manifest or identity is damaged.
+        StoreError: nothing that can be used says what the dataset is made from.
     """
     store = Store(folder)
     if not store.root.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    manifest = _json(store.manifest)
-    identity = (manifest or {}).get("identity") or _json(store.identity)
-    if identity is None:
-        raise UsageError(
-            f"{folder}: is not a synthgen dataset (it has neither manifest.json nor .synthgen/identity.json); "
-            "name the folder that `synthgen run` printed"
-        )
+    store.check_links()
+    while True:
+        stamp = _stamp(store.manifest)
+        book = _read(store)
+        if _stamp(store.manifest) == stamp:  # else a run has sealed it meanwhile, and what was read is of two datasets
+            return book
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.lstat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
+
+
+def _read(store: Store) -> Ledger:
     commits: dict[int, Commit] = {}
-    unreadable = []
+    unreadable: dict[int, str] = {}
     for shard in store.committed():
         try:
-            commits[shard] = Commit.from_json(store.commit_path(shard).read_bytes())
-        except (OSError, ValueError, KeyError, TypeError):
-            unreadable.append(shard)
-    return Ledger(store, identity, manifest, commits, tuple(unreadable), _last_run(store))
-
-
-def _json(path: Path) -> dict[str, Any] | None:
+            record = store.load_commit(shard)
+        except RecordError as error:
+            unreadable[shard] = str(error)
+        else:
+            commits |= {shard: record} if record else {}
+    digest = next(iter(Counter(record.digest for record in commits.values()).most_common(1)), ("", 0))[0]
+    damage: dict[str, str] = {}
+    manifest = _manifest(store, digest, damage)
+    identity = manifest["identity"] if manifest else load_identity(store, digest, damage)
+    if identity is None and not damage and not commits and not unreadable:
+        raise UsageError(
+            f"{store.root}: is not a synthgen dataset (it has neither manifest.json nor .synthgen/identity.json); "
+            "name the folder that `synthgen run` printed"
+        )
+    if identity is None:
+        reasons = "; ".join(f"{name} {reason}" for name, reason in damage.items()) or "both are missing"
+        raise StoreError(
+            f"{store.root}: neither manifest.json nor .synthgen/identity.json says what this dataset is made from "
+            f"({reasons}). The same `synthgen run` command writes them again"
+        )
+    asked = jsonfiles.load_lines(store.log / RUNS, formats.Asked)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); the same `synthgen run` command writes it again") from None
-    return found if isinstance(found, dict) else None
-
-
-def _last_run(store: Store) -> dict[str, Any]:
-    """The last whole line of log/runs.jsonl: what the last run was asked for."""
-    try:
-        lines = (store.log / RUNS).read_text(encoding="utf-8").splitlines()
+        sealed = frozenset(os.listdir(store.sealed))
     except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            continue
-    return {}
+        sealed = frozenset()
+    last = asked[-1].model_dump() if asked else {}
+    return Ledger(store, identity, manifest, commits, unreadable, last, sealed, damage)
+
+
+def _manifest(store: Store, digest: str, damage: dict[str, str]) -> dict[str, Any] | None:
+    try:
+        manifest = formats.load_manifest(store.manifest)
+    except RecordError as error:
+        damage["manifest.json"] = str(error)
+        return None
+    if manifest and digest and manifest["digest"] != digest:
+        damage["manifest.json"] = f"is of another dataset ({manifest['digest'][:8]}; the records are of {digest[:8]})"
+        return None
+    return manifest
+
+
+def load_identity(store: Store, digest: str, damage: dict[str, str]) -> dict[str, Any] | None:
+    """What `.synthgen/identity.json` says the dataset is made from; None if there is none, or if it is damaged.
+
+    Args:
+        digest: that of the records, empty if there are none: the identity must have it.
+        damage: is filled with what is wrong with the file.
+    """
+    try:
+        raw = jsonfiles.load_bytes(store.identity)
+        identity = None if raw is None else formats.check_identity(jsonfiles.parse(raw))
+        if identity is not None and digest and formats.identity_digest(identity) != digest:
+            raise RecordError(f"is not that of the records, which are of {digest[:8]}")
+    except RecordError as error:
+        damage[store.identity.relative_to(store.root).as_posix()] = str(error)
+        return None
+    return identity

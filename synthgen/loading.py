@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import sys
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from synthgen import ledger, records
 from synthgen.errors import UsageError
 from synthgen.fields import Field
 from synthgen.streaming import Stream
-from synthgen.view import Sample, Transform, View, missing
+from synthgen.view import UNREADABLE, Sample, Transform, View, damaged, missing
 
 N_CACHED = 8
 
@@ -88,6 +89,8 @@ def load(
             another dataset, or to this one before it grew.
     """
     book = ledger.read(folder)
+    for name, reason in book.damage.items():
+        warnings.warn(f"{book.root}/{name} {reason}; `synthgen run` writes it again", stacklevel=2)
     if not allow_incomplete:
         book.require_complete()
     view = View(book, split, None if fields is None else tuple(fields), transform, selection)
@@ -161,6 +164,8 @@ class Dataset:
             record = self._tar_record(n, row) if self._view.kind == "tar" else self._rows(n)[row]
         except FileNotFoundError:
             raise missing(file.path, self._view.root) from None
+        except UNREADABLE as error:
+            raise damaged(file.path, self._view.root, error) from None
         return self._view.decode(record, file.split)
 
     def __iter__(self) -> Iterator[Sample]:
@@ -179,11 +184,10 @@ class Dataset:
         """A pyarrow table with one row a try, accepted or not: key, condition, seed, scores, rule that rejected it."""
         import pyarrow as pa
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
         if not self._view.indexes:
             return pa.table({})
-        table = pa.concat_tables([pq.read_table(path) for path in self._view.indexes])
+        table = pa.concat_tables([pa.table(self._view.index_table(shard)) for shard in self._view.indexes])
         return table if self._view.split is None else table.filter(pc.equal(table["split"], self._view.split))
 
     def rejected(self) -> Any:
@@ -209,14 +213,11 @@ class Dataset:
 
     def _read_places(self, n: int) -> list[tuple[int, int]]:
         """First byte and length of every sample of file `n`, from the shard's index."""
-        import pyarrow.parquet as pq
-
         file = self._view.files[n]
-        columns = ["split", "accepted", "tar_offset", "tar_length"]
-        rows = pq.read_table(self._view.index_of(file), columns=columns).to_pydict()
+        rows = self._view.index(file.shard, ["split", "accepted", "tar_offset", "tar_length"])
         found = [
             (offset, length)
-            for split, accepted, offset, length in zip(*(rows[name] for name in columns), strict=True)
+            for split, accepted, offset, length in zip(*rows.values(), strict=True)
             if accepted and split == file.split
         ]
         return sorted(found)

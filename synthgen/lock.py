@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import threading
 import time
@@ -13,8 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import StoreError
-from synthgen.store import disk_error, link_once
+from synthgen import disk, jsonfiles
+from synthgen.disk import disk_error
+from synthgen.errors import RecordError, StoreError
+from synthgen.formats import Lock
 
 HEARTBEAT_S = 5.0
 STALE_S = 60.0
@@ -33,7 +36,7 @@ def driver_lock(folder: Path) -> Iterator[str]:
         StoreError: another driver is alive; the message names it. Or the folder cannot be written.
     """
     path = folder / "lock"
-    mine = {"id": uuid.uuid4().hex, "pid": os.getpid(), "born": process_birth(os.getpid()), **host()}
+    mine: dict[str, Any] = {"id": uuid.uuid4().hex, "pid": os.getpid(), "born": process_birth(os.getpid()), **host()}
     try:
         _take(path, mine)
     except OSError as error:
@@ -52,8 +55,8 @@ def driver_lock(folder: Path) -> Iterator[str]:
     finally:
         stop.set()
         thread.join()
-        if _read(path).get("id") == mine["id"]:
-            path.unlink(missing_ok=True)
+        if (found := _holder(path)) and found.id == mine["id"]:
+            disk.remove(path)
 
 
 def _take(path: Path, mine: dict[str, Any]) -> None:
@@ -61,60 +64,65 @@ def _take(path: Path, mine: dict[str, Any]) -> None:
     try:
         temporary.write_text(json.dumps(mine), encoding="utf-8")
         for _ in range(20):
-            if link_once(temporary, path):
+            if disk.link_once(temporary, path):
                 return
             os.utime(temporary)
             _remove_if_dead(path, temporary.stat().st_mtime)
         raise StoreError(f"cannot take the lock {path}; is another driver starting on the same folder?")
     finally:
-        temporary.unlink(missing_ok=True)
+        disk.remove(temporary)
 
 
 def _remove_if_dead(path: Path, now: float) -> None:
     """`now` is the file server's time, so that clocks which differ between hosts do no harm."""
-    found = _read(path)
+    found = _holder(path)
     try:
-        age_s = now - path.stat().st_mtime
+        age_s = now - path.lstat().st_mtime
     except FileNotFoundError:
         return
-    if _alive(found, age_s):
+    if _alive(found, age_s) and not path.is_dir():  # which no driver makes
+        who = f"process {found.pid} on {found.host}" if found else "process unknown on an unknown host"
         raise StoreError(
-            f"{path.parent.parent} is being written by another synthgen: process {found.get('pid', 'unknown')} on "
-            f"{found.get('host', 'an unknown host')}, last heard of {max(age_s, 0):.0f} s ago. "
-            "Wait for it, stop it, or name another folder with -o"
+            f"{path.parent.parent} is being written by another synthgen: {who}, last heard of {max(age_s, 0):.0f} s "
+            "ago. Wait for it, stop it, or name another folder with -o"
         )
     aside = path.with_name(f"lock-stale-{uuid.uuid4().hex}")
     with contextlib.suppress(FileNotFoundError):
         path.rename(aside)
-        if _read(aside).get("id") != found.get("id"):  # somebody was faster and this is their lock
-            link_once(aside, path)
-        aside.unlink()
+        if _holder(aside) != found:  # somebody was faster and this is their lock
+            disk.link_once(aside, path)
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside)
+        else:
+            aside.unlink()
 
 
 def holder(folder: Path) -> dict[str, Any]:
     """Who holds `folder/lock`: `host`, `pid` and `age_s` (since its last beat); empty if no live driver does."""
     path = folder / "lock"
-    found = _read(path)
+    found = _holder(path)
     try:
-        age_s = max(time.time() - path.stat().st_mtime, 0.0)
+        age_s = max(time.time() - path.lstat().st_mtime, 0.0)
     except OSError:
         return {}
-    return {"host": found.get("host"), "pid": found.get("pid"), "age_s": age_s} if _alive(found, age_s) else {}
+    if path.is_dir() or not _alive(found, age_s):
+        return {}
+    return {"host": found.host if found else None, "pid": found.pid if found else None, "age_s": age_s}
 
 
-def _alive(found: dict[str, Any], age_s: float) -> bool:
+def _alive(found: Lock | None, age_s: float) -> bool:
     """Whether the driver that wrote a lock still runs, as far as this host can tell."""
-    if found and {key: found.get(key) for key in host()} == host():
-        return process_birth(int(found.get("pid", -1))) == found.get("born") != ""
+    if found and {"host": found.host, "pid_namespace": found.pid_namespace} == host():
+        return process_birth(found.pid) == found.born != ""
     return age_s < STALE_S
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _holder(path: Path) -> Lock | None:
+    """What a lock says; None if there is none or it cannot be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return jsonfiles.load_record(path, Lock)
+    except RecordError:
+        return None
 
 
 def host() -> dict[str, str]:

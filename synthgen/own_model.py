@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from synthgen.disk import disk_error, refusals
 from synthgen.errors import Interrupted, RecipeError, SynthgenError, TerminatedError
 from synthgen.lock import driver_lock
 from synthgen.models import folders
@@ -19,7 +20,6 @@ from synthgen.protocols import Trainer
 from synthgen.realdata import origin
 from synthgen.recipe import DatasetRecipe, Draft, ModelRecipe
 from synthgen.sections import TRAINED, with_model
-from synthgen.store import disk_error
 from synthgen.yamltext import Location
 
 FORMAT = 1
@@ -148,7 +148,7 @@ def train(own: OwnModel, device: str, quiet: bool, note: Callable[[str], None], 
     work = own.folder / WORK
     try:
         _describe(own, work)
-        with driver_lock(work):
+        with driver_lock(work), refusals(own.folder):
             begun = f"going on from step {own.steps_done}" if own.steps_done else "once; later runs use it as it is"
             note(f"training {own.folder}: {own.told} ({begun})")
             own.trainer.train(own.folder, own.recipe.seed, device=device, quiet=quiet)

@@ -6,12 +6,14 @@ import json
 from collections import Counter
 from typing import Any
 
+from synthgen import disk
 from synthgen.fields import Label
+from synthgen.formats import Commit, ShardFile, data_path, index_path
 from synthgen.objects import count_objects
 from synthgen.plan import Plan
 from synthgen.protocols import Encoded, Member
 from synthgen.render import Rendered, Try, content_sha256, named_condition
-from synthgen.store import Commit, ShardFile, Store
+from synthgen.store import Store
 
 Places = dict[str, dict[str, Any]]
 
@@ -28,17 +30,17 @@ def pack(plan: Plan, rendered: Rendered, store: Store, environment: str) -> Comm
         for split in sorted({sample.split for sample in rendered.samples}):
             samples = [sample for sample in rendered.samples if sample.split == split]
             for _, writer in plan.parts.writers:
-                path = store.data_path(split, rendered.number, writer.suffix)
+                path = data_path(split, rendered.number, writer.suffix)
                 with store.stage(path, writer.suffix, split, len(samples)) as file:
                     members = writer.write(file, samples, plan.schema)  # type: ignore[arg-type]
                 files.append(_entry(file))
                 _note_places(places, path, writer.suffix, members)
-        with store.stage(store.index_path(rendered.number), "index", "", len(rendered.samples)) as file:
+        with store.stage(index_path(rendered.number), "index", "", len(rendered.samples)) as file:
             write_index(file, plan, rendered, places)
         files.append(_entry(file))
     except BaseException:
         for entry in files:
-            (store.all_staging / entry.staged).unlink(missing_ok=True)
+            disk.remove(store.all_staging / entry.staged)
         raise
     return Commit(
         digest=plan.digest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import tempfile
@@ -9,10 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import IO, Any
 
-from synthgen import card, licences
+from synthgen import card, jsonfiles, ledger, licences
+from synthgen.disk import file_size
+from synthgen.errors import SynthgenError
+from synthgen.formats import Commit, index_path
+from synthgen.jsonfiles import FORMAT
 from synthgen.objects import object_names
 from synthgen.plan import Plan
-from synthgen.store import FORMAT, Commit, Store, file_size
+from synthgen.store import Store
 
 MAX_NAMED = 1000
 
@@ -22,16 +27,37 @@ def seal(store: Store, plan: Plan) -> dict[str, Any]:
 
     The content is deterministic: it depends on the commits and the recipe, not on when or where
     the shards were rendered. The returned value lacks the list of shards, which in the file has
-    one line each. A dataset with short slots or missing shards is sealed with `complete: false`.
+    one line each. A dataset with short slots or missing shards is sealed with `complete: false`, unless a
+    complete dataset was sealed before: that one stays until the larger one is whole.
     """
     with tempfile.SpooledTemporaryFile(max_size=1 << 20, mode="w+", encoding="utf-8") as lines:
         manifest = _summary(store, plan, lines)
+        if not manifest["complete"] and sealed_before(store, plan) is not None:
+            return manifest
         lines.seek(0)
-        store.write_atomic(store.manifest, _manifest_text(manifest, lines))
+        papers = {
+            "README.md": card.dataset_card(manifest).encode(),
+            "croissant.json": card.croissant(manifest).encode(),
+        }
+        manifest["papers"] = {name: hashlib.sha256(content).hexdigest() for name, content in papers.items()}
+        store.write_atomic(store.manifest, jsonfiles.signed(_manifest_text(manifest, lines)))
+    store.forget_sealed()
+    for name, content in papers.items():
+        store.write_atomic(store.root / name, content)
     store.write_atomic(store.root / "recipe.yaml", card.recipe_text(plan).encode())
-    store.write_atomic(store.root / "README.md", card.dataset_card(manifest).encode())
-    store.write_atomic(store.root / "croissant.json", card.croissant(manifest).encode())
     return manifest
+
+
+def sealed_before(store: Store, plan: Plan) -> int | None:
+    """How many samples the complete dataset has that was sealed and can still be loaded; None if there is none."""
+    try:
+        book = ledger.read(store.root)
+    except SynthgenError:
+        return None
+    manifest = book.manifest
+    if manifest is None or book.lack or manifest["digest"] != plan.digest or manifest["planned"] >= plan.n_samples:
+        return None
+    return int(manifest["samples"])
 
 
 def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
@@ -47,7 +73,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
     environments: set[str] = set()
     batch_sizes: set[int] = set()
     for shard in range(plan.n_shards):
-        record = store.read_commit(shard)
+        record = store.sound_commit(shard)
         if record is None or record.n_slots != len(plan.shard_range(shard)) or not _whole(store, record):
             missing.append(shard)
             continue
@@ -116,7 +142,7 @@ def _notes(store: Store, plan: Plan, shards: set[int], n_samples: int) -> list[s
 
     totals: Counter[str] = Counter()
     for shard in sorted(shards):
-        table = pq.read_table(store.root / store.index_path(shard), columns=["accepted", *names])
+        table = pq.read_table(store.root / index_path(shard), columns=["accepted", *names])
         table = table.filter(table["accepted"])
         totals.update({name.removeprefix("score."): pc.sum(table[name]).as_py() or 0.0 for name in names})
     ruled = {rule.score for rule in plan.rules}
@@ -152,4 +178,4 @@ def _manifest_text(manifest: dict[str, Any], lines: IO[str]) -> Iterator[bytes]:
     yield (head.removesuffix("\n}") + ',\n "shards": [\n').encode()
     while chunk := lines.read(1 << 20):
         yield chunk.encode()
-    yield b"\n ]\n}\n"
+    yield b"\n ]"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import StoreError, UsageError
+from synthgen import formats, jsonfiles
+from synthgen.errors import RecordError, StoreError, UsageError
 from synthgen.ledger import Ledger
 from synthgen.plan import canonical
 
@@ -65,29 +67,26 @@ def read(book: Ledger, name: str) -> Selection:
         StoreError: it cannot be read, or belongs to another dataset, or the dataset has changed since.
     """
     path = _path(book, name)
-    again = f"`synthgen duplicates {book.root}` writes `unique` anew"
+    again = f"`synthgen duplicates {shlex.quote(str(book.root))}` writes `unique` again"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        left_out = {int(shard): dict(keys) for shard, keys in found["left_out"].items()}
-        selection = Selection(name, left_out, dict(found["how"]))
-        version, made_of, contents = found["format"], found["digest"], found["contents"]
-    except FileNotFoundError:
+        found = jsonfiles.load_record(path, formats.Selection)
+    except RecordError as error:
+        raise StoreError(f"{path} cannot be read as a selection: it {error}; {again}") from None
+    if found is None:
         there = ", ".join(sorted(other.stem for other in path.parent.glob("*.json"))) or "none"
         raise UsageError(f"{book.root}: has no selection `{name}`; there are: {there}; {again}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{path} cannot be read as a selection ({error}); {again}") from None
-    if version != FORMAT:
-        raise StoreError(f"{path} has the format {version}, and this synthgen reads {FORMAT}; {again}")
-    if made_of != digest(book):
-        raise StoreError(f"{path} belongs to another dataset ({made_of[:8]}, not {digest(book)[:8]}); {again}")
-    if contents != contents_sha256(book):
+    if found.format != FORMAT:
+        raise StoreError(f"{path} has the format {found.format}, and this synthgen reads {FORMAT}; {again}")
+    if found.digest != digest(book):
+        raise StoreError(f"{path} belongs to another dataset ({found.digest[:8]}, not {digest(book)[:8]}); {again}")
+    if found.contents != contents_sha256(book):
         raise StoreError(f"{path} was made before the dataset grew or was mended; {again}")
-    return selection
+    return Selection(name, {int(shard): keys for shard, keys in found.left_out.items()}, found.how)
 
 
 def digest(book: Ledger) -> str:
     """What the dataset was made from, sealed or not."""
-    return hashlib.sha256(canonical(book.identity).encode()).hexdigest()
+    return formats.identity_digest(book.identity)
 
 
 def contents_sha256(book: Ledger) -> str:

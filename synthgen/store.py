@@ -5,71 +5,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
 import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from synthgen.errors import StoreError
+from synthgen import disk, formats, jsonfiles
+from synthgen.disk import file_size, fsync_folder
+from synthgen.errors import NewerFormatError, RecordError, StoreError
+from synthgen.formats import Commit, ShardFile
 
-FORMAT = 1
-Json = dict[str, Any]
 FENCED = "fenced-"
 TOOLS = "tools"  # staging of whoever writes into the folder without being a run
-_COMMIT_NAME = re.compile(r"shard-(\d+)\.json")
-
-
-@dataclass(frozen=True, slots=True)
-class ShardFile:
-    """One file of a shard. `staged` is its name below `.synthgen/staging` until it is published under `path`."""
-
-    path: str
-    kind: str
-    split: str
-    samples: int
-    bytes: int
-    sha256: str
-    staged: str
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """The record that makes a shard exist. It holds no times and no host names: those go to the log."""
-
-    digest: str
-    shard: int
-    n_slots: int
-    accepted: int
-    tries: int
-    rejected: Mapping[str, int]
-    classes: Mapping[str, int]
-    short: Sequence[Mapping[str, Any]]
-    environment: str
-    files: Sequence[ShardFile]
-    batch_size: int = 0  # 0 in records from before it was kept: the recipe's
-    objects: Mapping[str, int] = field(default_factory=dict)  # empty in records from before they were counted
-    format: int = FORMAT
-
-    def is_final(self, n_slots: int, tries: int) -> bool:
-        """Whether the shard is what a plan asks for and another run could not improve it."""
-        return self.n_slots >= n_slots and all(slot["tries"] >= tries for slot in self.short)
-
-    def to_json(self) -> bytes:
-        return (json.dumps(asdict(self), sort_keys=True, indent=1) + "\n").encode()
-
-    @classmethod
-    def from_json(cls, raw: bytes) -> Commit:
-        """Raises ValueError, KeyError or TypeError if `raw` is no commit record, StoreError if it is a newer one."""
-        data = json.loads(raw)
-        if isinstance(data["format"], int) and data["format"] > FORMAT:
-            raise StoreError(f"the dataset was written by a newer synthgen (format {data['format']}, known: {FORMAT})")
-        data["files"] = [ShardFile(**entry) for entry in data["files"]]
-        return cls(**data)
+_COMMIT_NAME = re.compile(r"shard-(\d{5,12})\.json")
 
 
 class Store:
@@ -82,6 +33,9 @@ class Store:
         commits/shard-00042.json                              the ledger: a shard exists if it is here
         failures/ log/ .synthgen/                             tracebacks; times; lock and staging
         reports/evaluation.json reports/report.html           what `evaluate` found; the page of `report`
+        .synthgen/sealed/<sha256>                             what the manifest names and a larger dataset replaces
+
+    Whatever a record names stands below the folder: a link on the way to it is refused.
 
     A run writes into a staging folder of its own, and everything that it makes visible is linked
     or renamed from there. So a driver that takes over renames that folder (`fence`), and workers
@@ -99,10 +53,14 @@ class Store:
         self.all_staging = self.private / "staging"
         self.staging = self.all_staging / (run or TOOLS)
         self.manifest = self.root / "manifest.json"
+        self.sealed = self.private / "sealed"
+        self.damaged = self.private / "damaged"
         self.identity = self.private / "identity.json"
+        self._plain: set[str] = set()  # folders that were found to be no links
 
     def create(self) -> None:
         """Makes the folders. Raises StoreError if that is not possible."""
+        self.check_links()
         try:
             for folder in (self.commits, self.all_staging, self.log, *([] if self.run else [self.staging])):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -110,9 +68,32 @@ class Store:
             probe.touch()
             probe.unlink()
         except OSError as error:
+            if error.errno in disk.REFUSALS:
+                raise disk.disk_error(error, self.root) from None
             raise StoreError(
                 f"cannot write to {self.root}: {error.strerror}; name another folder with -o DIR"
             ) from None
+
+    def check_links(self) -> None:
+        """Raises StoreError if one of the folders is a link, through which records would reach what is not theirs."""
+        for name in formats.FOLDERS:
+            if (self.root / name).is_symlink():
+                raise link_error(self.root / name)
+
+    def inside(self, path: str) -> Path:
+        """Where a file that a record names stands. Raises StoreError if a folder on the way to it is a link."""
+        folder = path.rpartition("/")[0]
+        if folder not in self._plain:
+            for place in (self.root / path).parents[: path.count("/")]:
+                if place.is_symlink():
+                    raise link_error(place)
+            self._plain.add(folder)
+        return self.root / path
+
+    def check_reach(self) -> None:
+        """Raises StoreError unless this machine sees the folder and this store's run still has it."""
+        with self.refusals():
+            os.listdir(self.staging)
 
     def fence(self) -> None:
         """Takes the staging folders of earlier runs away from whoever still writes there; makes this run's own.
@@ -120,7 +101,7 @@ class Store:
         Only for the driver that holds the lock. Committed files that were not published yet are
         still found by `publish`.
         """
-        with self._disk():
+        with self.refusals():
             for folder in list(self.all_staging.iterdir()):
                 if folder.name == TOOLS:
                     folder.rename(folder.with_name(FENCED + uuid.uuid4().hex))
@@ -136,11 +117,12 @@ class Store:
         """
         n_orphans = 0
         for folder in self.all_staging.glob(f"{FENCED}*"):
-            n_orphans += sum(1 for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 1
-            if folder.is_dir():
+            if folder.is_dir() and not folder.is_symlink():
+                n_orphans += sum(1 for path in folder.rglob("*") if path.is_file())
                 shutil.rmtree(folder, ignore_errors=True)
             else:
-                folder.unlink(missing_ok=True)
+                n_orphans += 1
+                disk.remove(folder)
         return n_orphans
 
     def leave(self, complete: bool) -> None:
@@ -157,22 +139,11 @@ class Store:
     def commit_path(self, shard: int) -> Path:
         return self.commits / f"shard-{shard:05d}.json"
 
-    def data_path(self, split: str, shard: int, suffix: str) -> str:
-        """Where a file of a shard is published, relative to the root.
-
-        Tar files are in `data`, others in a folder named for their suffix: readers of whole folders, such as
-        `pandas.read_parquet`, take every file for one of theirs.
-        """
-        return f"{'data' if suffix == 'tar' else suffix}/{split}/shard-{shard:05d}.{suffix}"
-
-    def index_path(self, shard: int) -> str:
-        return f"index/shard-{shard:05d}.parquet"
-
     @contextlib.contextmanager
     def stage(self, path: str, kind: str, split: str, samples: int) -> Iterator[StagedFile]:
         """A new file under a name of its own; hashed while written, on disk (fsync) when the block ends."""
         staged = self.staging / f"{uuid.uuid4().hex}-{path.replace('/', '-')}"
-        with self._disk():
+        with self.refusals():
             try:
                 with open(staged, "xb") as raw:
                     file = StagedFile(raw)
@@ -180,7 +151,7 @@ class Store:
                     raw.flush()
                     os.fsync(raw.fileno())
             except BaseException:
-                staged.unlink(missing_ok=True)
+                disk.remove(staged)
                 raise
         name = staged.relative_to(self.all_staging).as_posix()
         file.entry = ShardFile(path, kind, split, samples, file.size, file.digest.hexdigest(), name)
@@ -198,29 +169,53 @@ class Store:
         temporary = self.staging / f"{uuid.uuid4().hex}-{path.name}"
         won = False
         try:
-            with self._disk():
+            with self.refusals():
                 fsync_folder(self.staging)
                 with open(temporary, "xb") as file:
                     file.write(record.to_json())
                     file.flush()
                     os.fsync(file.fileno())
                 if replaces is None:
-                    won = link_once(temporary, path)
-                elif path.read_bytes() == replaces.to_json():
+                    won = disk.link_once(temporary, path)
+                elif jsonfiles.load_bytes(path) == replaces.to_json():
+                    self._keep_sealed(replaces)
                     os.replace(temporary, path)
                     won = True
                 if won:
                     fsync_folder(self.commits)
         finally:
-            temporary.unlink(missing_ok=True)
+            disk.remove(temporary)
             if not won:
                 self.discard(record)
         return won
 
+    def _keep_sealed(self, record: Commit) -> None:
+        """Gives the files of a record that is about to be replaced a second name, their hash.
+
+        So the sealed manifest stays true until the next one takes its place: see `Ledger.where_sealed`.
+        """
+        if not self.manifest.exists():
+            return
+        self.sealed.mkdir(exist_ok=True)
+        for file in record.files:
+            final = self.inside(file.path)
+            if file_size(final) == file.bytes:
+                disk.link_once(final, self.sealed / file.sha256)
+        fsync_folder(self.sealed)
+
+    def forget_sealed(self) -> None:
+        """Removes what only the manifest before named; after the new one is in its place."""
+        shutil.rmtree(self.sealed, ignore_errors=True)
+
     def discard(self, record: Commit) -> None:
         """Removes the staged files of a record that did not win."""
         for file in record.files:
-            (self.all_staging / file.staged).unlink(missing_ok=True)
+            disk.remove(self.inside(f".synthgen/staging/{file.staged}"))
+
+    def staged(self, file: ShardFile) -> list[Path]:
+        """Where a file of a committed shard stands that was not published yet: of this run, or of one before."""
+        names = [f".synthgen/staging/{before}{file.staged}" for before in ("", FENCED)]
+        return [self.inside(name) for name in names if file_size(self.root / name) == file.bytes]
 
     def publish(self, record: Commit) -> list[str]:
         """Moves a committed shard's files to their final names; idempotent.
@@ -229,82 +224,99 @@ class Store:
         """
         bad = []
         folders = set()
-        for file in record.files:
-            final = self.root / file.path
-            for staged in (self.all_staging / file.staged, self.all_staging / (FENCED + file.staged)):
-                if staged.exists():
-                    with self._disk():
-                        final.parent.mkdir(parents=True, exist_ok=True)
-                        with contextlib.suppress(FileNotFoundError):  # another worker published it just now
-                            os.replace(staged, final)
+        with self.refusals():
+            for file in record.files:
+                final = self.inside(file.path)
+                for staged in self.staged(file):
+                    final.parent.mkdir(parents=True, exist_ok=True)
+                    self.clear(final)
+                    with contextlib.suppress(FileNotFoundError):  # another worker published it just now
+                        os.replace(staged, final)
                     folders.add(final.parent)
-            if file_size(final) != file.bytes:
-                bad.append(file.path)
-        for folder in folders:
-            fsync_folder(folder)
+                if file_size(final) != file.bytes:
+                    bad.append(file.path)
+            for folder in folders:
+                fsync_folder(folder)
         return bad
+
+    def clear(self, path: Path) -> None:
+        """Moves a folder out of the way of a file."""
+        if path.is_dir() and not path.is_symlink():
+            self.damaged.mkdir(parents=True, exist_ok=True)
+            os.replace(path, self.damaged / f"{uuid.uuid4().hex}-{path.name}")
 
     def remove_stale(self, before: Commit | None, record: Commit) -> None:
         """Removes files of a replaced record that its successor lacks: no data file stays that no record names."""
         for path in {file.path for file in before.files} - {file.path for file in record.files} if before else ():
-            (self.root / path).unlink(missing_ok=True)
+            disk.remove(self.inside(path))
 
-    def read_commit(self, shard: int) -> Commit | None:
-        """The record of a shard, None if there is none or it cannot be read.
+    def load_commit(self, shard: int) -> Commit | None:
+        """The record of a shard; None if there is none.
 
         Raises:
-            StoreError: it was written by a newer synthgen.
+            RecordError: it is damaged.
+            NewerFormatError: it was written by a newer synthgen.
         """
+        path = self.commit_path(shard)
+        raw = jsonfiles.load_bytes(path)
         try:
-            return Commit.from_json(self.commit_path(shard).read_bytes())
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None if raw is None else Commit.from_json(raw, shard)
+        except NewerFormatError as error:
+            raise NewerFormatError(f"{path} {error}; install that version to read it") from None
+
+    def sound_commit(self, shard: int) -> Commit | None:
+        """The record of a shard; None if there is none or it is damaged."""
+        try:
+            return self.load_commit(shard)
+        except RecordError:
             return None
 
     def committed(self) -> list[int]:
         """Numbers of all shards that have a record, ascending."""
         try:
             names = os.listdir(self.commits)
-        except FileNotFoundError:
+        except OSError:
             return []
-        return sorted(int(match[1]) for name in names if (match := _COMMIT_NAME.fullmatch(name)))
+        numbers = [(int(match[1]), name) for name in names if (match := _COMMIT_NAME.fullmatch(name))]
+        return sorted(number for number, name in numbers if name == self.commit_path(number).name)
 
     def set_aside(self, shard: int) -> Path:
         """Moves a damaged shard's record away, so that the next run renders the shard again."""
-        folder = self.private / "damaged"
-        target = folder / f"{uuid.uuid4().hex}-shard-{shard:05d}.json"
-        with self._disk():
-            folder.mkdir(parents=True, exist_ok=True)
+        target = self.damaged / f"{uuid.uuid4().hex}-shard-{shard:05d}.json"
+        with self.refusals():
+            self.damaged.mkdir(parents=True, exist_ok=True)
             os.replace(self.commit_path(shard), target)
             fsync_folder(self.commits)
         return target
 
-    def write_atomic(self, path: Path, content: bytes | Iterator[bytes]) -> None:
+    def write_atomic(self, path: Path, content: bytes | Iterable[bytes]) -> None:
         """Replaces a small file of the folder in one step. Raises StoreError if the disk refuses."""
-        temporary = self.staging / f"{uuid.uuid4().hex}-{path.name}"
-        try:
-            with self._disk():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if not self.run:
-                    self.staging.mkdir(parents=True, exist_ok=True)
-                with open(temporary, "xb") as file:
-                    for chunk in [content] if isinstance(content, bytes) else content:
-                        file.write(chunk)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, path)
-                fsync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with self.refusals():
+            path.parent.mkdir(exist_ok=True)
+            if not self.run:
+                self.private.mkdir(exist_ok=True)
+                self.staging.mkdir(parents=True, exist_ok=True)
+            self.clear(path)
+            disk.write_file(path, content, self.staging)
 
     @contextlib.contextmanager
-    def _disk(self) -> Iterator[None]:
+    def refusals(self) -> Iterator[None]:
         """Turns what the operating system refuses into a message for the user."""
         try:
             yield
         except OSError as error:
-            if error.errno == errno.ENOENT and self.run and not self.staging.is_dir():
+            lost = bool(self.run) and error.errno == errno.ENOENT and not self.staging.is_dir()
+            if not self.root.is_dir() or (lost and (not self.private.is_dir() or self._holds_lock())):
+                raise disk.gone_error(self.root) from None
+            if lost:
                 raise StoreError(f"another synthgen has taken over {self.root}; this one stops writing") from None
-            raise disk_error(error, self.root) from None
+            raise disk.disk_error(error, self.root) from None
+
+    def _holds_lock(self) -> bool:
+        with contextlib.suppress(RecordError):
+            lock = jsonfiles.load_record(self.private / "lock", formats.Lock)
+            return lock is not None and lock.id == self.run
+        return False
 
 
 class StagedFile:
@@ -343,48 +355,8 @@ class StagedFile:
         """Left to the block that opened it; pyarrow closes what it writes to."""
 
 
-def file_size(path: Path) -> int:
-    """Size in bytes, -1 if there is no such file."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return -1
-
-
-def link_once(source: Path, target: Path) -> bool:
-    """Gives a file a second name; False if that name is taken by another file.
-
-    On NFS a link whose answer was lost is sent again and then refused, although it was made.
-    """
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        try:
-            return source.samefile(target)
-        except FileNotFoundError:
-            return False
-    return True
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def fsync_folder(folder: Path) -> None:
-    """Makes renames and links inside `folder` last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def disk_error(error: OSError, root: Path) -> StoreError:
-    """What a user can do about a failed write."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            f"the disk that holds {root} is full; finished shards are kept. "
-            "Make room, then give the same command again and it goes on from there"
-        )
-    return StoreError(f"cannot write to {root}: {error}")
+def link_error(path: Path) -> StoreError:
+    return StoreError(
+        f"{path} is a link, and a dataset's folders are never links: what its records name would lie elsewhere. Put "
+        "the folder itself in its place; links to the whole dataset are fine"
+    )

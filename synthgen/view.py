@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synthgen import ledger, records, selections
-from synthgen.errors import StoreError, UsageError
+from synthgen.disk import file_size
+from synthgen.errors import DataError, StoreError, UsageError
 from synthgen.fields import RAGGED, Image
 from synthgen.plugins import unknown
-from synthgen.store import file_size
+from synthgen.store import link_error
 
 Transform = Callable[[Any], Any]
-
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, RuntimeError, DataError)
+"""What reading a damaged file raises; every error of pyarrow is one of them."""
 SHOWN = 200  # characters of a value that is printed
 
 
@@ -38,13 +40,20 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One data file: its shard, its split, how many of its samples are read, and their rows, None for all."""
+    """One data file: its shard, its split, how many of its samples are read, and their rows, None for all.
 
-    path: Path
+    It stands in the first of its `places` that exists: while the dataset grows, a run may move it from one to the next.
+    """
+
+    places: tuple[Path, ...]
     shard: int
     split: str
     n_samples: int
     rows: tuple[int, ...] | None = None
+
+    @property
+    def path(self) -> Path:
+        return first_regular(self.places)
 
     def row(self, i: int) -> int:
         """Where in the file the i-th of its samples that are read stands."""
@@ -103,59 +112,85 @@ class View:
                 yield from (record for row, record in enumerate(found, rows[0]) if row in wanted)
         except FileNotFoundError:
             raise missing(file.path, self.root) from None
+        except UNREADABLE as error:
+            raise damaged(file.path, self.root, error) from None
 
     def read(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[Sample]:
         """Samples of a file in order, decoded."""
         return (self.decode(record, file.split) for record in self.stored(file, skip, count))
 
-    def index_of(self, file: File) -> Path:
-        """The list of every try of a file's shard."""
-        return next(path for path in self.indexes if path.name.endswith(f"shard-{file.shard:05d}.parquet"))
+    def index(self, shard: int, columns: Sequence[str]) -> dict[str, list[Any]]:
+        """Columns of the list of every try of a shard.
+
+        Raises:
+            StoreError: the list is missing or damaged.
+        """
+        return {name: values.to_pylist() for name, values in self.index_table(shard, columns).items()}
+
+    def index_table(self, shard: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
+        """The same as pyarrow's columns, by name; all of them without `columns`."""
+        import pyarrow.parquet as pq
+
+        path = first_regular(self.indexes[shard])
+        try:
+            with pq.ParquetFile(path) as file:  # read_table takes ten times as long for a small file
+                table = file.read(columns)
+            return {name: table[name] for name in columns or table.column_names}
+        except FileNotFoundError:
+            raise missing(path, self.root) from None
+        except UNREADABLE as error:
+            raise damaged(path, self.root, error) from None
 
     def _without(self, file: File, keys: set[str]) -> File:
         """The file without some samples; the index of its shard, which has the file's order, says where they stand."""
-        import pyarrow.parquet as pq
-
         if not keys:
             return file
-        columns = ["key", "split", "accepted"]
-        tries = pq.read_table(self.index_of(file), columns=columns).to_pydict()
+        columns = self.index(file.shard, ["key", "split", "accepted"])
         there = [
-            key
-            for key, split, accepted in zip(*(tries[name] for name in columns), strict=True)
-            if accepted and split == file.split
+            key for key, split, accepted in zip(*columns.values(), strict=True) if accepted and split == file.split
         ]
         rows = tuple(row for row, key in enumerate(there) if key not in keys)
         return dataclasses.replace(file, n_samples=len(rows), rows=rows)
 
 
-def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, list[Path]]:
+def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, dict[int, tuple[Path, ...]]]:
     """Data files in shard order, their kind, and the index of every shard; the manifest decides, never a glob.
 
-    Shards that `synthgen verify` found damaged and handed back are left out.
+    Shards that are to be rendered again are left out.
     """
-    found: list[tuple[int, list[tuple[str, str, int, Path]]]] = []
+    found: list[tuple[str, File]] = []
     if book.manifest is not None:
-        for shard in book.manifest["shards"]:
-            if shard["shard"] in book.handed_back:
-                continue
-            entries = [(f["kind"], f["split"], f["samples"], book.root / f["path"]) for f in shard["files"]]
-            found.append((shard["shard"], entries))
+        for entry in book.manifest["shards"]:
+            n = entry["shard"]
+            if n not in book.handed_back:
+                files = entry["files"]
+                found += [(f["kind"], File(book.where_sealed(n, f), n, f["split"], f["samples"])) for f in files]
     else:
-        for number, record in sorted(book.commits.items()):
+        for n, record in sorted(book.commits.items()):
             if all(file_size(book.where(f)) == f.bytes for f in record.files):
-                found.append((number, [(f.kind, f.split, f.samples, book.where(f)) for f in record.files]))
-    kinds = {kind for _, entries in found for kind, named, _, _ in entries if named}
+                found += [(f.kind, File((book.where(f),), n, f.split, f.samples)) for f in record.files]
+    kinds = {kind for kind, file in found if file.split}
     kind = "tar" if "tar" in kinds or not kinds else min(kinds)
-    files = [
-        File(path, number, named, n)
-        for number, entries in found
-        for entry_kind, named, n, path in entries
-        if entry_kind == kind and split in (None, named)
-    ]
-    return files, kind, [path for _, entries in found for entry_kind, _, _, path in entries if entry_kind == "index"]
+    chosen = [file for named, file in found if named == kind and split in (None, file.split)]
+    return chosen, kind, {file.shard: file.places for named, file in found if named == "index"}
+
+
+def first_regular(places: Sequence[Path]) -> Path:
+    """The first place with a file. Raises StoreError if there is a link, through which it would stand elsewhere."""
+    path = next((path for path in places[:-1] if file_size(path) >= 0), places[-1])
+    if path.is_symlink():
+        raise link_error(path)
+    return path
 
 
 def missing(path: Path, root: Path) -> StoreError:
+    return StoreError(f"{path} is missing; {_mend(root)}")
+
+
+def damaged(path: Path, root: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path} is damaged ({type(error).__name__}: {error}); {_mend(root)}")
+
+
+def _mend(root: Path) -> str:
     check = f"synthgen verify {shlex.quote(str(root))}"
-    return StoreError(f"{path} is missing; `{check}` marks it, and the next `synthgen run` renders it again")
+    return f"`{check}` marks it, and the next `synthgen run` renders it again"

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import yaml
 
-from synthgen import api
+from synthgen import api, jsonfiles
 from synthgen.driver import Result
 from synthgen.plan import Plan
 
@@ -208,6 +208,11 @@ def snapshot(out: Path, without: str = "") -> dict[str, str]:
 def manifest(out: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((out / "manifest.json").read_text())
     return found
+
+
+def signed(raw: bytes) -> bytes:
+    """A record or manifest that was changed, with the hash of what it holds now."""
+    return b"".join(jsonfiles.signed([raw[: raw.rindex(b',\n "sha256": ')]]))
 
 
 def leftovers(out: Path) -> list[str]:

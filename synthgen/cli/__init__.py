@@ -8,11 +8,12 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
-from synthgen import __version__, logs
+from synthgen import __version__, disk, logs
 from synthgen.cli import options, terminal
 from synthgen.errors import Interrupted, SynthgenError, TerminatedError
 
@@ -112,6 +113,11 @@ def _run() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         leave(1)
+    except OSError as error:
+        if error.errno not in disk.REFUSALS:
+            raise
+        click.echo(f"error: {disk.disk_error(error, Path(os.fsdecode(error.filename or '.')))}", err=True)
+        sys.exit(1)
 
 
 def leave(code: int) -> None:

@@ -20,7 +20,10 @@ def command(book: Ledger, *more: str) -> str:
         more: options to add.
     """
     given = str(book.root)
-    line = [str(word) for word in shlex.split(str(book.asked.get("command", "")))]
+    try:
+        line = shlex.split(str(book.asked.get("command", "")))
+    except ValueError:  # a quote is never closed: somebody changed the log
+        line = []
     start = line.index("run", line.index("synthgen")) + 1 if "synthgen" in line and "run" in line else len(line)
     asked = _read(line[start:])
     place = Path(str(book.asked.get("folder", "."))).resolve()
@@ -33,6 +36,8 @@ def command(book: Ledger, *more: str) -> str:
     own = book.root / "recipe.yaml"
     plugins = [word for file in asked.get("plugin_files") or () for word in ("--plugin", str(place / file))]
     recipe = str(own) if own.is_file() else "RECIPE"
+    if book.growing:  # whose recipe.yaml is still that of the smaller dataset
+        more = ("--samples", str(book.planned), *more)
     return words.prefix() + shlex.join(["synthgen", "run", recipe, *plugins, "-o", given, *more])
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 from synthgen.cli import options, terminal, words
+from synthgen.disk import disk_error
 from synthgen.errors import UsageError
 from synthgen.exporters import coco, imagefolder, table, voc, yolo
 from synthgen.exporters.scene import Scenes
 from synthgen.exporters.series_rows import SeriesRows
-from synthgen.store import disk_error
 
 Export = Callable[[Any, Path, Callable[[int], Any]], list[str]]
 FORMATS: Mapping[str, tuple[Export, str]] = {

@@ -13,7 +13,8 @@ import click
 
 from synthgen import names, scaffold, scaffold_boxes, scaffold_masks, scaffold_series, scaffold_text
 from synthgen.cli import words
-from synthgen.errors import StoreError, UsageError
+from synthgen.disk import write_output
+from synthgen.errors import UsageError
 from synthgen.realdata import mask_kinds
 from synthgen.realdata.opening import SUFFIXES
 from synthgen.recipe import NAME
@@ -149,12 +150,8 @@ def _write(folder: Path, recipes: scaffold_text.Recipes, force: bool) -> list[Pa
     if existing and not force:
         exist = f"{', '.join(existing)} {'exists' if len(existing) == 1 else 'exist'} already"
         raise UsageError(f"{exist}; overwrite with --force, or choose another --name or -o")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in paths.items():
-            path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"cannot write to {folder}: {error.strerror}; name another folder with -o") from None
+    for path, text in paths.items():
+        write_output(path, text.encode(), make_folder=True)
     return list(paths)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from synthgen import api, driver, ledger, licences
+from synthgen import api, formats, jsonfiles, ledger, licences, survey
 from synthgen.cli import options, plan_machine, plan_model, words
 from synthgen.environment import usable_cores
 from synthgen.errors import UsageError
@@ -62,7 +62,7 @@ def command(
 
 def describe(plan: Plan, out: Path) -> dict[str, Any]:
     """Everything that `plan` says, as JSON values."""
-    each = driver.bytes_per_sample(plan, driver.Survey(driver.Pending(plan.n_shards)))
+    each = survey.bytes_per_sample(plan, survey.Survey(survey.Pending(plan.n_shards)))
     splits, exact = split_counts(plan)
     recipe = plan.recipe
     return {
@@ -124,16 +124,8 @@ def _existing(plan: Plan, out: Path) -> dict[str, Any]:
 
 def seconds_a_shard(book: Ledger) -> float | None:
     """Mean time that a worker spent on a shard of this folder; None if the log tells nothing."""
-    times = []
-    try:
-        lines = (book.store.log / "shards.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        try:
-            times.append(float(json.loads(line)["seconds"]["total"]))
-        except (ValueError, KeyError, TypeError):
-            continue
+    lines = jsonfiles.load_lines(book.store.log / "shards.jsonl", formats.Timing)
+    times = [line.seconds["total"] for line in lines if "total" in line.seconds]
     return sum(times) / len(times) if times else None
 
 

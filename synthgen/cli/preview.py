@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import time
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import click
 
 from synthgen import api, environment, ledger
 from synthgen.cli import options, words
+from synthgen.disk import write_output
 from synthgen.environment import use_one_thread
-from synthgen.errors import StoreError, UsageError
+from synthgen.errors import UsageError
 from synthgen.executors.choose import default_workers
 from synthgen.plan import Plan
 from synthgen.report import preview, sheet
@@ -107,8 +109,7 @@ def _n_classes(groups: Groups, n_classes: int) -> str:
 
 
 def _save(groups: Groups, title: str, subtitle: str, colours: sheet.Legend, path: str) -> None:
-    try:
-        sheet.draw_sheet(groups, title, subtitle, colours).save(path, "PNG", optimize=True)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; name another file with -o") from None
+    picture = io.BytesIO()
+    sheet.draw_sheet(groups, title, subtitle, colours).save(picture, "PNG", optimize=True)
+    write_output(Path(path), picture.getvalue())
     click.echo(f"picture   {path}")

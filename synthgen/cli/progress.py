@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from synthgen.cli import terminal, words
-from synthgen.driver import Survey
 from synthgen.executors.outcome import Executor, Failure
 from synthgen.executors.worker import ShardProgress, ShardReport
 from synthgen.fields import Label
 from synthgen.pace import Pace
 from synthgen.plan import Plan
+from synthgen.survey import Survey
 
 EVERY_S = 10.0
 BAR_WIDTH = 30

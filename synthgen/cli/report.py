@@ -9,7 +9,7 @@ import click
 
 from synthgen import ledger
 from synthgen.cli import options, words
-from synthgen.errors import StoreError
+from synthgen.disk import write_output
 from synthgen.report import page
 from synthgen.store import Store
 
@@ -33,12 +33,7 @@ def command(folder: str, real: str | None, out: str | None) -> None:
     book = ledger.read(folder)
     content = page.render(book, real).encode()
     path = Path(out) if out else Store(book.root).reports / page.FILE
-    try:
-        if not out:
-            path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; name another file with -o") from None
+    write_output(path, content, make_folder=not out)
     click.echo(f"page      {path} ({words.size(len(content))}) in {words.duration(time.perf_counter() - started)}")
     if book.lack:
         click.echo(f"note      the dataset {book.lack}")

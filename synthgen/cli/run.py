@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from synthgen import api, evaluations
+from synthgen import api, evaluations, ledger
 from synthgen.cli import options, words
 from synthgen.cli.progress import Lines, Live
 from synthgen.driver import Observer, Result
@@ -20,6 +20,7 @@ from synthgen.errors import TerminatedError
 from synthgen.executors.choose import Choice
 from synthgen.own_model import OwnModel
 from synthgen.plan import differences
+from synthgen.store import Store
 
 
 @click.command("run")
@@ -91,12 +92,13 @@ def _say_what_changed(observer: Observer, prepared: api.Prepared, folder: Path) 
     name = prepared.plan.recipe.name
     relatives = sorted(Path("runs").glob(f"{name}-*/.synthgen/identity.json"), key=lambda p: p.stat().st_mtime)
     if relatives:
-        try:
-            changed = list(differences(json.loads(relatives[-1].read_text(encoding="utf-8")), prepared.plan.identity))
-        except ValueError:
+        other = relatives[-1].parent.parent
+        identity = ledger.load_identity(Store(other), "", {})
+        if identity is None:
             return
+        changed = list(differences(identity, prepared.plan.identity))
         shown = "; ".join(changed[:3]) + (f"; and {len(changed) - 3} more" if len(changed) > 3 else "")
-        observer.note(f"new folder, because the recipe differs from {relatives[-1].parent.parent} in {shown}")
+        observer.note(f"new folder, because the recipe differs from {other} in {shown}")
 
 
 def _summary(result: Result, own: OwnModel | None) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
         click.echo(f"rejected by {rule}: {n}")
     if not result.complete:
         _say_what_is_missing(result)
-    part = "" if result.complete else ", allow_incomplete=True"
+    part = "" if result.complete or result.sealed else ", allow_incomplete=True"
     load = f"import synthgen; print(synthgen.load({str(out)!r}{part})[0])"
     if result.evaluation is not None:
         from synthgen.evaluation import dataset
@@ -142,6 +144,8 @@ def _say_what_is_missing(result: Result) -> None:
     manifest = result.manifest
     short, n_short = manifest["short"]["slots"], manifest["short"]["count"]
     click.echo(f"INCOMPLETE: {manifest['samples']} of {manifest['planned']} samples", err=True)
+    if result.sealed:
+        click.echo(f"the dataset of {result.sealed} samples stays as it was until the larger one is whole", err=True)
     if n_short:
         named = ", ".join(f"{slot['key']} ({slot.get('label', '')})" for slot in short[:8])
         more = f" and {n_short - 8} more" if n_short > 8 else ""

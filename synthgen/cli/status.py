@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 import click
 
-from synthgen import ledger
+from synthgen import formats, jsonfiles, ledger
 from synthgen.cli import again, options, words
+from synthgen.errors import RecordError
 from synthgen.ledger import Ledger
 from synthgen.lock import holder
 
@@ -43,6 +45,8 @@ def survey(book: Ledger) -> dict[str, Any]:
         "name": book.name,
         "complete": book.complete,
         "sealed": book.manifest is not None,
+        "growing_from": book.manifest["samples"] if book.growing and book.manifest and not book.lack else None,
+        "damage": dict(book.damage),
         "running": running or None,
         "shards": {"done": len(book.commits), "planned": book.n_shards, "damaged": book.broken()},
         "samples": totals.accepted,
@@ -64,13 +68,11 @@ def _failures(book: Ledger) -> list[dict[str, Any]]:
     """Shards that were given up and have not been rendered since."""
     found = []
     for path in sorted(book.store.failures.glob("shard-*.json")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            entry = {"shard": content["shard"], "cause": content["cause"], "message": content["message"]}
-        except (OSError, ValueError, KeyError):
-            continue
-        if entry["shard"] not in book.commits:
-            found.append(entry | {"file": str(path)})
+        with contextlib.suppress(RecordError):
+            failed = jsonfiles.load_record(path, formats.Failed)
+            if failed and failed.shard not in book.commits:
+                facts = {"shard": failed.shard, "cause": failed.cause, "message": failed.message}
+                found.append(facts | {"file": str(path)})
     return found
 
 
@@ -80,6 +82,8 @@ def _say(facts: dict[str, Any]) -> None:
         state = f"running: process {running['pid']} on {running['host']}, last heard of {running['age_s']:.0f} s ago"
     elif facts["complete"]:
         state = "complete"
+    elif facts["growing_from"]:
+        state = f"GROWING: {facts['growing_from']} samples are complete and loaded until the larger dataset is whole"
     else:
         state = "INCOMPLETE" if facts["sealed"] else "INTERRUPTED before it was sealed"
     shards = facts["shards"]
@@ -109,6 +113,8 @@ def _of(done: int, planned: int | None) -> str:
 
 def _say_problems(facts: dict[str, Any]) -> None:
     short, failures, shards = facts["short"], facts["failures"], facts["shards"]
+    for name, reason in facts["damage"].items():
+        click.echo(f"\n{name} {reason}; the next run writes it again")
     damaged = shards["damaged"]
     if short:
         named = ", ".join(f"{slot['key']} ({slot.get('label', '')})" for slot in short[:MAX_NAMED])

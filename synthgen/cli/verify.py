@@ -23,8 +23,9 @@ MAX_NAMED = 20
 def command(folder: str, as_json: bool) -> int:
     """Check every file of the dataset in DIR against the hash that was recorded when it was written.
 
-    Damaged shards are handed back: the next `synthgen run` of the same recipe renders them
-    again, to the same bytes. Exits with 0 if every file is as it was written, else with 1.
+    Also compares records, indexes, files, manifest, card and recipe with each other. Damaged shards are handed
+    back: the next `synthgen run` of the same recipe renders them again, to the same bytes. Exits with 0 if
+    everything is as it was written, else with 1.
     """
     started = time.perf_counter()
     if sys.stderr.isatty() and not as_json:
@@ -43,7 +44,7 @@ def _say(folder: str, report: Report, seconds: float) -> None:
     checked = f"{report.n_files} files of {report.n_shards} shards, {words.size(report.bytes)}"
     click.echo(f"checked {checked} in {words.duration(seconds)}")
     for finding in report.damaged[:MAX_NAMED]:
-        click.echo(f"{finding.problem}: {finding.path}")
+        click.echo(f"{finding.problem}: {finding.path}{' ' * bool(finding.detail)}{finding.detail}")
     if len(report.damaged) > MAX_NAMED:
         click.echo(f"... and {len(report.damaged) - MAX_NAMED} more")
     if report.unexpected:
@@ -51,13 +52,26 @@ def _say(folder: str, report: Report, seconds: float) -> None:
         click.echo(f"unexpected, no record names them: {named}{words.more(report.unexpected, MAX_NAMED)}")
     for text in report.manifest[:MAX_NAMED]:
         click.echo(f"manifest.json: {text}")
+    for text in report.papers[:MAX_NAMED]:
+        click.echo(text)
+    if report.growing:
+        click.echo("a larger dataset was begun; until it is whole, the smaller one is loaded")
     if report.ok:
         click.echo(
             "every file is as it was written" if report.sealed else "every file is as it was written; not sealed yet"
         )
         return
+    _say_what_follows(folder, report)
+
+
+def _say_what_follows(folder: str, report: Report) -> None:
+    """What was done about the findings, and what the next run will do."""
     if report.set_aside:
         numbers = ", ".join(map(str, report.set_aside[:MAX_NAMED]))
         click.echo(f"shards handed back to be rendered again: {numbers}{words.more(report.set_aside, MAX_NAMED)}")
-    if report.set_aside or report.manifest:
+    if report.unexpected or report.set_aside:
+        click.echo(f"what was taken away is kept in {folder}/.synthgen/damaged")
+    if report.manifest or report.papers:
+        click.echo("the next run writes the manifest and what is made from it again")
+    if report.set_aside or report.manifest or report.papers:
         click.echo(f"mend it with: {again.command(ledger.read(folder))}")

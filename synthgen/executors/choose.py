@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from synthgen.environment import usable_cores, use_one_thread
+from synthgen.environment import choose_device, usable_cores, use_one_thread
 from synthgen.errors import UsageError
 from synthgen.executors.outcome import Executor
 from synthgen.executors.worker import Job, Listen
@@ -40,6 +40,11 @@ class Choice:
             self.name, self.reason = "ray", "RAY_ADDRESS is set or this is a Ray job"
         else:
             self.name, self.reason = "local", "no Ray cluster was named"
+
+    def check_device(self, device: str) -> None:
+        """Raises UsageError if workers of this machine cannot use the device; what a cluster has, it says itself."""
+        if self.name == "local" and device not in ("auto", "cpu"):
+            choose_device(device)
 
     def start(self, job: Job, plan: Plan, n_pending: int, listen: Listen) -> Executor:
         """An executor with its workers started; more workers than pending shards are never started.

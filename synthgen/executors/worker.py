@@ -16,12 +16,13 @@ from typing import Any
 
 from synthgen import batching, environment
 from synthgen.errors import DataError, StoreError
+from synthgen.formats import Commit
 from synthgen.pack import pack
 from synthgen.plan import Plan, build
 from synthgen.plugins import Plugins
 from synthgen.recipe import DatasetRecipe
 from synthgen.render import N_ENCODERS, Rendered, Try, render_shard
-from synthgen.store import Commit, Store
+from synthgen.store import Store
 
 LOG = logging.getLogger(__name__)
 HEARD_EVERY_S = 0.2
@@ -85,6 +86,7 @@ class Worker:
             )
         self.plan = plan
         self.store = Store(job.out, job.run)
+        self.store.check_reach()
         self.device = environment.choose_device(job.device)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.environment = self._note_environment()
@@ -110,7 +112,7 @@ class Worker:
             DataError: a part returned something else than it declares.
         """
         started = time.perf_counter()
-        before = self.store.read_commit(shard)
+        before = self.store.sound_commit(shard)
         if before and before.is_final(len(self.plan.shard_range(shard)), self.plan.recipe.tries):
             if not self.store.publish(before):
                 return self._report(before, {})
@@ -157,7 +159,7 @@ class Worker:
 
     def _winner(self, shard: int) -> Commit:
         """The record of the worker that was first; if its files are gone, it is moved aside for another attempt."""
-        record = self.store.read_commit(shard)
+        record = self.store.sound_commit(shard)
         if record is None or self.store.publish(record):
             self.store.set_aside(shard)
             raise DataError(f"shard {shard} was committed by another worker, but without its files")

@@ -48,7 +48,7 @@ def text(value: Any) -> str:
         return "-"
     if isinstance(value, Mapping):
         spread = value.get("deviation", value.get("interval"))
-        return text(value["mean"]) + (f" ± {spread:.2g}" if spread is not None else "")
+        return text(value.get("mean")) + (f" ± {spread:.2g}" if isinstance(spread, int | float) else "")
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):

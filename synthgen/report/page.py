@@ -61,15 +61,17 @@ def render(book: Ledger, real: str | None = None) -> str:
     found = evaluations.read(book.root)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
-    filled = any(file.n_samples for file in View(book, None, None, None).files)
+    view = View(book, None, None, None)
+    tries = _tries(book, view)
+    filled = any(file.n_samples for file in view.files)
     groups = preview.from_dataset(book) if filled and preview.can_show(book.fields) else {}
     about = compared.compare(book, real) if filled and series else None
     return template.render(
         m=manifest,
         lack=book.lack,
-        counts=_counts(book, manifest),
+        counts=_counts(tries.by_class, manifest),
         rules=[(rule, manifest["rejected"].get(rule, 0)) for rule in book.identity["keep"]],
-        histograms=list(_histograms(book, _tries(book))),
+        histograms=list(_histograms(book, tries)),
         groups=dict(_tiles(groups)),
         n_shown=sum(map(len, groups.values())),
         objects=manifest.get("objects", {}),
@@ -83,14 +85,37 @@ def render(book: Ledger, real: str | None = None) -> str:
     )
 
 
-def _tries(book: Ledger) -> Any:
-    """Verdict and scores of every try, from the indexes of all shards; None if there are no shards."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+@dataclass
+class Tries:
+    """What the indexes say of every try, read once: verdicts, scores, and kept samples by class and split."""
 
-    names = ["accepted", *(f"score.{name}" for name in _scores(book))]
-    parts = [pq.read_table(path, columns=names) for path in View(book, None, None, None).indexes]
-    return pa.concat_tables(parts) if parts else None
+    accepted: np.ndarray
+    scores: dict[str, np.ndarray]
+    by_class: Counter[tuple[str, str]]
+
+
+def _tries(book: Ledger, view: View) -> Tries:
+    import pyarrow.compute as pc
+
+    label = next((name for name, kind in book.fields.items() if isinstance(kind, Label)), "")
+    names = _scores(book)[:N_SCORES]
+    verdicts: list[np.ndarray] = []
+    scores: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    asked: Counter[tuple[str, str]] = Counter()
+    for shard in view.indexes:
+        table = view.index_table(shard, ["split", "condition", "accepted", *(f"score.{name}" for name in names)])
+        accepted = table["accepted"].to_numpy()
+        verdicts.append(accepted)
+        for name in names:
+            scores[name].append(table[f"score.{name}"].to_numpy())
+        kept = (pc.filter(table[name], table["accepted"]).to_pylist() for name in ("condition", "split"))
+        asked.update(zip(*kept, strict=True))
+    by_class: Counter[tuple[str, str]] = Counter()
+    for (condition, split), n in asked.items():
+        by_class[str(json.loads(condition).get(label)), split] += n
+    none = np.zeros(0)
+    joined = {name: np.concatenate(parts) if parts else none for name, parts in scores.items()}
+    return Tries(np.concatenate(verdicts) if verdicts else none.astype(bool), joined, by_class)
 
 
 def _scores(book: Ledger) -> list[str]:
@@ -98,12 +123,11 @@ def _scores(book: Ledger) -> list[str]:
     return list(manifest.get("scores", ()))
 
 
-def _counts(book: Ledger, manifest: Mapping[str, Any]) -> list[list[Any]]:
+def _counts(found: Counter[tuple[str, str]], manifest: Mapping[str, Any]) -> list[list[Any]]:
     """Rows of class, samples, and samples of each split; the splits only where the condition decided the class."""
     classes, splits = manifest["classes"], manifest["splits"]
     if not classes:
         return [["", "samples", *splits], ["all", manifest["samples"], *splits.values()]]
-    found = _by_class_and_split(book)
     if any(sum(found[name, split] for split in splits) != n for name, n in classes.items()):
         rows = [[f"split {split}", n] for split, n in splits.items()]
         return [["class", "samples"], *map(list, classes.items()), *rows, ["all", manifest["samples"]]]
@@ -111,30 +135,13 @@ def _counts(book: Ledger, manifest: Mapping[str, Any]) -> list[list[Any]]:
     return [["class", "samples", *splits], *rows, ["all", manifest["samples"], *splits.values()]]
 
 
-def _by_class_and_split(book: Ledger) -> Counter[tuple[str, str]]:
-    """Accepted samples by the class that was asked for, as the indexes have it, one shard in memory."""
-    import pyarrow.parquet as pq
-
-    label = next((name for name, kind in book.fields.items() if isinstance(kind, Label)), "")
-    columns = ["split", "condition", "accepted"]
-    found: Counter[tuple[str, str]] = Counter()
-    for path in View(book, None, None, None).indexes:
-        rows = pq.read_table(path, columns=columns).to_pydict()
-        for split, condition, accepted in zip(*(rows[name] for name in columns), strict=True):
-            if accepted:
-                found[str(json.loads(condition).get(label)), split] += 1
-    return found
-
-
-def _histograms(book: Ledger, tries: Any) -> Iterator[Picture]:
+def _histograms(book: Ledger, tries: Tries) -> Iterator[Picture]:
     """A chart a score, over all tries."""
-    names = _scores(book)[:N_SCORES] if tries is not None else []
     rules = [parse(text, None) for text in book.identity["keep"]]
-    accepted = tries["accepted"].to_numpy() if names else np.zeros(0, dtype=bool)
-    for name in names:
-        values = tries[f"score.{name}"].to_numpy()
+    for name, values in tries.scores.items() if len(tries.accepted) else ():
         about = [rule for rule in rules if rule.score == name]
-        yield _chart(charts.scores(name, values, accepted, about), f"Histogram of {name} over kept and rejected tries")
+        chart = charts.scores(name, values, tries.accepted, about)
+        yield _chart(chart, f"Histogram of {name} over kept and rejected tries")
 
 
 def _tiles(groups: Groups) -> Iterator[tuple[str, list[Picture]]]:

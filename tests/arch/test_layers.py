@@ -13,13 +13,14 @@ import helpers
 
 PACKAGE = helpers.ROOT / "synthgen"
 LAYERS: dict[str, int] = {
-    **dict.fromkeys(["errors", "seeds", "names", "pace", "units", "logs", "fields", "objects"], 0),
-    **dict.fromkeys(["protocols", "yamltext", "plugins", "sections", "findings", "recipe", "schema"], 1),
+    **dict.fromkeys(["errors", "seeds", "names", "pace", "units", "logs", "disk", "fields", "objects"], 0),
+    **dict.fromkeys(["protocols", "yamltext", "plugins", "sections", "findings", "recipe", "schema", "jsonfiles"], 1),
     **dict.fromkeys(
         ["binding", "plan", "splits", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2
     ),
+    **dict.fromkeys(["formats", "contents"], 2),
     **dict.fromkeys(["ledger", "licences", "records", "selections", "view", "streaming", "loading", "verify"], 2),
-    **dict.fromkeys(["executors", "seal", "card", "driver"], 3),
+    **dict.fromkeys(["executors", "seal", "card", "survey", "driver"], 3),
     **dict.fromkeys(["scaffold", "scaffold_text", "scaffold_masks", "scaffold_boxes", "scaffold_series"], 4),
     **dict.fromkeys(["api", "own_model", "evaluations", "smoke", "cli", "report"], 4),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 import helpers
+import synthgen
 
 STEPS = ("link", "replace", "rename", "fsync", "unlink", "mkdir", "rmdir")
 
@@ -69,22 +71,52 @@ def test_killed_again_and_again(recipe: Path, tmp_path: Path, finished: Path) ->
 
 
 def test_killed_while_it_grows(tmp_path: Path) -> None:
-    """Growing replaces the record of the last, partial shard; no step of it may lose the finished one."""
+    """Growing replaces the record of the last, partial shard; at every step the old dataset loads, or the new one."""
     small = helpers.write(tmp_path, helpers.toy(samples=8, shard_size=5, splits=None), "small.yaml")
     large = helpers.write(tmp_path, helpers.toy(samples=12, shard_size=5, splits=None), "large.yaml")
     assert helpers.in_fork(lambda: helpers.run(large, tmp_path / "whole")) == 0
-    want = helpers.snapshot(tmp_path / "whole")
-    at = 0
+    assert helpers.in_fork(lambda: helpers.run(small, tmp_path / "before")) == 0
+    check_kills_between(tmp_path / "before", large, tmp_path / "whole", tmp_path, allow_incomplete=False)
+
+
+def test_killed_while_it_is_finished(tmp_path: Path) -> None:
+    """More tries replace the records of short shards; what the short dataset had stays loadable as incomplete."""
+    few, many = (
+        helpers.write(tmp_path, helpers.toy(samples=8, shard_size=4, splits=None, tries=tries), f"{tries}.yaml")
+        for tries in (2, 20)
+    )
+    assert helpers.in_fork(lambda: helpers.run(many, tmp_path / "whole")) == 0
+    assert helpers.in_fork(lambda: helpers.run(few, tmp_path / "before")) == 0
+    assert helpers.manifest(tmp_path / "before")["short"]["count"] > 0
+    check_kills_between(tmp_path / "before", many, tmp_path / "whole", tmp_path, allow_incomplete=True)
+
+
+def check_kills_between(before: Path, recipe: Path, whole: Path, folder: Path, allow_incomplete: bool) -> None:
+    """Kills runs that make `whole` of `before` at many steps: samples of one or the other load, never a mixture."""
+    old, new = samples(before, allow_incomplete), samples(whole, allow_incomplete)
+    assert old != new
+    seen, at = set(), 0
     while True:
-        out = tmp_path / f"out{at}"
-        assert helpers.in_fork(lambda out=out: helpers.run(small, out)) == 0
-        code = run_and_die(large, out, at)
+        out = Path(shutil.copytree(before, folder / f"out{at}"))
+        code = run_and_die(recipe, out, at)
+        found = samples(out, allow_incomplete)
+        assert found in (old, new), f"killed before step {at}"
+        seen.add(len(found))
         if code == 0:
             break
-        assert helpers.in_fork(lambda out=out: helpers.run(large, out)) == 0, f"killed before step {at}"
-        assert helpers.snapshot(out) == want, f"killed before step {at}"
-        at += 4
-    assert helpers.snapshot(out) == want
+        assert helpers.in_fork(lambda out=out: helpers.run(recipe, out)) == 0, f"killed before step {at}"
+        assert helpers.snapshot(out) == helpers.snapshot(whole), f"killed before step {at}"
+        at += 3
+    assert seen == {len(old), len(new)}
+    assert helpers.snapshot(out) == helpers.snapshot(whole)
+    assert not (out / ".synthgen" / "sealed").exists()
+
+
+def samples(out: Path, allow_incomplete: bool) -> dict[str, bytes]:
+    """The pixels of every sample that the folder gives, by index and in order."""
+    dataset = synthgen.load(out, allow_incomplete=allow_incomplete)
+    assert [sample["key"] for sample in dataset] == [dataset[i]["key"] for i in range(len(dataset))]
+    return {sample["key"]: sample["image"].tobytes() for sample in dataset}
 
 
 @pytest.mark.slow

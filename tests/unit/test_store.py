@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from synthgen.errors import StoreError
-from synthgen.store import Commit, Store
+from synthgen.formats import Commit, ShardFile, data_path, index_path
+from synthgen.store import Store
 
 
 def store_of(root: Path, run: str) -> Store:
@@ -18,13 +19,15 @@ def store_of(root: Path, run: str) -> Store:
     return store
 
 
-def staged(store: Store, content: bytes = b"abc", shard: int = 0, path: str | None = None) -> Commit:
-    """The record of a shard with one staged file."""
-    path = path or store.data_path("train", shard, "tar")
-    with store.stage(path, "tar", "train", 1) as file:
-        file.write(content)
-    assert file.entry is not None
-    return Commit("d" * 64, shard, 1, 1, 1, {}, {}, [], "env", [file.entry])
+def staged(store: Store, content: bytes = b"abc", shard: int = 0) -> Commit:
+    """The record of a shard with one sample: a staged data file and a staged index."""
+    entries: list[ShardFile] = []
+    for place, kind, split in ((data_path("train", shard, "tar"), "tar", "train"), (index_path(shard), "index", "")):
+        with store.stage(place, kind, split, 1) as file:
+            file.write(content)
+        assert file.entry is not None
+        entries.append(file.entry)
+    return Commit("d" * 64, shard, 1, 1, 1, {}, {}, [], "env", entries)
 
 
 def files(folder: Path) -> list[str]:
@@ -41,7 +44,7 @@ def test_nothing_is_visible_before_the_commit(tmp_path: Path) -> None:
     assert store.publish(record) == []
     assert (tmp_path / record.files[0].path).read_bytes() == b"abc"
     assert store.committed() == [0]
-    assert store.read_commit(0) == record
+    assert store.sound_commit(0) == record
     assert not files(store.staging)
 
 
@@ -61,7 +64,7 @@ def test_a_record_is_replaced_only_if_it_is_the_one_that_was_seen(tmp_path: Path
     assert store.commit(old)
     assert store.commit(new, replaces=old)
     assert not store.commit(late, replaces=old)
-    assert store.read_commit(0) == new
+    assert store.sound_commit(0) == new
 
 
 def test_a_failed_block_stages_nothing(tmp_path: Path) -> None:
@@ -79,7 +82,7 @@ def test_committed_files_survive_the_death_of_their_run(tmp_path: Path) -> None:
     store.commit(record)
     following = store_of(tmp_path, "two")
     assert following.publish(record) == []
-    assert following.collect_orphans() == 1
+    assert following.collect_orphans() == 2
     assert (tmp_path / record.files[0].path).read_bytes() == b"abc"
     assert [path.name for path in following.all_staging.iterdir()] == ["two"]
 
@@ -114,14 +117,14 @@ def test_missing_and_cut_files_are_reported(tmp_path: Path) -> None:
 def test_unreadable_records_count_as_none(tmp_path: Path, raw: bytes) -> None:
     store = store_of(tmp_path, "one")
     store.commit_path(3).write_bytes(raw)
-    assert store.read_commit(3) is None
+    assert store.sound_commit(3) is None
 
 
 def test_records_of_a_newer_version_are_never_touched(tmp_path: Path) -> None:
     store = store_of(tmp_path, "one")
     store.commit_path(3).write_text(json.dumps({"format": 99, "files": []}))
     with pytest.raises(StoreError, match="newer synthgen"):
-        store.read_commit(3)
+        store.sound_commit(3)
 
 
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:

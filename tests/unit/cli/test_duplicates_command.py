@@ -146,7 +146,7 @@ def test_a_selection_of_another_dataset_is_refused(cli, repeats: Path, finished:
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"digest": helpers.manifest(finished)["digest"]}))
     with pytest.raises(
-        StoreError, match=r"belongs to another dataset .* `synthgen duplicates .*` writes `unique` anew"
+        StoreError, match=r"belongs to another dataset .* `synthgen duplicates .*` writes `unique` again"
     ):
         synthgen.load(repeats, selection="unique")
     path.write_text(json.dumps(content | {"format": 2}))

@@ -10,12 +10,12 @@ import pytest
 import helpers
 from synthgen.cli import progress
 from synthgen.cli.progress import Lines, Live, fitting
-from synthgen.driver import Survey
 from synthgen.executors.local import InProcess
 from synthgen.executors.outcome import Failure
 from synthgen.executors.worker import ShardProgress, ShardReport
 from synthgen.pace import Pace
 from synthgen.plan import Plan
+from synthgen.survey import Survey
 
 RULE = "brightness >= 0.3"
 

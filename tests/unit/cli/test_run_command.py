@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import helpers
+import synthgen
 
 
 def words(recipe: Path, *more: object) -> tuple[object, ...]:
@@ -96,6 +98,7 @@ def test_a_missing_model_is_told_before_anything_is_made(cli, tmp_path: Path) ->
         (("--executor", "cloud"), "cloud"),
         (("--samples", "0"), "--samples"),
         (("--plugin", "nothing.py"), "no such file"),
+        (("--device", "cud"), "must be auto, cpu, cuda or cuda:N"),
     ],
 )
 def test_options_that_cannot_be(cli, recipe: Path, tmp_path: Path, more: tuple[str, ...], text: str) -> None:
@@ -103,6 +106,30 @@ def test_options_that_cannot_be(cli, recipe: Path, tmp_path: Path, more: tuple[s
     assert answer.code == 2
     assert text in answer.err
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_device_that_is_not_there_costs_nothing(cli, recipe: Path, dataset: Path, workers: int) -> None:
+    """One line, and a finished dataset that was to grow is as it was."""
+    before = {path: path.read_bytes() for path in dataset.rglob("*") if path.is_file()}
+    answer = cli(*words(recipe, "-o", dataset, "--samples", 60, "--workers", workers, "--device", "cuda"))
+    assert answer.code == 2
+    assert answer.err.splitlines()[-1].startswith("error: --device cuda: torch finds no GPU that it can use on ")
+    assert len(answer.err.splitlines()) == 2
+    assert {path: path.read_bytes() for path in dataset.rglob("*") if path.is_file()} == before
+
+
+def test_a_dataset_that_does_not_grow_stays(cli, recipe: Path, dataset: Path, tmp_path: Path) -> None:
+    broken = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "fail_shard_at": 55}), "b.yaml")
+    answer = cli(*words(broken, "-o", dataset, "--samples", 60))
+    assert answer.code == 1
+    assert "the dataset of 40 samples stays as it was until the larger one is whole" in answer.err
+    assert f"synthgen.load('{dataset}')[0]" in answer.out
+    assert "state     GROWING: 40 samples are complete" in cli("status", dataset).out
+    assert cli(*words(recipe, "-o", dataset, "--samples", 60)).code == 0
+    assert "state     complete" in cli("status", dataset).out
+    assert len(synthgen.load(dataset)) == 60
 
 
 def test_wrong_kind_of_recipe(cli) -> None:

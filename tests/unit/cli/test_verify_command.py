@@ -62,7 +62,7 @@ def test_unexpected_file(cli, dataset: Path) -> None:
 def test_manifest_of_other_files(cli, dataset: Path) -> None:
     path = dataset / "manifest.json"
     sha256 = helpers.manifest(dataset)["shards"][0]["files"][0]["sha256"]
-    path.write_text(path.read_text().replace(sha256, "0" * 64))
+    path.write_bytes(helpers.signed(path.read_bytes().replace(sha256.encode(), b"0" * 64)))
     answer = cli("verify", dataset)
     assert answer.code == 1
     assert "manifest.json: shard 0 has other files" in answer.out

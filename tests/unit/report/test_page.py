@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -175,6 +176,20 @@ def test_real_windows_are_of_the_class(waves: Path, tmp_path: Path) -> None:
 )
 def test_intervals_hold_for_all_or_for_none(times: list[list[float]], interval: float | None) -> None:
     assert compared.regular([np.array(one, dtype=np.float64) for one in times]) == interval
+
+
+def test_every_index_is_read_once(cli, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    class Counted(pq.ParquetFile):
+        def __init__(self, source: object, *arguments: object, **options: object) -> None:
+            opened.append(str(source))
+            super().__init__(source, *arguments, **options)
+
+    monkeypatch.setattr(pq, "ParquetFile", Counted)
+    written(cli, finished, tmp_path / "r.html")
+    indexes = [path for path in opened if "/index/" in path]
+    assert sorted(indexes) == sorted(map(str, (finished / "index").iterdir()))
 
 
 def test_a_page_that_cannot_be_written(cli, finished: Path, tmp_path: Path) -> None:
