@@ -18,6 +18,7 @@ from synthgen.jsonfiles import FORMAT
 from synthgen.objects import object_names
 from synthgen.plan import Plan
 from synthgen.store import Store
+from synthgen.view import index_table
 
 MAX_NAMED = 1000
 
@@ -138,13 +139,13 @@ def _notes(store: Store, plan: Plan, shards: set[int], n_samples: int) -> list[s
     if not names or not n_samples:
         return []
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    totals: Counter[str] = Counter()
+    totals: dict[str, float] = defaultdict(float)
     for shard in sorted(shards):
-        table = pq.read_table(store.root / index_path(shard), columns=["accepted", *names])
-        table = table.filter(table["accepted"])
-        totals.update({name.removeprefix("score."): pc.sum(table[name]).as_py() or 0.0 for name in names})
+        columns = index_table(store.root / index_path(shard), store.root, ["accepted", *names])
+        for name in names:
+            kept = columns[name].filter(columns["accepted"])
+            totals[name.removeprefix("score.")] += pc.sum(kept).as_py() or 0.0
     ruled = {rule.score for rule in plan.rules}
     notes = []
     for part in speakers:

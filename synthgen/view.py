@@ -129,17 +129,7 @@ class View:
 
     def index_table(self, shard: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
         """The same as pyarrow's columns, by name; all of them without `columns`."""
-        import pyarrow.parquet as pq
-
-        path = first_regular(self.indexes[shard])
-        try:
-            with pq.ParquetFile(path) as file:  # read_table takes ten times as long for a small file
-                table = file.read(columns)
-            return {name: table[name] for name in columns or table.column_names}
-        except FileNotFoundError:
-            raise missing(path, self.root) from None
-        except UNREADABLE as error:
-            raise damaged(path, self.root, error) from None
+        return index_table(first_regular(self.indexes[shard]), self.root, columns)
 
     def _without(self, file: File, keys: set[str]) -> File:
         """The file without some samples; the index of its shard, which has the file's order, says where they stand."""
@@ -151,6 +141,24 @@ class View:
         ]
         rows = tuple(row for row, key in enumerate(there) if key not in keys)
         return dataclasses.replace(file, n_samples=len(rows), rows=rows)
+
+
+def index_table(path: Path, root: Path, columns: Sequence[str] | None = None) -> dict[str, Any]:
+    """Columns of the index of a shard of the dataset in `root`, as pyarrow has them; all of them without `columns`.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:  # read_table takes ten times as long for a small file
+            table = file.read(columns)
+        return {name: table[name] for name in columns or table.column_names}
+    except FileNotFoundError:
+        raise missing(path, root) from None
+    except UNREADABLE as error:
+        raise damaged(path, root, error) from None
 
 
 def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, dict[int, tuple[Path, ...]]]:

@@ -147,11 +147,11 @@ def _say_what_is_missing(result: Result) -> None:
     if result.sealed:
         click.echo(f"the dataset of {result.sealed} samples stays as it was until the larger one is whole", err=True)
     if n_short:
-        named = ", ".join(f"{slot['key']} ({slot.get('label', '')})" for slot in short[:8])
+        named = words.slots(short[:8])
         more = f" and {n_short - 8} more" if n_short > 8 else ""
         tries = max(slot["tries"] for slot in short)
         click.echo(
-            f"short: {n_short} slots ran out of tries: {named}{more}. Finish them with more tries, such as "
+            f"short: {words.plural(n_short, 'slot')} ran out of tries: {named}{more}. Finish with more tries, such as "
             f"--set tries={2 * tries}, or loosen a keep rule",
             err=True,
         )

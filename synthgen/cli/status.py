@@ -117,10 +117,10 @@ def _say_problems(facts: dict[str, Any]) -> None:
         click.echo(f"\n{name} {reason}; the next run writes it again")
     damaged = shards["damaged"]
     if short:
-        named = ", ".join(f"{slot['key']} ({slot.get('label', '')})" for slot in short[:MAX_NAMED])
-        click.echo(f"\n{len(short)} slots ran out of tries: {named}{words.more(short, MAX_NAMED)}")
+        named = words.slots(short[:MAX_NAMED])
+        click.echo(f"\n{words.plural(len(short), 'slot')} ran out of tries: {named}{words.more(short, MAX_NAMED)}")
         tries = f"--set tries={2 * max(slot['tries'] for slot in short)}"
-        click.echo(f"finish them with more tries: {facts['command']} {tries}")
+        click.echo(f"finish with more tries: {facts['command']} {tries}")
     if failures:
         click.echo(f"\n{len(failures)} shards failed:")
         for entry in failures[:MAX_NAMED]:

@@ -47,6 +47,11 @@ def counts(by_name: Mapping[str, int], limit: int = 20) -> str:
     return shown + (f" and {len(by_name) - limit} more" if len(by_name) > limit else "")
 
 
+def slots(named: Iterable[Mapping[str, Any]]) -> str:
+    """Keys of slots, with their classes where they have some."""
+    return ", ".join(f"{slot['key']} ({slot['label']})" if slot.get("label") else slot["key"] for slot in named)
+
+
 def more(items: Sequence[Any], shown: int) -> str:
     """` and 3 more`, or nothing."""
     return f" and {len(items) - shown} more" if len(items) > shown else ""
