@@ -57,5 +57,8 @@ def test_the_traceback_of_a_shard_as_well(cli, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_workers_log_too(recipe: Path, tmp_path: Path) -> None:
     done = helpers.call(helpers.run_command(recipe, tmp_path / "out", "--workers", 2, "-v"))
-    loaded = [line.split() for line in done.stderr.splitlines() if "models loaded on cpu" in line]
-    assert len({line[2] for line in loaded}) == 2, "of two processes"
+    logged = [line.split() for line in done.stderr.splitlines() if " INFO " in line]
+    workers, driver = (
+        {line[2] for line in logged if line[3] == f"synthgen.{name}:"} for name in ("executors.worker", "driver")
+    )
+    assert workers and len(driver) == 1 and not workers & driver, "of processes of their own"

@@ -135,7 +135,7 @@ def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:
 def test_masks_with_test_pictures_of_their_own(cli, scenes: Path, tmp_path: Path) -> None:
     """A flat folder has no test split; what makes one is told, and another folder can stand for it."""
     recipe = tmp_path / "model.yaml"
-    data = {"path": tiny.masks(), "objects": ["cell", "debris"]}
+    data = {"path": tiny.masks(), "mask_kind": "instances", "objects": ["cell", "debris"]}
     trainer = {"use": "segmenter", "data": data}
     recipe.write_text(yaml.safe_dump({"kind": "model", "name": "m", "trainer": trainer}))
     folder = shutil.copytree(scenes, tmp_path / "scenes")
