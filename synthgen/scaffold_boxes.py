@@ -180,10 +180,10 @@ def look(folder: str | Path, form: Format, settings: Mapping[str, Any]) -> BoxFi
     data = MaskData(**chosen)
     problems = Problems(data.skip_broken)
     read = box_files.load_annotations(mask_files.places(data, "train"), data, problems)
-    problems.check()
     used = dict.fromkeys(name for record in read.records for name in record.names)
     objects = [name for name in read.classes if name in used] or sorted(used)
     if not objects:
+        problems.check()
         raise DataError(
             f"{folder}: there is no box in any of the {len(read.records)} pictures, so nothing to learn from"
         )
