@@ -43,7 +43,7 @@ def unsigned(raw: bytes) -> Json:
     if version != 1:  # which had no signature yet
         match = _SIGNATURE.search(raw, max(0, len(raw) - _SIGNATURE_BYTES))
         if not match or hashlib.sha256(memoryview(raw)[: match.start()]).hexdigest() != match[1].decode():
-            raise RecordError("was changed after it was written: it has not the sha256 that it states")
+            raise RecordError("was changed after it was written: its sha256 is not the one stated in it")
         del data["sha256"]
     return data
 
