@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from synthgen import terminal
 from synthgen.errors import UsageError
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -20,7 +21,7 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            print(self.format(record), file=sys.stderr, flush=True)
+            print(terminal.escape(self.format(record)), file=sys.stderr, flush=True)
         except BrokenPipeError:
             self.handleError(record)
 

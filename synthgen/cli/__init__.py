@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from synthgen import __version__, disk, logs
-from synthgen.cli import options, terminal
+from synthgen import __version__, disk, logs, terminal
+from synthgen.cli import options
 from synthgen.errors import Interrupted, SynthgenError, TerminatedError
 
 COMMANDS: Mapping[str, str] = {

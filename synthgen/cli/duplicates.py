@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from synthgen import ledger, selections
-from synthgen.cli import options, terminal, words
+from synthgen import ledger, selections, terminal
+from synthgen.cli import options, words
 from synthgen.errors import UsageError
 from synthgen.fields import Image
 from synthgen.ledger import Ledger

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from synthgen.cli import options, terminal, words
+from synthgen import terminal
+from synthgen.cli import options, words
 from synthgen.disk import disk_error
 from synthgen.errors import UsageError
 from synthgen.exporters import coco, imagefolder, table, voc, yolo

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 import click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live as RichLive
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from synthgen.cli import terminal, words
+from synthgen import terminal
+from synthgen.cli import words
 from synthgen.executors.outcome import Executor, Failure
 from synthgen.executors.worker import ShardProgress, ShardReport
 from synthgen.fields import Label
@@ -140,7 +141,7 @@ class Live(Lines):
 
     def __init__(self) -> None:
         super().__init__()
-        self._console = Console(stderr=True)
+        self._console = terminal.console()
         self._live: RichLive | None = None
 
     def note(self, text: str) -> None:

@@ -9,9 +9,9 @@ import time
 
 import click
 
-from synthgen import ledger
+from synthgen import ledger, terminal
 from synthgen import verify as verification
-from synthgen.cli import again, options, terminal, words
+from synthgen.cli import again, options, words
 from synthgen.verify import Report
 
 MAX_NAMED = 20

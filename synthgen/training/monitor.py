@@ -14,6 +14,7 @@ import click
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from synthgen import terminal
 from synthgen.realdata import series_bands
 from synthgen.training import loop
 from synthgen.units import duration
@@ -42,15 +43,13 @@ class Monitor:
 
     def __enter__(self) -> Monitor:
         if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
-
             self._bar = Progress(
                 TextColumn("step"),
                 MofNCompleteColumn(),
                 BarColumn(bar_width=None),
                 TextColumn("loss {task.fields[loss]:.4f}"),
                 TextColumn("{task.fields[left]}"),
-                console=Console(stderr=True),
+                console=terminal.console(),
                 expand=True,
             )
             self._task = self._bar.add_task("train", total=None, loss=float("nan"), left="")
@@ -93,8 +92,10 @@ class Monitor:
         plot_losses(read_losses(self.folder), self.folder / "losses.png")
 
     def _say(self, text: str) -> None:
-        if not self.quiet:
-            (self._bar.console.print if self._bar else lambda t: click.echo(t, err=True))(text)
+        if self._bar is not None:
+            self._bar.console.print(terminal.escape(text), highlight=False, markup=False, soft_wrap=True)
+        elif not self.quiet:
+            click.echo(text, err=True)
 
     def pictures(self, step: int, images: np.ndarray, n_columns: int) -> None:
         """A grid of uint8 images (N, H, W, C), row by row, as samples-<step>.png and in TensorBoard."""

@@ -13,7 +13,7 @@ import helpers
 
 PACKAGE = helpers.ROOT / "synthgen"
 LAYERS: dict[str, int] = {
-    **dict.fromkeys(["errors", "seeds", "names", "pace", "units", "logs", "disk", "fields", "objects"], 0),
+    **dict.fromkeys(["errors", "seeds", "names", "pace", "units", "terminal", "logs", "disk", "fields", "objects"], 0),
     **dict.fromkeys(["protocols", "yamltext", "plugins", "sections", "findings", "recipe", "schema", "jsonfiles"], 1),
     **dict.fromkeys(
         ["binding", "plan", "splits", "rules", "render", "batching", "pack", "store", "lock", "environment"], 2
@@ -149,8 +149,8 @@ def test_text_is_utf_8_whatever_the_locale() -> None:
 
 
 def test_bars_go_through_the_terminal() -> None:
-    for path in (PACKAGE / "cli").glob("*.py"):
-        assert path.name == "terminal.py" or "progressbar(" not in path.read_text(), path
+    for path in modules():
+        assert path.name == "terminal.py" or not re.search(r"progressbar\(|Console\(", path.read_text()), path
 
 
 def test_contributing_lists_the_layers() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 import yaml
 
 import helpers
-from synthgen.cli import terminal
+from synthgen import terminal
 
 
 def test_streams_escape_and_come_back(capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,6 +40,33 @@ def test_bars_still_move_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
         bar.update(2)
     assert "\r" in screen.getvalue()
     assert "hashing" in screen.getvalue()
+
+
+def on_a_terminal(words: list[str], columns: int = 80) -> str:
+    """What a command writes to a terminal of that width."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    process = subprocess.Popen(words, env=helpers.environment(TERM="xterm"), stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # the other side is closed
+        while part := os.read(ours, 65536):
+            seen += part
+    os.close(ours)
+    assert process.wait() == 0, seen
+    return seen.decode()
+
+
+def test_a_run_and_a_training_move_their_bars(recipe: Path, tmp_path: Path) -> None:
+    run = on_a_terminal(helpers.run_command(recipe, tmp_path / "out", "--executor", "local", "--workers", "1"))
+    assert "\x1b[" in run and "40 of 40 samples" in run
+    assert "\\x1b" not in run
+    model = helpers.ROOT / "recipes" / "train" / "classification.yaml"
+    train = on_a_terminal(
+        helpers.command("train", model, "--set", "trainer.steps=2", "-o", tmp_path / "model", "--device", "cpu")
+    )
+    assert "\x1b[" in train and "2/2" in train
+    assert "\\x1b" not in train
 
 
 def test_names_of_classes_and_files_are_escaped(cli, tmp_path: Path) -> None:

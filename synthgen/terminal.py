@@ -6,11 +6,12 @@ import contextlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, TextIO, cast
-
-import click
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from synthgen import names
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _UNUSUAL = re.compile(r"[^\n\t\x20-\x7e]+")
 
@@ -33,15 +34,27 @@ def escaped() -> Iterator[None]:
 
 def bar(length: int, label: str) -> Any:
     """A progress bar on stderr, which moves the cursor and so goes around what `escaped` does."""
-    file = sys.stderr.raw if isinstance(sys.stderr, Escaped) else sys.stderr
-    return click.progressbar(length=length, label=label, file=file)
+    import click
+
+    return click.progressbar(length=length, label=label, file=_raw())
+
+
+def console() -> Console:
+    """rich's console on stderr for bars that stay in place; what it prints is not escaped, and must be before."""
+    from rich.console import Console
+
+    return Console(file=_raw())
+
+
+def _raw() -> Any:
+    return sys.stderr.raw if isinstance(sys.stderr, Escaped) else sys.stderr
 
 
 class Escaped:
     """A text stream that escapes what is written to it. It has no `buffer`, which would go around it."""
 
     def __init__(self, raw: Any) -> None:
-        self.raw = self.rich_proxied_file = raw  # the name by which rich finds the stream to draw on
+        self.raw = raw
         if hasattr(raw, "reconfigure"):
             raw.reconfigure(errors="backslashreplace")
 
