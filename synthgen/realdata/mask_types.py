@@ -79,6 +79,16 @@ class MaskData(BaseModel):
             raise ValueError("`boxes` stand for masks; leave `mask_kind` and `colours` out")
         return self
 
+    def notes(self) -> list[str]:
+        """What users should know, before anything is trained, of how pictures and masks will be read.
+
+        Raises:
+            DataError: the files leave it open.
+        """
+        from synthgen.realdata import masks
+
+        return masks.reading_notes(self)
+
     def require_masks(self, user: str) -> None:
         """Raises DataError if objects are known by boxes only, and `user` needs masks."""
         if self.boxes:

@@ -31,17 +31,14 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         DataError: files are missing, unreadable, or do not fit each other; or there is no object in any picture.
     """
     found, problems = mask_files.places(data, split), Problems(data.skip_broken)
-    pixels = folder_range(mask_files.picture_paths(found), data.range, str(found.images))
-    notes = [pixels.note] if pixels.note else []
-    if data.boxes:
+    pixels, kind, notes = _decisions(data, found)
+    if kind is None:
         annotations = box_files.load_annotations(found, data, problems)
         items = box_files.examples(found, data, annotations, pixels, problems)
         notes += annotations.notes
     else:
-        kind, reason = kind_of(data)
         mask_files.check_formats(mask_files.mask_paths(found), data.colours is not None)
         items = _mask_examples(data, found, kind, pixels, problems)
-        notes += [f"masks are {kind}, because {reason}: {mask_kinds.WORDS[kind]}"] if reason else []
     problems.check()
     if problems.note:
         notes.append(problems.note)
@@ -63,6 +60,23 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         order = np.random.default_rng(0).permutation(len(items))
         items = [items[i] for i in np.sort(order[: max(2, round(data.fraction * len(items)))])]
     return Examples(tuple(items), class_names(data), tuple(data.objects), tuple(notes))
+
+
+def reading_notes(data: MaskData) -> list[str]:
+    """How pictures and masks will be read, in words, as far as no setting says it; none while there is no folder.
+
+    Raises:
+        DataError: it cannot be decided, because the files leave it open.
+    """
+    return _decisions(data, mask_files.places(data, "train"))[2] if Path(data.path).is_dir() else []
+
+
+def _decisions(data: MaskData, found: Places) -> tuple[PixelRange, MaskKind | None, list[str]]:
+    """The range of the pictures' values, what the masks mean (None where boxes stand for them), and notes on both."""
+    pixels = folder_range(mask_files.picture_paths(found), data.range, str(found.images))
+    kind, reason = (None, "") if data.boxes else kind_of(data)
+    meaning = f"masks are {kind}, because {reason}: {mask_kinds.WORDS[kind]}" if kind and reason else ""
+    return pixels, kind, [note for note in (pixels.note, meaning) if note]
 
 
 def read_test(data: MaskData) -> Examples:

@@ -56,7 +56,10 @@ def folder(path: Path, *numbers: np.ndarray, ending: str = "png") -> Path:
 
 def test_binary_masks_have_as_many_objects_as_regions(tmp_path: Path) -> None:
     path = folder(tmp_path, blocks(255, 255), blocks(255, 255))
-    assert [item.n_objects for item in masks.read(MaskData(path=str(path))).items] == [2, 2]
+    found = masks.read(MaskData(path=str(path)))
+    assert [item.n_objects for item in found.items] == [2, 2]
+    assert MaskData(path=str(path)).notes() == list(found.notes) and "masks are binary" in found.notes[0]
+    assert MaskData(path=str(path), mask_kind="binary").notes() == []
     for kind in ("instances", "classes"):
         with pytest.raises(DataError, match=r"nothing but 0 and 255.*`mask_kind: binary`"):
             masks.read(MaskData.model_validate({"path": str(path), "mask_kind": kind}))
