@@ -293,6 +293,6 @@ def train(
     cls: Any = plugins.find("trainers", found.trainer.use)
     trainer = cls(cls.Config.model_validate(found.trainer.settings))
     target = Path(out) if out else Path("models") / found.name
-    with disk.refusals(target):
+    with disk.refusals(target), disk.named_paths():
         done: Path = trainer.train(target, found.seed, device=device, quiet=quiet)
     return done

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synthgen import disk
 from synthgen.errors import RecipeError, SynthgenError
 from synthgen.fields import Field, Image, Schema
 from synthgen.plugins import Plugins
@@ -157,7 +158,8 @@ class Binder:
             return None
         try:
             cls: Any = self.plugins.find(role, spec.use)
-            return cls(cls.Config.model_validate(spec.settings))
+            with disk.named_paths():
+                return cls(cls.Config.model_validate(spec.settings))
         except RecipeError:
             raise
         except SynthgenError as error:

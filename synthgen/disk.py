@@ -13,10 +13,32 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from synthgen.errors import StoreError
+from synthgen.errors import DataError, StoreError
+
+SHOWN_CHARACTERS = 120
 
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 """What only a disk says, whoever writes to it: full, over quota, read-only, broken, or gone."""
+
+NO_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM)
+"""What is said of a path that cannot be one, or that this user may not open."""
+
+
+@contextlib.contextmanager
+def named_paths() -> Iterator[None]:
+    """Turns what the operating system says of a path in a recipe or a command into a message for the user.
+
+    Raises:
+        DataError: a name is too long, a link leads to itself, a file stands where a folder is named, or it is closed.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_NAMES:
+            raise
+        name = os.fsdecode(error.filename or "")
+        shown = name if len(name) <= SHOWN_CHARACTERS else name[: SHOWN_CHARACTERS - 3] + "..."
+        raise DataError(f"{shown}: cannot be used: {error.strerror}; name another path") from None
 
 
 def write_file(path: Path, content: bytes | Iterable[bytes], staging: Path | None = None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.disk import disk_error, refusals
+from synthgen.disk import disk_error, named_paths, refusals
 from synthgen.errors import Interrupted, RecipeError, SynthgenError, TerminatedError
 from synthgen.lock import driver_lock
 from synthgen.models import folders
@@ -86,7 +86,8 @@ def find(draft: Draft, plugins: Plugins) -> tuple[OwnModel | None, list[tuple[Lo
     trainer: Trainer = cls(config)
     data = getattr(config, "data", None)
     try:
-        digest = _digest(trainer, use, data, recipe.seed, plugins)
+        with named_paths():
+            digest = _digest(trainer, use, data, recipe.seed, plugins)
     except SynthgenError as error:
         return None, [(place, text) for text in str(error).splitlines()]
     made = ModelRecipe(

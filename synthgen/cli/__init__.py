@@ -95,9 +95,9 @@ def main() -> None:
 def _run() -> None:
     try:
         logs.show_as_asked()
-        sys.exit(
-            group(standalone_mode=False, complete_var=COMPLETE, color=True) or 0
-        )  # nothing is removed: `escaped` shows it
+        with disk.named_paths():
+            code = group(standalone_mode=False, complete_var=COMPLETE, color=True)  # `escaped` shows colours as text
+        sys.exit(code or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

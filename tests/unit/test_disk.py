@@ -163,3 +163,17 @@ def test_a_link_is_no_file(tmp_path: Path) -> None:
     assert [disk.file_size(tmp_path / name) for name in ("a", "b", "c", ".")] == [3, -1, -1, -1]
     shutil.copy(tmp_path / "b", tmp_path / "c")
     assert disk.file_size(tmp_path / "c") == 3
+
+
+def test_a_path_that_cannot_be_one_is_named(cli, recipe: Path, tmp_path: Path) -> None:
+    name = "a" * 300
+    shown = f"{name[:117]}...: cannot be used: File name too long"
+    sampler = helpers.write(tmp_path, helpers.toy(sampler={"use": "class-conditional", "model": name}), "sampler.yaml")
+    answer = cli("plan", sampler, "--plugin", helpers.TOY)
+    assert answer.code == 2 and f"sampler.yaml:15: sampler: {shown}" in answer.err
+    trainers = helpers.ROOT / "recipes" / "train"
+    for model in ("classification", "segmentation", "timeseries"):
+        answer = cli("train", trainers / f"{model}.yaml", "--set", f"trainer.data.path={name}", "-o", tmp_path / "m")
+        assert answer.code == 1 and shown in answer.err, model
+    answer = cli(*helpers.run_command(recipe, tmp_path / name)[3:])
+    assert answer.code == 1 and "File name too long" in answer.err
