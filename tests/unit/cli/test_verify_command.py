@@ -89,7 +89,8 @@ def test_a_copy_is_mended_where_it_lies(cli, recipe: Path, tmp_path: Path, monke
     answer = cli("verify", "a copy")
     line = next(line for line in answer.out.splitlines() if line.startswith("mend it with: "))
     assert cli("status", "a copy").out.rstrip().endswith(line.removeprefix("mend it with: "))
-    ran = helpers.call(["bash", "-c", line.removeprefix("mend it with: ").replace("synthgen run", f"{synthgen()} run", 1)])
+    mend = line.removeprefix("mend it with: ").replace("synthgen run", f"{synthgen()} run", 1)
+    ran = helpers.call(["bash", "-c", mend])
     assert ran.returncode == 0, ran.stderr
     assert helpers.snapshot(copy) == before
     assert cli("verify", "a copy").code == 0
