@@ -69,7 +69,7 @@ class Monitor:
         return loop.Progress(self._on_step, self._say)
 
     def _on_step(self, done: int, total: int, loss: float, seconds_left: float | None) -> None:
-        left = "" if seconds_left is None else f"about {duration(seconds_left)} left"
+        left = f"about {duration(seconds_left)} left" if seconds_left else ""
         if not self._seen and done > 1:
             self._say(f"went on from step {done - 1} of {total}")
         self._seen = True
