@@ -183,7 +183,8 @@ def planned(found: Checked) -> Prepared:
     draft, own = found.draft, found.own
     plan = build_draft(draft if own is None else own_model.resolved(draft, own.folder), found.plugins)
     out = Path("runs") / f"{plan.recipe.name}-{plan.digest[:8]}"
-    of_data = dict.fromkeys(note for source in plan.parts.sources() for note in source.details.get("notes", ()))
+    data = [source for source in plan.parts.sources() if source.kind == "data"]
+    of_data = dict.fromkeys(note for source in data for note in source.details.get("notes", ()))
     return Prepared(plan, found.plugins, out, (*found.notes, *of_data), own, found.evaluation, found.real)
 
 
