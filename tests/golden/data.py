@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
 import struct
 from pathlib import Path
 
@@ -25,6 +26,9 @@ def make(root: Path) -> None:
     stays(root / "stays.parquet")
     stations(root / "stations.csv")
     cells(root / "cells")
+    shutil.copytree(root / "cells" / "images", root / "roads" / "images")
+    shutil.copytree(root / "cells" / "classes", root / "roads" / "masks")
+    (root / "roads" / "classes.txt").write_text("background\nroad\ncar\nsign\n")
     clothes(root / "clothes")
     photos(root / "photos")
     prompts(root / "prompts.csv")
@@ -44,9 +48,15 @@ def heart_beats(root: Path, n: int = 40) -> None:
     beat = np.exp(-(((step % 300 - 150) / 12) ** 2))
     noise = random.integers(-30, 31, (2, len(step))) / 1000
     leads = {"MLII": beat + noise[0], "V5": 0.6 * beat + noise[1]}
-    pq.write_table(pa.table({"sample": step, **{k: v.round(4).astype(np.float32) for k, v in leads.items()}}), root / "signal.parquet")
+    pq.write_table(
+        pa.table({"sample": step, **{k: v.round(4).astype(np.float32) for k, v in leads.items()}}),
+        root / "signal.parquet",
+    )
     times = np.arange(n) * 300 + 150
-    pq.write_table(pa.table({"sample": times, "symbol": ["A" if i % 4 == 3 else "N" for i in range(n)]}), root / "annotations.parquet")
+    pq.write_table(
+        pa.table({"sample": times, "symbol": ["A" if i % 4 == 3 else "N" for i in range(n)]}),
+        root / "annotations.parquet",
+    )
 
 
 def stays(path: Path, n: int = 12) -> None:
@@ -56,7 +66,10 @@ def stays(path: Path, n: int = 12) -> None:
     columns: dict[str, list[float | None]] = {}
     for name, base in (("HR", 80), ("Temp", 37), ("pH", 7)):
         values = base + random.integers(-50, 51, len(rows)) / 10
-        columns[name] = [round(float(v), 2) if shown else None for v, shown in zip(values, random.random(len(rows)) < 0.4, strict=True)]
+        columns[name] = [
+            round(float(v), 2) if shown else None
+            for v, shown in zip(values, random.random(len(rows)) < 0.4, strict=True)
+        ]
     pq.write_table(pa.table({"record_id": [i for i, _ in rows], "hour": [hour for _, hour in rows], **columns}), path)
 
 
@@ -125,7 +138,11 @@ def photos(root: Path, n: int = 12) -> None:
 
 
 def prompts(path: Path) -> None:
-    rows = [[f"a photo of a {animal} {place}", animal, place] for animal in ("cat", "dog") for place in ("at home", "outside")]
+    rows = [
+        [f"a photo of a {animal} {place}", animal, place]
+        for animal in ("cat", "dog")
+        for place in ("at home", "outside")
+    ]
     _table(path, ["prompt", "animal", "place"], rows)
 
 

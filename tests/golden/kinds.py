@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-Call = Callable[..., str]
-"""Runs `synthgen` with these words in the working folder; returns what it printed."""
+from processes import forked, synthgen
+
 Record = dict[str, dict[str, Any]]
 OUT = Path("out")
-PRIVATE = ("log", ".synthgen", "commits", "manifest.json")
-"""Parts of a dataset that hold times, hosts and names of staging files. The manifest is read, not hashed."""
+PRIVATE = ("log", ".synthgen", "commits", "manifest.json", "reports")
+"""Parts of a dataset that hold times, hosts and names of staging files, or what other commands add."""
 OF_MANIFEST = ("samples", "planned", "splits", "classes", "objects", "tries", "rejected", "short", "fields", "scores")
+EVALUATION = Path("reports/evaluation.json")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,12 @@ class Case:
     def out(self) -> Path:
         return OUT / self.name
 
-    def record(self, call: Call) -> Record:
+    def record(self) -> Record:
+        """Runs it in the working folder.
+
+        Raises:
+            FailedError: a command failed.
+        """
         raise NotImplementedError
 
 
@@ -52,17 +57,20 @@ class Dataset(Case):
     smoke: bool = False
     trained: bool = False
 
-    def record(self, call: Call) -> Record:
-        plan = json.loads(call("plan", self.recipe, *self.words, "--json"))
-        planned = plan.get("digest")
+    def record(self) -> Record:
+        planned = json.loads(synthgen("plan", self.recipe, *self.words, "--json")).get("digest")
         smoke = ["--smoke"] if self.smoke else []
-        call("run", self.recipe, *self.words, *smoke, "-o", self.out, "--workers", "1", "--device", "cpu")
-        call("verify", self.out)
+        synthgen("run", self.recipe, *self.words, *smoke, "-o", self.out, "--workers", "1", "--device", "cpu")
+        synthgen("verify", self.out)
         manifest = json.loads((self.out / "manifest.json").read_text())
-        assert manifest["complete"] or self.name.endswith("short"), self.name
         counts = {name: manifest[name] for name in OF_MANIFEST}
-        here = {"digest": manifest["digest"], **counts, "identity": _text_sha(manifest["identity"]), "files": tree(self.out)}
-        return {"everywhere": {} if self.trained else {"digest": planned}, "here": here}
+        here = {"digest": manifest["digest"], "identity": text_sha256(manifest["identity"]), **counts}
+        here |= {"files": tree(self.out, PRIVATE), "loaded": forked(lambda: print(loaded_sha256(self.out))).strip()}
+        if (self.out / EVALUATION).exists():
+            here["evaluation"] = json.loads((self.out / EVALUATION).read_text())
+        own_models = sorted(str(path) for path in Path("models").glob(f"{manifest['name']}-*"))
+        everywhere: dict[str, Any] = {"recipe": self.recipe} | ({} if self.trained else {"digest": planned})
+        return {"everywhere": everywhere | ({"own_models": own_models} if own_models else {}), "here": here}
 
 
 @dataclass(frozen=True)
@@ -72,50 +80,72 @@ class Model(Case):
     recipe: str
     words: tuple[str, ...] = ()
 
-    def record(self, call: Call) -> Record:
-        call("train", self.recipe, *self.words, "-o", self.out, "--device", "cpu", "--quiet")
-        return {"everywhere": {}, "here": {"files": tree(self.out, ("training",))}}
-
-
-@dataclass(frozen=True)
-class Export(Case):
-    """A dataset through `export`."""
-
-    words: tuple[str, ...]
-
-    def record(self, call: Call) -> Record:
-        call("export", OUT / self.needs[0], *self.words, "-o", self.out)
-        return {"everywhere": {}, "here": {"tree": _text_sha(tree(self.out)), "n_files": len(tree(self.out))}}
+    def record(self) -> Record:
+        synthgen("train", self.recipe, *self.words, "-o", self.out, "--device", "cpu", "--quiet")
+        return {"everywhere": {"recipe": self.recipe}, "here": {"files": tree(self.out, ("training",))}}
 
 
 @dataclass(frozen=True)
 class Output(Case):
-    """What a command prints as JSON (with `--json` among its words) and the files that it writes to `{out}`."""
+    """What a command prints as JSON (with `--json` among its words), and the file or folder that it writes to `{out}`.
+
+    Attributes:
+        words: the command; `{0}`, `{1}` are the outputs of the cases that it needs.
+        everywhere: what it writes follows from no weights.
+    """
 
     words: tuple[str, ...]
     everywhere: bool = False
 
-    def record(self, call: Call) -> Record:
+    def record(self) -> Record:
         self.out.parent.mkdir(parents=True, exist_ok=True)
-        printed = call(*(word.format(out=self.out) for word in self.words))
-        found: dict[str, Any] = {"files": tree(self.out)} if self.out.is_dir() else {}
-        if self.out.is_file():
-            found["sha256"] = _sha(self.out)
+        printed = synthgen(*(word.format(*(OUT / name for name in self.needs), out=self.out) for word in self.words))
+        found: dict[str, Any] = {}
+        if self.out.is_dir():
+            files = tree(self.out)
+            found = {"files": files} if len(files) <= 6 else {"n_files": len(files), "sha256": text_sha256(files)}
+        elif self.out.is_file():
+            found = {"sha256": sha256(self.out)}
         if "--json" in self.words:
             found["json"] = json.loads(printed)
         return {"everywhere": found, "here": {}} if self.everywhere else {"everywhere": {}, "here": found}
 
 
-def tree(folder: Path, private: tuple[str, ...] = PRIVATE) -> dict[str, str]:
+def tree(folder: Path, private: tuple[str, ...] = ()) -> dict[str, str]:
     """Hashes of the files in a folder, by relative path."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    parts = {path: path.relative_to(folder) for path in paths}
-    return {str(part): _sha(path) for path, part in parts.items() if part.parts[0] not in private}
+    parts = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(part): sha256(folder / part) for part in parts if part.parts[0] not in private}
 
 
-def _sha(path: Path) -> str:
+def loaded_sha256(folder: Path) -> str:
+    """Hash of all values that `synthgen.load` reads from a dataset: names, types, shapes and bits."""
+    import numpy as np
+
+    import synthgen
+
+    digest = hashlib.sha256()
+
+    def add(value: Any) -> None:
+        if isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype} {value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+        elif isinstance(value, dict):
+            for name in sorted(value):
+                add(name)
+                add(value[name])
+        elif isinstance(value, list | tuple):
+            for each in value:
+                add(each)
+        else:
+            digest.update(repr(value).encode())
+
+    for sample in synthgen.load(folder):
+        add(dict(sample))
+    return digest.hexdigest()
+
+
+def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _text_sha(value: Any) -> str:
+def text_sha256(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
