@@ -99,10 +99,12 @@ def environment() -> dict[str, Any]:
 
 
 def write(made: dict[str, Any]) -> None:
-    """Writes the record; of cases that were not made, what it says of them stays."""
-    old = json.loads(FILE.read_text())["cases"] if FILE.exists() else {}
+    """Writes the record; of cases that were not made, what it says of them stays if its environment is this one."""
     names = {case.name for case in CASES}
+    old = json.loads(FILE.read_text())["cases"] if FILE.exists() and same_environment(made) else {}
     made["cases"] = {name: case for name, case in (old | made["cases"]).items() if name in names}
+    if missing := sorted(names - set(made["cases"])):
+        sys.exit(f"not written, because the record would lack {', '.join(missing)}: make all of it, without --only")
     FILE.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n")
 
 

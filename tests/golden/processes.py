@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 HEAVY = (
-    *("torch", "torchvision", "diffusers", "transformers", "peft", "sklearn.datasets"),
-    *("scipy.ndimage", "skimage.measure", "matplotlib.pyplot", "pyarrow.parquet"),
+    *("torch", "torch.utils.tensorboard", "torchvision.transforms", "transformers", "peft", "pydantic"),
+    *("diffusers.models.unets.unet_2d", "diffusers.schedulers", "diffusers.pipelines.pipeline_utils"),
+    *("diffusers.pipelines.stable_diffusion", "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl"),
+    *("scipy.ndimage", "skimage.measure", "skimage.segmentation", "sklearn.datasets"),
+    *("matplotlib.pyplot", "pyarrow.parquet"),
 )
 
 
