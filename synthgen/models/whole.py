@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,6 @@ from synthgen.models.finite import check_weights
 
 UNCHECKED = {"safety_checker"}
 """Components of pipelines that draw nothing."""
-
-SAVED_AS: Mapping[str, str] = {
-    "synthgen.models.series_denoiser": "synthgen.models.series.denoiser",
-    "synthgen.models.series_scaler": "synthgen.models.series.scaler",
-}
-"""Modules by the names that stand in saved models and are part of their hash; never rename those on the left."""
 
 
 def load_network(cls: Any, place: str | Path, label: str, **options: Any) -> Any:
@@ -73,7 +67,7 @@ def _network_class(entry: Any) -> Any:
     if library not in ("diffusers", "transformers") and not library.startswith("synthgen.models."):
         return None
     try:
-        cls = getattr(importlib.import_module(SAVED_AS.get(library, library)), name, None)
+        cls = getattr(importlib.import_module(library), name, None)
     except ImportError:
         return None
     return cls if hasattr(cls, "named_parameters") and hasattr(cls, "from_pretrained") else None

@@ -6,6 +6,7 @@ Shapes: B samples, L time steps, C scaled channels, K covariates, S static numbe
 from __future__ import annotations
 
 import math
+import sys
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -14,6 +15,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from synthgen.models.series.cells import SeriesCells
+
+SAVED_AS = "synthgen.models.series_denoiser"
+"""This module's name in saved models, where it is part of their hash; diffusers looks it up among imported modules."""
+sys.modules[SAVED_AS] = sys.modules[__name__]
 
 
 class SeriesDenoiser(ModelMixin, ConfigMixin):
@@ -35,7 +40,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
     Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding).
     """
 
-    __module__ = "synthgen.models.series_denoiser"  # as it is written into saved models
+    __module__ = SAVED_AS
 
     @register_to_config
     def __init__(

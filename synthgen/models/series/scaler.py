@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Literal
 
@@ -21,6 +22,10 @@ MANY_ZEROS = 0.1
 MANY_DIFFERENT = 10
 """Of as many numbers that are no multiples of a step, all look like ones (to 1 %) once in 10^13 times."""
 
+SAVED_AS = "synthgen.models.series_scaler"
+"""This module's name in saved models, where it is part of their hash; diffusers looks it up among imported modules."""
+sys.modules[SAVED_AS] = sys.modules[__name__]
+
 
 class SeriesScaler(ModelMixin, ConfigMixin):
     """Channels in units (..., C) to scaled channels (..., C + gates) near a standard normal, and back.
@@ -37,7 +42,7 @@ class SeriesScaler(ModelMixin, ConfigMixin):
         resolution: step of each channel's values, 0 for none.
     """
 
-    __module__ = "synthgen.models.series_scaler"  # as it is written into saved models
+    __module__ = SAVED_AS
 
     @register_to_config
     def __init__(
@@ -141,7 +146,7 @@ class OffsetScaler(SeriesScaler):
         offsets: the lowest value of each channel; the others are as those of `SeriesScaler`, above the offsets.
     """
 
-    __module__ = "synthgen.models.series_scaler"  # as it is written into saved models
+    __module__ = SAVED_AS
 
     @register_to_config
     def __init__(
