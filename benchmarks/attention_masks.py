@@ -25,7 +25,7 @@ from attention_scenes import NAMES, SIDE, Scenes  # noqa: E402
 from synthgen import seeds  # noqa: E402
 from synthgen.fields import IGNORE, Image, Text  # noqa: E402
 from synthgen.labelers.attention_masks import AttentionMasks, class_map  # noqa: E402
-from synthgen.models import attention_maps  # noqa: E402
+from synthgen.models.text_to_image import attention_maps  # noqa: E402
 
 SCALES: dict[str, Any] = {"cross_scales": [1], "self_scale": 1}
 LEVELS = ([0.3], [0.5], [0.7], [0.9], [0.3, 0.5, 0.7], [0.5, 0.7, 0.9])

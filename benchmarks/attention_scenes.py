@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from synthgen.realdata import labelled
+from synthgen.readers.images import labelled
 
 SIDE = 64
 PATCH = 4

@@ -27,11 +27,11 @@ pin_to_one_core()
 from rare import precision_intervals  # noqa: E402
 
 from synthgen import api  # noqa: E402
-from synthgen.evaluation.series import dataset, probe  # noqa: E402
-from synthgen.evaluation.series.beyond import nearest_distances  # noqa: E402
-from synthgen.evaluation.series.dataset import Set  # noqa: E402
-from synthgen.realdata import series  # noqa: E402
-from synthgen.realdata.series import SeriesData  # noqa: E402
+from synthgen.measures.series import dataset, probe  # noqa: E402
+from synthgen.measures.series.beyond import nearest_distances  # noqa: E402
+from synthgen.measures.series.dataset import Set  # noqa: E402
+from synthgen.readers.series import reader  # noqa: E402
+from synthgen.readers.series.reader import SeriesData  # noqa: E402
 
 TRAIN, RECIPE = "recipes/train/ecg.yaml", "recipes/timeseries.yaml"
 RATE_HZ, SEAM_S, RARE = 360, 1.0, "A"
@@ -111,8 +111,8 @@ def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.nd
             "test": 1 / arguments.blocks,
         }
     )
-    recordings = series.read(given)
-    training, test = (series.windows(recordings, given, part) for part in ("train", "test"))
+    recordings = reader.read(given)
+    training, test = (reader.windows(recordings, given, part) for part in ("train", "test"))
     (values, labels), classes = dataset.from_dataset(str(out), "all", training, TRAIN, False)
     low = np.nanmin(training.values, axis=(0, 1))
     width = np.nanmax(training.values, axis=(0, 1)) - low

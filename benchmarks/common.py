@@ -6,7 +6,7 @@ import os
 import statistics
 from collections.abc import Callable, Sequence
 
-from synthgen.environment import use_one_thread
+from synthgen.base.environment import use_one_thread
 
 
 def pin_to_one_core() -> None:

@@ -15,7 +15,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from synthgen.environment import use_one_thread
+from synthgen.base.environment import use_one_thread
 
 use_one_thread()
 
@@ -25,10 +25,10 @@ from physionet import RECIPE, Stays, prepare, write_table  # noqa: E402
 from rare import precision_intervals  # noqa: E402
 
 from synthgen import api, load  # noqa: E402
-from synthgen.evaluation.series import probe  # noqa: E402
-from synthgen.evaluation.series.beyond import nearest_distances  # noqa: E402
-from synthgen.evaluation.series.dataset import Set  # noqa: E402
 from synthgen.fields import Label  # noqa: E402
+from synthgen.measures.series import probe  # noqa: E402
+from synthgen.measures.series.beyond import nearest_distances  # noqa: E402
+from synthgen.measures.series.dataset import Set  # noqa: E402
 
 CLASSES = ("survived", "died")
 FARTHEST = 5.0

@@ -25,9 +25,9 @@ from diffusers import StableDiffusionPipeline  # noqa: E402
 from overhead import Stages, pipeline  # noqa: E402
 
 from synthgen import api, testing  # noqa: E402
-from synthgen.executors.worker import ShardReport  # noqa: E402
+from synthgen.generate.executors.worker import ShardReport  # noqa: E402
+from synthgen.generate.plan import Plan  # noqa: E402
 from synthgen.models.quiet import quiet  # noqa: E402
-from synthgen.plan import Plan  # noqa: E402
 
 AXES = {"animal": ["cat", "dog", "fox", "cow"], "place": ["sofa", "grass", "snow"]}
 

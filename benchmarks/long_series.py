@@ -22,9 +22,10 @@ from scipy import stats  # noqa: E402
 
 from synthgen import api  # noqa: E402
 from synthgen import seeds as streams  # noqa: E402
-from synthgen.evaluation.series import dataset  # noqa: E402
-from synthgen.models import folders, registry, series_continuation  # noqa: E402
-from synthgen.realdata import series  # noqa: E402
+from synthgen.measures.series import dataset  # noqa: E402
+from synthgen.models import folders, registry  # noqa: E402
+from synthgen.models.series import continuation  # noqa: E402
+from synthgen.readers.series import reader  # noqa: E402
 
 N_SPANS = 8
 
@@ -35,9 +36,7 @@ def differences(values: np.ndarray, step: int) -> dict[str, np.ndarray]:
     return {"first": first, "second": first - (values[:, step - 1] - values[:, step - 2])}
 
 
-def seams(
-    drawn: np.ndarray, real: np.ndarray, windows: tuple[series_continuation.Window, ...], names: list[str]
-) -> None:
+def seams(drawn: np.ndarray, real: np.ndarray, windows: tuple[continuation.Window, ...], names: list[str]) -> None:
     """Differences at seams, and those in the middle of what the same windows drew."""
     length, places = windows[0].end, [window.new for window in windows[1:]]
     inside = [(window.new + window.end) // 2 for window in windows[1:]]
@@ -96,10 +95,10 @@ def main() -> None:
     pipeline.set_progress_bar_config(disable=True)
     trained = int(pipeline.config.length)
     overlap = round(arguments.overlap * trained)
-    windows = series_continuation.windows(arguments.length, trained, overlap)
+    windows = continuation.windows(arguments.length, trained, overlap)
     own = [streams.seed_of(0, "long-series", i) for i in range(arguments.n)]
     started = time.process_time()
-    drawn = series_continuation.draw(
+    drawn = continuation.draw(
         pipeline,
         [arguments.label] * arguments.n,
         own,
@@ -115,7 +114,7 @@ def main() -> None:
     print(f"overlap of {overlap}: {seconds:.1f} CPU s")
     if arguments.save:
         np.save(arguments.save, drawn)
-    real = series.read(dataset.series_data(arguments.recipe)).items[0].values
+    real = reader.read(dataset.series_data(arguments.recipe)).items[0].values
     seams(drawn, real, windows, list(pipeline.config.channels))
     along(drawn, real, list(pipeline.config.channels), arguments.lags)
 

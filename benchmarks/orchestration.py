@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from synthgen import api
-from synthgen.executors.choose import Choice
-from synthgen.executors.worker import ShardReport
+from synthgen.generate.executors.choose import Choice
+from synthgen.generate.executors.worker import ShardReport
 
 RECIPE = """
 kind: dataset

@@ -18,8 +18,8 @@ from common import pin_to_one_core, spread
 pin_to_one_core()
 
 from synthgen import api, seeds  # noqa: E402
-from synthgen.executors.choose import Choice  # noqa: E402
-from synthgen.executors.worker import ShardReport  # noqa: E402
+from synthgen.generate.executors.choose import Choice  # noqa: E402
+from synthgen.generate.executors.worker import ShardReport  # noqa: E402
 
 
 class Stages(api.Silent):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.environment import use_one_thread
+from synthgen.base.environment import use_one_thread
 
 use_one_thread()
 
@@ -29,11 +29,11 @@ import pyarrow.parquet as pq  # noqa: E402
 import torch  # noqa: E402
 
 from synthgen import api, seeds  # noqa: E402
-from synthgen.evaluation.series import crps as rulers  # noqa: E402
-from synthgen.evaluation.series.dataset import series_data  # noqa: E402
+from synthgen.measures.series import crps as rulers  # noqa: E402
+from synthgen.measures.series.dataset import series_data  # noqa: E402
 from synthgen.models import folders, registry  # noqa: E402
 from synthgen.models.sampling import torch_generator  # noqa: E402
-from synthgen.realdata import series  # noqa: E402
+from synthgen.readers.series import reader  # noqa: E402
 
 RECIPE = "recipes/train/physionet.yaml"
 VARIABLES = (
@@ -152,8 +152,8 @@ def impute(pipeline: Any, stays: Stays, mask: np.ndarray, folder: Path, argument
 def validation(table: Path, rest: Stays) -> Stays:
     """The stays that the trainer holds out."""
     data = series_data(RECIPE).model_copy(update={"path": str(table)})
-    recordings = series.read(data)
-    held_out = series.windows(recordings, data, "validation")
+    recordings = reader.read(data)
+    held_out = reader.windows(recordings, data, "validation")
     names = [int(recordings.items[i].entity) for i in held_out.entities]
     return rest.take(np.flatnonzero(np.isin(rest.ids, names)))
 

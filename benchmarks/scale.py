@@ -27,9 +27,9 @@ PLUGIN = str(Path(__file__).parent.parent / "tests" / "toy_plugins.py")
 
 def fake_commits(folder: Path, plan, n_shards: int) -> None:  # type: ignore[no-untyped-def]
     """Committed and published shards with files of one byte: what a survey reads, without rendering it."""
-    from synthgen import survey
-    from synthgen.formats import Commit, ShardFile, data_path, index_path
-    from synthgen.store import Store
+    from synthgen.dataset.records import Commit, ShardFile, data_path, index_path
+    from synthgen.dataset.store import Store
+    from synthgen.generate import survey
 
     store = Store(folder)
     store.create()
@@ -51,8 +51,9 @@ def measure(n_samples: int, n_done: int) -> None:
     """In a process of its own: survey and seal a folder; prints seconds and the peak memory added."""
     import resource
 
-    from synthgen import api, seal, survey
-    from synthgen.store import Store
+    from synthgen import api
+    from synthgen.dataset.store import Store
+    from synthgen.generate import seal, survey
 
     with tempfile.TemporaryDirectory() as name:
         recipe = Path(name) / "scale.yaml"
@@ -112,9 +113,10 @@ def report_of_many_shards(n_shards: int, repeats: int) -> None:
     """CPU time of `report` and `verify` on a folder of one sample a shard, over that of reading every index once."""
     import pyarrow.parquet as pq
 
-    from synthgen import api, ledger
+    from synthgen import api
+    from synthgen.dataset import ledger
+    from synthgen.dataset.verify import verify
     from synthgen.report import page
-    from synthgen.verify import verify
 
     def seconds(work) -> float:  # type: ignore[no-untyped-def]
         started = time.process_time()

@@ -27,9 +27,9 @@ from common import pin_to_one_core
 pin_to_one_core()
 
 from synthgen import api, load  # noqa: E402
-from synthgen.evaluation.series import report  # noqa: E402
-from synthgen.evaluation.series.correlational import correlational_score  # noqa: E402
-from synthgen.realdata import series  # noqa: E402
+from synthgen.measures.series import report  # noqa: E402
+from synthgen.measures.series.correlational import correlational_score  # noqa: E402
+from synthgen.readers.series import reader  # noqa: E402
 
 LENGTH = 24
 N_DRAWS = 1000
@@ -79,10 +79,10 @@ def measure(
     started = time.process_time()
     model = api.train(text, folder / "model")
     trained = time.process_time() - started
-    given = series.SeriesData.model_validate(data)
-    recordings = series.read(given)
-    real = series.windows(recordings, given, "train").values
-    test = series.windows(recordings, given, "test").values if held_out else None
+    given = reader.SeriesData.model_validate(data)
+    recordings = reader.read(given)
+    real = reader.windows(recordings, given, "train").values
+    test = reader.windows(recordings, given, "test").values if held_out else None
     started = time.process_time()
     drawn = drawn_windows(model, name, folder, len(real), seed)
     seconds = time.process_time() - started

@@ -22,10 +22,10 @@ from diffusers import DDPMScheduler  # noqa: E402
 from torch import nn  # noqa: E402
 
 from synthgen.models.losses import Edm  # noqa: E402
-from synthgen.models.series_denoiser import SeriesDenoiser, sinusoids  # noqa: E402
-from synthgen.models.series_pipeline import SeriesPipeline  # noqa: E402
-from synthgen.models.series_scaler import SeriesScaler  # noqa: E402
-from synthgen.training.series import PRESETS  # noqa: E402
+from synthgen.models.series.denoiser import SeriesDenoiser, sinusoids  # noqa: E402
+from synthgen.models.series.pipeline import SeriesPipeline  # noqa: E402
+from synthgen.models.series.scaler import SeriesScaler  # noqa: E402
+from synthgen.trainers.series.trainer import PRESETS  # noqa: E402
 
 N, LENGTH, CHANNELS, STEPS = 128, 24, 6, 500
 

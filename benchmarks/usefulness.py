@@ -13,8 +13,8 @@ import json
 from pathlib import Path
 
 from synthgen import api
-from synthgen.evaluation import report
-from synthgen.evaluation.dataset import text
+from synthgen.measures import report
+from synthgen.measures.dataset import text
 
 RECIPE = "recipes/classification.yaml"
 JUDGE = "starter/fashion-mnist-judge"

@@ -19,10 +19,10 @@ import statistics
 from pathlib import Path
 
 from synthgen import api
-from synthgen.evaluation import segmentation
-from synthgen.evaluation.dataset import text
-from synthgen.realdata import masks
-from synthgen.realdata.mask_types import Examples
+from synthgen.measures import segmentation
+from synthgen.measures.dataset import text
+from synthgen.readers.masks import reader
+from synthgen.readers.masks.types import Examples
 
 RECIPE, TRAIN = "recipes/segmentation.yaml", "recipes/train/nuclei.yaml"
 CRITIC, JUDGE = "recipes/train/nuclei-critic.yaml", "starter/nuclei-judge"
@@ -79,7 +79,7 @@ def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
     checked = [f"labelers={json.dumps(labelers)}", f"scorers={json.dumps(scorers)}"]
     accepted = render(out / "low", samples, [*on_real_layouts(0.1, str(model)), *checked])
     data = segmentation.mask_data(TRAIN).model_copy(update={"fraction": 0.1})
-    real, test = masks.read(data), masks.read(data, "test")
+    real, test = reader.read(data), reader.read(data, "test")
     drawn = segmentation.from_dataset(str(out / "low"), "train", "segmentation", allow_incomplete=True)
     often = (*real.items * max(1, len(drawn) // len(real)), *drawn.items)
     arms = {

@@ -17,10 +17,10 @@ from pathlib import Path
 import webdataset
 from common import compare
 
+from synthgen.dataset.shard_files import content_sha256
+from synthgen.dataset.store import Store
 from synthgen.fields import Image, Label
-from synthgen.protocols import Encoded
-from synthgen.render import content_sha256
-from synthgen.store import Store
+from synthgen.parts.protocols import Encoded
 from synthgen.writers.webdataset import WebDataset
 
 SCHEMA = {"image": Image(28, 28, 1), "label": Label(("a", "b"))}

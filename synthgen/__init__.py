@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthgen.api import run, train
-    from synthgen.loading import collate, load
+    from synthgen.dataset.loading import collate, load
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "collate", "load", "run", "train"]
@@ -14,8 +14,8 @@ __all__ = ["__version__", "collate", "load", "run", "train"]
 _HOMES = {
     "run": "synthgen.api",
     "train": "synthgen.api",
-    "load": "synthgen.loading",
-    "collate": "synthgen.loading",
+    "load": "synthgen.dataset.loading",
+    "collate": "synthgen.dataset.loading",
 }
 
 

@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen import disk, driver, evaluations, own_model, recipe
-from synthgen.driver import Observer, Result
+from synthgen.base import disk
+from synthgen.base.names import printable
 from synthgen.errors import ModelError, UsageError
-from synthgen.executors.choose import Choice, Wanted
-from synthgen.executors.worker import Job
-from synthgen.names import printable
-from synthgen.own_model import OwnModel
-from synthgen.plan import Outlook, Plan, build_draft, look
-from synthgen.plugins import Plugins
-from synthgen.recipe import DatasetRecipe, Draft, Given, ModelRecipe
-from synthgen.sections import Evaluation
-from synthgen.smoke import smoked
+from synthgen.generate import driver
+from synthgen.generate.driver import Observer, Result
+from synthgen.generate.executors.choose import Choice, Wanted
+from synthgen.generate.executors.worker import Job
+from synthgen.generate.plan import Outlook, Plan, build_draft, look
+from synthgen.parts.registry import Plugins
+from synthgen.recipe import recipe
+from synthgen.recipe.recipe import DatasetRecipe, Draft, Given, ModelRecipe
+from synthgen.recipe.sections import Evaluation
+from synthgen.recipe.smoke import smoked
+from synthgen.stages import evaluation as evaluations
+from synthgen.stages import training as own_model
+from synthgen.stages.training import OwnModel
 
 
 @dataclass(frozen=True)

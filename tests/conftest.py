@@ -13,7 +13,7 @@ import pytest
 
 import fuzzing
 import helpers
-from synthgen.environment import use_one_thread
+from synthgen.base.environment import use_one_thread
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and by all children then
 os.environ.pop("UV_RUN_RECURSION_DEPTH", None)  # commands would be shown with `uv run` before them

@@ -25,9 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet
 import yaml
 
-from synthgen import api, jsonfiles
-from synthgen.driver import Result
-from synthgen.plan import Plan
+from synthgen import api
+from synthgen.base import json_files
+from synthgen.generate.driver import Result
+from synthgen.generate.plan import Plan
 
 PRELOADED = (jinja2, PIL.PngImagePlugin, pyarrow.parquet, pa.array([0]))
 """Imported here (pa.array imports pandas) so that forked runs, of which there are hundreds, need not."""
@@ -212,7 +213,7 @@ def manifest(out: Path) -> dict[str, Any]:
 
 def signed(raw: bytes) -> bytes:
     """A record or manifest that was changed, with the hash of what it holds now."""
-    return b"".join(jsonfiles.signed([raw[: raw.rindex(b',\n "sha256": ')]]))
+    return b"".join(json_files.signed([raw[: raw.rindex(b',\n "sha256": ')]]))
 
 
 def leftovers(out: Path) -> list[str]:

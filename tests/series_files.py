@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthgen.realdata.series import SeriesData
+from synthgen.readers.series.reader import SeriesData
 
 
 def csv(path: Path, text: str) -> Path:

@@ -96,9 +96,9 @@ def _save(model: object, name: str) -> str:
 def layout_to_image(objects: tuple[str, ...] = OBJECTS, styles: tuple[str, ...] = STYLES) -> str:
     import torch
 
-    from synthgen.models.layout_to_image import LayoutToImagePipeline
+    from synthgen.models.images.layout_to_image import LayoutToImagePipeline
     from synthgen.models.losses import Edm
-    from synthgen.training.diffusion import NetworkConfig, unet
+    from synthgen.trainers.images.diffusion import NetworkConfig, unet
 
     torch.manual_seed(0)
     network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), SIDE, 3, len(objects), len(styles))
@@ -115,9 +115,9 @@ def one_style() -> str:
 def layouts() -> str:
     import torch
 
-    from synthgen.models.layout_pipeline import LayoutPipeline
+    from synthgen.models.images.layout_pipeline import LayoutPipeline
     from synthgen.models.losses import Edm
-    from synthgen.training.diffusion import NetworkConfig, unet
+    from synthgen.trainers.images.diffusion import NetworkConfig, unet
 
     torch.manual_seed(1)
     network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), SIDE // 2, 1, 0, len(STYLES) + 1)
@@ -129,7 +129,7 @@ def layouts() -> str:
 def segmenter() -> str:
     import torch
 
-    from synthgen.models.segmenter import Segmenter
+    from synthgen.models.images.segmenter import Segmenter
 
     torch.manual_seed(2)
     return _save(Segmenter(list(OBJECTS), [8, 16], [0.1, 0.2]), "segmenter")
@@ -144,7 +144,7 @@ def box_data(**more: object) -> dict:
 def detector() -> str:
     import torch
 
-    from synthgen.models.detector import Detector
+    from synthgen.models.images.detector import Detector
 
     torch.manual_seed(3)
     counts = {"split": "test", "pictures": 4, "boxes": 20, "at": {"0.10": [15, 5], "0.50": [10, 0]}}
@@ -191,9 +191,9 @@ def series(
     import torch
 
     from synthgen.models.losses import Edm
-    from synthgen.models.series_denoiser import SeriesDenoiser
-    from synthgen.models.series_pipeline import SeriesPipeline
-    from synthgen.models.series_scaler import SeriesScaler
+    from synthgen.models.series.denoiser import SeriesDenoiser
+    from synthgen.models.series.pipeline import SeriesPipeline
+    from synthgen.models.series.scaler import SeriesScaler
 
     torch.manual_seed(8)
     scaler = SeriesScaler.fit(sensor_values(400), ["wave", "rain"], "quantile")
@@ -296,7 +296,7 @@ def normal_series(n: int) -> tuple[Schema, Columns]:
 def segment_anything() -> str:
     import torch
 
-    from synthgen.models.segment_anything import SegmentAnything
+    from synthgen.models.segment_anything.network import SegmentAnything
 
     torch.manual_seed(3)
     shape = {"image_size": 64, "patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from synthgen import seeds as streams
 from synthgen.errors import ModelError
 from synthgen.fields import Columns, Image, InstanceMap, Label, Number, Schema, SegmentationMap
-from synthgen.protocols import Slot, Source
+from synthgen.parts.protocols import Slot, Source
 
 
 class Smooth:

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from synthgen import __version__, disk, logs, terminal
+from synthgen import __version__
+from synthgen.base import disk, logs, terminal
 from synthgen.cli import options
 from synthgen.errors import Interrupted, SynthgenError, TerminatedError
 
@@ -63,7 +64,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from synthgen.plugins import unknown
+            from synthgen.parts.registry import unknown
 
             raise click.UsageError(unknown(args[0], COMMANDS, "command"), ctx)
         return super().resolve_command(ctx, args)

@@ -15,8 +15,9 @@ from typing import Literal
 
 import click
 
-from synthgen import __version__, environment
-from synthgen.cli import options, words
+from synthgen import __version__
+from synthgen.base import environment
+from synthgen.cli import formatting, options
 from synthgen.errors import SynthgenError
 from synthgen.models import folders
 
@@ -62,7 +63,7 @@ def command(bench: bool, as_json: bool) -> int:
         click.echo(json.dumps({"ok": not broken, "checks": [asdict(check) for check in checks]}, indent=1))
     else:
         marks = {"ok": "ok", "note": "--", "broken": "BROKEN"}
-        click.echo(words.columns([(marks[check.state], check.name, check.text) for check in checks]))
+        click.echo(formatting.columns([(marks[check.state], check.name, check.text) for check in checks]))
         click.echo(
             "\nsomething that synthgen needs is broken" if broken else "\neverything that synthgen needs is here"
         )
@@ -81,10 +82,10 @@ def machine() -> Iterator[Check]:
     yield Check("cores", "ok", f"{environment.usable_cores()} of {os.cpu_count()} can be used")
     memory = memory_bytes()
     if memory is not None:
-        text = words.size(memory) if memory >= MIN_MEMORY else f"{words.size(memory)}; 2 GB or more are better"
+        text = formatting.size(memory) + ("" if memory >= MIN_MEMORY else "; 2 GB or more are better")
         yield Check("memory", "ok" if memory >= MIN_MEMORY else "note", text)
     free = shutil.disk_usage(Path.cwd()).free
-    yield Check("disk", "ok" if free >= MIN_DISK else "note", f"{words.size(free)} free in this folder")
+    yield Check("disk", "ok" if free >= MIN_DISK else "note", f"{formatting.size(free)} free in this folder")
 
 
 def memory_bytes() -> int | None:
@@ -124,7 +125,7 @@ def device() -> Check:
         names = []
         for i in range(torch.cuda.device_count()):
             facts = torch.cuda.get_device_properties(i)
-            names.append(f"{facts.name} ({words.size(facts.total_memory)})")
+            names.append(f"{facts.name} ({formatting.size(facts.total_memory)})")
         return Check("device", "ok", f"cuda: {', '.join(names)}")
     if torch.version.cuda is None:
         why = "this torch was built for CPUs only"
@@ -171,9 +172,9 @@ def count_tensors(folder: Path) -> int:
 
 def timing() -> Check:
     """Images a second of the first starter that draws: one batch after a first one for warming up."""
-    from synthgen.plan import build
-    from synthgen.plugins import Plugins
-    from synthgen.recipe import DatasetRecipe
+    from synthgen.generate.plan import build
+    from synthgen.parts.registry import Plugins
+    from synthgen.recipe.recipe import DatasetRecipe
     from synthgen.report import preview
 
     drawing = [n for n in folders.list_starters() if (folders.resolve(n) / "model_index.json").is_file()]

@@ -11,14 +11,15 @@ from typing import Any
 
 import click
 
-from synthgen import ledger, selections, terminal
-from synthgen.cli import options, words
+from synthgen.base import terminal
+from synthgen.cli import formatting, options
+from synthgen.dataset import ledger, selections
+from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.selections import Selection
+from synthgen.dataset.view import View
 from synthgen.errors import UsageError
 from synthgen.fields import Image
-from synthgen.ledger import Ledger
-from synthgen.plugins import unknown
-from synthgen.selections import Selection
-from synthgen.view import View
+from synthgen.parts.registry import unknown
 
 NAME = "unique"
 MAX_NAMED = 5
@@ -75,7 +76,7 @@ def read_hashes(book: Ledger, field: str, tick: Callable[[int], Any]) -> tuple[l
     """Keys, shard numbers and perceptual hashes, uint64 (N,), of all samples in order; one picture is in memory."""
     import numpy as np
 
-    from synthgen.models.perceptual_hash import perceptual_hash
+    from synthgen.vision.perceptual_hash import perceptual_hash
 
     view, keys, shards, hashes = View(book, None, (), None), [], [], []
     for file in view.files:
@@ -91,7 +92,7 @@ def find(
     keys: list[str], shards: list[int], hashes: Any, max_bits: int, field: str
 ) -> tuple[Selection, list[list[str]]]:
     """The selection without repeated pictures, and the keys of each group of several, largest groups first."""
-    from synthgen.models.perceptual_hash import groups
+    from synthgen.vision.perceptual_hash import groups
 
     numbers = groups(hashes, max_bits)
     members: dict[int, list[int]] = defaultdict(list)
@@ -117,7 +118,7 @@ def _picture_field(book: Ledger, asked: str | None) -> str:
 
 
 def _say(folder: str, facts: dict[str, Any], seconds: float) -> None:
-    click.echo(f"compared  {facts['samples']} pictures in {words.duration(seconds)}")
+    click.echo(f"compared  {facts['samples']} pictures in {formatting.duration(seconds)}")
     if not facts["groups"]:
         click.echo(f"copies    none within {facts['max_bits']} bits")
     else:
@@ -125,6 +126,6 @@ def _say(folder: str, facts: dict[str, Any], seconds: float) -> None:
         click.echo(f"copies    {text}")
         for group in facts["largest"]:
             shown = ", ".join(group[:MAX_NAMED])
-            click.echo(f"          {len(group)} alike: {shown}{words.more(group, MAX_NAMED)}")
+            click.echo(f"          {len(group)} alike: {shown}{formatting.more(group, MAX_NAMED)}")
     click.echo(f"kept      {facts['kept']}, listed in {facts['selection']}")
     click.echo(f'load      synthgen.load("{folder}", selection="{NAME}")')

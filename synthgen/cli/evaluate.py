@@ -58,16 +58,16 @@ def command(
     Trains the same small network on the synthetic images, on as many real ones and on both, with
     equal steps, and tests each on real images that nothing was trained on or chosen by.
     """
-    from synthgen import evaluations
-    from synthgen.evaluation import dataset
-    from synthgen.sections import Evaluation
-    from synthgen.store import Store
+    from synthgen.dataset.store import Store
+    from synthgen.measures import dataset
+    from synthgen.recipe.sections import Evaluation
+    from synthgen.stages import evaluation
 
     settings = Evaluation(seeds=seeds, steps=steps, effort=effort, split=split, judge=judge, segmentation=segmentation)
     found = dataset.evaluate(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
     click.echo(json.dumps(found, indent=1) if as_json else dataset.text(found))
     asked = {"real": real, "test": test, "settings": settings.model_dump(mode="json")}
-    path = evaluations.keep(Store(folder), asked, found)
+    path = evaluation.keep(Store(folder), asked, found)
     if not as_json:
         click.echo(f"report   {path}")
     return 0

@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from synthgen import terminal
-from synthgen.cli import options, words
-from synthgen.disk import disk_error
+from synthgen.base import terminal
+from synthgen.base.disk import disk_error
+from synthgen.cli import formatting, options
 from synthgen.errors import UsageError
 from synthgen.exporters import coco, imagefolder, table, voc, yolo
 from synthgen.exporters.scene import Scenes
@@ -87,7 +87,7 @@ def command(
         raise disk_error(error, target) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    seconds = words.duration(time.perf_counter() - started)
+    seconds = formatting.duration(time.perf_counter() - started)
     click.echo(f"exported  {len(scenes)} samples to {target} ({FORMATS[name][1]}) in {seconds}")
     for note in [*_about(scenes), *scenes.notes, *notes]:
         click.echo(f"note      {note}")

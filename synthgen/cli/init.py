@@ -11,16 +11,19 @@ from typing import Any
 
 import click
 
-from synthgen import names, scaffold, scaffold_boxes, scaffold_masks, scaffold_series, scaffold_text
-from synthgen.cli import words
-from synthgen.disk import write_output
+from synthgen.base import names
+from synthgen.base.disk import write_output
+from synthgen.cli import formatting
 from synthgen.errors import UsageError
-from synthgen.realdata import mask_kinds
-from synthgen.realdata.opening import SUFFIXES
-from synthgen.recipe import NAME
-from synthgen.scaffold import Findings, Fit
-from synthgen.scaffold_boxes import BoxFindings
-from synthgen.scaffold_masks import MaskFindings
+from synthgen.readers.images.opening import SUFFIXES
+from synthgen.readers.masks import kinds
+from synthgen.recipe.recipe import NAME
+from synthgen.scaffold import boxes as scaffold_boxes
+from synthgen.scaffold import classes, series, templates
+from synthgen.scaffold import masks as scaffold_masks
+from synthgen.scaffold.boxes import BoxFindings
+from synthgen.scaffold.classes import Findings, Fit
+from synthgen.scaffold.masks import MaskFindings
 
 MOST_NAMES = 12
 
@@ -34,7 +37,7 @@ MOST_NAMES = 12
 @click.option("--force", is_flag=True, help="Overwrite recipes that exist.")
 @click.option(
     "--masks",
-    type=click.Choice(list(mask_kinds.WORDS)),
+    type=click.Choice(list(kinds.WORDS)),
     help="What the numbers in masks mean, where the masks leave it open: objects, class ids, or one kind of object.",
 )
 @click.option("--skip-broken", is_flag=True, help="Leave pictures out that cannot be read, and count them.")
@@ -66,10 +69,10 @@ def command(
         synthgen init sales.csv
         synthgen run sales.yaml
     """
-    if Path(target).is_file() and Path(target).suffix.lower() not in scaffold_series.SUFFIXES:
-        raise UsageError(f"{target}: must be a folder of images, or a table ({', '.join(scaffold_series.SUFFIXES)})")
+    if Path(target).is_file() and Path(target).suffix.lower() not in series.SUFFIXES:
+        raise UsageError(f"{target}: must be a folder of images, or a table ({', '.join(series.SUFFIXES)})")
     if Path(target).is_file() or _holds_tables(Path(target)):
-        _init_table(target, out, name, force, scaffold_series.look(target, decimal, date_format))
+        _init_table(target, out, name, force, series.look(target, decimal, date_format))
     else:
         _init_folder(target, out, name, force, _data_settings(masks, skip_broken))
 
@@ -79,23 +82,23 @@ def _holds_tables(folder: Path) -> bool:
     inside = list(folder.iterdir()) if folder.is_dir() else []
     suffixes = {path.suffix.lower() for path in inside if path.is_file()}
     pictures = suffixes & SUFFIXES or any(path.is_dir() for path in inside)
-    return bool(suffixes & set(scaffold_series.SUFFIXES)) and not pictures
+    return bool(suffixes & set(series.SUFFIXES)) and not pictures
 
 
-def _init_table(path: str, out: str, name: str | None, force: bool, found: scaffold_series.TableFindings) -> None:
+def _init_table(path: str, out: str, name: str | None, force: bool, found: series.TableFindings) -> None:
     name = _name(str(Path(path).with_suffix("")), name)
     rows = [
-        ("rows", f"{found.n_rows} of {words.plural(len(found.recordings), 'recording')}"),
-        *words.column_rows(found.columns),
+        ("rows", f"{found.n_rows} of {formatting.plural(len(found.recordings), 'recording')}"),
+        *formatting.column_rows(found.columns),
         ("chosen", f"windows of {found.length} steps"),
     ]
-    click.echo(words.table(rows))
+    click.echo(formatting.table(rows))
     for text in found.notes:
         click.echo(f"note: {text}")
-    written = _write(Path(out), scaffold_series.recipe(name, found), force)
+    written = _write(Path(out), series.recipe(name, found), force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
     recipe = shlex.quote(str(written[0]))
-    click.echo(f"next:\n  {words.prefix()}synthgen plan {recipe}\n  {words.prefix()}synthgen run {recipe}")
+    click.echo(f"next:\n  {formatting.prefix()}synthgen plan {recipe}\n  {formatting.prefix()}synthgen run {recipe}")
 
 
 def _data_settings(masks: str | None, skip_broken: bool) -> dict[str, Any]:
@@ -120,19 +123,19 @@ def _init_folder(folder: str, out: str, name: str | None, force: bool, settings:
         _say_box_findings(with_boxes)
         texts = scaffold_boxes.recipes(name, with_boxes)
     else:
-        found = scaffold.look(folder)
-        fit = scaffold.fit(found)
+        found = classes.look(folder)
+        fit = classes.fit(found)
         _say_findings(found, fit)
-        texts = scaffold_text.recipes(name, found, fit)
+        texts = templates.recipes(name, found, fit)
     written = _write(Path(out), texts, force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
     paths = {part: shlex.quote(str(Path(out) / f"{name}{part}.yaml")) for part in ("-model", "-critic", "")}
     click.echo("next:")
-    click.echo(f"  {words.prefix()}synthgen train {paths['-model']}")
-    click.echo(f"  {words.prefix()}synthgen run {paths['']}")
+    click.echo(f"  {formatting.prefix()}synthgen train {paths['-model']}")
+    click.echo(f"  {formatting.prefix()}synthgen run {paths['']}")
     if f"{name}-critic.yaml" in texts:
         click.echo(f"before the run, if its samples shall be checked (the comments in {paths['']} say how):")
-        click.echo(f"  {words.prefix()}synthgen train {paths['-critic']}")
+        click.echo(f"  {formatting.prefix()}synthgen train {paths['-critic']}")
 
 
 def _name(folder: str, name: str | None) -> str:
@@ -144,7 +147,7 @@ def _name(folder: str, name: str | None) -> str:
     return name
 
 
-def _write(folder: Path, recipes: scaffold_text.Recipes, force: bool) -> list[Path]:
+def _write(folder: Path, recipes: templates.Recipes, force: bool) -> list[Path]:
     paths = {folder / file: text for file, text in recipes.items()}
     existing = [str(path) for path in paths if path.exists()]
     if existing and not force:
@@ -158,11 +161,11 @@ def _write(folder: Path, recipes: scaffold_text.Recipes, force: bool) -> list[Pa
 def _say_box_findings(found: BoxFindings) -> None:
     rows = [
         ("images", f"{len(found.sizes)} with boxes ({found.format}: {found.settings['boxes']})"),
-        ("objects", words.counts(found.n_boxes)),
+        ("objects", formatting.counts(found.n_boxes)),
         ("sizes", _sizes(found.sizes)),
         ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
     ]
-    click.echo(words.table(rows))
+    click.echo(formatting.table(rows))
     for text in scaffold_boxes.warnings(found):
         click.echo(f"note: {text}")
 
@@ -176,12 +179,12 @@ def _say_mask_findings(found: MaskFindings) -> None:
     rows = [
         ("images", f"{len(found.sizes)} with masks, {sum(found.counts)} objects ({max(found.counts)} at most in one)"),
         ("sizes", _sizes(found.sizes)),
-        ("masks", f"{kind}: {mask_kinds.WORDS[kind]}"),
+        ("masks", f"{kind}: {kinds.WORDS[kind]}"),
         ("because", found.reason),
         ("objects", _some(found.settings["objects"])),
         ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
     ]
-    click.echo(words.table(rows))
+    click.echo(formatting.table(rows))
     for text in scaffold_masks.warnings(found):
         click.echo(f"note: {text}")
 
@@ -196,13 +199,13 @@ def _sizes(sizes: list[tuple[int, int]]) -> str:
 def _say_findings(found: Findings, fit: Fit) -> None:
     colours = {1: "grey", 3: "colour"}
     rows = [
-        ("images", f"{found.n} in {words.plural(len(found.counts), 'class', 'classes')}"),
-        ("classes", words.counts(found.counts)),
+        ("images", f"{found.n} in {formatting.plural(len(found.counts), 'class', 'classes')}"),
+        ("classes", formatting.counts(found.counts)),
         ("sizes", _sizes(found.sizes)),
         ("colours", ", ".join(f"{colours[c]} {n}" for c, n in sorted(found.colours.items()) if n)),
-        ("ignored", words.counts(found.ignored)),
+        ("ignored", formatting.counts(found.ignored)),
         ("chosen", f"{fit.resolution} x {fit.resolution} pixels, {fit.steps} training steps"),
     ]
-    click.echo(words.table(rows))
-    for text in scaffold.warnings(found, fit):
+    click.echo(formatting.table(rows))
+    for text in classes.warnings(found, fit):
         click.echo(f"note: {text}")

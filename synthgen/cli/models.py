@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from synthgen.cli import options, words
+from synthgen.cli import formatting, options
 from synthgen.errors import ModelError, UsageError
 from synthgen.models import folders
 
@@ -54,11 +54,11 @@ def command(context: click.Context, as_json: bool) -> None:
     rows = [
         (
             *(m["name"], m["kind"], str(len(m["classes"])), ", ".join(m["objects"])),
-            *(str(m["resolution"] or ""), words.size(m["bytes"]), m["licence"]),
+            *(str(m["resolution"] or ""), formatting.size(m["bytes"]), m["licence"]),
         )
         for m in found
     ]
-    click.echo(words.columns([head, *rows]))
+    click.echo(formatting.columns([head, *rows]))
     click.echo("\ncard of one: synthgen models show NAME; more: synthgen train RECIPE")
 
 
@@ -85,7 +85,7 @@ def convert(file: str, out: str | None, licence: str) -> None:
     if target.exists():
         raise UsageError(f"{target} exists already; name a new folder with -o, or remove it")
     partial = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
-    program = [sys.executable, "-X", "utf8", "-m", "synthgen.models.convert"]
+    program = [sys.executable, "-X", "utf8", "-m", "synthgen.models.segment_anything.convert"]
     program += [str(Path(file).resolve()), str(partial.resolve()), licence]
     partial.parent.mkdir(parents=True, exist_ok=True)
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
@@ -98,7 +98,7 @@ def convert(file: str, out: str | None, licence: str) -> None:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     click.echo(f"model   {target}  (Segment Anything, {done.stdout.strip()})")
-    click.echo(f"use     labelers: [{{use: segment-anything, model: {words.yaml_word(str(target))}}}]")
+    click.echo(f"use     labelers: [{{use: segment-anything, model: {formatting.yaml_word(str(target))}}}]")
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -137,5 +137,5 @@ def _own() -> list[str]:
 def _card(name: str, facts: dict[str, Any]) -> str:
     path = Path(facts["folder"]) / "README.md"
     text = path.read_text(encoding="utf-8").split("---\n", 2)[-1].strip() if path.is_file() else f"{name} has no card"
-    head = words.table([("folder", facts["folder"]), ("licence", facts["licence"]), ("sha256", facts["sha256"])])
+    head = formatting.table([("folder", facts["folder"]), ("licence", facts["licence"]), ("sha256", facts["sha256"])])
     return f"{text}\n\n{head}"

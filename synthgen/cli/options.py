@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from synthgen import logs
+from synthgen.base import logs
 
 Command = Callable[..., Any]
 

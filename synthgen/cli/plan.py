@@ -10,13 +10,16 @@ from typing import Any
 
 import click
 
-from synthgen import api, formats, jsonfiles, ledger, licences, survey
-from synthgen.cli import options, plan_machine, plan_model, words
-from synthgen.environment import usable_cores
+from synthgen import api
+from synthgen.base import json_files
+from synthgen.base.environment import usable_cores
+from synthgen.cli import formatting, options, plan_machine, plan_model
+from synthgen.dataset import ledger, licences, records
+from synthgen.dataset.ledger import Ledger
 from synthgen.errors import UsageError
-from synthgen.ledger import Ledger
-from synthgen.plan import Plan, differences
-from synthgen.plugins import Plugins
+from synthgen.generate import survey
+from synthgen.generate.plan import Plan, differences
+from synthgen.parts.registry import Plugins
 
 MAX_COUNTED = 20_000
 
@@ -124,7 +127,7 @@ def _existing(plan: Plan, out: Path) -> dict[str, Any]:
 
 def seconds_a_shard(book: Ledger) -> float | None:
     """Mean time that a worker spent on a shard of this folder; None if the log tells nothing."""
-    lines = jsonfiles.load_lines(book.store.log / "shards.jsonl", formats.Timing)
+    lines = json_files.load_lines(book.store.log / "shards.jsonl", records.Timing)
     times = [line.seconds["total"] for line in lines if "total" in line.seconds]
     return sum(times) / len(times) if times else None
 
@@ -133,8 +136,8 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
     about = "" if facts["splits_exact"] else "about "
     rows = [
         ("dataset", f"{facts['name']}, {facts['samples']} samples"),
-        ("classes", words.counts(facts["classes"])),
-        ("splits", about + words.counts(facts["splits"])),
+        ("classes", formatting.counts(facts["classes"])),
+        ("splits", about + formatting.counts(facts["splits"])),
         ("shards", f"{facts['shards']} of {facts['shard_size']} slots, drawn in batches of {facts['batch_size']}"),
         ("fields", ", ".join(f"{field['name']} ({field['type']})" for field in facts["fields"])),
         (
@@ -142,16 +145,16 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
             f"{' and '.join(facts['keep'])}, up to {facts['tries']} tries a slot" if facts["keep"] else "everything",
         ),
         *plan_model.own_rows(facts.get("train")),
-        *words.column_rows(facts.get("columns", {})),
+        *formatting.column_rows(facts.get("columns", {})),
         *(plan_model.part_row(part) for part in facts["parts"]),
         *((source["kind"], _source_text(source)) for source in facts["sources"]),
         *plan_machine.rows(facts["machine"], "synthgen run"),
         ("digest", facts["digest"]),
         ("output", _output_text(facts)),
-        ("disk", f"at most about {words.size(facts['estimated_bytes'])}"),
+        ("disk", f"at most about {formatting.size(facts['estimated_bytes'])}"),
         ("time", _time_text(facts, recipe)),
     ]
-    click.echo(words.table(rows))
+    click.echo(formatting.table(rows))
     for note in dict.fromkeys(note for source in facts["sources"] for note in source.get("notes", ())):
         click.echo(f"note: {note}")
     for warning in facts["warnings"]:
@@ -183,4 +186,5 @@ def _time_text(facts: dict[str, Any], recipe: str) -> str:
     if facts["out"]["shards_done"] == facts["shards"]:
         return "nothing left to do"
     n_cores = usable_cores()
-    return f"about {words.duration(seconds / n_cores)} for what is left, with {n_cores} workers as fast as those so far"
+    left = formatting.duration(seconds / n_cores)
+    return f"about {left} for what is left, with {n_cores} workers as fast as those so far"

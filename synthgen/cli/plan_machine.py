@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from synthgen.cli import words
-from synthgen.environment import gpus
+from synthgen.base.environment import gpus
+from synthgen.cli import formatting
 
 HUB_NAME = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 
@@ -48,7 +48,7 @@ def rows(facts: Mapping[str, Any], command: str) -> list[tuple[str, str]]:
         if each["cached_bytes"] is None:
             found.append(("download", f"{name}: not in this machine's cache; its size is known to the hub alone"))
         else:
-            found.append(("cached", f"{name}: {words.size(each['cached_bytes'])} are in this machine's cache"))
+            found.append(("cached", f"{name}: {formatting.size(each['cached_bytes'])} are in this machine's cache"))
     return found
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen import licences
-from synthgen.cli import plan_machine, words
+from synthgen.cli import formatting, plan_machine
+from synthgen.dataset import licences
+from synthgen.generate.plan import Outlook
 from synthgen.models import folders
-from synthgen.own_model import OwnModel
-from synthgen.plan import Outlook
-from synthgen.plugins import Plugins
-from synthgen.protocols import Source
-from synthgen.recipe import ModelRecipe, config_class
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import Plugins
+from synthgen.recipe.recipe import ModelRecipe, config_class
+from synthgen.stages.training import OwnModel
 
 
 def describe(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any]:
@@ -75,11 +75,11 @@ def say(facts: dict[str, Any]) -> str:
         ("trainer", f"{facts['trainer']} {settings}"),
         ("training", _training_text(facts["training"])),
         *((source["kind"], f"{source['name']}, licence {source['licence']}") for source in facts["sources"]),
-        *words.column_rows(facts.get("columns", {})),
+        *formatting.column_rows(facts.get("columns", {})),
         *plan_machine.rows(facts["machine"], "synthgen train"),
         ("output", out),
     ]
-    lines = [words.table(rows)]
+    lines = [formatting.table(rows)]
     if facts["missing_data"]:
         lines.append(f"{facts['missing_data']} does not exist yet: put your data there before `synthgen train`")
     lines += [f"note: {text}" for text in facts["notes"]]
@@ -137,10 +137,10 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
     rows = [
         (
             "dataset",
-            f"{facts['name']}, {words.known(facts['samples'])}{' samples' if facts['samples'] else ' of samples'}",
+            f"{facts['name']}, {formatting.known(facts['samples'])}{' samples' if facts['samples'] else ' of samples'}",
         ),
         *own_rows(facts["train"]),
-        *words.column_rows(facts.get("columns", {})),
+        *formatting.column_rows(facts.get("columns", {})),
         ("shards", f"of {facts['shard_size']} slots, drawn in batches of {facts['batch_size']}"),
         (
             "keep",
@@ -153,7 +153,7 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
             "runs/<name>-<digest>; the digest is known once the model is trained".replace("<name>", facts["name"]),
         ),
     ]
-    return "\n".join([words.table(rows), *(f"note: {text}" for text in facts["train"]["notes"])])
+    return "\n".join([formatting.table(rows), *(f"note: {text}" for text in facts["train"]["notes"])])
 
 
 def part_row(part: Mapping[str, Any]) -> tuple[str, str]:

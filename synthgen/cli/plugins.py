@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from synthgen.cli import options, words
+from synthgen.cli import formatting, options
 from synthgen.errors import PluginError, UsageError
-from synthgen.plugins import ROLES, Plugins, unknown
-from synthgen.recipe import config_class
+from synthgen.parts.registry import ROLES, Plugins, unknown
+from synthgen.recipe.recipe import config_class
 
 
 @click.command("plugins")
@@ -37,7 +37,7 @@ def command(role: str | None, name: str | None, plugin_files: tuple[str, ...], a
     for each, parts in found.items():
         click.echo(f"{each}:")
         rows = [(f"  {part}", text) for part, text in parts.items()]
-        click.echo(words.table(rows) if rows else "  none")
+        click.echo(formatting.table(rows) if rows else "  none")
     click.echo("\nsettings of one: synthgen plugins ROLE NAME; parts of your own: --plugin FILE")
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import click
 
-from synthgen import api, environment, ledger
-from synthgen.cli import options, words
-from synthgen.disk import write_output
-from synthgen.environment import use_one_thread
+from synthgen import api
+from synthgen.base import environment
+from synthgen.base.disk import write_output
+from synthgen.base.environment import use_one_thread
+from synthgen.cli import formatting, options
+from synthgen.dataset import ledger
 from synthgen.errors import UsageError
-from synthgen.executors.choose import default_workers
-from synthgen.plan import Plan
+from synthgen.generate.executors.choose import default_workers
+from synthgen.generate.plan import Plan
 from synthgen.report import preview, sheet
 from synthgen.report.preview import Drawn, Groups, legend
 
@@ -54,9 +56,9 @@ def command(
             raise UsageError(f"{target}: is a finished dataset; --set, --plugin and --smoke are for recipes")
         _preview_dataset(target, out, samples, seed)
     else:
-        train = api.training(device, False, functools.partial(click.echo, err=True), words.given())
+        train = api.training(device, False, functools.partial(click.echo, err=True), formatting.given())
         _preview_recipe(api.prepare(target, None, overrides, plugin_files, smoke, train).plan, out, samples, device)
-    click.echo(f"done in {words.duration(time.perf_counter() - started)}")
+    click.echo(f"done in {formatting.duration(time.perf_counter() - started)}")
 
 
 def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> None:
@@ -66,7 +68,7 @@ def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> 
     total = sum(record.accepted for record in book.commits.values()) or (book.manifest or {}).get("samples", 0)
     subtitle = f"{shown} of {total} samples{_n_classes(groups, len(book.classes))}"
     if not book.complete:
-        subtitle += f", INCOMPLETE: {words.known(book.planned)} were asked for"
+        subtitle += f", INCOMPLETE: {formatting.known(book.planned)} were asked for"
         click.echo(f"note      {folder} {book.lack or 'lacks files'}; `synthgen status` says more")
     _save(groups, book.name, subtitle, legend(book.fields), out or f"{book.root.resolve().name}-preview.png")
 
@@ -81,7 +83,7 @@ def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> 
         subtitle += f", {n_rejected} rejected (red)"
     _save(drawn.groups, plan.recipe.name, subtitle, legend(plan.schema), out or f"{plan.recipe.name}-preview.png")
     if plan.rules:
-        by_rule = f" ({words.counts(drawn.rejected)})" if n_rejected else ""
+        by_rule = f" ({formatting.counts(drawn.rejected)})" if n_rejected else ""
         click.echo(f"kept      {drawn.n - n_rejected} of {drawn.n} first tries{by_rule}")
     _say_times(drawn, plan.n_samples, found, device)
 
@@ -89,7 +91,7 @@ def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> 
 def _say_times(drawn: Drawn, n_samples: int, found: str, device: str) -> None:
     """What the whole recipe will take, from what these few took."""
     place = "core" if found == "cpu" else environment.device_name(found)
-    each, setup = words.duration(drawn.seconds_each), words.duration(drawn.setup_s)
+    each, setup = formatting.duration(drawn.seconds_each), formatting.duration(drawn.setup_s)
     click.echo(f"a sample  {each} on one {place}, after {setup} for loading the models")
     head = f"all {n_samples:<4}"
     if not drawn.acceptance:
@@ -97,7 +99,7 @@ def _say_times(drawn: Drawn, n_samples: int, found: str, device: str) -> None:
         return
     n_workers = default_workers(device)
     total = n_samples * drawn.seconds_each / drawn.acceptance
-    text = words.duration(drawn.setup_s + total / n_workers)
+    text = formatting.duration(drawn.setup_s + total / n_workers)
     click.echo(f"{head}  about {text} with {n_workers} workers on this machine")
 
 
@@ -105,7 +107,11 @@ def _n_classes(groups: Groups, n_classes: int) -> str:
     shown = len(groups)
     if not n_classes:
         return ""
-    return f", {words.plural(shown, 'class', 'classes')}" if shown >= n_classes else f", {shown} of {n_classes} classes"
+    return (
+        f", {formatting.plural(shown, 'class', 'classes')}"
+        if shown >= n_classes
+        else f", {shown} of {n_classes} classes"
+    )
 
 
 def _save(groups: Groups, title: str, subtitle: str, colours: sheet.Legend, path: str) -> None:

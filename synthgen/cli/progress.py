@@ -13,14 +13,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from synthgen import terminal
-from synthgen.cli import words
-from synthgen.executors.outcome import Executor, Failure
-from synthgen.executors.worker import ShardProgress, ShardReport
+from synthgen.base import terminal
+from synthgen.base.pace import Pace
+from synthgen.cli import formatting
 from synthgen.fields import Label
-from synthgen.pace import Pace
-from synthgen.plan import Plan
-from synthgen.survey import Survey
+from synthgen.generate.executors.outcome import Executor, Failure
+from synthgen.generate.executors.worker import ShardProgress, ShardReport
+from synthgen.generate.plan import Plan
+from synthgen.generate.survey import Survey
 
 EVERY_S = 10.0
 BAR_WIDTH = 30
@@ -51,7 +51,7 @@ class Lines:
         self._said_at = time.monotonic()
         if survey.n_done:
             self.note(f"going on: {survey.n_done} of {plan.n_shards} shards are done")
-        self.note(f"rendering {words.plural(len(survey.pending), 'shard')} {executor.description}")
+        self.note(f"rendering {formatting.plural(len(survey.pending), 'shard')} {executor.description}")
 
     def batch_done(self, progress: ShardProgress) -> None:
         self._rendering[progress.shard] = progress
@@ -113,7 +113,7 @@ class Lines:
         assert self.plan is not None
         parts = [f"{self.n_accepted} of {self.plan.n_samples} samples", *self._speed()]
         if (left := self.seconds_left()) is not None:
-            parts.append(f"about {words.duration(left)} left")
+            parts.append(f"about {formatting.duration(left)} left")
         rejected = sum((Counter(each.rejected) for each in self._rendering.values()), self.rejected.copy())
         if rejected:
             by_rule = ", ".join(f"{rule}: {n}" for rule, n in sorted(rejected.items()))
@@ -166,7 +166,7 @@ class Live(Lines):
         assert self.plan is not None
         share = min(1.0, self.n_accepted / self.plan.n_samples)
         left = self.seconds_left()
-        note = f"about {words.duration(left)} left" if left is not None else ""
+        note = f"about {formatting.duration(left)} left" if left is not None else ""
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(total=1.0, completed=share, width=BAR_WIDTH), f"{int(100 * share):3} %", note)
         text = fitting((part for part in self.parts() if part != note), self._console.width - 1)

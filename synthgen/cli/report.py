@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from synthgen import ledger
-from synthgen.cli import options, words
-from synthgen.disk import write_output
+from synthgen.base.disk import write_output
+from synthgen.cli import formatting, options
+from synthgen.dataset import ledger
+from synthgen.dataset.store import Store
 from synthgen.report import page
-from synthgen.store import Store
 
 
 @click.command("report")
@@ -34,6 +34,8 @@ def command(folder: str, real: str | None, out: str | None) -> None:
     content = page.render(book, real).encode()
     path = Path(out) if out else Store(book.root).reports / page.FILE
     write_output(path, content, make_folder=not out)
-    click.echo(f"page      {path} ({words.size(len(content))}) in {words.duration(time.perf_counter() - started)}")
+    click.echo(
+        f"page      {path} ({formatting.size(len(content))}) in {formatting.duration(time.perf_counter() - started)}"
+    )
     if book.lack:
         click.echo(f"note      the dataset {book.lack}")

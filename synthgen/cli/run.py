@@ -12,15 +12,17 @@ from typing import Any
 
 import click
 
-from synthgen import api, evaluations, ledger
-from synthgen.cli import options, words
+from synthgen import api
+from synthgen.cli import formatting, options
 from synthgen.cli.progress import Lines, Live
-from synthgen.driver import Observer, Result
+from synthgen.dataset import ledger
+from synthgen.dataset.store import Store
 from synthgen.errors import TerminatedError
-from synthgen.executors.choose import Choice
-from synthgen.own_model import OwnModel
-from synthgen.plan import differences
-from synthgen.store import Store
+from synthgen.generate.driver import Observer, Result
+from synthgen.generate.executors.choose import Choice
+from synthgen.generate.plan import differences
+from synthgen.stages import evaluation
+from synthgen.stages.training import OwnModel
 
 
 @click.command("run")
@@ -64,7 +66,7 @@ def command(
     observer: Observer = Live() if sys.stderr.isatty() else Lines()
     if quiet or as_json:
         observer = api.Silent()
-    train = api.training(device, quiet or as_json, observer.note, words.given())
+    train = api.training(device, quiet or as_json, observer.note, formatting.given())
     choice = Choice(executor, workers, address)
     prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke, train)
     folder = Path(out) if out else prepared.default_out
@@ -73,7 +75,7 @@ def command(
     if not out:
         _say_what_changed(observer, prepared, folder)
     observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
-    result = api.run_prepared(prepared, folder, choice, device, observer, words.given())
+    result = api.run_prepared(prepared, folder, choice, device, observer, formatting.given())
     if as_json:
         click.echo(json.dumps(_summary(result, prepared.own), indent=1))
     elif not quiet:
@@ -121,7 +123,7 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
     if manifest["classes"]:
         click.echo("classes: " + ", ".join(f"{name} {n}" for name, n in manifest["classes"].items()))
     if objects := manifest.get("objects"):
-        click.echo("objects: " + words.counts(objects))
+        click.echo("objects: " + formatting.counts(objects))
     for rule, n in manifest["rejected"].items():
         click.echo(f"rejected by {rule}: {n}")
     if not result.complete:
@@ -129,15 +131,15 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
     part = "" if result.complete or result.sealed else ", allow_incomplete=True"
     load = f"import synthgen; print(synthgen.load({str(out)!r}{part})[0])"
     if result.evaluation is not None:
-        from synthgen.evaluation import dataset
+        from synthgen.measures import dataset
 
         click.echo(f"\n{dataset.text(result.evaluation)}\n")
-        click.echo(f"report   {out}/reports/{evaluations.NAME}")
+        click.echo(f"report   {out}/reports/{evaluation.NAME}")
     if own:
         click.echo(f"model    {own.folder}/  (start with {own.folder}/README.md)")
     click.echo(f"dataset  {out}/  (start with {out}/README.md)")
-    click.echo(f"look     {words.prefix()}synthgen preview {shlex.quote(str(out))}")
-    click.echo(f"load     {words.prefix()}python -c {words.quoted(load)}")
+    click.echo(f"look     {formatting.prefix()}synthgen preview {shlex.quote(str(out))}")
+    click.echo(f"load     {formatting.prefix()}python -c {formatting.quoted(load)}")
 
 
 def _say_what_is_missing(result: Result) -> None:
@@ -147,12 +149,12 @@ def _say_what_is_missing(result: Result) -> None:
     if result.sealed:
         click.echo(f"the dataset of {result.sealed} samples stays as it was until the larger one is whole", err=True)
     if n_short:
-        named = words.slots(short[:8])
+        named = formatting.slots(short[:8])
         more = f" and {n_short - 8} more" if n_short > 8 else ""
         tries = max(slot["tries"] for slot in short)
         click.echo(
-            f"short: {words.plural(n_short, 'slot')} ran out of tries: {named}{more}. Finish with more tries, such as "
-            f"--set tries={2 * tries}, or loosen a keep rule",
+            f"short: {formatting.plural(n_short, 'slot')} ran out of tries: {named}{more}. Finish with more "
+            f"tries, such as --set tries={2 * tries}, or loosen a keep rule",
             err=True,
         )
     if manifest["n_missing_shards"]:

@@ -7,9 +7,9 @@ from typing import Literal
 
 import click
 
-from synthgen import schema
 from synthgen.cli import options
-from synthgen.plugins import Plugins
+from synthgen.parts.registry import Plugins
+from synthgen.recipe import schema
 
 
 @click.command("schema")

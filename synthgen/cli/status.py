@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from synthgen import formats, jsonfiles, ledger
-from synthgen.cli import again, options, words
+from synthgen.base import json_files
+from synthgen.cli import formatting, options, resume_command
+from synthgen.dataset import ledger, records
+from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.lock import holder
 from synthgen.errors import RecordError
-from synthgen.ledger import Ledger
-from synthgen.lock import holder
 
 MAX_NAMED = 8
 
@@ -60,7 +61,7 @@ def survey(book: Ledger) -> dict[str, Any]:
         "short": [dict(slot) for slot in totals.short],
         "failures": _failures(book),
         "bytes": totals.bytes,
-        "command": again.command(book),
+        "command": resume_command.command(book),
     }
 
 
@@ -69,7 +70,7 @@ def _failures(book: Ledger) -> list[dict[str, Any]]:
     found = []
     for path in sorted(book.store.failures.glob("shard-*.json")):
         with contextlib.suppress(RecordError):
-            failed = jsonfiles.load_record(path, formats.Failed)
+            failed = json_files.load_record(path, records.Failed)
             if failed and failed.shard not in book.commits:
                 facts = {"shard": failed.shard, "cause": failed.cause, "message": failed.message}
                 found.append(facts | {"file": str(path)})
@@ -92,17 +93,17 @@ def _say(facts: dict[str, Any]) -> None:
         ("state", state),
         ("shards", f"{_of(shards['done'], shards['planned'])} done"),
         ("samples", _of(facts["samples"], facts["planned"])),
-        ("splits", words.counts(facts["splits"]) if facts["samples"] else ""),
-        ("classes", words.counts(facts["classes"]) if facts["samples"] else ""),
-        ("objects", words.counts(facts["objects"]) if facts["samples"] else ""),
+        ("splits", formatting.counts(facts["splits"]) if facts["samples"] else ""),
+        ("classes", formatting.counts(facts["classes"]) if facts["samples"] else ""),
+        ("objects", formatting.counts(facts["objects"]) if facts["samples"] else ""),
         ("kept", f"{100 * facts['acceptance']:.1f} % of {facts['tries']} tries" if facts["tries"] else ""),
         *(
             (f"{'rejected' if i == 0 else ''}", f"{n} by {rule}")
             for i, (rule, n) in enumerate(facts["rejected"].items())
         ),
-        ("size", words.size(facts["bytes"])),
+        ("size", formatting.size(facts["bytes"])),
     ]
-    click.echo(words.table(rows))
+    click.echo(formatting.table(rows))
     _say_problems(facts)
 
 
@@ -117,8 +118,10 @@ def _say_problems(facts: dict[str, Any]) -> None:
         click.echo(f"\n{name} {reason}; the next run writes it again")
     damaged = shards["damaged"]
     if short:
-        named = words.slots(short[:MAX_NAMED])
-        click.echo(f"\n{words.plural(len(short), 'slot')} ran out of tries: {named}{words.more(short, MAX_NAMED)}")
+        named = formatting.slots(short[:MAX_NAMED])
+        click.echo(
+            f"\n{formatting.plural(len(short), 'slot')} ran out of tries: {named}{formatting.more(short, MAX_NAMED)}"
+        )
         tries = f"--set tries={2 * max(slot['tries'] for slot in short)}"
         click.echo(f"finish with more tries: {facts['command']} {tries}")
     if failures:

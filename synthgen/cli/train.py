@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from synthgen import api
-from synthgen.cli import options, words
+from synthgen.cli import formatting, options
 from synthgen.errors import Interrupted
 from synthgen.models import folders
 
@@ -62,7 +62,7 @@ def command(
             recipe, out, overrides=overrides, plugin_files=plugin_files, smoke=smoke, device=device, quiet=quiet
         )
     except Interrupted as stopped:
-        raise Interrupted(f"{stopped} Go on with: {words.given()}", stopped.exit_code) from None
+        raise Interrupted(f"{stopped} Go on with: {formatting.given()}", stopped.exit_code) from None
     if not quiet:
         _say(folder, time.perf_counter() - started)
 
@@ -71,9 +71,9 @@ def _say(folder: Path, seconds: float) -> None:
     pictures = sorted((folder / "training").glob("samples-*.png"), key=os.path.getmtime)
     name = folders.read_index(folder).get("_class_name", "")
     rows = [
-        ("model", f"{folder}/  (start with {folder}/README.md), in {words.duration(seconds)}"),
+        ("model", f"{folder}/  (start with {folder}/README.md), in {formatting.duration(seconds)}"),
         ("pictures", str(pictures[-1]) if pictures else ""),
-        ("losses", f"{words.prefix()}tensorboard --logdir {shlex.quote(f'{folder}/training/tensorboard')}"),
-        ("use it", USES[name].format(folder=words.yaml_word(str(folder))) if name in USES else ""),
+        ("losses", f"{formatting.prefix()}tensorboard --logdir {shlex.quote(f'{folder}/training/tensorboard')}"),
+        ("use it", USES[name].format(folder=formatting.yaml_word(str(folder))) if name in USES else ""),
     ]
-    click.echo(words.table(rows))
+    click.echo(formatting.table(rows))

@@ -9,10 +9,11 @@ import time
 
 import click
 
-from synthgen import ledger, terminal
-from synthgen import verify as verification
-from synthgen.cli import again, options, words
-from synthgen.verify import Report
+from synthgen.base import terminal
+from synthgen.cli import formatting, options, resume_command
+from synthgen.dataset import ledger
+from synthgen.dataset import verify as verification
+from synthgen.dataset.verify import Report
 
 MAX_NAMED = 20
 
@@ -41,15 +42,15 @@ def command(folder: str, as_json: bool) -> int:
 
 
 def _say(folder: str, report: Report, seconds: float) -> None:
-    checked = f"{report.n_files} files of {report.n_shards} shards, {words.size(report.bytes)}"
-    click.echo(f"checked {checked} in {words.duration(seconds)}")
+    checked = f"{report.n_files} files of {report.n_shards} shards, {formatting.size(report.bytes)}"
+    click.echo(f"checked {checked} in {formatting.duration(seconds)}")
     for finding in report.damaged[:MAX_NAMED]:
         click.echo(f"{finding.problem}: {finding.path}{' ' * bool(finding.detail)}{finding.detail}")
     if len(report.damaged) > MAX_NAMED:
         click.echo(f"... and {len(report.damaged) - MAX_NAMED} more")
     if report.unexpected:
         named = ", ".join(report.unexpected[:MAX_NAMED])
-        click.echo(f"unexpected, no record names them: {named}{words.more(report.unexpected, MAX_NAMED)}")
+        click.echo(f"unexpected, no record names them: {named}{formatting.more(report.unexpected, MAX_NAMED)}")
     for text in report.manifest[:MAX_NAMED]:
         click.echo(f"manifest.json: {text}")
     for text in report.papers[:MAX_NAMED]:
@@ -68,10 +69,10 @@ def _say_what_follows(folder: str, report: Report) -> None:
     """What was done about the findings, and what the next run will do."""
     if report.set_aside:
         numbers = ", ".join(map(str, report.set_aside[:MAX_NAMED]))
-        click.echo(f"shards handed back to be rendered again: {numbers}{words.more(report.set_aside, MAX_NAMED)}")
+        click.echo(f"shards handed back to be rendered again: {numbers}{formatting.more(report.set_aside, MAX_NAMED)}")
     if report.unexpected or report.set_aside:
         click.echo(f"what was taken away is kept in {folder}/.synthgen/damaged")
     if report.manifest or report.papers:
         click.echo("the next run writes the manifest and what is made from it again")
     if report.set_aside or report.manifest or report.papers:
-        click.echo(f"mend it with: {again.command(ledger.read(folder))}")
+        click.echo(f"mend it with: {resume_command.command(ledger.read(folder))}")

@@ -15,7 +15,7 @@ from pydantic import Field as Setting
 from synthgen import seeds
 from synthgen.conditions.quotas import Quotas
 from synthgen.fields import Label
-from synthgen.plugins import unknown
+from synthgen.parts.registry import unknown
 
 MAX_GRID = 100_000
 Weight = Annotated[int, Setting(ge=1, le=1000)]

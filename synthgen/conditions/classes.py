@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.conditions.quotas import Quotas
 from synthgen.fields import Label
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class Classes:

@@ -13,11 +13,11 @@ from synthgen.conditions.quotas import Quotas
 from synthgen.conditions.varied import Varied, Vary
 from synthgen.errors import DataError
 from synthgen.fields import Field, Image, Label, Text
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
-from synthgen.realdata import gallery
-from synthgen.realdata.pixel_range import RangeSetting
-from synthgen.realdata.problems import SkipBroken
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
+from synthgen.readers.images import gallery
+from synthgen.readers.images.pixel_range import RangeSetting
+from synthgen.readers.problems import SkipBroken
 
 Side = Annotated[int, Setting(ge=8, le=8192)]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from synthgen.conditions.real_layouts import MAPS, LayoutSettings, RealLayouts, Window
 from synthgen.fields import Field, Image
-from synthgen.realdata.mask_types import Example
+from synthgen.readers.masks.types import Example
 
 
 class MaskedImages(RealLayouts):

@@ -14,7 +14,7 @@ from synthgen import seeds
 from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.real_layouts import MAPS, LayoutSettings, RealLayouts, maps
 from synthgen.fields import Field, Label
-from synthgen.models.layouts import Layout, class_of_each
+from synthgen.vision.layouts import Layout, class_of_each
 
 MAX_MISSES = 200
 Count = Annotated[int, Setting(ge=0, le=65535)]

@@ -12,10 +12,10 @@ from pydantic import Field as Setting
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Text
 from synthgen.models import folders
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
-from synthgen.realdata.problems import Problems
-from synthgen.realdata.texttable import TextTable, kind_of, load_lines, load_table
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
+from synthgen.readers.problems import Problems
+from synthgen.readers.text_table import TextTable, kind_of, load_lines, load_table
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".parquet")
 

@@ -12,8 +12,8 @@ from pydantic import Field as Setting
 from synthgen.conditions import axes
 from synthgen.conditions.axes import Axes, AxisValues, Combine, Quota
 from synthgen.fields import Field, Label, Text
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
 
 
 class Prompts:

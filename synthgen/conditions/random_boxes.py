@@ -12,7 +12,7 @@ from pydantic import Field as Setting
 from synthgen import seeds
 from synthgen.conditions.lazy import Lazy
 from synthgen.fields import Boxes, Field, InstanceMap, SegmentationMap
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 MAX_MISSES = 100
 MAPS = ("instances", "segmentation")

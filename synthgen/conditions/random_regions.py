@@ -16,10 +16,10 @@ from synthgen.conditions.quotas import Quotas
 from synthgen.conditions.random_boxes import filled
 from synthgen.conditions.varied import Varied, Vary
 from synthgen.fields import Field, Image, InstanceMap, Label, SegmentationMap, Text
-from synthgen.protocols import Source
-from synthgen.realdata import gallery
-from synthgen.realdata.pixel_range import RangeSetting
-from synthgen.realdata.problems import SkipBroken
+from synthgen.parts.protocols import Source
+from synthgen.readers.images import gallery
+from synthgen.readers.images.pixel_range import RangeSetting
+from synthgen.readers.problems import SkipBroken
 
 Side = Annotated[int, Setting(ge=8, le=8192)]
 

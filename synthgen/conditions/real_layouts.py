@@ -15,10 +15,10 @@ from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.quotas import Quotas
 from synthgen.conditions.varied import Varied, Vary
 from synthgen.fields import Field, InstanceMap, Label, SegmentationMap, Text
-from synthgen.models.layouts import Layout, renumbered
-from synthgen.protocols import Source
-from synthgen.realdata import masks
-from synthgen.realdata.mask_types import Example, MaskData
+from synthgen.parts.protocols import Source
+from synthgen.readers.masks import reader
+from synthgen.readers.masks.types import Example, MaskData
+from synthgen.vision.layouts import Layout, renumbered
 
 MAPS = ("instances", "segmentation")
 TAKEN = ("label", "source", "density", "prompt", "image", *MAPS)
@@ -53,12 +53,12 @@ class RealLayouts:
     def __init__(self, config: LayoutSettings) -> None:
         self.config = config
         config.data.require_masks("a condition that shows layouts")
-        self._sha256 = masks.sha256(config.data)
-        classes = masks.class_names(config.data)
+        self._sha256 = reader.sha256(config.data)
+        classes = reader.class_names(config.data)
         self._quotas = Quotas(config.quotas) if config.quotas else None
         self.samples = self._quotas.total if self._quotas else None
         if self._quotas:
-            masks.check_classes(self._quotas.names, classes)
+            reader.check_classes(self._quotas.names, classes)
         self._varied = Varied(config, TAKEN, config.seed)
         self.fields: Mapping[str, Field] = {
             "label": Label(self._quotas.names if self._quotas else classes),
@@ -77,7 +77,7 @@ class RealLayouts:
     @property
     def sources(self) -> Sequence[Source]:
         data = self.config.data
-        return [Source("data", data.source or masks.short_name(data), self._sha256, data.licence)]
+        return [Source("data", data.source or reader.short_name(data), self._sha256, data.licence)]
 
     def class_counts(self, n: int) -> list[int] | None:
         return self._quotas.counts(n) if self._quotas else None
@@ -105,11 +105,11 @@ class RealLayouts:
 
     @cached_property
     def _items(self) -> Sequence[Example]:
-        return masks.read(self.config.data).items
+        return reader.read(self.config.data).items
 
     @cached_property
     def _by_class(self) -> Mapping[str, list[Example]]:
-        names = masks.class_names(self.config.data)
+        names = reader.class_names(self.config.data)
         return {name: [item for item in self._items if item.label == i] for i, name in enumerate(names)}
 
 

@@ -12,9 +12,9 @@ from pydantic import Field as Setting
 from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Number, Series, Text, Times
-from synthgen.protocols import Source
-from synthgen.realdata import series, series_roles
-from synthgen.realdata.series import SeriesData, Windows
+from synthgen.parts.protocols import Source
+from synthgen.readers.series import reader, roles
+from synthgen.readers.series.reader import SeriesData, Windows
 
 Part = Literal["all", "train", "validation", "test"]
 NAMES = {"missing": "known", "end": "known", "nothing": "series"}
@@ -69,9 +69,9 @@ class RealSeries:
         data = config.data
         if config.part == "all":
             data = data.model_copy(update={"validation": 0.0, "test": 0.0})
-        self._recordings = series.read(data)
-        part: series.Split = "train" if config.part == "all" else config.part
-        cut = series.windows(self._recordings, data, part, to_the_end=config.draw == "nothing")
+        self._recordings = reader.read(data)
+        part: reader.Split = "train" if config.part == "all" else config.part
+        cut = reader.windows(self._recordings, data, part, to_the_end=config.draw == "nothing")
         if config.draw == "missing":
             gaps = np.concatenate([[0], np.cumsum(np.isnan(cut.rows).any(1))])  # in the rows before each
             cut = cut.take(np.flatnonzero(gaps[cut.first + cut.lengths] > gaps[cut.first]))
@@ -86,7 +86,7 @@ class RealSeries:
             )
         self._windows = cut
         self._overlap = bool((np.diff(cut.first) < cut.length).any())
-        self._sha256 = series.sha256(config.data)
+        self._sha256 = reader.sha256(config.data)
         self.samples = config.each * len(cut)
         length, unit = cut.length, cut.time_unit
         names, units = (tuple(getattr(c, key) for c in cut.channels) for key in ("name", "unit"))
@@ -107,7 +107,7 @@ class RealSeries:
 
     def columns(self) -> Mapping[str, str]:
         """What each column of the data is used as, in words."""
-        return series_roles.columns(self.config.data)
+        return roles.columns(self.config.data)
 
     @property
     def sources(self) -> Sequence[Source]:

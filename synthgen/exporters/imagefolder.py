@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from synthgen.base.names import file_names
 from synthgen.exporters.classes import write_classes
 from synthgen.exporters.scene import Scenes
-from synthgen.names import file_names
 
 DESCRIPTION = "<split>/<class>/ of pictures, or <split>/ for datasets without classes; classes.csv names the folders"
 

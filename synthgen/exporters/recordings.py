@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from synthgen.dataset.view import Sample
 from synthgen.exporters.moments import Moments
 from synthgen.exporters.series_rows import Column, SeriesRows
 from synthgen.fields import Series
-from synthgen.view import Sample
 
 if TYPE_CHECKING:
     from synthgen.exporters.table import Table

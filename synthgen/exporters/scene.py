@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from synthgen import ledger
+from synthgen.dataset import ledger
+from synthgen.dataset.view import View
 from synthgen.errors import StoreError, UsageError
 from synthgen.exporters.roles import fields_of_roles, unused
 from synthgen.fields import IMAGE_SUFFIX, Boxes, Field, Image, Label, SegmentationMap
-from synthgen.view import View
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """Keys become names of files."""
@@ -129,7 +129,7 @@ class Scenes:
                 yield self._scene(record, file.split)
 
     def _scene(self, record: Mapping[str, Any], split: str) -> Scene:
-        from synthgen.models.layouts import Layout, boxes_of, class_of_each
+        from synthgen.vision.layouts import Layout, boxes_of, class_of_each
 
         values = {role: self._fields[name].decode(record[name]) for role, name in self._roles.items()}
         instances, segmentation = values.get("instances") if self.has_masks else None, values.get("segmentation")

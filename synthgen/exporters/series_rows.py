@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthgen import ledger
+from synthgen.dataset import ledger
+from synthgen.dataset.view import Sample, View
 from synthgen.errors import UsageError
 from synthgen.exporters.scene import empty_splits
 from synthgen.fields import Field, Label, Number, Series, StepClasses, Text, Times
-from synthgen.view import Sample, View
 
 Values = Sequence[Any] | np.ndarray
 Block = Sequence[Values]

@@ -9,10 +9,10 @@ from xml.etree import ElementTree as Xml
 
 import numpy as np
 
+from synthgen.base.names import distinct, printable
 from synthgen.errors import UsageError
 from synthgen.exporters.classes import write_classes
 from synthgen.exporters.scene import Scene, Scenes
-from synthgen.names import distinct, printable
 
 DESCRIPTION = (
     "JPEGImages/, Annotations/, ImageSets/; where there are masks, SegmentationClass/ and SegmentationObject/ "

@@ -9,15 +9,7 @@ import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.fields.events import Events, StepClasses
-from synthgen.fields.pictures import (
-    IGNORE,
-    IMAGE_SUFFIX,
-    DepthMap,
-    Image,
-    ImageFormat,
-    InstanceMap,
-    SegmentationMap,
-)
+from synthgen.fields.pictures import IGNORE, IMAGE_SUFFIX, DepthMap, Image, ImageFormat, InstanceMap, SegmentationMap
 from synthgen.fields.series import Series, Times
 from synthgen.fields.values import Boxes, Label, Number, Numbers, Text
 

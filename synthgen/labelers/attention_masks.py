@@ -16,7 +16,7 @@ from synthgen.errors import ModelError
 from synthgen.fields import IGNORE, Columns, Field, Image, Label, Numbers, Schema, SegmentationMap, Text
 from synthgen.models import folders, hub
 from synthgen.models.hub import ModelSettings
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 Scale = Annotated[int, Setting(ge=1, le=64)]
 Share = Annotated[float, Setting(ge=0, le=1)]
@@ -149,7 +149,7 @@ class AttentionMasks:
     def setup(self, device: str) -> None:
         import torch
 
-        from synthgen.models.attention_reader import AttentionReader
+        from synthgen.models.text_to_image.attention_reader import AttentionReader
 
         config = self.config
         networks = hub.shared(self.reference, config.dtype, device)  # of the sampler, if it draws with this model
@@ -181,7 +181,7 @@ class AttentionMasks:
         self, image: np.ndarray, prompt: str, asked: Sequence[int], noise: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Stretched maps (classes, H, W) and presences (classes,) of one picture; 0 for classes not asked for."""
-        from synthgen.models import attention_maps
+        from synthgen.models.text_to_image import attention_maps
 
         phrases = list(self._phrases.values())
         strengths = np.zeros((len(phrases), *image.shape[:2]), dtype=np.float32)

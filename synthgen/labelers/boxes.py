@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.fields import Boxes as BoxesField
 from synthgen.fields import Columns, InstanceMap, Schema, SegmentationMap
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class Boxes:
@@ -52,7 +52,7 @@ class Boxes:
 
 def boxes_with_classes(instances: np.ndarray, segmentation: np.ndarray) -> np.ndarray:
     """float32 (N, 5): left, top, right, bottom, class id; objects whose class is unknown have no box."""
-    from synthgen.models.layouts import Layout, boxes_of, class_of_each
+    from synthgen.vision.layouts import Layout, boxes_of, class_of_each
 
     boxes, ids = boxes_of(instances)
     classes = class_of_each(Layout(instances, segmentation), ids)

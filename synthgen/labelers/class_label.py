@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from synthgen.fields import Columns, Label, Schema
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class ClassLabel:

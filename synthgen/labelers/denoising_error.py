@@ -12,7 +12,7 @@ from pydantic import Field as Setting
 from synthgen import seeds as streams
 from synthgen.fields import Columns, Field, Schema, Series, Times
 from synthgen.models import folders
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class DenoisingError:
@@ -111,7 +111,7 @@ class DenoisingError:
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         import torch
 
-        from synthgen.models.denoising_error import deviations, hidden_in_turns
+        from synthgen.models.series.denoising_error import deviations, hidden_in_turns
 
         config, device = self.config, self._pipeline.device
 

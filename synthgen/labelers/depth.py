@@ -13,7 +13,7 @@ from synthgen.fields import Columns, DepthMap, Image, Schema
 from synthgen.models import hub
 from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class Depth:

@@ -10,8 +10,8 @@ from pydantic import Field as Setting
 
 from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
 from synthgen.models import hub
-from synthgen.models.detections import best_boxes
 from synthgen.models.hub import ModelSettings
+from synthgen.models.images.detections import best_boxes
 
 
 class DetectSettings(ModelSettings):

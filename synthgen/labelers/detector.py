@@ -12,7 +12,7 @@ from pydantic import Field as Setting
 
 from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
 from synthgen.models import folders
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class Detector:

@@ -13,7 +13,7 @@ from synthgen.fields import Columns, Field, Schema
 from synthgen.labelers import detected
 from synthgen.labelers.detected import DetectSettings
 from synthgen.models import hub
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class GroundingDino:

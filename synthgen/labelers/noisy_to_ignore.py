@@ -12,8 +12,8 @@ from pydantic import Field as Setting
 from synthgen.errors import ModelError
 from synthgen.fields import IGNORE, Columns, Field, Image, Number, Schema, SegmentationMap
 from synthgen.models import folders
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
 
 
 class NoisyToIgnore:

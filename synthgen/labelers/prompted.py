@@ -63,7 +63,7 @@ def new_fields(config: PromptSettings, columns: Schema) -> tuple[Mapping[str, Fi
 
 def shown(config: PromptSettings, columns: Columns) -> list[np.ndarray]:
     """The images as the model sees them, uint8 (H, W, 3)."""
-    from synthgen.models.segment_anything import stretched
+    from synthgen.models.segment_anything.network import stretched
 
     images = [stretched(image) if config.stretch else image for image in columns["image"]]
     return [np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image for image in images]
@@ -71,7 +71,7 @@ def shown(config: PromptSettings, columns: Columns) -> list[np.ndarray]:
 
 def prompts_of(source: np.ndarray, kind: str) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Boxes (N, 4) and None, or None and points (N, 2), of an instance map (H, W) or of boxes (N, 5)."""
-    from synthgen.models.layouts import boxes_of, central_point
+    from synthgen.vision.layouts import boxes_of, central_point
 
     if source.dtype == np.float32:
         return source[:, :4], None
@@ -94,7 +94,7 @@ def kept(
 
     Masks are numbered by descending predicted IoU; where two overlap, the better one has the pixels.
     """
-    from synthgen.models.segment_anything import non_maximum
+    from synthgen.models.segment_anything.network import non_maximum
 
     areas = masks.sum((1, 2))
     passed = (ious >= config.min_predicted_iou) & (stabilities >= config.min_stability)

@@ -15,7 +15,7 @@ from synthgen.labelers.prompted import PromptSettings
 from synthgen.models import hub
 from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 PROMPTS_AT_ONCE = 64
 

@@ -13,7 +13,7 @@ from synthgen.fields import Columns, Field, Image, InstanceMap, Numbers, Schema,
 from synthgen.models import hub
 from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class Sam3:
@@ -81,7 +81,7 @@ class Sam3:
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         import torch
 
-        from synthgen.models.segment_anything import stretched
+        from synthgen.models.segment_anything.network import stretched
 
         images = [stretched(image) if self.config.stretch else image for image in columns["image"]]
         images = [np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image for image in images]
@@ -107,7 +107,7 @@ class Sam3:
 
     def _merged(self, found: Sequence[dict[str, Any]], shape: tuple[int, int]) -> tuple[Any, Any, Any]:
         """Instance map, class map and scores of one image, from the results of every class."""
-        from synthgen.models.segment_anything import non_maximum
+        from synthgen.models.segment_anything.network import non_maximum
 
         masks = np.concatenate(
             [np.zeros((0, *shape), dtype=bool), *(f["masks"].cpu().numpy().astype(bool) for f in found)]

@@ -12,7 +12,7 @@ from synthgen.fields import Columns, Field, Schema
 from synthgen.labelers import prompted
 from synthgen.labelers.prompted import PromptSettings
 from synthgen.models import folders
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class SegmentAnything:
@@ -63,7 +63,7 @@ class SegmentAnything:
 
     def _masks(self, columns: Columns, images: Sequence[np.ndarray]) -> Iterator[Any]:
         """Masks, predicted IoUs and stabilities, image by image."""
-        from synthgen.models.segment_anything import automatic
+        from synthgen.models.segment_anything.network import automatic
 
         config = self.config
         if config.prompts == "auto":

@@ -11,7 +11,7 @@ from pydantic import Field as Setting
 
 from synthgen.fields import Columns, Field, Image, InstanceMap, Schema, SegmentationMap
 from synthgen.models import folders
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class Segmenter:

@@ -12,7 +12,7 @@ from synthgen import testing
 from synthgen.fields import Columns, Field, Image, Label, Number, Schema
 from synthgen.models import embeddings, hub
 from synthgen.models.hub import ModelSettings
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class ZeroShotClass:

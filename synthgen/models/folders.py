@@ -11,8 +11,8 @@ from typing import Any
 
 from synthgen.errors import ModelError
 from synthgen.fields import Field, Label
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
 
 STARTERS = Path(__file__).parent / "starters"
 PREFIX = "starter/"

@@ -18,7 +18,7 @@ from synthgen.errors import ModelError
 from synthgen.models import folders, whole
 from synthgen.models.finite import check_weights
 from synthgen.models.quiet import quiet
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 INSTALL = "pip install '.[foundation]'"

@@ -12,16 +12,16 @@ from synthgen.models import folders, whole
 from synthgen.models.finite import check_weights
 
 PIPELINES: Mapping[str, str] = {
-    "ClassConditionalPipeline": "synthgen.models.class_conditional",
-    "LayoutPipeline": "synthgen.models.layout_pipeline",
-    "LayoutToImagePipeline": "synthgen.models.layout_to_image",
-    "SeriesPipeline": "synthgen.models.series_pipeline",
+    "ClassConditionalPipeline": "synthgen.models.images.class_conditional",
+    "LayoutPipeline": "synthgen.models.images.layout_pipeline",
+    "LayoutToImagePipeline": "synthgen.models.images.layout_to_image",
+    "SeriesPipeline": "synthgen.models.series.pipeline",
 }
 NETWORKS: Mapping[str, str] = {
-    "Detector": "synthgen.models.detector",
-    "ImageClassifier": "synthgen.models.classifier",
-    "Segmenter": "synthgen.models.segmenter",
-    "SegmentAnything": "synthgen.models.segment_anything",
+    "Detector": "synthgen.models.images.detector",
+    "ImageClassifier": "synthgen.models.images.classifier",
+    "Segmenter": "synthgen.models.images.segmenter",
+    "SegmentAnything": "synthgen.models.segment_anything.network",
 }
 
 

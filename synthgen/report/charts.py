@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.names import printable
-from synthgen.realdata import series_bands
-from synthgen.realdata.series_types import Channel
+from synthgen.base.names import printable
+from synthgen.readers.series import bands
+from synthgen.readers.series.types import Channel
+from synthgen.recipe.rules import Rule
 from synthgen.report.compared import Compared, Group
-from synthgen.rules import Rule
 
 SIZE_IN = (4.6, 3.2)
 KEPT, REJECTED, THRESHOLD = "#0969da", "#cf222e", "#1f2328"
@@ -93,19 +93,19 @@ def scores(name: str, values: np.ndarray, accepted: np.ndarray, rules: Sequence[
 def over_time(group: Group, channel: int, about: Compared) -> str:
     """Some drawn series over the band of the real ones, or of all drawn ones where there are no real ones."""
     name = about.channels[channel]
-    with chart(f"{name.name} over time", f"time ({about.time_unit})", series_bands.with_unit(name)) as made:
+    with chart(f"{name.name} over time", f"time ({about.time_unit})", bands.with_unit(name)) as made:
         behind, of = (group.drawn, "drawn") if group.real is None else (group.real, "real")
-        series_bands.bands(made.axes, about.times, behind[:, :, channel], of)
-        series_bands.lines(made.axes, about.times, group.drawn[:, :, channel])
+        bands.bands(made.axes, about.times, behind[:, :, channel], of)
+        bands.lines(made.axes, about.times, group.drawn[:, :, channel])
     return made.svg
 
 
 def power(group: Group, channel: int, about: Compared) -> str:
     """Mean power spectra."""
     name = about.channels[channel]
-    x = series_bands.frequency_label(about.time_unit, about.interval)
+    x = bands.frequency_label(about.time_unit, about.interval)
     with chart(f"{name.name}: power spectrum", x, f"power density ({_density(name, about.time_unit)})") as made:
-        series_bands.spectra(made.axes, _channel(group.real, channel), group.drawn[:, :, channel], about.interval)
+        bands.spectra(made.axes, _channel(group.real, channel), group.drawn[:, :, channel], about.interval)
     return made.svg
 
 
@@ -113,14 +113,14 @@ def values(group: Group, channel: int, about: Compared) -> str:
     """How values are distributed, all steps together; the outermost thousandth of each side is not shown."""
     name = about.channels[channel]
     unit = "" if name.unit == "1" else f" (1/{name.unit})"
-    with chart(f"{name.name}: distribution of values", series_bands.with_unit(name), f"density{unit}") as made:
+    with chart(f"{name.name}: distribution of values", bands.with_unit(name), f"density{unit}") as made:
         pools = {"real": _channel(group.real, channel), "drawn": group.drawn[:, :, channel]}
         known = {key: pool[~np.isnan(pool)] for key, pool in pools.items() if pool is not None}
         bins, heights = densities([pool for pool in known.values() if len(pool)])
         for (key, pool), height in zip(((k, p) for k, p in known.items() if len(p)), heights, strict=True):
             label = f"{key}, {len(pool):,} values"
             if key == "real":
-                made.axes.stairs(height, bins, fill=True, color=series_bands.BAND, label=label)
+                made.axes.stairs(height, bins, fill=True, color=bands.BAND, label=label)
             else:
                 made.axes.stairs(height, bins, color=KEPT, linewidth=1.2, label=label)
     return made.svg
@@ -137,21 +137,21 @@ def densities(pools: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]
 
 def autocorrelation(group: Group, channel: int, about: Compared) -> str:
     """Autocorrelations of windows less their own means."""
-    from synthgen.evaluation.series.beyond import autocorrelations
+    from synthgen.measures.series.beyond import autocorrelations
 
     name = about.channels[channel]
     with chart(f"{name.name}: autocorrelation", f"lag ({about.time_unit})", "correlation") as made:
         pools = {
-            "real": (_channel(group.real, channel), series_bands.MIDDLE),
+            "real": (_channel(group.real, channel), bands.MIDDLE),
             "drawn": (group.drawn[:, :, channel], KEPT),
         }
         for key, (pool, colour) in pools.items():
-            known = None if pool is None else series_bands.without_gaps(pool)
+            known = None if pool is None else bands.without_gaps(pool)
             if known is not None and len(known):
                 found = autocorrelations(known[:, :, None])[:, 0]
                 lags = np.arange(1, len(found) + 1) * (about.interval or 1.0)
                 made.axes.plot(lags, found, color=colour, linewidth=1.2, label=f"{key}, {len(known)} series")
-        made.axes.axhline(0, color=series_bands.BAND, linewidth=0.8, zorder=0)
+        made.axes.axhline(0, color=bands.BAND, linewidth=0.8, zorder=0)
     return made.svg
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.view import View
 from synthgen.fields import Label, Series, Times
-from synthgen.ledger import Ledger
-from synthgen.realdata.series_types import Channel
-from synthgen.realdata.series_views import Windows
-from synthgen.view import View
+from synthgen.readers.series.types import Channel
+from synthgen.readers.series.views import Windows
 
 N_READ, N_REAL, N_CLASSES = 2000, 2000, 6
 ALIKE = 1e-3
@@ -104,11 +104,11 @@ def regular(times: Sequence[np.ndarray]) -> float | None:
 
 def _real(book: Ledger, kind: Series, recipe: str) -> tuple[Windows, np.ndarray]:
     """Real training windows, and their id of each class of the dataset."""
-    from synthgen.evaluation.series.dataset import ids_of_real, series_data
-    from synthgen.realdata import series
+    from synthgen.measures.series.dataset import ids_of_real, series_data
+    from synthgen.readers.series import reader
 
     data = series_data(recipe)
-    windows = series.windows(series.read(data), data, "train")
+    windows = reader.windows(reader.read(data), data, "train")
     return windows, ids_of_real(str(book.root), kind, book.classes, windows, recipe)
 
 

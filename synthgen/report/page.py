@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from synthgen import evaluations
+from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.view import View
 from synthgen.errors import StoreError, UsageError
 from synthgen.fields import Label
-from synthgen.ledger import Ledger
+from synthgen.recipe.rules import parse
 from synthgen.report import charts, compared, evaluated, preview, sheet
 from synthgen.report.compared import Compared
 from synthgen.report.preview import Groups
-from synthgen.rules import parse
-from synthgen.view import View
+from synthgen.stages import evaluation
 
 FILE = "report.html"
 N_SCORES, N_CHANNELS = 24, 4
@@ -58,7 +58,7 @@ def render(book: Ledger, real: str | None = None) -> str:
     series = compared.holds_series(book)
     if real is not None and not series:
         raise UsageError(f"--real: compares series, and {book.root} holds {', '.join(book.fields)}; leave it out")
-    found = evaluations.read(book.root)
+    found = evaluation.read(book.root)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
     view = View(book, None, None, None)

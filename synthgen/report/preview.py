@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.batching import PREVIEWED
+from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.view import View
 from synthgen.errors import UsageError
 from synthgen.fields import Field, Image, Label, Number, Series, StepClasses, Times
-from synthgen.ledger import Ledger
-from synthgen.plan import Plan
-from synthgen.protocols import Slot
-from synthgen.render import Try, annotate, batches, draw, judge
+from synthgen.generate.batching import PREVIEWED
+from synthgen.generate.loop import Try, annotate, batches, draw, judge
+from synthgen.generate.plan import Plan
+from synthgen.parts.protocols import Slot
 from synthgen.report import curves, overlay
 from synthgen.report.sheet import Legend, Tile
-from synthgen.view import View
 
 Groups = dict[str, list[Tile]]
 N_CLASSES, N_EACH = 10, 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthgen.names import printable
+from synthgen.base.names import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

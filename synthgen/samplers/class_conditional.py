@@ -10,8 +10,8 @@ from pydantic import Field
 from synthgen import seeds as streams
 from synthgen.fields import Columns, Image, Label, Schema
 from synthgen.models import folders
-from synthgen.plugins import unknown
-from synthgen.protocols import Slot, Source
+from synthgen.parts.protocols import Slot, Source
+from synthgen.parts.registry import unknown
 from synthgen.samplers.guided import Guided
 
 

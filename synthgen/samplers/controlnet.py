@@ -11,7 +11,7 @@ from pydantic import Field as Setting
 from synthgen import testing
 from synthgen.fields import Columns, Field, Image, InstanceMap, Schema, SegmentationMap
 from synthgen.models import hub
-from synthgen.protocols import Slot, Source
+from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers import prompted
 from synthgen.samplers.prompted import Prompted, PromptedSettings
 

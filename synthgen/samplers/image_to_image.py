@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field as Setting
 
 from synthgen.fields import Columns, Field, Image, Schema
-from synthgen.protocols import Slot, Source
+from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers import prompted
 from synthgen.samplers.prompted import Prompted, PromptedSettings
 

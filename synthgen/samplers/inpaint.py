@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen.fields import Columns, Field, Image, InstanceMap, Schema
-from synthgen.protocols import Slot, Source
+from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers import prompted
 from synthgen.samplers.prompted import Prompted, PromptedSettings
 

@@ -12,8 +12,8 @@ from synthgen import seeds as streams
 from synthgen.errors import ModelError
 from synthgen.fields import Boxes, Columns, Field, Image, InstanceMap, Label, Schema, SegmentationMap
 from synthgen.models import folders
-from synthgen.plugins import unknown
-from synthgen.protocols import Slot, Source
+from synthgen.parts.protocols import Slot, Source
+from synthgen.parts.registry import unknown
 from synthgen.samplers.guided import Guided
 
 
@@ -200,7 +200,7 @@ class LayoutToImage:
 
     def _layout_columns(self, slots: Sequence[Slot], seeds: Sequence[int]) -> tuple[dict[str, Any], np.ndarray]:
         """The layout's fields, and the channels (N, n_objects, H, W) that the network sees."""
-        from synthgen.models import layouts
+        from synthgen.vision import layouts
 
         n_objects = len(self.objects)
         if self._layouts is not None:

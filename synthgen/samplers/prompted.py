@@ -15,9 +15,10 @@ from synthgen import testing
 from synthgen.errors import ModelError
 from synthgen.fields import Field as Column
 from synthgen.fields import Image, Label, Schema, Text
-from synthgen.models import adapters, folders, hub
-from synthgen.plugins import unknown
-from synthgen.protocols import Slot, Source
+from synthgen.models import folders, hub
+from synthgen.models.text_to_image import adapters
+from synthgen.parts.protocols import Slot, Source
+from synthgen.parts.registry import unknown
 
 Side = Annotated[int, Field(ge=8, le=8192)]
 Scale = Annotated[float, Field(ge=0, le=50)]
@@ -133,7 +134,7 @@ class Prompted:
         """
         import torch
 
-        from synthgen.models import drawing
+        from synthgen.models.text_to_image import drawing
 
         config = self.config
         drawing.check_memory(config.model, config.gpu_memory_gb, drawing.gpu_memory_gb(device))
@@ -170,7 +171,7 @@ class Prompted:
 
         `given` has further arguments of the pipeline's call, one value a sample, `same` one for all.
         """
-        from synthgen.models.drawing import Asked
+        from synthgen.models.text_to_image.drawing import Asked
 
         asked = []
         for i, (slot, seed) in enumerate(zip(slots, seeds, strict=True)):

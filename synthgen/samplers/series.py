@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from synthgen.fields import Columns, Schema, Series, Times
 from synthgen.models import folders
-from synthgen.protocols import Slot, Source
+from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers.guided import Guided
 
 VALUES = ("series", "known")
@@ -169,7 +169,7 @@ class SeriesSampler:
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
         if "series" in self._given:
             return {name: [slot.condition[name] for slot in slots] for name in self.fields}
-        from synthgen.models import series_continuation
+        from synthgen.models.series import continuation
 
         ids = self._ids
         length = self.fields["series"].length
@@ -180,7 +180,7 @@ class SeriesSampler:
             given["known"] = _followed(given["known"], length)
         if "time" in given:
             given["times"] = _gone_on(given.pop("time"), length)
-        drawn = series_continuation.draw(
+        drawn = continuation.draw(
             self._pipeline,
             [0 if ids is None else ids[slot.condition["label"]] for slot in slots],
             seeds,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from synthgen.fields import Columns, Field, Image, Schema
-from synthgen.protocols import Slot, Source
+from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers import prompted
 from synthgen.samplers.prompted import Prompted, PromptedSettings
 

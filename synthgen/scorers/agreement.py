@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.fields import Columns, Image, Label, Number, Schema
 from synthgen.models import folders
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
 
 
 class Agreement:

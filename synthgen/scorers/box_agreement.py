@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.fields import Boxes, Columns, Number, Schema
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
 
 
 class BoxAgreement:
@@ -62,7 +62,7 @@ class BoxAgreement:
         """Nothing to load."""
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
-        from synthgen.models.detections import BoxMatch
+        from synthgen.models.images.detections import BoxMatch
 
         pairs = zip(columns[self.config.intended], columns[self.config.against], strict=True)
         matches = [BoxMatch(intended, self._renumbered(found), self.config.min_iou) for intended, found in pairs]

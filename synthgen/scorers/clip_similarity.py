@@ -14,8 +14,8 @@ from synthgen.errors import DataError
 from synthgen.fields import Columns, Field, Image, Label, Number, Schema, Text
 from synthgen.models import embeddings, hub
 from synthgen.models.hub import ModelSettings
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
 
 
 class ClipSimilarity:

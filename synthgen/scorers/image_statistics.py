@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen.fields import Columns, Image, Number, Schema
-from synthgen.protocols import Source
-from synthgen.realdata import folder, pictures
-from synthgen.realdata.pixel_range import RangeSetting
-from synthgen.realdata.problems import SkipBroken
+from synthgen.parts.protocols import Source
+from synthgen.readers.images import decoding, folder
+from synthgen.readers.images.pixel_range import RangeSetting
+from synthgen.readers.problems import SkipBroken
 
 UNITS: Mapping[str, str] = {
     "sharpness": "grey levels squared",
@@ -86,7 +86,7 @@ class ImageStatistics:
         if self._folder:
             size = self._image.height, self._image.width
             found = (self._folder.picture(i, self._image.channels) for i in range(len(self._folder.files)))
-            self._real = np.sort([statistics(pictures.fit(picture, *size)) for picture in found], axis=0)
+            self._real = np.sort([statistics(decoding.fit(picture, *size)) for picture in found], axis=0)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         values = np.array([statistics(image) for image in columns["image"]]).reshape(-1, len(UNITS))

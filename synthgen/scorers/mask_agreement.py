@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.fields import Columns, InstanceMap, Number, Schema
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class MaskAgreement:
@@ -50,7 +50,7 @@ class MaskAgreement:
         """Nothing to load."""
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
-        from synthgen.models.matching import Match
+        from synthgen.vision.matching import Match
 
         pairs = zip(columns[self.config.intended], columns[self.config.against], strict=True)
         matches = [Match(intended, found) for intended, found in pairs]

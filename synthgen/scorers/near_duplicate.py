@@ -12,10 +12,10 @@ from pydantic import Field as Setting
 from synthgen import testing
 from synthgen.fields import Columns, Image, Number, Schema
 from synthgen.models import embeddings, hub
-from synthgen.protocols import Source
-from synthgen.realdata import folder, pictures
-from synthgen.realdata.pixel_range import RangeSetting
-from synthgen.realdata.problems import SkipBroken
+from synthgen.parts.protocols import Source
+from synthgen.readers.images import decoding, folder
+from synthgen.readers.images.pixel_range import RangeSetting
+from synthgen.readers.problems import SkipBroken
 
 PICTURES_AT_ONCE = 16
 
@@ -92,7 +92,7 @@ class NearDuplicate:
         return []
 
     def setup(self, device: str) -> None:
-        from synthgen.models.perceptual_hash import perceptual_hash
+        from synthgen.vision.perceptual_hash import perceptual_hash
 
         if self.reference:
             self._embedder = embeddings.Embedder(self.reference, device, texts=False)
@@ -100,7 +100,7 @@ class NearDuplicate:
         vectors: list[np.ndarray] = []
         waiting: list[np.ndarray] = []
         for i in range(len(self._folder.files)):
-            picture = pictures.fit(self._folder.picture(i, self._image.channels), self._image.height, self._image.width)
+            picture = decoding.fit(self._folder.picture(i, self._image.channels), self._image.height, self._image.width)
             hashes.append(perceptual_hash(picture))
             waiting.append(picture)
             if len(waiting) == PICTURES_AT_ONCE:
@@ -114,7 +114,7 @@ class NearDuplicate:
         return list(self._embedder.pictures(images)) if self._embedder and images else []
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
-        from synthgen.models.perceptual_hash import distances, perceptual_hash
+        from synthgen.vision.perceptual_hash import distances, perceptual_hash
 
         hashes = [perceptual_hash(image) for image in columns["image"]]
         added = {f"{self.config.name}_bits": [float(distances(self._hashes, one).min()) for one in hashes]}

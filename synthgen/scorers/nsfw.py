@@ -12,8 +12,8 @@ from synthgen.errors import ModelError
 from synthgen.fields import Columns, Image, Number, Schema
 from synthgen.models import hub
 from synthgen.models.hub import ModelSettings
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
 
 
 class Nsfw:

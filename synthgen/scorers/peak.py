@@ -11,7 +11,7 @@ from pydantic import Field as Setting
 
 from synthgen.errors import DataError
 from synthgen.fields import Columns, Number, Schema, Series
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
 
 
 class Peak:

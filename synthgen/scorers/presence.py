@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen.fields import Boxes, Columns, Label, Number, Numbers, Schema
-from synthgen.plugins import unknown
-from synthgen.protocols import Source
+from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
 
 
 class Presence:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from synthgen.errors import ModelError
 from synthgen.models import folders
-from synthgen.plugins import unknown
+from synthgen.parts.registry import unknown
 
 FOLDER = Path("runs/.smoke")
 KINDS: Mapping[str, str] = {

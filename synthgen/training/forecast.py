@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from synthgen.pace import Pace
+from synthgen.base.pace import Pace
+from synthgen.base.units import duration, size
 from synthgen.training import checkpoint
 from synthgen.training.ema import weights
-from synthgen.units import duration, size
 
 COPIES = 4
 """What a checkpoint holds for each weight: itself, its average and the two moments of AdamW."""

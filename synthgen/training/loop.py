@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from synthgen.environment import leave_one_core
+from synthgen.base.environment import leave_one_core
 from synthgen.errors import Interrupted, NonFiniteError
 from synthgen.training import checkpoint, forecast
 from synthgen.training.ema import Ema

@@ -14,10 +14,10 @@ import click
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from synthgen import terminal
-from synthgen.realdata import series_bands
+from synthgen.base import terminal
+from synthgen.base.units import duration
+from synthgen.readers.series import bands
 from synthgen.training import loop
-from synthgen.units import duration
 
 EVERY_S = 15.0
 
@@ -105,7 +105,7 @@ class Monitor:
 
     def series(self, step: int, drawn: np.ndarray, labels: np.ndarray, real: Any) -> None:
         """Drawn series (N, L, C) over bands of real windows, as samples-<step>.png."""
-        series_bands.save(self.folder / f"samples-{step:06d}.png", drawn, labels, real)
+        bands.save(self.folder / f"samples-{step:06d}.png", drawn, labels, real)
 
 
 def read_losses(folder: Path) -> list[dict[str, float]]:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from synthgen.names import markdown
-from synthgen.protocols import Source
-from synthgen.realdata.captioned import CaptionData, CaptionedImages
-from synthgen.realdata.labelled import DataConfig, LabelledImages
-from synthgen.realdata.mask_types import Examples, MaskData
-from synthgen.realdata.series_types import SeriesData
-from synthgen.realdata.series_views import Windows
+from synthgen.base.names import markdown
+from synthgen.parts.protocols import Source
+from synthgen.readers.images.captioned import CaptionData, CaptionedImages
+from synthgen.readers.images.labelled import DataConfig, LabelledImages
+from synthgen.readers.masks.types import Examples, MaskData
+from synthgen.readers.series.types import SeriesData
+from synthgen.readers.series.views import Windows
 
 WORK = "training"
 HELD_OUT = "held-out images of the training split"

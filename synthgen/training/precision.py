@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from synthgen.environment import choose_device, cpu_flags
+from synthgen.base.environment import choose_device, cpu_flags
 
 __all__ = ["autocast", "choose_device", "choose_precision"]
 

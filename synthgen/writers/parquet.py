@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from synthgen.fields import ARRAYS, Schema, to_cell
-from synthgen.protocols import Encoded, Member, Source
+from synthgen.parts.protocols import Encoded, Member, Source
 
 
 class Parquet:

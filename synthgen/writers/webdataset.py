@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from synthgen.errors import DataError
 from synthgen.fields import Schema, member_name
-from synthgen.protocols import Encoded, Member, Source
+from synthgen.parts.protocols import Encoded, Member, Source
 
 BLOCK = 512
 MAX_MEMBER = 8**11 - 1

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 import helpers
-from synthgen import yamltext
 from synthgen.cli import group
-from synthgen.plugins import Plugins
-from synthgen.recipe import validate
+from synthgen.parts.registry import Plugins
+from synthgen.recipe import yaml_text
+from synthgen.recipe.recipe import validate
 
 README = (helpers.ROOT / "README.md").read_text()
 CONTRIBUTING = (helpers.ROOT / "CONTRIBUTING.md").read_text()
@@ -80,7 +80,7 @@ def test_pages_link_to_what_exists_and_the_readme_to_every_page() -> None:
 
 def test_recipes_of_the_readme_are_valid() -> None:
     for block in blocks(README, "yaml"):
-        assert validate(yamltext.parse(block, "README.md"), Plugins()) is not None
+        assert validate(yaml_text.parse(block, "README.md"), Plugins()) is not None
 
 
 def test_the_sampler_of_the_contributor_s_page_works(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_sampler_of_the_contributor_s_page_works(tmp_path: Path) -> None:
 
 def test_names_of_files_are_true() -> None:
     for name in re.findall(r"`([\w/]+\.(?:py|yaml|md|toml))`", ALL):
-        places = [helpers.ROOT / name, helpers.ROOT / "synthgen" / name, helpers.ROOT / "synthgen" / "executors" / name]
+        places = [helpers.ROOT / name, helpers.ROOT / "synthgen" / name, *(helpers.ROOT / "synthgen").glob(f"*/{name}")]
         assert any(place.exists() for place in places) or name == "stripes.py" or "stripes" in name, name
 
 

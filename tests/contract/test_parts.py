@@ -19,9 +19,9 @@ import tiny
 from synthgen import seeds
 from synthgen.fields import Columns, Events, Image, Label, Schema, Series, check_columns
 from synthgen.models import folders
-from synthgen.plugins import ROLES, Plugins
-from synthgen.protocols import Encoded, Slot
-from synthgen.recipe import read
+from synthgen.parts.protocols import Encoded, Slot
+from synthgen.parts.registry import ROLES, Plugins
+from synthgen.recipe.recipe import read
 
 PLUGINS = Plugins([helpers.TOY])
 RECIPES = helpers.ROOT / "recipes"

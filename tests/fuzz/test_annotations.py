@@ -9,9 +9,9 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 
 import fuzzing
-from synthgen.realdata import coco, voc, yolo
-from synthgen.realdata.annotations import Record, located
-from synthgen.realdata.problems import Problems
+from synthgen.readers.boxes import coco, voc, yolo
+from synthgen.readers.boxes.annotations import Record, located
+from synthgen.readers.problems import Problems
 
 COCO = json.dumps(
     {

@@ -12,7 +12,7 @@ from PIL import Image
 
 import fuzzing
 from synthgen.errors import DataError
-from synthgen.realdata.pictures import decode, decode_mask
+from synthgen.readers.images.decoding import decode, decode_mask
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
 COLOURS = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=2)

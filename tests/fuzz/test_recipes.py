@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 import fuzzing
 import helpers
-from synthgen import plan, recipe, yamltext
 from synthgen.errors import RecipeError
-from synthgen.plugins import Plugins
+from synthgen.generate import plan
+from synthgen.parts.registry import Plugins
+from synthgen.recipe import recipe, yaml_text
 
 SHIPPED = sorted((helpers.ROOT / "recipes").rglob("*.yaml"))
 BINDABLE = [helpers.ROOT / "recipes" / f"{name}.yaml" for name in ("classification", "detection", "anomalies")]
@@ -95,17 +96,17 @@ def test_damaged_recipes_are_read_or_refused() -> None:
     bindable = st.sampled_from([yaml.safe_load(path.read_text()) for path in BINDABLE])
     inputs = st.one_of(
         fuzzing.damaged(st.sampled_from(raw)),
-        mutated(shipped).map(lambda value: yamltext.RecipeText("f.yaml", value)),
-        mutated(bindable).map(lambda value: yamltext.RecipeText("f.yaml", value)),
+        mutated(shipped).map(lambda value: yaml_text.RecipeText("f.yaml", value)),
+        mutated(bindable).map(lambda value: yaml_text.RecipeText("f.yaml", value)),
         assignments(shipped),
     )
 
     def attempt(given: Any) -> None:
         if isinstance(given, bytes):
-            text = yamltext.read(given.decode("utf-8", "replace"), "f.yaml")
+            text = yaml_text.read(given.decode("utf-8", "replace"), "f.yaml")
         elif isinstance(given, tuple):
-            text = yamltext.RecipeText("f.yaml", copy.deepcopy(given[0]))
-            yamltext.override(text, given[1])
+            text = yaml_text.RecipeText("f.yaml", copy.deepcopy(given[0]))
+            yaml_text.override(text, given[1])
         else:
             text = given
         try:

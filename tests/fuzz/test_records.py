@@ -16,15 +16,17 @@ from hypothesis import strategies as st
 import fuzzing
 import helpers
 import synthgen
-from synthgen import evaluations, jsonfiles, ledger, lock, selections
+from synthgen.base import json_files
 from synthgen.cli import status
+from synthgen.dataset import ledger, lock, selections
+from synthgen.dataset.selections import Selection
+from synthgen.dataset.store import Store
+from synthgen.dataset.verify import verify
 from synthgen.errors import SynthgenError
-from synthgen.plan import Plan
+from synthgen.generate.plan import Plan
+from synthgen.generate.survey import check_identity, survey_store
 from synthgen.report import evaluated
-from synthgen.selections import Selection
-from synthgen.store import Store
-from synthgen.survey import check_identity, survey_store
-from synthgen.verify import verify
+from synthgen.stages import evaluation
 
 FOUND = {"kind": "series", "n": 3, "rulers": {"rows": {"synthetic": {"fid": {"mean": 0.03, "deviation": 0.1}}}}}
 SIGNED = ("commits/shard-00000.json", "commits/shard-00001.json", "manifest.json")
@@ -82,7 +84,7 @@ def mutations(draw: st.DrawFn, contents: dict[str, bytes]) -> tuple[str, bytes]:
     if draw(st.booleans()):
         return name, json.dumps(changed[0] | {"format": 1}).encode()
     text = json.dumps(changed[0], indent=1).removesuffix("\n}").encode()
-    return name, b"".join(jsonfiles.signed([text]))
+    return name, b"".join(json_files.signed([text]))
 
 
 def _edited(draw: st.DrawFn, value: Any) -> Any:
@@ -133,7 +135,7 @@ def add_what_runs_leave(out: Path) -> None:
     book = ledger.read(out)
     key = next(iter(synthgen.load(out)))["key"]
     selections.write(book, Selection("unique", {0: {key: key}}, {"by": "hash"}), 4)
-    evaluations.keep(book.store, {"real": "here"}, FOUND)
+    evaluation.keep(book.store, {"real": "here"}, FOUND)
     (out / "failures").mkdir()
     failed = {"shard": 1, "cause": "code", "message": "a broken slot", "traceback": ["Traceback"]}
     (out / "failures" / "shard-00001.json").write_text(json.dumps(failed))
@@ -161,7 +163,7 @@ def readers(out: Path, plan: Plan) -> dict[str, list[Callable[[], object]]]:
         "status": [
             lambda: json.dumps(status.survey(ledger.read(out))),
             lambda: lock.holder(out / ".synthgen"),
-            lambda: list(evaluated.tables(evaluations.read(out) or {})),
+            lambda: list(evaluated.tables(evaluation.read(out) or {})),
         ],
         "load": [lambda: synthgen.load(out)[0], lambda: synthgen.load(out, selection="unique")[0]],
         "stream": [lambda: list(synthgen.load(out, streaming=True, allow_incomplete=True))],

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import fuzzing
-from synthgen import scaffold_series
 from synthgen.conditions.prompt_file import PromptFile
-from synthgen.realdata import captioned, labelled, series
-from synthgen.realdata.captioned import CaptionData
-from synthgen.realdata.series import SeriesData
+from synthgen.readers.images import captioned, labelled
+from synthgen.readers.images.captioned import CaptionData
+from synthgen.readers.series import reader as series
+from synthgen.readers.series.reader import SeriesData
+from synthgen.scaffold import series as scaffold_series
 
 ROWS = [(i, f"s{i % 2}", round(1.5 * i - 3, 2), 5_800_000.5 + i) for i in range(8)]
 CSV = "time,who,level,big\n" + "".join(",".join(map(str, row)) + "\n" for row in ROWS)

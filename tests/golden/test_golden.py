@@ -7,9 +7,9 @@ from pathlib import Path
 
 import helpers
 from synthgen import seeds
-from synthgen.disk import file_sha256
+from synthgen.base.disk import file_sha256
 from synthgen.fields import Label, Number
-from synthgen.protocols import Encoded
+from synthgen.parts.protocols import Encoded
 from synthgen.writers.webdataset import WebDataset
 
 

@@ -41,7 +41,7 @@ def test_prompted_pictures_are_decoded_beside_the_next_batch(tmp_path: Path) -> 
     import tiny
     from synthgen import seeds
     from synthgen.fields import Text
-    from synthgen.protocols import Slot
+    from synthgen.parts.protocols import Slot
     from synthgen.samplers.text_to_image import TextToImage
 
     part = TextToImage(TextToImage.Config(model=tiny.stable_diffusion(), steps=4))

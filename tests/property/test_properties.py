@@ -12,15 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import helpers
-from synthgen import plan as plans
-from synthgen import records, rules, seeds, yamltext
+from synthgen import seeds
+from synthgen.base import json_files
 from synthgen.conditions.classes import Classes
+from synthgen.dataset import shard_files
 from synthgen.errors import RecipeError
 from synthgen.fields import Image, Label, Number
-from synthgen.plan import Plan
-from synthgen.plugins import Plugins
-from synthgen.protocols import Encoded
-from synthgen.recipe import DatasetRecipe
+from synthgen.generate import plan as plans
+from synthgen.generate.plan import Plan
+from synthgen.parts.protocols import Encoded
+from synthgen.parts.registry import Plugins
+from synthgen.recipe import rules, yaml_text
+from synthgen.recipe.recipe import DatasetRecipe
 from synthgen.writers.parquet import Parquet
 from synthgen.writers.webdataset import WebDataset
 
@@ -72,7 +75,7 @@ def test_a_digest_ignores_the_order_of_keys(changes: dict[str, int], random: Any
 
 @given(JSON)
 def test_canonical_json_reads_back(value: Any) -> None:
-    assert json.loads(plans.canonical(value)) == value
+    assert json.loads(json_files.canonical(value)) == value
 
 
 @given(st.lists(st.tuples(st.integers(), st.text(max_size=5), st.integers(0), st.integers(0)), max_size=20))
@@ -85,14 +88,14 @@ def test_seeds_are_distinct(places: list[tuple[int, str, int, int]]) -> None:
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_refused_in_our_words(text: str) -> None:
     try:
-        yamltext.parse(text, "f")
+        yaml_text.parse(text, "f")
     except RecipeError as error:
         assert all(problem.startswith("f:") for problem in error.problems)
 
 
 @given(JSON.filter(lambda value: value is not None))
 def test_json_is_yaml(value: Any) -> None:
-    assert yamltext.parse(json.dumps(value), "f").data == value
+    assert yaml_text.parse(json.dumps(value), "f").data == value
 
 
 @given(st.sampled_from(sorted(rules.OPERATORS)), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
@@ -127,7 +130,7 @@ def test_files_give_back_what_was_put_in(rows: list[tuple[bytes, int, float]]) -
     file = io.BytesIO()
     members = WebDataset(WebDataset.Config()).write(file, samples, schema)
     for sample, member in zip(samples, members, strict=True):
-        record = records.tar_record(file.getvalue()[member.offset : member.offset + member.length], schema)
+        record = shard_files.tar_record(file.getvalue()[member.offset : member.offset + member.length], schema)
         assert {name: schema[name].decode(record[name]) for name in ("label", "score")} == {
             name: sample.values[name] for name in ("label", "score")
         }

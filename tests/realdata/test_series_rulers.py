@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import helpers
-from synthgen.evaluation.series import beyond
-from synthgen.evaluation.series.correlational import correlational_score
-from synthgen.evaluation.series.discriminative import discriminative_score, floor, n_test
-from synthgen.evaluation.series.predictive import predictive_score
+from synthgen.measures.series import beyond
+from synthgen.measures.series.correlational import correlational_score
+from synthgen.measures.series.discriminative import discriminative_score, floor, n_test
+from synthgen.measures.series.predictive import predictive_score
 
 FILE = helpers.ROOT.parent / "shared" / "data" / "timegan" / "stock_data.csv"
 LENGTH = 24

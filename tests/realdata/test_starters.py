@@ -11,17 +11,17 @@ import pytest
 import helpers
 from synthgen import seeds
 from synthgen.conditions.real_layouts import Window
-from synthgen.evaluation import segmentation
 from synthgen.fields import Image, InstanceMap, Label
 from synthgen.labelers.segment_anything import SegmentAnything
+from synthgen.measures import segmentation
 from synthgen.models import folders, registry
-from synthgen.models.matching import Match
-from synthgen.protocols import Slot
-from synthgen.realdata import labelled as data
-from synthgen.realdata import masks
-from synthgen.realdata.mask_types import Examples
+from synthgen.parts.protocols import Slot
+from synthgen.readers.images import labelled as data
+from synthgen.readers.masks import reader
+from synthgen.readers.masks.types import Examples
 from synthgen.samplers.class_conditional import ClassConditional
 from synthgen.samplers.layout_to_image import LayoutToImage
+from synthgen.vision.matching import Match
 
 REAL = helpers.ROOT.parent / "shared" / "data"
 FOLDER = REAL / "fashion_mnist"
@@ -60,7 +60,7 @@ def test_the_judge_recognises_what_the_starter_draws() -> None:
 @pytest.fixture(scope="module")
 def nuclei() -> Examples:
     """The test pictures of the nuclei, grey and colour."""
-    return masks.read(segmentation.mask_data(str(helpers.ROOT / "recipes" / "train" / "nuclei-critic.yaml")), "test")
+    return reader.read(segmentation.mask_data(str(helpers.ROOT / "recipes" / "train" / "nuclei-critic.yaml")), "test")
 
 
 @pytest.mark.parametrize("name", ["starter/nuclei-critic", "starter/nuclei-judge"])

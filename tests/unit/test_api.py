@@ -9,7 +9,7 @@ import pytest
 import helpers
 from synthgen import api
 from synthgen.errors import RecipeError, UsageError
-from synthgen.recipe import DatasetRecipe
+from synthgen.recipe.recipe import DatasetRecipe
 
 LOCAL = {"executor": "local", "workers": 1, "device": "cpu", "plugin_files": [helpers.TOY]}
 

@@ -13,7 +13,8 @@ from PIL import Image
 import helpers
 import synthgen
 import tiny
-from synthgen import api, scaffold_series
+from synthgen import api
+from synthgen.scaffold import series
 
 
 def paint(folder: Path, counts: dict[str, int], size: tuple[int, int] = (12, 12), mode: str = "L") -> Path:
@@ -161,7 +162,7 @@ def test_loose_pictures_are_told_and_hidden_files_are_not(cli, tmp_path: Path) -
 def test_what_the_columns_of_a_table_mean(tmp_path: Path, text: str, settings: dict[str, object]) -> None:
     path = tmp_path / "t.csv"
     path.write_text(text)
-    found = scaffold_series.look(str(path))
+    found = series.look(str(path))
     assert found.settings == settings and "level" in found.channels
 
 

@@ -6,8 +6,8 @@ import json
 
 import helpers
 from synthgen.cli.plugins import describe
-from synthgen.plugins import ROLES, Plugins
-from synthgen.recipe import config_class
+from synthgen.parts.registry import ROLES, Plugins
+from synthgen.recipe.recipe import config_class
 
 
 def test_lists_every_part_of_every_role(cli) -> None:

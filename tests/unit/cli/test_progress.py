@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 import helpers
+from synthgen.base.pace import Pace
 from synthgen.cli import progress
 from synthgen.cli.progress import Lines, Live, fitting
-from synthgen.executors.local import InProcess
-from synthgen.executors.outcome import Failure
-from synthgen.executors.worker import ShardProgress, ShardReport
-from synthgen.pace import Pace
-from synthgen.plan import Plan
-from synthgen.survey import Survey
+from synthgen.generate.executors.local import InProcess
+from synthgen.generate.executors.outcome import Failure
+from synthgen.generate.executors.worker import ShardProgress, ShardReport
+from synthgen.generate.plan import Plan
+from synthgen.generate.survey import Survey
 
 RULE = "brightness >= 0.3"
 

@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 
 import helpers
-from synthgen import yamltext
-from synthgen.plugins import Plugins
-from synthgen.schema import recipe_schema
+from synthgen.parts.registry import Plugins
+from synthgen.recipe import yaml_text
+from synthgen.recipe.schema import recipe_schema
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_recipes_that_ship_are_valid(validator) -> None:
     paths = sorted((helpers.ROOT / "recipes").rglob("*.yaml"))
     assert paths
     for path in paths:
-        assert [e.message for e in validator.iter_errors(yamltext.parse(path.read_text(), str(path)).data)] == [], path
+        assert [e.message for e in validator.iter_errors(yaml_text.parse(path.read_text(), str(path)).data)] == [], path
 
 
 def changed(place: str, value: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import helpers
 import synthgen
-from synthgen.lock import driver_lock
+from synthgen.dataset.lock import driver_lock
 
 
 def test_complete_dataset(cli, finished: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import helpers
 import tiny
-from synthgen.realdata.labelled import DIGITS
+from synthgen.readers.images.labelled import DIGITS
 
 QUICK = {"steps": 2, "batch_size": 2, "checkpoint_every": 2}
 NETWORK = {"network": {"patch_size": 2, "channels": [8, 16]}, "crop": 32}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import helpers
-from synthgen.lock import driver_lock
+from synthgen.dataset.lock import driver_lock
 
 
 def test_whole_dataset(cli, finished: Path) -> None:

@@ -17,7 +17,7 @@ from synthgen.conditions.quotas import Quotas
 from synthgen.conditions.random_boxes import RandomBoxes, iou
 from synthgen.conditions.real_layouts import LayoutSettings, RealLayouts
 from synthgen.errors import DataError
-from synthgen.models.layouts import Layout
+from synthgen.vision.layouts import Layout
 
 
 def real(**more: Any) -> RealLayouts:

@@ -17,8 +17,8 @@ from synthgen.conditions.masked_images import MaskedImages
 from synthgen.conditions.random_boxes import RandomBoxes
 from synthgen.conditions.random_regions import RandomRegions
 from synthgen.errors import DataError
-from synthgen.realdata import masks
-from synthgen.realdata.mask_types import MaskData
+from synthgen.readers.masks import reader
+from synthgen.readers.masks.types import MaskData
 
 
 def images(**settings: Any) -> Images:
@@ -89,7 +89,7 @@ def test_axes_vary_beside_the_pictures() -> None:
 def test_a_masked_image_and_its_maps_are_cut_alike() -> None:
     settings = {"data": tiny.mask_data(), "size": 40, "turn": True}
     part = MaskedImages(MaskedImages.Config.model_validate(settings))
-    by_name = {item.name: item for item in masks.read(MaskData.model_validate(tiny.mask_data())).items}
+    by_name = {item.name: item for item in reader.read(MaskData.model_validate(tiny.mask_data())).items}
     for i in range(12):
         row, family = part.condition(i)
         item = by_name[family]

@@ -17,8 +17,8 @@ import synthgen
 import tiny
 from synthgen import seeds
 from synthgen.fields import Columns, Events, Label, Schema, Series, StepClasses, Times, check_columns
-from synthgen.labelers.anomalies import Anomalies
-from synthgen.models.anomaly_kinds import KINDS
+from synthgen.labelers.anomalies.kinds import KINDS
+from synthgen.labelers.anomalies.labeler import Anomalies
 
 L = 200
 CHANNELS = ("a", "b", "c")
@@ -262,7 +262,7 @@ def test_settings_without_sense_are_refused(settings: dict[str, Any]) -> None:
 
 
 PLUGIN = """
-from synthgen.labelers.anomalies import Anomalies
+from synthgen.labelers.anomalies.labeler import Anomalies
 
 SYNTHGEN_PLUGINS = {"labelers": {"odd-series": Anomalies}}
 """

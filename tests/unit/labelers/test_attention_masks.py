@@ -17,9 +17,9 @@ from synthgen.errors import DataError, ModelError
 from synthgen.fields import IGNORE, Columns, Image, Label, Schema, SegmentationMap, Text
 from synthgen.labelers.attention_masks import AttentionMasks, class_map
 from synthgen.models import hub
-from synthgen.models.attention_maps import Maps, Recorder, layers, object_map
-from synthgen.models.attention_maps import presence as presence_of
-from synthgen.protocols import Slot
+from synthgen.models.text_to_image.attention_maps import Maps, Recorder, layers, object_map
+from synthgen.models.text_to_image.attention_maps import presence as presence_of
+from synthgen.parts.protocols import Slot
 from synthgen.samplers.text_to_image import TextToImage
 
 OBJECTS = {"feline": "cat", "dog": "big dog"}

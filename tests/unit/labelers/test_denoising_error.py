@@ -19,12 +19,12 @@ import tiny
 from synthgen import seeds
 from synthgen.fields import Columns, Label, Schema, Series, Times
 from synthgen.labelers.denoising_error import DenoisingError
-from synthgen.models.denoising_error import deviations, hidden_in_turns
 from synthgen.models.losses import Edm
-from synthgen.models.series_denoiser import SeriesDenoiser
-from synthgen.models.series_pipeline import SeriesPipeline
-from synthgen.models.series_scaler import SeriesScaler
-from synthgen.protocols import Slot
+from synthgen.models.series.denoiser import SeriesDenoiser
+from synthgen.models.series.denoising_error import deviations, hidden_in_turns
+from synthgen.models.series.pipeline import SeriesPipeline
+from synthgen.models.series.scaler import SeriesScaler
+from synthgen.parts.protocols import Slot
 from synthgen.samplers.series import SeriesSampler
 
 N_ROWS = 40

@@ -18,7 +18,7 @@ from synthgen.labelers.prompted import PromptSettings
 from synthgen.labelers.sam2 import Sam2
 from synthgen.labelers.segment_anything import SegmentAnything
 from synthgen.models import hub
-from synthgen.models.layouts import boxes_of
+from synthgen.vision.layouts import boxes_of
 
 
 def test_boxes_have_the_classes_of_their_objects() -> None:

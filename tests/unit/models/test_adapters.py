@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 
 import tiny
 from synthgen.errors import ModelError
-from synthgen.models import adapters, hub
-from synthgen.training.methods import Lora
+from synthgen.models import hub
+from synthgen.models.text_to_image import adapters
+from synthgen.trainers.text_to_image.methods import Lora
 
 
 def pipeline(base: str) -> Any:

@@ -13,8 +13,8 @@ import tiny
 from synthgen import seeds
 from synthgen.errors import DataError, ModelError
 from synthgen.models import hub
-from synthgen.models.attention_maps import Maps, Recorder, layers
-from synthgen.models.attention_reader import AttentionReader, positions
+from synthgen.models.text_to_image.attention_maps import Maps, Recorder, layers
+from synthgen.models.text_to_image.attention_reader import AttentionReader, positions
 from synthgen.testing import words
 
 PIPELINES = pytest.mark.parametrize("kind", ["StableDiffusionPipeline", "StableDiffusionXLPipeline"])

@@ -11,9 +11,9 @@ import torch
 from synthgen import seeds
 from synthgen.errors import ModelError
 from synthgen.models import folders, registry
-from synthgen.models.class_conditional import ClassConditionalPipeline
+from synthgen.models.images.class_conditional import ClassConditionalPipeline
 from synthgen.models.losses import Edm, VPrediction
-from synthgen.training.diffusion import NetworkConfig, unet
+from synthgen.trainers.images.diffusion import NetworkConfig, unet
 
 
 def pipeline(channels: int = 1, patch: int = 2, v_prediction: bool = False) -> ClassConditionalPipeline:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from synthgen.models import registry
-from synthgen.models.classifier import ImageClassifier
+from synthgen.models.images.classifier import ImageClassifier
 
 
 @pytest.mark.parametrize("kind", ["plain", "resnet"])

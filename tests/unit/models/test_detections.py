@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from synthgen.models.detections import BoxMatch, average_precision
-from synthgen.models.detector import Detector
+from synthgen.models.images.detections import BoxMatch, average_precision
+from synthgen.models.images.detector import Detector
 
 
 def boxes(*rows: tuple[float, ...]) -> np.ndarray:

@@ -17,8 +17,9 @@ from segment_anything.build_sam import sam_model_registry
 
 import tiny
 from synthgen.errors import ModelError
-from synthgen.models import convert, registry
-from synthgen.models.segment_anything import OFFICIAL, SegmentAnything, non_maximum, stretched
+from synthgen.models import registry
+from synthgen.models.segment_anything import convert
+from synthgen.models.segment_anything.network import OFFICIAL, SegmentAnything, non_maximum, stretched
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from synthgen.models import registry
-from synthgen.models.series_cells import SeriesCells, around
-from synthgen.training.series import N_NARROW, SeriesTrainer
+from synthgen.models.series.cells import SeriesCells, around
+from synthgen.trainers.series.trainer import N_NARROW, SeriesTrainer
 
 NAN = float("nan")
 

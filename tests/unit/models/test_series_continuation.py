@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import tiny
 from synthgen import seeds as streams
-from synthgen.models import registry, series_continuation
+from synthgen.models import registry
 from synthgen.models.sampling import torch_generator
+from synthgen.models.series import continuation
 
 TRAINED = 17
 QUICK = {"num_inference_steps": 2}
@@ -36,7 +37,7 @@ def seeds(n: int) -> list[int]:
 
 
 def drawn(pipeline: Any, n: int, length: int, overlap: int, **given: np.ndarray) -> np.ndarray:
-    found = series_continuation.draw(pipeline, [0] * n, seeds(n), length, overlap, given, **QUICK)
+    found = continuation.draw(pipeline, [0] * n, seeds(n), length, overlap, given, **QUICK)
     return found.series  # type: ignore[no-any-return]
 
 
@@ -44,7 +45,7 @@ def drawn(pipeline: Any, n: int, length: int, overlap: int, **given: np.ndarray)
 def test_windows_cover_every_step_once_and_know_the_overlap(total: int, length: int, overlap: int) -> None:
     if overlap >= length:
         return
-    found = series_continuation.windows(total, length, overlap)
+    found = continuation.windows(total, length, overlap)
     steps = [step for window in found for step in range(window.new, window.end)]
     assert steps == list(range(total))
     assert all(window.end - window.start == min(length, total) for window in found)
@@ -55,7 +56,7 @@ def test_windows_cover_every_step_once_and_know_the_overlap(total: int, length: 
 @pytest.mark.parametrize("overlap", [0, 24, 30])
 def test_an_overlap_without_room_is_refused(overlap: int) -> None:
     with pytest.raises(ValueError, match="overlap must be from 1 to 23 steps"):
-        series_continuation.windows(100, 24, overlap)
+        continuation.windows(100, 24, overlap)
 
 
 def test_the_first_window_is_what_the_model_draws_alone(pipeline: Any) -> None:
@@ -93,7 +94,7 @@ def test_series_do_not_depend_on_their_neighbours(pipeline: Any) -> None:
     four = drawn(pipeline, 4, 50, 8)
     order = [2, 0, 3, 1]
     own = [seeds(4)[i] for i in order]
-    turned = series_continuation.draw(pipeline, [0] * 4, own, 50, 8, {}, **QUICK).series
+    turned = continuation.draw(pipeline, [0] * 4, own, 50, 8, {}, **QUICK).series
     assert np.array_equal(turned, four[order])
     assert not np.array_equal(four[0], four[1])
 

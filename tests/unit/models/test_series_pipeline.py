@@ -11,7 +11,7 @@ import torch
 
 import tiny
 from synthgen.models import registry
-from synthgen.models.series_denoiser import SeriesDenoiser
+from synthgen.models.series.denoiser import SeriesDenoiser
 
 
 @pytest.fixture(scope="module")

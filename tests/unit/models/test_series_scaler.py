@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tiny
 from synthgen.errors import DataError
-from synthgen.models.series_scaler import SeriesScaler, resolution_of
+from synthgen.models.series.scaler import SeriesScaler, resolution_of
 
 NAMES = ["wave", "rain"]
 

@@ -11,8 +11,9 @@ from scipy import stats
 
 import series_files
 from synthgen import seeds as streams
-from synthgen.models import registry, series_continuation
-from synthgen.training.series import SeriesTrainer
+from synthgen.models import registry
+from synthgen.models.series import continuation
+from synthgen.trainers.series.trainer import SeriesTrainer
 
 LENGTH, OVERLAP, N_SERIES, N_WINDOWS = 16, 8, 300, 5
 TOTAL = LENGTH + (N_WINDOWS - 1) * (LENGTH - OVERLAP)
@@ -51,7 +52,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="module")
 def drawn(pipeline: Any) -> np.ndarray:
     seeds = [streams.seed_of(0, "sampler", i) for i in range(N_SERIES)]
-    found = series_continuation.draw(pipeline, [0] * N_SERIES, seeds, TOTAL, OVERLAP, {})
+    found = continuation.draw(pipeline, [0] * N_SERIES, seeds, TOTAL, OVERLAP, {})
     return found.series  # type: ignore[no-any-return]
 
 

@@ -8,10 +8,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from synthgen.realdata.series_types import Channel
+from synthgen.readers.series.types import Channel
+from synthgen.recipe.rules import parse
 from synthgen.report import charts
 from synthgen.report.compared import Compared, Group
-from synthgen.rules import parse
 
 CHANNELS = (Channel("MLII", "mV"), Channel("count"))
 

@@ -17,9 +17,10 @@ from PIL import Image
 import helpers
 import synthgen
 import tiny
-from synthgen import evaluations, ledger
+from synthgen.dataset import ledger
+from synthgen.dataset.store import Store
 from synthgen.report import compared
-from synthgen.store import Store
+from synthgen.stages import evaluation
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +132,10 @@ def test_evaluations_beside_the_data_are_shown(cli, dataset: Path, tmp_path: Pat
     digest = helpers.manifest(dataset)["digest"]
     scores = {"synthetic": {"accuracy": {"mean": 85.65, "deviation": 0.12}}}
     store = Store(dataset)
-    evaluations.keep(store, {}, {"dataset": digest, "scores": scores})
+    evaluation.keep(store, {}, {"dataset": digest, "scores": scores})
     page = written(cli, dataset, tmp_path / "r.html")
     assert ["synthetic", "85.65 ± 0.12"] in rows(page) and "another dataset" not in page
-    evaluations.keep(store, {}, {"dataset": "0" * 64, "scores": scores})
+    evaluation.keep(store, {}, {"dataset": "0" * 64, "scores": scores})
     assert "another dataset" in written(cli, dataset, tmp_path / "r.html")
 
 

@@ -12,9 +12,9 @@ import tiny
 from synthgen import seeds
 from synthgen.errors import ModelError
 from synthgen.fields import Text
-from synthgen.protocols import Slot
+from synthgen.parts.protocols import Slot
 from synthgen.samplers.text_to_image import TextToImage
-from synthgen.training.text_to_image import TextToImageTrainer
+from synthgen.trainers.text_to_image.trainer import TextToImageTrainer
 
 QUICK = {"steps": 4, "batch_size": 2, "checkpoint_every": 4, "picture_every": 4, "sample_steps": 1, "warmup": 1}
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from synthgen import seeds
 from synthgen.fields import Label
-from synthgen.protocols import Slot
+from synthgen.parts.protocols import Slot
 from synthgen.samplers.class_conditional import ClassConditional
 
 

@@ -11,7 +11,7 @@ import tiny
 from synthgen import seeds
 from synthgen.errors import ModelError
 from synthgen.fields import Boxes, InstanceMap, Label, SegmentationMap
-from synthgen.protocols import Slot
+from synthgen.parts.protocols import Slot
 from synthgen.samplers.layout_to_image import LayoutToImage
 
 

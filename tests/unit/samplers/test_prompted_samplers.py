@@ -12,8 +12,8 @@ import tiny
 from synthgen import seeds
 from synthgen.errors import ModelError
 from synthgen.fields import Columns
-from synthgen.models.drawing import check_memory
-from synthgen.protocols import Slot
+from synthgen.models.text_to_image.drawing import check_memory
+from synthgen.parts.protocols import Slot
 from synthgen.samplers.controlnet import ControlNet
 from synthgen.samplers.image_to_image import ImageToImage
 from synthgen.samplers.inpaint import Inpaint

@@ -18,7 +18,7 @@ import helpers
 import synthgen
 import tiny
 from synthgen.fields import Label, Series, Times
-from synthgen.protocols import Slot
+from synthgen.parts.protocols import Slot
 from synthgen.samplers.series import SeriesSampler
 
 

@@ -15,9 +15,9 @@ import tiny
 from synthgen import seeds
 from synthgen.errors import DataError, ModelError
 from synthgen.fields import Text
-from synthgen.models import families
 from synthgen.models.sampling import torch_generator
-from synthgen.protocols import Slot
+from synthgen.models.text_to_image import families
+from synthgen.parts.protocols import Slot
 from synthgen.samplers.text_to_image import TextToImage
 
 SCHEMA = {"prompt": Text()}

@@ -11,7 +11,7 @@ import helpers
 import synthgen
 import tiny
 from synthgen.fields import Boxes, Image
-from synthgen.models.detections import BoxMatch
+from synthgen.models.images.detections import BoxMatch
 from synthgen.scorers.box_agreement import BoxAgreement
 
 SCHEMA = {"boxes": Boxes(40, 40, ("red", "white")), "found_boxes": Boxes(40, 40, ("white", "dust", "red"))}

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from synthgen.environment import leave_one_core, usable_cores
+from synthgen.base.environment import leave_one_core, usable_cores
 from synthgen.errors import Interrupted, ModelError, NonFiniteError
 from synthgen.training import checkpoint, loop
 from synthgen.training.ema import Ema

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthgen import records
+from synthgen.dataset import shard_files
 from synthgen.errors import DataError
 from synthgen.fields import Image, Label, Number
-from synthgen.protocols import Encoded
+from synthgen.parts.protocols import Encoded
 from synthgen.writers.parquet import Parquet
 from synthgen.writers.webdataset import WebDataset
 
@@ -73,7 +73,7 @@ def test_the_tar_is_one_that_tar_reads() -> None:
         facts = json.load(file.extractfile("s000000002.json"))  # type: ignore[arg-type]
     assert facts == {"score": 2 / 3, "index": 2, "try": 0, "seed": f"{2:064x}", "condition": {"label": "cat"}}
     for sample, member in zip(samples(), members, strict=True):
-        record = records.tar_record(raw[member.offset : member.offset + member.length], SCHEMA)
+        record = shard_files.tar_record(raw[member.offset : member.offset + member.length], SCHEMA)
         assert record == {"key": sample.key, **sample.values, "meta": dict(sample.meta)} | {"label": record["label"]}
 
 
@@ -105,8 +105,8 @@ def test_hf_datasets_reads_the_parquet(tmp_path: Path) -> None:
 
 def test_rows_are_found_by_number(tmp_path: Path) -> None:
     for cls, name, reader in (
-        (WebDataset, "a.tar", records.tar_records),
-        (Parquet, "a.parquet", records.parquet_records),
+        (WebDataset, "a.tar", shard_files.tar_records),
+        (Parquet, "a.parquet", shard_files.parquet_records),
     ):
         (tmp_path / name).write_bytes(written(cls(cls.Config()))[0])
         for skip, count in ((0, None), (2, 2), (4, 9), (5, 1)):
@@ -123,7 +123,7 @@ def test_names_that_a_header_cannot_hold_are_refused() -> None:
 
 
 def test_no_samples(tmp_path: Path) -> None:
-    for cls, reader in ((WebDataset, records.tar_records), (Parquet, records.parquet_records)):
+    for cls, reader in ((WebDataset, shard_files.tar_records), (Parquet, shard_files.parquet_records)):
         path = tmp_path / cls.suffix
         with path.open("wb") as file:
             assert cls(cls.Config()).write(file, [], SCHEMA) == []

@@ -1,0 +1,79 @@
+"""Words: how commands print counts, sizes, times and two-column tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from synthgen.base import units
+from synthgen.base.names import printable
+
+duration, size = units.duration, units.size
+
+
+def prefix() -> str:
+    """What to type before a command of this environment: `uv run ` under uv, else nothing."""
+    return "uv run " if os.environ.get("UV_RUN_RECURSION_DEPTH") else ""
+
+
+def given() -> str:
+    """The command line of this process, to be given again."""
+    return prefix() + shlex.join(["synthgen", *sys.argv[1:]])
+
+
+def yaml_word(text: str) -> str:
+    """Text as it stands in YAML between braces: quoted if it needs to be."""
+    return text if re.fullmatch(r"[A-Za-z0-9_./-]+", text) else json.dumps(text, ensure_ascii=False)
+
+
+def quoted(text: str) -> str:
+    """One word of a shell, in double quotes if that is enough, which reads better around Python's single ones."""
+    return f'"{text}"' if not set(text) & set('"$`\\!') else shlex.quote(text)
+
+
+def plural(n: int, noun: str, several: str = "") -> str:
+    """`1 shard`, `2 shards`, `2 classes` if `several` says so."""
+    return f"{n} {noun if n == 1 else several or noun + 's'}"
+
+
+def counts(by_name: Mapping[str, int], limit: int = 20) -> str:
+    """`cat 54, dog 20`; beyond `limit` names, how many more there are."""
+    shown = ", ".join(f"{name} {n}" for name, n in list(by_name.items())[:limit])
+    return shown + (f" and {len(by_name) - limit} more" if len(by_name) > limit else "")
+
+
+def slots(named: Iterable[Mapping[str, Any]]) -> str:
+    """Keys of slots, with their classes where they have some."""
+    return ", ".join(f"{slot['key']} ({slot['label']})" if slot.get("label") else slot["key"] for slot in named)
+
+
+def more(items: Sequence[Any], shown: int) -> str:
+    """` and 3 more`, or nothing."""
+    return f" and {len(items) - shown} more" if len(items) > shown else ""
+
+
+def known(value: int | None) -> str:
+    return "an unknown number" if value is None else str(value)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of equal length, aligned; the first one is the heading."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def table(rows: Iterable[tuple[str, str]]) -> str:
+    """Name and value, aligned; rows without a value are left out."""
+    kept = [(name, value) for name, value in rows if value]
+    width = max((len(name) for name, _ in kept), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in kept)
+
+
+def column_rows(columns: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the columns of a table are used as, as rows of `table`."""
+    return [("" if i else "columns", printable(f"{role}: {names}")) for i, (role, names) in enumerate(columns.items())]

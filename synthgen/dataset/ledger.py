@@ -1,0 +1,303 @@
+"""The ledger: what an output folder holds, read without changing it, sealed or not."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from synthgen.base import json_files
+from synthgen.base.disk import file_size
+from synthgen.dataset import records
+from synthgen.dataset.records import Commit, ShardFile
+from synthgen.dataset.store import Store
+from synthgen.errors import RecordError, StoreError, UsageError
+from synthgen.fields import Field, Label, from_description
+from synthgen.fields.objects import object_names
+
+RUNS = "runs.jsonl"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """An output folder as it stood when it was read. Only valid records are in it.
+
+    Attributes:
+        identity: what the dataset is made from; a copy stands in every sealed manifest.
+        manifest: the content of manifest.json, None if the dataset was never sealed or the manifest cannot be used.
+        commits: the records of all finished shards, by number.
+        unreadable: what is wrong with the record of a shard, by number.
+        asked: what the last run was asked for (`samples`, `tries`, `command` and the `folder` that it was given in);
+            empty if unknown.
+        sealed: hashes of the files that the manifest names and that stand in `.synthgen/sealed`, because a run that
+            makes the dataset larger has replaced them.
+        damage: why manifest.json or .synthgen/identity.json cannot be used, by name.
+    """
+
+    store: Store
+    identity: Mapping[str, Any]
+    manifest: Mapping[str, Any] | None
+    commits: Mapping[int, Commit]
+    unreadable: Mapping[int, str]
+    asked: Mapping[str, Any]
+    sealed: frozenset[str] = frozenset()
+    damage: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        return self.store.root
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["name"]) if self.manifest else str(self.asked.get("name") or self.root.name)
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """The stored fields by name, in the order of the schema."""
+        return {
+            entry["name"]: from_description({k: v for k, v in entry.items() if k != "name"})
+            for entry in self.identity["fields"]
+        }
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the first stored label's classes in id order; empty if there is no label."""
+        return next((field.classes for field in self.fields.values() if isinstance(field, Label)), ())
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Names of the classes of objects in samples, by class id less one; empty if there are none."""
+        return object_names(self.fields)
+
+    @property
+    def planned(self) -> int | None:
+        """Samples that the last run was asked for, None if nothing says so. A dataset only grows."""
+        known = [int(found[key]) for found, key in ((self.asked, "samples"), (self.manifest, "planned")) if found]
+        return max(known, default=None)
+
+    @property
+    def n_shards(self) -> int | None:
+        """Shards of the dataset at its planned size."""
+        return None if self.planned is None else -(-self.planned // int(self.identity["shard_size"]))
+
+    @property
+    def complete(self) -> bool:
+        """Sealed, with every sample that the last run was asked for, and every file in place."""
+        sound = self.seal_holds and not self.growing
+        return sound and not self.handed_back and not self.unrecorded and not self.broken()
+
+    @property
+    def seal_holds(self) -> bool:
+        """Whether a complete dataset was sealed, whatever is being added to it."""
+        return bool(self.manifest and self.manifest["complete"])
+
+    @property
+    def growing(self) -> bool:
+        """Whether a complete dataset was sealed, and a larger one was begun."""
+        return bool(self.seal_holds and self.manifest and (self.planned or 0) > self.manifest["planned"])
+
+    @property
+    def lack(self) -> str:
+        """What a reader of the samples must know of an incomplete dataset, in a few words; empty if it is complete."""
+        if self.manifest is None:
+            if reason := self.damage.get("manifest.json"):
+                return "" if self._whole_by_records else f"has a manifest.json that {reason}"
+            return "was never sealed: the run that writes it has not ended"
+        if not self.manifest["complete"]:
+            return f"is incomplete: it has {self.manifest['samples']} of {self.manifest['planned']} samples"
+        if self.handed_back:
+            return "is incomplete: damaged shards were handed back to be rendered again"
+        return ""
+
+    @cached_property
+    def handed_back(self) -> set[int]:
+        """Shards that the manifest names and that are not there as it names them; a copy without records has none.
+
+        Their records were taken away because they were damaged, or a run has rendered them again since.
+        """
+        if self.manifest is None or not self.store.commits.is_dir():
+            return set()
+        return {entry["shard"] for entry in self.manifest["shards"] if not self._holds(entry)}
+
+    def _holds(self, entry: Mapping[str, Any]) -> bool:
+        record = self.commits.get(entry["shard"])
+        there = {(file.path, file.sha256) for file in record.files} if record else set()
+        return all(f["sha256"] in self.sealed or (f["path"], f["sha256"]) in there for f in entry["files"])
+
+    @cached_property
+    def _whole_by_records(self) -> bool:
+        """Whether the records alone prove that every sample that was asked for is there."""
+        totals = self.totals()
+        asked = self.asked.get("samples")
+        return totals.accepted == totals.slots == asked and set(self.commits) == set(range(self.n_shards or 0))
+
+    def require_complete(self) -> None:
+        """Raises StoreError, which says how to go on, if the dataset is incomplete."""
+        if self.lack:
+            raise StoreError(
+                f"{self.root} {self.lack}. Finish it with the same `synthgen run` command, or pass "
+                "allow_incomplete=True (--allow-incomplete) to take what is there"
+            )
+
+    @property
+    def unrecorded(self) -> dict[int, list[str]]:
+        """Shards that the manifest names and that have no record any more, with their files."""
+        shards = self.manifest["shards"] if self.manifest else []
+        return {s["shard"]: [f["path"] for f in s["files"]] for s in shards if s["shard"] not in self.commits}
+
+    def where(self, file: ShardFile) -> Path:
+        """Where a file stands: its final place or, if a crash interrupted the publication, its staged one."""
+        final = self.store.inside(file.path)
+        if file_size(final) == file.bytes:
+            return final
+        return next(iter(self.store.staged(file)), final)
+
+    def where_sealed(self, shard: int, file: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Places of a file that the manifest names; it stands in the first of them that exists."""
+        record = self.commits.get(shard)
+        same = [f for f in record.files if f.sha256 == file["sha256"]] if record else []
+        final = self.where(same[0]) if same else self.store.inside(file["path"])
+        return self.store.sealed / file["sha256"], final
+
+    def broken(self) -> list[int]:
+        """Shards of which a file is missing or has the wrong size, or whose record cannot be read."""
+        wrong = [
+            shard
+            for shard, record in self.commits.items()
+            if any(file_size(self.where(file)) != file.bytes for file in record.files)
+        ]
+        return sorted([*wrong, *self.unreadable])
+
+    def totals(self) -> Totals:
+        """Sums over all commits, whether or not they are sealed."""
+        totals = Totals(splits=Counter(dict.fromkeys(self.identity["splits"], 0)))
+        totals.classes.update(dict.fromkeys(self.classes, 0))
+        totals.objects.update(dict.fromkeys(self.objects, 0))
+        for record in self.commits.values():
+            totals.add(record)
+        return totals
+
+
+@dataclass
+class Totals:
+    """Sums over commits."""
+
+    splits: Counter[str]
+    accepted: int = 0
+    tries: int = 0
+    bytes: int = 0
+    slots: int = 0
+
+    def __post_init__(self) -> None:
+        self.classes: Counter[str] = Counter()
+        self.objects: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.short: list[Mapping[str, Any]] = []
+
+    def add(self, record: Commit) -> None:
+        self.accepted += record.accepted
+        self.tries += record.tries
+        self.slots += record.n_slots
+        self.bytes += sum(file.bytes for file in record.files)
+        self.classes.update(record.classes)
+        self.objects.update(record.objects)
+        self.rejected.update(record.rejected)
+        self.short += record.short
+        first = next((file.kind for file in record.files if file.split), "")
+        for file in record.files:
+            if file.split and file.kind == first:
+                self.splits[file.split] += file.samples
+
+
+def read(folder: str | Path) -> Ledger:
+    """Reads an output folder; takes no lock and changes nothing.
+
+    Raises:
+        UsageError: there is no such folder, or it holds no synthgen dataset.
+        StoreError: nothing that can be used says what the dataset is made from.
+    """
+    store = Store(folder)
+    if not store.root.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    store.check_links()
+    while True:
+        stamp = _stamp(store.manifest)
+        book = _read(store)
+        if _stamp(store.manifest) == stamp:  # else a run has sealed it meanwhile, and what was read is of two datasets
+            return book
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.lstat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
+
+
+def _read(store: Store) -> Ledger:
+    commits: dict[int, Commit] = {}
+    unreadable: dict[int, str] = {}
+    for shard in store.committed():
+        try:
+            record = store.load_commit(shard)
+        except RecordError as error:
+            unreadable[shard] = str(error)
+        else:
+            commits |= {shard: record} if record else {}
+    digest = next(iter(Counter(record.digest for record in commits.values()).most_common(1)), ("", 0))[0]
+    damage: dict[str, str] = {}
+    manifest = _manifest(store, digest, damage)
+    identity = manifest["identity"] if manifest else load_identity(store, digest, damage)
+    if identity is None and not damage and not commits and not unreadable:
+        raise UsageError(
+            f"{store.root}: is not a synthgen dataset (it has neither manifest.json nor .synthgen/identity.json); "
+            "name the folder that `synthgen run` printed"
+        )
+    if identity is None:
+        reasons = "; ".join(f"{name} {reason}" for name, reason in damage.items()) or "both are missing"
+        raise StoreError(
+            f"{store.root}: neither manifest.json nor .synthgen/identity.json says what this dataset is made from "
+            f"({reasons}). The same `synthgen run` command writes them again"
+        )
+    asked = json_files.load_lines(store.log / RUNS, records.Asked)
+    try:
+        sealed = frozenset(os.listdir(store.sealed))
+    except OSError:
+        sealed = frozenset()
+    last = asked[-1].model_dump() if asked else {}
+    return Ledger(store, identity, manifest, commits, unreadable, last, sealed, damage)
+
+
+def _manifest(store: Store, digest: str, damage: dict[str, str]) -> dict[str, Any] | None:
+    try:
+        manifest = records.load_manifest(store.manifest)
+    except RecordError as error:
+        damage["manifest.json"] = str(error)
+        return None
+    if manifest and digest and manifest["digest"] != digest:
+        damage["manifest.json"] = f"is of another dataset ({manifest['digest'][:8]}; the records are of {digest[:8]})"
+        return None
+    return manifest
+
+
+def load_identity(store: Store, digest: str, damage: dict[str, str]) -> dict[str, Any] | None:
+    """What `.synthgen/identity.json` says the dataset is made from; None if there is none, or if it is damaged.
+
+    Args:
+        digest: that of the records, empty if there are none: the identity must have it.
+        damage: is filled with what is wrong with the file.
+    """
+    try:
+        raw = json_files.load_bytes(store.identity)
+        identity = None if raw is None else records.check_identity(json_files.parse(raw))
+        if identity is not None and digest and records.identity_digest(identity) != digest:
+            raise RecordError(f"is not that of the records, which are of {digest[:8]}")
+    except RecordError as error:
+        damage[store.identity.relative_to(store.root).as_posix()] = str(error)
+        return None
+    return identity

@@ -1,0 +1,204 @@
+"""A view: the files of one split of a dataset, and how a stored sample becomes a dict."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthgen.base.disk import file_size
+from synthgen.dataset import ledger, selections, shard_files
+from synthgen.dataset.store import link_error
+from synthgen.errors import DataError, StoreError, UsageError
+from synthgen.fields import RAGGED, Image
+from synthgen.parts.registry import unknown
+
+Transform = Callable[[Any], Any]
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, RuntimeError, DataError)
+"""What reading a damaged file raises; every error of pyarrow is one of them."""
+SHOWN = 200  # characters of a value that is printed
+
+
+class Sample(dict[str, Any]):
+    """One sample, by name of field. Printed, it shows dtypes and shapes of arrays instead of their values."""
+
+    ragged: frozenset[str] = frozenset()  # fields whose arrays have another length in each sample
+
+    def __repr__(self) -> str:
+        return "{" + ",\n ".join(f"{name!r}: {_short(value)}" for name, value in self.items()) + "}"
+
+
+def _short(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype} {tuple(value.shape)}" if value.shape else repr(value.item())
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One data file: its shard, its split, how many of its samples are read, and their rows, None for all.
+
+    It stands in the first of its `places` that exists: while the dataset grows, a run may move it from one to the next.
+    """
+
+    places: tuple[Path, ...]
+    shard: int
+    split: str
+    n_samples: int
+    rows: tuple[int, ...] | None = None
+
+    @property
+    def path(self) -> Path:
+        return first_regular(self.places)
+
+    def row(self, i: int) -> int:
+        """Where in the file the i-th of its samples that are read stands."""
+        return i if self.rows is None else self.rows[i]
+
+
+class View:
+    """The files of one split of a dataset, and how a stored sample becomes a dict."""
+
+    def __init__(
+        self,
+        book: ledger.Ledger,
+        split: str | None,
+        names: tuple[str, ...] | None,
+        transform: Transform | None,
+        selection: str | None = None,
+    ) -> None:
+        self.root = book.root
+        self.manifest = book.manifest
+        self.schema = book.fields
+        self.classes, self.objects = book.classes, book.objects
+        self.transform = transform
+        self.ragged = frozenset(name for name, kind in self.schema.items() if isinstance(kind, RAGGED))
+        self.split = split
+        splits = sorted(book.identity["splits"])
+        if split is not None and split not in splits:
+            raise UsageError(f"{book.root}: {unknown(split, splits, 'split')}")
+        for name in names or ():
+            if name not in self.schema:
+                raise UsageError(f"{book.root}: {unknown(name, self.schema, 'field')}")
+        self.wanted = tuple(self.schema) if names is None else names
+        self.files, self.kind, self.indexes = _files(book, split)
+        if selection is not None:
+            left_out = selections.read(book, selection).left_out
+            self.files = [self._without(file, set(left_out.get(file.shard, ()))) for file in self.files]
+
+    def decode(self, record: shard_files.Record, split: str) -> Sample:
+        sample = Sample(key=record["key"], split=split)
+        sample.ragged = self.ragged
+        for name in self.wanted:
+            kind = self.schema[name]
+            value = kind.decode(record[name])
+            sample[name] = self.transform(value) if self.transform and isinstance(kind, Image) else value
+        sample["meta"] = record["meta"]
+        return sample
+
+    def stored(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[shard_files.Record]:
+        """Samples of a file in order, in stored form."""
+        reader = shard_files.tar_records if self.kind == "tar" else shard_files.parquet_records
+        try:
+            if file.rows is None:
+                yield from reader(file.path, self.schema, skip, count)
+            elif rows := file.rows[skip : None if count is None else skip + count]:
+                wanted = set(rows)
+                found = reader(file.path, self.schema, rows[0], rows[-1] - rows[0] + 1)
+                yield from (record for row, record in enumerate(found, rows[0]) if row in wanted)
+        except FileNotFoundError:
+            raise missing(file.path, self.root) from None
+        except UNREADABLE as error:
+            raise damaged(file.path, self.root, error) from None
+
+    def read(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[Sample]:
+        """Samples of a file in order, decoded."""
+        return (self.decode(record, file.split) for record in self.stored(file, skip, count))
+
+    def index(self, shard: int, columns: Sequence[str]) -> dict[str, list[Any]]:
+        """Columns of the list of every try of a shard.
+
+        Raises:
+            StoreError: the list is missing or damaged.
+        """
+        return {name: values.to_pylist() for name, values in self.index_table(shard, columns).items()}
+
+    def index_table(self, shard: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
+        """The same as pyarrow's columns, by name; all of them without `columns`."""
+        return index_table(first_regular(self.indexes[shard]), self.root, columns)
+
+    def _without(self, file: File, keys: set[str]) -> File:
+        """The file without some samples; the index of its shard, which has the file's order, says where they stand."""
+        if not keys:
+            return file
+        columns = self.index(file.shard, ["key", "split", "accepted"])
+        there = [
+            key for key, split, accepted in zip(*columns.values(), strict=True) if accepted and split == file.split
+        ]
+        rows = tuple(row for row, key in enumerate(there) if key not in keys)
+        return dataclasses.replace(file, n_samples=len(rows), rows=rows)
+
+
+def index_table(path: Path, root: Path, columns: Sequence[str] | None = None) -> dict[str, Any]:
+    """Columns of the index of a shard of the dataset in `root`, as pyarrow has them; all of them without `columns`.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:  # read_table takes ten times as long for a small file
+            table = file.read(columns)
+        return {name: table[name] for name in columns or table.column_names}
+    except FileNotFoundError:
+        raise missing(path, root) from None
+    except UNREADABLE as error:
+        raise damaged(path, root, error) from None
+
+
+def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, dict[int, tuple[Path, ...]]]:
+    """Data files in shard order, their kind, and the index of every shard; the manifest decides, never a glob.
+
+    Shards that are to be rendered again are left out.
+    """
+    found: list[tuple[str, File]] = []
+    if book.manifest is not None:
+        for entry in book.manifest["shards"]:
+            n = entry["shard"]
+            if n not in book.handed_back:
+                files = entry["files"]
+                found += [(f["kind"], File(book.where_sealed(n, f), n, f["split"], f["samples"])) for f in files]
+    else:
+        for n, record in sorted(book.commits.items()):
+            if all(file_size(book.where(f)) == f.bytes for f in record.files):
+                found += [(f.kind, File((book.where(f),), n, f.split, f.samples)) for f in record.files]
+    kinds = {kind for kind, file in found if file.split}
+    kind = "tar" if "tar" in kinds or not kinds else min(kinds)
+    chosen = [file for named, file in found if named == kind and split in (None, file.split)]
+    return chosen, kind, {file.shard: file.places for named, file in found if named == "index"}
+
+
+def first_regular(places: Sequence[Path]) -> Path:
+    """The first place with a file. Raises StoreError if there is a link, through which it would stand elsewhere."""
+    path = next((path for path in places[:-1] if file_size(path) >= 0), places[-1])
+    if path.is_symlink():
+        raise link_error(path)
+    return path
+
+
+def missing(path: Path, root: Path) -> StoreError:
+    return StoreError(f"{path} is missing; {_mend(root)}")
+
+
+def damaged(path: Path, root: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path} is damaged ({type(error).__name__}: {error}); {_mend(root)}")
+
+
+def _mend(root: Path) -> str:
+    check = f"synthgen verify {shlex.quote(str(root))}"
+    return f"`{check}` marks it, and the next `synthgen run` renders it again"

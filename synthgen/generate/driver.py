@@ -1,0 +1,260 @@
+"""The driver: finds what is missing, hands it to an executor, retries, quarantines, seals."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from synthgen.base import disk
+from synthgen.dataset.ledger import RUNS
+from synthgen.dataset.lock import driver_lock
+from synthgen.dataset.store import Store
+from synthgen.errors import ClusterError, Interrupted, StoreError, SynthgenError, TerminatedError
+from synthgen.generate import seal
+from synthgen.generate.executors.outcome import Executor, Failure
+from synthgen.generate.executors.worker import Job, Listen, ShardProgress, ShardReport
+from synthgen.generate.plan import Plan
+from synthgen.generate.survey import Survey, check_free_disk, check_identity, survey_store
+
+LOG = logging.getLogger(__name__)
+CODE_ATTEMPTS = 2
+SYSTEM_ATTEMPTS = 5
+FRUITLESS = 5
+
+
+class Observer(Protocol):
+    """Told what happens, in order; prints it or not."""
+
+    def note(self, text: str) -> None: ...
+    def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None: ...
+    def batch_done(self, progress: ShardProgress) -> None: ...
+    def shard_done(self, report: ShardReport) -> None: ...
+    def shard_failed(self, failure: Failure, again: bool) -> None: ...
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended. `complete` is False if slots are short or shards have failed.
+
+    `evaluation` is how the dataset compares with real data, None if the recipe does not ask. `sealed` is the size of
+    the complete dataset that stays as it was because a larger one did not become whole.
+    """
+
+    out: Path
+    complete: bool
+    manifest: dict[str, Any]
+    n_rendered: int
+    seconds: float
+    evaluation: dict[str, Any] | None = None
+    sealed: int | None = None
+
+
+StartExecutor = Callable[[Job, Plan, int, Listen], Executor]
+
+
+def run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, resume_command: str = "") -> Result:
+    """Renders what `out` lacks of the plan and seals the dataset.
+
+    Args:
+        start: makes an executor from the job, the plan, the number of pending shards and who hears of batches.
+        resume_command: shown when the run is interrupted.
+
+    Raises:
+        StoreError: the folder is locked, holds another dataset, or cannot be written.
+        Interrupted: on SIGINT or SIGTERM; finished shards are kept.
+        ClusterError: the cluster that the run was on is gone; finished shards are kept.
+    """
+    try:
+        return _run(plan, out, start, job, observer, resume_command)
+    except (KeyboardInterrupt, ClusterError) as error:
+        kept = "finished shards are kept." + (f" Go on with: {resume_command}" if resume_command else "")
+        if isinstance(error, ClusterError):
+            raise ClusterError(f"{error}. All {kept}") from None
+        raise Interrupted(f"interrupted; {kept}", 143 if isinstance(error, TerminatedError) else 130) from None
+
+
+def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, command: str) -> Result:
+    started = time.perf_counter()
+    Store(out).create()
+    with driver_lock(out / ".synthgen") as run_id:
+        store, job = Store(out, run_id), dataclasses.replace(job, run=run_id)
+        store.fence()
+        check_identity(store, plan)
+        survey = survey_store(store, plan)
+        n_orphans = store.collect_orphans()
+        if n_orphans:
+            observer.note(f"removed {n_orphans} unfinished files of an earlier run")
+        check_free_disk(store, plan, survey)
+        _log_run(store, plan, command)
+        LOG.info("%s: digest %s, %d shards done, %d to render", out, plan.digest, survey.n_done, len(survey.pending))
+        n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
+        manifest = seal.seal(store, plan)
+        sealed = None if manifest["complete"] else seal.sealed_before(store, plan)
+        store.leave(manifest["complete"])
+    return Result(out, manifest["complete"], manifest, n_rendered, time.perf_counter() - started, sealed=sealed)
+
+
+def _log_run(store: Store, plan: Plan, command: str) -> None:
+    """Notes what this run was asked for: an unsealed folder tells nothing else about its size."""
+    facts = {"time": timestamp(), "driver": driver_name(), "name": plan.recipe.name, "samples": plan.n_samples}
+    facts |= {"tries": plan.recipe.tries, "command": command, "folder": str(Path.cwd())}
+    with Log(store, RUNS) as log:
+        log.write(json.dumps(facts))
+
+
+def _render_pending(
+    plan: Plan,
+    store: Store,
+    survey: Survey,
+    start: StartExecutor,
+    job: Job,
+    observer: Observer,
+) -> int:
+    executor: Executor | None = None
+    try:
+        executor = start(job, plan, len(survey.pending), observer.batch_done)
+        observer.begin(plan, survey, executor)
+        return _Loop(plan, store, executor, observer, survey.environments).run(survey.pending)
+    finally:
+        if executor is not None:
+            executor.close()
+        observer.end()
+
+
+class _Loop:
+    """Keeps the executor full; counts attempts; quarantines shards that keep failing."""
+
+    def __init__(
+        self, plan: Plan, store: Store, executor: Executor, observer: Observer, environments: Iterable[str]
+    ) -> None:
+        self.plan = plan
+        self.store = store
+        self.executor = executor
+        self.observer = observer
+        self.environments = set(environments)
+        self.attempts: Counter[tuple[int, str]] = Counter()
+        self.n_rendered = 0
+        self.n_failed = 0
+
+    def run(self, pending: Iterable[int]) -> int:
+        queue = iter(pending)
+        n_flying = 0
+        with Log(self.store, "shards.jsonl") as log:
+            while True:
+                while n_flying < self.executor.capacity and (shard := next(queue, None)) is not None:
+                    self.executor.submit(shard)
+                    n_flying += 1
+                if not n_flying:
+                    return self.n_rendered
+                outcome = self.executor.wait()
+                n_flying -= 1
+                line = self._log_line(outcome)
+                log.write(line)
+                LOG.info("%s", line)
+                if isinstance(outcome, ShardReport):
+                    self.n_rendered += 1
+                    for note in outcome.notes:
+                        self.observer.note(note)
+                    self._compare_environment(outcome.environment)
+                    self.observer.shard_done(outcome)
+                    disk.remove(self.store.failures / f"shard-{outcome.shard:05d}.json")
+                elif self._again(outcome):
+                    self.executor.submit(outcome.shard)
+                    n_flying += 1
+
+    def _compare_environment(self, environment: str) -> None:
+        """Says once that the folder's shards come from different environments."""
+        if self.environments and environment not in self.environments:
+            self.observer.note(
+                "warning: other versions or hardware than for the shards before, so equal bytes are not promised "
+                f"between them; compare {self.store.log}/environment-*.json"
+            )
+        self.environments.add(environment)
+
+    def _again(self, failure: Failure) -> bool:
+        """Whether to render the shard once more; if not, its failure is filed and the run goes on.
+
+        Raises:
+            StoreError: no shard can be rendered, or nothing but failures has been seen.
+        """
+        if failure.cause == "fatal":
+            raise StoreError(failure.message)
+        self.attempts[failure.shard, failure.cause] += failure.counts
+        limit = CODE_ATTEMPTS if failure.cause == "code" else SYSTEM_ATTEMPTS
+        again = self.attempts[failure.shard, failure.cause] < limit
+        self.observer.shard_failed(failure, again)
+        if failure.details:
+            LOG.info("%s", failure.details)
+        if not again:
+            self.n_failed += 1
+            self._quarantine(failure)
+            if self.n_failed >= FRUITLESS and not self.n_rendered:
+                raise SynthgenError(
+                    f"the first {self.n_failed} shards all failed, so the run was stopped; the last error: "
+                    f"{failure.message}\nTracebacks are in {self.store.failures}"
+                )
+        return again
+
+    def _quarantine(self, failure: Failure) -> None:
+        content = {
+            "shard": failure.shard,
+            "cause": failure.cause,
+            "message": failure.message,
+            "traceback": failure.details.splitlines(),
+        }
+        path = self.store.failures / f"shard-{failure.shard:05d}.json"
+        self.store.write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+
+    def _log_line(self, outcome: ShardReport | Failure) -> str:
+        facts: dict[str, Any] = {"time": timestamp(), "driver": driver_name()}
+        if isinstance(outcome, ShardReport):
+            seconds = {stage: round(s, 4) for stage, s in outcome.seconds.items()}
+            facts |= {"shard": outcome.shard, "worker": outcome.worker, "tries": outcome.tries, "seconds": seconds}
+        else:
+            facts |= {"shard": outcome.shard, "failed": outcome.cause, "message": outcome.message}
+        return json.dumps(facts)
+
+
+class Log:
+    """Appends lines to a file of the log; a disk that refuses is told as everywhere else."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self._path = store.log / name
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Log:
+        with self._store.refusals():
+            self._store.clear(self._path)
+            self._file = open(self._path, "a", encoding="utf-8")
+        return self
+
+    def write(self, line: str) -> None:
+        assert self._file is not None
+        with self._store.refusals():
+            self._file.write(line + "\n")
+            self._file.flush()
+
+    def __exit__(self, *exc: object) -> None:
+        assert self._file is not None
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def timestamp() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def driver_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,72 @@
+"""Which executor runs a recipe, and the one line that says why."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from synthgen.base.environment import choose_device, usable_cores, use_one_thread
+from synthgen.errors import UsageError
+from synthgen.generate.executors.outcome import Executor
+from synthgen.generate.executors.worker import Job, Listen
+from synthgen.generate.plan import Plan
+
+Wanted = Literal["auto", "local", "ray"]
+
+
+class Choice:
+    """Decides once, from the command and the environment; then starts executors.
+
+    Attributes:
+        name: "local" or "ray".
+        reason: why, in a few words.
+    """
+
+    def __init__(self, wanted: Wanted = "auto", n_workers: int | None = None, address: str | None = None) -> None:
+        in_cluster = bool(os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_ID"))
+        self.n_workers = n_workers
+        self.address = address
+        self.own_cluster = not (address or in_cluster)
+        if wanted == "local" and address:
+            raise UsageError(
+                "--address names a Ray cluster, and --executor local does not use one; leave out one of them"
+            )
+        if wanted != "auto":
+            self.name, self.reason = wanted, f"--executor {wanted}"
+        elif address:
+            self.name, self.reason = "ray", "--address was given"
+        elif in_cluster:
+            self.name, self.reason = "ray", "RAY_ADDRESS is set or this is a Ray job"
+        else:
+            self.name, self.reason = "local", "no Ray cluster was named"
+
+    def check_device(self, device: str) -> None:
+        """Raises UsageError if workers of this machine cannot use the device; what a cluster has, it says itself."""
+        if self.name == "local" and device not in ("auto", "cpu"):
+            choose_device(device)
+
+    def start(self, job: Job, plan: Plan, n_pending: int, listen: Listen) -> Executor:
+        """An executor with its workers started; more workers than pending shards are never started.
+
+        `listen` hears how far shards are, whenever the executor is waited for.
+        """
+        use_one_thread()
+        if self.name == "ray":
+            from synthgen.generate.executors.ray import RayPool
+
+            n_workers = self.n_workers or (default_workers(job.device) if self.own_cluster else None)
+            return RayPool(job, n_workers, n_pending, self.address, self.own_cluster, listen)
+        from synthgen.generate.executors.local import InProcess, ProcessPool
+
+        n_workers = min(self.n_workers or default_workers(job.device), n_pending)
+        return InProcess(job, plan, listen) if n_workers == 1 else ProcessPool(job, n_workers, listen)
+
+
+def default_workers(device: str) -> int:
+    """One process a GPU, or one a core."""
+    if device == "cpu" or not Path("/proc/driver/nvidia").exists():
+        return usable_cores()
+    import torch
+
+    return max(1, torch.cuda.device_count()) if torch.cuda.is_available() else usable_cores()

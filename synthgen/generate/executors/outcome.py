@@ -1,0 +1,67 @@
+"""What the driver and its executors say to each other."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from synthgen.errors import StoreError, SynthgenError
+from synthgen.generate.executors.worker import ShardReport
+
+Cause = Literal["code", "system", "fatal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A shard that was not rendered.
+
+    `cause`: "code" if rendering it raised, "system" if its worker died under it, "fatal" if no
+    shard can be rendered (no disk, no model). `counts` is False for a preempted worker, which
+    says nothing about the shard.
+    """
+
+    shard: int
+    cause: Cause
+    message: str
+    details: str = ""
+    counts: bool = True
+
+
+Outcome = ShardReport | Failure
+
+
+class Executor(Protocol):
+    """Runs shards on workers that hold their models. Not thread-safe; the driver is its only caller."""
+
+    @property
+    def capacity(self) -> int:
+        """Shards that can be in flight at once."""
+        ...
+
+    @property
+    def n_workers(self) -> int: ...
+
+    @property
+    def description(self) -> str: ...
+
+    def submit(self, shard: int) -> None: ...
+
+    def wait(self) -> Outcome:
+        """Blocks until one of the submitted shards ends.
+
+        Raises:
+            SynthgenError: the workers cannot start at all, or what they run on is gone.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stops the workers without waiting for what they render."""
+        ...
+
+
+def failure_of(shard: int, error: BaseException) -> Failure:
+    """A worker's exception as a value that travels."""
+    details = "".join(traceback.format_exception(error))
+    message = str(error) if isinstance(error, SynthgenError) else f"{type(error).__name__}: {error}"
+    return Failure(shard, "fatal" if isinstance(error, StoreError) else "code", message, details)

@@ -1,0 +1,191 @@
+"""Sealing: the manifest that defines a dataset, and the card and metadata made from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import IO, Any
+
+from synthgen.base import json_files
+from synthgen.base.disk import file_size
+from synthgen.base.json_files import FORMAT
+from synthgen.dataset import card, ledger, licences
+from synthgen.dataset.records import Commit, index_path
+from synthgen.dataset.store import Store
+from synthgen.dataset.view import index_table
+from synthgen.errors import SynthgenError
+from synthgen.fields.objects import object_names
+from synthgen.generate.plan import Plan
+
+MAX_NAMED = 1000
+
+
+def seal(store: Store, plan: Plan) -> dict[str, Any]:
+    """Writes manifest.json, recipe.yaml, README.md and croissant.json from the commits, and returns the manifest.
+
+    The content is deterministic: it depends on the commits and the recipe, not on when or where
+    the shards were rendered. The returned value lacks the list of shards, which in the file has
+    one line each. A dataset with short slots or missing shards is sealed with `complete: false`, unless a
+    complete dataset was sealed before: that one stays until the larger one is whole.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=1 << 20, mode="w+", encoding="utf-8") as lines:
+        manifest = _summary(store, plan, lines)
+        if not manifest["complete"] and sealed_before(store, plan) is not None:
+            return manifest
+        lines.seek(0)
+        papers = {
+            "README.md": card.dataset_card(manifest).encode(),
+            "croissant.json": card.croissant(manifest).encode(),
+        }
+        manifest["papers"] = {name: hashlib.sha256(content).hexdigest() for name, content in papers.items()}
+        store.write_atomic(store.manifest, json_files.signed(_manifest_text(manifest, lines)))
+    store.forget_sealed()
+    for name, content in papers.items():
+        store.write_atomic(store.root / name, content)
+    store.write_atomic(store.root / "recipe.yaml", recipe_text(plan).encode())
+    return manifest
+
+
+def sealed_before(store: Store, plan: Plan) -> int | None:
+    """How many samples the complete dataset has that was sealed and can still be loaded; None if there is none."""
+    try:
+        book = ledger.read(store.root)
+    except SynthgenError:
+        return None
+    manifest = book.manifest
+    if manifest is None or book.lack or manifest["digest"] != plan.digest or manifest["planned"] >= plan.n_samples:
+        return None
+    return int(manifest["samples"])
+
+
+def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
+    """Totals over all commits; each shard's entry is appended to `lines` on the way."""
+    accepted = tries = n_short = 0
+    classes: Counter[str] = Counter()
+    objects: Counter[str] = Counter(dict.fromkeys(object_names(plan.schema), 0))
+    rejected: Counter[str] = Counter()
+    splits: dict[str, Counter[str]] = {name: Counter() for name in sorted(plan.recipe.splits)}
+    short: list[Any] = []
+    missing: list[int] = []
+    folders: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    environments: set[str] = set()
+    batch_sizes: set[int] = set()
+    for shard in range(plan.n_shards):
+        record = store.sound_commit(shard)
+        if record is None or record.n_slots != len(plan.shard_range(shard)) or not _whole(store, record):
+            missing.append(shard)
+            continue
+        accepted, tries, n_short = accepted + record.accepted, tries + record.tries, n_short + len(record.short)
+        classes.update(record.classes)
+        objects.update(record.objects)
+        rejected.update(record.rejected)
+        environments.add(record.environment)
+        batch_sizes.add(record.batch_size)
+        short += record.short[: MAX_NAMED - len(short)]
+        for file in record.files:
+            if file.split:
+                splits[file.split].update({f"{file.kind}_files": 1, f"{file.kind}_samples": file.samples})
+                folders[file.kind][file.split].add(posixpath.dirname(file.path))
+        lines.write(("" if not lines.tell() else ",\n") + json.dumps(_shard_entry(record), sort_keys=True))
+    kind = plan.parts.writers[0][1].suffix
+    return {
+        "format": FORMAT,
+        "name": plan.recipe.name,
+        "description": plan.recipe.description,
+        "digest": plan.digest,
+        "smoke": plan.recipe.smoke,
+        "complete": not missing and not n_short,
+        "samples": accepted,
+        "planned": plan.n_samples,
+        "splits": {name: counts[f"{kind}_samples"] for name, counts in splits.items()},
+        "classes": {name: classes[name] for name in _class_order(plan, classes)},
+        "objects": dict(objects),
+        "tries": tries,
+        "rejected": dict(sorted(rejected.items())),
+        "short": {"count": n_short, "slots": short},
+        "missing_shards": missing[:MAX_NAMED],
+        "n_missing_shards": len(missing),
+        "folders": {
+            kind: {split: sorted(found) for split, found in sorted(by_split.items())}
+            for kind, by_split in sorted(folders.items())
+        },
+        "writers": [writer.suffix for _, writer in plan.parts.writers],
+        "fields": [{"name": name, **field.describe()} for name, field in plan.schema.items()],
+        "scores": plan.score_names,
+        "sources": [
+            {"kind": s.kind, "name": s.name, "sha256": s.sha256, "licence": s.licence, **s.details}
+            for s in plan.parts.sources()
+        ],
+        "warnings": licences.warnings(plan.parts.sources()),
+        "local_parts": list(plan.local_parts),
+        "environments": sorted(environments),
+        "batch_sizes": sorted(batch_sizes),
+        "identity": plan.identity,
+        **(
+            {"notes": notes}
+            if (notes := _notes(store, plan, set(range(plan.n_shards)) - set(missing), accepted))
+            else {}
+        ),
+    }
+
+
+def _notes(store: Store, plan: Plan, shards: set[int], n_samples: int) -> list[str]:
+    """What scorers say of the dataset as a whole, from the scores of its accepted samples in the index."""
+    speakers = [part for _, part in plan.parts.scorers if hasattr(part, "card_notes")]
+    names = [f"score.{name}" for part in speakers for name in part.fields]
+    if not names or not n_samples:
+        return []
+    import pyarrow.compute as pc
+
+    totals: dict[str, float] = defaultdict(float)
+    for shard in sorted(shards):
+        columns = index_table(store.root / index_path(shard), store.root, ["accepted", *names])
+        for name in names:
+            kept = columns[name].filter(columns["accepted"])
+            totals[name.removeprefix("score.")] += pc.sum(kept).as_py() or 0.0
+    ruled = {rule.score for rule in plan.rules}
+    notes = []
+    for part in speakers:
+        chosen = "; samples were chosen by these scores, so the numbers flatter" if ruled & set(part.fields) else ""
+        notes += [f"{note}{chosen}" for note in part.card_notes(totals, n_samples)]
+    return notes
+
+
+def _whole(store: Store, record: Commit) -> bool:
+    return all(file_size(store.root / file.path) == file.bytes for file in record.files)
+
+
+def _shard_entry(record: Commit) -> dict[str, Any]:
+    files = [
+        {"path": f.path, "kind": f.kind, "split": f.split, "samples": f.samples, "bytes": f.bytes, "sha256": f.sha256}
+        for f in record.files
+    ]
+    return {"shard": record.shard, "slots": record.n_slots, "samples": record.accepted, "files": files}
+
+
+def _class_order(plan: Plan, classes: Counter[str]) -> list[str]:
+    """Class names in id order, those of which nothing was accepted included."""
+    named: list[str] = next(
+        (f.describe()["classes"] for f in plan.schema.values() if f.describe()["type"] == "label"), []
+    )
+    return named or sorted(classes)
+
+
+def _manifest_text(manifest: dict[str, Any], lines: IO[str]) -> Iterator[bytes]:
+    head = json.dumps(manifest, indent=1, ensure_ascii=False)
+    yield (head.removesuffix("\n}") + ',\n "shards": [\n').encode()
+    while chunk := lines.read(1 << 20):
+        yield chunk.encode()
+    yield b"\n ]"
+
+
+def recipe_text(plan: Plan) -> str:
+    """The resolved recipe as YAML, headed by its hash: `synthgen run` on it makes the same dataset."""
+    import yaml
+
+    values = plan.recipe.model_dump(mode="json", exclude_defaults=False) | {"samples": plan.n_samples}
+    return json_files.headed(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120), plan.digest)

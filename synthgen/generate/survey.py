@@ -1,0 +1,167 @@
+"""The survey: what an output folder holds of a plan, and what is left to render; another dataset is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from synthgen.base import json_files
+from synthgen.dataset import ledger
+from synthgen.dataset import records as formats
+from synthgen.dataset.records import Commit
+from synthgen.dataset.store import Store
+from synthgen.errors import RecordError, StoreError
+from synthgen.fields import ARRAYS, PICTURES
+from synthgen.generate import plan as plans
+from synthgen.generate.plan import Plan
+
+
+@dataclass(frozen=True)
+class Pending(Collection[int]):
+    """The shards that are left to render, in order; they are counted and not listed."""
+
+    n_shards: int
+    done: frozenset[int] = frozenset()
+
+    def __len__(self) -> int:
+        return self.n_shards - len(self.done)
+
+    def __iter__(self) -> Iterator[int]:
+        return (shard for shard in range(self.n_shards) if shard not in self.done)
+
+    def __contains__(self, shard: object) -> bool:
+        return isinstance(shard, int) and 0 <= shard < self.n_shards and shard not in self.done
+
+
+@dataclass
+class Survey:
+    """What the output folder holds of a plan: shards to render, and totals over those that are done."""
+
+    pending: Pending
+    repair: set[int] = field(default_factory=set)
+    n_done: int = 0
+    accepted: int = 0
+    tries: int = 0
+    n_short: int = 0
+    bytes: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    environments: set[str] = field(default_factory=set)
+
+
+def check_identity(store: Store, plan: Plan) -> None:
+    """Refuses to mix two datasets in one folder; an empty folder is claimed for this one.
+
+    A damaged identity.json is written again if the manifest or the records are of this dataset.
+
+    Raises:
+        StoreError: with every key in which the two differ.
+    """
+    text = (json_files.canonical(plan.identity) + "\n").encode()
+    with contextlib.suppress(RecordError):
+        if json_files.load_bytes(store.identity) == text:
+            return
+    digest = known_digest(store)
+    found, ours = ledger.load_identity(store, digest, {}), json.loads(text)
+    if found is not None and found != ours:
+        lines = "\n".join(f"  {line}" for line in plans.differences(found, ours))
+        raise StoreError(
+            f"{store.root} holds another dataset; it differs from this recipe in\n{lines}\n"
+            "Undo the change, or name another folder with -o DIR"
+        )
+    if found is None and digest not in ("", plan.digest):
+        raise StoreError(f"{store.root} holds another dataset ({digest[:8]}, not {plan.digest[:8]}); use -o DIR")
+    store.write_atomic(store.identity, text)
+
+
+def known_digest(store: Store) -> str:
+    """The digest that most records of the folder have; without records, that of the manifest; empty if nothing says."""
+    records = Counter(record.digest for shard in store.committed() if (record := store.sound_commit(shard)))
+    if records:
+        return records.most_common(1)[0][0]
+    try:
+        manifest = formats.load_manifest(store.manifest)
+    except RecordError:
+        return ""
+    return str(manifest["digest"]) if manifest else ""
+
+
+def survey_store(store: Store, plan: Plan) -> Survey:
+    """Reads every commit, finishes publications that a crash interrupted, lists what is left to render.
+
+    A shard is rendered (again) if it has no record, if files of it are missing or have another
+    size, if it covers fewer slots than the plan now asks for, or if it was short and the recipe
+    now allows more tries.
+
+    Raises:
+        StoreError: a shard belongs to another dataset, or to a larger one.
+    """
+    survey = Survey(Pending(plan.n_shards))
+    done: set[int] = set()
+    end = 0
+    for shard in store.committed():
+        record = store.sound_commit(shard)
+        if record is not None:
+            check_record(store, plan, shard, record)
+        if record is None or record.n_slots > plan.recipe.shard_size or store.publish(record):
+            store.set_aside(shard)
+            survey.repair.add(shard)
+            continue
+        end = max(end, shard * plan.recipe.shard_size + record.n_slots)
+        survey.environments.add(record.environment)
+        if record.is_final(len(plan.shard_range(shard)), plan.recipe.tries):
+            done.add(shard)
+            _add(survey, record)
+    if end > plan.n_samples:
+        raise StoreError(
+            f"{store.root} holds a dataset of {end} samples, more than the {plan.n_samples} that were asked for, "
+            f"and a dataset only grows. Ask for more with --samples, or name another folder with -o DIR; "
+            f"`synthgen verify {shlex.quote(str(store.root))}` takes away records that are not of this dataset"
+        )
+    survey.pending = Pending(plan.n_shards, frozenset(done))
+    survey.n_done = len(done)
+    return survey
+
+
+def check_record(store: Store, plan: Plan, shard: int, record: Commit) -> None:
+    """Refuses a committed shard of another dataset."""
+    if record.digest != plan.digest:
+        raise StoreError(
+            f"{store.commit_path(shard)} belongs to another dataset ({record.digest[:8]}, not {plan.digest[:8]}); "
+            f"`synthgen verify {shlex.quote(str(store.root))}` takes it away, or name another folder with -o DIR"
+        )
+
+
+def _add(survey: Survey, report: Commit) -> None:
+    survey.accepted += report.accepted
+    survey.tries += report.tries
+    survey.n_short += len(report.short)
+    survey.classes.update(report.classes)
+    survey.rejected.update(report.rejected)
+    survey.bytes += sum(f.bytes for f in report.files)
+
+
+def bytes_per_sample(plan: Plan, survey: Survey) -> float:
+    """Disk space of a sample: measured on what is committed, else an upper bound from raw pictures and tar blocks."""
+    if survey.accepted:
+        return survey.bytes / survey.accepted
+    raw = sum(f.raw_bytes for f in plan.schema.values() if isinstance(f, (*PICTURES, *ARRAYS)))
+    n_members = 1 + sum(1 for f in plan.schema.values() if f.suffix)
+    return (raw + 1024 * n_members) * len(plan.parts.writers) + 256
+
+
+def check_free_disk(store: Store, plan: Plan, survey: Survey) -> None:
+    """Raises StoreError if what is pending will not fit."""
+    n_left = min(len(survey.pending) * plan.recipe.shard_size, plan.n_samples)
+    need = n_left * bytes_per_sample(plan, survey)
+    free = shutil.disk_usage(store.root).free
+    if need > free:
+        raise StoreError(
+            f"{store.root} has {free / 1e6:.0f} MB free and the {n_left} samples to render need about "
+            f"{need / 1e6:.0f} MB; make room or name another folder with -o"
+        )

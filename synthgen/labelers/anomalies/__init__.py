@@ -1,0 +1,1 @@
+"""`use: anomalies`: anomalies of known kinds, put into normal series."""

@@ -1,0 +1,1 @@
+"""Networks and pipelines of images: diffusion models, classifiers, detectors, segmenters."""

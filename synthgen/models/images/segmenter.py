@@ -1,0 +1,61 @@
+"""A small U-Net that finds objects: critics that check images, judges, and probes of a dataset's usefulness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from diffusers.configuration_utils import register_to_config
+
+from synthgen.models.finite import finite
+from synthgen.models.images.unet import UNet
+from synthgen.vision import layouts
+from synthgen.vision.layouts import Layout
+
+
+class Segmenter(UNet):
+    """Class of every pixel and, by a distance channel, which object it belongs to; pictures of any size.
+
+    Args:
+        objects: names of the objects' classes, class ids from 1.
+        widths: channels of each level, multiples of 8; every level but the first halves the side.
+        class_losses: mean cross-entropy on held-out real pixels of each class, background first.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        objects: Sequence[str],
+        widths: Sequence[int] = (24, 48, 96),
+        class_losses: Sequence[float] = (),
+    ) -> None:
+        super().__init__(widths, len(objects) + 2)
+
+    def forward(self, x_bchw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Class logits (B, n_objects + 1, H, W), background first, and distances (B, H, W) as in `layouts.encode`.
+
+        H and W are multiples of 2^(levels - 1); pixels as `unet.prepare` makes them.
+        """
+        out = self.maps(x_bchw)
+        return out[:, :-1], out[:, -1]
+
+    @torch.inference_mode()
+    def outputs(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Class probabilities (N, n_objects + 1, H, W) and distances (N, H, W) of uint8 images (N, H, W, C)."""
+        height, width = images.shape[1:3]
+        logits, distances = self(self.prepared(images))
+        logits = finite(logits[:, :, :height, :width], "class logits")
+        distances = finite(distances[:, :height, :width], "distances")
+        return logits.float().softmax(1).cpu().numpy(), distances.float().cpu().numpy()
+
+    def segment(self, images: np.ndarray) -> list[Layout]:
+        """The objects in uint8 images (N, H, W, C)."""
+        return [found(p, d) for p, d in zip(*self.outputs(images), strict=True)]
+
+
+def found(probabilities: np.ndarray, distances: np.ndarray) -> Layout:
+    """The layout in class probabilities (n_objects + 1, H, W) and distances (H, W)."""
+    classes = probabilities.argmax(0)
+    numbers = np.arange(1, len(probabilities))[:, None, None]
+    return layouts.decode(np.where(classes == numbers, np.maximum(distances, layouts.EDGE + 0.01), -1.0))

@@ -1,0 +1,1 @@
+"""Segment Anything: the network, and the converter of official checkpoints."""

@@ -1,0 +1,1 @@
+"""Networks and pipelines of time series."""

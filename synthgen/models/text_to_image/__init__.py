@@ -1,0 +1,1 @@
+"""Pipelines of text-to-image diffusion: families, adapters, prompts and attention."""

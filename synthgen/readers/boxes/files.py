@@ -1,0 +1,155 @@
+"""Boxes on disk: COCO files, folders of YOLO's or Pascal VOC's labels, and the pictures that they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from synthgen.errors import DataError
+from synthgen.readers import listing
+from synthgen.readers.boxes import coco, voc, yolo
+from synthgen.readers.boxes.annotations import Annotations, Record, located
+from synthgen.readers.images.pixel_range import PixelRange
+from synthgen.readers.masks import files as mask_files
+from synthgen.readers.masks.files import Places, named, read_bytes
+from synthgen.readers.masks.types import Example, MaskData
+from synthgen.readers.problems import Problems
+from synthgen.readers.text_table import load_lines
+from synthgen.vision import layouts
+
+NAMES = ("data.yaml", "data.yml", "classes.txt", "obj.names")
+"""Files that name YOLO's classes; they lie beside the labels or above them."""
+
+
+def load_annotations(found: Places, data: MaskData, problems: Problems) -> Annotations:
+    """The records of one split, whatever their format.
+
+    Raises:
+        DataError: there are no annotations at that place, or none that can be read.
+    """
+    place = found.labels
+    if place.is_file():
+        read = coco.parse(read_bytes(place), str(place), problems)
+        read.records = [one for one in read.records if found.split in (None, one.split or "train")]
+        return read
+    if not place.is_dir():
+        raise DataError(f"{place}: is missing; it must be a COCO .json file, or a folder of YOLO's or VOC's labels")
+    files = listing.files(place)
+    xml, txt = ([path for path in files if path.suffix.lower() == ending] for ending in (".xml", ".txt"))
+    if xml:
+        return _voc(found, xml, problems)
+    if txt:
+        return _yolo(found, txt, data, problems)
+    raise DataError(f"{place}: holds neither .txt files (YOLO) nor .xml files (Pascal VOC); COCO's boxes are one file")
+
+
+def label_files(found: Places) -> list[Path]:
+    """The files that boxes are read from, sorted; class names of YOLO's among them."""
+    if not found.labels.is_dir():
+        return [found.labels]
+    files = [path for path in listing.files(found.labels) if path.suffix.lower() in (".xml", ".txt")]
+    more = [] if any(path.suffix.lower() == ".xml" for path in files) else _name_files(found)
+    return [*files, *(path for path in more if path not in files)]
+
+
+def examples(found: Places, data: MaskData, read: Annotations, pixels: PixelRange, problems: Problems) -> list[Example]:
+    """The pictures of the records with their boxes.
+
+    Raises:
+        DataError: boxes have classes that `data.objects` does not name.
+    """
+    used = dict.fromkeys(name for record in read.records for name in record.names)
+    missing = sorted(set(used) - set(data.objects))
+    if missing:
+        raise DataError(f"{found.labels}: has the categories {missing}, which `objects: {data.objects}` does not name")
+    items: list[Example] = []
+    for record in read.records:
+        with problems.picture(record.file):
+            items.append(_example(found.images / record.file, record, data, pixels))
+    return items
+
+
+def _example(path: Path, record: Record, data: MaskData, pixels: PixelRange) -> Example:
+    if not path.is_file():
+        raise DataError(f"{path}: is missing; {record.where} is of it")
+    image = mask_files.picture(path, pixels)
+    boxes = located(record, image.shape[1], image.shape[0])
+    picture = mask_files.scaled(image, data.scale)
+    xywh = np.array(boxes, dtype=np.float32).reshape(-1, 4) * data.scale
+    corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    classes = np.array([data.objects.index(name) + 1 for name in record.names], dtype=np.int64)
+    seen = layouts.from_boxes(corners, classes, picture.shape[:2], len(data.objects)).transpose(1, 2, 0)
+    return Example(path.stem, picture, 0, None, corners, classes, seen)
+
+
+def _voc(found: Places, files: Sequence[Path], problems: Problems) -> Annotations:
+    """An annotation is of the picture that has its name; all pictures need one."""
+    pictures, chosen = named(found.images), _chosen(found)
+    read = Annotations()
+    seen: set[str] = set()
+    for path in files:
+        name = path.relative_to(found.labels).with_suffix("").as_posix()
+        if chosen is not None and name not in chosen:
+            continue
+        seen.add(name)
+        with problems.picture(str(path)):
+            record = voc.parse(read_bytes(path), str(path))
+            if name not in pictures:
+                raise DataError(f"{path}: there is no picture of its name in {found.images}")
+            read.records.append(_of(record, pictures[name], found))
+    for name, path in pictures.items():
+        if name not in seen and (chosen is None or name in chosen):
+            problems.add_broken(str(path), [f"{path}: has no annotation of its name in {found.labels}"])
+    return read
+
+
+def _chosen(found: Places) -> set[str] | None:
+    """The names that VOC's ImageSets list for the split; None if there are no such lists."""
+    path = found.labels.parent / "ImageSets" / "Main" / f"{found.split}.txt"
+    if found.split is None or not path.is_file():
+        return None
+    return {words[0] for line in load_lines(path) if (words := line.split())}
+
+
+def _yolo(found: Places, files: Sequence[Path], data: MaskData, problems: Problems) -> Annotations:
+    """A label file is of the picture that has its name; pictures without one hold no objects, as YOLO has it."""
+    pictures, sources = named(found.images), _name_files(found)
+    classes = yolo.class_names(read_bytes(sources[0]), str(sources[0])) if sources else tuple(data.objects)
+    labels = {
+        path.relative_to(found.labels).with_suffix("").as_posix(): path for path in files if path.name not in NAMES
+    }
+    read = Annotations()
+    for name, path in labels.items():
+        if name not in pictures:
+            problems.add_broken(str(path), [f"{path}: there is no picture of its name in {found.images}"])
+    for name, picture in pictures.items():
+        if name not in labels:
+            read.records.append(_of(Record(str(picture), ""), picture, found))
+            continue
+        with problems.picture(str(picture)):
+            record = yolo.parse(read_bytes(labels[name]), str(labels[name]), "", classes)
+            read.records.append(_of(record, picture, found))
+    bare = len(pictures.keys() - labels.keys())
+    if bare:
+        read.notes.append(f"{found.labels}: pictures without a label file are taken to hold no objects: {bare}")
+    return read
+
+
+def _name_files(found: Places) -> list[Path]:
+    """The files that name YOLO's classes, the nearest first."""
+    above = [found.labels, *list(found.labels.resolve().parents)[:2]]
+    return [folder / name for folder in above for name in NAMES if (folder / name).is_file()]
+
+
+def _of(record: Record, picture: Path, found: Places) -> Record:
+    return Record(
+        record.where,
+        picture.relative_to(found.images).as_posix(),
+        record.size,
+        None,
+        record.boxes,
+        record.names,
+        record.relative,
+    )

@@ -1,0 +1,1 @@
+"""Readers of images: files of any mode into arrays, folders by class, captions."""

@@ -1,0 +1,318 @@
+"""Labelled images: folders by class, idx files, Parquet, scikit-learn's digits."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen.errors import DataError
+from synthgen.readers import listing
+from synthgen.readers.images.decoding import decode, resize
+from synthgen.readers.images.pixel_range import PixelRange, RangeSetting, Wanted, folder_range, range_of
+from synthgen.readers.problems import Problems, SkipBroken, left_out
+from synthgen.readers.text_table import load_parquet, rows_of
+
+Split = Literal["train", "test"]
+DIGITS = "sklearn:digits"
+FASHION_CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+
+class DataConfig(BaseModel):
+    """Where labelled images come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str = Field(
+        description="A folder by class (or with train/ and test/ in it), a folder of idx files, a .parquet file, "
+        f"or {DIGITS}."
+    )
+    classes: list[str] | None = Field(default=None, description="Class names in id order, where the files have none.")
+    validation: float = Field(
+        default=0.05, gt=0, lt=1, description="Share of the training images that is held out for validation losses."
+    )
+    range: RangeSetting = "auto"
+    skip_broken: SkipBroken = False
+    licence: str = Field(default="unknown", description="Licence of the data, for the model card.")
+    source: str = Field(default="", description="Where the data come from, for the model card.")
+
+    def notes(self) -> list[str]:
+        """What users should know, before anything is trained, of how the pictures will be read.
+
+        Raises:
+            DataError: the range of their values is not known.
+        """
+        root = Path(self.path)
+        note = folder_range(_all_pictures(root), self.range, self.path).note if root.is_dir() else ""
+        return [note] if note else []
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """Images uint8 (N, H, W, C) with class ids int64 (N,) and class names in id order.
+
+    `pixels` says how pictures of more than 8 bits were read, `left_out` which ones could not be.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    pixels: PixelRange = field(default_factory=PixelRange)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What users should know of how the pictures were read."""
+        return [text for text in (self.pixels.note, left_out(self.left_out)) if text]
+
+    def take(self, rows: np.ndarray) -> LabelledImages:
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
+
+    def split(self, share: float, seed: int) -> tuple[LabelledImages, LabelledImages]:
+        """(rest, held out): the same share of every class is held out, at least one image of each."""
+        rng = np.random.default_rng(seed)
+        held = []
+        for cls in range(len(self.classes)):
+            rows = rng.permutation(np.flatnonzero(self.labels == cls))
+            if len(rows) < 2:
+                raise DataError(f"class `{self.classes[cls]}` has {len(rows)} images; at least 2 are needed")
+            held.append(rows[: max(1, round(share * len(rows)))])
+        mask = np.zeros(len(self.labels), dtype=bool)
+        mask[np.concatenate(held)] = True
+        return self.take(np.flatnonzero(~mask)), self.take(np.flatnonzero(mask))
+
+
+def read(
+    path: str,
+    split: Split = "train",
+    classes: Sequence[str] | None = None,
+    resolution: int | None = None,
+    channels: int | None = None,
+    wanted: Wanted = "auto",
+    skip_broken: bool = False,
+) -> LabelledImages:
+    """Reads one split of a labelled image set.
+
+    Args:
+        split: "train" or "test". A set that has no test split of its own has only "train".
+        resolution: side to resize to; by default the side of the first image, which must be square.
+        channels: 1 or 3; by default 1 if the first image is grey, else 3.
+        wanted: the values of images of more than 8 bits that become 0 and 255; by default of all splits together.
+        skip_broken: leave images out that cannot be read.
+
+    Raises:
+        DataError: names the files, up to twenty, and what is accepted.
+    """
+    if path == DIGITS:
+        raw, labels, names = _digits(split)
+        return LabelledImages(_resized(raw, resolution, channels), labels, names)
+    place = Path(path)
+    if place.is_file() and place.suffix == ".parquet":
+        return _parquet(place, classes, resolution, channels, wanted, skip_broken)
+    if not place.is_dir():
+        raise DataError(
+            f"{path}: no such folder; a folder by class, idx files, a .parquet file or {DIGITS} is accepted"
+        )
+    if any("-ubyte" in file.name for file in listing.files(place, nested=False)):
+        raw, labels = _idx(place, split)
+        names = tuple(
+            classes or (FASHION_CLASSES if "fashion" in place.name else map(str, range(int(labels.max()) + 1)))
+        )
+        if int(labels.max()) >= len(names):
+            raise DataError(f"{path}: has the label {labels.max()}, and only {len(names)} class names were given")
+        return LabelledImages(_resized(raw, resolution, channels), labels, names)
+    pixels = folder_range(_all_pictures(place), wanted, path)
+    if (place / split).is_dir():
+        place = place / split
+    elif split == "test":
+        raise DataError(f"{path}: has no folder `test`; name the test images on their own")
+    return _folder(place, resolution, channels, pixels, skip_broken)
+
+
+def read_training(data: DataConfig, resolution: int | None = None, channels: int | None = None) -> LabelledImages:
+    """The training split of data as a trainer's settings describe them; arguments and errors as of `read`."""
+    return read(data.path, "train", data.classes, resolution, channels, data.range, data.skip_broken)
+
+
+def _digits(split: Split) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """scikit-learn's 1,797 digits of 8x8; every fifth is the test split."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = np.round(found.images * (255 / 16)).astype(np.uint8)[..., None]
+    rows = np.arange(len(images)) % 5 == 4
+    rows = rows if split == "test" else ~rows
+    return images[rows], found.target[rows].astype(np.int64), tuple(map(str, range(10)))
+
+
+def _idx(folder: Path, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """The pair of idx files of a split, as MNIST names them: train-* or t10k-*."""
+    prefix = "train" if split == "train" else "t10k"
+    images = _idx_file(folder, f"{prefix}-images-idx3-ubyte")
+    labels = _idx_file(folder, f"{prefix}-labels-idx1-ubyte")
+    if not len(labels):
+        raise DataError(f"{folder}: the {split} files hold no images")
+    if len(images) != len(labels):
+        raise DataError(f"{folder}: {len(images)} images and {len(labels)} labels in the {split} files")
+    return images[..., None] if images.ndim == 3 else images, labels.astype(np.int64)
+
+
+def _idx_file(folder: Path, name: str) -> np.ndarray:
+    """One idx file, gzipped or not. Source: LeCun et al., the MNIST file format."""
+    path = next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+    if path is None:
+        raise DataError(f"{folder}: {name}(.gz) is missing")
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        zero, kind, n_dims = struct.unpack(">HBB", raw[:4])
+        shape = struct.unpack(f">{n_dims}I", raw[4 : 4 + 4 * n_dims])
+        if zero != 0 or kind != 8:
+            raise ValueError("it does not start like an idx file of bytes")
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_dims).reshape(shape).copy()  # a buffer is read-only
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise DataError(f"{path}: is no readable idx file: {error}") from None
+
+
+def _all_pictures(root: Path) -> list[Path]:
+    """The pictures of all splits."""
+    splits = [root / name for name in ("train", "test") if (root / name).is_dir()]
+    return [path for place in splits or [root] for path in listing.pictures(place)]
+
+
+def _folder(
+    place: Path, resolution: int | None, channels: int | None, pixels: PixelRange, skip_broken: bool
+) -> LabelledImages:
+    """A folder of images by class; the classes are the subfolders' names, sorted."""
+    classes = listing.folders(place)
+    if not classes:
+        raise DataError(f"{place}: has no subfolders; images must lie in one folder a class, as {place}/cat/1.png")
+    problems = Problems(skip_broken)
+    images = _Squares(resolution, channels, pixels, problems)
+    for label, folder in enumerate(classes):
+        files = listing.pictures(folder)
+        if not files:
+            problems.add(f"{folder}: has no images ({listing.ENDINGS})")
+        for path in files:
+            images.add(path, str(path), path.relative_to(place).as_posix(), label)
+        if skip_broken and files and label not in images.labels:
+            problems.add(f"{folder}: none of its {len(files)} images can be read; mend them, or move the folder away")
+    return images.labelled(place, [folder.name for folder in classes])
+
+
+class _Squares:
+    """Images that are read one after the other, cut to squares of one side; the first one decides what is not set."""
+
+    def __init__(self, side: int | None, channels: int | None, pixels: PixelRange, problems: Problems) -> None:
+        self.side, self.channels, self.pixels, self.problems = side, channels, pixels, problems
+        self.images: list[np.ndarray] = []
+        self.labels: list[int] = []
+
+    def add(self, file: bytes | Path, where: str, name: str, label: int) -> None:
+        picture = None
+        with self.problems.picture(name):
+            picture = decode(file, where, self.channels, self.pixels)
+        if picture is not None:
+            self.side, self.channels = self.side or _square(picture, where), picture.shape[2]
+            self.images.append(resize(picture, self.side))
+            self.labels.append(label)
+
+    def labelled(self, where: Path, classes: Sequence[str]) -> LabelledImages:
+        """All of them; `where` they are from, for messages.
+
+        Raises:
+            DataError: what was wrong, up to twenty problems.
+        """
+        self.problems.check()
+        if not self.images:
+            raise DataError(f"{where}: none of its images can be read")
+        labels = np.array(self.labels, dtype=np.int64)
+        left = tuple(self.problems.left_out)
+        return LabelledImages(np.stack(self.images), labels, tuple(classes), self.pixels, left)
+
+
+def _parquet(
+    path: Path,
+    classes: Sequence[str] | None,
+    resolution: int | None,
+    channels: int | None,
+    wanted: Wanted,
+    skip_broken: bool,
+) -> LabelledImages:
+    """A Parquet file with an `image` column (bytes, or a struct with bytes) and a `label` column."""
+    table = load_parquet(path)
+    if not {"image", "label"} <= set(table.column_names):
+        raise DataError(f"{path}: needs the columns `image` and `label`, has {', '.join(table.column_names)}")
+    names, labels = _parquet_labels(path, table, classes or _names_in_metadata(path, table.schema.metadata or {}))
+    contents = [_content(cell) for cell in table["image"].to_pylist()]
+    images = _Squares(resolution, channels, range_of(contents, wanted, str(path)), Problems(skip_broken))
+    for row, (content, label) in enumerate(zip(contents, labels.tolist(), strict=True)):
+        images.add(content, f"{path}: row {row}", f"row {row}", label)
+    return images.labelled(path, names)
+
+
+def _content(cell: Any) -> bytes:
+    """The bytes of a picture; none, which are no picture, of a cell that holds something else."""
+    raw = cell.get("bytes") if isinstance(cell, dict) else cell
+    return raw if isinstance(raw, bytes) else b""
+
+
+def _parquet_labels(path: Path, table: Any, given: Sequence[str] | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Class names, and ids int64 (rows,): labels are ids into the names that are given, or names themselves."""
+    rows = rows_of(path, table.select(["label"]))
+    rows.require("label")
+    problems = Problems()
+    texts = rows.names("label", problems)
+    problems.check()
+    names = tuple(given or sorted(set(texts)))
+    by_name = {name: i for i, name in enumerate(names)}
+    is_id = [given is not None and type(row["label"]) is int for row in rows.rows]
+    ids = [int(text) if number else by_name.get(text, -1) for text, number in zip(texts, is_id, strict=True)]
+    problems.add_lines(
+        [
+            f"{rows.where(row)}: label: {texts[row]} is no class; ids from 0 to {len(names) - 1} and the names "
+            f"{', '.join(names[:10])}{' ...' if names[10:] else ''} are accepted"
+            for row, label in enumerate(ids)
+            if not 0 <= label < len(names)
+        ]
+    )
+    problems.check()
+    return names, np.array(ids, dtype=np.int64)
+
+
+def _names_in_metadata(path: Path, metadata: dict[bytes, bytes]) -> list[str] | None:
+    """The names of the feature `label` in the metadata of Hugging Face's datasets, None without any."""
+    import json
+
+    try:
+        found = json.loads(metadata.get(b"huggingface", b"{}"))
+        names = found.get("info", {}).get("features", {}).get("label", {}).get("names")
+    except (ValueError, AttributeError, RecursionError):
+        raise DataError(
+            f"{path}: its metadata of `datasets` is damaged; write the file again, or set `classes`"
+        ) from None
+    if names is not None and not (names and isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise DataError(f"{path}: the names of its feature `label` are no list of texts; set `classes`")
+    return names
+
+
+def _square(picture: np.ndarray, name: str) -> int:
+    height, width = picture.shape[:2]
+    if height != width:
+        raise DataError(f"{name}: is {width} x {height}; set `resolution`, and images are cut to squares of that side")
+    return int(height)
+
+
+def _resized(images: np.ndarray, resolution: int | None, channels: int | None) -> np.ndarray:
+    """Arrays that are in memory already, in the size and channels asked for."""
+    if resolution and resolution != images.shape[1]:
+        images = np.stack([resize(image, resolution) for image in images])
+    if channels == 3 and images.shape[3] == 1:
+        images = np.repeat(images, 3, axis=3)
+    return images

@@ -1,0 +1,209 @@
+"""Masks on disk: where those of a split are, which belongs to which picture, and the numbers in a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from synthgen.errors import DataError
+from synthgen.readers import listing
+from synthgen.readers.images.decoding import decode, decode_mask
+from synthgen.readers.images.opening import opened
+from synthgen.readers.images.pixel_range import PixelRange
+from synthgen.readers.masks.types import MaskData, Split
+from synthgen.readers.problems import Problems
+
+ENDING = re.compile(r"[_-](masks?|seg|segmentation|labels?|gt)$", re.IGNORECASE)
+"""What masks have at the end of their names, beside pictures of the same names without it."""
+
+BACKGROUND, UNKNOWN = "background", "unknown"
+N_COLOURS = 20
+JPEG = b"\xff\xd8"
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the files of one split are. `split` is None where folders have divided the data."""
+
+    images: Path
+    labels: Path
+    split: Split | None
+
+
+def places(data: MaskData, split: Split) -> Places:
+    """The folders of pictures, and of masks or boxes: <split>/images, images/<split>, or images for all splits.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    root, labels = Path(data.path), data.boxes or data.masks
+    if not root.is_dir():
+        raise DataError(f"{data.path}: no such folder; it must hold {data.images}/ and {labels}")
+    if (root / split / data.images).is_dir():
+        own = root / split / labels
+        return Places(root / split / data.images, own if own.exists() else root / labels, None)
+    if (root / data.images / split).is_dir():
+        own = root / labels / split
+        return Places(root / data.images / split, own if own.is_dir() else root / labels, None)
+    return Places(root / data.images, root / labels, split)
+
+
+def named(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder and its subfolders by their path below it, without ending.
+
+    Raises:
+        DataError: there is no such folder, or two pictures differ in their endings only.
+    """
+    return _by_name(folder, listing.pictures(folder))
+
+
+def pairs(found: Places, problems: Problems) -> list[tuple[str, Path, Path | None]]:
+    """The pictures of a split, sorted, with their names below the folder and their masks: None where there is none.
+
+    A mask has its picture's name, or that with an ending such as _mask; both lie in like subfolders.
+
+    Raises:
+        DataError: there is no such folder, or two files of one name, so that it is open which is meant.
+    """
+    pictures = named(found.images)
+    masks = named(found.labels)
+    if found.images.resolve() == found.labels.resolve():
+        masks = {name: path for name, path in pictures.items() if ENDING.sub("", name) in pictures.keys() - {name}}
+        pictures = {name: path for name, path in pictures.items() if name not in masks}
+    fitting: dict[str, Path] = {}
+    for name, path in masks.items():
+        key = name if name in pictures else ENDING.sub("", name)
+        other = fitting.setdefault(key, path)
+        if other != path:
+            problems.add(f"{other} and {path.name}: both are masks of `{key}`; keep one of them")
+    return [(name, path, fitting.get(name)) for name, path in pictures.items()]
+
+
+def mask_paths(found: Places) -> list[Path]:
+    """The masks of a split, sorted."""
+    if found.images.resolve() == found.labels.resolve():
+        return [mask for _, _, mask in pairs(found, Problems()) if mask is not None]
+    return listing.pictures(found.labels)
+
+
+def picture_paths(found: Places) -> list[Path]:
+    """The pictures of a split without the masks among them, sorted."""
+    if found.images.resolve() == found.labels.resolve():
+        return [path for _, path, _ in pairs(found, Problems())]
+    return listing.pictures(found.images)
+
+
+def _by_name(folder: Path, files: Sequence[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    problems = Problems()
+    for path in files:
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        other = found.setdefault(name, path)
+        if other != path:
+            problems.add(f"{other} and {path.name}: have the same name but for the ending; keep one of them")
+    problems.check()
+    return found
+
+
+def check_formats(paths: Sequence[Path], coloured: bool) -> None:
+    """Raises DataError if masks are JPEGs, or have colours without a table of `coloured` ones, all of them in one."""
+    jpegs = [path for path in paths if _starts_like_a_jpeg(path)]
+    if jpegs:
+        raise DataError(
+            f"{_first_of(jpegs)} saved as JPEG, which changes the numbers at every outline; save masks as PNG"
+        )
+    if coloured:
+        return
+    strange = {path: colour for path in paths if (colour := _colours(path)) is not None}
+    if strange:
+        pixels = np.concatenate([np.unique(colour.reshape(-1, 3), axis=0) for colour in strange.values()])
+        raise DataError(
+            f"{_first_of(list(strange))} in colours ({_shown(pixels)}). If colours are classes, list them in a file "
+            f"colours.csv in the folder above, with the header `r,g,b,name` (`{BACKGROUND}` and `{UNKNOWN}` are no "
+            "objects), and give `colours: colours.csv` in `data`, which `synthgen init` does; else save masks with one "
+            "number for each pixel"
+        )
+
+
+def _first_of(paths: Sequence[Path]) -> str:
+    return f"{paths[0]} is a mask" if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more are masks"
+
+
+def _starts_like_a_jpeg(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(JPEG)) == JPEG
+    except OSError:  # which the reader of the mask says
+        return False
+
+
+def _colours(path: Path) -> np.ndarray | None:
+    """The pixels (H, W, 3) of a mask whose channels differ; None for others, and for what the reader refuses."""
+    with Problems(skip_broken=True).picture(str(path)):
+        found = opened(path, str(path)).image
+        if found.mode == "RGB":
+            colour = np.asarray(found)
+            return None if (colour == colour[..., :1]).all() else colour
+    return None
+
+
+def numbers(path: Path, colours: Mapping[Colour, int] | None) -> tuple[str, np.ndarray]:
+    """Pillow's mode of a mask file, and its numbers (H, W): grey values, indices of a palette, or ids of colours.
+
+    Raises:
+        DataError: names the file: it is no picture, or holds something else.
+    """
+    raw, name = read_bytes(path), str(path)
+    if colours is not None:
+        return "RGB", _class_ids(decode(raw, name, 3), colours, name)
+    mode = opened(raw, name).image.mode
+    if mode != "RGB":
+        return mode, decode_mask(raw, name)
+    return "L", decode(raw, name, 3)[..., 0].astype(np.int64)  # grey in three equal channels: see `check_formats`
+
+
+def picture(path: Path, pixels: PixelRange) -> np.ndarray:
+    """A picture as uint8 (H, W, 3)."""
+    return decode(path, str(path), 3, pixels)
+
+
+def scaled(image: np.ndarray, scale: float) -> np.ndarray:
+    """A picture resized by a factor."""
+    from PIL import Image
+
+    if scale == 1:
+        return image
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _class_ids(colour: np.ndarray, colours: Mapping[Colour, int], name: str) -> np.ndarray:
+    flat = colour.astype(np.int64) @ np.array([65536, 256, 1])
+    known = {(r << 16) + (g << 8) + b: number for (r, g, b), number in colours.items()}
+    values, places = np.unique(flat, return_inverse=True)
+    strange = colour.reshape(-1, 3)[~np.isin(flat.ravel(), list(known))]
+    if len(strange):
+        raise DataError(f"{name}: has colours that the table of colours does not list: {_shown(strange)}")
+    ids: np.ndarray = np.array([known[int(value)] for value in values], dtype=np.int64)[places.reshape(flat.shape)]
+    return ids
+
+
+def _shown(colour: np.ndarray) -> str:
+    """The colours of pixels (..., 3), the most frequent ones first."""
+    found, counts = np.unique(colour.reshape(-1, 3), axis=0, return_counts=True)
+    most = found[np.argsort(-counts, kind="stable")][:N_COLOURS].tolist()
+    more = f" and {len(found) - N_COLOURS} more" if len(found) > N_COLOURS else ""
+    return " ".join(f"{r},{g},{b}" for r, g, b in most) + more

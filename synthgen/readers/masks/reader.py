@@ -1,0 +1,188 @@
+"""Images whose objects are known, by masks or by boxes: one split of a folder, read and checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from synthgen.errors import DataError
+from synthgen.parts.registry import unknown
+from synthgen.readers.boxes import files as box_files
+from synthgen.readers.images.pixel_range import PixelRange, folder_range
+from synthgen.readers.masks import colour_table, kinds
+from synthgen.readers.masks import files as mask_files
+from synthgen.readers.masks.files import Places
+from synthgen.readers.masks.types import Example, Examples, MaskData, MaskKind, Split
+from synthgen.readers.problems import Problems
+from synthgen.readers.text_table import load_table
+
+N_DECIDING = 100
+"""Masks that are looked at to say what their numbers mean."""
+
+
+def read(data: MaskData, split: Split = "train") -> Examples:
+    """Reads the pictures of one split. Every problem that is found is named, up to twenty.
+
+    A split is the table's or the COCO file's `split`, or a subfolder of that name; data that have
+    neither are training data.
+
+    Raises:
+        DataError: files are missing, unreadable, or do not fit each other; or there is no object in any picture.
+    """
+    found, problems = mask_files.places(data, split), Problems(data.skip_broken)
+    pixels, kind, notes = _decisions(data, found)
+    if kind is None:
+        annotations = box_files.load_annotations(found, data, problems)
+        items = box_files.examples(found, data, annotations, pixels, problems)
+        notes += annotations.notes
+    else:
+        mask_files.check_formats(mask_files.mask_paths(found), data.colours is not None)
+        items = _mask_examples(data, found, kind, pixels, problems)
+    problems.check()
+    if problems.note:
+        notes.append(problems.note)
+    if not items and problems.left_out:
+        raise DataError(f"{found.images}: no picture is left: {problems.note}")
+    if not items:
+        root = Path(data.path)
+        raise DataError(
+            f"{found.images}: has no pictures of the split `{split}`; put them into {root / split / data.images} and "
+            f"{root / split / data.masks} (those for training into {root / 'train'}), or name a `table` with the "
+            "columns `id` and `split`"
+        )
+    if not any(item.n_objects for item in items):
+        raise DataError(
+            f"{found.labels}: there is no object in any of the {len(items)} pictures of the split `{split}`, so there "
+            "is nothing to learn from; see whether the masks or boxes are those of these pictures"
+        )
+    if data.fraction < 1 and split == "train":
+        order = np.random.default_rng(0).permutation(len(items))
+        items = [items[i] for i in np.sort(order[: max(2, round(data.fraction * len(items)))])]
+    return Examples(tuple(items), class_names(data), tuple(data.objects), tuple(notes))
+
+
+def reading_notes(data: MaskData) -> list[str]:
+    """How pictures and masks will be read, in words, as far as no setting says it; none while there is no folder.
+
+    Raises:
+        DataError: it cannot be decided, because the files leave it open.
+    """
+    return _decisions(data, mask_files.places(data, "train"))[2] if Path(data.path).is_dir() else []
+
+
+def _decisions(data: MaskData, found: Places) -> tuple[PixelRange, MaskKind | None, list[str]]:
+    """The range of the pictures' values, what the masks mean (None where boxes stand for them), and notes on both."""
+    pixels = folder_range(mask_files.picture_paths(found), data.range, str(found.images))
+    kind, reason = (None, "") if data.boxes else kind_of(data)
+    meaning = f"masks are {kind}, because {reason}: {kinds.WORDS[kind]}" if kind and reason else ""
+    return pixels, kind, [note for note in (pixels.note, meaning) if note]
+
+
+def read_test(data: MaskData) -> Examples:
+    """The test split of data that were named as test data; all pictures, if they have no splits.
+
+    Raises:
+        DataError: as `read`.
+    """
+    root = Path(data.path)
+    by_folder = (root / "test" / data.images).is_dir() or (root / data.images / "test").is_dir()
+    has_splits = data.table or data.boxes or by_folder
+    return read(data, "test") if has_splits else read(data.model_copy(update={"fraction": 1.0}))
+
+
+def class_names(data: MaskData) -> tuple[str, ...]:
+    """Names of the classes of pictures, in id order; one class `picture` if the data name none."""
+    return tuple(dict.fromkeys(data.classes.values())) if data.classes else ("picture",)
+
+
+def check_classes(names: Sequence[str], accepted: Sequence[str]) -> None:
+    """Raises DataError if the data have no class of one of the names."""
+    for name in names:
+        if name not in accepted:
+            raise DataError(f"quotas: {unknown(name, accepted, 'class')}")
+
+
+def short_name(data: MaskData) -> str:
+    return Path(data.path).resolve().name
+
+
+def sha256(data: MaskData) -> str:
+    """sha256 over names and bytes of everything that layouts are read from: masks or boxes, and tables.
+
+    Raises:
+        DataError: the folder is missing.
+    """
+    root, found = Path(data.path), mask_files.places(data, "train")
+    files = box_files.label_files(found) if data.boxes else mask_files.mask_paths(found)
+    files = [*files, *(root / name for name in (data.table, data.colours) if name)]
+    digest = hashlib.sha256()
+    for path in files:
+        raw = mask_files.read_bytes(path)
+        digest.update(f"{path.relative_to(root).as_posix()}\0{len(raw)}\0".encode())
+        digest.update(raw)
+    return digest.hexdigest()
+
+
+def kind_of(data: MaskData) -> tuple[MaskKind, str]:
+    """What the numbers in the masks mean, and why if no setting says it: the training masks decide for all splits.
+
+    Raises:
+        DataError: they leave it open.
+    """
+    if data.colours or data.mask_kind:
+        return data.mask_kind or "classes", ""
+    found = mask_files.places(data, "train")
+    paths = mask_files.mask_paths(found)
+    mask_files.check_formats(paths, coloured=False)
+    rows = np.unique(np.linspace(0, len(paths) - 1, min(N_DECIDING, len(paths))).round().astype(int))
+    readable = []
+    for path in (paths[i] for i in rows.tolist()):
+        with Problems(skip_broken=True).picture(str(path)):  # they are named when all are read
+            readable.append(mask_files.numbers(path, None))
+    if not readable:
+        return "instances", ""
+    return kinds.decided(kinds.evidence(readable), len(data.objects) > 1, str(found.labels))
+
+
+def _mask_examples(
+    data: MaskData, found: Places, kind: MaskKind, pixels: PixelRange, problems: Problems
+) -> list[Example]:
+    root = Path(data.path)
+    rows = load_table(root / data.table).rows_by("id") if data.table else None
+    colours = colour_table.ids(root / data.colours, data.objects) if data.colours else None
+    items: list[Example] = []
+    values: set[int] = set()
+    for name, path, mask in mask_files.pairs(found, problems):
+        if rows is not None and name not in rows:
+            problems.add(f"{path}: has no row in the table {data.table}")
+            continue
+        row = rows[name] if rows is not None else {}
+        label = _label(data, row, str(path))
+        if (found.split and row.get("split", "train") != found.split) or label is None:
+            continue
+        with problems.picture(str(path)):
+            if mask is None:
+                raise DataError(f"{path}: has no mask of the same name in {found.labels}")
+            image = mask_files.picture(path, pixels)
+            _, numbers = mask_files.numbers(mask, colours)
+            if numbers.shape != image.shape[:2]:
+                high, wide = numbers.shape
+                raise DataError(f"{mask}: is {wide} x {high}, its picture is {image.shape[1]} x {image.shape[0]}")
+            values |= set(np.unique(numbers).tolist())
+            layout = kinds.layout_of(numbers, kind, data, str(mask))
+            items.append(Example(name, mask_files.scaled(image, data.scale), label, layout))
+    kinds.check(values, kind, str(found.labels))
+    return items
+
+
+def _label(data: MaskData, row: Mapping[str, str], name: str) -> int | None:
+    """Class of a picture; None if its value is not among those asked for."""
+    if data.label is None or data.classes is None:
+        return 0
+    if data.label not in row:
+        raise DataError(f"{name}: {unknown(data.label, row, 'column')}")
+    value = row[data.label]
+    return class_names(data).index(data.classes[value]) if value in data.classes else None

@@ -1,0 +1,166 @@
+"""Images with objects: the settings that say where they are, and what a reader makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from synthgen.errors import DataError
+from synthgen.readers.images.pixel_range import RangeSetting
+from synthgen.readers.problems import SkipBroken
+from synthgen.vision import layouts
+from synthgen.vision.layouts import Layout
+
+Split = Literal["train", "test", "val"]
+MaskKind = Literal["instances", "classes", "binary"]
+
+
+class MaskData(BaseModel):
+    """Where images with masks or boxes come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str = Field(
+        description="A folder with images/ and masks/ in it (or in train/, or with train/ in both of them)."
+    )
+    images: str = Field(default="images", description="Subfolder of the pictures; `.` if they are in `path` itself.")
+    masks: str = Field(
+        default="masks",
+        description="Subfolder of the masks, which have the pictures' names, or those with _mask, _seg or _label at "
+        "the end; may be the pictures' own folder.",
+    )
+    mask_kind: MaskKind | None = Field(
+        default=None,
+        description="What a mask's numbers mean. instances: each number is an object of one class. classes: class ids "
+        "(255: unknown; every connected region is an object). binary: every connected region of what is not 0 is an "
+        "object of one class. By default the masks decide, if they leave no doubt.",
+    )
+    colours: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="A .csv file in `path` with the columns r, g, b and name, for masks whose colours are classes "
+        "(`background` and `unknown` are no objects).",
+    )
+    boxes: str | None = Field(
+        default=None,
+        description="Boxes that stand for masks: a COCO .json file, a folder of YOLO's .txt files or of Pascal VOC's "
+        ".xml files, in `path`.",
+    )
+    objects: list[str] = Field(
+        default=["object"], min_length=1, max_length=254, description="Classes of the objects, from class id 1 on."
+    )
+    table: str | None = Field(default=None, description="A .csv file in `path` with a row an image, keyed by `id`.")
+    label: str | None = Field(default=None, description="The table's column that holds the class of a picture.")
+    classes: dict[str, str] | None = Field(
+        default=None, description="Class names of pictures by what that column says, in id order; others are left out."
+    )
+    scale: float = Field(default=1.0, gt=0, le=4, description="Pictures and masks are resized by this factor.")
+    range: RangeSetting = "auto"
+    skip_broken: SkipBroken = False
+    fraction: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the training pictures that is used, for low-data studies."
+    )
+    validation: float = Field(
+        default=0.08, gt=0, lt=1, description="Share of the training pictures held out for validation losses."
+    )
+    licence: str = Field(default="unknown", description="Licence of the data, for the model card.")
+    source: str = Field(default="", description="Where the data come from, for the model card.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> MaskData:
+        if self.mask_kind == "binary" and len(self.objects) > 1:
+            raise ValueError(f"`mask_kind: binary` has one class of objects; `objects` names {len(self.objects)}")
+        if self.colours and self.mask_kind not in (None, "classes"):
+            raise ValueError("the colours of `colours` are classes; leave `mask_kind` out")
+        if self.boxes and (self.mask_kind or self.colours):
+            raise ValueError("`boxes` stand for masks; leave `mask_kind` and `colours` out")
+        return self
+
+    def notes(self) -> list[str]:
+        """What users should know, before anything is trained, of how pictures and masks will be read.
+
+        Raises:
+            DataError: the files leave it open.
+        """
+        from synthgen.readers.masks import reader
+
+        return reader.reading_notes(self)
+
+    def require_masks(self, user: str) -> None:
+        """Raises DataError if objects are known by boxes only, and `user` needs masks."""
+        if self.boxes:
+            raise DataError(f"{user} needs masks; leave `data.boxes` out, and name the folder of the masks")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One picture, uint8 (H, W, 3), of the class `label`, with its objects.
+
+    `layout` holds them pixel by pixel. Of objects known by boxes, `boxes` has left, top, right,
+    bottom in pixels, float32 (N, 4), `box_classes` the class numbers from 1, and `channels` what
+    networks see of them (`layouts.from_boxes`), (H, W, n_classes).
+    """
+
+    name: str
+    image: np.ndarray
+    label: int
+    layout: Layout | None = None
+    boxes: np.ndarray | None = None
+    box_classes: np.ndarray | None = None
+    channels: np.ndarray | None = None
+
+    @property
+    def n_objects(self) -> int:
+        if self.layout is not None:
+            return int(self.layout.instances.max())
+        return 0 if self.boxes is None else len(self.boxes)
+
+    def encoded(self, n_classes: int) -> np.ndarray:
+        """The channels of the objects, float32 (n_classes, H, W)."""
+        if self.layout is not None:
+            return layouts.encode(self.layout, n_classes)
+        assert self.channels is not None
+        return np.ascontiguousarray(self.channels.transpose(2, 0, 1))
+
+    def map(self, change: Callable[[np.ndarray], np.ndarray]) -> Example:
+        """The example with picture and objects cut or turned by `change`; lists of boxes are dropped."""
+        layout = self.layout and Layout(change(self.layout.instances), change(self.layout.segmentation))
+        channels = None if self.channels is None else change(self.channels)
+        return Example(self.name, change(self.image), self.label, layout, channels=channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Pictures with their objects; `classes` names pictures' labels, `objects` the objects' class ids from 1.
+
+    `notes` says in sentences what was decided while reading and what was left out.
+    """
+
+    items: tuple[Example, ...]
+    classes: tuple[str, ...]
+    objects: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def split(self, share: float, seed: int) -> tuple[Examples, Examples]:
+        """(rest, held out): the same share of every class is held out, at least one picture of each.
+
+        Raises:
+            DataError: a class has fewer than two pictures.
+        """
+        rng = np.random.default_rng(seed)
+        held: set[int] = set()
+        for label, name in enumerate(self.classes):
+            rows = rng.permutation([i for i, item in enumerate(self.items) if item.label == label])
+            if len(rows) < 2:
+                raise DataError(f"class `{name}` has {len(rows)} pictures; at least 2 are needed")
+            held |= set(rows[: max(1, round(share * len(rows)))].tolist())
+        return self.take([i for i in range(len(self)) if i not in held]), self.take(sorted(held))
+
+    def take(self, rows: Sequence[int]) -> Examples:
+        return replace(self, items=tuple(self.items[i] for i in rows))

@@ -1,0 +1,1 @@
+"""Readers of time series: tables into recordings, recordings into windows."""

@@ -1,0 +1,144 @@
+"""Time series from tables: recordings of entities, and the windows that models are trained on.
+
+`read` turns files into `Recordings` and finds every problem of the data; `windows` cuts them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from synthgen.errors import DataError
+from synthgen.parts.registry import unknown
+from synthgen.readers.problems import Problems
+from synthgen.readers.series.types import Channel, EventData, Events, Recording, Recordings, SeriesData, Split
+from synthgen.readers.series.views import Windows
+
+__all__ = [
+    "Channel", "EventData", "Events", "Recording", "Recordings", "SeriesData", "Split", "Windows", "read", "sha256",
+    "windows",
+]  # fmt: skip
+
+
+def read(data: SeriesData) -> Recordings:
+    """Reads all series of a path, in order of their entities' first rows.
+
+    Raises:
+        DataError: all problems of the data at once, one a line, as `file: row N (entity): column: what is wrong,
+            what is accepted`; at most twenty lines and the number of the rest. Rows of CSV files are counted as
+            lines in a text editor are. Problems that hide others (a missing file, an unknown column) come alone.
+    """
+    from synthgen.readers.series import forms
+    from synthgen.readers.series import grid as series_grid
+    from synthgen.readers.series.columns import check_covariates
+    from synthgen.readers.series.events import read_events
+    from synthgen.readers.series.static import read_static
+    from synthgen.readers.series.table import open_table
+
+    problems = Problems()
+    table = open_table(data.path, (data.static_table, data.events.path if data.events else None), data.formats)
+    grid, channels, owners = forms.read_form(table, data, problems)
+    if data.step or data.kind == "melted":
+        check_covariates(grid, data, problems)
+    static = read_static(table, owners, data, problems)
+    events, classes = None, static.classes
+    if data.events:
+        events, classes = read_events(grid, data, problems)
+    else:
+        _check_lengths(grid.owners, grid.lengths, data, problems)
+    for name in data.units:
+        if name not in channels:
+            problems.add(f"{data.path}: units: {unknown(name, channels, 'channel')}")
+    problems.check()
+    items = []
+    for i, (start, end) in enumerate(zip(grid.bounds[:-1].tolist(), grid.bounds[1:].tolist(), strict=True)):
+        items.append(
+            Recording(
+                entity=grid.owners[i],
+                times=grid.times[start:end],
+                start=grid.clock.start(i),
+                values=grid.values[start:end],
+                covariates=grid.covariates[start:end],
+                static=static.values[i],
+                label=None if static.labels is None else int(static.labels[i]),
+            )
+        )
+    found = Recordings(
+        items=tuple(items),
+        channels=tuple(Channel(name, data.units.get(name, "1")) for name in channels),
+        covariates=tuple(data.covariates),
+        static=static.names,
+        classes=classes,
+        time_unit=grid.clock.unit,
+        interval=series_grid.interval(grid, data),
+        events=events,
+    )
+    if data.rate_hz and grid.clock.stamped:
+        raise DataError(f"{data.path}: rate_hz: is for times that count samples, and {data.time} holds timestamps")
+    return _in_seconds(found, data.rate_hz) if data.rate_hz else found
+
+
+def _in_seconds(counted: Recordings, rate_hz: float) -> Recordings:
+    """Recordings whose times count samples, with times in seconds."""
+    items = tuple(replace(item, times=item.times / rate_hz) for item in counted.items)
+    events = counted.events and replace(counted.events, times=counted.events.times / rate_hz)
+    interval = counted.interval and counted.interval / rate_hz
+    return replace(counted, items=items, events=events, interval=interval, time_unit="s")
+
+
+def windows(recordings: Recordings, data: SeriesData, split: Split, *, to_the_end: bool = False) -> Windows:
+    """The windows of one split; windows of different splits share no step.
+
+    With fewer than ten recordings each is divided in time: first training, then validation, then test, in the shares
+    of `data`, at least `length` rows each; a recording too short to be divided is training data as a whole. With
+    more, whole recordings are held out, chosen by the sha256 of their names. Windows without any value are left out.
+    With `to_the_end`, steps that `stride` leaves over at the end of a part get a window that ends there.
+
+    Raises:
+        DataError: the split has no windows.
+    """
+    from synthgen.readers.series.windows import cut
+
+    return cut(recordings, data, split, to_the_end)
+
+
+def sha256(data: SeriesData) -> str:
+    """sha256 over names and bytes of all files that are read: series, static table and events.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    from synthgen.readers.series.table import series_files
+
+    events = data.events.path if data.events else None
+    paths = series_files(data.path, (data.static_table, events))
+    paths += [Path(other) for other in (data.static_table, events) if other]
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                inner = hashlib.file_digest(file, "sha256")
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        digest.update(f"{path.name}\0{inner.hexdigest()}\0".encode())
+    return digest.hexdigest()
+
+
+def _check_lengths(owners: tuple[str, ...], lengths: np.ndarray, data: SeriesData, problems: Problems) -> None:
+    least = 2 if data.pad else data.length
+    short = np.flatnonzero(lengths < least)
+    accepted = (
+        "two at least are needed; leave it out"
+        if data.pad
+        else f"a window has {data.length}; leave it out, or use a smaller `length`, or keep it padded with `pad: true`"
+    )
+    problems.add_rows(
+        short,
+        lambda rows: [
+            f"{data.path}: ({owners[i]}): has {lengths[i]} {'step' if lengths[i] == 1 else 'steps'}; {accepted}"
+            for i in rows
+        ],
+    )

@@ -1,0 +1,182 @@
+"""Columns of cells as times: numbers, ISO timestamps, or as `date_format` says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthgen.readers.problems import Problems
+from synthgen.readers.series.cells import (
+    N_LOOKED_AT,
+    Names,
+    is_text,
+    looks_numeric,
+    names,
+    numbers,
+    some_texts,
+    tell,
+    without_markers,
+)
+from synthgen.readers.series.formats import AS_NUMBER, EPOCH_US, dates_as_settings, say_settings, stamps_of
+from synthgen.readers.series.table import Table
+
+FROM_2000_US, UNTIL_2040_US = 946_684_800 * 1_000_000, 2_208_988_800 * 1_000_000
+LAST_US = 253_402_300_799 * 1_000_000
+"""The last second of the year 9999, in microseconds since 1970."""
+
+DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T]([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d(\.\d+)?)?)?)?"
+LOCAL, ZONED = DATE + "$", DATE + r" ?(Z|[+-]\d\d(:?\d\d)?)$"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Times of rows: float64 numbers, or int64 microseconds since 1970 if `stamped` (in UTC if `zoned`).
+
+    `bad` (rows,) marks cells that are no times.
+    """
+
+    values: np.ndarray
+    stamped: bool
+    zoned: bool
+    bad: np.ndarray
+
+    def text(self, row: int) -> str:
+        return iso(int(self.values[row]), self.zoned) if self.stamped else f"{self.values[row]:.15g}"
+
+
+def iso(microseconds: int, zoned: bool) -> str:
+    """`2024-01-31` or `2024-01-31T12:00:00`; `2024-01-31T00:00:00+00:00` if the time is known to be in UTC."""
+    text = str(np.datetime64(microseconds, "us"))
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{text}+00:00" if zoned else text.removesuffix("T00:00:00")
+
+
+def looks_like_time(table: Table, name: str) -> bool:
+    """Whether a column holds timestamps, judged by its type or its first cells."""
+    kind = table.data[name].type
+    if not is_text(kind):
+        return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+    texts = some_texts(table, name)
+    first = texts[0] if texts else ""
+    return looks_like_iso(first) or bool(dates_as_settings(texts))
+
+
+def looks_like_iso(text: str) -> bool:
+    """Whether a text is an ISO timestamp, or begins like one."""
+    return bool(re.search(LOCAL, text) or re.search(ZONED, text))
+
+
+def epoch_settings(table: Table, name: str) -> list[dict[str, str]]:
+    """The `date_format` of numbers that are moments between 2000 and 2040, counted from 1970; empty for others."""
+    values, bad = numbers(table, name)
+    known = values[np.isfinite(values)][:N_LOOKED_AT]
+    if bad.any() or not len(known):
+        return []
+    return [
+        {"date_format": unit}
+        for unit, us in EPOCH_US.items()
+        if (known * us >= FROM_2000_US).all() and (known * us < UNTIL_2040_US).all()
+    ]
+
+
+def times_of(table: Table, name: str, owners: Names | None, problems: Problems) -> Times:
+    """The times of rows; every cell that is missing or no time is a problem."""
+    column, form = table.data[name], table.formats.date_format
+    mixed = np.zeros(len(table), dtype=bool)
+    stamped = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
+    if form and not stamped:
+        found, mixed = _formatted_times(table, name, form)
+    elif is_text(column.type):
+        found, mixed = _parse_times(without_markers(column), table, name)
+    elif stamped:
+        zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
+        stamps = pc.cast(pc.cast(column, pa.timestamp("us", "UTC" if zoned else None), safe=False), pa.int64())
+        found = Times(np.asarray(pc.fill_null(stamps, 0)), True, zoned, np.asarray(pc.is_null(stamps)))
+    else:
+        values, _ = numbers(table, name)
+        found = Times(values, False, False, ~np.isfinite(values))
+
+    if not form and not found.stamped and not found.bad.all():
+        days = {str(int(value)) for value in found.values[~found.bad][:N_LOOKED_AT].tolist()}
+        settings = dates_as_settings(sorted(days)) if min(map(len, days)) == 8 else []
+        if settings:
+            problems.add(
+                f"{table.place}: {name}: holds dates such as {max(days)}, which as numbers are unevenly far apart; "
+                f"{say_settings([*settings[:1], {'date_format': AS_NUMBER}])}"
+            )
+    hint = "" if form or not found.bad.any() else say_settings(dates_as_settings(some_texts(table, name)))
+    accepted = "numbers or ISO timestamps as 2024-01-31T12:00:00 are accepted"
+    if form:
+        accepted = f"times as `date_format: {form}` says are accepted"
+
+    def describe(row: int) -> str:
+        text = table.data[name][row].as_py()
+        if mixed[row]:
+            kind = "no" if found.zoned else "a"
+            return f"{name}: `{text}` has {kind} time zone, unlike other rows; give one to all or none"
+        what = "is missing" if text is None else f"`{text}` is no time"
+        return f"{name}: {what}; {hint or accepted}"
+
+    tell(table, np.flatnonzero(found.bad), describe, owners, problems)
+    return found
+
+
+def _parse_times(column: Any, table: Table, name: str) -> tuple[Times, np.ndarray]:
+    """Text as timestamps, or as numbers if most cells are such; and a mask of the fewer rows with (or without) a
+    time zone, if rows of both kinds occur."""
+    missing, nothing = np.asarray(pc.is_null(column)), np.zeros(len(table), dtype=bool)
+    for zoned in (False, True):
+        try:
+            stamps = pc.cast(column, pa.timestamp("us", "UTC" if zoned else None))
+            return Times(np.asarray(pc.fill_null(pc.cast(stamps, pa.int64()), 0)), True, zoned, missing), nothing
+        except pa.ArrowInvalid:
+            pass
+    values, bad = numbers(table, name)
+    if looks_numeric(values, bad):
+        return Times(values, False, False, ~np.isfinite(values)), nothing
+    text = pc.utf8_trim_whitespace(pc.cast(column, pa.large_string())).combine_chunks()
+    local, zone = (np.asarray(pc.fill_null(pc.match_substring_regex(text, p), False)) for p in (LOCAL, ZONED))
+    zoned = bool(zone.sum() > local.sum())
+    good = zone if zoned else local
+    for pattern, by in ((r"(\.\d{6})\d+", r"\1"), (r" ([Z+-])", r"\1")):
+        text = pc.replace_substring_regex(text, pattern, by)
+    stamps, bad = _stamps(text, good, pa.timestamp("us", "UTC" if zoned else None))
+    return Times(stamps, True, zoned, bad), local if zoned else zone
+
+
+def _formatted_times(table: Table, name: str, form: str) -> tuple[Times, np.ndarray]:
+    """Times as `date_format` says; the mask is that of `_parse_times`."""
+    nothing = np.zeros(len(table), dtype=bool)
+    if form == AS_NUMBER or form in EPOCH_US:
+        values, _ = numbers(table, name)
+        bad = ~np.isfinite(values)
+        if form == AS_NUMBER:
+            return Times(values, False, False, bad), nothing
+        bad |= np.abs(values) * EPOCH_US[form] > LAST_US
+        stamps = np.round(np.where(bad, 0, values) * EPOCH_US[form]).astype(np.int64)
+        return Times(stamps, True, True, bad), nothing
+    texts = names(table, name)
+    stamps, bad, zoned = stamps_of([*texts.names, None], form)
+    return Times(stamps[texts.codes], True, bool(zoned.any()), bad[texts.codes]), nothing
+
+
+def _stamps(text: Any, good: np.ndarray, kind: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Microseconds of timestamps where `good`, and a mask of what is none; a 30 February is found by halves."""
+    stamps, bad = np.zeros(len(text), dtype=np.int64), ~good
+    rows = np.flatnonzero(good)
+    parts = [rows] if len(rows) else []
+    while parts:
+        part = parts.pop()
+        try:
+            stamps[part] = np.asarray(pc.cast(pc.cast(text.take(pa.array(part)), kind), pa.int64()))
+        except pa.ArrowInvalid:
+            if len(part) == 1:
+                bad[part] = True
+            else:
+                parts += np.array_split(part, 2)
+    return stamps, bad

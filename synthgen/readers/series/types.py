@@ -1,0 +1,252 @@
+"""What time series look like once they are read, and how a recipe says where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from synthgen.readers.series.formats import Formats, check_date_format
+
+Form = Literal["auto", "table", "melted", "wide"]
+Split = Literal["train", "validation", "test"]
+TimeUnit = Literal["auto", "s", "min", "h", "d", "step"]
+UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+"""Microseconds in each unit of time."""
+
+
+class EventData(BaseModel):
+    """Windows lie around events, such as the beats of an electrocardiogram, and have the events' classes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str = Field(description="A .csv, .tsv or .parquet file with one row an event.")
+    entity: str | None = Field(
+        default=None, description="Column that names the event's entity; needed if there are several."
+    )
+    time: str = Field(description="Column of the event's time, of the same kind as the series' times.")
+    label: str = Field(description="Column of the event's class.")
+    classes: list[str] | None = Field(
+        default=None, min_length=1, description="Classes that are used, in id order; by default all, sorted."
+    )
+    before: float = Field(ge=0, description="A window starts this long before its event, in time units (rows without).")
+    after: float = Field(
+        gt=0, description="A window ends this long after its event, in the same units; that step is no longer in it."
+    )
+
+
+class SeriesData(BaseModel):
+    """Where time series come from, what their columns mean, and how they are cut into windows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str = Field(
+        description="A .csv, .tsv or .parquet file, or a folder of such files with equal columns; without `entity`, "
+        "every file is one entity, named as the file."
+    )
+    form: Form = Field(
+        default="auto",
+        description="table: a column for each channel, one row a time (and entity). melted: columns of entity, time, "
+        "variable and value. wide: one row a series, its columns are the steps. auto: melted if `variable` is named, "
+        "else table.",
+    )
+    entity: str | None = Field(default=None, description="Column that says whose row it is: a patient, a station.")
+    time: str | None = Field(
+        default=None, description="Column of numbers or ISO timestamps; without it, rows are one step apart."
+    )
+    label: str | None = Field(
+        default=None, description="Column of an entity's class (form wide: of a row's), in the series' files or in "
+        "`static_table`; the same in all rows of an entity."
+    )  # fmt: skip
+    variable: str | None = Field(default=None, description="Form melted: column of the variable's name.")
+    value: str | None = Field(default=None, description="Form melted: column of the variable's value.")
+    channels: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Columns (form melted: variables) that are generated; by default all of numbers that have no other "
+        "role. Form wide: the one channel's name.",
+    )
+    covariates: list[str] = Field(
+        default=[], description="Columns (form melted: variables) that are known at every time and are conditions."
+    )
+    static: list[str] = Field(
+        default=[], description="Columns that are the same in all rows of an entity; those of text become one column a "
+        "value, named `column=value`."
+    )  # fmt: skip
+    static_table: str | None = Field(
+        default=None,
+        description="A file with one row an entity, with the columns of `static` and `label`; its column of entities "
+        "is named as in `entity` (`entity` if that is unset).",
+    )
+    events: EventData | None = Field(default=None, description="Windows lie around events and have their classes.")
+    units: dict[str, str] = Field(default={}, description="Units of channels, as `mV`; those not named have `1`.")
+    missing: list[float] = Field(
+        default=[], description="Numbers that stand for a missing value in channels and static columns, as -1."
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="The decimal mark of numbers in text.")
+    thousands: Literal[",", ".", " ", "'"] | None = Field(
+        default=None, description="What separates thousands of numbers in text, as the comma of 1,234.5."
+    )
+    symbols: list[str] = Field(
+        default=[], description="Signs before or after numbers in text that are ignored, as $ or %."
+    )
+    date_format: str | None = Field(
+        default=None,
+        description='How times are written, as Python\'s strptime has it: "%d/%m/%Y", "%m/%d/%Y %I:%M %p", "%Y%m%d"; '
+        "epoch_s, epoch_ms, epoch_us, epoch_ns count from 1970, number is a plain number. By default ISO or numbers.",
+    )
+    time_unit: TimeUnit = Field(
+        default="auto",
+        description="Unit of times: what the numbers of the time column are in, and what timestamps are turned into. "
+        "auto: the largest unit in which a step is at least 1 for timestamps, `step` for numbers.",
+    )
+    rate_hz: float | None = Field(
+        default=None,
+        gt=0,
+        description="Rows a second, or units of a time column that counts samples: times are then seconds, those of "
+        "`events` and of `before` and `after` too.",
+    )
+    step: float | None = Field(
+        default=None,
+        gt=0,
+        description="Lay the rows on a regular grid of this many time units: the mean of the values within a cell, "
+        "missing where there are none. Rows may then repeat times and come in any order.",
+    )
+    span: tuple[float, float] | None = Field(
+        default=None,
+        description="Only times from the first up to, not including, the second, in time units (timestamps: since the "
+        "entity's first row). With `step` every entity is laid on all of it.",
+    )
+    newest_first: bool = Field(default=False, description="The rows are in decreasing time.")
+    length: int = Field(ge=2, description="Steps of a window.")
+    stride: int = Field(default=1, ge=1, description="Steps from the start of a window to that of the next.")
+    pad: bool = Field(
+        default=False,
+        description="Entities (or surroundings of events) with fewer steps than `length`, two at least, become windows "
+        "that say how many steps they have; without it they are an error.",
+    )
+    validation: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="Share held out for validation: of fewer than ten entities the last part in time, else of the "
+        "entities, chosen by the hash of their names.",
+    )
+    test: float = Field(
+        default=0.0, ge=0, lt=1, description="Share held out for tests likewise, after that for validation in time."
+    )
+    licence: str = Field(default="unknown", description="Licence of the data, for the model card.")
+    source: str = Field(default="", description="Where the data come from, for the model card.")
+
+    @property
+    def formats(self) -> Formats:
+        return Formats(self.decimal, self.thousands, tuple(self.symbols), self.date_format)
+
+    @model_serializer(mode="wrap")
+    def _without_default_formats(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Settings that came later are left out where they have their defaults: digests stay what they were."""
+        found: dict[str, Any] = serialise(self)
+        plain: dict[str, Any] = {"decimal": ".", "thousands": None, "symbols": [], "date_format": None}
+        return {name: value for name, value in found.items() if name not in plain or value != plain[name]}
+
+    @property
+    def kind(self) -> Literal["table", "melted", "wide"]:
+        """The form, with `auto` decided."""
+        if self.form != "auto":
+            return self.form
+        return "melted" if self.variable or self.value else "table"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.decimal == self.thousands:
+            raise ValueError(f"`decimal` and `thousands` are both {self.decimal!r}")
+        if not all(symbol.strip() == symbol != "" for symbol in self.symbols):
+            raise ValueError("`symbols` must be signs without blanks, as $")
+        if self.date_format:
+            check_date_format(self.date_format)
+        if self.kind == "melted" and not (self.time and self.variable and self.value):
+            raise ValueError("the form `melted` needs `time`, `variable` and `value`")
+        if self.kind != "melted" and (self.variable or self.value):
+            raise ValueError(f"`variable` and `value` belong to the form `melted`, not to `{self.kind}`")
+        if self.kind == "wide":
+            given = [k for k in ("time", "covariates", "step", "span", "events", "newest_first") if getattr(self, k)]
+            if given or len(self.channels or ["value"]) > 1:
+                raise ValueError(
+                    f"the form `wide` has one channel and no times of its own; leave out {', '.join(given) or 'others'}"
+                )
+        if (self.step or self.span) and not self.time:
+            raise ValueError("`step` and `span` need `time`")
+        if self.span and self.span[0] >= self.span[1]:
+            raise ValueError("`span` must be a time and a later one")
+        if self.rate_hz and (self.step or self.span or self.time_unit not in ("auto", "s")):
+            raise ValueError("`rate_hz` makes seconds of times; leave out `time_unit`, `step` and `span`")
+        if self.events and self.label:
+            raise ValueError("windows have either the classes of `events` or those of `label`; leave out one")
+        if self.validation + self.test >= 1:
+            raise ValueError("`validation` and `test` must leave something to train on: their sum must be less than 1")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One generated variable; `unit` is `1` if none is known."""
+
+    name: str
+    unit: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The whole series of one entity.
+
+    times: float64 (T,), strictly increasing, in the time unit: numbers as they are in the file;
+        timestamps since `start`, in ISO form: the entity's first one, or the start of its cell with `step`;
+        empty for numbers.
+    values: (T, C), NaN is missing; covariates: (T, K), finite; static: (S,), NaN is unknown: each of them float32, or
+        float64 where that is too coarse for a column (`series_precision`).
+    label: class id, None if there are no classes of entities.
+    """
+
+    entity: str
+    times: np.ndarray
+    start: str
+    values: np.ndarray
+    covariates: np.ndarray
+    static: np.ndarray
+    label: int | None
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events of the classes asked for, in order of recording and time, E of them.
+
+    entities: int64 (E,), the recording's number; times: float64 (E,), in that recording's times;
+    labels: int64 (E,), class ids.
+    """
+
+    entities: np.ndarray
+    times: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """Series of all entities. `interval` is the step in time units if it is the same everywhere.
+
+    `classes` names the labels of recordings, or those of `events` if there are any.
+    """
+
+    items: tuple[Recording, ...]
+    channels: tuple[Channel, ...]
+    covariates: tuple[str, ...]
+    static: tuple[str, ...]
+    classes: tuple[str, ...]
+    time_unit: str
+    interval: float | None
+    events: Events | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)

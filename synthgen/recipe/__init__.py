@@ -1,0 +1,1 @@
+"""Recipes: YAML text into one validated value, with every problem found at once."""

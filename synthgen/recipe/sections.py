@@ -1,0 +1,122 @@
+"""Sections of a dataset recipe that serve several parts: `data`, `train` with `model: trained`, and `evaluate`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen.errors import PluginError
+from synthgen.parts.registry import Plugins
+from synthgen.recipe.yaml_text import Location
+
+TRAINED = "trained"
+"""What a part says as its `model` to use the one that the recipe's `train` makes."""
+
+Raw = tuple[str, Location, Mapping[str, Any]]
+"""A part as it was written: its role, its place, and a mapping with `use` and its settings."""
+
+
+class Evaluation(BaseModel):
+    """How a finished dataset is compared with the real data; the same as the options of `synthgen evaluate`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    seeds: int = Field(default=3, ge=1, description="Repeats of every training, and of every ruler that has chance.")
+    steps: int | None = Field(
+        default=None, ge=1, description="Training steps of each; by default 2000, for masks and series 600."
+    )
+    effort: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Series: share of the published iterations that the rulers are trained for. With less than 1 they "
+        "are faster, and not comparable with published numbers.",
+    )
+    split: str = Field(default="train", description="Split of the dataset that is measured; `all` for all.")
+    judge: str | None = Field(
+        default=None, description="Pictures: a classifier or segmenter that took no part in making the data."
+    )
+    segmentation: str = Field(default="segmentation", description="Masks: the class map to train on.")
+
+
+def share_data(content: dict[str, Any], parts: Sequence[Raw], plugins: Plugins) -> tuple[list[Location], list[Any]]:
+    """Gives the recipe's `data` to every part that has such a setting.
+
+    Args:
+        content: the recipe; changed in place.
+
+    Returns:
+        the parts that got them, and problems, each with its place.
+    """
+    data = content.get("data")
+    if data is None:
+        return [], []
+    places: list[Location] = []
+    problems: list[tuple[Location, str]] = []
+    known = content.get("train") is not None or not untrained(parts)  # else the part that would take them is missing
+    for role, place, part in parts:
+        try:
+            takes = "data" in plugins.find(role, part["use"]).Config.model_fields  # type: ignore[attr-defined]
+        except PluginError:
+            known = False
+            continue
+        if takes and "data" in part:
+            problems.append(
+                ((*place, "data"), "is given here and as `data` of the whole recipe; leave out one of them")
+            )
+        if takes:
+            put(content, place, {"data": data, **part})
+            places.append(place)
+    if not places and known:
+        message = "no part of this recipe takes real data; `train` does, or a condition such as `use: real-series`"
+        problems.append((("data",), message))
+    return [place for place in places if (*place, "data") not in dict(problems)], problems
+
+
+def written(place: Location, sharing: Iterable[Location]) -> Location:
+    """Where in the recipe a setting was written: what a part got from `data` stands there."""
+    for part in sharing:
+        if place[: len(part) + 1] == (*part, "data"):
+            return place[len(part) :]
+    return place
+
+
+def untrained(parts: Iterable[Raw]) -> list[Location]:
+    """The parts that use the model which `train` makes."""
+    return [place for role, place, part in parts if role != "trainers" and part.get("model") == TRAINED]
+
+
+def check(content: Mapping[str, Any], parts: Iterable[Raw]) -> list[tuple[Location, str]]:
+    """What is wrong with the sections as a whole, each with its place."""
+    problems: list[tuple[Location, str]] = []
+    places, train = untrained(parts), content.get("train")
+    if train is None:
+        problems += [
+            ((*place, "model"), f"`{TRAINED}` is the model that `train` makes, and this recipe has no `train`")
+            for place in places
+        ]
+    elif not places:
+        problems.append(
+            (("train",), f"makes a model that no part uses; give `model: {TRAINED}` to the sampler, or leave it out")
+        )
+    own_data = isinstance(train, Mapping) and train.get("data")
+    if content.get("evaluate") is not None and content.get("data") is None and not own_data:
+        problems.append((("evaluate",), "needs real data to compare with; give them as `data`"))
+    return problems
+
+
+def with_model(content: dict[str, Any], parts: Iterable[Location], folder: str) -> dict[str, Any]:
+    """The recipe with the trained model's folder in the place of `trained`, and without the sections; a copy."""
+    found = copy.deepcopy(content)
+    for place in parts:
+        put(found, (*place, "model"), folder)
+    return {key: value for key, value in found.items() if key not in ("data", "train", "evaluate")}
+
+
+def put(content: Any, place: Location, value: Any) -> None:
+    """Sets what stands at `place` of nested mappings and lists."""
+    for step in place[:-1]:
+        content = content[step]
+    content[place[-1]] = value

@@ -1,0 +1,282 @@
+"""Scaffolding for pictures with masks: which they are, what their numbers mean, and the recipes that fit them."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthgen.errors import DataError
+from synthgen.fields import IGNORE
+from synthgen.readers import listing
+from synthgen.readers.boxes import yolo
+from synthgen.readers.masks import colour_table, files, kinds, reader
+from synthgen.readers.masks.files import Places
+from synthgen.readers.masks.types import MaskData
+from synthgen.readers.problems import Problems
+from synthgen.scaffold.templates import Recipes, data_blocks, render
+
+MIN_PICTURES = 8
+CROPS = (32, 48, 64, 96)
+MAX_CLASSES = 254
+COLOURS, CLASSES = "colours.csv", "classes.txt"
+GROUND = ("background", "ignore", "void", "unknown")
+FOR_MASKS = re.compile(r"mask|annot|label|seg|gt|truth", re.IGNORECASE)
+"""Names of folders that hold masks."""
+
+MODEL = """\
+# A diffusion model that draws pictures to fit {{ what }}: `synthgen train {{ name }}-model.yaml`
+# Then `synthgen run {{ name }}.yaml` makes a dataset with it.
+
+kind: model
+version: 1\t# version of the recipe language
+name: {{ name }}\t# the model goes to models/{{ name }}
+seed: 0\t# every random number follows from it
+
+trainer:
+  use: layout-to-image\t# a diffusion model that draws pictures to fit layouts
+  data:
+{{ data }}
+    validation: 0.1\t# share held out for validation losses
+  crop: {{ found.crop }}\t# side of the training crops in pixels
+  gamma: {{ found.gamma }}\t# below 1 for dark pictures
+  turn: false\t# true if up, down, left and right mean nothing; multiplies the data by eight
+  styles: {{ found.styles }}\t# kinds of exposure, found by clustering
+  network:
+    patch_size: 2\t# pixels a side that become channels; larger is cheaper and coarser
+    channels: [32, 64, 96]\t# width of each level; wider learns more and takes longer
+  noise_mean: -0.4\t# higher than usual: broad shapes are decided at high noise
+  noise_std: 1.6
+  steps: 6000\t# raise it if the pictures still get better at the end
+  batch_size: 8
+  learning_rate: 8.0e-4
+  checkpoint_every: 500\t# a stopped training goes on from the last one
+  picture_every: 1500\t# layouts, drawn and real pictures in models/{{ name }}/training/
+"""
+
+CRITIC = """\
+# A small U-Net of the same pictures, which checks samples: `synthgen train {{ name }}-critic.yaml`
+# Then uncomment the last labeler, `scorers` and `keep` in {{ name }}.yaml.
+
+kind: model
+version: 1
+name: {{ name }}-critic\t# the model goes to models/{{ name }}-critic
+seed: 1
+
+trainer:
+  use: segmenter
+  data:
+{{ data_again }}
+    validation: 0.1
+  crop: {{ found.crop }}
+  turn: false\t# as in {{ name }}-model.yaml
+  steps: 1500
+  batch_size: 8
+  learning_rate: 2.0e-3
+"""
+
+DATASET = """\
+# Synthetic pictures with the objects of {{ path }}: `synthgen run {{ name }}.yaml`
+# First train the model: `synthgen train {{ name }}-model.yaml`
+
+kind: dataset
+version: 1\t# version of the recipe language
+name: {{ name }}\t# the output goes to runs/{{ name }}-<digest>
+seed: 0\t# another seed gives another dataset
+samples: 200
+
+shard_size: 50\t# samples in a file: the unit of work and of resume
+batch_size: 10\t# samples drawn together; it decides bytes, so it belongs to the recipe
+tries: 8\t# how often a sample is drawn again before it is given up
+
+splits: {train: 1.0}\t# test on real pictures
+
+condition:\t# what each picture must show
+  use: placed-objects\t# your objects, placed anew; `real-layouts` takes your masks as they are
+  data:
+{{ data_again }}
+  size: {{ found.crop }}\t# side of the pictures in pixels
+  densities: {few: [0, {{ found.few }}], many: [{{ found.few }}, {{ found.many }}]}\t# least and most objects
+
+sampler:\t# the diffusion model that draws the pictures
+  use: layout-to-image
+  model: models/{{ name }}\t# made by `synthgen train {{ name }}-model.yaml`
+  steps: 18\t# denoising steps; fewer are faster and rougher
+  guidance: 1.5\t# above 1: closer to the layout; 1 is none
+
+labelers:
+  - use: boxes\t# around every object; the masks are the layout itself
+
+# Reject pictures whose objects a network does not find. First: synthgen train {{ name }}-critic.yaml
+#   - {use: segmenter, model: models/{{ name }}-critic}
+# scorers:
+#   - {use: mask-agreement, name: critic, against: segmenter_instances}
+# keep:
+#   - critic_iou >= 0.3
+
+output:
+  image_format: png\t# png and webp keep every pixel, jpeg does not
+  writers: [webdataset, parquet]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFindings:
+    """What was seen in a folder of pictures and masks, and what fits it.
+
+    `settings` are those of `data` in the recipes; `sizes` are (width, height) of every picture, `counts` the number of
+    objects in each; `reason` says why the masks are read as they are.
+    """
+
+    settings: Mapping[str, Any]
+    sizes: list[tuple[int, int]]
+    counts: list[int]
+    reason: str
+    brightness: float
+    notes: tuple[str, ...]
+
+    @property
+    def crop(self) -> int:
+        """The largest crop up to 96 pixels that the median picture has."""
+        side = statistics.median(min(size) for size in self.sizes)
+        return max((crop for crop in CROPS if crop <= side), default=CROPS[0])
+
+    @property
+    def gamma(self) -> float:
+        return 0.5 if self.brightness < 64 else 1.0
+
+    @property
+    def styles(self) -> int:
+        return max(1, min(24, len(self.counts) // 12))
+
+    @property
+    def many(self) -> int:
+        """Objects of a crowded crop: twice what a crop of the median picture has."""
+        per_pixel = [n / (w * h) for n, (w, h) in zip(self.counts, self.sizes, strict=True)]
+        return max(4, round(2 * statistics.median(per_pixel) * self.crop**2))
+
+    @property
+    def few(self) -> int:
+        return max(2, self.many // 3)
+
+
+def find(folder: str | Path) -> dict[str, Any] | None:
+    """The settings `images` and `masks` for the pictures and masks of a folder, None if it has no masks.
+
+    Masks are in masks/ beside images/, in another folder with the pictures' names (trainannot/ beside train/,
+    SegmentationClass/ beside JPEGImages/), or beside their pictures with _mask, _seg or _label at the end.
+    """
+    root = Path(folder)
+    places = [place for place in (root, root / "train") if place.is_dir()]
+    if any((place / "images").is_dir() and (place / "masks").is_dir() for place in places):
+        return {}
+    for place in places:
+        subfolders = listing.folders(place)
+        for masks_folder in subfolders:
+            if FOR_MASKS.search(masks_folder.name):
+                for pictures in subfolders:
+                    if pictures != masks_folder and _belong_together(pictures, masks_folder):
+                        return {"images": pictures.name, "masks": masks_folder.name}
+        for name in ("images", "."):
+            if (place / name).is_dir() and _belong_together(place / name, place / name):
+                return {"images": name, "masks": name}
+    return None
+
+
+def _belong_together(pictures: Path, masks_folder: Path) -> bool:
+    """Whether most pictures have a mask: a folder of pictures without any would be one of classes."""
+    try:
+        pairs = files.pairs(Places(pictures, masks_folder, None), Problems())
+    except DataError:
+        return False
+    return bool(pairs) and 2 * sum(mask is not None for _, _, mask in pairs) > len(pairs)
+
+
+def look(folder: str | Path, settings: Mapping[str, Any]) -> MaskFindings:
+    """Reads every picture and mask of the training split.
+
+    Args:
+        settings: those that `find` returned, and what the user asked for.
+
+    Raises:
+        DataError: there are too few, or some cannot be used, all problems at once; or the masks leave open what they
+            mean.
+    """
+    chosen: dict[str, Any] = {"path": str(folder), **settings}
+    root = Path(folder)
+    names = _names(root)
+    if (root / COLOURS).is_file() and "mask_kind" not in chosen:
+        chosen |= {"colours": COLOURS, "objects": colour_table.objects(root / COLOURS)}
+        reason = f"{COLOURS} says what their colours mean"
+    else:
+        named = {"objects": names} if names and "mask_kind" not in chosen else {}
+        kind, reason = reader.kind_of(MaskData.model_validate(chosen | named))
+        reason = reason or "you say so"
+        chosen |= {"mask_kind": kind, "objects": ["object"] if kind != "classes" else _class_names(chosen, names)}
+    found = reader.read(MaskData(**chosen))
+    if len(found) < MIN_PICTURES:
+        raise DataError(f"{folder}: has {len(found)} pictures with masks; at least {MIN_PICTURES} are needed")
+    return MaskFindings(
+        chosen,
+        [(item.image.shape[1], item.image.shape[0]) for item in found.items],
+        [item.n_objects for item in found.items],
+        reason,
+        float(np.mean([item.image.mean() for item in found.items])),
+        found.notes,
+    )
+
+
+def _names(root: Path) -> list[str]:
+    """The names in classes.txt, one a line; lines for background and for unknown pixels are none."""
+    path = next((place / CLASSES for place in (root, root / "train") if (place / CLASSES).is_file()), None)
+    if path is None:
+        return []
+    return [name for name in yolo.class_names(files.read_bytes(path), str(path)) if name.strip("_") not in GROUND]
+
+
+def _class_names(settings: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """A name for every class id of the training masks.
+
+    Raises:
+        DataError: classes.txt has fewer names than the masks have ids.
+    """
+    place = files.places(MaskData(**settings), "train")
+    largest = 0
+    for path in files.mask_paths(place):
+        with Problems(skip_broken=True).picture(str(path)):  # they are named when all are read
+            _, numbers = files.numbers(path, None)
+            largest = max(largest, int(numbers.max(where=numbers != IGNORE, initial=0)))
+    if names and len(names) < largest:
+        raise DataError(
+            f"{settings['path']}: {CLASSES} names {len(names)} classes, and the masks have ids up to {largest}; it "
+            f"must have a line for each, from 1 on ({IGNORE} is unknown)"
+        )
+    return list(names) or [f"class_{i}" for i in range(1, min(largest, MAX_CLASSES) + 1)] or ["object"]
+
+
+def warnings(found: MaskFindings) -> Iterator[str]:
+    """What the user should know before training."""
+    yield from (note for note in found.notes if not note.startswith("masks are"))
+    empty = sum(n == 0 for n in found.counts)
+    if empty:
+        what = "1 mask is empty" if empty == 1 else f"{empty} masks are empty"
+        yield f"{what}; such pictures teach what empty ground looks like"
+    if min(min(size) for size in found.sizes) < found.crop:
+        yield f"some pictures are smaller than {found.crop} pixels and will be continued by mirroring"
+    kind = found.settings.get("mask_kind", "classes")
+    if kind == "classes":
+        yield f"the number 0 is background, and {IGNORE} is unknown; if 0 is a class of yours, number classes from 1 on"
+    others = " or ".join(f"`--masks {other}`" for other in kinds.WORDS if other != kind)
+    yield f"if your masks mean something else, give {others}"
+
+
+def recipes(name: str, found: MaskFindings) -> Recipes:
+    """File names and contents: the model, the critic, the dataset."""
+    templates = {f"{name}-model.yaml": MODEL, f"{name}-critic.yaml": CRITIC, f"{name}.yaml": DATASET}
+    values = {"name": name, "found": found, "what": "masks"}
+    return render(templates, values | data_blocks(found.settings), Path(found.settings["path"]))

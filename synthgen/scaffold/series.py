@@ -1,0 +1,284 @@
+"""Scaffolding for a table of series: what its columns seem to be, and the recipe that trains, draws and evaluates."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthgen.base.names import printable
+from synthgen.errors import DataError
+from synthgen.readers.problems import Problems
+from synthgen.readers.series import roles
+from synthgen.readers.series.cells import is_number_column, is_text, some_texts
+from synthgen.readers.series.formats import MARKS, Formats, date_formats, number_settings, say_settings
+from synthgen.readers.series.table import Table, open_table
+from synthgen.readers.series.times import epoch_settings, looks_like_iso, times_of
+from synthgen.readers.series.types import UNITS_US, Recordings, SeriesData
+
+SUFFIXES = (".csv", ".tsv", ".parquet")
+TIME = re.compile(r"time|date|^(t|ts|day|hour)$", re.IGNORECASE)
+ENTITY = re.compile(r"id$|entity|station|sensor|device|machine|unit|site|subject|patient|store|item", re.IGNORECASE)
+"""Columns of whole numbers that are called so may say whose row it is; others of numbers are channels."""
+
+VARIABLE = re.compile(r"^(variable|metric|parameter|measure|signal|channel|feature)(_?name)?$", re.IGNORECASE)
+VALUE = re.compile(r"^(value|reading|measurement)$", re.IGNORECASE)
+"""Columns of tables in the form melted: the name of what was measured, and its value."""
+
+MOST = 100
+"""Readings that are tried: each reads the table."""
+
+MOST_REPEATS = 0.2
+"""Share of rows whose time occurred before, up to which they are averaged: of more, rows belong to several entities."""
+
+LENGTH, SHORTEST, WINDOWS = 24, 4, 10
+"""Steps of a window, if a recording is at least ten times as long; else a tenth of it, and four at least."""
+
+RECIPE = """\
+# Series like those of {path}, in one command: `synthgen run {name}.yaml`
+# It trains a model of the table (once), draws {n} series with it, and compares them with the real ones.
+
+kind: dataset
+version: 1
+name: {name}
+seed: 0
+
+data:
+{data}
+  validation: 0.1          # share that is held out for validation losses
+  licence: unknown         # of your data; model and dataset inherit it
+
+train:                     # another setting or other data make another model
+  use: series
+  preset: tiny             # tiny, small or base: larger networks learn more and take longer
+  steps: 10000             # some ten minutes on one core; Ctrl-C keeps what is done, and the same command goes on
+  scaling: standard        # quantile for channels with heavy tails
+
+condition:
+  use: classes
+  quotas: {{series: {n}}}   # how many; with a column of classes (`label:` in `data`), their names
+
+sampler:
+  use: series
+  model: trained           # the one that `train` makes
+  steps: 20                # denoising steps
+
+shard_size: 250
+batch_size: 125
+
+labelers:
+  - use: class-label       # the class that was asked for, as `label`
+
+output:
+  writers: [parquet]
+
+evaluate:                  # after the run: can a network tell drawn series from real ones, and are any copied?
+  seeds: 1                 # repeats; 3 or more give intervals
+"""
+
+
+@dataclass(frozen=True)
+class TableFindings:
+    """A table that reads as series.
+
+    Attributes:
+        settings: of `data`, without `length`: the first reading of the columns under which the table is valid.
+        columns: what each column is used as, in words.
+        notes: what was decided that the user should know.
+    """
+
+    path: str
+    settings: dict[str, Any]
+    recordings: Recordings
+    length: int
+    columns: dict[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def n_rows(self) -> int:
+        return sum(len(item) for item in self.recordings.items)
+
+    @property
+    def channels(self) -> list[str]:
+        return [channel.name for channel in self.recordings.channels]
+
+
+def look(path: str, decimal: str | None = None, date_format: str | None = None) -> TableFindings:
+    """Tries what the columns may mean: a time (in either direction), an entity, or neither.
+
+    Args:
+        decimal, date_format: settings of `data` that the texts leave open; by default what they can only mean.
+
+    Raises:
+        DataError: the table is valid under none of these readings; says why under the likeliest. Or its numbers or
+            dates can be read in two ways.
+    """
+    from synthgen.readers.series import reader
+
+    table = open_table(path)
+    written = _number_settings(table, decimal)
+    table = dataclasses.replace(table, formats=Formats(**written))
+    first: DataError | None = None
+    for settings in itertools.islice(_readings(table, date_format), MOST):
+        data = SeriesData.model_validate({"path": path, "length": 2, **written, **settings})
+        try:
+            found = reader.read(data)
+        except DataError as error:
+            first = first or error
+            continue
+        shortest = min(len(item) for item in found.items)
+        length = min(LENGTH, max(SHORTEST, shortest // WINDOWS))
+        columns = roles.columns_of(dataclasses.replace(table, formats=data.formats), data)
+        return TableFindings(path, {**written, **settings}, found, length, columns, _notes(written, settings))
+    assert first is not None
+    raise first
+
+
+def _number_settings(table: Table, decimal: str | None) -> dict[str, Any]:
+    """The settings of `data` under which columns of formatted numbers are numbers; none if they are plain.
+
+    Raises:
+        DataError: there are several, or columns are written in different ways.
+    """
+    texts = {name: some_texts(table, name) for name in table.names if is_text(table.data[name].type)}
+    found = {name: number_settings(some) for name, some in texts.items() if not date_formats(some)}
+    wanted = {name: settings for name, settings in found.items() if settings}
+    if not wanted:
+        return {}
+
+    def fits(mark: str, thousands: str | None) -> bool:
+        return all(
+            any(one.get("decimal", ".") == mark and one.get("thousands") in (None, thousands) for one in settings)
+            for settings in wanted.values()
+        )
+
+    possible = [pair for pair in MARKS if decimal in (None, pair[0]) and fits(*pair)]
+    possible = [(mark, thousands) for mark, thousands in possible if not thousands or (mark, None) not in possible]
+    if not possible:
+        said = "; ".join(f"{name}: {say_settings(settings)}" for name, settings in wanted.items())
+        raise DataError(f"{table.place}: columns of numbers are written in different ways: {said}")
+    if len(possible) > 1:
+        name, some = next((name, texts[name]) for name in wanted)
+        raise DataError(
+            f"{table.place}: {name}: `{some[0]}` can be read in two ways; say which with `--decimal ,` or `--decimal .`"
+        )
+    ((mark, thousands),) = possible
+    symbols = sorted({symbol for settings in wanted.values() for one in settings for symbol in one.get("symbols", ())})
+    return {
+        **({"decimal": mark} if mark != "." else {}),
+        **({"thousands": thousands} if thousands else {}),
+        **({"symbols": symbols} if symbols else {}),
+    }
+
+
+def _entities(table: Table) -> list[str]:
+    """Columns that may say whose row it is: of text, or of numbers if they are called so."""
+    return [name for name in table.names if ENTITY.search(name) or not is_number_column(table, name)]
+
+
+def _readings(table: Table, date_format: str | None) -> Iterator[dict[str, Any]]:
+    """What may be tried, the likeliest first: columns that are called like times, none, any other as the time."""
+    called = [name for name in table.names if TIME.search(name)]
+    for time in called:
+        yield from _with_time(table, time, date_format)
+    yield {}
+    for time in table.names:
+        if time not in called:
+            yield from _with_time(table, time, date_format)
+
+
+def _with_time(table: Table, time: str, date_format: str | None) -> Iterator[dict[str, Any]]:
+    base = {"time": time} | _date_format(table, time, date_format)
+    variable, value = (next(filter(form.search, table.names), None) for form in (VARIABLE, VALUE))
+    if variable and value:
+        base |= {"variable": variable, "value": value}
+    yield base
+    yield {**base, "newest_first": True}
+    for entity in _entities(table):
+        if entity not in (time, variable):
+            yield {"entity": entity, **base}
+    yield from _on_a_grid(table, base)
+
+
+def _date_format(table: Table, time: str, given: str | None) -> dict[str, str]:
+    """The setting that a column of times needs.
+
+    Raises:
+        DataError: its dates can be read in two ways.
+    """
+    if given:
+        return {"date_format": given}
+    texts = some_texts(table, time)
+    forms = [] if any(looks_like_iso(text) for text in texts[:1]) else date_formats(texts)
+    if len(forms) > 1:
+        ways = " or ".join(f"--date-format {shlex.quote(form)}" for form in forms)
+        raise DataError(f"{table.place}: {time}: `{texts[0]}` can be read in {len(forms)} ways; say which with {ways}")
+    counted = epoch_settings(table, time) if not forms else []
+    return {"date_format": forms[0]} if forms else counted[0] if counted else {}
+
+
+def _on_a_grid(table: Table, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The reading of a table in which some times occur more than once: `step` averages the rows of a cell."""
+    formats = dataclasses.replace(table.formats, date_format=base.get("date_format"))
+    times = times_of(dataclasses.replace(table, formats=formats), base["time"], None, Problems())
+    known, counts = np.unique(times.values[~times.bad], return_counts=True)
+    repeats = int((counts - 1).sum())
+    if times.bad.any() or len(known) < 2 or not repeats or repeats > MOST_REPEATS * len(times.values):
+        return
+    step = float(np.median(np.diff(known)))
+    if not times.stamped:
+        yield {**base, "step": step}
+        return
+    unit = next((unit for unit in ("d", "h", "min") if step >= UNITS_US[unit]), "s")
+    yield {**base, "time_unit": unit, "step": round(step / UNITS_US[unit], 6)}
+
+
+def _notes(written: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was decided, in sentences."""
+    notes = []
+    if written:
+        notes.append(f"numbers are read with {', '.join(f'`{k}: {_yaml(v)}`' for k, v in written.items())}")
+    if "date_format" in settings:
+        notes.append(f"times are read with `date_format: {_yaml(settings['date_format'])}`")
+    if "step" in settings:
+        notes.append(
+            f"some values of {settings['time']} occur more than once; `step: {settings['step']:g}` averages the rows "
+            "of each step. If the rows belong to several entities, name their column in `entity` and leave `step` out"
+        )
+    return tuple(notes)
+
+
+def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> dict[str, str]:
+    """The file to write, by its name."""
+    notes = {
+        "time": "numbers or ISO timestamps",
+        "newest_first": "the rows are in decreasing time",
+        "entity": "whose row it is",
+        "decimal": "the decimal mark of numbers",
+        "thousands": "what separates thousands",
+        "symbols": "signs beside numbers that are ignored",
+        "date_format": "how times are written",
+        "step": "in `time_unit`; rows of the same step are averaged",
+        "channels": "columns that are drawn; leave out those that are not series",
+        "length": "steps of a window",
+    }
+    settings = {"path": found.path, **found.settings, "channels": found.channels, "length": found.length}
+    lines = [f"  {key}: {_yaml(value)}" for key, value in settings.items()]
+    told = [f"{line:<26} # {notes[key]}" if key in notes else line for key, line in zip(settings, lines, strict=True)]
+    return {
+        f"{name}.yaml": RECIPE.format(
+            path=printable(Path(found.path).name), name=name, n=n_samples, data="\n".join(told)
+        )
+    }
+
+
+def _yaml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""Stages around a generation: the model that is trained before it, the evaluation after it."""

@@ -1,0 +1,109 @@
+"""Random crops of pictures with objects: image and layout cut, mirrored and turned together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from synthgen.models.images.layout_to_image import HIDDEN
+from synthgen.readers.masks.types import Example, Examples
+from synthgen.trainers.images.diffusion import Batch
+
+N_VIEWS = 4
+
+
+class Crops:
+    """Square crops for training, as images with layout channels.
+
+    Args:
+        examples: what is trained on.
+        held_out_examples: what validation sees, `N_VIEWS` fixed crops of each picture.
+        side: side of a crop in pixels; smaller pictures are continued by mirroring.
+        gamma: pixels v in 0..255 become (v / 255)^gamma.
+        turn: mirror and quarter-turn at random; only if directions mean nothing.
+        layout_dropout: share of layouts that are hidden, which guidance needs.
+        draw_layouts: the layout's channels are what is drawn, instead of what is conditioned on.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        held_out_examples: Examples,
+        side: int,
+        gamma: float,
+        turn: bool,
+        layout_dropout: float,
+        draw_layouts: bool = False,
+    ) -> None:
+        self.examples, self.held_out_examples = examples, held_out_examples
+        self.side, self.gamma, self.turn, self.layout_dropout = side, gamma, turn, layout_dropout
+        self.draw_layouts = draw_layouts
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def batch(self, rows: torch.Tensor, random: torch.Generator) -> Batch:
+        return self._batch([self.examples.items[i] for i in rows.tolist()], random)
+
+    def hide(self, batch: Batch, random: torch.Generator) -> Batch:
+        hidden = torch.rand(len(batch.x), generator=random) < self.layout_dropout
+        if self.draw_layouts:  # there, the class is all that can be hidden
+            return Batch(batch.x, torch.where(hidden, len(self.examples.classes), batch.labels))
+        assert batch.layout is not None
+        return Batch(batch.x, batch.labels, torch.where(hidden[:, None, None, None], HIDDEN, batch.layout))
+
+    def held_out(self) -> Sequence[Batch]:
+        random = torch.Generator().manual_seed(0)
+        items = [item for item in self.held_out_examples.items for _ in range(N_VIEWS)]
+        return [self._batch(items[i : i + 16], random) for i in range(0, len(items), 16)]
+
+    def _batch(self, items: Sequence[Example], random: torch.Generator) -> Batch:
+        views = [crop(item, self.side, random, self.turn) for item in items]
+        channels = torch.from_numpy(np.stack([view.encoded(len(self.examples.objects)) for view in views]))
+        labels = torch.tensor([item.label for item in items])
+        if self.draw_layouts:
+            return Batch(channels, labels)
+        pixels = torch.from_numpy(np.stack([view.image for view in views])).permute(0, 3, 1, 2).float()
+        return Batch(pixels.div(255).pow(self.gamma).mul(2).sub(1), labels, channels)
+
+
+def crop(item: Example, side: int, random: torch.Generator, turn: bool) -> Example:
+    """A random square of `side` pixels, mirrored and quarter-turned if `turn`; smaller pictures are mirrored on.
+
+    Boxes move with the picture; they are not cut off at its edges, nor mirrored on.
+    """
+    height, width = item.image.shape[:2]
+    top, left = (int(torch.randint(0, max(n - side, 0) + 1, (), generator=random)) for n in (height, width))
+    turns, mirror = torch.randint(0, 4, (2,), generator=random).tolist() if turn else (0, 0)
+
+    def cut(array: np.ndarray) -> np.ndarray:
+        window = array[top : top + side, left : left + side]
+        missing = [(0, side - window.shape[0]), (0, side - window.shape[1]), *[(0, 0)] * (array.ndim - 2)]
+        window = np.pad(window, missing, mode="symmetric")
+        return np.ascontiguousarray(np.rot90(window[:, ::-1] if mirror % 2 else window, turns))
+
+    view = item.map(cut)
+    if item.boxes is None:
+        return view
+    boxes = item.boxes - np.array([left, top, left, top], dtype=np.float32)
+    return replace(view, boxes=turned_boxes(boxes, side, mirror % 2, turns), box_classes=item.box_classes)
+
+
+def turned_boxes(boxes: np.ndarray, side: int, mirror: int, turns: int) -> np.ndarray:
+    """Boxes (N, 4) of a square of `side` pixels once it is mirrored and then turned by quarters as by `np.rot90`."""
+    left, top, right, bottom = boxes.T
+    if mirror:
+        left, right = side - right, side - left
+    for _ in range(turns):
+        left, top, right, bottom = top, side - right, bottom, side - left
+    return np.stack([left, top, right, bottom], axis=1)
+
+
+def deviation(crops: Crops, n: int = 256) -> float:
+    """Standard deviation of what is drawn, over `n` random crops, which EDM's preconditioning is built on."""
+    random = torch.Generator().manual_seed(0)
+    rows = torch.randint(0, len(crops), (n,), generator=random)
+    return round(float(crops.batch(rows, random).x.std()), 4)

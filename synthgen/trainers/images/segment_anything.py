@@ -1,0 +1,278 @@
+"""`use: segment-anything`: trains a small Sam for one kind of picture, with box and point prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+from torch.nn import functional as F
+
+from synthgen.models.segment_anything.network import SegmentAnything, prompt_masks, stretched
+from synthgen.parts.protocols import Source
+from synthgen.readers.masks import reader
+from synthgen.readers.masks.types import Example, Examples, MaskData
+from synthgen.trainers.images.crops import crop
+from synthgen.training import loop, output
+from synthgen.training.ema import Ema
+from synthgen.training.loop import LoopConfig
+from synthgen.training.monitor import Monitor
+from synthgen.training.precision import autocast, choose_device, choose_precision
+from synthgen.vision.layouts import boxes_of, central_point
+
+N_PROMPTS = 6
+N_EMPTY = 2
+JITTER = 0.08
+MIN_AREA_PX = 8
+FOCAL_WEIGHT = 20.0
+N_VIEWS = 1
+
+
+class EncoderConfig(BaseModel):
+    """Shape of the network."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    image_size: int = Field(default=128, ge=32, description="Side of the pictures that it sees, in pixels.")
+    patch_size: int = Field(default=8, ge=2, description="Side of a token in pixels.")
+    embed_dim: int = Field(default=128, ge=8, description="Width of the image encoder.")
+    depth: int = Field(default=6, ge=1, description="Blocks of the image encoder.")
+    num_heads: int = Field(default=4, ge=1, description="Attention heads of the image encoder.")
+    global_attn_indexes: list[int] = Field(default=[2, 5], description="Blocks that attend over the whole picture.")
+    window_size: int = Field(default=8, ge=1, description="Window of the other blocks, in tokens.")
+    prompt_dim: int = Field(default=64, ge=16, description="Width of prompts and mask decoder.")
+    mask_in_chans: int = Field(default=8, ge=4, description="Width of the encoder of mask prompts.")
+    decoder_mlp_dim: int = Field(default=256, ge=8, description="Width inside the decoder's blocks.")
+    decoder_heads: int = Field(default=4, ge=1, description="Attention heads of the decoder.")
+    iou_hidden_dim: int = Field(default=64, ge=8, description="Width inside the head that predicts IoUs.")
+
+
+class SegmentAnythingTrainer:
+    """Trains on images with masks; ends with a SegmentAnything folder and its card."""
+
+    version: ClassVar[int] = 1
+    sources: Sequence[Source] = ()
+
+    class Config(LoopConfig):
+        """Settings of `use: segment-anything`."""
+
+        data: MaskData = Field(description="Images with masks.")
+        network: EncoderConfig = Field(default=EncoderConfig(), description="Shape of the network.")
+        crop: int = Field(
+            default=128, ge=16, description="Side of the training crops in pixels; they are scaled to `image_size`."
+        )
+        turn: bool = Field(
+            default=False, description="Mirror and quarter-turn at random; only if directions mean nothing."
+        )
+        stretch: bool = Field(
+            default=False, description="Stretch the contrast of each picture, and of those it is used on later."
+        )
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def identity(self) -> Mapping[str, Any]:
+        return self.config.model_dump(mode="json")
+
+    def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
+        """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
+
+        Raises:
+            DataError: the images cannot be used, or objects are known by boxes only.
+            Interrupted: stopped by a signal, after writing a checkpoint.
+        """
+        config = self.config
+        config.data.require_masks("segment-anything")
+        training, held_out = reader.read(config.data).split(config.data.validation, seed)
+        work = output.work_folder(out)
+        with Monitor(work, quiet, training.notes) as monitor:
+            task = _Task(config, training, held_out, seed, choose_device(device), monitor)
+            facts = {
+                "trainer version": self.version,
+                "seed": seed,
+                "images": len(training) + len(held_out),
+                **self.identity(),
+            }
+            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
+            scores = task.validation(ema)
+            network = task.averaged(ema)
+        settings = {
+            "parameters": sum(p.numel() for p in network.parameters()),
+            **config.network.model_dump(),
+            "crop": f"{config.crop} px",
+            "steps": config.steps,
+            "batch size": config.batch_size,
+            "learning rate": config.learning_rate,
+            "contrast stretched": config.stretch,
+            "precision": task.precision,
+            "seed": seed,
+        }
+        stretch = ", stretch: true" if config.stretch else ""
+        use = (
+            f"A small Segment Anything model for {', '.join(training.objects)}: `SegmentAnything.sam` is what "
+            "`SamPredictor` and `SamAutomaticMaskGenerator` take. "
+            f"In a recipe: `labelers: [{{use: segment-anything, model: <this folder>{stretch}}}]`."
+        )
+        text = output.mask_card(out.name, config.data, training, settings, scores, use)
+        return output.finish(out, lambda folder: network.to("cpu").save_pretrained(folder), text)
+
+
+class _Task:
+    """The network, its data and its loss, as the loop wants them."""
+
+    def __init__(
+        self,
+        config: SegmentAnythingTrainer.Config,
+        training: Examples,
+        held_out: Examples,
+        seed: int,
+        device: str,
+        monitor: Monitor,
+    ) -> None:
+        self.config, self.training, self.held_out = config, training, held_out
+        self.seed, self.device, self.monitor = seed, device, monitor
+        self.precision = choose_precision("auto", device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model: Any = self.network().to(device)
+
+    def network(self) -> Any:
+        return SegmentAnything(**self.config.network.model_dump())
+
+    def loss(self, step: int) -> torch.Tensor:
+        rows = loop.batch_rows(len(self.training), self.config.batch_size, step, self.seed)
+        random = loop.step_generator(self.seed, "augment", step)
+        return self._loss(self.model, [self._view(self.training.items[i], random) for i in rows.tolist()], random)
+
+    def _view(self, item: Example, random: torch.Generator) -> Example:
+        return resized(crop(item, self.config.crop, random, self.config.turn), self.config.network.image_size)
+
+    def _picture(self, item: Example) -> torch.Tensor:
+        image = stretched(item.image) if self.config.stretch else item.image
+        return torch.from_numpy(image).permute(2, 0, 1).float().to(self.device)
+
+    def _loss(self, model: Any, items: Sequence[Example], random: torch.Generator) -> torch.Tensor:
+        sam = model.sam
+        x = torch.stack([sam.preprocess(self._picture(item)) for item in items])
+        total, n = torch.zeros((), device=self.device), 0
+        with autocast(self.device, self.precision):
+            embeddings = sam.image_encoder(x)
+            for embedding, item in zip(embeddings, items, strict=True):
+                boxes, points, truth = prompts(item, random)
+                for point, box in ((None, boxes), (points, None)):
+                    wanted = truth[: len(boxes)] if point is None else truth
+                    if not len(wanted):
+                        continue
+                    given = None if box is None else box.to(self.device)
+                    where = None
+                    if point is not None:
+                        where = (point[:, None].to(self.device), torch.ones(len(point), 1, device=self.device))
+                    logits, ious = prompt_masks(sam, embedding[None], where, given)
+                    total = total + mask_loss(logits.float(), ious.float(), wanted.to(self.device)).sum()
+                    n += len(wanted)
+        return total / max(n, 1)
+
+    def averaged(self, ema: Ema) -> Any:
+        model = self.network().to(self.device)
+        ema.copy_to(model)
+        return model.eval()
+
+    @torch.no_grad()
+    def validation(self, ema: Ema) -> dict[str, float]:
+        """Mean IoU of masks prompted by exact boxes and by the most central points, on held-out crops."""
+        model = self.averaged(ema)
+        random = loop.step_generator(self.seed, "validation", 0)
+        found: dict[str, list[float]] = {"box": [], "point": []}
+        for item in [self._view(item, random) for item in self.held_out.items for _ in range(N_VIEWS)]:
+            assert item.layout is not None
+            boxes, ids = boxes_of(item.layout.instances)
+            if not len(ids):
+                continue
+            image = stretched(item.image) if self.config.stretch else item.image
+            predictor = model.predictors([image])[0]
+            truth = item.layout.instances[None] == ids[:, None, None]
+            points = np.stack([central_point(mask) for mask in truth])
+            for name, given in (("box", (boxes, None)), ("point", (None, points))):
+                drawn = model.masks(predictor, *given)[0]
+                shared, joined = (drawn & truth).sum((1, 2)), (drawn | truth).sum((1, 2))
+                found[name] += (shared / np.maximum(joined, 1)).tolist()
+        return {f"validation IoU, {name} prompts": float(np.mean(values)) for name, values in found.items()}
+
+    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
+        numbers = {"training loss": train_loss, **self.validation(ema), "seconds a step": seconds}
+        self.monitor.record(step, numbers)
+
+
+def resized(item: Example, side: int) -> Example:
+    """The example at `side` x `side` pixels: the picture smoothly, its objects by nearest pixels."""
+
+    def change(array: np.ndarray) -> np.ndarray:
+        if array.shape[0] == side:
+            return array
+        if array.ndim == 3:
+            return np.array(Image.fromarray(array).resize((side, side), Image.Resampling.BILINEAR))
+        rows = ((np.arange(side) + 0.5) * (len(array) / side)).astype(int)
+        nearest: np.ndarray = array[np.ix_(rows, rows)]
+        return nearest
+
+    return item.map(change)
+
+
+def prompts(item: Example, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Up to `N_PROMPTS` objects of a crop as jittered boxes (N, 4) and as points (N + E, 2), with their masks.
+
+    The last E points and masks stand for empty ground: their masks are empty.
+    """
+    assert item.layout is not None
+    instances = item.layout.instances
+    boxes, ids = boxes_of(instances)
+    areas = np.bincount(instances.ravel())[ids] if len(ids) else np.zeros(0)
+    boxes, ids = boxes[areas >= MIN_AREA_PX], ids[areas >= MIN_AREA_PX]
+    chosen = torch.randperm(len(ids), generator=random)[:N_PROMPTS].numpy()
+    some = torch.from_numpy(boxes[chosen])
+    sides = (some[:, 2:] - some[:, :2]).repeat(1, 2)
+    some = some + sides * JITTER * torch.randn(some.shape, generator=random).clamp(-2, 2)
+    points, truth = [], []
+    for number in ids[chosen]:
+        points.append(_pick(instances == number, random))
+        truth.append(torch.from_numpy(instances == number))
+    empty = instances == 0
+    for _ in range(N_EMPTY if empty.any() else 0):
+        points.append(_pick(empty, random))
+        truth.append(torch.zeros(instances.shape, dtype=torch.bool))
+    return some, torch.tensor(points, dtype=torch.float32).reshape(-1, 2), torch.stack(truth)
+
+
+def _pick(mask: np.ndarray, random: torch.Generator) -> tuple[float, float]:
+    """A random pixel of a mask, as x and y of its centre."""
+    places = np.flatnonzero(mask)
+    y, x = divmod(int(places[int(torch.randint(0, len(places), (), generator=random))]), mask.shape[1])
+    return x + 0.5, y + 0.5
+
+
+def mask_loss(logits: torch.Tensor, ious: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Loss of each prompt, (N,): its single mask, the best of its three others, and all predicted IoUs.
+
+    Args:
+        logits: (N, 4, H, W); ious: (N, 4); truth: bool (N, H, W), empty where there is no object.
+
+    Source: Kirillov et al. 2023, "Segment Anything", appendix A (20 focal + 1 dice, the smallest of three, squared
+    error of the IoU). That empty ground has an IoU of 0 is ours.
+    """
+    wanted = truth[:, None].float().expand_as(logits)
+    bce = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    probability = logits.sigmoid()
+    agreed = probability * wanted + (1 - probability) * (1 - wanted)
+    focal = ((1 - agreed) ** 2 * bce).mean((2, 3))
+    dice = 1 - (2 * (probability * wanted).sum((2, 3)) + 1) / (probability.sum((2, 3)) + wanted.sum((2, 3)) + 1)
+    each = FOCAL_WEIGHT * focal + dice
+    with torch.no_grad():
+        found = logits > 0
+        shared = (found & truth[:, None]).sum((2, 3))
+        actual = shared / (found | truth[:, None]).sum((2, 3)).clamp_min(1)
+    there = truth.flatten(1).any(1)
+    error = (ious - actual).square().mean(1)
+    return (each[:, 0] + each[:, 1:].amin(1)) * there + error

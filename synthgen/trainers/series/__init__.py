@@ -1,0 +1,1 @@
+"""The trainer of diffusion models of time series."""

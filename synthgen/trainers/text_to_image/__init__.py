@@ -1,0 +1,1 @@
+"""The trainer that fine-tunes text-to-image pipelines."""

@@ -1,0 +1,174 @@
+"""Replay: pictures that the base draws of what it knows, mixed into batches so that it is not forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from synthgen import seeds
+from synthgen.errors import ModelError
+from synthgen.models import folders, registry
+from synthgen.models.sampling import as_pixels
+from synthgen.trainers.images.diffusion import Batch, DiffusionConfig, ReplaySettings, Source
+from synthgen.trainers.images.starting_model import Base
+from synthgen.trainers.text_to_image import prior_images
+from synthgen.training import output
+from synthgen.training.precision import choose_device
+from synthgen.vision import layouts
+
+N_TOGETHER = 32
+
+
+class Mixed:
+    """Batches of a source, of which the last part is replayed: row by row drawn at random from `old`."""
+
+    def __init__(self, source: Source, old: Batch, share: float) -> None:
+        self.source, self.old, self.share = source, old, share
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def batch(self, rows: torch.Tensor, random: torch.Generator) -> Batch:
+        n = replayed(len(rows), self.share)
+        own = self.source.batch(rows[: len(rows) - n], random)
+        chosen = torch.randint(len(self.old.x), (n,), generator=random)
+        layout = None
+        if own.layout is not None and self.old.layout is not None:
+            layout = torch.cat([own.layout, self.old.layout[chosen]])
+        return Batch(torch.cat([own.x, self.old.x[chosen]]), torch.cat([own.labels, self.old.labels[chosen]]), layout)
+
+    def hide(self, batch: Batch, random: torch.Generator) -> Batch:
+        return self.source.hide(batch, random)
+
+    def held_out(self) -> Sequence[Batch]:
+        return self.source.held_out()
+
+
+def replayed(batch_size: int, share: float) -> int:
+    """How many of a batch are replayed."""
+    return round(share * batch_size)
+
+
+def beside(
+    own: Source, base: Base | None, config: DiffusionConfig, side: int, out: Path, seed: int, device: str
+) -> Source:
+    """`own`, with replayed pictures of the base's classes mixed in if `config.replay` asks for them."""
+    if base is None or config.replay is None:
+        return own
+    old = of_classes(base, config.replay, side, output.work_folder(out) / "replay", seed, choose_device(device))
+    return Mixed(own, old, config.replay.share)
+
+
+def of_classes(base: Base, settings: ReplaySettings, side: int, folder: Path, seed: int, device: str) -> Batch:
+    """Pictures (or layouts as pictures) of the base's classes in turn, drawn once and kept in `folder`.
+
+    Raises:
+        ModelError: the settings name a layout model, which draws nothing here.
+    """
+    if settings.layout_model is not None:
+        raise ModelError("replay.layout_model: is for `use: layout-to-image`; leave it out here")
+    labels = [i % len(base.classes) for i in range(settings.samples)]
+    pipeline = base.pipeline.to(device)
+
+    def draw(rows: range) -> np.ndarray:
+        noise = _noise(seed, "replay", rows, (pipeline.channels, side, side))
+        chosen = [labels[i] for i in rows]
+        images = pipeline(chosen, **_options(settings), latents=noise, output_type="np").images
+        return as_pixels(images)
+
+    found = prior_images.kept(folder, _facts(base, settings, side, seed), settings.samples, N_TOGETHER, draw)
+    pipeline.to("cpu")
+    x = torch.from_numpy(found).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return Batch(x, torch.tensor(labels))
+
+
+def beside_layouts(
+    own: Source, base: Base | None, config: DiffusionConfig, side: int, out: Path, seed: int, device: str
+) -> Source:
+    """`own`, with replayed pictures of drawn layouts mixed in if `config.replay` asks for them."""
+    if base is None or config.replay is None:
+        return own
+    old = of_layouts(base, config.replay, side, output.work_folder(out), seed, choose_device(device))
+    return Mixed(own, old, config.replay.share)
+
+
+def of_layouts(base: Base, settings: ReplaySettings, side: int, work: Path, seed: int, device: str) -> Batch:
+    """Pictures of layouts that `settings.layout_model` draws, in the base's styles, as frequent as the base has them.
+
+    Raises:
+        ModelError: no layout model is named, or it draws other objects or classes.
+    """
+    layout_base = _layout_base(base, settings)
+    painter, planner = base.pipeline.to(device), layout_base.pipeline.to(device)
+    numbers = range(settings.samples)
+    classes = [i % len(base.classes) for i in numbers]
+    styles = [_style(base, cls, seed, i) for i, cls in zip(numbers, classes, strict=True)]
+    known = layout_base.classes
+    of_planner = [known.index(base.classes[cls]) if len(known) > 1 else 0 for cls in classes]
+    n_objects, small = len(base.pipeline.config.objects), round(side * float(planner.config.scale))
+
+    def plan(rows: range) -> np.ndarray:
+        noise = _noise(seed, "replay-layouts", rows, (n_objects, small, small))
+        found = planner.layouts([of_planner[i] for i in rows], noise, num_inference_steps=settings.steps)
+        return np.stack([layouts.encode(layout, n_objects) for layout in found])
+
+    told = {**_facts(base, settings, side, seed), "layouts": layout_base.source.sha256}
+    planned = prior_images.kept(work / "replay-layouts", told, settings.samples, N_TOGETHER, plan)
+
+    def draw(rows: range) -> np.ndarray:
+        noise = _noise(seed, "replay", rows, (painter.channels, side, side))
+        shown, chosen = planned[rows.start : rows.stop], [styles[i] for i in rows]
+        options = {**_options(settings), "latents": noise, "output_type": "np"}
+        return as_pixels(painter(shown, [classes[i] for i in rows], chosen, **options).images)
+
+    found = prior_images.kept(work / "replay", told, settings.samples, N_TOGETHER, draw)
+    painter.to("cpu")
+    pixels = torch.from_numpy(found).permute(0, 3, 1, 2).float().div(255).pow(float(painter.config.gamma))
+    return Batch(pixels.mul(2).sub(1), torch.tensor(styles), torch.from_numpy(planned))
+
+
+def _layout_base(base: Base, settings: ReplaySettings) -> Base:
+    if settings.layout_model is None:
+        raise ModelError(
+            "replay: the base draws pictures for layouts and has none of its own; name a model that draws them, such "
+            "as `replay: {layout_model: starter/nuclei-layouts}`, or leave `replay` out"
+        )
+    name = settings.layout_model
+    folder = folders.resolve(name)
+    folders.check_class(folder, name, "LayoutPipeline", "layout")
+    found = Base(name, registry.load_pipeline(folder, "cpu", torch.float32), folders.source(name))
+    found.pipeline.set_progress_bar_config(disable=True)
+    wanted, has = list(base.pipeline.config.objects), list(found.pipeline.config.objects)
+    if wanted != has:
+        raise ModelError(
+            f"replay.layout_model: {name} draws layouts of {', '.join(has)}, {base.name} {', '.join(wanted)}"
+        )
+    missing = [cls for cls in base.classes if cls not in found.classes]
+    if missing and len(found.classes) > 1:
+        raise ModelError(f"replay.layout_model: {name} knows {', '.join(found.classes)}, and not {', '.join(missing)}")
+    return found
+
+
+def _style(base: Base, cls: int, seed: int, i: int) -> int:
+    config = base.pipeline.config
+    own = [style for style, of in enumerate(config.class_of_style) if of == cls]
+    edges = np.cumsum([config.style_shares[style] for style in own])
+    point = seeds.unit_interval(seeds.seed_of(seed, "replay-style", i))
+    return own[min(int(np.searchsorted(edges, point * edges[-1], side="right")), len(own) - 1)]
+
+
+def _noise(seed: int, stream: str, rows: range, shape: tuple[int, ...]) -> torch.Tensor:
+    return torch.from_numpy(seeds.normals([seeds.seed_of(seed, stream, i) for i in rows], shape))
+
+
+def _options(settings: ReplaySettings) -> dict[str, Any]:
+    return {"guidance_scale": settings.guidance, "num_inference_steps": settings.steps}
+
+
+def _facts(base: Base, settings: ReplaySettings, side: int, seed: int) -> dict[str, Any]:
+    told = settings.model_dump(mode="json", exclude={"share", "layout_model"})
+    return {**told, "base": base.source.sha256, "side": side, "seed": seed}

@@ -1,0 +1,1 @@
+"""Algorithms on pictures, maps and objects, without networks."""

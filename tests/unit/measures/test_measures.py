@@ -1,0 +1,148 @@
+"""Measures against closed forms and against data whose answer is known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from PIL import Image
+
+import helpers
+import tiny
+from synthgen.cli import evaluate
+from synthgen.measures import features, probe
+from synthgen.measures.classification import Labelled, Spread, usefulness
+from synthgen.measures.probe import Budget
+from synthgen.readers.images import labelled as data
+from synthgen.stages import evaluation
+
+RNG = np.random.default_rng(0)
+
+
+def test_frechet_distance_of_gaussians() -> None:
+    """|mean difference|^2 + |s1 - s2|^2 for independent coordinates with deviations s."""
+    a = RNG.normal(0, 1, (200_000, 3))
+    b = RNG.normal([1, 0, 2], [2, 1, 0.5], (200_000, 3))
+    assert features.frechet_distance(a, b) == pytest.approx(5 + 1 + 0 + 0.25, rel=0.02)
+    assert features.frechet_distance(a, a) == pytest.approx(0, abs=1e-3)
+
+
+def test_frechet_distance_of_flat_clouds() -> None:
+    """Features with too few samples have singular covariances; then the root is that of their eigenvalues."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        a = rng.normal(0, 1, (6, 2)) @ rng.normal(0, 1, (2, 6)) * (rng.random(6) < 0.5)
+        b = rng.normal(0, 1, (6, 6)) * (rng.random(6) < 0.5)
+        cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+        root = np.sqrt(np.maximum(np.linalg.eigvals(cov_a @ cov_b).real, 0)).sum()
+        apart = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * root
+        assert features.frechet_distance(a, b) == pytest.approx(apart, rel=0.01, abs=0.01)
+
+
+def test_coverage() -> None:
+    """Two far clusters, of which only one is drawn: half is covered."""
+    real = np.concatenate([RNG.normal(0, 1, (300, 4)), RNG.normal(50, 1, (300, 4))]).astype(np.float32)
+    fake = RNG.normal(0, 1, (600, 4)).astype(np.float32)
+    assert features.coverage(real, fake) == pytest.approx(0.5, abs=0.02)
+    assert features.coverage(real, real + 1e-3) > 0.95
+    assert features.coverage(real, fake + 1000) == 0
+
+
+def test_copies_are_near() -> None:
+    real, other = RNG.normal(0, 1, (200, 5)).astype(np.float32), RNG.normal(0, 1, (50, 5)).astype(np.float32)
+    copies, _ = features.nearest_distances(real[:50] + 1e-4, real)
+    fresh, _ = features.nearest_distances(other, real)
+    assert np.median(copies) < 0.01 * np.median(fresh)
+
+
+def digits(n: int) -> tuple[Labelled, Labelled]:
+    found = data.read("sklearn:digits", split="train", resolution=8, channels=1)
+    test = data.read("sklearn:digits", split="test", resolution=8, channels=1)
+    return Labelled(found.images[:n], found.labels[:n]), Labelled(test.images, test.labels)
+
+
+def test_the_probe_learns_and_wrong_labels_teach_nothing() -> None:
+    train, test = digits(1000)
+    nonsense = Labelled(train.images, RNG.permutation(train.labels))
+    budget = Budget(steps=150, shift_px=0)
+    model = probe.train(train.images, train.labels, 10, 0, budget)
+    assert (probe.predict(model, test.images) == test.labels).mean() > 0.9
+    fooled = probe.train(nonsense.images, nonsense.labels, 10, 0, budget)
+    assert (probe.predict(fooled, test.images) == test.labels).mean() < 0.4
+
+
+def test_usefulness_compares_at_equal_size_and_budget() -> None:
+    train, test = digits(1000)
+    said: list[str] = []
+    found = usefulness(train.subset(200, 0), train, test, 10, [0, 1], Budget(steps=20), said.append)
+    assert set(found) == {"synthetic", "real", "both"}
+    assert all(len(spread.values) == 2 for spread in found.values())
+    assert "trained on 200 synthetic" in said[0]
+    assert "trained on 200 real" in said[1]
+    assert "trained on 400 both" in said[2]
+
+
+def test_probes_are_repeatable() -> None:
+    train, test = digits(200)
+    a, b = (probe.train(train.images, train.labels, 10, 3, Budget(steps=5)) for _ in range(2))
+    assert np.array_equal(probe.predict(a, test.images), probe.predict(b, test.images))
+
+
+def test_subsets_keep_the_shares_of_classes() -> None:
+    labels = np.repeat([0, 1, 2], [600, 300, 100])
+    some = Labelled(np.zeros((1000, 1, 1, 1), dtype=np.uint8), labels).subset(100, 0)
+    assert np.bincount(some.labels).tolist() == [60, 30, 10]
+
+
+def test_spread() -> None:
+    assert Spread((0.5, 0.7)).mean == pytest.approx(0.6)
+    assert Spread((0.5, 0.7)).deviation == pytest.approx(0.1414, abs=1e-4)
+    assert Spread((0.5,)).deviation == 0
+
+
+def test_the_command(finished: Path, tmp_path: Path) -> None:
+    """`evaluate` on the toy dataset against real folders of the same classes."""
+    for split, n in (("train", 20), ("test", 10)):
+        for name, level in (("dark", 60), ("bright", 190)):
+            (tmp_path / "real" / split / name).mkdir(parents=True)
+            for i in range(n):
+                pixels = np.clip(RNG.normal(level, 20, (4, 4, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "real" / split / name / f"{i}.png")
+    out = shutil.copytree(finished, tmp_path / "out")
+    words = [str(out), "--real", str(tmp_path / "real"), "--seeds", "2", "--steps", "30", "--json"]
+    answer = CliRunner().invoke(evaluate.command, words, standalone_mode=False)
+    assert answer.exception is None, answer.exception
+    found = json.loads(answer.stdout)
+    assert found["n_test"] == 20
+    assert found["accuracy"]["synthetic"]["n"] == 32
+    assert len(found["accuracy"]["real"]["values"]) == 2
+    assert evaluation.read(out) == found
+
+
+def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:
+    recipe = helpers.write(tmp_path, helpers.toy(labelers=None, scorers=None, keep=None, samples=10))
+    helpers.run(recipe, tmp_path / "out")
+    answer = cli("evaluate", tmp_path / "out", "--real", tmp_path)
+    assert answer.code == 2
+    assert "pictures with a class (`label`, by the labeler class-label) or with masks" in answer.err
+
+
+def test_masks_with_test_pictures_of_their_own(cli, scenes: Path, tmp_path: Path) -> None:
+    """A flat folder has no test split; what makes one is told, and another folder can stand for it."""
+    recipe = tmp_path / "model.yaml"
+    data = {"path": tiny.masks(), "mask_kind": "instances", "objects": ["cell", "debris"]}
+    trainer = {"use": "segmenter", "data": data}
+    recipe.write_text(yaml.safe_dump({"kind": "model", "name": "m", "trainer": trainer}))
+    folder = shutil.copytree(scenes, tmp_path / "scenes")
+    words = ("evaluate", folder, "--real", recipe, "--seeds", 1, "--steps", 1, "--split", "all", "--json")
+    answer = cli(*words)
+    assert answer.code == 1
+    assert f"{tiny.masks()}/test/images and {tiny.masks()}/test/masks" in answer.err
+    assert "--test" in answer.err
+    found = json.loads(cli(*words, "--test", tiny.masks(6)).out)
+    assert found["n_test"] == {"picture": 6}

@@ -1,0 +1,162 @@
+"""Images with masks or boxes: what is read, and what is said about what cannot be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tiny
+from synthgen.errors import DataError
+from synthgen.readers.masks import reader
+from synthgen.readers.masks.types import MaskData
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny.masks(), tmp_path / "data"))
+
+
+def data(folder: Path, **more: object) -> MaskData:
+    return MaskData.model_validate(tiny.mask_data(path=str(folder), **more))
+
+
+def test_reads_splits_and_classes(folder: Path) -> None:
+    train, test = reader.read(data(folder)), reader.read(data(folder), "test")
+    assert (len(train), len(test)) == (12, 4)
+    assert train.classes == ("grey", "colour")
+    assert train.objects == ("cell",)
+    for item in train.items:
+        assert item.image.shape == (48, 48, 3)
+        assert item.image.flags.writeable
+        assert item.layout is not None
+        assert item.layout.instances.max() == item.n_objects > 0
+        assert set(np.unique(item.layout.segmentation)) <= {0, 1}
+
+
+def test_split_folders_without_a_table(tmp_path: Path) -> None:
+    for split, n in (("train", 5), ("test", 2)):
+        for kind in ("images", "masks"):
+            place = tmp_path / split / kind
+            place.mkdir(parents=True)
+            for i in range(n):
+                shutil.copy(Path(tiny.masks()) / kind / f"p{i:02d}.png", place)
+    plain = MaskData(path=str(tmp_path))
+    assert len(reader.read(plain)) == 5
+    assert len(reader.read(plain, "test")) == 2
+    assert reader.read(plain).classes == ("picture",)
+
+
+def test_boxes_of_a_coco_file(folder: Path) -> None:
+    found = reader.read(MaskData(path=str(folder), boxes="boxes.json", objects=["cell"], scale=0.5))
+    assert len(found) == 12
+    item = found.items[0]
+    assert item.image.shape == (24, 24, 3)
+    assert item.boxes is not None
+    assert item.channels is not None
+    left, top, right, bottom = item.boxes[0]
+    assert 0 <= left < right <= 24
+    assert item.channels[int((top + bottom) / 2), int((left + right) / 2), 0] > 0.4
+    with pytest.raises(DataError, match="has the categories"):
+        reader.read(MaskData(path=str(folder), boxes="boxes.json", objects=["nucleus"]))
+
+
+def test_a_fraction_is_the_same_pictures_every_time(folder: Path) -> None:
+    names = [item.name for item in reader.read(data(folder, fraction=0.5)).items]
+    assert len(names) == 6
+    assert names == [item.name for item in reader.read(data(folder, fraction=0.5)).items]
+
+
+def test_palette_rgba_and_16_bit_pictures_are_read(folder: Path) -> None:
+    path = folder / "images" / "p00.png"
+    plain = reader.read(data(folder)).items[0].image
+    original = Image.open(path).convert("RGB")
+    original.convert("RGBA").save(path)
+    assert np.array_equal(reader.read(data(folder)).items[0].image, plain)
+    original.quantize(256).save(path)
+    assert np.abs(reader.read(data(folder)).items[0].image.astype(int) - plain).mean() < 8
+    deep = (np.asarray(original.convert("L")).astype(np.uint16)) * 257
+    Image.fromarray(deep).save(path)
+    found = reader.read(data(folder)).items[0].image
+    assert np.abs(found[..., 0].astype(int) - np.asarray(original.convert("L"))).max() <= 1
+
+
+def test_palette_masks_are_their_indices(folder: Path) -> None:
+    path = folder / "masks" / "p00.png"
+    numbers = np.asarray(Image.open(path)).astype(np.uint8)
+    picture = Image.fromarray(numbers, "P")
+    picture.putpalette([(i * 40) % 256 for i in range(768)])
+    picture.save(path)
+    layout = reader.read(data(folder)).items[0].layout
+    assert layout is not None
+    assert np.array_equal(layout.instances, numbers)
+
+
+def test_gaps_in_the_numbers_are_closed(folder: Path) -> None:
+    path = folder / "masks" / "p00.png"
+    numbers = np.asarray(Image.open(path)).astype(np.uint16)
+    Image.fromarray(np.where(numbers > 0, numbers * 9000, 0).astype(np.uint16)).save(path)
+    layout = reader.read(data(folder)).items[0].layout
+    assert layout is not None
+    assert np.array_equal(layout.instances, numbers)
+
+
+def test_class_ids_are_checked(folder: Path) -> None:
+    for path in (folder / "masks").iterdir():
+        numbers = np.asarray(Image.open(path))
+        Image.fromarray(np.where(numbers > 0, 1, 0).astype(np.uint8)).save(path)
+    found = reader.read(data(folder, mask_kind="classes"))
+    assert all(item.layout is not None and item.layout.segmentation.max() == 1 for item in found.items)
+    Image.fromarray(np.full((48, 48), 7, dtype=np.uint8)).save(folder / "masks" / "p01.png")
+    with pytest.raises(DataError, match=r"p01.png: has the class ids \[7\]"):
+        reader.read(data(folder, mask_kind="classes"))
+
+
+def test_every_problem_is_named_at_once(folder: Path) -> None:
+    (folder / "masks" / "p00.png").unlink()
+    Image.new("L", (5, 5)).save(folder / "masks" / "p01.png")
+    Image.new("RGBA", (48, 48)).save(folder / "masks" / "p02.png")
+    (folder / "images" / "p04.png").write_bytes(b"nonsense")
+    with pytest.raises(DataError) as problem:
+        reader.read(data(folder))
+    lines = str(problem.value).splitlines()
+    assert len(lines) == 5 and "skip_broken: true" in lines[4]
+    assert "p00.png: has no mask of the same name" in lines[0]
+    assert "p01.png: is 5 x 5, its picture is 48 x 48" in lines[1]
+    assert "p02.png: is a mask with the mode RGBA" in lines[2]
+    assert "p04.png: is no readable picture" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"path": "nowhere"}, "no such folder"),
+        ({"masks": "labels"}, "no such folder"),
+        ({"label": "colour"}, "unknown column `colour`"),
+        ({"table": "missing.csv"}, "missing.csv: cannot be read"),
+        ({"boxes": "table.csv"}, "cannot be read as a COCO file"),
+    ],
+)
+def test_wrong_settings_are_told(folder: Path, more: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        reader.read(data(folder).model_copy(update=more))
+
+
+def test_a_coco_file_of_missing_pictures(folder: Path) -> None:
+    content = json.loads((folder / "boxes.json").read_text())
+    content["images"][0]["file_name"] = "gone.png"
+    (folder / "boxes.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"gone.png: is missing"):
+        reader.read(MaskData(path=str(folder), boxes="boxes.json", objects=["cell"]))
+
+
+def test_the_hash_covers_masks_and_table_but_not_pictures(folder: Path) -> None:
+    before = reader.sha256(data(folder))
+    (folder / "images" / "p00.png").unlink()
+    assert reader.sha256(data(folder)) == before
+    (folder / "masks" / "p00.png").unlink()
+    assert reader.sha256(data(folder)) != before
