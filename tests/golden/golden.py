@@ -90,7 +90,7 @@ def environment() -> dict[str, Any]:
     """What must be equal for bytes to be equal."""
 
     def show() -> None:
-        from synthgen.environment import fingerprint
+        from synthgen.base.environment import fingerprint
 
         print(json.dumps(fingerprint("cpu")))
 
