@@ -11,6 +11,7 @@ from typing import Any
 
 from synthgen.errors import ModelError
 from synthgen.fields import Field, Label
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
@@ -82,18 +83,20 @@ def names_in_order(index: Mapping[str, Any]) -> list[str]:
     return [name for _, name in sorted((int(i), name) for i, name in index["id2label"].items())]
 
 
-def class_ids(index: Mapping[str, Any], label: Field | None, model: str) -> tuple[list[int] | None, list[str]]:
+def class_ids(index: Mapping[str, Any], label: Field | None, model: str) -> tuple[list[int] | None, list[Problem]]:
     """The model's ids of a condition's classes, by name, and what is wrong.
 
     None if the model knows one class, whatever the condition calls it, if anything.
     """
     names = names_in_order(index)
     if not isinstance(label, Label):
-        return None, [] if len(names) == 1 else ["needs a condition with classes, such as `use: classes`"]
+        needed = Problem("needs a condition with classes, such as `use: classes`", ("label", "condition.label"))
+        return None, [] if len(names) == 1 else [needed]
     if names == ["series"] and len(label.classes) == 1:
         return None, []
-    missing = [f"model {model}: {unknown(name, names, 'class')}" for name in label.classes if name not in names]
-    return [names.index(name) for name in label.classes if name in names], missing
+    missing = [name for name in label.classes if name not in names]
+    problems = [Problem(f"model {model}: {unknown(name, names, 'class')}") for name in missing]
+    return [names.index(name) for name in label.classes if name in names], problems
 
 
 def component_config(folder: Path, name: str) -> dict[str, Any]:

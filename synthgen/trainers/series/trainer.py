@@ -15,6 +15,7 @@ from synthgen.models.losses import Edm
 from synthgen.models.series.denoiser import SeriesDenoiser
 from synthgen.models.series.pipeline import SeriesPipeline
 from synthgen.models.series.scaler import Kind, SeriesScaler
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series import roles
@@ -104,8 +105,8 @@ class SeriesTrainer:
     def sources(self) -> Sequence[Source]:
         return []
 
-    def check(self) -> Sequence[str]:
-        """What is wrong with the data, a line each: everything that `train` would stumble over."""
+    def check(self) -> Sequence[Problem]:
+        """Everything in the data that `train` would stumble over."""
         data = self.config.data
         shares = {"train": 1.0, "validation": data.validation, "test": data.test}
         try:
@@ -116,7 +117,7 @@ class SeriesTrainer:
                     if split == "train":
                         self._scaler(windows)
         except DataError as error:
-            return str(error).splitlines()
+            return [Problem(message, place=("data", "path")) for message in error.messages]
         return []
 
     def columns(self) -> Mapping[str, str]:
