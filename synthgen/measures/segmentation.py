@@ -17,7 +17,7 @@ from synthgen.measures.classification import Spread
 from synthgen.models import folders
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
-from synthgen.recipe import recipe
+from synthgen.recipe import reading
 from synthgen.recipe.recipe import ModelRecipe
 from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer
 from synthgen.vision.layouts import Layout
@@ -103,7 +103,7 @@ def mask_data(real: str | Mapping[str, Any]) -> MaskData:
     if not isinstance(real, str):
         return MaskData.model_validate(dict(real))
     if Path(real).suffix in (".yaml", ".yml"):
-        found, _ = recipe.read(real)
+        found = reading.load_recipe(real)
         settings = found.trainer.settings if isinstance(found, ModelRecipe) else {}
         if "data" not in settings or "objects" not in settings["data"]:
             raise UsageError(f"{real}: must be the recipe of a model that is trained on pictures with masks")

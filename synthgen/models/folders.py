@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,19 @@ INDEXES = ("model_index.json", "config.json")
 """Files that tell what a folder holds: a pipeline, or a single network."""
 
 
+_STAND_INS: dict[str, Path] = {}
+
+
+@contextmanager
+def standing_in(name: str, folder: Path) -> Iterator[None]:
+    """Inside, the folder is found by `name`: parts that are made then call the model so, wherever it is."""
+    _STAND_INS[name] = folder
+    try:
+        yield
+    finally:
+        del _STAND_INS[name]
+
+
 def list_starters() -> list[str]:
     """Names of the models that ship with synthgen, such as `starter/fashion-mnist`."""
     if not STARTERS.is_dir():
@@ -34,7 +48,7 @@ def resolve(name: str) -> Path:
     Raises:
         ModelError: there is no such folder, or it holds no model.
     """
-    folder = STARTERS / name.removeprefix(PREFIX) if name.startswith(PREFIX) else Path(name)
+    folder = STARTERS / name.removeprefix(PREFIX) if name.startswith(PREFIX) else _STAND_INS.get(name, Path(name))
     if name.startswith(PREFIX) and name not in list_starters():
         raise ModelError(f"no starter is called {name}; there are {', '.join(list_starters()) or 'none'}")
     if not folder.is_dir():

@@ -52,7 +52,8 @@ def placed_parts(places: Places, value_at: Callable[[tuple[str, ...]], Any]) -> 
     for role, place in places.items():
         found = value_at(place)
         if isinstance(found, list):
-            yield from ((role, (*place, i), entry) for i, entry in enumerate(found))
+            for i, entry in enumerate(found):
+                yield role, (*place, i), entry
         elif found is not None:
             yield role, place, found
 

@@ -106,12 +106,12 @@ def check(content: Mapping[str, Any], parts: Iterable[Raw]) -> list[Problem]:
     return problems
 
 
-def with_model(content: dict[str, Any], parts: Iterable[Location], folder: str) -> dict[str, Any]:
+def with_model(content: Mapping[str, Any], parts: Iterable[Raw], folder: str) -> dict[str, Any]:
     """The recipe with the trained model's folder in the place of `trained`, and without the sections; a copy."""
-    found = copy.deepcopy(content)
-    for place in parts:
+    found = copy.deepcopy({key: value for key, value in content.items() if key not in ("data", "train", "evaluate")})
+    for place in untrained(parts):
         put(found, (*place, "model"), folder)
-    return {key: value for key, value in found.items() if key not in ("data", "train", "evaluate")}
+    return found
 
 
 def put(content: Any, place: Location, value: Any) -> None:

@@ -110,15 +110,15 @@ class SeriesSampler:
         model, trained, asked = f"model {self.config.model}", self._series.length, self.config.length
         length, problems = self.fields["series"].length, []
         if "series" in self._given:
-            text = f"{asked}: the condition gives whole series of {given} steps; leave it out"
+            text = f"the condition gives whole series of {given} steps; leave it out (got {asked})"
             return [Problem(text, ("series",), ("length",))] if asked and asked != given else []
         if asked and asked < (given or trained):
             whose = "the condition's series have" if given else f"{model}: its windows have"
-            message = f"{asked}: {whose} {given or trained} steps; ask for as many or more"
+            message = f"{whose} {given or trained} steps; ask for as many or more (got {asked})"
             problems.append(Problem(message, place=("length",)))
         if asked and given and asked > given and "covariates" in self._given:
             message = (
-                f"{asked}: the condition gives the covariates of {given} steps, and {model} needs them at "
+                f"the condition gives the covariates of {given} steps, and {model} needs them at "
                 f"every one; leave out `length`, or let the condition's windows have {asked} steps"
             )
             problems.append(Problem(message, ("covariates",), ("length",)))
@@ -132,7 +132,7 @@ class SeriesSampler:
             problems.append(Problem(message))
         if self._overlap >= trained:
             message = (
-                f"{self.config.overlap:g}: is {self._overlap} steps in whole tokens and leaves nothing of the "
+                f"{self.config.overlap:g} is {self._overlap} steps in whole tokens and leaves nothing of the "
                 f"{trained} steps of {model} to draw; use less, such as 0.5"
             )
             problems.append(Problem(message, place=("overlap",)))

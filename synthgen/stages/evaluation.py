@@ -12,10 +12,11 @@ from synthgen.base import json_files
 from synthgen.dataset import records
 from synthgen.dataset.store import Store
 from synthgen.errors import Interrupted, RecordError, StoreError, SynthgenError, TerminatedError
+from synthgen.parts.problem import Location, Problem
 from synthgen.readers import origin
-from synthgen.recipe.recipe import DatasetRecipe, Draft
+from synthgen.recipe.reading import Draft
+from synthgen.recipe.recipe import DatasetRecipe
 from synthgen.recipe.sections import Evaluation
-from synthgen.recipe.yaml_text import Location
 
 NAME = "evaluation.json"
 
@@ -28,12 +29,11 @@ def real_data(recipe: DatasetRecipe) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) else None
 
 
-def problems(draft: Draft) -> list[tuple[Location, str]]:
-    """What an evaluation would miss in the real data, each with its place; known before anything is drawn."""
+def problems(draft: Draft) -> list[Problem]:
+    """What an evaluation would miss in the real data; known before anything is drawn."""
     recipe = draft.recipe
     if not isinstance(recipe, DatasetRecipe) or recipe.evaluate is None or draft.broken or draft.wrong:
         return []
-    place: Location = ("data",) if recipe.data is not None else ("train", "data")
     data = origin.as_series(real_data(recipe) or {})
     if data is None:  # of another kind, whose test split is looked for when it is needed
         return []
@@ -43,7 +43,8 @@ def problems(draft: Draft) -> list[tuple[Location, str]]:
         lack = dataset.lack(data)
     except SynthgenError:  # told by whoever reads them for more than this
         return []
-    return [((*place, "test"), lack)] if lack else []
+    place: Location = ("data", "test") if recipe.data is not None else ("train", "data", "test")
+    return [Problem(lack, place=place)] if lack else []
 
 
 def evaluate(

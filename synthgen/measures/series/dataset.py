@@ -18,7 +18,7 @@ from synthgen.measures.series.report import Effort
 from synthgen.measures.series.windows import stream
 from synthgen.readers.series import reader
 from synthgen.readers.series.reader import SeriesData, Windows
-from synthgen.recipe import recipe
+from synthgen.recipe import reading
 from synthgen.recipe.recipe import ModelRecipe
 
 MIN_FOR_RULERS = 20
@@ -125,7 +125,7 @@ def series_data(real: str | Mapping[str, Any]) -> SeriesData:
     if not isinstance(real, str):
         return SeriesData.model_validate(dict(real))
     if Path(real).suffix in (".yaml", ".yml"):
-        found, _ = recipe.read(real)
+        found = reading.load_recipe(real)
         trainer = found.trainer if isinstance(found, ModelRecipe) else found.train
         if trainer is not None and trainer.use == "series":
             return SeriesData.model_validate(trainer.settings["data"])

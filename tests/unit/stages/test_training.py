@@ -18,6 +18,7 @@ from synthgen import api
 from synthgen.errors import Interrupted, ModelError, RecipeError
 from synthgen.generate.driver import Result
 from synthgen.models import folders
+from synthgen.stages.resolve import resolve
 from synthgen.trainers.series import task
 
 LITTLE = {"seeds": 1, "steps": 2, "effort": 0.001, "split": "all"}
@@ -99,7 +100,7 @@ def test_bytes_do_not_depend_on_whether_the_model_was_trained_before(here: Path)
 
 def test_what_decides_the_training_decides_its_folder(here: Path) -> None:
     def folder(**changes: Any) -> str:
-        own = api.check(helpers.write(here, content(**changes), "weather.yaml")).own
+        own = resolve(helpers.write(here, content(**changes), "weather.yaml")).own
         assert own is not None
         return own.folder.name
 
@@ -138,7 +139,7 @@ def test_a_stopped_training_goes_on_to_the_same_model(here: Path, monkeypatch: p
     with pytest.raises(Interrupted, match=r"step 4, which is kept. Go on with: synthgen run it$") as stopped:
         api.prepare(path, train=api.training("cpu", command="synthgen run it"))
     assert stopped.value.exit_code == 130
-    own = api.check(path).own
+    own = resolve(path).own
     assert own is not None and (own.steps_done, own.done) == (4, False)
     notes = Notes()
     again = api.run(path, executor="local", workers=1, device="cpu", observer=notes)
@@ -157,7 +158,7 @@ def test_without_leave_nothing_is_trained(here: Path) -> None:
 def problems(folder: Path, **changes: Any) -> list[str]:
     path = helpers.write(folder, content(**changes), "weather.yaml")
     with pytest.raises(RecipeError) as found:
-        api.check(path)
+        resolve(path)
     return [line.replace(f"{folder}/", "") for line in found.value.problems]
 
 
@@ -200,7 +201,10 @@ def test_all_mistakes_are_told_at_once_where_they_were_written(here: Path) -> No
             {"condition": {"use": "classes", "quotas": {"calm": 12, "wold": 12}}},
             "sampler: model trained: unknown class `wold`; did you mean `wild`?",
         ),
-        ({"sampler": {"use": "series", "model": "trained", "length": 4}}, "sampler: length: 4: model trained: its win"),
+        (
+            {"sampler": {"use": "series", "model": "trained", "length": 4}},
+            r"sampler\.length: model trained: its windows have 16 steps; .* \(got 4\)",
+        ),
         ({"data": tiny.series_data, "evaluate": {}}, "data.test: `test` of the data holds nothing out"),
         (
             {"data": None, "train": None, "evaluate": {}, "sampler": {"use": "series", "model": tiny.series}},
