@@ -19,6 +19,7 @@ import tiny
 from synthgen import seeds
 from synthgen.fields import Columns, Events, Image, Label, Schema, Series, check_columns
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Encoded, Slot
 from synthgen.parts.registry import ROLES, Plugins
 from synthgen.recipe.reading import load_recipe

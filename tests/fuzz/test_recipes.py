@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import fuzzing
 import helpers
 from synthgen.errors import RecipeError
+from synthgen.generate.binding import Binding
 from synthgen.parts.registry import Plugins
 from synthgen.recipe import reading, recipe, yaml_text
 

@@ -131,10 +131,12 @@ def test_classes_follow_the_numbers_of_the_masks() -> None:
 
 def test_what_prompts_need_is_told() -> None:
     image, boxes = Image(8, 8, 3), BoxesField(8, 8, ("cell",))
-    assert "needs an `image`" in prompted.new_fields(PromptSettings(), {})[1][0]
-    assert "no instance map" in prompted.new_fields(PromptSettings(), {"image": image})[1][0]
+    assert "needs an `image`" in prompted.new_fields(PromptSettings(), {})[1][0].message
+    assert "no instance map" in prompted.new_fields(PromptSettings(), {"image": image})[1][0].message
     points = PromptSettings(prompts="points", of="boxes")
-    assert "takes points from instance maps" in prompted.new_fields(points, {"image": image, "boxes": boxes})[1][0]
+    assert (
+        "takes points from instance maps" in prompted.new_fields(points, {"image": image, "boxes": boxes})[1][0].message
+    )
     assert prompted.new_fields(PromptSettings(prompts="auto"), {"image": image})[1] == []
 
 

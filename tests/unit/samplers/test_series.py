@@ -162,7 +162,7 @@ def test_an_overlap_is_of_whole_tokens(overlap: float, steps: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "condition", "message"),
     [
-        ({"length": 12}, KINDS, r"length: .*its windows have 17 steps; ask for as many or more \\(got 12\\)"),
+        ({"length": 12}, KINDS, r"length: .*its windows have 17 steps; ask for as many or more \(got 12\)"),
         ({"length": 9}, {**KINDS, "time": Times(10, "h")}, "length: the condition's series have 10 steps"),
         ({"length": 60, "overlap": 16}, KINDS, None),
         ({"length": 60, "overlap": 17}, KINDS, "overlap: 17 is 18 steps in whole tokens and leaves nothing of the 17"),
