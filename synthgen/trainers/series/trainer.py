@@ -18,7 +18,6 @@ from synthgen.models.series.scaler import Kind, SeriesScaler
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.readers.series import reader as real_data
-from synthgen.readers.series import roles
 from synthgen.readers.series.reader import SeriesData, Windows
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
@@ -122,7 +121,7 @@ class SeriesTrainer:
 
     def columns(self) -> Mapping[str, str]:
         """What each column of the data is used as, in words."""
-        return roles.columns(self.config.data)
+        return real_data.read(self.config.data).roles
 
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from synthgen import api
 from synthgen.errors import Interrupted, ModelError, RecipeError
 from synthgen.generate.driver import Result
 from synthgen.models import folders
+from synthgen.readers.series import table
 from synthgen.stages.resolve import resolve
 from synthgen.trainers.series import task
 
@@ -260,3 +262,28 @@ def test_a_smoke_run_trains_two_steps_of_its_own(here: Path) -> None:
     (name,) = models(here)
     assert name.startswith("weather-smoke-")
     assert result.evaluation is not None and result.evaluation["seeds"] == 1
+
+
+def test_a_table_is_read_once_a_process(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, open_table = [], table.open_table
+
+    def counted(path: str, *args: Any, **options: Any) -> table.Table:
+        opened.append(Path(path).name)
+        return open_table(path, *args, **options)
+
+    monkeypatch.setattr(table, "open_table", counted)
+    source = here / "own.csv"
+    source.write_text(Path(tiny.sensors()).read_text())
+    drawn_again = {"use": "real-series", "draw": "all"}
+    changes = {"data": content()["data"] | {"path": str(source)}, "condition": drawn_again, "samples": 8}
+    found = resolve(helpers.write(here, content(evaluate=LITTLE, **changes), "weather.yaml"))
+    assert found.columns and opened == ["own.csv"], "checked against real data, a sketch, a condition: one reading"
+    condition = found.binding.condition
+    result = run(here, evaluate=LITTLE, **changes)
+    assert result.complete and result.evaluation is not None
+    assert opened == ["own.csv"], "trained on, drawn from, and compared with"
+    assert found.trained().plan.parts.condition is condition, "a part that does not use the model is made once"
+    source.write_text(source.read_text() + source.read_text().splitlines()[-1].replace(",", ",1", 1) + "\n")
+    with suppress(RecipeError):
+        resolve(here / "weather.yaml")
+    assert opened == ["own.csv"] * 2, "a table that has changed is read again"
