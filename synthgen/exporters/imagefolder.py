@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from synthgen.base.names import file_names
 from synthgen.exporters.classes import write_classes
+from synthgen.exporters.options import NoOptions
+from synthgen.exporters.roles import ROLES
 from synthgen.exporters.scene import Scenes
 
-DESCRIPTION = "<split>/<class>/ of pictures, or <split>/ for datasets without classes; classes.csv names the folders"
 
-
-def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out` and returns what the user must know.
+class ImageFolder:
+    """Pictures by split and class.
 
     A class whose name no folder can have gets another one, by `names.file_names`; `classes.csv` says which is whose.
     """
-    names = file_names(scenes.classes)
-    folders = [os.fsdecode(name.encode()) for name in names]  # UTF-8 on disk whatever the locale
-    for split in scenes.splits:
-        for folder in folders or ["."]:
-            (out / split / folder).mkdir(parents=True, exist_ok=True)
-    for scene in scenes:
-        place = out / scene.split / (folders[scene.label] if scene.label is not None else ".")
-        (place / f"{scene.key}.{scenes.suffix}").write_bytes(scene.picture)
-        tick(1)
-    return write_classes(out, scenes.classes, names, 0, "folders")
+
+    description: ClassVar[str] = (
+        "<split>/<class>/ of pictures, or <split>/ for datasets without classes; classes.csv names the folders"
+    )
+    roles: ClassVar[Sequence[str]] = tuple(ROLES)
+
+    Config = NoOptions
+
+    def __init__(self, config: NoOptions) -> None:
+        pass
+
+    def open(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
+        return Scenes(folder, split, fields, allow_incomplete, with_objects=False)
+
+    def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+        names = file_names(scenes.classes)
+        folders = [os.fsdecode(name.encode()) for name in names]  # UTF-8 on disk whatever the locale
+        for split in scenes.splits:
+            for folder in folders or ["."]:
+                (out / split / folder).mkdir(parents=True, exist_ok=True)
+        for scene in scenes:
+            place = out / scene.split / (folders[scene.label] if scene.label is not None else ".")
+            (place / f"{scene.key}.{scenes.suffix}").write_bytes(scene.picture)
+            tick(1)
+        return write_classes(out, scenes.classes, names, 0, "folders")
