@@ -11,6 +11,7 @@ from synthgen.cli import options
 
 @click.command("evaluate")
 @options.folder_argument
+@options.known_parts_option
 @click.option(
     "--real",
     required=True,

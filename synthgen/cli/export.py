@@ -22,7 +22,7 @@ from synthgen.parts.protocols import Exportable, Exporter
 from synthgen.parts.registry import Plugins, unknown
 
 
-class Format(click.ParamType):
+class Format(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
     """The name of an exporter; those of plug-in files are known once they are read."""
 
     name = "FORMAT"

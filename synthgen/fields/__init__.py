@@ -10,6 +10,7 @@ from synthgen.fields.events import Events, StepClasses
 from synthgen.fields.field import Field
 from synthgen.fields.pictures import IGNORE, IMAGE_SUFFIX, DepthMap, Image, ImageFormat, InstanceMap, SegmentationMap
 from synthgen.fields.series import Series, Times
+from synthgen.fields.shown import Shown
 from synthgen.fields.values import Boxes, Label, Number, Numbers, Text
 
 __all__ = [
@@ -36,17 +37,24 @@ __all__ = [
     "class_field",
     "classes_of",
     "first",
+    "first_shown",
 ]
 
 
 Schema = Mapping[str, Field]
 Columns = Mapping[str, Sequence[Any]]
 F = TypeVar("F")
+S = TypeVar("S", bound=Shown)
 
 
 def first(schema: Mapping[str, Any], kind: type[F]) -> tuple[str, F | None]:
-    """Name and type of the first field of a kind, for a part that needs one; ("", None) if there is none."""
+    """Name and value of the first entry of a kind, for a part that needs such a field; ("", None) if there is none."""
     return next(((name, field) for name, field in schema.items() if isinstance(field, kind)), ("", None))
+
+
+def first_shown(schema: Schema, way: type[S]) -> tuple[str, S | None]:
+    """Name of the first field that is shown in a way, and the way; ("", None) if there is none."""
+    return first({name: field.shown for name, field in schema.items()}, way)
 
 
 def class_field(schema: Schema) -> str | None:
