@@ -75,7 +75,7 @@ def command(
     """
     started = time.perf_counter()
     exporter = _exporter(Plugins(plugin_files), name, [*settings, *(["polygons=true"] if polygons else [])])
-    scenes = exporter.open(folder, split, _fields(name, exporter, fields), allow_incomplete)
+    scenes = exporter.samples(folder, split, _fields(name, exporter, fields), allow_incomplete)
     if not len(scenes):
         raise UsageError(f"{folder}: {f'the split `{split}`' if split else 'the dataset'} holds no samples yet")
     target = Path(out) if out else Path("exports") / f"{Path(folder).resolve().name}-{name}"

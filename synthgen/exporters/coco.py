@@ -47,7 +47,7 @@ class Coco:
     def __init__(self, config: Config) -> None:
         self._polygons = config.polygons
 
-    def open(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
+    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
         return Scenes(folder, split, fields, allow_incomplete)
 
     def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:

@@ -127,7 +127,7 @@ class Csv:
     def __init__(self, config: NoOptions) -> None:
         pass
 
-    def open(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> SeriesRows:
+    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> SeriesRows:
         return SeriesRows(folder, split, allow_incomplete)
 
     def write(self, rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:

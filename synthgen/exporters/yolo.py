@@ -29,7 +29,7 @@ class Yolo:
     def __init__(self, config: NoOptions) -> None:
         pass
 
-    def open(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
+    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
         return Scenes(folder, split, fields, allow_incomplete)
 
     def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:

@@ -193,7 +193,7 @@ class Exporter(Protocol):
     description: ClassVar[str]
     roles: ClassVar[Sequence[str]]
 
-    def open(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Exportable:
+    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Exportable:
         """The samples that `write` will get. `fields` names the field for a role.
 
         Raises:
