@@ -191,7 +191,7 @@ def test_a_description_gives_the_field_back(kind: fields.Field) -> None:
 
 
 def test_a_field_of_the_future_is_refused() -> None:
-    with pytest.raises(PluginError, match="field of type `hologram`.*--plugin FILE"):
+    with pytest.raises(PluginError, match=r"field of type `hologram`.*--plugin FILE"):
         from_description({"type": "hologram"})
 
 
