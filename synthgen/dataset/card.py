@@ -8,6 +8,7 @@ from typing import Any
 from synthgen.base.names import markdown, markdown_code
 from synthgen.dataset.shard_files import writer_of
 from synthgen.parts.fields import schema_of
+from synthgen.parts.registry import of_process
 
 CARD = """\
 ---
@@ -62,7 +63,8 @@ define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif 
 ```python
 import synthgen
 
-dataset = synthgen.load("."{% if not m.complete %}, allow_incomplete=True{% endif %})
+dataset = synthgen.load("."{% if plugins %}, plugins=["FILE"]{% endif %}
+{%- if not m.complete %}, allow_incomplete=True{% endif %})
 print(dataset[0])  # fields, with the shapes of arrays
 ```
 
@@ -132,10 +134,19 @@ def dataset_card(manifest: dict[str, Any]) -> str:
             writers=[writer.card.format(folder=_folder(manifest, writer.suffix)) for writer in writers if writer.card],
             credit=credit,
             sha=lambda source: (source.get("revision") or source["sha256"])[:16],
+            plugins=needs_plugins(manifest),
             plugin_option=" --plugin FILE" if manifest["local_parts"] else "",
         )
         + "\n"
     )
+
+
+def needs_plugins(manifest: dict[str, Any]) -> bool:
+    """Whether the dataset cannot be loaded without a plug-in file: it has a field or a writer from one."""
+    plugins = of_process()
+    found = [("fields", entry["type"]) for entry in manifest["fields"]]
+    found += [("writers", entry["use"]) for entry in manifest["identity"]["writers"]]
+    return any(plugins.origin(role, name) for role, name in found)
 
 
 def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
