@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -14,14 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import UsageError
 from synthgen.exporters.polygons import parts
-from synthgen.exporters.roles import ROLES
-from synthgen.exporters.scene import Scene, Scenes
+from synthgen.exporters.scene import Scene, SceneExporter, Scenes
 
 Encode = Callable[[np.ndarray], Any]
 """Makes the `segmentation` of a mask, bool (H, W)."""
 
 
-class Coco:
+class Coco(SceneExporter):
     """Pictures by split, and one annotation file for each split with boxes, areas and masks.
 
     Memory does not grow with the number of scenes. Ids of pictures and objects count from 1 in each split; category
@@ -32,7 +31,6 @@ class Coco:
         "images/<split>/ and annotations/instances_<split>.json; masks, where there are any, run-length encoded, or "
         "with --polygons as outlines"
     )
-    roles: ClassVar[Sequence[str]] = tuple(ROLES)
 
     class Config(BaseModel):
         """Options of the export."""
@@ -44,14 +42,8 @@ class Coco:
             description="Masks as a polygon for each part, holes bridged to it, instead of run-length codes.",
         )
 
-    def __init__(self, config: Config) -> None:
-        self._polygons = config.polygons
-
-    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
-        return Scenes(folder, split, fields, allow_incomplete)
-
     def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-        if self._polygons and not scenes.has_masks:
+        if self.config.polygons and not scenes.has_masks:
             raise UsageError(
                 "--polygons: needs an instance map, which this dataset does not have; leave it out for boxes"
             )
@@ -59,7 +51,7 @@ class Coco:
             raise UsageError(
                 "COCO files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)"
             )
-        encode = polygons if self._polygons else run_lengths
+        encode = polygons if self.config.polygons else run_lengths
         (out / "annotations").mkdir(parents=True)
         with contextlib.ExitStack() as stack:
             files: dict[str, _SplitFile] = {}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 from synthgen.base.names import file_names
 from synthgen.exporters.classes import write_classes
-from synthgen.exporters.options import NoOptions
-from synthgen.exporters.roles import ROLES
-from synthgen.exporters.scene import Scenes
+from synthgen.exporters.scene import SceneExporter, Scenes
 
 
-class ImageFolder:
+class ImageFolder(SceneExporter):
     """Pictures by split and class.
 
     A class whose name no folder can have gets another one, by `names.file_names`; `classes.csv` says which is whose.
@@ -23,15 +21,7 @@ class ImageFolder:
     description: ClassVar[str] = (
         "<split>/<class>/ of pictures, or <split>/ for datasets without classes; classes.csv names the folders"
     )
-    roles: ClassVar[Sequence[str]] = tuple(ROLES)
-
-    Config = NoOptions
-
-    def __init__(self, config: NoOptions) -> None:
-        pass
-
-    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
-        return Scenes(folder, split, fields, allow_incomplete, with_objects=False)
+    with_objects: ClassVar[bool] = False
 
     def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
         names = file_names(scenes.classes)

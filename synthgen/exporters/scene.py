@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from synthgen.dataset import ledger
 from synthgen.dataset.view import View
 from synthgen.errors import StoreError, UsageError
-from synthgen.exporters.roles import fields_of_roles, unused
+from synthgen.exporters.options import NoOptions
+from synthgen.exporters.roles import ROLES, fields_of_roles, unused
 from synthgen.fields import IMAGE_SUFFIX, Boxes, Image, Label, SegmentationMap, first
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -147,6 +148,20 @@ class Scenes:
                 f"{self.view.root}: the key {record['key']!r} is none that synthgen writes; check the dataset"
             )
         return Scene(record["key"], split, record[self._image], label, instances, segmentation, boxes, numbers)
+
+
+class SceneExporter:
+    """What exporters of scenes have in common: which fields they read, and no options of their own."""
+
+    roles: ClassVar[Sequence[str]] = tuple(ROLES)
+    with_objects: ClassVar[bool] = True
+    Config: ClassVar[Any] = NoOptions
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
+        return Scenes(folder, split, fields, allow_incomplete, self.with_objects)
 
 
 def empty_splits(splits: Iterable[str], view: View) -> list[str]:

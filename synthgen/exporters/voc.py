@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 from xml.etree import ElementTree as Xml
@@ -12,14 +12,12 @@ import numpy as np
 from synthgen.base.names import distinct, printable
 from synthgen.errors import UsageError
 from synthgen.exporters.classes import write_classes
-from synthgen.exporters.options import NoOptions
-from synthgen.exporters.roles import ROLES
-from synthgen.exporters.scene import Scene, Scenes
+from synthgen.exporters.scene import Scene, SceneExporter, Scenes
 
 MAX_OBJECTS = 254
 
 
-class Voc:
+class Voc(SceneExporter):
     """Pictures with an XML file each, and maps of classes and objects.
 
     A palette map numbers 254 objects at most; pictures with more get no object map.
@@ -29,15 +27,6 @@ class Voc:
         "JPEGImages/, Annotations/, ImageSets/; where there are masks, SegmentationClass/ and SegmentationObject/ "
         "as palette PNGs with 255; classes.csv names the classes"
     )
-    roles: ClassVar[Sequence[str]] = tuple(ROLES)
-
-    Config = NoOptions
-
-    def __init__(self, config: NoOptions) -> None:
-        pass
-
-    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
-        return Scenes(folder, split, fields, allow_incomplete)
 
     def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
         if not scenes.objects and not scenes.has_class_maps:

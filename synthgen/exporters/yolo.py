@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from synthgen.errors import UsageError
-from synthgen.exporters.options import NoOptions
 from synthgen.exporters.polygons import outline
-from synthgen.exporters.roles import ROLES
-from synthgen.exporters.scene import Scene, Scenes
+from synthgen.exporters.scene import Scene, SceneExporter, Scenes
 
 RESERVED = {"names", "path", "nc", "download", "kpt_shape"}
 """Keys of data.yaml that are no splits."""
 
 
-class Yolo:
+class Yolo(SceneExporter):
     """A line `class centre-x centre-y width height` for each object, as shares of the picture."""
 
     description: ClassVar[str] = "images/<split>/, labels/<split>/*.txt with boxes, and data.yaml"
-    roles: ClassVar[Sequence[str]] = tuple(ROLES)
-
-    Config = NoOptions
-
-    def __init__(self, config: NoOptions) -> None:
-        pass
-
-    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
-        return Scenes(folder, split, fields, allow_incomplete)
 
     def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
         return _export(scenes, out, tick, box_lines)
