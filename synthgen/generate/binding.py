@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 from synthgen.base import disk
 from synthgen.errors import RecipeError, SynthgenError
-from synthgen.fields import Field, Image, Schema
+from synthgen.fields import Field, Schema
 from synthgen.parts.problem import Location, Problem
 from synthgen.parts.protocols import Annotator, Condition, Part, Sampler, Source, Writer
 from synthgen.parts.registry import Plugins
@@ -154,8 +153,7 @@ class Binding:
         self._bind(("sampler",), self.recipe.sampler, given)
         image_format = self.recipe.output.image_format
         stored: dict[str, Any] = {
-            name: dataclasses.replace(field, format=image_format) if isinstance(field, Image) else field
-            for name, field in (sampler.fields if sampler else {}).items()
+            name: field.with_image_format(image_format) for name, field in (sampler.fields if sampler else {}).items()
         }
         seen = {f"condition.{name}": field for name, field in given.items()} | stored
         for role, place, spec in self._specs:

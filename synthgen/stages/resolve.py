@@ -13,6 +13,7 @@ from synthgen.errors import ModelError, UsageError
 from synthgen.generate.binding import Binding
 from synthgen.generate.plan import Plan, plan_of
 from synthgen.parts.registry import Plugins
+from synthgen.readers import origin
 from synthgen.recipe import reading
 from synthgen.recipe.reading import Draft
 from synthgen.recipe.recipe import DatasetRecipe, Given
@@ -59,7 +60,7 @@ class ResolvedRecipe:
     @property
     def real(self) -> Mapping[str, Any] | None:
         """The real data that the finished dataset is compared with."""
-        return evaluation.real_data(self.recipe)
+        return origin.real_data(self.recipe)
 
     @property
     def columns(self) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from synthgen.fields import Columns, Events, Image, Label, Schema, Series, check
 from synthgen.models import folders
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Encoded, Slot
-from synthgen.parts.registry import ROLES, Plugins
+from synthgen.parts.registry import PARTS, Plugins
 from synthgen.recipe.reading import load_recipe
 
 PLUGINS = Plugins([helpers.TOY])
@@ -227,10 +227,10 @@ def rows(*roles: str) -> Any:
 
 
 def test_every_part_has_its_row() -> None:
-    assert {(row.role, row.name) for row in ROWS} == {(role, name) for role in ROLES for name in PLUGINS.names(role)}
+    assert {(row.role, row.name) for row in ROWS} == {(role, name) for role in PARTS for name in PLUGINS.names(role)}
 
 
-@rows(*ROLES)
+@rows(*PARTS)
 def test_identity_is_json_and_repeatable(row: Row) -> None:
     identity = dict(row.make().identity())
     assert json.loads(json.dumps(identity, allow_nan=False)) == identity
@@ -238,7 +238,7 @@ def test_identity_is_json_and_repeatable(row: Row) -> None:
     assert isinstance(row.make().version, int)
 
 
-@rows(*ROLES)
+@rows(*PARTS)
 def test_unknown_settings_are_refused_and_known_ones_described(row: Row) -> None:
     cls: Any = PLUGINS.find(row.role, row.name)
     with pytest.raises(ValidationError):
@@ -248,7 +248,7 @@ def test_unknown_settings_are_refused_and_known_ones_described(row: Row) -> None
         assert all(field.description for field in cls.Config.model_fields.values())
 
 
-@rows(*ROLES)
+@rows(*PARTS)
 def test_sources_name_licence_and_hash(row: Row) -> None:
     for source in row.make().sources:
         assert source.kind in ("model", "data")

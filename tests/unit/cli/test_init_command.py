@@ -13,7 +13,7 @@ from PIL import Image
 import helpers
 import synthgen
 import tiny
-from synthgen.scaffold import series
+from synthgen.readers.series import scaffold as series
 from synthgen.stages.resolve import resolve
 
 
