@@ -6,14 +6,19 @@ import os
 import secrets
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import fuzzing
 import helpers
-from synthgen.base.environment import use_one_thread
+from synthgen.base.environment import usable_cores, use_one_thread
+
+MOST_WORKERS = 8
+"""Each holds torch and its models: about a GB."""
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and by all children then
 os.environ.pop("UV_RUN_RECURSION_DEPTH", None)  # commands would be shown with `uv run` before them
@@ -23,10 +28,29 @@ if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 1 << 30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")  # hundreds of runs, each with dozens of fsyncs
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker process a core for folders of tests; for single files none, which starts sooner and shows output."""
+    if any(Path(argument.split("::")[0]).is_file() for argument in config.args):
+        return 0
+    return min(usable_cores(), MOST_WORKERS)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["fuzzed"] = {kind: dict(counts) for kind, counts in fuzzing.COUNTS.items()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    for kind, counts in getattr(node, "workeroutput", {}).get("fuzzed", {}).items():
+        fuzzing.COUNTS.setdefault(kind, Counter()).update(counts)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for kind, outcomes in fuzzing.COUNTS.items():
-        told = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(outcomes.items()))
-        terminalreporter.write_line(f"fuzzed {outcomes.total():,} {kind}: {told}")
+    for kind, outcomes in sorted(fuzzing.COUNTS.items()):
+        listed = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(outcomes.items()))
+        terminalreporter.write_line(f"fuzzed {outcomes.total():,} {kind}: {listed}")
 
 
 @pytest.fixture
