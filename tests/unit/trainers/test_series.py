@@ -251,3 +251,13 @@ def test_balanced_batches_draw_classes_equally(tmp_path: Path) -> None:
     made = task(tmp_path, windows, balance=1, batch_size=64)
     rows = torch.cat([made._balanced(torch.Generator().manual_seed(i)) for i in range(20)])
     assert 0.45 < float(made.training.labels[rows].float().mean()) < 0.55
+
+
+def test_noise_levels_are_those_of_the_settings(tmp_path: Path) -> None:
+    """Each setting of the noise leads to weights of its own."""
+    choices = [{}, {"noise_mean": 0.5}, {"noise_std": 2.0}]
+    plain, *others = (
+        weights(trainer(**more).train(tmp_path / str(i), 0, device="cpu", quiet=True)) for i, more in enumerate(choices)
+    )
+    for other in others:
+        assert not all(torch.equal(plain[name], other[name]) for name in plain)
