@@ -6,6 +6,8 @@ import os
 import secrets
 import shutil
 import signal
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,9 @@ from synthgen.base.environment import usable_cores, use_one_thread
 MOST_WORKERS = 8
 """Each holds torch and its models: about a GB."""
 
+sys.dont_write_bytecode = False  # hundreds of processes would compile torch, each for itself
+sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "synthgen-test-pycache")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and by all children then
 os.environ.pop("UV_RUN_RECURSION_DEPTH", None)  # commands would be shown with `uv run` before them
 use_one_thread()  # two threads on busy cores wait for each other most of the time

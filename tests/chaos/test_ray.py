@@ -41,9 +41,10 @@ def test_actors_of_our_own_cluster_run_at_normal_priority(tmp_path: Path) -> Non
 )
 def test_a_run_ends_when_ray_does(tmp_path: Path, finished: Path, victim: str, cause: str) -> None:
     """With the cause, the place of Ray's logs and the command that goes on; nothing is left running."""
-    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 1.0}))
+    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 0.4}))
     out = tmp_path / "out"
-    process = helpers.start(helpers.run_command(recipe, out, "--executor", "ray", "--workers", 1))
+    words = helpers.run_command(recipe, out, "--executor", "ray", "--workers", 1)
+    process = helpers.start(words, RAY_gcs_rpc_server_reconnect_timeout_s="5")  # else all of Ray waits for a minute
     committed(process, out)
     children = psutil.Process(process.pid).children(recursive=True)
     (gone,) = (child for child in children if Path(child.exe()).name == victim)
