@@ -82,7 +82,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A token for Ray of these tests' own, instead of the one that it would leave in the home folder."""
     path = tmp_path_factory.mktemp("ray") / "token"
@@ -93,8 +93,8 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster(token: None) -> Iterator[str]:
-    """The address of a running cluster with two CPUs, shared by the tests of a module."""
+    """The address of a running cluster with two CPUs, shared by all tests of a worker: starting one takes longer."""
     with helpers.ray_cluster() as address:
         yield address
