@@ -35,10 +35,10 @@ if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 1 << 30:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A worker process a core for folders of tests; for single files none, which starts sooner and shows output."""
+    """For folders of tests one worker more than cores, as some wait for processes; for single files none."""
     if any(Path(argument.split("::")[0]).is_file() for argument in config.args):
         return 0
-    return min(usable_cores(), MOST_WORKERS)
+    return min(usable_cores() + 1, MOST_WORKERS)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -66,20 +66,19 @@ def recipe(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The dataset of hard masks, rendered once. Look, do not touch."""
-    folder = tmp_path_factory.mktemp("scenes")
-    path = helpers.write(folder, helpers.scenes())
-    assert helpers.in_fork(lambda: helpers.run(path, folder / "out")) == 0
-    return folder / "out"
+    """The dataset of hard masks, generated once. Look, do not touch."""
+    return helpers.once(tmp_path_factory, "scenes", lambda folder: generate(folder, helpers.scenes())) / "out"
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy dataset, rendered once by one undisturbed process. Look, do not touch."""
-    folder = tmp_path_factory.mktemp("finished")
-    path = helpers.write(folder, helpers.toy())
+    """The toy dataset, generated once by one undisturbed process. Look, do not touch."""
+    return helpers.once(tmp_path_factory, "finished", lambda folder: generate(folder, helpers.toy())) / "out"
+
+
+def generate(folder: Path, recipe: dict[str, Any]) -> None:
+    path = helpers.write(folder, recipe)
     assert helpers.in_fork(lambda: helpers.run(path, folder / "out")) == 0
-    return folder / "out"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ import PIL.PngImagePlugin
 import psutil
 import pyarrow as pa
 import pyarrow.parquet
+import pytest
 import yaml
 
 from synthgen import api
@@ -101,6 +103,21 @@ def in_fork(work: Callable[[], Any]) -> int:
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder `name` as `make` fills it: made once a test run, by the worker that needs it first, for all of them."""
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder, done = root / name, root / f"{name}.done"
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed in it
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
 
 
 def command(*arguments: object) -> list[str]:

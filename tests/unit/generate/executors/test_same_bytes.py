@@ -8,6 +8,7 @@ import pytest
 
 import helpers
 
+
 @pytest.mark.slow
 def test_two_processes(recipe: Path, tmp_path: Path, finished: Path) -> None:
     result = helpers.call(helpers.run_command(recipe, tmp_path / "out", "--workers", 2))
