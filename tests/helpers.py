@@ -106,7 +106,7 @@ def in_fork(work: Callable[[], Any]) -> int:
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """The folder `name` as `make` fills it: made once a test run, by the worker that needs it first, for all of them."""
+    """The folder `name` as `make` fills it: once a test run, by the worker that needs it first, for all of them."""
     root = factory.getbasetemp()
     root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
     folder, done = root / name, root / f"{name}.done"
