@@ -101,6 +101,7 @@ def test_hugging_face_datasets_reads_it(dataset: Path, tmp_path: Path) -> None:
     assert len(found) == 20 and np.array(found[0]["series"]).shape == (17, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["recipe", "dataset"])
 def test_preview_draws_curves(dataset: Path, tmp_path: Path, of: str) -> None:
     target = dataset if of == "dataset" else recipe(tmp_path)

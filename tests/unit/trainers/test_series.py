@@ -84,6 +84,7 @@ def learned(folder: Path, channel: str, steps: int) -> tuple[np.ndarray, np.ndar
     return drawn, np.lib.stride_tricks.sliding_window_view(values, 16)
 
 
+@pytest.mark.slow
 def test_a_wave_is_learned(tmp_path: Path) -> None:
     """A few hundred steps on noisy waves: what is drawn has their mean, their spread and their smoothness."""
     drawn, real = learned(tmp_path, "wave", 300)
@@ -92,6 +93,7 @@ def test_a_wave_is_learned(tmp_path: Path) -> None:
     assert rough < 1.6 * level
 
 
+@pytest.mark.slow
 def test_dry_hours_are_as_many_as_in_the_data(tmp_path: Path) -> None:
     """The gate is learned from what is around it: a model that were told which values are above the floor would not."""
     drawn, real = learned(tmp_path, "rain", 200)

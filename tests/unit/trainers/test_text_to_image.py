@@ -59,6 +59,7 @@ def far(x: torch.Tensor, real: torch.Tensor) -> float:
     return float((x.mean(0) - real.mean(0)).abs().mean() + (x.std(0) - real.std(0)).abs().mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", [tiny.stable_diffusion, tiny.stable_diffusion_xl])
 def test_a_lora_moves_what_is_drawn_towards_the_pictures(base: Any, tmp_path: Path) -> None:
     """The same seeds and prompts, with and without it; the pictures as the VAE sees them."""
@@ -120,6 +121,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path: Path) -> None:
     assert (cut / adapters.LORA).read_bytes() == (whole / adapters.LORA).read_bytes()
 
 
+@pytest.mark.slow
 def test_prior_pictures_are_drawn_by_the_base_and_count(tmp_path: Path) -> None:
     prior = {"prompts": ["a wall", "a door"], "samples": 5, "steps": 2}
     out = train(tmp_path / "a", prior=prior, learning_rate=1e-2)
