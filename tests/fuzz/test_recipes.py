@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import strategies as st
 
@@ -89,6 +90,7 @@ def assignments(draw: st.DrawFn, seeds: st.SearchStrategy[Any]) -> tuple[Any, st
     return base, draw(st.sampled_from((f"{path}={value}", path, f"{path}.9999999999={value}", f".{path}={value}")))
 
 
+@pytest.mark.slow
 def test_damaged_recipes_are_read_or_refused() -> None:
     plugins = Plugins()
     raw = [path.read_bytes() for path in SHIPPED]

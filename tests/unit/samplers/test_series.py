@@ -55,11 +55,11 @@ def recipe(folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_one_process_two_processes_and_ray_write_the_same_bytes(tmp_path: Path) -> None:
+def test_one_process_two_processes_and_ray_write_the_same_bytes(cluster: str, tmp_path: Path) -> None:
     path = recipe(tmp_path)
-    for name, words in {"one": ("local", 1), "two": ("local", 2), "ray": ("ray", 2)}.items():
-        command = ("run", path, "-o", tmp_path / name, "--device", "cpu", "--executor", words[0], "--workers", words[1])
-        done = helpers.call(helpers.command(*command))
+    helpers.run(path, tmp_path / "one")
+    for name, words in {"two": ("--executor", "local", "--workers", 2), "ray": ("--address", cluster)}.items():
+        done = helpers.call(helpers.command("run", path, "-o", tmp_path / name, "--device", "cpu", *words))
         assert done.returncode == 0, done.stderr
     assert helpers.snapshot(tmp_path / "one") == helpers.snapshot(tmp_path / "two")
     assert helpers.snapshot(tmp_path / "one") == helpers.snapshot(tmp_path / "ray")
@@ -101,6 +101,7 @@ def test_hugging_face_datasets_reads_it(dataset: Path, tmp_path: Path) -> None:
     assert len(found) == 20 and np.array(found[0]["series"]).shape == (17, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["recipe", "dataset"])
 def test_preview_draws_curves(dataset: Path, tmp_path: Path, of: str) -> None:
     target = dataset if of == "dataset" else recipe(tmp_path)

@@ -123,6 +123,7 @@ def test_what_decides_the_training_decides_its_folder(here: Path) -> None:
     assert not (here / "models").exists(), "looking trains nothing"
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_model(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(here)
     (name,) = models(here)
