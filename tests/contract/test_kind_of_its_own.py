@@ -89,7 +89,7 @@ def test_status_and_verify(melodies: Path) -> None:
 def test_damage_is_found_in_files_of_any_writer(melodies: Path, tmp_path: Path) -> None:
     """The next run mends it."""
     copy = Path(shutil.copytree(melodies, tmp_path / "copy"))
-    path = next(copy.rglob("*.jsonl"))
+    path = next((copy / "jsonl").rglob("*.jsonl"))
     path.write_bytes(path.read_bytes().replace(b'"notes": [[0, ', b'"notes": [[1, ', 1))
     assert called("verify", copy, code=1)
     assert "going on: 3 of 4" in resumed(copy)
