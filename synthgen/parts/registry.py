@@ -145,5 +145,11 @@ def unknown(name: str, accepted: Iterable[str], what: str) -> str:
 
 
 @cache
-def _entry_points(role: str) -> dict[str, Any]:
-    return {entry.name: entry for entry in importlib.metadata.entry_points(group=f"synthgen.{role}")}
+def _entry_points(role: str) -> Mapping[str, Any]:
+    return {entry.name: entry for entry in _installed().select(group=f"synthgen.{role}")}
+
+
+@cache
+def _installed() -> Any:
+    """All entry points: one look through all installed packages, which takes its time."""
+    return importlib.metadata.entry_points()
