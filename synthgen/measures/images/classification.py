@@ -31,6 +31,7 @@ class Classification:
 
     version = 1
     needs = "an `image` and its class (`label`, by the labeler class-label)"
+    readers = ("images-by-class",)
 
     class Config(MeasureSettings):
         """Settings of the comparison of labelled images."""

@@ -35,6 +35,7 @@ class Segmentation:
 
     version = 1
     needs = "an `image` with masks (`instances` and `segmentation`)"
+    readers = ("masks",)
 
     class Config(MeasureSettings):
         """Settings of the comparison of images with masks."""

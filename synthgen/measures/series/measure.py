@@ -58,6 +58,7 @@ class SeriesMeasure:
 
     version = 1
     needs = "a series"
+    readers = ("series",)
 
     class Config(MeasureSettings):
         """Settings of the comparison of series."""
