@@ -260,15 +260,15 @@ class Comparison:
 class Measure(Protocol):
     """Compares a finished dataset with real data; it runs wherever the dataset has the fields that it needs.
 
-    Settings of `evaluate` that its `Config` has are given to it. `needs` says in words which fields it measures,
-    `readers` names the readers of the real data that it compares them with. A
-    measure may also have `lack(data: Mapping[str, Any]) -> str`, a static method that says what it would miss in a
-    section `data`, before anything is generated: empty if nothing, or if the data are of another kind.
+    Settings of `evaluate` that its `Config` has are given to it. `needs` says in words which fields it measures. A
+    measure may also have `readers`, the names of the readers of the real data that it compares with: it is left out
+    where others fit the real data better. And it may have `lack(data: Mapping[str, Any]) -> str`, a static method that
+    says what it would miss in a section `data`, before anything is generated: empty if nothing, or if the data are of
+    another kind.
     """
 
     version: ClassVar[int]
     needs: ClassVar[str]
-    readers: ClassVar[Sequence[str]]
 
     def __init__(self, config: Any) -> None: ...
 

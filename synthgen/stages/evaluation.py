@@ -86,7 +86,7 @@ def compare(
         )
     data = origin.data_section(real) if isinstance(real, str) else real
     kind, _ = origin.reader_of(data)
-    chosen = {name: cls for name, cls in chosen.items() if kind in cls.readers} or chosen
+    chosen = {name: cls for name, cls in chosen.items() if kind in getattr(cls, "readers", (kind,))} or chosen
     for name in settings.measures.keys() - chosen.keys():
         raise UsageError(f"evaluate.measures: {unknown(name, chosen, 'measure of this dataset')}")
     name = real if isinstance(real, str) else str(data.get("path", ""))
