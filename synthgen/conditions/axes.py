@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen import seeds
+from synthgen.base.settings import Settings
 from synthgen.conditions.quotas import Quotas
 from synthgen.fields import Label
 from synthgen.parts.registry import unknown
@@ -24,10 +24,9 @@ AxisValues = dict[AxisName, list[str] | dict[str, Weight]]
 Combine = Literal["grid", "balanced"]
 
 
-class Quota(BaseModel):
+class Quota(Settings):
     """So many samples of the combinations that have these values."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     when: dict[str, str] = Setting(default={}, description="Axes with the value that they must have; the others vary.")
     samples: int = Setting(ge=1, description="How many samples; proportions if the dataset has another size.")
 

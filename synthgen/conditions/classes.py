@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import Settings
 from synthgen.conditions.quotas import Quotas
 from synthgen.fields import Label
-from synthgen.parts.protocols import Source
+from synthgen.parts.plain import PlainPart
 
 
-class Classes:
+class Classes(PlainPart):
     """Classes by quota.
 
     The quotas are counts when the dataset has their sum as its size, and proportions at any
@@ -21,12 +22,10 @@ class Classes:
     """
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: classes`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         quotas: dict[str, Annotated[int, Field(ge=1)]] = Field(
             min_length=1, description="Samples of each class; label ids 0, 1, 2 ... follow the order written here."
         )

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
+from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Text
 from synthgen.models import folders
@@ -25,10 +25,9 @@ class PromptFile:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: prompt-file`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         path: str = Setting(
             description="A .txt file with one prompt in each line, or a .csv, .tsv, .jsonl or .parquet file."
         )

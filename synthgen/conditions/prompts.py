@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic import Field as Setting
+from pydantic import model_validator
 
+from synthgen.base.settings import Settings
 from synthgen.conditions import axes
 from synthgen.conditions.axes import Axes, AxisValues, Combine, Quota
 from synthgen.fields import Field, Label, Text
-from synthgen.parts.protocols import Source
+from synthgen.parts.plain import PlainPart
 from synthgen.parts.registry import unknown
 
 
-class Prompts:
+class Prompts(PlainPart):
     """Sentences made from a template; each axis is a field of its own, so that every sample says what it shows."""
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: prompts`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         template: str = Setting(description='The sentence, axes in braces: "a photo of a {animal} {place}".')
         axes: AxisValues = Setting(
             min_length=1, description="Values of each axis: a list, or values with whole weights."
@@ -54,15 +53,14 @@ class Prompts:
                 raise ValueError(f"`label`: {unknown(self.label, self.axes, 'axis')}")
             return self
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self._axes = Axes(config.axes, config.combine, config.quotas, config.seed)
         self.samples = self._axes.samples
         fields: dict[str, Field] = {"label": Label(tuple(config.axes[config.label]))} if config.label else {}
         self.fields: Mapping[str, Field] = {**fields, "prompt": Text(), **self._axes.fields}
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json")
 
     def condition(self, index: int) -> tuple[dict[str, Any], None]:
         ids = self._axes.at(index)

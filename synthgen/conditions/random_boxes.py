@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic import Field as Setting
+from pydantic import field_validator
 
 from synthgen import seeds
+from synthgen.base.settings import Settings
 from synthgen.conditions.lazy import Lazy
 from synthgen.fields import Boxes, Field, InstanceMap, SegmentationMap
-from synthgen.parts.protocols import Source
+from synthgen.parts.plain import PlainPart
 
 MAX_MISSES = 100
 MAPS = ("instances", "segmentation")
 Pair = tuple[Annotated[float, Setting(ge=0)], Annotated[float, Setting(ge=0)]]
 
 
-class ObjectSettings(BaseModel):
+class ObjectSettings(Settings):
     """How many objects of a class a picture has, and how large they are."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     count: tuple[Annotated[int, Setting(ge=0)], Annotated[int, Setting(ge=0)]] = Setting(
         description="Least and most objects of this class in a picture."
     )
@@ -37,16 +37,14 @@ class ObjectSettings(BaseModel):
         return pair
 
 
-class RandomBoxes:
+class RandomBoxes(PlainPart):
     """Boxes at random places; the larger ones are placed first, and none covers another by more than `overlap`."""
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: random-boxes`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         size: int = Setting(default=96, ge=16, le=4096, description="Side of the pictures in pixels.")
         objects: dict[str, ObjectSettings] = Setting(min_length=1, description="What a picture shows, by class.")
         shape: Literal["box", "ellipse"] | None = Setting(
@@ -55,6 +53,8 @@ class RandomBoxes:
         )
         overlap: float = Setting(default=0.1, ge=0, le=1, description="Largest intersection over union of two boxes.")
         seed: int = Setting(default=0, description="Which boxes are drawn.")
+
+    config: Config
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,9 +70,6 @@ class RandomBoxes:
             "segmentation": SegmentationMap(size, size, names),
         }
         self.fields: Mapping[str, Field] = {"boxes": Boxes(size, size, names), **(maps if config.shape else {})}
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json")
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], None]:
         def make() -> dict[str, Any]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic import Field as Setting
+from pydantic import field_validator
 
 from synthgen import seeds
+from synthgen.base.settings import Settings
 from synthgen.conditions.axes import shuffled
 from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.quotas import Quotas
@@ -24,10 +25,9 @@ from synthgen.readers.problems import SkipBroken
 Side = Annotated[int, Setting(ge=8, le=8192)]
 
 
-class RegionSettings(BaseModel):
+class RegionSettings(Settings):
     """How many samples show an object of a class, and how large its region is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     samples: int = Setting(ge=1, description="How many samples; proportions if the dataset has another size.")
     side_px: tuple[Side, Side] = Setting(description="Least and most pixels of the region's mean side.")
     aspect: float = Setting(default=1.2, ge=1, le=10, description="Most that one side exceeds the other, as a factor.")

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic import Field as Setting
+from pydantic import model_validator
 
+from synthgen.base.settings import Settings
 from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Number, Series, Text, Times
@@ -35,10 +36,9 @@ class RealSeries:
 
     version: ClassVar[int] = 2
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: real-series`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         data: SeriesData = Setting(description="Real series, and how windows are cut from them.")
         part: Part = Setting(
             default="all", description="Which windows: all, or those of one of the parts that `data` divides into."

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
+from synthgen.base.settings import Settings
 from synthgen.conditions import axes
 from synthgen.conditions.axes import Axes, AxisValues
 from synthgen.fields import Label
 
 
-class Vary(BaseModel):
+class Vary(Settings):
     """Settings of conditions with axes besides; a sampler's `prompt` says them: "a {label}, {weather}"."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     vary: AxisValues = Setting(
         default={}, description="Axes that vary from sample to sample, for prompts: a list of values, or with weights."
     )

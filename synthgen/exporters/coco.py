@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import Settings
 from synthgen.errors import UsageError
 from synthgen.exporters.polygons import parts
 from synthgen.exporters.scene import Scene, SceneExporter, Scenes
@@ -32,10 +33,8 @@ class Coco(SceneExporter):
         "with --polygons as outlines"
     )
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Options of the export."""
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
 
         polygons: bool = Field(
             default=False,

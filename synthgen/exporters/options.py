@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from synthgen.base.settings import Settings
 
 
-class NoOptions(BaseModel):
+class NoOptions(Settings):
     """This format has no options."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -12,18 +12,19 @@ from pydantic import model_validator
 
 from synthgen import seeds as streams
 from synthgen import testing
+from synthgen.base.settings import FieldName
 from synthgen.errors import ModelError
-from synthgen.fields import IGNORE, Columns, Field, Image, Label, Numbers, Schema, SegmentationMap, Text
+from synthgen.fields import IGNORE, Columns, Image, Label, Numbers, Schema, SegmentationMap, Text
 from synthgen.models import folders, hub
 from synthgen.models.hub import ModelSettings
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 Scale = Annotated[int, Setting(ge=1, le=64)]
 Share = Annotated[float, Setting(ge=0, le=1)]
 
 
-class AttentionMasks:
+class AttentionMasks(HubPart):
     """Writes the class of every pixel, 255 where it is not sure, and a presence for each class, in class order.
 
     The picture is noised to a few levels and shown to the UNet with its prompt. What each place attends of an object's
@@ -92,9 +93,7 @@ class AttentionMasks:
         dtype: Literal["float32", "bfloat16", "float16"] = Setting(
             default="float32", description="Number format of the UNet and the text encoders; the VAE has float32."
         )
-        field: str = Setting(
-            default="attention", pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the new fields."
-        )
+        field: FieldName = Setting(default="attention", description="Start of the names of the new fields.")
 
         @model_validator(mode="after")
         def _consistent(self) -> AttentionMasks.Config:
@@ -104,26 +103,19 @@ class AttentionMasks:
                 raise ValueError(f"`unsure` must not be above `threshold` (got {self.unsure} and {self.threshold})")
             return self
 
+    config: Config
+
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         other = {"model": testing.make("StableDiffusionPipeline"), "dtype": "float32"}
         return {**settings, **other, "cross_scales": None, "self_scale": None}  # the real model's layers
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.reference = hub.pipeline_reference(config)
+        super().__init__(config, hub.pipeline_reference(config))
         _check_kind(self.reference)
-        self.fields: Mapping[str, Field] = {}
         self._phrases: dict[str, str] = dict(config.objects or {})
         self._reader: Any = None
         self._noise_shape: tuple[int, ...] = ()
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [self.reference.source]
 
     def bind(self, columns: Schema) -> list[Problem]:
         image, config, problems = columns.get("image"), self.config, []

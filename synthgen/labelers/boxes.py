@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Boxes as BoxesField
 from synthgen.fields import Columns, InstanceMap, Schema, SegmentationMap
+from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class Boxes:
+class Boxes(PlainAnnotator):
     """Writes `boxes`: one box an object, exact to the pixel, in the order of the objects' numbers."""
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: boxes`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         instances: str = Field(default="instances", description="The instance map that is read.")
         segmentation: str = Field(default="segmentation", description="The map that tells the objects' classes.")
-        field: str = Field(default="boxes", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the new field.")
+        field: FieldName = Field(default="boxes", description="Name of the new field.")
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.fields: Mapping[str, BoxesField] = {}
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json")
 
     def bind(self, columns: Schema) -> list[Problem]:
         instances, segmentation = columns.get(self.config.instances), columns.get(self.config.segmentation)
@@ -43,9 +41,6 @@ class Boxes:
         found = BoxesField(instances.height, instances.width, segmentation.classes)
         self.fields = {self.config.field: found}
         return []
-
-    def setup(self, device: str) -> None:
-        """Nothing to load."""
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         pairs = zip(columns[self.config.instances], columns[self.config.segmentation], strict=True)

@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
+from synthgen.base.settings import Settings
 from synthgen.fields import Columns, Label, Schema
+from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class ClassLabel:
+class ClassLabel(PlainAnnotator):
     """Writes `condition.label` as the field `label`."""
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """`use: class-label` has no settings."""
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
 
     def __init__(self, config: Config) -> None:
         self.fields: Mapping[str, Label] = {}
@@ -35,9 +31,6 @@ class ClassLabel:
             return [Problem("needs a condition with classes, such as `use: classes`", ("condition.label",))]
         self.fields = {"label": source}
         return []
-
-    def setup(self, device: str) -> None:
-        """Nothing to load."""
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         return {"label": list(columns["condition.label"])}

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen import seeds as streams
-from synthgen.fields import Columns, Field, Schema, Series, Times
+from synthgen.base.settings import FieldName, Settings
+from synthgen.fields import Columns, Schema, Series, Times
 from synthgen.models import folders
+from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class DenoisingError:
+class DenoisingError(FolderPart):
     """Writes a score of every step, higher where a series is less like the model's data; one channel, no unit.
 
     Noise is put on the series and the model takes it off again: the score is what its estimate is off by, relative to
@@ -28,17 +28,16 @@ class DenoisingError:
     """
 
     version: ClassVar[int] = 1
+    wanted: ClassVar[str] = "SeriesPipeline"
+    trainer: ClassVar[str] = "series"
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: denoising-error`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Setting(description="A starter such as starter/ecg, or the folder of a model of normal series.")
         field: str = Setting(default="series", description="The series that is scored.")
         time: str = Setting(default="time", description="The times of its steps.")
-        name: str = Setting(
-            default="anomaly_score", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the scores by step."
-        )
+        name: FieldName = Setting(default="anomaly_score", description="Name of the scores by step.")
         sigma: tuple[Annotated[float, Setting(ge=0.002, le=80)], ...] = Setting(
             default=(0.1, 0.3, 1.0, 20.0),
             min_length=1,
@@ -54,27 +53,20 @@ class DenoisingError:
         )
         block: int = Setting(default=16, ge=1, description="Steps of a block.")
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.folder = folders.resolve(config.model)
-        self._index = folders.check_class(self.folder, config.model, "SeriesPipeline", "series")
+        super().__init__(config)
         scaler = folders.component_config(self.folder, "scaler")
         self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"])
-        self._asks = [name for name in ("covariates", "static") if self._index[name]]
+        self._asks = [name for name in ("covariates", "static") if self.index[name]]
         self._ids: list[int] | None = None
-        self._length = int(self._index["length"])
         self._pipeline: Any = None
+        self._set_length(int(self.index["length"]))
 
-    @property
-    def fields(self) -> Mapping[str, Field]:
-        return {self.config.name: Series(self._length, (self.config.name,), ("1",))}
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [folders.source(self.config.model)]
+    def _set_length(self, length: int) -> None:
+        self._length = length
+        self.fields = {self.config.name: Series(length, (self.config.name,), ("1",))}
 
     def bind(self, columns: Schema) -> list[Problem]:
         config, model = self.config, f"model {self.config.model}"
@@ -82,8 +74,8 @@ class DenoisingError:
         if not isinstance(series, Series) or not isinstance(times, Times) or times.length != series.length:
             message = f"needs the series `{config.field}` and the times of its steps `{config.time}`"
             return [Problem(message, (config.field, config.time))]
-        self._length = series.length
-        index, messages = self._index, []
+        self._set_length(series.length)
+        index, messages = self.index, []
         if series.length > index["length"]:
             messages.append(
                 f"{model}: knows series of {index['length']} steps, and `{config.field}` has {series.length}; score "

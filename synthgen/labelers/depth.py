@@ -9,15 +9,16 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
+from synthgen.base.settings import FieldName
 from synthgen.fields import Columns, DepthMap, Image, Schema
 from synthgen.models import hub
 from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class Depth:
+class Depth(HubPart):
     """Writes a depth map: 65535 is the nearest pixel of the picture, 0 the farthest, on the model's own scale.
 
     That scale is inverse depth, up to a factor and an offset that differ from picture to picture. Models that tell
@@ -27,6 +28,7 @@ class Depth:
     """
 
     version: ClassVar[int] = 1
+    types: ClassVar[tuple[str, ...]] = ("depth_anything", "dpt")
 
     class Config(ModelSettings):
         """Settings of `use: depth`."""
@@ -35,25 +37,13 @@ class Depth:
             description="A Depth Anything or DPT in the format of transformers, or owner/name@commit of the hub, such "
             "as a commit of depth-anything/Depth-Anything-V2-Small-hf."
         )
-        field: str = Setting(default="depth", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the new field.")
+        field: FieldName = Setting(default="depth", description="Name of the new field.")
+
+    config: Config
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "model": testing.make("depth_anything")}
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.reference = hub.reference(config, "depth_anything", "dpt")
-        self.fields: Mapping[str, DepthMap] = {}
-        self._model: Any = None
-        self._processor: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return {"field": self.config.field, "model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [self.reference.source]
 
     def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")

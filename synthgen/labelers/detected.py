@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field as Setting
 
+from synthgen.base.settings import FieldName
 from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
 from synthgen.models import hub
 from synthgen.models.hub import ModelSettings
@@ -29,9 +30,7 @@ class DetectSettings(ModelSettings):
         description="Of two boxes that overlap more, the better one stays, whatever their classes.",
     )
     max_boxes: int = Setting(default=100, ge=1, le=10_000, description="The best so many of each picture are kept.")
-    field: str = Setting(
-        default="found", pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the new fields."
-    )
+    field: FieldName = Setting(default="found", description="Start of the names of the new fields.")
 
 
 def new_fields(config: DetectSettings, columns: Schema) -> tuple[Mapping[str, Field], list[Problem]]:

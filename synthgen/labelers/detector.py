@@ -7,24 +7,26 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
-from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
+from synthgen.base.settings import FieldName, Settings
+from synthgen.fields import Boxes, Columns, Image, Numbers, Schema
 from synthgen.models import folders
+from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
-class Detector:
+class Detector(FolderPart):
     """Adds, for `field: detector`, `detector_boxes`, best first, and their scores `detector_score`."""
 
     version: ClassVar[int] = 1
+    wanted: ClassVar[str] = "Detector"
+    trainer: ClassVar[str] = "detector"
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: detector`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Setting(description="A detector: a starter such as starter/blood-cells-critic, or a folder.")
         min_score: float | None = Setting(
             default=None,
@@ -33,19 +35,13 @@ class Detector:
             description="Boxes below it are dropped; by default the score that balanced misses and false alarms on "
             "held-out pictures when the model was trained.",
         )
-        field: str = Setting(
-            default="detector", pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the new fields."
-        )
+        field: FieldName = Setting(default="detector", description="Start of the names of the new fields.")
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.folder = folders.resolve(config.model)
-        self.objects = tuple(folders.check_class(self.folder, config.model, "Detector", "detector")["objects"])
-        self.fields: Mapping[str, Field] = {}
-        self._network: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
+        super().__init__(config)
+        self.objects = tuple(self.index["objects"])
 
     @property
     def sources(self) -> list[Source]:
@@ -65,11 +61,6 @@ class Detector:
         boxes = Boxes(image.height, image.width, self.objects)
         self.fields = {f"{self.config.field}_boxes": boxes, f"{self.config.field}_score": Numbers()}
         return []
-
-    def setup(self, device: str) -> None:
-        from synthgen.models import registry
-
-        self._network = registry.load_network(self.folder, device)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         found = self._network.detect(np.stack(columns["image"]), self.config.min_score)

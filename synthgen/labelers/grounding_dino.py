@@ -9,15 +9,14 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
-from synthgen.fields import Columns, Field, Schema
+from synthgen.fields import Columns, Schema
 from synthgen.labelers import detected
 from synthgen.labelers.detected import DetectSettings
-from synthgen.models import hub
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class GroundingDino:
+class GroundingDino(HubPart):
     """Writes boxes with classes, and the score of each box, best first.
 
     The network looks at a picture with the whole prompt in mind, and so the phrases of one prompt change each other's
@@ -26,6 +25,7 @@ class GroundingDino:
     """
 
     version: ClassVar[int] = 2
+    types: ClassVar[tuple[str, ...]] = ("grounding-dino",)
 
     class Config(DetectSettings):
         """Settings of `use: grounding-dino`."""
@@ -35,23 +35,11 @@ class GroundingDino:
             "IDEA-Research/grounding-dino-tiny."
         )
 
+    config: Config
+
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "model": testing.make("grounding-dino")}
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.reference = hub.reference(config, "grounding-dino")
-        self.fields: Mapping[str, Field] = {}
-        self._model: Any = None
-        self._processor: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [self.reference.source]
 
     def bind(self, columns: Schema) -> list[Problem]:
         self.fields, problems = detected.new_fields(self.config, columns)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
+from synthgen.base.settings import FieldName, Settings
 from synthgen.errors import ModelError
-from synthgen.fields import IGNORE, Columns, Field, Image, Number, Schema, SegmentationMap
-from synthgen.models import folders
+from synthgen.fields import IGNORE, Columns, Image, Number, Schema, SegmentationMap
+from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
 
-class NoisyToIgnore:
+class NoisyToIgnore(FolderPart):
     """Writes `clean_segmentation`, and `ignored`, the share of pixels that became 255.
 
     A pixel is noisy if the network's cross-entropy for its intended class is over `tolerance`
@@ -28,35 +27,25 @@ class NoisyToIgnore:
     """
 
     version: ClassVar[int] = 1
+    wanted: ClassVar[str] = "Segmenter"
+    trainer: ClassVar[str] = "segmenter"
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: noisy-to-ignore`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Setting(description="A segmenter: a starter such as starter/nuclei-critic, or a folder.")
         segmentation: str = Setting(default="segmentation", description="The class map that is checked.")
         tolerance: float = Setting(default=1.25, gt=0, description="Times the class's mean loss on real pictures.")
-        field: str = Setting(
-            default="clean_segmentation", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the new class map."
-        )
+        field: FieldName = Setting(default="clean_segmentation", description="Name of the new class map.")
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.folder = folders.resolve(config.model)
-        index = folders.check_class(self.folder, config.model, "Segmenter", "segmenter")
-        self.objects, self.class_losses = tuple(index["objects"]), np.array(index["class_losses"])
+        super().__init__(config)
+        self.objects, self.class_losses = tuple(self.index["objects"]), np.array(self.index["class_losses"])
         if len(self.class_losses) != len(self.objects) + 1:
             raise ModelError(f"{config.model} does not say its mean losses on real pictures (`class_losses`)")
-        self.fields: Mapping[str, Field] = {}
         self._ids: np.ndarray = np.zeros(256, dtype=np.int64)
-        self._network: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [folders.source(self.config.model)]
 
     def bind(self, columns: Schema) -> list[Problem]:
         image, segmentation = columns.get("image"), columns.get(self.config.segmentation)
@@ -71,11 +60,6 @@ class NoisyToIgnore:
             else:
                 problems.append(Problem(f"model {self.config.model}: {unknown(name, self.objects, 'object')}"))
         return problems
-
-    def setup(self, device: str) -> None:
-        from synthgen.models import registry
-
-        self._network = registry.load_network(self.folder, device)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         probabilities, _ = self._network.outputs(np.stack(columns["image"]))

@@ -9,15 +9,14 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
-from synthgen.fields import Columns, Field, Schema
+from synthgen.fields import Columns, Schema
 from synthgen.labelers import detected
 from synthgen.labelers.detected import DetectSettings
-from synthgen.models import hub
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class Owlv2:
+class Owlv2(HubPart):
     """Writes boxes with classes, and the score of each box, best first.
 
     Scores are absolute (a sigmoid a box and text), so that neither other texts nor other pictures change them. Each
@@ -25,6 +24,7 @@ class Owlv2:
     """
 
     version: ClassVar[int] = 1
+    types: ClassVar[tuple[str, ...]] = ("owlv2",)
 
     class Config(DetectSettings):
         """Settings of `use: owlv2`."""
@@ -35,24 +35,15 @@ class Owlv2:
         )
         min_score: float = Setting(default=0.2, ge=0, le=1, description="Boxes below it are dropped.")
 
+    config: Config
+
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "model": testing.make("owlv2")}
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.reference = hub.reference(config, "owlv2")
-        self.fields: Mapping[str, Field] = {}
-        self._model: Any = None
-        self._processor: Any = None
+        super().__init__(config)
         self._texts: list[Any] = []
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [self.reference.source]
 
     def bind(self, columns: Schema) -> list[Problem]:
         self.fields, problems = detected.new_fields(self.config, columns)

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
+from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Boxes, Columns, Field, Image, InstanceMap, Numbers, Schema, SegmentationMap
 from synthgen.parts.problem import Problem
 
 
-class PromptSettings(BaseModel):
+class PromptSettings(Settings):
     """Settings of labelers that are prompted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     prompts: Literal["boxes", "points", "auto"] = Setting(
         default="boxes",
         description="Boxes of known objects, the point farthest from the edge of each, or a grid of points.",
@@ -35,9 +34,7 @@ class PromptSettings(BaseModel):
     )
     min_area_px: int = Setting(default=8, ge=1, description="Smaller masks are dropped.")
     stretch: bool = Setting(default=False, description="Show it each picture with its contrast stretched.")
-    field: str = Setting(
-        default="sam", pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the new fields."
-    )
+    field: FieldName = Setting(default="sam", description="Start of the names of the new fields.")
 
 
 def new_fields(config: PromptSettings, columns: Schema) -> tuple[Mapping[str, Field], list[Problem]]:

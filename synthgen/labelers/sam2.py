@@ -9,19 +9,19 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
-from synthgen.fields import Columns, Field, Schema
+from synthgen.fields import Columns, Schema
 from synthgen.labelers import prompted
 from synthgen.labelers.prompted import PromptSettings
 from synthgen.models import hub
 from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 PROMPTS_AT_ONCE = 64
 
 
-class Sam2:
+class Sam2(HubPart):
     """Writes what `segment-anything` writes. Each image is encoded once, all images of a batch together."""
 
     version: ClassVar[int] = 1
@@ -36,23 +36,11 @@ class Sam2:
             "facebook/sam2.1-hiera-tiny."
         )
 
+    config: Config
+
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "model": testing.make("sam2")}
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.reference = hub.reference(config, *self.types)
-        self.fields: Mapping[str, Field] = {}
-        self._model: Any = None
-        self._processor: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [self.reference.source]
 
     def bind(self, columns: Schema) -> list[Problem]:
         self.fields, problems = prompted.new_fields(self.config, columns)

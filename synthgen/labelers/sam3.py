@@ -9,15 +9,16 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
-from synthgen.fields import Columns, Field, Image, InstanceMap, Numbers, Schema, SegmentationMap
+from synthgen.base.settings import FieldName
+from synthgen.fields import Columns, Image, InstanceMap, Numbers, Schema, SegmentationMap
 from synthgen.models import hub
 from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class Sam3:
+class Sam3(HubPart):
     """Writes an instance map, the class of every pixel, and the score of each object, by number.
 
     Every object class is asked for by its own text; scores are absolute (a sigmoid each), so that
@@ -25,6 +26,7 @@ class Sam3:
     """
 
     version: ClassVar[int] = 1
+    types: ClassVar[tuple[str, ...]] = ("sam3",)
 
     class Config(ModelSettings):
         """Settings of `use: sam3`."""
@@ -42,27 +44,13 @@ class Sam3:
         )
         min_area_px: int = Setting(default=8, ge=1, description="Smaller masks are dropped.")
         stretch: bool = Setting(default=False, description="Show it each picture with its contrast stretched.")
-        field: str = Setting(
-            default="sam3", pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the new fields."
-        )
+        field: FieldName = Setting(default="sam3", description="Start of the names of the new fields.")
+
+    config: Config
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "model": testing.make("sam3")}
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.reference = hub.reference(config, "sam3")
-        self.fields: Mapping[str, Field] = {}
-        self._model: Any = None
-        self._processor: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [self.reference.source]
 
     def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field as Setting
 
-from synthgen.fields import Columns, Field, Schema
+from synthgen.fields import Columns, Schema
 from synthgen.labelers import prompted
 from synthgen.labelers.prompted import PromptSettings
-from synthgen.models import folders
+from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class SegmentAnything:
+class SegmentAnything(FolderPart):
     """Writes an instance map, and the predicted IoU and the stability of each of its objects, by number.
 
     If it is prompted by boxes with classes, it writes the class of every pixel as well.
@@ -25,6 +24,8 @@ class SegmentAnything:
     """
 
     version: ClassVar[int] = 1
+    wanted: ClassVar[str] = "SegmentAnything"
+    trainer: ClassVar[str] = "segment-anything"
 
     class Config(PromptSettings):
         """Settings of `use: segment-anything`."""
@@ -34,28 +35,14 @@ class SegmentAnything:
             "checkpoint."
         )
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.folder = folders.resolve(config.model)
-        folders.check_class(self.folder, config.model, "SegmentAnything", "segment-anything")
-        self.fields: Mapping[str, Field] = {}
-        self._network: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [folders.source(self.config.model)]
+        super().__init__(config)
 
     def bind(self, columns: Schema) -> list[Problem]:
         self.fields, problems = prompted.new_fields(self.config, columns)
         return problems
-
-    def setup(self, device: str) -> None:
-        from synthgen.models import registry
-
-        self._network = registry.load_network(self.folder, device)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         images = prompted.shown(self.config, columns)

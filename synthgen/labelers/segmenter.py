@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
+from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Columns, Field, Image, InstanceMap, Schema, SegmentationMap
-from synthgen.models import folders
+from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class Segmenter:
+class Segmenter(FolderPart):
     """Writes what the network sees in `image`: an instance map, and on request the class of every pixel."""
 
     version: ClassVar[int] = 1
+    wanted: ClassVar[str] = "Segmenter"
+    trainer: ClassVar[str] = "segmenter"
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: segmenter`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Setting(description="A segmenter: a starter such as starter/nuclei-critic, or a folder.")
-        field: str = Setting(
-            default="segmenter_instances", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the instance map."
+        field: FieldName = Setting(default="segmenter_instances", description="Name of the instance map.")
+        segmentation: FieldName | None = Setting(
+            default=None, description="Name of the class map; by default none is written."
         )
-        segmentation: str | None = Setting(
-            default=None, pattern=r"^[a-z][a-z0-9_]*$", description="Name of the class map; by default none is written."
-        )
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.folder = folders.resolve(config.model)
-        self.objects = tuple(folders.check_class(self.folder, config.model, "Segmenter", "segmenter")["objects"])
-        self.fields: Mapping[str, Field] = {}
-        self._network: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [folders.source(self.config.model)]
+        super().__init__(config)
+        self.objects = tuple(self.index["objects"])
 
     def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")
@@ -55,11 +45,6 @@ class Segmenter:
             fields[self.config.segmentation] = SegmentationMap(image.height, image.width, self.objects)
         self.fields = fields
         return []
-
-    def setup(self, device: str) -> None:
-        from synthgen.models import registry
-
-        self._network = registry.load_network(self.folder, device)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         found = self._network.segment(np.stack(columns["image"]))

@@ -9,14 +9,15 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
+from synthgen.base.settings import FieldName
 from synthgen.fields import Columns, Field, Image, Label, Number, Schema
-from synthgen.models import embeddings, hub
+from synthgen.models import embeddings
 from synthgen.models.hub import ModelSettings
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class ZeroShotClass:
+class ZeroShotClass(HubPart):
     """Writes the class whose text fits best, and how surely it does.
 
     The probability of CLIP is a softmax over the classes named here, with the model's own temperature; that of SigLIP
@@ -24,6 +25,7 @@ class ZeroShotClass:
     """
 
     version: ClassVar[int] = 1
+    types: ClassVar[tuple[str, ...]] = embeddings.TEXT_TYPES
 
     class Config(ModelSettings):
         """Settings of `use: zero-shot-class`."""
@@ -36,28 +38,20 @@ class ZeroShotClass:
             min_length=2,
             description="Class names, in id order, with the text of each, such as `cat: a photo of a cat`.",
         )
-        field: str = Setting(
-            default="seen", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the label, and start of the other name."
-        )
+        field: FieldName = Setting(default="seen", description="Name of the label, and start of the other name.")
+
+    config: Config
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "model": testing.make(embeddings.small_kind(str(settings.get("model"))))}
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.reference = hub.reference(config, *embeddings.TEXT_TYPES)
+        super().__init__(config)
         classes = Label(tuple(config.classes))
         self.fields: Mapping[str, Field] = {config.field: classes, f"{config.field}_probability": Number()}
         self._embedder: Any = None
         self._texts: np.ndarray = np.zeros((0, 0))
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [self.reference.source]
 
     def bind(self, columns: Schema) -> list[Problem]:
         return [] if isinstance(columns.get("image"), Image) else [Problem("needs an `image` field", ("image",))]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from synthgen.base.settings import Settings
 
 
-class MeasureSettings(BaseModel):
+class MeasureSettings(Settings):
     """Settings of a measure that trains networks on parts of the dataset and of the real data."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     seeds: int = Field(default=3, ge=1, description="Repeats of every training.")
     split: str = Field(default="train", description="Split of the dataset that is measured; `all` for all.")
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import Settings
 from synthgen.errors import ModelError
 from synthgen.models import folders, weights
 from synthgen.models.silence import silence_libraries
@@ -37,10 +38,9 @@ _WAYS_OUT: Mapping[str, str] = {
 """What to do, by the name of the error among those that led to a failed load."""
 
 
-class ModelSettings(BaseModel):
+class ModelSettings(Settings):
     """Settings of parts that stand on a model of another library."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     model: str = Field(description="A local folder, or owner/name@commit of the hub.")
     licence: str | None = Field(
         default=None,

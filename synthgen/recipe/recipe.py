@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthgen.base.settings import Settings
 from synthgen.fields import ImageFormat
 from synthgen.parts.problem import Location
 from synthgen.recipe.sections import Evaluation
@@ -58,10 +59,9 @@ def placed_parts(places: Places, value_at: Callable[[tuple[str, ...]], Any]) -> 
             yield role, place, found
 
 
-class Output(BaseModel):
+class Output(Settings):
     """How accepted samples are stored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     writers: PartList = Field(
         default=[PartSpec(use="webdataset")], min_length=1, description="File formats, one file a shard and split each."
     )
@@ -77,10 +77,9 @@ class Output(BaseModel):
         return writers
 
 
-class DatasetRecipe(BaseModel):
+class DatasetRecipe(Settings):
     """`kind: dataset`: what `synthgen run` produces."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     PLACES: ClassVar[Places] = {
         "conditions": ("condition",),
         "samplers": ("sampler",),
@@ -147,10 +146,9 @@ class DatasetRecipe(BaseModel):
         return list(placed_parts(self.PLACES, lambda place: reduce(getattr, place, self)))
 
 
-class ModelRecipe(BaseModel):
+class ModelRecipe(Settings):
     """`kind: model`: what `synthgen train` produces."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     PLACES: ClassVar[Places] = {"trainers": ("trainer",)}
     kind: Literal["model"]
     version: Literal[1] = Field(default=1, description="Version of the recipe language.")

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import Settings
 from synthgen.errors import PluginError
 from synthgen.parts.problem import Location, Problem
 from synthgen.parts.registry import Plugins
@@ -20,10 +21,9 @@ Raw = tuple[str, Location, Mapping[str, Any]]
 """A part as it was written: its role, its place, and a mapping with `use` and its settings."""
 
 
-class Evaluation(BaseModel):
+class Evaluation(Settings):
     """How a finished dataset is compared with the real data; the same as the options of `synthgen evaluate`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     seeds: int = Field(default=3, ge=1, description="Repeats of every training, and of every metric that has chance.")
     steps: int | None = Field(
         default=None, ge=1, description="Training steps of each; by default 2000, for masks and series 600."

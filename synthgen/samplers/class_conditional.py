@@ -10,16 +10,19 @@ from pydantic import Field
 from synthgen import seeds as streams
 from synthgen.fields import Columns, Image, Label, Schema
 from synthgen.models import folders
+from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Slot, Source
+from synthgen.parts.protocols import Slot
 from synthgen.parts.registry import unknown
 from synthgen.samplers.guided import Guided
 
 
-class ClassConditional:
+class ClassConditional(FolderPart):
     """Draws `image` for `condition.label`; classes are matched to the model's by name."""
 
     version: ClassVar[int] = 1
+    wanted: ClassVar[str] = "ClassConditionalPipeline"
+    trainer: ClassVar[str] = "class-conditional"
 
     class Config(Guided):
         """Settings of `use: class-conditional`."""
@@ -30,24 +33,17 @@ class ClassConditional:
             default="float32", description="Number format of the network; bfloat16 and float16 are for GPUs."
         )
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.folder = folders.resolve(config.model)
-        index = folders.check_class(self.folder, config.model, "ClassConditionalPipeline", "class-conditional")
-        self.names = folders.names_in_order(index)
-        unet, patch = folders.component_config(self.folder, "unet"), int(index["patch_size"])
+        super().__init__(config)
+        self.names = folders.names_in_order(self.index)
+        unet, patch = folders.component_config(self.folder, "unet"), int(self.index["patch_size"])
         side = int(unet["sample_size"]) * patch
         self.shape = (int(unet["in_channels"]) // patch**2, side, side)
         self.fields: Mapping[str, Image] = {"image": Image(side, side, self.shape[0])}
         self._ids: list[int] = []
         self._pipeline: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [folders.source(self.config.model)]
 
     def bind(self, condition: Schema) -> list[Problem]:
         label = condition.get("label")

@@ -9,18 +9,18 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
-from synthgen.fields import Columns, Field, Image, InstanceMap, Schema, SegmentationMap
+from synthgen.fields import Columns, Image, InstanceMap, Schema, SegmentationMap
 from synthgen.models import hub
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers import prompted
-from synthgen.samplers.prompted import Prompted, PromptedSettings
+from synthgen.samplers.prompted import PromptedSampler, PromptedSettings
 
 Colour = Annotated[str, Setting(pattern=r"^#[0-9a-fA-F]{6}$")]
 GOLDEN = 0.618034
 
 
-class ControlNet:
+class ControlNet(PromptedSampler):
     """Draws `image` to fit a control picture that is made of the condition.
 
     `segmentation` paints the condition's class map in the colours that the ControlNet was trained
@@ -30,6 +30,7 @@ class ControlNet:
     """
 
     version: ClassVar[int] = 1
+    task: ClassVar[str] = "Text2Image"
 
     class Config(PromptedSettings):
         """Settings of `use: controlnet`."""
@@ -53,18 +54,18 @@ class ControlNet:
         control_end: float = Setting(default=1.0, gt=0, le=1, description="Share of the steps that follow it.")
         sigma: float = Setting(default=1.0, gt=0, description="`edges`: pixels that are smoothed over first.")
 
-    @staticmethod
-    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
+    config: Config
+
+    @classmethod
+    def smoke(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         kind = testing.pipeline_kind(str(settings["model"]))
         kind = kind if kind in testing.CONTROLNETS else "StableDiffusionPipeline"
         more = {"controlnet": testing.make(testing.CONTROLNETS[kind]), "model": testing.make(kind)}
-        return {**prompted.smoke(settings), **more}
+        return {**super().smoke(settings), **more}
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.prompted = Prompted(config, "Text2Image")
+        super().__init__(config)
         self.controlnet = hub.reference(hub.ModelSettings(model=config.controlnet, licence=config.controlnet_licence))
-        self.fields: Mapping[str, Field] = {"image": Image(*self.prompted.size, 3)}
         self._palette = np.zeros((256, 3), dtype=np.uint8)
         self._argument = "image"
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from synthgen.base.settings import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Guided(BaseModel):
+class Guided(Settings):
     """Classifier-free guidance, in a part of the steps."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     guidance: float = Field(
         default=1.0,
         ge=0,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field as Setting
 
-from synthgen.fields import Columns, Field, Image, InstanceMap, Schema
+from synthgen.fields import Columns, InstanceMap, Schema
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Slot, Source
+from synthgen.parts.protocols import Slot
 from synthgen.samplers import prompted
-from synthgen.samplers.prompted import Prompted, PromptedSettings
+from synthgen.samplers.prompted import PromptedSampler, PromptedSettings
 
 
-class Inpaint:
+class Inpaint(PromptedSampler):
     """Draws the objects of the condition's picture anew, or the ground between them; all else stays as it was.
 
     Objects are those of `condition.instances`. The condition's maps are the labels, as `instances` and `segmentation`:
@@ -23,6 +23,8 @@ class Inpaint:
     """
 
     version: ClassVar[int] = 1
+    task: ClassVar[str] = "Inpainting"
+    smoke_steps: ClassVar[int] = 4
 
     class Config(PromptedSettings):
         """Settings of `use: inpaint`."""
@@ -37,21 +39,7 @@ class Inpaint:
             default=1.0, gt=0, le=1, description="How far the region is drawn anew: 1 keeps nothing of what was there."
         )
 
-    @staticmethod
-    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
-        return prompted.smoke(settings, steps=4)
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.prompted = Prompted(config, "Inpainting")
-        self.fields: Mapping[str, Field] = {"image": Image(*self.prompted.size, 3)}
-
-    def identity(self) -> dict[str, Any]:
-        return self.prompted.identity()
-
-    @property
-    def sources(self) -> list[Source]:
-        return self.prompted.sources
+    config: Config
 
     def bind(self, condition: Schema) -> list[Problem]:
         problems = prompted.picture_problems(condition, self.prompted.size)
@@ -60,9 +48,6 @@ class Inpaint:
             problems.append(Problem(message, ("instances",)))
         self.fields, more = self.prompted.drawn_fields(condition, "instances", "segmentation")
         return problems + more
-
-    def setup(self, device: str) -> None:
-        self.prompted.setup(device)
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
         regions = [self.region(slot.condition["instances"]) for slot in slots]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from synthgen import seeds as streams
 from synthgen import testing
+from synthgen.base.settings import Settings
 from synthgen.errors import ModelError
 from synthgen.fields import Field as Column
 from synthgen.fields import Image, Label, Schema, Text
@@ -25,10 +26,9 @@ Side = Annotated[int, Field(ge=8, le=8192)]
 Scale = Annotated[float, Field(ge=0, le=50)]
 
 
-class Lora(BaseModel):
+class Lora(Settings):
     """One LoRA adapter and how much of it is added."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     path: str = Field(description="The folder that `synthgen train` made, or a .safetensors file.")
     weight: float = Field(default=1.0, description="1 adds what was learnt, 0.5 half of it.")
 
@@ -205,6 +205,38 @@ class Prompted:
         return int(self._drawing.encoder.n_encoded)
 
 
+class PromptedSampler:
+    """A sampler that draws with a pipeline of diffusers for one `task`, as diffusers' auto pipelines call it."""
+
+    task: ClassVar[str]
+    smoke_steps: ClassVar[int] = 2
+    config: Any
+    fields: Schema
+
+    def __init__(self, config: PromptedSettings) -> None:
+        self.config = config
+        self.prompted = Prompted(config, self.task)
+        self.fields = {"image": Image(*self.prompted.size, 3)}
+
+    @classmethod
+    def smoke(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings with a small pipeline of the same kind, small pictures and few steps."""
+        model = testing.make(testing.pipeline_kind(str(settings["model"])))
+        left_out = ("size", "lora", "embeddings", "gpu_memory_gb", "dtype", "offload", "compile", "scheduler")
+        kept = {name: value for name, value in settings.items() if name not in left_out}
+        return {**kept, "model": model, "size": [32, 32], "steps": cls.smoke_steps}
+
+    def identity(self) -> dict[str, Any]:
+        return self.prompted.identity()
+
+    @property
+    def sources(self) -> list[Source]:
+        return self.prompted.sources
+
+    def setup(self, device: str) -> None:
+        self.prompted.setup(device)
+
+
 def picture_problems(condition: Schema, size: tuple[int, int]) -> list[Problem]:
     """What is wrong with a condition that must bring pictures of `size`."""
     image = condition.get("image")
@@ -223,14 +255,6 @@ def as_pillow(array: np.ndarray) -> Any:
     if array.ndim == 3 and array.shape[2] == 1:
         array = np.repeat(array, 3, axis=2)
     return Pillow.fromarray(array)
-
-
-def smoke(settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """The settings of a prompted sampler with a small pipeline of the same kind, small pictures and few steps."""
-    model = testing.make(testing.pipeline_kind(str(settings["model"])))
-    left_out = ("size", "lora", "embeddings", "gpu_memory_gb", "dtype", "offload", "compile", "scheduler")
-    kept = {name: value for name, value in settings.items() if name not in left_out}
-    return {**kept, "model": model, "size": [32, 32], "steps": 2, **more}
 
 
 def _trained_size(reference: hub.Reference) -> tuple[int, int]:

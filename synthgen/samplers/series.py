@@ -11,15 +11,16 @@ from pydantic import Field, field_validator
 
 from synthgen.fields import Columns, Schema, Series, Times
 from synthgen.models import folders
+from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Slot, Source
+from synthgen.parts.protocols import Slot
 from synthgen.samplers.guided import Guided
 
 VALUES = ("series", "known")
 """What a condition calls values that are not drawn: all of a series, or some."""
 
 
-class SeriesSampler:
+class SeriesSampler(FolderPart):
     """Draws `series` and `time` for `condition.label`; classes are matched to the model's by name.
 
     Of a model that knows one class, no class need be asked for. A condition such as `real-series` may also give
@@ -32,6 +33,8 @@ class SeriesSampler:
     """
 
     version: ClassVar[int] = 2
+    wanted: ClassVar[str] = "SeriesPipeline"
+    trainer: ClassVar[str] = "series"
 
     class Config(Guided):
         """Settings of `use: series`."""
@@ -58,11 +61,11 @@ class SeriesSampler:
                 raise ValueError(f"must be a share below 1, such as 0.5, or a whole number of steps (got {overlap:g})")
             return overlap
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.folder = folders.resolve(config.model)
-        index = folders.check_class(self.folder, config.model, "SeriesPipeline", "series")
-        self._index = index
+        super().__init__(config)
+        index = self.index
         self._asks = {name: tuple(index[name]) for name in ("covariates", "static") if index[name]}
         scaler = folders.component_config(self.folder, "scaler")
         dtype: Literal["float32", "float64"] = "float64" if "offsets" in scaler else "float32"
@@ -75,13 +78,6 @@ class SeriesSampler:
         self._set_fields()
         self._ids: list[int] | None = None
         self._pipeline: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [folders.source(self.config.model)]
 
     def _set_fields(self, given: int | None = None, condition: Schema | None = None) -> None:
         """The fields of series as long as `length` says, else as the `given` steps of the condition."""
@@ -102,7 +98,7 @@ class SeriesSampler:
         lengths = [condition[name].length for name in self._given if name != "static"]  # type: ignore[attr-defined]
         given = lengths[0] if lengths else None
         self._set_fields(given, condition)
-        self._ids, wrong = folders.class_ids(self._index, condition.get("label"), self.config.model)
+        self._ids, wrong = folders.class_ids(self.index, condition.get("label"), self.config.model)
         return [*self._bind_numbers(condition), *wrong, *self._bind_length(given)]
 
     def _bind_length(self, given: int | None) -> list[Problem]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
-from synthgen.fields import Columns, Field, Image, Schema
+from synthgen.fields import Columns, Schema
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Slot, Source
-from synthgen.samplers import prompted
-from synthgen.samplers.prompted import Prompted, PromptedSettings
+from synthgen.parts.protocols import Slot
+from synthgen.samplers.prompted import PromptedSampler, PromptedSettings
 
 
-class TextToImage:
+class TextToImage(PromptedSampler):
     """Draws `image` for the prompt.
 
     Each sample has a random stream of its own. A pipeline's own safety checker, which paints
@@ -20,31 +19,14 @@ class TextToImage:
     """
 
     version: ClassVar[int] = 2
+    task: ClassVar[str] = "Text2Image"
 
     class Config(PromptedSettings):
         """Settings of `use: text-to-image`."""
 
-    @staticmethod
-    def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
-        return prompted.smoke(settings)
-
-    def __init__(self, config: Config) -> None:
-        self.prompted = Prompted(config, "Text2Image")
-        self.fields: Mapping[str, Field] = {"image": Image(*self.prompted.size, 3)}
-
-    def identity(self) -> dict[str, Any]:
-        return self.prompted.identity()
-
-    @property
-    def sources(self) -> list[Source]:
-        return self.prompted.sources
-
     def bind(self, condition: Schema) -> list[Problem]:
         self.fields, problems = self.prompted.drawn_fields(condition)
         return problems
-
-    def setup(self, device: str) -> None:
-        self.prompted.setup(device)
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
         return self.prompted.columns(slots, seeds)

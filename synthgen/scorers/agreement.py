@@ -3,49 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Columns, Image, Label, Number, Schema
 from synthgen.models import folders
+from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
 
-class Agreement:
+class Agreement(FolderPart):
     """Adds `agreement`: the probability, 0 to 1, that the classifier gives to the intended class.
 
     The softmax runs over the classifier's own classes, never over a batch.
     """
 
     version: ClassVar[int] = 1
+    wanted: ClassVar[str] = "ImageClassifier"
+    trainer: ClassVar[str] = "classifier"
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: agreement`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         model: str = Field(description="A classifier: a starter such as starter/fashion-mnist-critic, or a folder.")
-        field: str = Field(default="agreement", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the score.")
+        field: FieldName = Field(default="agreement", description="Name of the score.")
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.folder = folders.resolve(config.model)
-        index = folders.check_class(self.folder, config.model, "ImageClassifier", "classifier")
-        self.names = folders.names_in_order(index)
-        self.resolution, self.channels = int(index["resolution"]), int(index["channels"])
+        super().__init__(config)
+        self.names = folders.names_in_order(self.index)
+        self.resolution, self.channels = int(self.index["resolution"]), int(self.index["channels"])
         self.fields: Mapping[str, Number] = {config.field: Number()}
         self._ids: np.ndarray = np.empty(0, dtype=np.int64)
-        self._network: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return {"field": self.config.field, "model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [folders.source(self.config.model)]
 
     def bind(self, columns: Schema) -> list[Problem]:
         label, image = columns.get("condition.label"), columns.get("image")
@@ -63,11 +57,6 @@ class Agreement:
             problems.append(Problem(message, ("image",)))
         self._ids = np.array([self.names.index(name) for name in label.classes if name in self.names])
         return problems
-
-    def setup(self, device: str) -> None:
-        from synthgen.models import registry
-
-        self._network = registry.load_network(self.folder, device)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         probabilities = self._network.predict_proba(np.stack(columns["image"]))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Boxes, Columns, Number, Schema
+from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
 
-class BoxAgreement:
+class BoxAgreement(PlainAnnotator):
     """Adds, for `name: critic`, `critic_iou`, `critic_found`, `critic_missed` and `critic_extra`.
 
     Each box has one partner at most, of its own class and with an IoU of `min_iou` or more. iou: mean
@@ -23,27 +24,24 @@ class BoxAgreement:
     """
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: box-agreement`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         against: str = Field(description="The boxes that another source found, such as `detector_boxes`.")
         intended: str = Field(default="boxes", description="The boxes by construction.")
-        name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the scores.")
+        name: FieldName = Field(description="Start of the names of the scores.")
         min_iou: float = Field(
             default=0.5, gt=0, le=1, description="Least intersection over union of a box and its partner."
         )
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
         self.config = config
         units = {"iou": "1", "found": "objects", "missed": "objects", "extra": "objects"}
         self.fields: Mapping[str, Number] = {f"{config.name}_{name}": Number(unit) for name, unit in units.items()}
         self._ids: np.ndarray = np.zeros(0, dtype=np.int64)
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json")
 
     def bind(self, columns: Schema) -> list[Problem]:
         intended, against = columns.get(self.config.intended), columns.get(self.config.against)
@@ -63,9 +61,6 @@ class BoxAgreement:
             numbers = [intended.classes.index(n) + 1 if n in intended.classes else 0 for n in against.classes]
             self._ids = np.array([0, *numbers])
         return problems
-
-    def setup(self, device: str) -> None:
-        """Nothing to load."""
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         from synthgen.models.images.detections import BoxMatch

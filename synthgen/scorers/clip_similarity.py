@@ -10,16 +10,17 @@ from pydantic import Field as Setting
 from pydantic import field_validator
 
 from synthgen import testing
+from synthgen.base.settings import FieldName
 from synthgen.errors import DataError
 from synthgen.fields import Columns, Field, Image, Label, Number, Schema, Text
-from synthgen.models import embeddings, hub
+from synthgen.models import embeddings
 from synthgen.models.hub import ModelSettings
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
 
-class ClipSimilarity:
+class ClipSimilarity(HubPart):
     """Adds the cosine similarity, -1 to 1, of the picture's and the text's embeddings.
 
     The text is what the condition asks for. Numbers of different models cannot be compared: those of CLIP lie near 0.3
@@ -27,6 +28,7 @@ class ClipSimilarity:
     """
 
     version: ClassVar[int] = 1
+    types: ClassVar[tuple[str, ...]] = embeddings.TEXT_TYPES
 
     class Config(ModelSettings):
         """Settings of `use: clip-similarity`."""
@@ -40,7 +42,7 @@ class ClipSimilarity:
             description='The text, with fields of the condition in braces: "a photo of a {label}"; by default the '
             "condition's prompt.",
         )
-        name: str = Setting(default="clip_similarity", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the score.")
+        name: FieldName = Setting(default="clip_similarity", description="Name of the score.")
 
         @field_validator("text")
         @classmethod
@@ -51,23 +53,17 @@ class ClipSimilarity:
                 raise ValueError(f"cannot be read: {error}; write {{{{ for a brace") from None
             return text
 
+    config: Config
+
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "model": testing.make(embeddings.small_kind(str(settings.get("model"))))}
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.reference = hub.reference(config, *embeddings.TEXT_TYPES)
+        super().__init__(config)
         self.fields: Mapping[str, Number] = {config.name: Number()}
         self._kinds: dict[str, Field] = {}
         self._embedder: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [self.reference.source]
 
     def bind(self, columns: Schema) -> list[Problem]:
         if not isinstance(columns.get("image"), Image):

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
+from synthgen.base.settings import Settings
 from synthgen.fields import Columns, Image, Number, Schema
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
@@ -41,10 +41,9 @@ class ImageStatistics:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: image-statistics`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         real: str | None = Setting(
             default=None, description="A folder of real pictures to compare with, subfolders included."
         )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Columns, InstanceMap, Number, Schema
+from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class MaskAgreement:
+class MaskAgreement(PlainAnnotator):
     """Adds, for `name: sam`, `sam_iou`, `sam_dice`, `sam_missed` and `sam_extra`.
 
     iou: mean over the intended objects of the IoU with the best found one, 0 to 1. dice: of all
@@ -21,23 +22,20 @@ class MaskAgreement:
     """
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: mask-agreement`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         against: str = Field(description="The instance map that another source made, such as `sam_instances`.")
         intended: str = Field(default="instances", description="The instance map by construction.")
-        name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the scores.")
+        name: FieldName = Field(description="Start of the names of the scores.")
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
         self.config = config
         units = {"iou": "1", "dice": "1", "missed": "objects", "extra": "objects"}
         self.fields: Mapping[str, Number] = {f"{config.name}_{name}": Number(unit) for name, unit in units.items()}
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json")
 
     def bind(self, columns: Schema) -> list[Problem]:
         problems = []
@@ -47,9 +45,6 @@ class MaskAgreement:
                 message = f"`{name}` is no instance map; there are: {', '.join(maps) or 'none'}"
                 problems.append(Problem(message, (name,)))
         return problems
-
-    def setup(self, device: str) -> None:
-        """Nothing to load."""
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         from synthgen.vision.matching import Match

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen import testing
+from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Columns, Image, Number, Schema
 from synthgen.models import embeddings, hub
 from synthgen.parts.problem import Problem
@@ -35,10 +35,9 @@ class NearDuplicate:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: near-duplicate`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         folder: str = Setting(description="The pictures that samples must not repeat, subfolders included.")
         folder_licence: str = Setting(default="unknown", description="Licence of these pictures, for the card.")
         range: RangeSetting = "auto"
@@ -51,9 +50,7 @@ class NearDuplicate:
         licence: str | None = Setting(
             default=None, description="The model's licence, for the plan and the card; by default what its card says."
         )
-        name: str = Setting(
-            default="copy", pattern=r"^[a-z][a-z0-9_]*$", description="Start of the names of the scores."
-        )
+        name: FieldName = Setting(default="copy", description="Start of the names of the scores.")
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,16 +8,17 @@ from typing import Any, ClassVar
 from pydantic import Field as Setting
 
 from synthgen import testing
+from synthgen.base.settings import FieldName
 from synthgen.errors import ModelError
 from synthgen.fields import Columns, Image, Number, Schema
 from synthgen.models import hub
 from synthgen.models.hub import ModelSettings
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
 
-class Nsfw:
+class Nsfw(HubPart):
     """Adds the summed probability, 0 to 1, of the classifier's unsafe classes.
 
     The softmax runs over the classifier's own classes, never over a batch. Any classifier does: name the classes that
@@ -34,26 +35,18 @@ class Nsfw:
             "commit of Falconsai/nsfw_image_detection."
         )
         unsafe: list[str] = Setting(default=["nsfw"], min_length=1, description="Names of its unsafe classes.")
-        name: str = Setting(default="nsfw", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the score.")
+        name: FieldName = Setting(default="nsfw", description="Name of the score.")
+
+    config: Config
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "model": testing.make("vit"), "unsafe": ["nsfw"]}
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.reference = hub.reference(config)
+        super().__init__(config)
         self.fields: Mapping[str, Number] = {config.name: Number()}
         self._ids: list[int] = []
-        self._model: Any = None
-        self._processor: Any = None
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"model", "licence"}) | {"model": self.sources[0].sha256}
-
-    @property
-    def sources(self) -> list[Source]:
-        return [self.reference.source]
 
     def bind(self, columns: Schema) -> list[Problem]:
         return [] if isinstance(columns.get("image"), Image) else [Problem("needs an `image` field", ("image",))]

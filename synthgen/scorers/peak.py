@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
+from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.fields import Columns, Number, Schema, Series
 from synthgen.parts.problem import Problem
@@ -20,10 +20,9 @@ class Peak:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: peak`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         field: str = Setting(default="anomaly_score", description="The series, such as scores by step.")
         quantile: float = Setting(default=1.0, ge=0, le=1, description="1 is the highest value, 0.5 the median.")
         name: str = Setting(

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
+from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Boxes, Columns, Label, Number, Numbers, Schema
+from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
 
-class Presence:
+class Presence(PlainAnnotator):
     """Adds the best score among the boxes of the intended class, as the labeler gave it; 0 if it found none."""
 
     version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: presence`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         boxes: str = Setting(description="The boxes that a labeler found, such as `found_boxes` of `owlv2`.")
         scores: str = Setting(description="Their scores, such as `found_score`.")
         of: str = Setting(
@@ -32,15 +30,14 @@ class Presence:
             description="The condition's field that says what was asked for: its label, or an axis of its prompts. "
             "Its values must be class names of the boxes.",
         )
-        name: str = Setting(default="presence", pattern=r"^[a-z][a-z0-9_]*$", description="Name of the score.")
+        name: FieldName = Setting(default="presence", description="Name of the score.")
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.fields: Mapping[str, Number] = {config.name: Number()}
         self._ids: np.ndarray = np.zeros(0, dtype=np.int64)
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json")
 
     def bind(self, columns: Schema) -> list[Problem]:
         boxes, scores = columns.get(self.config.boxes), columns.get(self.config.scores)
@@ -65,9 +62,6 @@ class Presence:
             ]
             self._ids = np.array([boxes.classes.index(n) + 1 for n in intended.classes if n not in missing])
         return problems
-
-    def setup(self, device: str) -> None:
-        """Nothing to load."""
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         names = (self.config.boxes, self.config.scores, f"condition.{self.config.of}")

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
+from synthgen.base.settings import Settings
 from synthgen.fields import Schema
 from synthgen.fields.values import Text
 from synthgen.parts.protocols import Encoded, Member, Record, Source
@@ -25,10 +24,8 @@ class Parquet:
     )
     sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """`use: parquet` has no settings."""
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
 
     def __init__(self, config: Config) -> None:
         pass

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
+from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.fields import Schema
 from synthgen.parts.protocols import Encoded, Member, Record, Source
@@ -36,10 +35,8 @@ class WebDataset:
     card: ClassVar[str] = "The `.tar` files are WebDataset shards."
     sources: Sequence[Source] = ()
 
-    class Config(BaseModel):
+    class Config(Settings):
         """`use: webdataset` has no settings."""
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
 
     def __init__(self, config: Config) -> None:
         pass

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic import Field as Setting
+from pydantic import model_validator
 
 from synthgen import seeds as streams
+from synthgen.base.settings import Settings
 from synthgen.fields import Columns, Events, Field, Schema, Series, StepClasses, Times
 from synthgen.labelers.anomalies.events import Event, Placed, Wish, place
 from synthgen.labelers.anomalies.kinds import KINDS, Kind, Scale
@@ -40,10 +41,9 @@ class Anomalies:
 
     version: ClassVar[int] = 1
 
-    class Config(BaseModel):
+    class Config(Settings):
         """Settings of `use: anomalies`."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
         kinds: dict[Kind, Annotated[float, Setting(ge=0)]] | None = Setting(
             default=None,
             description="How often each kind comes up, such as {point: 1, drift: 0.5}; by default all equally often.",

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.readers import listing
 from synthgen.readers.images.decoding import decode, resize
@@ -26,10 +27,9 @@ ACCEPTED = (
 )
 
 
-class CaptionData(BaseModel):
+class CaptionData(Settings):
     """Where pictures with captions come from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     path: str = Field(description=f"A folder of pictures (or with train/ in it), with {ACCEPTED}.")
     caption: str | None = Field(
         default=None,

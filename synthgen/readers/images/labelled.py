@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.readers import listing
 from synthgen.readers.images.decoding import decode, resize
@@ -26,10 +27,9 @@ FASHION_CLASSES = (
 )  # fmt: skip
 
 
-class DataConfig(BaseModel):
+class DataConfig(Settings):
     """Where labelled images come from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     path: str = Field(
         description="A folder by class (or with train/ and test/ in it), a folder of idx files, a .parquet file, "
         f"or {DIGITS}."

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.readers.images.pixel_range import RangeSetting
 from synthgen.readers.problems import SkipBroken
@@ -19,10 +20,9 @@ Split = Literal["train", "test", "val"]
 MaskKind = Literal["instances", "classes", "binary"]
 
 
-class MaskData(BaseModel):
+class MaskData(Settings):
     """Where images with masks or boxes come from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     path: str = Field(
         description="A folder with images/ and masks/ in it (or in train/, or with train/ in both of them)."
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from synthgen.base.settings import Settings
 from synthgen.readers.series.formats import Formats, check_date_format
 
 Form = Literal["auto", "table", "melted", "wide"]
@@ -18,10 +19,9 @@ UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_0
 """Microseconds in each unit of time."""
 
 
-class EventData(BaseModel):
+class EventData(Settings):
     """Windows lie around events, such as the beats of an electrocardiogram, and have the events' classes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     path: str = Field(description="A .csv, .tsv or .parquet file with one row an event.")
     entity: str | None = Field(
         default=None, description="Column that names the event's entity; needed if there are several."
@@ -37,10 +37,9 @@ class EventData(BaseModel):
     )
 
 
-class SeriesData(BaseModel):
+class SeriesData(Settings):
     """Where time series come from, what their columns mean, and how they are cut into windows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     path: str = Field(
         description="A .csv, .tsv or .parquet file, or a folder of such files with equal columns; without `entity`, "
         "every file is one entity, named as the file."

@@ -1,0 +1,26 @@
+"""Parts that stand on nothing but their settings: no weights, no data of other people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from synthgen.parts.protocols import Source
+
+
+class PlainPart:
+    """A part whose settings decide its output. It need not be used: roles are protocols."""
+
+    config: Any
+    sources: Sequence[Source] = ()
+
+    def identity(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.config.model_dump(mode="json")
+        return found
+
+
+class PlainAnnotator(PlainPart):
+    """A labeler or scorer without weights."""
+
+    def setup(self, device: str) -> None:
+        """Nothing to load."""
