@@ -17,6 +17,49 @@ Recipes = Mapping[str, str]
 
 COLUMN = 31
 
+SNIPPETS: Recipes = {
+    "start_model": """\
+# Then `synthgen run {{ name }}.yaml` makes a dataset with it.
+
+kind: model
+version: 1\t# version of the recipe language
+name: {{ name }}\t# the model goes to models/{{ name }}
+seed: 0\t# every random number follows from it
+
+trainer:""",
+    "start_critic": """\
+
+kind: model
+version: 1
+name: {{ name }}-critic\t# the model goes to models/{{ name }}-critic
+seed: 1
+
+trainer:""",
+    "start_dataset": """\
+# First train the model: `synthgen train {{ name }}-model.yaml`
+
+kind: dataset
+version: 1\t# version of the recipe language
+name: {{ name }}\t# the output goes to runs/{{ name }}-<digest>
+seed: 0\t# another seed gives another dataset""",
+    "shards": """\
+samples: 200
+
+shard_size: 50\t# samples in a file: the unit of work and of resume
+batch_size: 10\t# samples drawn together; it decides bytes, so it belongs to the recipe""",
+    "layout_sampler": """\
+sampler:\t# the diffusion model that draws the pictures
+  use: layout-to-image
+  model: models/{{ name }}\t# made by `synthgen train {{ name }}-model.yaml`
+  steps: 18\t# denoising steps; fewer are faster and rougher""",
+    "output": """\
+
+output:
+  image_format: png\t# png and webp keep every pixel, jpeg does not
+  writers: [webdataset, parquet]""",
+}
+"""What recipes have in common: `{% include 'start_model' %}` puts one into a template."""
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -52,7 +95,9 @@ def render(templates: Recipes, values: Mapping[str, Any], folder: Path) -> Recip
     """Templates by file name, filled in; `path` is `folder`, and `path_yaml` the same as YAML."""
     import jinja2
 
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701  (YAML)
+    environment = jinja2.Environment(  # noqa: S701  (YAML)
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, loader=jinja2.DictLoader(SNIPPETS)
+    )
     path = {"path": printable(folder), "path_yaml": json.dumps(str(folder), ensure_ascii=False)}
     return {
         file: _aligned(environment.from_string(text).render(path | dict(values))) for file, text in templates.items()

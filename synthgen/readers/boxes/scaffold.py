@@ -29,16 +29,8 @@ SOME = 50
 
 DATASET = """\
 # Synthetic pictures with boxes like those of {{ path }}: `synthgen run {{ name }}.yaml`
-# First train the model: `synthgen train {{ name }}-model.yaml`
-
-kind: dataset
-version: 1\t# version of the recipe language
-name: {{ name }}\t# the output goes to runs/{{ name }}-<digest>
-seed: 0\t# another seed gives another dataset
-samples: 200
-
-shard_size: 50\t# samples in a file: the unit of work and of resume
-batch_size: 10\t# samples drawn together; it decides bytes, so it belongs to the recipe
+{% include 'start_dataset' %}
+{% include 'shards' %}
 tries: 1
 
 splits: {train: 1.0}\t# test on real pictures
@@ -52,17 +44,11 @@ condition:\t# what each picture must show: boxes at random places
 {%- endfor %}
   overlap: 0.1\t# largest intersection over union of two boxes
 
-sampler:\t# the diffusion model that draws the pictures
-  use: layout-to-image
-  model: models/{{ name }}\t# made by `synthgen train {{ name }}-model.yaml`
-  steps: 18\t# denoising steps; fewer are faster and rougher
+{% include 'layout_sampler' %}
   guidance: 2.0\t# above 1: closer to the boxes; 1 is none
 
 labelers: []\t# the boxes that were asked for are the labels, as `boxes`
-
-output:
-  image_format: png\t# png and webp keep every pixel, jpeg does not
-  writers: [webdataset, parquet]
+{% include 'output' %}
 """
 
 

@@ -20,14 +20,7 @@ from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, render, sh
 
 MODEL = """\
 # A diffusion model of the images in {{ path }}: `synthgen train {{ name }}-model.yaml`
-# Then `synthgen run {{ name }}.yaml` makes a dataset with it.
-
-kind: model
-version: 1\t# version of the recipe language
-name: {{ name }}\t# the model goes to models/{{ name }}
-seed: 0\t# every random number follows from it
-
-trainer:
+{% include 'start_model' %}
   use: class-conditional\t# a diffusion model that draws images of a class
   data:
     path: {{ path_yaml }}\t# one folder a class
@@ -54,13 +47,7 @@ trainer:
 CRITIC = """\
 # A classifier of the same images, which scores samples: `synthgen train {{ name }}-critic.yaml`
 # Then uncomment `scorers` and `keep` in {{ name }}.yaml.
-
-kind: model
-version: 1
-name: {{ name }}-critic\t# the model goes to models/{{ name }}-critic
-seed: 1
-
-trainer:
+{% include 'start_critic' %}
   use: classifier
   data:
     path: {{ path_yaml }}
@@ -82,12 +69,7 @@ trainer:
 
 DATASET = """\
 # Synthetic images of the classes in {{ path }}: `synthgen run {{ name }}.yaml`
-# First train the model: `synthgen train {{ name }}-model.yaml`
-
-kind: dataset
-version: 1\t# version of the recipe language
-name: {{ name }}\t# the output goes to runs/{{ name }}-<digest>
-seed: 0\t# another seed gives another dataset
+{% include 'start_dataset' %}
 
 shard_size: 100\t# samples in a file: the unit of work and of resume
 batch_size: 32\t# samples drawn together; it decides bytes, so it belongs to the recipe
@@ -118,10 +100,7 @@ labelers:
 #     model: models/{{ name }}-critic
 # keep:
 #   - agreement >= 0.5
-{% endif %}
-output:
-  image_format: png\t# png and webp keep every pixel, jpeg does not
-  writers: [webdataset, parquet]
+{% endif %}{% include 'output' %}
 """
 
 SIDES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)

@@ -32,14 +32,7 @@ FOR_MASKS = re.compile(r"mask|annot|label|seg|gt|truth", re.IGNORECASE)
 
 MODEL = """\
 # A diffusion model that draws pictures to fit {{ what }}: `synthgen train {{ name }}-model.yaml`
-# Then `synthgen run {{ name }}.yaml` makes a dataset with it.
-
-kind: model
-version: 1\t# version of the recipe language
-name: {{ name }}\t# the model goes to models/{{ name }}
-seed: 0\t# every random number follows from it
-
-trainer:
+{% include 'start_model' %}
   use: layout-to-image\t# a diffusion model that draws pictures to fit layouts
   data:
 {{ data }}
@@ -63,13 +56,7 @@ trainer:
 CRITIC = """\
 # A small U-Net of the same pictures, which checks samples: `synthgen train {{ name }}-critic.yaml`
 # Then uncomment the last labeler, `scorers` and `keep` in {{ name }}.yaml.
-
-kind: model
-version: 1
-name: {{ name }}-critic\t# the model goes to models/{{ name }}-critic
-seed: 1
-
-trainer:
+{% include 'start_critic' %}
   use: segmenter
   data:
 {{ data_again }}
@@ -83,16 +70,8 @@ trainer:
 
 DATASET = """\
 # Synthetic pictures with the objects of {{ path }}: `synthgen run {{ name }}.yaml`
-# First train the model: `synthgen train {{ name }}-model.yaml`
-
-kind: dataset
-version: 1\t# version of the recipe language
-name: {{ name }}\t# the output goes to runs/{{ name }}-<digest>
-seed: 0\t# another seed gives another dataset
-samples: 200
-
-shard_size: 50\t# samples in a file: the unit of work and of resume
-batch_size: 10\t# samples drawn together; it decides bytes, so it belongs to the recipe
+{% include 'start_dataset' %}
+{% include 'shards' %}
 tries: 8\t# how often a sample is drawn again before it is given up
 
 splits: {train: 1.0}\t# test on real pictures
@@ -104,10 +83,7 @@ condition:\t# what each picture must show
   size: {{ found.crop }}\t# side of the pictures in pixels
   densities: {few: [0, {{ found.few }}], many: [{{ found.few }}, {{ found.many }}]}\t# least and most objects
 
-sampler:\t# the diffusion model that draws the pictures
-  use: layout-to-image
-  model: models/{{ name }}\t# made by `synthgen train {{ name }}-model.yaml`
-  steps: 18\t# denoising steps; fewer are faster and rougher
+{% include 'layout_sampler' %}
   guidance: 1.5\t# above 1: closer to the layout; 1 is none
 
 labelers:
@@ -119,10 +95,7 @@ labelers:
 #   - {use: mask-agreement, name: critic, against: segmenter_instances}
 # keep:
 #   - critic_iou >= 0.3
-
-output:
-  image_format: png\t# png and webp keep every pixel, jpeg does not
-  writers: [webdataset, parquet]
+{% include 'output' %}
 """
 
 
