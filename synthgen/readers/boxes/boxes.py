@@ -6,26 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen.readers import settings_fit
-from synthgen.readers.images import folder
+from synthgen.readers.folder_reader import FolderReader
 from synthgen.readers.masks.types import MaskData
 from synthgen.readers.scaffolding import Scaffold
 
 
-class Boxes:
+class Boxes(FolderReader):
     """Images with boxes around their objects: COCO, YOLO or Pascal VOC."""
 
     Config = MaskData
 
-    def __init__(self, config: MaskData) -> None:
-        self.config = config
-
-    @staticmethod
-    def claims(settings: Mapping[str, Any]) -> bool:
-        return bool(settings.get("boxes")) and settings_fit(MaskData, settings)
-
-    def sha256(self) -> str:
-        return folder.path_sha256(self.config.path)
+    @classmethod
+    def claims(cls, settings: Mapping[str, Any]) -> bool:
+        return bool(settings.get("boxes")) and super().claims(settings)
 
     @staticmethod
     def scaffold(place: Path, options: Mapping[str, Any]) -> Scaffold | None:

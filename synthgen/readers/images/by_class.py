@@ -6,26 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen.readers import settings_fit
-from synthgen.readers.images import folder
+from synthgen.readers.folder_reader import FolderReader
 from synthgen.readers.images.labelled import DataConfig
 from synthgen.readers.scaffolding import Scaffold
 
 
-class ImagesByClass:
+class ImagesByClass(FolderReader):
     """Images with one class each: a folder a class, idx files, or Parquet."""
 
     Config = DataConfig
-
-    def __init__(self, config: DataConfig) -> None:
-        self.config = config
-
-    @staticmethod
-    def claims(settings: Mapping[str, Any]) -> bool:
-        return settings_fit(DataConfig, settings)
-
-    def sha256(self) -> str:
-        return folder.path_sha256(self.config.path)
 
     @staticmethod
     def scaffold(place: Path, options: Mapping[str, Any]) -> Scaffold | None:

@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synthgen.readers import settings_fit
-from synthgen.readers.images import folder
+from synthgen.readers.folder_reader import FolderReader
 from synthgen.readers.images.captioned import CaptionData
 
 
-class CaptionedImages:
+class CaptionedImages(FolderReader):
     """Images with captions: text files beside them, a table, or one caption for a folder."""
 
     Config = CaptionData
 
-    def __init__(self, config: CaptionData) -> None:
-        self.config = config
-
-    @staticmethod
-    def claims(settings: Mapping[str, Any]) -> bool:
-        return not settings.keys().isdisjoint(("caption", "column")) and settings_fit(CaptionData, settings)
-
-    def sha256(self) -> str:
-        return folder.path_sha256(self.config.path)
+    @classmethod
+    def claims(cls, settings: Mapping[str, Any]) -> bool:
+        return not settings.keys().isdisjoint(("caption", "column")) and super().claims(settings)

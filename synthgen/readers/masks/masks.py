@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen.readers import settings_fit
-from synthgen.readers.images import folder
+from synthgen.readers.folder_reader import FolderReader
 from synthgen.readers.masks.types import MaskData
 from synthgen.readers.scaffolding import Scaffold
 
@@ -15,21 +14,15 @@ MARKS = ("objects", "images", "masks", "mask_kind", "colours")
 """Settings that only images with masks have."""
 
 
-class Masks:
+class Masks(FolderReader):
     """Images with masks of their objects: instances, class ids, colours or one kind of object."""
 
     Config = MaskData
 
-    def __init__(self, config: MaskData) -> None:
-        self.config = config
-
-    @staticmethod
-    def claims(settings: Mapping[str, Any]) -> bool:
+    @classmethod
+    def claims(cls, settings: Mapping[str, Any]) -> bool:
         marked = not settings.keys().isdisjoint(MARKS) and not settings.get("boxes")
-        return marked and settings_fit(MaskData, settings)
-
-    def sha256(self) -> str:
-        return folder.path_sha256(self.config.path)
+        return marked and super().claims(settings)
 
     @staticmethod
     def scaffold(place: Path, options: Mapping[str, Any]) -> Scaffold | None:

@@ -6,23 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen.readers import settings_fit
+from synthgen.readers.folder_reader import FolderReader
 from synthgen.readers.scaffolding import Scaffold
 from synthgen.readers.series import reader
 from synthgen.readers.series.types import SeriesData
 
 
-class Series:
+class Series(FolderReader):
     """Time series from tables: columns of channels, of names and values, or a file for each series."""
 
     Config = SeriesData
-
-    def __init__(self, config: SeriesData) -> None:
-        self.config = config
-
-    @staticmethod
-    def claims(settings: Mapping[str, Any]) -> bool:
-        return settings_fit(SeriesData, settings)
 
     def sha256(self) -> str:
         return reader.sha256(self.config)
