@@ -75,10 +75,6 @@ class ClusterError(SynthgenError):
     """The Ray cluster under a run is gone, or a part of it without which nothing can be rendered."""
 
 
-class ShortError(SynthgenError):
-    """The run ended, but slots ran out of tries or shards failed: the dataset is incomplete."""
-
-
 class TerminatedError(KeyboardInterrupt):
     """SIGTERM arrived. Like Ctrl-C it is no `Exception`, so no part's error handling swallows it."""
 

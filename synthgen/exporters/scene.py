@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from synthgen.dataset import ledger
-from synthgen.dataset.view import View
 from synthgen.errors import StoreError, UsageError
 from synthgen.exporters.options import NoOptions
 from synthgen.exporters.roles import ROLES, fields_of_roles, unused
+from synthgen.exporters.samples import Selected
 from synthgen.fields import IMAGE_SUFFIX, Boxes, Image, Label, SegmentationMap, first
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -40,7 +39,7 @@ class Scene:
     numbers: np.ndarray
 
 
-class Scenes:
+class Scenes(Selected):
     """The scenes of a dataset, in order, in constant memory.
 
     Objects come from the fields that `roles.fields_of_roles` finds.
@@ -50,8 +49,6 @@ class Scenes:
         suffix: ending of the picture files.
         objects: names of the objects' classes, ids from 1; empty if there are no objects.
         classes: names of the pictures' classes, ids from 0.
-        lack: what is missing of an incomplete dataset.
-        empty: splits without samples.
 
     Raises:
         UsageError: the dataset holds no pictures, no such field, or several fields for one role.
@@ -66,40 +63,29 @@ class Scenes:
         allow_incomplete: bool = False,
         with_objects: bool = True,
     ) -> None:
-        book = ledger.read(folder)
-        if not allow_incomplete:
-            book.require_complete()
-        self.lack = book.lack
-        self.name = book.name
-        self.view = View(book, split, None, None)
-        self.empty = empty_splits(book.identity["splits"], self.view)
-        self._image, image = first(book.fields, Image)
+        super().__init__(folder, split, allow_incomplete)
+        self._image, image = first(self.fields, Image)
         if image is None:
             raise UsageError(f"{folder}: holds no pictures, so there is nothing to export")
         self.height, self.width, self.channels = image.height, image.width, image.channels
         self.suffix = IMAGE_SUFFIX[image.format]
-        self._label, label = first(book.fields, Label)
+        self._label, label = first(self.fields, Label)
         self.classes: tuple[str, ...] = label.classes if label else ()
-        self._fields = book.fields
-        self._roles = fields_of_roles(folder, book.fields, fields or {}) if with_objects else {}
+        self._roles = fields_of_roles(folder, self.fields, fields or {}) if with_objects else {}
         self.has_masks = "instances" in self._roles and ("segmentation" in self._roles or "boxes" not in self._roles)
         self.has_class_maps = self.has_masks or "segmentation" in self._roles
         self.objects = self._objects()
         self._n_unknown = 0
 
     def _objects(self) -> tuple[str, ...]:
-        boxes = self._fields[self._roles["boxes"]] if "boxes" in self._roles else None
+        boxes = self.fields[self._roles["boxes"]] if "boxes" in self._roles else None
         return self.class_map_names if self.has_masks else boxes.classes if isinstance(boxes, Boxes) else ()
 
     @property
     def class_map_names(self) -> tuple[str, ...]:
         """Names of the classes in the class maps, ids from 1; empty if there are no class maps."""
-        kind = self._fields[self._roles["segmentation"]] if "segmentation" in self._roles else None
+        kind = self.fields[self._roles["segmentation"]] if "segmentation" in self._roles else None
         return kind.classes if isinstance(kind, SegmentationMap) else ("object",) if self.has_masks else ()
-
-    @property
-    def splits(self) -> list[str]:
-        return list(dict.fromkeys(file.split for file in self.view.files))
 
     @property
     def notes(self) -> list[str]:
@@ -107,7 +93,7 @@ class Scenes:
         notes = []
         if any(role != name for role, name in self._roles.items()):
             notes.append("objects are from " + ", ".join(f"`{name}`" for name in self._roles.values()))
-        if others := unused(self._fields, self._roles):
+        if others := unused(self.fields, self._roles):
             notes.append(f"not used: {', '.join(f'`{name}`' for name in others)}; --field ROLE=NAME chooses others")
         if "instances" in self._roles and not self.has_masks:
             notes.append(
@@ -119,9 +105,6 @@ class Scenes:
             notes.append(f"{lost} left out: `{self._roles['segmentation']}` gives no class for most of the pixels")
         return notes
 
-    def __len__(self) -> int:
-        return sum(file.n_samples for file in self.view.files)
-
     def __iter__(self) -> Iterator[Scene]:
         self._n_unknown = 0
         for file in self.view.files:
@@ -131,7 +114,7 @@ class Scenes:
     def _scene(self, record: Mapping[str, Any], split: str) -> Scene:
         from synthgen.vision.layouts import Layout, boxes_of, class_of_each
 
-        values = {role: self._fields[name].decode(record[name]) for role, name in self._roles.items()}
+        values = {role: self.fields[name].decode(record[name]) for role, name in self._roles.items()}
         instances, segmentation = values.get("instances") if self.has_masks else None, values.get("segmentation")
         boxes, numbers = values.get("boxes", np.zeros((0, 5), dtype=np.float32)), np.zeros(0, dtype=np.int64)
         if instances is not None:
@@ -142,7 +125,7 @@ class Scenes:
             self._n_unknown += int((~known).sum())
             boxes = np.concatenate([corners, classes[:, None]], axis=1).astype(np.float32)[known]
             numbers = ids[known]
-        label = self._fields[self._label].decode(record[self._label]) if self._label else None
+        label = self.fields[self._label].decode(record[self._label]) if self._label else None
         if not KEY.fullmatch(record["key"]):
             raise StoreError(
                 f"{self.view.root}: the key {record['key']!r} is none that synthgen writes; check the dataset"
@@ -162,9 +145,3 @@ class SceneExporter:
 
     def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
         return Scenes(folder, split, fields, allow_incomplete, self.with_objects)
-
-
-def empty_splits(splits: Iterable[str], view: View) -> list[str]:
-    """Splits of the view that hold no sample."""
-    filled = {file.split for file in view.files if file.n_samples}
-    return [name for name in splits if view.split in (None, name) and name not in filled]

@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthgen.dataset import ledger
-from synthgen.dataset.view import Sample, View
+from synthgen.dataset.view import Sample
 from synthgen.errors import UsageError
-from synthgen.exporters.scene import empty_splits
+from synthgen.exporters.samples import Samples
 from synthgen.fields import Field, Label, Number, Series, StepClasses, Text, Times, first
 
 Values = Sequence[Any] | np.ndarray
@@ -38,7 +37,7 @@ class Origin:
     asked: bool = False
 
 
-class SeriesRows:
+class SeriesRows(Samples):
     """The series of a dataset, one sample at a time, in constant memory.
 
     Columns are `key`; what is the same for a whole series (classes by name, numbers, texts, static columns, and what
@@ -46,12 +45,9 @@ class SeriesRows:
     channel; and the values of what else has one for each step: `<field>.<channel>` where that name is taken.
 
     Attributes:
-        fields: of the samples, by name.
         completes: values were drawn beside known ones.
         passes: the series are real ones, as they were.
         columns: of the table, in order.
-        empty: splits without samples.
-        notes: what else the user must know.
         left_out: names of the fields that have neither one value a step nor one a series.
 
     Raises:
@@ -60,38 +56,23 @@ class SeriesRows:
     """
 
     def __init__(self, folder: str, split: str | None, allow_incomplete: bool) -> None:
-        book = ledger.read(folder)
-        if not allow_incomplete:
-            book.require_complete()
-        self.lack = book.lack
-        self.about = {"dataset": book.name, "digest": (book.manifest or {}).get("digest", "")}
-        self._view = View(book, split, None, None)
-        self.field, kind = first(book.fields, Series)
+        super().__init__(folder, split, allow_incomplete)
+        self.about = {"dataset": self.name, "digest": (self.book.manifest or {}).get("digest", "")}
+        self.field, kind = first(self.fields, Series)
         if kind is None:
             raise UsageError(
-                f"{folder}: tables are of series; it holds {', '.join(book.fields)}; for pictures try "
+                f"{folder}: tables are of series; it holds {', '.join(self.fields)}; for pictures try "
                 "`--to imagefolder` or `--to coco`"
             )
         self.kind = kind
-        self.time = first(book.fields, Times)[0] or None
-        self.completes = "known" in book.fields
-        condition = book.identity["condition"]
+        self.time = first(self.fields, Times)[0] or None
+        self.completes = "known" in self.fields
+        condition = self.book.identity["condition"]
         self.passes = condition["use"] == "real-series" and condition["draw"] == "nothing"
-        self.empty = empty_splits(book.identity["splits"], self._view)
-        self.notes: list[str] = []
-        self.splits = list(dict.fromkeys(file.split for file in self._view.files))
-        self.fields = book.fields
         self._plan = dict(self._planned())
         self.columns = tuple(self._plan)
         used = {origin.field for origin in self._plan.values()}
-        self.left_out = [name for name in book.fields if name not in used]
-
-    def __len__(self) -> int:
-        return sum(file.n_samples for file in self._view.files)
-
-    def __iter__(self) -> Iterator[Sample]:
-        for file in self._view.files:
-            yield from self._view.read(file)
+        self.left_out = [name for name in self.fields if name not in used]
 
     def block(self, sample: Sample) -> Block:
         """The rows of one sample, column by column."""

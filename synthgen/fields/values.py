@@ -16,12 +16,36 @@ from synthgen.fields.pictures import Image
 from synthgen.fields.shown import Frames, Shown
 
 
+class _Value(Field):
+    """A value of Python's own, stored as it is; `dtype` is what Arrow and Hugging Face call it."""
+
+    __slots__ = ()
+    python: ClassVar[Callable[[Any], Any]]
+    dtype: ClassVar[str]
+
+    def encode(self, value: Any) -> Any:
+        return type(self).python(value)
+
+    def decode(self, stored: Any) -> Any:
+        return type(self).python(stored)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return getattr(pa, self.dtype)()
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"dtype": self.dtype, "_type": "Value"}
+
+
 @dataclass(frozen=True, slots=True)
-class Label(Field):
+class Label(_Value):
     """A class: an int from 0 to len(classes) - 1; the names are listed in id order."""
 
     classes: tuple[str, ...]
     type: ClassVar[str] = "label"
+    python = int
+    dtype: ClassVar[str] = "int64"
     croissant_type: ClassVar[str] = "sc:Integer"
 
     @property
@@ -31,17 +55,6 @@ class Label(Field):
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, int | np.integer) or not 0 <= value < len(self.classes):
             raise DataError(f"field `{name}`: must be a class id from 0 to {len(self.classes) - 1} (got {value!r})")
-
-    def encode(self, value: Any) -> int:
-        return int(value)
-
-    def decode(self, stored: Any) -> int:
-        return int(stored)
-
-    def arrow(self) -> Any:
-        import pyarrow as pa
-
-        return pa.int64()
 
     def hf_feature(self) -> dict[str, Any]:
         return {"names": list(self.classes), "_type": "ClassLabel"}
@@ -61,11 +74,13 @@ class Label(Field):
 
 
 @dataclass(frozen=True, slots=True)
-class Number(Field):
+class Number(_Value):
     """One finite float64, such as a score; a value that could not be computed is an error, never a number."""
 
     unit: str = "1"
     type: ClassVar[str] = "number"
+    python = float
+    dtype: ClassVar[str] = "float64"
     is_number: ClassVar[bool] = True
     croissant_type: ClassVar[str] = "sc:Float"
 
@@ -74,20 +89,6 @@ class Number(Field):
             raise DataError(f"field `{name}`: must be a number (got {value!r})")
         if not math.isfinite(value):
             raise NonFiniteError(f"field `{name}`: must be a finite number (got {float(value)})")
-
-    def encode(self, value: Any) -> float:
-        return float(value)
-
-    def decode(self, stored: Any) -> float:
-        return float(stored)
-
-    def arrow(self) -> Any:
-        import pyarrow as pa
-
-        return pa.float64()
-
-    def hf_feature(self) -> dict[str, Any]:
-        return {"dtype": "float64", "_type": "Value"}
 
     def text(self, quote: Callable[[str], str]) -> str:
         return "number"
@@ -194,28 +195,16 @@ class Numbers(Field):
 
 
 @dataclass(frozen=True, slots=True)
-class Text(Field):
+class Text(_Value):
     """A line of text, such as where a condition comes from."""
 
     type: ClassVar[str] = "text"
+    python = str
+    dtype: ClassVar[str] = "string"
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, str):
             raise DataError(f"field `{name}`: must be a text (got {type(value).__name__})")
-
-    def encode(self, value: str) -> str:
-        return value
-
-    def decode(self, stored: Any) -> str:
-        return str(stored)
-
-    def arrow(self) -> Any:
-        import pyarrow as pa
-
-        return pa.string()
-
-    def hf_feature(self) -> dict[str, Any]:
-        return {"dtype": "string", "_type": "Value"}
 
     def text(self, quote: Callable[[str], str]) -> str:
         return "text"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import Field as Setting
 
 from synthgen.base.settings import FieldName
-from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
+from synthgen.fields import Boxes, Columns, Image, Numbers, Schema
 from synthgen.models import hub
 from synthgen.models.hub import ModelSettings
 from synthgen.models.images.detections import best_boxes
+from synthgen.models.parts import HubPart
 from synthgen.parts.problem import Problem
 
 
@@ -33,20 +33,24 @@ class DetectSettings(ModelSettings):
     field: FieldName = Setting(default="found", description="Start of the names of the new fields.")
 
 
-def new_fields(config: DetectSettings, columns: Schema) -> tuple[Mapping[str, Field], list[Problem]]:
-    """The fields that a labeler of named objects adds to `columns`, and the problems found."""
-    image = columns.get("image")
-    if not isinstance(image, Image):
-        return {}, [Problem("needs an `image` field", ("image",))]
-    boxes = Boxes(image.height, image.width, tuple(config.objects))
-    return {f"{config.field}_boxes": boxes, f"{config.field}_score": Numbers()}, []
+class ObjectFinder(HubPart):
+    """A labeler that is asked for objects by text: adds `<field>_boxes`, best first, and their `<field>_score`."""
 
+    config: DetectSettings
 
-def load(reference: hub.Reference, model_type: str, device: str) -> tuple[Any, Any]:
-    """A detector and its processor. Raises ModelError if it is of another type, or cannot be loaded."""
-    model, processor = hub.load(reference, "AutoModelForZeroShotObjectDetection", "AutoProcessor", device=device)
-    hub.check_type(reference, model, model_type)
-    return model, processor
+    def bind(self, columns: Schema) -> list[Problem]:
+        image = columns.get("image")
+        if not isinstance(image, Image):
+            return [Problem("needs an `image` field", ("image",))]
+        boxes = Boxes(image.height, image.width, tuple(self.config.objects))
+        self.fields = {f"{self.config.field}_boxes": boxes, f"{self.config.field}_score": Numbers()}
+        return []
+
+    def setup(self, device: str) -> None:
+        """Raises ModelError if the detector is of another type, or cannot be loaded."""
+        model_class = "AutoModelForZeroShotObjectDetection"
+        self._model, self._processor = hub.load(self.reference, model_class, "AutoProcessor", device=device)
+        hub.check_type(self.reference, self._model, *self.types)
 
 
 def kept(

@@ -9,14 +9,12 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
-from synthgen.fields import Columns, Schema
+from synthgen.fields import Columns
 from synthgen.labelers import detected
-from synthgen.labelers.detected import DetectSettings
-from synthgen.models.parts import HubPart
-from synthgen.parts.problem import Problem
+from synthgen.labelers.detected import DetectSettings, ObjectFinder
 
 
-class GroundingDino(HubPart):
+class GroundingDino(ObjectFinder):
     """Writes boxes with classes, and the score of each box, best first.
 
     The network looks at a picture with the whole prompt in mind, and so the phrases of one prompt change each other's
@@ -41,14 +39,10 @@ class GroundingDino(HubPart):
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "model": testing.make("grounding-dino")}
 
-    def bind(self, columns: Schema) -> list[Problem]:
-        self.fields, problems = detected.new_fields(self.config, columns)
-        return problems
-
     def setup(self, device: str) -> None:
         from synthgen.models.embeddings import check_length
 
-        self._model, self._processor = detected.load(self.reference, "grounding-dino", device)
+        super().setup(device)
         for text in self.config.objects.values():
             check_length(self._processor.tokenizer, prompt(text), int(self._model.config.max_text_len))
 

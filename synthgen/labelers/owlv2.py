@@ -9,14 +9,12 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
-from synthgen.fields import Columns, Schema
+from synthgen.fields import Columns
 from synthgen.labelers import detected
-from synthgen.labelers.detected import DetectSettings
-from synthgen.models.parts import HubPart
-from synthgen.parts.problem import Problem
+from synthgen.labelers.detected import DetectSettings, ObjectFinder
 
 
-class Owlv2(HubPart):
+class Owlv2(ObjectFinder):
     """Writes boxes with classes, and the score of each box, best first.
 
     Scores are absolute (a sigmoid a box and text), so that neither other texts nor other pictures change them. Each
@@ -45,14 +43,10 @@ class Owlv2(HubPart):
         super().__init__(config)
         self._texts: list[Any] = []
 
-    def bind(self, columns: Schema) -> list[Problem]:
-        self.fields, problems = detected.new_fields(self.config, columns)
-        return problems
-
     def setup(self, device: str) -> None:
         import torch
 
-        self._model, self._processor = detected.load(self.reference, "owlv2", device)
+        super().setup(device)
         with torch.inference_mode():
             self._texts = [self._text(text) for text in self.config.objects.values()]
 
