@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -28,10 +28,6 @@ class Boxes(PlainAnnotator):
         field: FieldName = Field(default="boxes", description="Name of the new field.")
 
     config: Config
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.fields: Mapping[str, BoxesField] = {}
 
     def bind(self, columns: Schema) -> list[Problem]:
         instances, segmentation = columns.get(self.config.instances), columns.get(self.config.segmentation)

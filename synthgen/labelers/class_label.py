@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from synthgen.base.settings import Settings
 from synthgen.fields import Columns, Label, Schema
@@ -18,12 +18,6 @@ class ClassLabel(PlainAnnotator):
 
     class Config(Settings):
         """`use: class-label` has no settings."""
-
-    def __init__(self, config: Config) -> None:
-        self.fields: Mapping[str, Label] = {}
-
-    def identity(self) -> dict[str, Any]:
-        return {}
 
     def bind(self, columns: Schema) -> list[Problem]:
         source = columns.get("condition.label")

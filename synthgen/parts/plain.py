@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from synthgen.fields import Schema
 from synthgen.parts.protocols import Source
 
 
@@ -14,6 +15,9 @@ class PlainPart:
     config: Any
     sources: Sequence[Source] = ()
 
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
     def identity(self) -> dict[str, Any]:
         found: dict[str, Any] = self.config.model_dump(mode="json")
         return found
@@ -21,6 +25,12 @@ class PlainPart:
 
 class PlainAnnotator(PlainPart):
     """A labeler or scorer without weights."""
+
+    fields: Schema
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.fields = {}
 
     def setup(self, device: str) -> None:
         """Nothing to load."""

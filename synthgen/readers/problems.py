@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -96,6 +97,14 @@ class Problems:
     def note(self) -> str:
         """Which pictures were left out, in words; empty if none were."""
         return left_out(self.left_out)
+
+
+def read_bytes(path: Path, name: str = "") -> bytes:
+    """A file's content. Raises DataError, which calls it `name`, by default its path, if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{name or path}: cannot be read: {error.strerror or error}") from None
 
 
 def left_out(names: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
-from synthgen.readers.problems import Problems
+from synthgen.readers.problems import Problems, read_bytes
 
 BOM = "\ufeff"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -130,11 +130,7 @@ def load_text(path: Path) -> str:
     Raises:
         DataError: it cannot be read, is not in UTF-8, or holds NUL characters; says in which line.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return decode(raw, str(path))
+    return decode(read_bytes(path), str(path))
 
 
 def decode(raw: bytes, name: str) -> str:

@@ -9,10 +9,11 @@ from typing import Any, BinaryIO, ClassVar
 from synthgen.base.settings import Settings
 from synthgen.fields import Schema
 from synthgen.fields.values import Text
-from synthgen.parts.protocols import Encoded, Member, Record, Source
+from synthgen.parts.plain import PlainPart
+from synthgen.parts.protocols import Encoded, Member, Record
 
 
-class Parquet:
+class Parquet(PlainPart):
     """A row for each sample: `key`, every field, `split`, and under `meta` the JSON text of how it came to be."""
 
     version: ClassVar[int] = 1
@@ -22,16 +23,9 @@ class Parquet:
     card: ClassVar[str] = (
         '`datasets.load_dataset("<this folder>")` and `pandas.read_parquet("<this folder>/{folder}")` read it as well.'
     )
-    sources: Sequence[Source] = ()
 
     class Config(Settings):
         """`use: parquet` has no settings."""
-
-    def __init__(self, config: Config) -> None:
-        pass
-
-    def identity(self) -> dict[str, Any]:
-        return {}
 
     def write(self, file: BinaryIO, samples: Sequence[Encoded], schema: Schema) -> list[Member]:
         import pyarrow as pa

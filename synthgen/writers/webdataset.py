@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar
 
 from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.fields import Schema
-from synthgen.parts.protocols import Encoded, Member, Record, Source
+from synthgen.parts.plain import PlainPart
+from synthgen.parts.protocols import Encoded, Member, Record
 
 BLOCK = 512
 MAX_MEMBER = 8**11 - 1
@@ -18,7 +19,7 @@ ENDINGS: Mapping[str, str] = {"image": "", "label": "", "segmentation": "seg.", 
 """Short endings of the names that most datasets have."""
 
 
-class WebDataset:
+class WebDataset(PlainPart):
     """One POSIX ustar file: a sample's members stand together, sorted; owner and times are zero.
 
     A sample has one member for each field that has a suffix (`.png`, `.cls`, `.<name>.png`)
@@ -33,16 +34,9 @@ class WebDataset:
     is_table: ClassVar[bool] = False
     trailer: ClassVar[int] = 2 * BLOCK
     card: ClassVar[str] = "The `.tar` files are WebDataset shards."
-    sources: Sequence[Source] = ()
 
     class Config(Settings):
         """`use: webdataset` has no settings."""
-
-    def __init__(self, config: Config) -> None:
-        pass
-
-    def identity(self) -> dict[str, Any]:
-        return {}
 
     def write(self, file: BinaryIO, samples: Sequence[Encoded], schema: Schema) -> list[Member]:
         layout = [(name, member_name(name, kind.suffix)) for name, kind in schema.items() if kind.suffix]

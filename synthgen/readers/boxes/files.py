@@ -13,9 +13,9 @@ from synthgen.readers.boxes import coco, voc, yolo
 from synthgen.readers.boxes.annotations import Annotations, Record, located
 from synthgen.readers.images.pixel_range import PixelRange
 from synthgen.readers.masks import files as mask_files
-from synthgen.readers.masks.files import Places, named, read_bytes
+from synthgen.readers.masks.files import Places, named
 from synthgen.readers.masks.types import Example, MaskData
-from synthgen.readers.problems import Problems
+from synthgen.readers.problems import Problems, read_bytes
 from synthgen.readers.text_table import load_lines
 from synthgen.vision import layouts
 

@@ -21,7 +21,7 @@ from synthgen.readers.masks import files as mask_files
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.scaffold import CROPS, MIN_PICTURES, MODEL
 from synthgen.readers.masks.types import Example, MaskData
-from synthgen.readers.problems import Problems
+from synthgen.readers.problems import Problems, read_bytes
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_blocks, render, shown_sizes
 
 LEAST_SIDE_PX = 4
@@ -100,12 +100,12 @@ def find(folder: str | Path) -> Format | None:
 def _coco(place: Path) -> Format | None:
     inside = [place, place / "annotations", place / "Annotations"]
     files = [file for one in inside if one.is_dir() for file in listing.files(one, nested=False)]
-    found = [file for file in files if file.suffix.lower() == ".json" and coco.is_coco(mask_files.read_bytes(file))]
+    found = [file for file in files if file.suffix.lower() == ".json" and coco.is_coco(read_bytes(file))]
     if not found:
         return None
     chosen = next((file for file in found if "train" in file.stem.lower()), found[0])
     problems = Problems(skip_broken=True)
-    records = coco.parse(mask_files.read_bytes(chosen), str(chosen), problems).records
+    records = coco.parse(read_bytes(chosen), str(chosen), problems).records
     images = _folder_of(place, [record.file for record in records[:SOME]])
     return Format("COCO", {"images": images or "images", "boxes": chosen.relative_to(place).as_posix()})
 
@@ -113,7 +113,7 @@ def _coco(place: Path) -> Format | None:
 def _voc(place: Path) -> Format | None:
     for folder in (place, *listing.folders(place)):
         files = [file for file in listing.files(folder, nested=folder != place) if file.suffix.lower() == ".xml"]
-        if any(b"<annotation" in mask_files.read_bytes(file)[:4096] for file in files[:SOME]):
+        if any(b"<annotation" in read_bytes(file)[:4096] for file in files[:SOME]):
             images = _folder_of(place, [_stem(file, folder) for file in files[:SOME]])
             return Format("Pascal VOC", {"images": images or "JPEGImages", "boxes": _relative(folder, place)})
     return None
@@ -135,7 +135,7 @@ def _is_yolo(file: Path) -> bool:
     """Whether a text file holds nothing but boxes, and at least one: captions lie beside pictures, too."""
     names = [str(i) for i in range(1000)]
     try:
-        return bool(yolo.parse(mask_files.read_bytes(file), str(file), "", names).boxes)
+        return bool(yolo.parse(read_bytes(file), str(file), "", names).boxes)
     except DataError:
         return False
 

@@ -16,7 +16,7 @@ from synthgen.parts.protocols import Source
 from synthgen.readers import listing
 from synthgen.readers.images.decoding import decode
 from synthgen.readers.images.pixel_range import PixelRange, Stats, Wanted, folder_range, stats_of
-from synthgen.readers.problems import left_out
+from synthgen.readers.problems import left_out, read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,5 @@ def _sha256(root: Path, stats: Stats) -> str:
     digest = hashlib.sha256()
     for path, size, _ in stats:
         digest.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
-        try:
-            digest.update(path.read_bytes())
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        digest.update(read_bytes(path))
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from synthgen.errors import DataError
+from synthgen.readers.problems import read_bytes
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -63,10 +64,7 @@ def opened(file: bytes | Path, name: str) -> Opened:
             raise DataError(f"{name}: has values that are no finite numbers; replace them")
         return Opened(ImageOps.exif_transpose(picture), *depth)
 
-    try:
-        raw = file if isinstance(file, bytes) else file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{name}: cannot be read: {error.strerror or error}") from None
+    raw = file if isinstance(file, bytes) else read_bytes(file, name)
     return _read(io.BytesIO(raw), name, read)  # not by its path: Pillow 12 maps files, and turned TIFFs wrongly
 
 

@@ -15,7 +15,7 @@ from synthgen.readers.images.decoding import decode, decode_mask
 from synthgen.readers.images.opening import opened
 from synthgen.readers.images.pixel_range import PixelRange
 from synthgen.readers.masks.types import MaskData, Split
-from synthgen.readers.problems import Problems
+from synthgen.readers.problems import Problems, read_bytes
 
 ENDING = re.compile(r"[_-](masks?|seg|segmentation|labels?|gt)$", re.IGNORECASE)
 """What masks have at the end of their names, beside pictures of the same names without it."""
@@ -181,13 +181,6 @@ def scaled(image: np.ndarray, scale: float) -> np.ndarray:
         return image
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
-
-
-def read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def _class_ids(colour: np.ndarray, colours: Mapping[Colour, int], name: str) -> np.ndarray:

@@ -16,7 +16,7 @@ from synthgen.readers.masks import colour_table, kinds
 from synthgen.readers.masks import files as mask_files
 from synthgen.readers.masks.files import Places
 from synthgen.readers.masks.types import Example, Examples, MaskData, MaskKind, Split
-from synthgen.readers.problems import Problems
+from synthgen.readers.problems import Problems, read_bytes
 from synthgen.readers.text_table import load_table
 
 N_DECIDING = 100
@@ -120,7 +120,7 @@ def sha256(data: MaskData) -> str:
     files = [*files, *(root / name for name in (data.table, data.colours) if name)]
     digest = hashlib.sha256()
     for path in files:
-        raw = mask_files.read_bytes(path)
+        raw = read_bytes(path)
         digest.update(f"{path.relative_to(root).as_posix()}\0{len(raw)}\0".encode())
         digest.update(raw)
     return digest.hexdigest()

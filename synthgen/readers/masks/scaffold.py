@@ -18,7 +18,7 @@ from synthgen.readers.boxes import yolo
 from synthgen.readers.masks import colour_table, files, kinds, reader
 from synthgen.readers.masks.files import Places
 from synthgen.readers.masks.types import MaskData
-from synthgen.readers.problems import Problems
+from synthgen.readers.problems import Problems, read_bytes
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_blocks, render, shown_sizes
 
 MIN_PICTURES = 8
@@ -210,7 +210,7 @@ def _names(root: Path) -> list[str]:
     path = next((place / CLASSES for place in (root, root / "train") if (place / CLASSES).is_file()), None)
     if path is None:
         return []
-    return [name for name in yolo.class_names(files.read_bytes(path), str(path)) if name.strip("_") not in GROUND]
+    return [name for name in yolo.class_names(read_bytes(path), str(path)) if name.strip("_") not in GROUND]
 
 
 def _class_names(settings: Mapping[str, Any], names: Sequence[str]) -> list[str]:
