@@ -1,0 +1,144 @@
+"""What is particular to one training: its network, batches and losses, how it is scored, and what is kept of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import nn
+
+from synthgen.training.batches import Batch, Batches
+from synthgen.training.ema import Ema
+from synthgen.training.loop import LoopConfig
+from synthgen.training.monitor import Monitor
+from synthgen.training.output import work_folder
+from synthgen.training.precision import autocast
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a training's model goes, the seed of all its random numbers, and its device (`cpu`, `cuda:0`)."""
+
+    out: Path
+    seed: int
+    device: str
+
+    @property
+    def work(self) -> Path:
+        """Where checkpoints, pictures and logs are kept."""
+        return work_folder(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished model: `save` writes it into a folder, and `card` describes it."""
+
+    save: Callable[[Path], Any]
+    card: str
+
+
+class Task(ABC):
+    """What the loop trains. A subclass sets what `network` needs before it calls `__init__`.
+
+    Attributes:
+        stream: name of the random numbers that batches are made with.
+        summed: whether `losses` are shares of one loss, which the task has divided by something of the whole batch.
+        metric: the score that says which step was best, and in which direction.
+        picture_every: steps between pictures; None: there are none.
+        data: all that was read, which checkpoints are tied to.
+        notes: what users should know of how the data were read.
+    """
+
+    stream: ClassVar[str] = "noise"
+    summed: ClassVar[bool] = False
+    metric: ClassVar[tuple[str, Literal["minimize", "maximize"]]] = ("validation loss", "minimize")
+    picture_every: int | None = None
+    data: Any
+    notes: Sequence[str] = ()
+
+    def __init__(self, config: LoopConfig, n: int, seed: int, device: str, precision: str = "fp32") -> None:
+        self.config: Any = config
+        self.seed, self.device, self.precision = seed, device, precision
+        self.batches = Batches(n, config.batch_size, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model: Any = self.network().to(device)
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """The network before its first step."""
+
+    @abstractmethod
+    def batch(self, step: int, random: torch.Generator) -> Batch:
+        """The samples of a step on the CPU, with every random number that their losses need."""
+
+    @abstractmethod
+    def losses(self, batch: Any) -> torch.Tensor:
+        """The loss of each sample, (B,). The loop takes their mean, or their sum if they are `summed`."""
+
+    @abstractmethod
+    def validation(self, ema: Ema) -> dict[str, float]:
+        """Scores of the averaged weights on data that nothing is learned from; empty if there are none."""
+
+    @abstractmethod
+    def finish(self, ema: Ema, title: str) -> Made:
+        """The model with the averaged weights, after the last step."""
+
+    def begin(self, monitor: Monitor) -> None:
+        """Called once before the first step, also of a training that goes on."""
+
+    def pictures(self, step: int, ema: Ema, monitor: Monitor) -> None:
+        """Shows what the averaged weights generate."""
+
+    @property
+    def n_parts(self) -> int:
+        """Parts that a batch is computed in."""
+        n: int = self.config.accumulate
+        return n
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """For forward passes, in the training's precision."""
+        return autocast(self.device, self.precision)
+
+    def averaged(self, ema: Ema, network: nn.Module | None = None) -> Any:
+        """`network`, by default a new one, with the averaged weights, ready to be used."""
+        model = (self.network() if network is None else network).to(self.device)
+        ema.copy_to(model)
+        return model.eval()
+
+    def table(self, *rows: str | tuple[str, str]) -> dict[str, Any]:
+        """Rows of the model card's table from settings: their names, or (name in the table, setting)."""
+        return settings_table(self.config, *rows)
+
+
+IN_PIXELS = ("crop", "shift_px")
+
+
+def settings_table(config: Any, *rows: str | tuple[str, str]) -> dict[str, Any]:
+    """Settings by the names that a card shows; lists are joined, lengths in pixels end with `px`.
+
+    Args:
+        rows: names of settings (`learning_rate`, `network.channels`), or pairs (name in the table, setting).
+    """
+    table: dict[str, Any] = {}
+    for row in rows:
+        shown, setting = (row.rsplit(".", 1)[-1].removesuffix("_px").replace("_", " "), row) if isinstance(row, str) else row
+        value = config
+        for name in setting.split("."):
+            value = getattr(value, name)
+        if isinstance(value, list | tuple):
+            value = ", ".join(map(str, value))
+        table[shown] = f"{value} px" if setting in IN_PIXELS else value
+    return table
+
+
+def parameters(model: nn.Module) -> dict[str, int]:
+    """The table's row that says how many weights a network has."""
+    return {"parameters": sum(p.numel() for p in model.parameters())}
+
+
