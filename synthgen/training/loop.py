@@ -8,41 +8,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import Interrupted, NonFiniteError
 from synthgen.training import checkpoint, forecast
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
-
-if TYPE_CHECKING:
-    from synthgen.training.task import Task
+from synthgen.training.settings import LoopConfig
+from synthgen.training.task import Task
 
 CHECKPOINTS = "checkpoints"
-
-
-class LoopConfig(BaseModel):
-    """Settings that every gradient-trained model shares."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    steps: int = Field(default=5000, ge=1, description="Optimiser steps.")
-    batch_size: int = Field(default=64, ge=1, description="Images a step.")
-    learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate of AdamW.")
-    final_rate: float = Field(default=0.02, ge=0, le=1, description="Share of the peak rate at the last step (cosine).")
-    warmup: int = Field(default=300, ge=0, description="Steps of linear rise to the peak rate.")
-    weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay.")
-    grad_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
-    ema: float = Field(default=0.999, ge=0, lt=1, description="Decay of the averaged weights, which are what is kept.")
-    checkpoint_every: int = Field(default=500, ge=1, description="Steps between checkpoints.")
-    accumulate: int = Field(
-        default=1,
-        ge=1,
-        exclude_if=lambda value: value == 1,
-        description="Parts that a batch is computed in, to save memory.",
-    )
 
 
 def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:

@@ -121,12 +121,13 @@ class Monitor:
 
 
 def read_losses(folder: Path) -> list[dict[str, float]]:
-    """The lines of losses.jsonl by step, the last of each step."""
+    """The lines of losses.jsonl by step, the last of each step; without numbers that are not finite."""
     try:
         lines = (folder / "losses.jsonl").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
-    by_step = {entry["step"]: entry for entry in map(json.loads, lines)}
+    finite = ({name: value for name, value in json.loads(line).items() if math.isfinite(value)} for line in lines)
+    by_step = {int(entry["step"]): entry for entry in finite}
     return [by_step[step] for step in sorted(by_step)]
 
 
@@ -137,13 +138,13 @@ def write_scores(entries: list[dict[str, float]], metric: tuple[str, str], path:
     """
     name, direction = metric if any(metric[0] in entry for entry in entries) else ("training loss", "minimize")
     sign = 1 if direction == "minimize" else -1
-    measured = [entry for entry in entries if math.isfinite(entry.get(name, math.nan))]
+    measured = [entry for entry in entries if name in entry]
     found = {
         "metric": name,
         "direction": direction,
         "best": min(measured, key=lambda entry: sign * entry[name], default=None),
         "last": entries[-1],
-        "steps": {entry["step"]: {key: value for key, value in entry.items() if key != "step"} for entry in entries},
+        "steps": {str(entry["step"]): {key: entry[key] for key in entry if key != "step"} for entry in entries},
     }
     temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

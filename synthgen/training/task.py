@@ -14,10 +14,10 @@ from torch import nn
 
 from synthgen.training.batches import Batch, Batches
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig
 from synthgen.training.monitor import Monitor
 from synthgen.training.output import work_folder
 from synthgen.training.precision import autocast
+from synthgen.training.settings import LoopConfig, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,33 +112,10 @@ class Task(ABC):
         return model.eval()
 
     def table(self, *rows: str | tuple[str, str]) -> dict[str, Any]:
-        """Rows of the model card's table from settings: their names, or (name in the table, setting)."""
-        return settings_table(self.config, *rows)
-
-
-IN_PIXELS = ("crop", "shift_px")
-
-
-def settings_table(config: Any, *rows: str | tuple[str, str]) -> dict[str, Any]:
-    """Settings by the names that a card shows; lists are joined, lengths in pixels end with `px`.
-
-    Args:
-        rows: names of settings (`learning_rate`, `network.channels`), or pairs (name in the table, setting).
-    """
-    table: dict[str, Any] = {}
-    for row in rows:
-        shown, setting = (row.rsplit(".", 1)[-1].removesuffix("_px").replace("_", " "), row) if isinstance(row, str) else row
-        value = config
-        for name in setting.split("."):
-            value = getattr(value, name)
-        if isinstance(value, list | tuple):
-            value = ", ".join(map(str, value))
-        table[shown] = f"{value} px" if setting in IN_PIXELS else value
-    return table
+        """Rows of the model card's table from settings: their names, or pairs (name in the table, setting)."""
+        return table(self.config, *rows)
 
 
 def parameters(model: nn.Module) -> dict[str, int]:
     """The table's row that says how many weights a network has."""
     return {"parameters": sum(p.numel() for p in model.parameters())}
-
-

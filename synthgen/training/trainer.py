@@ -16,6 +16,7 @@ from synthgen.parts.protocols import Source
 from synthgen.training import loop, output
 from synthgen.training.monitor import Monitor
 from synthgen.training.precision import choose_device
+from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Start, Task
 
 
@@ -23,7 +24,7 @@ class GradientTrainer(ABC):
     """A plug-in that trains a network. A subclass has a `Config`, a `version`, and says what its task is."""
 
     version: ClassVar[int] = 1
-    Config: ClassVar[type[loop.LoopConfig]]
+    Config: ClassVar[type[LoopConfig]]
 
     def __init__(self, config: Any) -> None:
         self.config = config
