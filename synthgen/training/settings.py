@@ -38,7 +38,9 @@ def table(config: Any, *rows: str | tuple[str, str]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for row in rows:
-        shown, setting = (row.split(".")[-1].removesuffix("_px").replace("_", " "), row) if isinstance(row, str) else row
+        shown, setting = (
+            (row.split(".")[-1].removesuffix("_px").replace("_", " "), row) if isinstance(row, str) else row
+        )
         value = config
         for name in setting.split("."):
             value = getattr(value, name)

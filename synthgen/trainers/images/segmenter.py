@@ -47,7 +47,9 @@ class SegmenterTrainer(GradientTrainer):
         data = self.config.data
         data.require_masks("a segmenter")
         examples = reader.read(data)
-        return SegmenterTask(self.config, examples, *examples.split(data.validation, start.seed), start.seed, start.device)
+        return SegmenterTask(
+            self.config, examples, *examples.split(data.validation, start.seed), start.seed, start.device
+        )
 
 
 @dataclass(frozen=True, slots=True)
