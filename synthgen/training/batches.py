@@ -64,6 +64,13 @@ class Batch:
             for low, high in zip(edges, edges[1:], strict=False)
         ]
 
+    def to(self, device: str) -> Self:
+        """The batch with its tensors on `device`."""
+        fields = self._fields()
+        return type(self)(
+            **{name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in fields.items()}
+        )
+
     def _fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from synthgen.training.monitor import Monitor
 from synthgen.training.output import work_folder
 from synthgen.training.precision import autocast
 from synthgen.training.settings import LoopConfig, table
+
+BANDS = {"low": -0.8, "middle": 0.0, "high": 0.8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,11 @@ class Task(ABC):
     def finish(self, ema: Ema, title: str) -> Made:
         """The model with the averaged weights, after the last step."""
 
-    def begin(self, monitor: Monitor) -> None:
+    def begin(self, monitor: Monitor) -> None:  # noqa: B027 -- most do nothing here
         """Called once before the first step, also of a training that goes on."""
 
-    def pictures(self, step: int, ema: Ema, monitor: Monitor) -> None:
-        """Shows what the averaged weights generate."""
+    def pictures(self, step: int, ema: Ema, monitor: Monitor) -> None:  # noqa: B027 -- many show none
+        """Shows what the averaged weights generate, every `picture_every` steps."""
 
     @property
     def n_parts(self) -> int:
@@ -119,3 +122,15 @@ class Task(ABC):
 def parameters(model: nn.Module) -> dict[str, int]:
     """The table's row that says how many weights a network has."""
     return {"parameters": sum(p.numel() for p in model.parameters())}
+
+
+def by_noise_level(levels: torch.Tensor, losses: torch.Tensor) -> dict[str, float]:
+    """The mean of losses (N,), and their means at low, middle and high noise by standard normal levels (N,)."""
+    found = {"validation loss": float(losses.mean())}
+    centres = list(BANDS.values())
+    edges = [-torch.inf, *[(a + b) / 2 for a, b in itertools.pairwise(centres)], torch.inf]
+    for name, low, high in zip(BANDS, edges, edges[1:], strict=False):
+        inside = (levels >= low) & (levels < high)
+        if bool(inside.any()):
+            found[f"validation loss, {name} noise"] = float(losses[inside].mean())
+    return found

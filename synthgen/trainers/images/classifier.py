@@ -70,8 +70,9 @@ class _Task(Task):
         return Batch(mirrored(x, random) if self.config.flip else x, torch.from_numpy(some.labels))
 
     def losses(self, batch: Batch) -> torch.Tensor:
-        logits, labels = self.model(batch.x.to(self.device)), batch.labels.to(self.device)
-        return F.cross_entropy(logits, labels, reduction="none", label_smoothing=self.config.label_smoothing)
+        batch = batch.to(self.device)
+        logits, smoothing = self.model(batch.x), self.config.label_smoothing
+        return F.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=smoothing)
 
     @torch.no_grad()
     def logits(self, ema: Ema) -> torch.Tensor:

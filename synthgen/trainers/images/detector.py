@@ -138,16 +138,13 @@ class DetectorTask(Task):
         return Batch(x, heat, known, boxes, weights, trusted, shares)
 
     def losses(self, batch: Batch) -> torch.Tensor:
-        heat, known, boxes, weights, trusted, shares = (
-            t.to(self.device)
-            for t in (batch.heat, batch.known, batch.boxes, batch.weights, batch.trusted, batch.shares)
-        )
+        batch = batch.to(self.device)
         with self.autocast():
-            logits, predicted = self.model(batch.x.to(self.device))
-        known = known * ((logits.detach().sigmoid() <= trusted[:, None, None, None]) | (heat > 0.1))
-        error = generalized_box_iou_loss(predicted.permute(0, 2, 3, 1).reshape(-1, 4), boxes.reshape(-1, 4))
-        of_boxes = (error.view_as(weights) * weights).sum((1, 2))
-        return focal_loss(logits, heat, known) * shares + BOX_WEIGHT * of_boxes * shares
+            logits, predicted = self.model(batch.x)
+        settled = (logits.detach().sigmoid() <= batch.trusted[:, None, None, None]) | (batch.heat > 0.1)
+        error = generalized_box_iou_loss(predicted.permute(0, 2, 3, 1).reshape(-1, 4), batch.boxes.reshape(-1, 4))
+        of_boxes = (error.view_as(batch.weights) * batch.weights).sum((1, 2))
+        return (focal_loss(logits, batch.heat, batch.known * settled) + BOX_WEIGHT * of_boxes) * batch.shares
 
     def validation(self, ema: Ema) -> dict[str, float]:
         found = Found.of(self.averaged(ema), self.held_out)

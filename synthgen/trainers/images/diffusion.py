@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,11 +23,10 @@ from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
 from synthgen.training.precision import choose_precision
 from synthgen.training.settings import LoopConfig
-from synthgen.training.task import Made, Start, Task, parameters
+from synthgen.training.task import Made, Start, Task, by_noise_level, parameters
 from synthgen.training.trainer import GradientTrainer
 
 N_VALIDATION = 1024
-BANDS = {"low": -0.8, "middle": 0.0, "high": 0.8}
 
 
 class NetworkConfig(BaseModel):
@@ -186,20 +184,16 @@ class DiffusionTask(Task):
         return self._losses(self.model, batch)
 
     def _losses(self, model: Any, batch: Noised) -> torch.Tensor:
-        patch = self.config.network.patch_size
-        x, labels, levels, noise = (
-            tensor.to(self.device)
-            for tensor in (F.pixel_unshuffle(batch.x, patch), batch.labels, batch.levels, batch.noise)
-        )
-        layout = None if batch.layout is None else F.pixel_unshuffle(batch.layout, patch).to(self.device)
+        batch, patch = batch.to(self.device), self.config.network.patch_size
+        layout = None if batch.layout is None else F.pixel_unshuffle(batch.layout, patch)
 
         def network(noisy: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
             seen = noisy if layout is None else torch.cat([noisy, layout], dim=1)
             with self.autocast():
-                out: torch.Tensor = model(seen, time, labels).sample
+                out: torch.Tensor = model(seen, time, batch.labels).sample
             return out.float()
 
-        return self.objective.loss(network, x, levels, noise)
+        return self.objective.loss(network, F.pixel_unshuffle(batch.x, patch), batch.levels, batch.noise)
 
     @torch.no_grad()
     def validation(self, ema: Ema) -> dict[str, float]:
@@ -234,18 +228,6 @@ class DiffusionTask(Task):
         }
         card = self.card(title, settings, scores)
         return Made(lambda folder: pipeline.to("cpu").save_pretrained(folder), card)
-
-
-def by_noise_level(levels: torch.Tensor, losses: torch.Tensor) -> dict[str, float]:
-    """The mean of losses (N,), and their means at low, middle and high noise by standard normal levels (N,)."""
-    found = {"validation loss": float(losses.mean())}
-    centres = list(BANDS.values())
-    edges = [-torch.inf, *[(a + b) / 2 for a, b in itertools.pairwise(centres)], torch.inf]
-    for name, low, high in zip(BANDS, edges, edges[1:], strict=False):
-        inside = (levels >= low) & (levels < high)
-        if bool(inside.any()):
-            found[f"validation loss, {name} noise"] = float(losses[inside].mean())
-    return found
 
 
 def unet(config: NetworkConfig, side: int, channels: int, extra: int, n_embeddings: int) -> UNet2DModel:

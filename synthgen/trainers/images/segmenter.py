@@ -105,14 +105,12 @@ class SegmenterTask(Task):
         return Batch(x, torch.from_numpy(classes).long(), torch.from_numpy(distances), shares)
 
     def losses(self, batch: Batch) -> torch.Tensor:
-        x, classes, distances, shares = (
-            t.to(self.device) for t in (batch.x, batch.classes, batch.distances, batch.shares)
-        )
+        batch = batch.to(self.device)
         with self.autocast():
-            logits, predicted = self.model(x)
-        pixels = F.cross_entropy(logits.float(), classes, ignore_index=IGNORE, reduction="none")
-        errors = (predicted.float() - distances).abs() * (distances >= 0)
-        return pixels.sum((1, 2)) * shares[:, 0] + errors.sum((1, 2)) * shares[:, 1]
+            logits, predicted = self.model(batch.x)
+        pixels = F.cross_entropy(logits.float(), batch.classes, ignore_index=IGNORE, reduction="none")
+        errors = (predicted.float() - batch.distances).abs() * (batch.distances >= 0)
+        return pixels.sum((1, 2)) * batch.shares[:, 0] + errors.sum((1, 2)) * batch.shares[:, 1]
 
     def validation(self, ema: Ema) -> dict[str, float]:
         """Agreement with the masks of whole held-out images, means over the images."""
