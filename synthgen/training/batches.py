@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,7 +62,7 @@ class Batch:
         fields = self._fields()
         return [
             type(self)(**{name: None if value is None else value[low:high] for name, value in fields.items()})
-            for low, high in zip(edges, edges[1:], strict=False)
+            for low, high in itertools.pairwise(edges)
         ]
 
     def to(self, device: str) -> Self:

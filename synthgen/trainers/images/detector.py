@@ -1,4 +1,4 @@
-"""`use: detector`: trains a small network that finds boxes, to check samples as a filter model or to evaluate datasets."""
+"""`use: detector`: trains a small network that finds boxes, to filter samples or evaluate datasets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`use: segmenter`: trains a small U-Net that finds objects, to check samples as a filter model or to evaluate datasets."""
+"""`use: segmenter`: trains a small U-Net that finds objects, to filter samples or evaluate datasets."""
 
 from __future__ import annotations
 
