@@ -144,7 +144,10 @@ class DetectorTask(Task):
         settled = (logits.detach().sigmoid() <= batch.trusted[:, None, None, None]) | (batch.heat > 0.1)
         error = generalized_box_iou_loss(predicted.permute(0, 2, 3, 1).reshape(-1, 4), batch.boxes.reshape(-1, 4))
         of_boxes = (error.view_as(batch.weights) * batch.weights).sum((1, 2))
-        return (focal_loss(logits, batch.heat, batch.known * settled) + BOX_WEIGHT * of_boxes) * batch.shares
+        total: torch.Tensor = (
+            focal_loss(logits, batch.heat, batch.known * settled) + BOX_WEIGHT * of_boxes
+        ) * batch.shares
+        return total
 
     def validation(self, ema: Ema) -> dict[str, float]:
         found = Found.of(self.averaged(ema), self.held_out)

@@ -110,7 +110,8 @@ class SegmenterTask(Task):
             logits, predicted = self.model(batch.x)
         pixels = F.cross_entropy(logits.float(), batch.classes, ignore_index=IGNORE, reduction="none")
         errors = (predicted.float() - batch.distances).abs() * (batch.distances >= 0)
-        return pixels.sum((1, 2)) * batch.shares[:, 0] + errors.sum((1, 2)) * batch.shares[:, 1]
+        total: torch.Tensor = pixels.sum((1, 2)) * batch.shares[:, 0] + errors.sum((1, 2)) * batch.shares[:, 1]
+        return total
 
     def validation(self, ema: Ema) -> dict[str, float]:
         """Agreement with the masks of whole held-out images, means over the images."""

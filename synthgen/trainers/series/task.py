@@ -212,7 +212,7 @@ class SeriesTask(Task):
             return {}
         model = self.averaged(ema)
         random = step_generator(self.seed, "validation", 0)
-        rows = torch.arange(len(self.held_out)).split(128)
+        rows = torch.split(torch.arange(len(self.held_out)), 128)
         noised = [self._noised(self.held_out.take(some), random) for some in rows]
         losses = [self._losses(model, batch).cpu() for batch in noised]
         return by_noise_level(torch.cat([batch.levels for batch in noised]), torch.cat(losses))

@@ -157,7 +157,7 @@ class LatentTask(Task):
         random = step_generator(self.seed, "validation", 0)
         losses = []
         n = min(max(len(shown.captions), N_FIXED[0]), N_FIXED[1])
-        for some in torch.arange(n).split(size):
+        for some in torch.split(torch.arange(n), size):
             rows = some % len(shown.captions)
             captions = [shown.captions[row] for row in rows.tolist()]
             batch = self._noised(shown, rows, torch.zeros_like(rows), captions, random, 1.0)

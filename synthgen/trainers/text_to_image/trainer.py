@@ -58,7 +58,8 @@ class TextToImageTrainer(GradientTrainer):
             latent.check_class(self.reference.name, str(index.get("_class_name")))
 
     def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"base", "licence"}) | {"base": self.sources[0].sha256}
+        values: dict[str, Any] = self.config.model_dump(mode="json", exclude={"licence"})
+        return values | {"base": self.sources[0].sha256}
 
     @property
     def sources(self) -> list[Source]:
