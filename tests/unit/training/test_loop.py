@@ -138,7 +138,7 @@ def test_only_two_checkpoints_are_kept_and_torn_ones_removed(tmp_path: Path) -> 
 
 def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     fitted(tmp_path)
-    with pytest.raises(ModelError, match=r"other settings \(seed\)"):
+    with pytest.raises(ModelError, match=r"other settings or data \(seed\)"):
         fit(Line(), tmp_path, seed=1)
 
 
