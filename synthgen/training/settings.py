@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 IN_PIXELS = ("crop", "shift_px")
+Row = str | tuple[str, str]
 
 
 class LoopConfig(BaseModel):
@@ -30,7 +31,7 @@ class LoopConfig(BaseModel):
     )
 
 
-def table(config: Any, *rows: str | tuple[str, str]) -> dict[str, Any]:
+def table(config: Any, *rows: Row) -> dict[str, Any]:
     """Settings by the names that a card shows; lists are joined, lengths in pixels end with `px`.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
 from synthgen.training.output import work_folder
 from synthgen.training.precision import autocast
-from synthgen.training.settings import LoopConfig, table
+from synthgen.training.settings import LoopConfig, Row, table
 
 BANDS = {"low": -0.8, "middle": 0.0, "high": 0.8}
 
@@ -114,14 +114,16 @@ class Task(ABC):
         ema.copy_to(model)
         return model.eval()
 
-    def table(self, *rows: str | tuple[str, str]) -> dict[str, Any]:
-        """Rows of the model card's table from settings: their names, or pairs (name in the table, setting)."""
-        return table(self.config, *rows)
+    def settings(self, model: nn.Module, *rows: Row | Mapping[str, Any]) -> dict[str, Any]:
+        """The table of a model card: the size of the network, rows from settings (`table`) or as given, and the seed."""
+        found = {"parameters": sum(p.numel() for p in model.parameters())}
+        for row in rows:
+            found |= row if isinstance(row, Mapping) else table(self.config, row)
+        return found | {"precision": self.precision, "seed": self.seed}
 
-
-def parameters(model: nn.Module) -> dict[str, int]:
-    """The table's row that says how many weights a network has."""
-    return {"parameters": sum(p.numel() for p in model.parameters())}
+    def made(self, model: Any, card: str) -> Made:
+        """A finished network or pipeline with its card."""
+        return Made(lambda folder: model.to("cpu").save_pretrained(folder), card)
 
 
 def by_noise_level(levels: torch.Tensor, losses: torch.Tensor) -> dict[str, float]:

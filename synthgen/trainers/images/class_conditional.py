@@ -29,6 +29,7 @@ from synthgen.trainers.images.diffusion import (
 from synthgen.trainers.images.starting_model import Base
 from synthgen.training import output
 from synthgen.training.batches import step_generator
+from synthgen.training.settings import table
 from synthgen.training.task import Start, Task
 
 
@@ -86,9 +87,8 @@ class _Task(DiffusionTask):
             f"Draws {height} x {width} images of {len(self.names)} classes. "
             "In a recipe: `sampler: {use: class-conditional, model: <this folder>}`."
         )
-        settings = {**settings, **self.table("label_dropout")}
-        base = self.base.source if self.base else None
-        return output.card(title, self.config.data, self.training, settings, scores, use, base)
+        settings = {**settings, **table(self.config, "label_dropout")}
+        return output.card(title, self.config.data, self.training, settings, scores, use, self.tuned_from)
 
 
 def _images(config: ClassConditionalTrainer.Config, base: Base | None) -> LabelledImages:

@@ -16,7 +16,7 @@ from synthgen.readers.images.labelled import DataConfig
 from synthgen.training import batches, output
 from synthgen.training.ema import Ema
 from synthgen.training.settings import LoopConfig
-from synthgen.training.task import Made, Start, Task, parameters
+from synthgen.training.task import Made, Start, Task
 from synthgen.training.trainer import GradientTrainer
 
 
@@ -90,18 +90,15 @@ class _Task(Task):
         temperature = fit_temperature(self.logits(ema), self.held_out.labels)
         scores = self.validation(ema) | {"temperature": temperature}
         network = self.averaged(ema, self.network(temperature))
-        settings = {
-            **parameters(network),
-            **self.table("kind", "widths", "steps", "batch_size", "learning_rate", "shift_px"),
-            "seed": self.seed,
-        }
+        settings = self.settings(network, "kind", "widths", "steps", "batch_size", "learning_rate", "shift_px")
+        del settings["precision"]
         height, width = self.data.images.shape[1:3]
         use = (
             f"Classifies {height} x {width} images into {len(self.data.classes)} classes. "
             "In a recipe: `scorers: [{use: agreement, model: <this folder>}]`."
         )
         card = output.card(title, self.config.data, self.training, settings, scores, use)
-        return Made(network.to("cpu").save_pretrained, card)
+        return self.made(network, card)
 
 
 def mirrored(x_bchw: torch.Tensor, random: torch.Generator) -> torch.Tensor:

@@ -22,7 +22,7 @@ from synthgen.training import batches, output
 from synthgen.training.ema import Ema
 from synthgen.training.precision import choose_precision
 from synthgen.training.settings import LoopConfig
-from synthgen.training.task import Made, Start, Task, parameters
+from synthgen.training.task import Made, Start, Task
 from synthgen.training.trainer import GradientTrainer
 
 GAUSSIAN_SHARE = 0.54 / 6
@@ -161,13 +161,8 @@ class DetectorTask(Task):
         found = Found.of(self.averaged(ema, self.network(min_score)), self.tested)
         measured = {"split": config.test or "held-out", **found.by_score()}
         network = self.averaged(ema, self.network(min_score, measured))
-        settings = {
-            **parameters(network),
-            **self.table("widths", "crop", "steps", "batch_size", "learning_rate"),
-            "least score that counts": min_score,
-            "precision": self.precision,
-            "seed": self.seed,
-        }
+        rows = ("widths", "crop", "steps", "batch_size", "learning_rate", {"least score that counts": min_score})
+        settings = self.settings(network, *rows)
         use = (
             f"Finds {', '.join(self.training.objects)} in pictures. "
             "In a recipe: `labelers: [{use: detector, model: <this folder>}]`."
@@ -176,7 +171,7 @@ class DetectorTask(Task):
         card = output.mask_card(title, config.data, self.training, settings, scores, use)
         if config.test:
             card = output.with_test_scores(card, found.scores(min_score), config.test, len(self.tested))
-        return Made(network.to("cpu").save_pretrained, card)
+        return self.made(network, card)
 
 
 def targets(

@@ -23,7 +23,7 @@ from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
 from synthgen.training.precision import choose_precision
 from synthgen.training.settings import LoopConfig
-from synthgen.training.task import Made, Start, Task, by_noise_level, parameters
+from synthgen.training.task import Made, Start, Task, by_noise_level
 from synthgen.training.trainer import GradientTrainer
 
 N_VALIDATION = 1024
@@ -216,18 +216,20 @@ class DiffusionTask(Task):
         config: DiffusionConfig = self.config
         pipeline, scores = self.pipeline(ema), self.validation(ema)
         replay = config.replay
-        settings = {
-            **parameters(pipeline.unet),
-            **({"base": config.base} if config.base else {}),
-            **({"replay": f"{replay.share:.0%} of a batch, {replay.samples} drawn"} if replay else {}),
-            "objective": config.objective,
-            "noise": f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}",
-            **self.table("steps", "batch_size", "learning_rate", "ema", "network.patch_size", "network.channels"),
-            "precision": self.precision,
-            "seed": self.seed,
-        }
-        card = self.card(title, settings, scores)
-        return Made(lambda folder: pipeline.to("cpu").save_pretrained(folder), card)
+        settings = self.settings(
+            pipeline.unet,
+            {"base": config.base} if config.base else {},
+            {"replay": f"{replay.share:.0%} of a batch, {replay.samples} drawn"} if replay else {},
+            "objective",
+            {"noise": f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}"},
+            *("steps", "batch_size", "learning_rate", "ema", "network.patch_size", "network.channels"),
+        )
+        return self.made(pipeline, self.card(title, settings, scores))
+
+    @property
+    def tuned_from(self) -> origins.Source | None:
+        """Where the base came from, for the card."""
+        return folders.source(self.config.base) if self.config.base else None
 
 
 def unet(config: NetworkConfig, side: int, channels: int, extra: int, n_embeddings: int) -> UNet2DModel:

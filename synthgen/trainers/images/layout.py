@@ -22,6 +22,7 @@ from synthgen.trainers.images.layout_to_image import layout_pictures
 from synthgen.trainers.images.starting_model import Base
 from synthgen.training import output
 from synthgen.training.batches import step_generator
+from synthgen.training.settings import table
 from synthgen.training.task import Start, Task
 
 N_PICTURES = 24
@@ -86,9 +87,8 @@ class _Task(DiffusionTask):
             f"Draws layouts of {', '.join(self.objects)} for pictures of about {side} x {side}. In a recipe: "
             "`sampler: {use: layout-to-image, layout_model: <this folder>, ...}`."
         )
-        settings = {**settings, **self.table("crop", "label_dropout")}
-        base = self.base.source if self.base else None
-        return output.mask_card(title, self.config.data, self.training, settings, scores, use, base)
+        settings = {**settings, **table(self.config, "crop", "label_dropout")}
+        return output.mask_card(title, self.config.data, self.training, settings, scores, use, self.tuned_from)
 
 
 def _check(config: LayoutTrainer.Config, base: Base) -> None:

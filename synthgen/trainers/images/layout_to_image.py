@@ -21,6 +21,7 @@ from synthgen.trainers.images.diffusion import DiffusionConfig, DiffusionTask, D
 from synthgen.trainers.images.starting_model import Base
 from synthgen.training import output
 from synthgen.training.batches import step_generator
+from synthgen.training.settings import table
 from synthgen.training.task import Start, Task
 
 CHANNELS = 3
@@ -113,9 +114,10 @@ class _Task(DiffusionTask):
             f"Draws RGB images to fit layouts of {', '.join(self.training.objects)}, in the styles "
             f"{', '.join(self.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
-        more = {**self.table("crop", "gamma", "layout_dropout"), "styles": len(self.styles.class_of)}
-        base = self.base.source if self.base else None
-        return output.mask_card(title, self.config.data, self.training, {**settings, **more}, scores, use, base)
+        more = {**table(self.config, "crop", "gamma", "layout_dropout"), "styles": len(self.styles.class_of)}
+        return output.mask_card(
+            title, self.config.data, self.training, {**settings, **more}, scores, use, self.tuned_from
+        )
 
 
 def _settings(config: LayoutToImageTrainer.Config, base: Base) -> LayoutToImageTrainer.Config:

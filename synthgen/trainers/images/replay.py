@@ -112,8 +112,8 @@ def of_layouts(base: Base, settings: ReplaySettings, side: int, start: Start) ->
         found = planner.layouts([of_planner[i] for i in rows], noise, num_inference_steps=settings.steps)
         return np.stack([layouts.encode(layout, n_objects) for layout in found])
 
-    told = {**_facts(base, settings, side, start.seed), "layouts": layout_base.source.sha256}
-    planned = prior_images.kept(start.work / "replay-layouts", told, settings.samples, N_TOGETHER, plan)
+    facts = {**_facts(base, settings, side, start.seed), "layouts": layout_base.source.sha256}
+    planned = prior_images.kept(start.work / "replay-layouts", facts, settings.samples, N_TOGETHER, plan)
 
     def draw(rows: range) -> np.ndarray:
         noise = _noise(start.seed, "replay", rows, (painter.channels, side, side))
@@ -121,7 +121,7 @@ def of_layouts(base: Base, settings: ReplaySettings, side: int, start: Start) ->
         options = {**_options(settings), "latents": noise, "output_type": "np"}
         return as_pixels(painter(shown, [classes[i] for i in rows], chosen, **options).images)
 
-    found = prior_images.kept(start.work / "replay", told, settings.samples, N_TOGETHER, draw)
+    found = prior_images.kept(start.work / "replay", facts, settings.samples, N_TOGETHER, draw)
     painter.to("cpu")
     pixels = torch.from_numpy(found).permute(0, 3, 1, 2).float().div(255).pow(float(painter.config.gamma))
     return Batch(pixels.mul(2).sub(1), torch.tensor(styles), torch.from_numpy(planned))
@@ -166,5 +166,5 @@ def _options(settings: ReplaySettings) -> dict[str, Any]:
 
 
 def _facts(base: Base, settings: ReplaySettings, side: int, seed: int) -> dict[str, Any]:
-    told = settings.model_dump(mode="json", exclude={"share", "layout_model"})
-    return {**told, "base": base.source.sha256, "side": side, "seed": seed}
+    facts = settings.model_dump(mode="json", exclude={"share", "layout_model"})
+    return {**facts, "base": base.source.sha256, "side": side, "seed": seed}

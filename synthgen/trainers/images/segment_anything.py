@@ -21,7 +21,7 @@ from synthgen.training.batches import step_generator
 from synthgen.training.ema import Ema
 from synthgen.training.precision import choose_precision
 from synthgen.training.settings import LoopConfig
-from synthgen.training.task import Made, Start, Task, parameters
+from synthgen.training.task import Made, Start, Task
 from synthgen.training.trainer import GradientTrainer
 from synthgen.vision.layouts import boxes_of, central_point
 
@@ -153,13 +153,8 @@ class _Task(Task):
 
     def finish(self, ema: Ema, title: str) -> Made:
         config, network, scores = self.config, self.averaged(ema), self.validation(ema)
-        settings = {
-            **parameters(network),
-            **config.network.model_dump(),
-            **self.table("crop", "steps", "batch_size", "learning_rate", ("contrast stretched", "stretch")),
-            "precision": self.precision,
-            "seed": self.seed,
-        }
+        rows = ("crop", "steps", "batch_size", "learning_rate", ("contrast stretched", "stretch"))
+        settings = self.settings(network, config.network.model_dump(), *rows)
         stretch = ", stretch: true" if config.stretch else ""
         use = (
             f"A small Segment Anything model for {', '.join(self.training.objects)}: `SegmentAnything.sam` is what "
@@ -167,7 +162,7 @@ class _Task(Task):
             f"In a recipe: `labelers: [{{use: segment-anything, model: <this folder>{stretch}}}]`."
         )
         card = output.mask_card(title, config.data, self.training, settings, scores, use)
-        return Made(network.to("cpu").save_pretrained, card)
+        return self.made(network, card)
 
 
 def resized(item: Example, side: int) -> Example:

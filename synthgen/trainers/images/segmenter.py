@@ -21,7 +21,7 @@ from synthgen.training import batches, output
 from synthgen.training.ema import Ema
 from synthgen.training.precision import choose_precision
 from synthgen.training.settings import LoopConfig
-from synthgen.training.task import Made, Start, Task, parameters
+from synthgen.training.task import Made, Start, Task
 from synthgen.training.trainer import GradientTrainer
 from synthgen.vision.matching import Match
 
@@ -124,18 +124,13 @@ class SegmenterTask(Task):
             f"cross-entropy, {name}": loss for name, loss in zip(names, losses, strict=True)
         }
         network = self.averaged(ema, self.network(losses))
-        settings = {
-            **parameters(network),
-            **self.table("widths", "crop", "steps", "batch_size", "learning_rate"),
-            "precision": self.precision,
-            "seed": self.seed,
-        }
+        settings = self.settings(network, "widths", "crop", "steps", "batch_size", "learning_rate")
         use = (
             f"Finds {', '.join(self.training.objects)} in pictures. "
             "In a recipe: `labelers: [{use: segmenter, model: <this folder>}]`."
         )
         card = output.mask_card(title, self.config.data, self.training, settings, scores, use)
-        return Made(network.to("cpu").save_pretrained, card)
+        return self.made(network, card)
 
 
 def agreement(model: Any, examples: Examples) -> dict[str, float]:

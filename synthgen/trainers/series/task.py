@@ -20,7 +20,7 @@ from synthgen.training import batches, output
 from synthgen.training.batches import step_generator
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
-from synthgen.training.task import Made, Start, Task, by_noise_level, parameters
+from synthgen.training.task import Made, Start, Task, by_noise_level
 
 N_DRAWN = 64
 MAX_SPREAD_WINDOWS, MAX_SPREAD_VALUES = 1024, 2**24
@@ -182,20 +182,11 @@ class SeriesTask(Task):
         """The loss of each window, (B,): the mean over cells that are there and not shown."""
         batch = batch.to(self.device)
         known = torch.where(batch.shown, batch.x, torch.nan)
+        given = {name: getattr(batch, name) for name in ("absent", "labels", "times", "covariates", "static", "real")}
 
         def network(noisy: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
             with self.autocast():
-                out: torch.Tensor = model(
-                    noisy,
-                    level,
-                    known=known,
-                    absent=batch.absent,
-                    labels=batch.labels,
-                    times=batch.times,
-                    covariates=batch.covariates,
-                    static=batch.static,
-                    real=batch.real,
-                )
+                out: torch.Tensor = model(noisy, level, known=known, **given)
             return out.float()
 
         errors = self.objective.errors(network, batch.x, batch.levels, batch.noise)
@@ -242,16 +233,13 @@ class SeriesTask(Task):
             f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}, above the mean "
             f"{self.objective.p_std_above:.3g}; drawn from {self.objective.sigma_max:g}"
         )
-        settings = {
-            **parameters(made.denoiser),
-            **self.table("preset", ("steps in a token", "patch"), "scaling"),
-            "gates": len(made.scaler.config.gated),
-            "shown": ", ".join(f"{name} {share:g}" for name, share in config.shown.model_dump().items()),
-            "noise": noise,
-            **self.table("steps", "batch_size", "learning_rate", "ema", "label_dropout", "balance"),
-            "precision": self.precision,
-            "seed": self.seed,
-        }
+        shown = ", ".join(f"{name} {share:g}" for name, share in config.shown.model_dump().items())
+        settings = self.settings(
+            made.denoiser,
+            *("preset", ("steps in a token", "patch"), "scaling"),
+            {"gates": len(made.scaler.config.gated), "shown": shown, "noise": noise},
+            *("steps", "batch_size", "learning_rate", "ema", "label_dropout", "balance"),
+        )
         n_classes = len(self.windows.classes)
         use = (
             f"Draws series of {self.windows.length} steps and {len(self.windows.channels)} channels"
@@ -259,4 +247,4 @@ class SeriesTask(Task):
             "In a recipe: `sampler: {use: series, model: <this folder>}`."
         )
         card = output.series_card(title, config.data, self.windows, settings, scores, use)
-        return Made(lambda folder: made.to("cpu").save_pretrained(folder), card)
+        return self.made(made, card)

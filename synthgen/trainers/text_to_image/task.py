@@ -200,8 +200,8 @@ class LatentTask(Task):
         self.model.eval()
         scores = {"loss at fixed noise, of the base": self.loss_before, "the same after training": self.fixed_loss()}
         settings = {
-            **self.table("method", "steps", "batch_size", "learning_rate", "ema", "resolution", "min_snr"),
-            **self.table("caption_dropout", "flip"),
+            **table(config, "method", "steps", "batch_size", "learning_rate", "ema", "resolution", "min_snr"),
+            **table(config, "caption_dropout", "flip"),
             **rows(config),
             "trained weights": sum(p.numel() for p in ema.values.values()),
             "precision": self.precision,

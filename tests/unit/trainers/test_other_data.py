@@ -50,8 +50,8 @@ def shades(root: Path) -> dict[str, Any]:
 
 def series(root: Path) -> dict[str, Any]:
     root.mkdir()
-    shutil.copy(tiny.sensors(), root / "table.csv")
-    return tiny.series_data(path=str(root / "table.csv"))
+    shutil.copy(tiny.sensors(), root / "sensors.csv")
+    return tiny.series_data(path=str(root / "sensors.csv"))
 
 
 TRAINERS: dict[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any]]] = {
@@ -69,7 +69,7 @@ TRAINERS: dict[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any]]] = {
 
 def change(root: Path) -> None:
     """One image is turned upside down, or one number of a table is another."""
-    table = root / "table.csv"
+    table = root / "sensors.csv"
     if table.exists():
         lines = table.read_text().splitlines()
         cells = lines[5].split(",")
