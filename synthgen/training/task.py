@@ -115,7 +115,7 @@ class Task(ABC):
         return model.eval()
 
     def settings(self, model: nn.Module, *rows: Row | Mapping[str, Any]) -> dict[str, Any]:
-        """The table of a model card: the size of the network, rows from settings (`table`) or as given, and the seed."""
+        """The table of a model card: the size of the network, rows from settings or as given, the seed."""
         found = {"parameters": sum(p.numel() for p in model.parameters())}
         for row in rows:
             found |= row if isinstance(row, Mapping) else table(self.config, row)

@@ -11,11 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from synthgen.base.environment import leave_one_core
+from synthgen.base.environment import choose_device, leave_one_core
 from synthgen.parts.protocols import Source
 from synthgen.training import loop, output
 from synthgen.training.monitor import Monitor
-from synthgen.training.precision import choose_device
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Start, Task
 
