@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import click
 import numpy as np
@@ -52,7 +53,7 @@ class Monitor:
         self._said = time.monotonic()
         self._seen = False
 
-    def __enter__(self) -> Monitor:
+    def __enter__(self) -> Self:
         if not self.quiet and sys.stderr.isatty():
             self._bar = Progress(
                 TextColumn("step"),
