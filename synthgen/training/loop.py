@@ -79,14 +79,14 @@ def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
 def backward(task: Task, step: int) -> float:
     """Adds the gradient of batch `step` to the weights' and returns its loss.
 
-    The batch is computed in `task.n_parts` parts, of which only one is in memory at a time.
+    Of the batch's parts only one is in memory at a time.
     """
     random = task.batches.generator(task.stream, step)
     batch = task.batch(step, random)
     n, total = 1 if task.summed else len(batch), 0.0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(1 << 62, (1,), generator=random)))  # for dropout
-        for part in batch.parts(task.n_parts):
+        for part in task.parts(batch):
             loss = task.losses(part).sum() / n
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())

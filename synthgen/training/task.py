@@ -98,11 +98,10 @@ class Task(ABC):
     def pictures(self, step: int, ema: Ema, monitor: Monitor) -> None:  # noqa: B027 -- many show none
         """Shows what the averaged weights generate, every `picture_every` steps."""
 
-    @property
-    def n_parts(self) -> int:
-        """Parts that a batch is computed in."""
-        n: int = self.config.accumulate
-        return n
+    def parts(self, batch: Any) -> Sequence[Any]:
+        """The parts that a batch is computed in, one after the other."""
+        parts: Sequence[Any] = batch.parts(self.config.accumulate)
+        return parts
 
     def autocast(self) -> AbstractContextManager[Any]:
         """For forward passes, in the training's precision."""

@@ -91,9 +91,8 @@ class LatentTask(Task):
             self.pipeline.unet.enable_gradient_checkpointing()
         return self.method.model
 
-    @property
-    def n_parts(self) -> int:
-        return super().n_parts * len(self.sets)
+    def parts(self, batch: Batch) -> Sequence[Batch]:
+        return [part for of_set in batch.parts(len(self.sets)) for part in super(LatentTask, self).parts(of_set)]
 
     def batch(self, step: int, random: torch.Generator) -> Batch:
         found = [self._of_set(shown, number, step, random) for number, shown in enumerate(self.sets)]
