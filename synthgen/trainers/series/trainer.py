@@ -12,8 +12,8 @@ from pydantic import Field
 from synthgen.errors import DataError
 from synthgen.models.losses import Edm
 from synthgen.models.series.scaler import Kind, SeriesScaler
+from synthgen.parts.problem import Problem
 from synthgen.readers.series import reader as real_data
-from synthgen.readers.series import roles
 from synthgen.readers.series.reader import SeriesData, Windows
 from synthgen.trainers.series.model import network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
@@ -84,8 +84,8 @@ class SeriesTrainer(GradientTrainer):
         )
         picture_every: int = Field(default=2000, ge=1, description="Steps between pictures of drawn series.")
 
-    def check(self) -> Sequence[str]:
-        """What is wrong with the data, a line each: everything that `train` would stumble over."""
+    def check(self) -> Sequence[Problem]:
+        """Everything in the data that `train` would stumble over."""
         data = self.config.data
         shares = {"train": 1.0, "validation": data.validation, "test": data.test}
         try:
@@ -96,12 +96,12 @@ class SeriesTrainer(GradientTrainer):
                     if split == "train":
                         self._scaler(windows)
         except DataError as error:
-            return str(error).splitlines()
+            return [Problem(message, place=("data", "path")) for message in error.messages]
         return []
 
     def columns(self) -> Mapping[str, str]:
         """What each column of the data is used as, in words."""
-        return roles.columns(self.config.data)
+        return real_data.read(self.config.data).roles
 
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.
