@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -262,3 +262,8 @@ def check_actors_write_the_same(path: Path, folder: Path, address: str) -> Path:
     assert "on 2 Ray actors" in done.stderr
     assert snapshot(folder / "local") == snapshot(folder / "ray")
     return folder / "ray"
+
+
+def bind_messages(part: Any, schema: Mapping[str, Any]) -> list[str]:
+    """What `bind` finds wrong, as recipes show it: after the setting's name if it is about one."""
+    return [": ".join([*map(str, problem.place), problem.message]) for problem in part.bind(schema)]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from synthgen import seeds as streams
 from synthgen.errors import ModelError
 from synthgen.fields import Columns, Image, InstanceMap, Label, Number, Schema, SegmentationMap
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 
 
@@ -46,7 +47,7 @@ class Smooth:
     def identity(self) -> dict[str, Any]:
         return {"size": self.config.size}
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         label = condition.get("label")
         self.n_classes = len(label.classes) if isinstance(label, Label) else 1
         return []
@@ -105,11 +106,11 @@ class Scenes:
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(exclude_defaults=True) | {"size": self.config.size}
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         label = condition.get("label")
         known = isinstance(label, Label) and set(label.classes) <= set(self.kinds)
         self.names = label.classes if isinstance(label, Label) else ()
-        return [] if known else [f"needs a condition with classes of {', '.join(self.kinds)}"]
+        return [] if known else [Problem(f"needs a condition with classes of {', '.join(self.kinds)}")]
 
     def setup(self, device: str) -> None:
         pass
@@ -156,8 +157,8 @@ class Brightness:
     def identity(self) -> dict[str, Any]:
         return {"noise": self.config.noise}
 
-    def bind(self, columns: Schema) -> list[str]:
-        return [] if "image" in columns else ["needs an `image` field"]
+    def bind(self, columns: Schema) -> list[Problem]:
+        return [] if "image" in columns else [Problem("needs an `image` field", ("image",))]
 
     def setup(self, device: str) -> None:
         pass

@@ -23,28 +23,29 @@ from synthgen.errors import (
     TerminatedError,
     UsageError,
 )
+from synthgen.parts.problem import Location, Problem
 from synthgen.parts.protocols import Comparison
 from synthgen.parts.registry import of_process, unknown
 from synthgen.readers import origin
-from synthgen.recipe.recipe import DatasetRecipe, Draft
+from synthgen.recipe.reading import Draft
+from synthgen.recipe.recipe import DatasetRecipe
 from synthgen.recipe.sections import Evaluation
-from synthgen.recipe.yaml_text import Location
 
 NAME = "evaluation.json"
 
 
-def problems(draft: Draft) -> list[tuple[Location, str]]:
-    """What an evaluation would miss in the real data, each with its place; known before anything is generated."""
+def problems(draft: Draft) -> list[Problem]:
+    """What an evaluation would miss in the real data; known before anything is generated."""
     recipe = draft.recipe
     if not isinstance(recipe, DatasetRecipe) or recipe.evaluate is None or draft.broken or draft.wrong:
         return []
-    place: Location = ("data",) if recipe.data is not None else ("train", "data")
+    place: Location = ("data", "test") if recipe.data is not None else ("train", "data", "test")
     data = origin.real_data(recipe) or {}
     found = []
     for cls in _measures().values():
         lack: Callable[[Mapping[str, Any]], str] | None = getattr(cls, "lack", None)
         with contextlib.suppress(SynthgenError):  # of data that cannot be read, which their other readers report
-            found += [((*place, "test"), text) for text in ([lack(data)] if lack else []) if text]
+            found += [Problem(text, place=place) for text in ([lack(data)] if lack else []) if text]
     return found
 
 
@@ -64,6 +65,8 @@ def compare(
 ) -> dict[str, Any]:
     """What every measure finds whose fields the dataset has, as JSON values without times.
 
+    Of these, measures of another kind of real data than `real` are left out if there is one that fits both.
+
     Args:
         real: real data, as `--real` names them, or as the section `data` of a recipe describes them.
         test: real test data, if they are not part of `real`.
@@ -82,9 +85,11 @@ def compare(
         raise UsageError(
             f"{folder}: cannot be evaluated; measures need {needs}. Its fields are: {', '.join(dataset.fields)}"
         )
+    data = origin.data_section(real) if isinstance(real, str) else real
+    kind, _ = origin.reader_of(data)
+    chosen = {name: cls for name, cls in chosen.items() if kind in getattr(cls, "readers", (kind,))} or chosen
     for name in settings.measures.keys() - chosen.keys():
         raise UsageError(f"evaluate.measures: {unknown(name, chosen, 'measure of this dataset')}")
-    data = origin.data_section(real) if isinstance(real, str) else real
     name = real if isinstance(real, str) else str(data.get("path", ""))
     comparison = Comparison(folder, data, name, test, allow_incomplete, note)
     found: dict[str, Any] = {"dataset": (dataset.manifest or {}).get("digest")}

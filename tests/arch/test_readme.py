@@ -17,7 +17,7 @@ import helpers
 from synthgen.cli import group
 from synthgen.parts.registry import Plugins
 from synthgen.recipe import yaml_text
-from synthgen.recipe.recipe import validate
+from synthgen.recipe.reading import validate
 
 README = (helpers.ROOT / "README.md").read_text()
 CONTRIBUTING = (helpers.ROOT / "CONTRIBUTING.md").read_text()

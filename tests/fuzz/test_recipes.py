@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import fuzzing
 import helpers
 from synthgen.errors import RecipeError
-from synthgen.generate import plan
+from synthgen.generate.binding import Binding
 from synthgen.parts.registry import Plugins
-from synthgen.recipe import recipe, yaml_text
+from synthgen.recipe import reading, recipe, yaml_text
 
 SHIPPED = sorted((helpers.ROOT / "recipes").rglob("*.yaml"))
 BINDABLE = [helpers.ROOT / "recipes" / f"{name}.yaml" for name in ("classification", "detection", "anomalies")]
@@ -112,11 +112,11 @@ def test_damaged_recipes_are_read_or_refused() -> None:
         else:
             text = given
         try:
-            draft = recipe.draft(text, plugins)
+            draft = reading.draft(text, plugins)
             if is_bindable(draft.recipe):
-                plan.build_draft(draft, plugins)
-            elif not draft.sound:
-                raise RecipeError(recipe.located(text, draft.problems))
+                Binding(draft, plugins)
+            elif error := draft.refusal():
+                raise error
         except RecipeError as error:
             assert all(line.startswith(("f.yaml:", "--set ")) for line in error.problems), error.problems
             raise

@@ -28,13 +28,13 @@ def sampler(**more: object) -> SeriesSampler:
 
 def test_classes_are_matched_by_name() -> None:
     assert sampler().bind({"label": Label(("wild",))}) == []
-    [problem] = sampler().bind({"label": Label(("wild", "clam"))})
+    [problem] = helpers.bind_messages(sampler(), {"label": Label(("wild", "clam"))})
     assert "unknown class `clam`" in problem and "did you mean `calm`?" in problem
 
 
 def test_a_model_of_one_class_needs_no_condition() -> None:
     assert sampler(model=tiny.series(("series",))).bind({}) == []
-    assert sampler().bind({}) == ["needs a condition with classes, such as `use: classes`"]
+    assert helpers.bind_messages(sampler(), {}) == ["needs a condition with classes, such as `use: classes`"]
 
 
 def recipe(folder: Path) -> Path:
@@ -163,10 +163,10 @@ def test_an_overlap_is_of_whole_tokens(overlap: float, steps: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "condition", "message"),
     [
-        ({"length": 12}, KINDS, r"length: 12: .*its windows have 17 steps; ask for as many or more"),
-        ({"length": 9}, {**KINDS, "time": Times(10, "h")}, "length: 9: the condition's series have 10 steps"),
+        ({"length": 12}, KINDS, r"length: .*its windows have 17 steps; ask for as many or more \(got 12\)"),
+        ({"length": 9}, {**KINDS, "time": Times(10, "h")}, "length: the condition's series have 10 steps"),
         ({"length": 60, "overlap": 16}, KINDS, None),
-        ({"length": 60, "overlap": 17}, KINDS, "overlap: 17: is 18 steps in whole tokens and leaves nothing of the 17"),
+        ({"length": 60, "overlap": 17}, KINDS, "overlap: 17 is 18 steps in whole tokens and leaves nothing of the 17"),
         (
             {"length": 60, "model": lambda: tiny.series(continues=False)},
             KINDS,
@@ -175,13 +175,13 @@ def test_an_overlap_is_of_whole_tokens(overlap: float, steps: int) -> None:
         (
             {"length": 60, "model": tiny.asking_series},
             tiny.partly_known(1)[0],
-            "length: 60: the condition gives the covariates of 10 steps",
+            "length: the condition gives the covariates of 10 steps",
         ),
     ],
 )
 def test_lengths_that_cannot_be(settings: dict, condition: dict, message: str | None) -> None:
     made = sampler(**{name: value() if callable(value) else value for name, value in settings.items()})
-    problems = made.bind(condition)
+    problems = helpers.bind_messages(made, condition)
     assert len(problems) == (message is not None)
     assert message is None or re.search(message, problems[0])
 
@@ -204,7 +204,7 @@ def test_whole_series_pass_through_as_they_are_without_the_model() -> None:
     assert set(passed) == set(part.fields) == {"series", "time"}
     for i in range(3):
         assert np.array_equal(passed["series"][i], columns["known"][i], equal_nan=True)
-    [problem] = sampler(model=tiny.series(("series",)), length=30).bind(given)
+    [problem] = helpers.bind_messages(sampler(model=tiny.series(("series",)), length=30), given)
     assert "gives whole series of 10 steps" in problem
-    [problem] = sampler(model=tiny.series(("series",))).bind({"series": given["series"]})
+    [problem] = helpers.bind_messages(sampler(model=tiny.series(("series",))), {"series": given["series"]})
     assert "needs the times `time`" in problem

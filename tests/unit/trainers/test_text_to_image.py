@@ -262,9 +262,9 @@ def test_other_pictures_or_captions_are_another_training(tmp_path: Path) -> None
 
 
 def test_the_recipe_that_ships_can_be_smoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from synthgen.recipe.recipe import read
+    from synthgen.recipe.reading import load_recipe
 
-    recipe, _ = read(helpers.ROOT / "recipes" / "foundation" / "lora.yaml")
+    recipe = load_recipe(helpers.ROOT / "recipes" / "foundation" / "lora.yaml")
     monkeypatch.chdir(tmp_path)
     settings = TextToImageTrainer.smoke(recipe.trainer.settings)  # type: ignore[union-attr]
     trainer = TextToImageTrainer(TextToImageTrainer.Config.model_validate(settings))
