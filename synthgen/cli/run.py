@@ -16,12 +16,12 @@ from synthgen import api
 from synthgen.cli import formatting, options
 from synthgen.cli.progress import Lines, Live
 from synthgen.dataset import ledger
+from synthgen.dataset.layout import EVALUATION
 from synthgen.dataset.store import Store
 from synthgen.errors import TerminatedError
 from synthgen.generate.driver import Observer, Result
 from synthgen.generate.executors.choose import Choice
 from synthgen.generate.plan import differences
-from synthgen.stages import evaluation
 from synthgen.stages.training import OwnModel
 
 
@@ -134,7 +134,7 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
         from synthgen.measures import dataset
 
         click.echo(f"\n{dataset.text(result.evaluation)}\n")
-        click.echo(f"report   {out}/reports/{evaluation.NAME}")
+        click.echo(f"report   {out}/{EVALUATION}")
     if own:
         click.echo(f"model    {own.folder}/  (start with {own.folder}/README.md)")
     click.echo(f"dataset  {out}/  (start with {out}/README.md)")

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from synthgen.dataset import shard_files
+from synthgen.dataset.layout import index_path
 from synthgen.dataset.ledger import Ledger
-from synthgen.dataset.records import Commit, ShardFile, index_path
+from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.shard_files import content_sha256
 from synthgen.dataset.view import UNREADABLE
 from synthgen.fields import Label
@@ -45,7 +46,7 @@ def first_problem(book: Ledger, record: Commit) -> tuple[str, str] | None:
 def _read_index(book: Ledger, file: ShardFile) -> Rows:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(book.where(file)) as table:
+    with book.open(file) as raw, pq.ParquetFile(raw) as table:
         rows: Rows = table.read().to_pylist()
     return rows
 
@@ -83,7 +84,7 @@ def _file_problems(book: Ledger, record: Commit, file: ShardFile, rows: Rows) ->
 
 def _tar_problems(book: Ledger, file: ShardFile, rows: Rows, places: list[tuple[int, int]]) -> Iterator[str]:
     end = 0
-    with open(book.where(file), "rb") as raw:
+    with book.open(file) as raw:
         for row, (offset, length) in zip(rows, places, strict=True):
             if offset != end:
                 yield f"has no sample at byte {offset}, where the index has {row['key']}"
@@ -102,7 +103,7 @@ def _tar_problems(book: Ledger, file: ShardFile, rows: Rows, places: list[tuple[
 def _parquet_problems(book: Ledger, file: ShardFile, rows: Rows, places: list[tuple[int, int]]) -> Iterator[str]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(book.where(file)) as table:
+    with book.open(file) as raw, pq.ParquetFile(raw) as table:
         keys = table.read(["key"])["key"].to_pylist()
     if places != [(i, 1) for i in range(len(rows))] or keys != [row["key"] for row in rows]:
         yield "has other samples, or in another order, than the index"
@@ -143,6 +144,7 @@ def _column(book: Ledger, file: ShardFile, name: str) -> list[Any]:
 
     kind = book.fields[name]
     if file.kind == "tar":
-        return [kind.decode(record[name]) for record in shard_files.tar_records(book.where(file), book.fields)]
-    with pq.ParquetFile(book.where(file)) as table:
+        with book.open(file) as raw:
+            return [kind.decode(record[name]) for record in shard_files.tar_records(raw, book.fields)]
+    with book.open(file) as raw, pq.ParquetFile(raw) as table:
         return [kind.decode(value) for value in table.read([name])[name].to_pylist()]

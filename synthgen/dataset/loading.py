@@ -15,7 +15,7 @@ import numpy as np
 
 from synthgen.dataset import ledger, shard_files
 from synthgen.dataset.streaming import Stream
-from synthgen.dataset.view import UNREADABLE, Sample, Transform, View, damaged, missing
+from synthgen.dataset.view import UNREADABLE, Sample, Transform, View, unusable
 from synthgen.errors import UsageError
 from synthgen.fields import Field
 
@@ -162,10 +162,8 @@ class Dataset:
         row = file.row(i - self._ends[n] + file.n_samples)
         try:
             record = self._tar_record(n, row) if self._view.kind == "tar" else self._rows(n)[row]
-        except FileNotFoundError:
-            raise missing(file.path, self._view.root) from None
         except UNREADABLE as error:
-            raise damaged(file.path, self._view.root, error) from None
+            raise unusable(file.storage, file.name, error) from None
         return self._view.decode(record, file.split)
 
     def __iter__(self) -> Iterator[Sample]:
@@ -200,13 +198,14 @@ class Dataset:
     def _tar_record(self, n: int, row: int) -> shard_files.Record:
         file = self._view.files[n]
         offset, length = self._cached(n, self._read_places)[row]
-        with file.path.open("rb") as raw:
+        with file.open() as raw:
             raw.seek(offset)
             return shard_files.tar_record(raw.read(length), self._view.schema)
 
     def _rows(self, n: int) -> list[shard_files.Record]:
         def read(n: int) -> Any:
-            return list(shard_files.parquet_records(self._view.files[n].path, self._view.schema))
+            with self._view.files[n].open() as raw:
+                return list(shard_files.parquet_records(raw, self._view.schema))
 
         rows: list[shard_files.Record] = self._cached(n, read)
         return rows

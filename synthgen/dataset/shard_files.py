@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from synthgen.errors import DataError
 from synthgen.fields import Schema, from_cell, member_name
@@ -27,34 +26,33 @@ def tar_record(raw: bytes, schema: Schema) -> Record:
     return _from_members(key, members, schema)
 
 
-def tar_records(path: Path, schema: Schema, skip: int = 0, count: int | None = None) -> Iterator[Record]:
+def tar_records(file: BinaryIO, schema: Schema, skip: int = 0, count: int | None = None) -> Iterator[Record]:
     """Samples of a tar file in order, `count` of them after the first `skip`; reads the file once, front to back."""
     members: dict[str, bytes] = {}
     current, n_seen = "", 0
-    with path.open("rb") as file:
-        while True:
-            head = file.read(BLOCK)
-            key, ending, size = tar_header(head) if head.strip(b"\0") else ("", "", 0)
-            if key != current:
-                if current and n_seen >= skip:
-                    yield _from_members(current, members, schema)
-                n_seen += bool(current)
-                current, members = key, {}
-            if not key or (count is not None and n_seen >= skip + count):
-                return
-            if n_seen >= skip:
-                members[ending] = file.read(padded(size))[:size]
-            else:
-                file.seek(padded(size), 1)
+    while True:
+        head = file.read(BLOCK)
+        key, ending, size = tar_header(head) if head.strip(b"\0") else ("", "", 0)
+        if key != current:
+            if current and n_seen >= skip:
+                yield _from_members(current, members, schema)
+            n_seen += bool(current)
+            current, members = key, {}
+        if not key or (count is not None and n_seen >= skip + count):
+            return
+        if n_seen >= skip:
+            members[ending] = file.read(padded(size))[:size]
+        else:
+            file.seek(padded(size), 1)
 
 
-def parquet_records(path: Path, schema: Schema, skip: int = 0, count: int | None = None) -> Iterator[Record]:
+def parquet_records(raw: BinaryIO, schema: Schema, skip: int = 0, count: int | None = None) -> Iterator[Record]:
     """Samples of a Parquet file in order, `count` of them after the first `skip`, one row group in memory."""
     import pyarrow.parquet as pq
 
     stop = None if count is None else skip + count
     row = 0
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(raw) as file:
         for group in range(file.num_row_groups):
             n_rows = file.metadata.row_group(group).num_rows
             if row + n_rows > skip and (stop is None or row < stop):
