@@ -39,6 +39,8 @@ def load_network(cls: Any, place: str | Path, label: str, **options: Any) -> Any
             "config.json describes. Take a whole copy"
         )
     check_weights(label, made)
+    if hasattr(made, "register_to_config"):
+        made.register_to_config(_name_or_path="")  # else what is saved of it would depend on the folders of a machine
     return made
 
 

@@ -262,7 +262,7 @@ def test_settings_without_sense_are_refused(settings: dict[str, Any]) -> None:
 
 
 PLUGIN = """
-from synthgen.labelers.anomalies import Anomalies
+from synthgen.labelers.anomalies.labeler import Anomalies
 
 SYNTHGEN_PLUGINS = {"labelers": {"odd-series": Anomalies}}
 """
