@@ -33,6 +33,7 @@ class LocalStorage:
         self.held = held
         self._scratch = f"{STAGING}/{held.id if held else TOOLS}"
         self._plain: set[str] = set()  # folders that were found to be no links
+        self._read_lease: tuple[bytes, Lease | None] = b"", None  # what was read last, and what it says
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         """It means the same folder to a worker, wherever that runs."""
@@ -176,9 +177,12 @@ class LocalStorage:
 
     def last_lease(self) -> Lease | None:
         try:
-            return json_files.load_record(self.root / LEASE, Lease)
+            raw = json_files.load_bytes(f"{self.root}/{LEASE}") or b""
+            if raw != self._read_lease[0]:
+                self._read_lease = raw, json_files.parse_record(raw, Lease)
         except RecordError:
             return None
+        return self._read_lease[1] if raw else None
 
     def holder(self) -> Mapping[str, Any]:
         return lock.holder(self.root / PRIVATE)

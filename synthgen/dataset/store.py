@@ -27,10 +27,10 @@ class Store:
     A worker stages the files of a shard, commits the record that names them, and then publishes them. A crash between
     any two steps leaves something that the next driver finishes or removes.
 
-    A run writes under a lease. Every write first compares it with the last one that was given, so a driver that was
-    taken over, and its workers wherever they are, commit and publish nothing more. A write that passed the comparison
-    just before the takeover does no harm: `put` and `replace` never undo what somebody else has written, and a record
-    whose files are gone makes its shard be rendered again.
+    A run writes under a lease. Whatever makes something visible first compares it with the last one that was given, so
+    a driver that was taken over, and its workers wherever they are, commit and publish nothing more. A write that passed
+    the comparison just before the takeover does no harm: `put` and `replace` never undo what somebody else has written,
+    and a record whose files are gone makes its shard be rendered again.
     """
 
     def __init__(self, storage: str | Path | Storage) -> None:
@@ -55,8 +55,13 @@ class Store:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """What is refused because another driver has taken over is reported as that."""
+        """For what becomes visible: only of the last driver, and what the place refuses another is reported as that."""
         self.check_lease()
+        with self._reporting():
+            yield
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
         try:
             yield
         except StoreError:
@@ -67,7 +72,7 @@ class Store:
     def stage(self, path: str, kind: str, split: str, samples: int) -> Iterator[StagedFile]:
         """A new file of a shard under a name of its own, hashed while it is written; stored when the block ends."""
         name = self._staging_name(path)
-        with self._writing(), self.storage.stage(name) as raw:
+        with self._reporting(), self.storage.stage(name) as raw:
             file = StagedFile(raw)
             yield file
         size, sha256 = file.size, file.digest.hexdigest()

@@ -181,7 +181,6 @@ def refuses(sleeper: Store, record: Commit, other: Commit) -> None:
         lambda: sleeper.publish(other),
         lambda: sleeper.write("manifest.json", b"{}"),
         lambda: sleeper.put("manifest.json", b"{}"),
-        lambda: shard(sleeper, number=2),
     ):
         with pytest.raises(StoreError, match="another synthgen has taken over"):
             write()

@@ -95,7 +95,7 @@ def test_committed_files_survive_the_death_of_their_run(tmp_path: Path) -> None:
 def test_a_run_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
     sleeper = store_of(tmp_path)
     record = staged(sleeper)
-    store_of(tmp_path)
+    store_of(tmp_path).collect_orphans()
     for work in (
         lambda: sleeper.commit(record),
         lambda: staged(sleeper),
