@@ -22,6 +22,8 @@ from synthgen.errors import TerminatedError
 from synthgen.generate.driver import Observer, Result
 from synthgen.generate.executors.choose import Choice
 from synthgen.generate.plan import differences
+from synthgen.stages import evaluation
+from synthgen.stages.resolve import ResolvedRecipe
 from synthgen.stages.training import OwnModel
 
 
@@ -87,7 +89,7 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     raise TerminatedError
 
 
-def _say_what_changed(observer: Observer, prepared: api.Prepared, folder: Path) -> None:
+def _say_what_changed(observer: Observer, prepared: ResolvedRecipe, folder: Path) -> None:
     """An edited recipe gets a folder of its own; one line tells why."""
     if folder.exists():
         return
@@ -131,9 +133,7 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
     part = "" if result.complete or result.sealed else ", allow_incomplete=True"
     load = f"import synthgen; print(synthgen.load({str(out)!r}{part})[0])"
     if result.evaluation is not None:
-        from synthgen.measures import dataset
-
-        click.echo(f"\n{dataset.text(result.evaluation)}\n")
+        click.echo(f"\n{evaluation.text(result.evaluation)}\n")
         click.echo(f"report   {out}/{EVALUATION}")
     if own:
         click.echo(f"model    {own.folder}/  (start with {own.folder}/README.md)")

@@ -13,8 +13,8 @@ from synthgen.base.json_files import FORMAT, adapter, canonical, checked, unsign
 from synthgen.dataset.layout import MANIFEST
 from synthgen.dataset.records import Count, Json, Sha256, ShardNumber, Slot, Split, Text, Word, check, file_problems
 from synthgen.dataset.storage import Storage
-from synthgen.errors import NewerFormatError, RecordError, SynthgenError
-from synthgen.fields import from_description
+from synthgen.errors import NewerFormatError, PluginError, RecordError, SynthgenError
+from synthgen.parts.fields import from_description
 from synthgen.recipe import rules
 
 
@@ -119,13 +119,19 @@ def load_manifest(storage: Storage) -> Json | None:
     numbers = [entry.shard for entry in manifest.shards]
     if sorted(set(numbers)) != numbers:
         raise RecordError("lists a shard twice, or not in order")
-    if identity_digest(check_identity(data["identity"])) != manifest.digest:
+    if identity_digest(data["identity"]) != manifest.digest:
         raise RecordError("its identity does not have the digest that it states")
+    check_identity(data["identity"])
     return data
 
 
 def check_identity(data: Json) -> Json:
-    """`data` itself, if it can be the identity of a dataset. Raises RecordError."""
+    """`data` itself, if it can be the identity of a dataset.
+
+    Raises:
+        RecordError: it cannot.
+        PluginError: a field of it is of a type that only a plug-in knows, which is not here.
+    """
     identity: Identity = checked(adapter(Identity), data)
     try:
         for rule in identity.keep:
@@ -133,6 +139,8 @@ def check_identity(data: Json) -> Json:
         names = [entry["name"] for entry in identity.fields]
         described = [{k: v for k, v in entry.items() if k != "name"} for entry in identity.fields]
         plain = json.loads(json.dumps([from_description(entry).describe() for entry in described]))
+    except PluginError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, SynthgenError) as error:
         raise RecordError(f"a rule or a field of it is not known here ({error})") from None
     if plain != described or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):

@@ -28,9 +28,9 @@ class Store:
     any two steps leaves something that the next driver finishes or removes.
 
     A run writes under a lease. Whatever makes something visible first compares it with the last one that was given, so
-    a driver that was taken over, and its workers wherever they are, commit and publish nothing more. A write that passed
-    the comparison just before the takeover does no harm: `put` and `replace` never undo what somebody else has written,
-    and a record whose files are gone makes its shard be rendered again.
+    a driver that was taken over, and its workers wherever they are, commit and publish nothing more. A write that
+    passed the comparison just before the takeover does no harm: `put` and `replace` never undo what somebody else has
+    written, and a record whose files are gone makes its shard be rendered again.
     """
 
     def __init__(self, storage: str | Path | Storage) -> None:

@@ -6,8 +6,8 @@ import json
 
 import helpers
 from synthgen.cli.plugins import describe
-from synthgen.parts.registry import ROLES, Plugins
-from synthgen.recipe.recipe import config_class
+from synthgen.parts.registry import PARTS, ROLES, Plugins
+from synthgen.recipe.reading import config_class
 
 
 def test_lists_every_part_of_every_role(cli) -> None:
@@ -49,7 +49,7 @@ def test_settings_inside_settings_are_shown_with_their_ranges(cli) -> None:
 
 def test_every_model_inside_the_settings_of_every_part_is_described() -> None:
     plugins = Plugins()
-    for role in ROLES:
+    for role in PARTS:
         for name in plugins.names(role):
             schema = config_class(plugins, role, name).model_json_schema()
             described = json.dumps(describe(plugins, role, name)["settings"])
