@@ -51,7 +51,7 @@ class MemoryStorage:
         found = self.objects.content.get(name)
         return found[0] if found else None
 
-    def open(self, name: str) -> io.BufferedReader:
+    def reader(self, name: str) -> io.BufferedReader:
         content = self.read(name)
         if content is None:
             raise FileNotFoundError(name)

@@ -158,9 +158,9 @@ class Ledger:
             return file.path
         return self.store.staged(file) or file.path
 
-    def open(self, file: ShardFile) -> BufferedReader:
+    def reader(self, file: ShardFile) -> BufferedReader:
         """A file to read, wherever it is. Raises FileNotFoundError if it is missing."""
-        return self.store.storage.open(self.where(file))
+        return self.store.storage.reader(self.where(file))
 
     def holds(self, file: ShardFile) -> bool:
         """Whether a file is there, published or not, with the size that its record states."""

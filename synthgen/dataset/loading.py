@@ -206,14 +206,14 @@ class Dataset:
         """The sample in a row of file `n`, of which nothing else is read."""
         writer: Any = self._view.writer
         offset, length = self._cached(n, self._read_places)[row]
-        with self._view.files[n].open() as raw:
+        with self._view.files[n].reader() as raw:
             raw.seek(offset)
             found: Record = writer.record(raw.read(length), self._view.schema)
         return found
 
     def _rows(self, n: int) -> list[Record]:
         def read(n: int) -> Any:
-            with self._view.files[n].open() as raw:
+            with self._view.files[n].reader() as raw:
                 return list(self._view.writer.records(raw, self._view.schema))
 
         rows: list[Record] = self._cached(n, read)

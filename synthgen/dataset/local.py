@@ -69,7 +69,7 @@ class LocalStorage:
     def read(self, name: str) -> bytes | None:
         return json_files.load_bytes(self._path(name))
 
-    def open(self, name: str) -> BufferedReader:
+    def reader(self, name: str) -> BufferedReader:
         path = Path(self._path(name))
         if path.is_symlink():
             raise link_error(path)

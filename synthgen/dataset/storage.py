@@ -42,7 +42,7 @@ class Storage(Protocol):
         """A whole file; None if there is none. Raises RecordError if something of that name cannot be read."""
         ...
 
-    def open(self, name: str) -> BufferedReader:
+    def reader(self, name: str) -> BufferedReader:
         """A file to read ranges of, by `seek` and `read`. Raises FileNotFoundError if there is none."""
         ...
 

@@ -227,7 +227,7 @@ class Store:
 
     def sha256(self, name: str) -> str:
         """sha256 of a file in hex. Raises OSError."""
-        with self.storage.open(name) as file:
+        with self.storage.reader(name) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _staging_name(self, path: str) -> str:

@@ -56,8 +56,8 @@ class File:
     def name(self) -> str:
         return first_there(self.storage, self.names)
 
-    def open(self) -> BufferedReader:
-        return self.storage.open(self.name)
+    def reader(self) -> BufferedReader:
+        return self.storage.reader(self.name)
 
     def row(self, i: int) -> int:
         """Where in the file the i-th of its samples that are read stands."""
@@ -109,7 +109,7 @@ class View:
     def stored(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[Record]:
         """Samples of a file in order, in stored form."""
         try:
-            with file.open() as raw:
+            with file.reader() as raw:
                 if file.rows is None:
                     yield from self.writer.records(raw, self.schema, skip, count)
                 elif rows := file.rows[skip : None if count is None else skip + count]:
@@ -157,7 +157,7 @@ def index_table(storage: Storage, name: str, columns: Sequence[str] | None = Non
 
     try:
         # read_table takes ten times as long for a small file
-        with storage.open(name) as raw, pq.ParquetFile(raw) as file:
+        with storage.reader(name) as raw, pq.ParquetFile(raw) as file:
             table = file.read(columns)
         return {name: table[name] for name in columns or table.column_names}
     except UNREADABLE as error:

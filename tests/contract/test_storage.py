@@ -72,7 +72,7 @@ def test_nothing_is_there_at_first(storage: Storage) -> None:
     assert storage.read("commits/a") is None and storage.size("commits/a") == -1 and storage.token("commits/a") is None
     assert storage.list("commits") == [] and storage.last_lease() is None and storage.holder() == {}
     with pytest.raises(FileNotFoundError):
-        storage.open("commits/a")
+        storage.reader("commits/a")
     storage.delete("commits/a")
     storage.delete("elsewhere/")
 
@@ -108,7 +108,7 @@ def test_only_what_was_seen_is_replaced(storage: Storage) -> None:
 def test_ranges_and_sizes(storage: Storage) -> None:
     storage.put("data/a", bytes(range(100)))
     assert storage.size("data/a") == 100
-    with storage.open("data/a") as file:
+    with storage.reader("data/a") as file:
         file.seek(90)
         assert file.read(4) == bytes(range(90, 94))
         file.seek(2)
