@@ -27,7 +27,7 @@ from overhead import Stages, pipeline  # noqa: E402
 from synthgen import api, testing  # noqa: E402
 from synthgen.generate.executors.worker import ShardReport  # noqa: E402
 from synthgen.generate.plan import Plan  # noqa: E402
-from synthgen.models.quiet import quiet  # noqa: E402
+from synthgen.models.silence import silence_libraries  # noqa: E402
 
 AXES = {"animal": ["cat", "dog", "fox", "cow"], "place": ["sofa", "grass", "snow"]}
 
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--many", type=int, default=10_000, help="samples of the memory run; 0 leaves it out")
     arguments = parser.parse_args()
-    quiet()
+    silence_libraries()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         prepared = api.prepare(recipe(folder, arguments.samples, arguments.size, arguments.steps, 8))

@@ -30,9 +30,10 @@ import torch  # noqa: E402
 
 from synthgen import api, seeds  # noqa: E402
 from synthgen.measures.series import crps as rulers  # noqa: E402
-from synthgen.measures.series.dataset import series_data  # noqa: E402
+from synthgen.measures.series.measure import series_data  # noqa: E402
 from synthgen.models import folders, registry  # noqa: E402
 from synthgen.models.sampling import torch_generator  # noqa: E402
+from synthgen.readers import origin  # noqa: E402
 from synthgen.readers.series import reader  # noqa: E402
 
 RECIPE = "recipes/train/physionet.yaml"
@@ -151,7 +152,7 @@ def impute(pipeline: Any, stays: Stays, mask: np.ndarray, folder: Path, argument
 
 def validation(table: Path, rest: Stays) -> Stays:
     """The stays that the trainer holds out."""
-    data = series_data(RECIPE).model_copy(update={"path": str(table)})
+    data = series_data(origin.data_section(RECIPE), RECIPE).model_copy(update={"path": str(table)})
     recordings = reader.read(data)
     held_out = reader.windows(recordings, data, "validation")
     names = [int(recordings.items[i].entity) for i in held_out.entities]

@@ -27,7 +27,7 @@ from common import pin_to_one_core
 pin_to_one_core()
 
 from synthgen import api, load  # noqa: E402
-from synthgen.measures.series import report  # noqa: E402
+from synthgen.measures.series import metrics  # noqa: E402
 from synthgen.measures.series.correlational import correlational_score  # noqa: E402
 from synthgen.readers.series import reader  # noqa: E402
 
@@ -94,14 +94,14 @@ def measure(
         width = np.nanmax(real, axis=(0, 1)) - low
     scaled = [None if x is None else ((x - low) / width).astype(np.float32) for x in (real, drawn, test)]
     exclude = LENGTH if name == "stocks" else 1  # windows of Sines are independent of each other
-    found = report.evaluate(
+    found = metrics.evaluate(
         *scaled,  # type: ignore[arg-type]
         repeats=repeats,
         exclude=exclude,
         real_rows=real_rows,
         say=lambda line: print(line, flush=True),
     )
-    print(report.text(found))
+    print(metrics.text(found))
     print(json.dumps(found), flush=True)
     beside = {"drawn windows": drawn, "the real ones themselves": real}
     if name == "sines":

@@ -13,8 +13,8 @@ import json
 from pathlib import Path
 
 from synthgen import api
-from synthgen.measures import report
-from synthgen.measures.dataset import text
+from synthgen.recipe.sections import Evaluation
+from synthgen.stages import evaluation
 
 RECIPE = "recipes/classification.yaml"
 JUDGE = "starter/fashion-mnist-judge"
@@ -35,10 +35,9 @@ def main() -> None:
         print(
             f"\n{name}: {result.manifest['samples']} samples, {100 * accepted:.1f} % of the tries accepted", flush=True
         )
-        found = report.evaluate(
-            str(folder), arguments.real, None, JUDGE, arguments.seeds, arguments.steps, "train", lambda text: None
-        )
-        print(text(found))
+        settings = Evaluation(seeds=arguments.seeds, steps=arguments.steps, judge=JUDGE)
+        found = evaluation.compare(str(folder), arguments.real, settings, lambda text: None)
+        print(evaluation.text(found))
         print(json.dumps(found), flush=True)
 
 

@@ -19,10 +19,12 @@ import statistics
 from pathlib import Path
 
 from synthgen import api
-from synthgen.measures import segmentation
-from synthgen.measures.dataset import text
+from synthgen.measures.images import segmentation
+from synthgen.readers import origin
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Examples
+from synthgen.recipe.sections import Evaluation
+from synthgen.stages import evaluation
 
 RECIPE, TRAIN = "recipes/segmentation.yaml", "recipes/train/nuclei.yaml"
 CRITIC, JUDGE = "recipes/train/nuclei-critic.yaml", "starter/nuclei-judge"
@@ -32,7 +34,7 @@ FIRST_TRIES = ["keep=[]", "labelers=[class-label]", "scorers=[]"]
 
 def on_real_layouts(fraction: float, model: str) -> list[str]:
     """Overrides that take layouts from the masks of the real training pictures."""
-    data = segmentation.mask_data(TRAIN).model_copy(update={"fraction": fraction})
+    data = segmentation.mask_data(origin.data_section(TRAIN), TRAIN).model_copy(update={"fraction": fraction})
     condition = {
         "use": "real-layouts",
         "data": data.model_dump(mode="json", exclude_defaults=True) | {"path": data.path},
@@ -58,11 +60,10 @@ def full(out: Path, names: list[str], samples: int | None, n_seeds: int, steps: 
     kinds["real-layouts"] = [*on_real_layouts(1.0, "starter/nuclei"), *STRICTER]
     for name, overrides in ((name, kinds[name]) for name in names):
         accepted = render(out / name, samples, overrides)
-        found = segmentation.evaluate(
-            str(out / name), TRAIN, None, JUDGE, n_seeds, steps, "train", "segmentation", lambda text: None, True
-        )
+        settings = Evaluation(seeds=n_seeds, steps=steps, judge=JUDGE)
+        found = evaluation.compare(str(out / name), TRAIN, settings, lambda text: None, allow_incomplete=True)
         print(f"\n{name}: {100 * accepted:.1f} % of the tries accepted")
-        print(text(found))
+        print(evaluation.text(found))
         print(json.dumps(found), flush=True)
 
 
@@ -78,7 +79,7 @@ def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
     scorers = [{"use": "mask-agreement", "name": "critic", "against": "segmenter_instances"}]
     checked = [f"labelers={json.dumps(labelers)}", f"scorers={json.dumps(scorers)}"]
     accepted = render(out / "low", samples, [*on_real_layouts(0.1, str(model)), *checked])
-    data = segmentation.mask_data(TRAIN).model_copy(update={"fraction": 0.1})
+    data = segmentation.mask_data(origin.data_section(TRAIN), TRAIN).model_copy(update={"fraction": 0.1})
     real, test = reader.read(data), reader.read(data, "test")
     drawn = segmentation.from_dataset(str(out / "low"), "train", "segmentation", allow_incomplete=True)
     often = (*real.items * max(1, len(drawn) // len(real)), *drawn.items)

@@ -18,6 +18,7 @@ from synthgen.generate.executors.choose import Choice, Wanted
 from synthgen.generate.executors.worker import Job
 from synthgen.generate.plan import Outlook, Plan, build_draft, look
 from synthgen.parts.registry import Plugins
+from synthgen.readers import origin
 from synthgen.recipe import recipe
 from synthgen.recipe.recipe import DatasetRecipe, Draft, Given, ModelRecipe
 from synthgen.recipe.sections import Evaluation
@@ -120,7 +121,7 @@ def _checked(draft: Draft, plugins: Plugins) -> Checked:
     if own and not own.done and not in_data:
         own_model.check_fit(draft, own, plugins)
     outlook = look(own_model.resolved(draft, own.folder) if own and own.done else draft, plugins)
-    return Checked(draft, plugins, outlook, own, asked.evaluate, evaluations.real_data(asked))
+    return Checked(draft, plugins, outlook, own, asked.evaluate, origin.real_data(asked))
 
 
 def columns(found: Checked) -> Mapping[str, str]:

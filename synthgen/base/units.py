@@ -1,6 +1,8 @@
-"""Sizes and times as people read them."""
+"""Sizes, times and counts as people read them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 def size(n_bytes: float) -> str:
@@ -26,3 +28,14 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds // 60} min {seconds % 60} s"
     return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+
+
+def plural(n: int, noun: str, several: str = "") -> str:
+    """`1 shard`, `2 shards`, `2 classes` if `several` says so."""
+    return f"{n} {noun if n == 1 else several or noun + 's'}"
+
+
+def counts(by_name: Mapping[str, int], limit: int = 20) -> str:
+    """`cat 54, dog 20`; beyond `limit` names, how many more there are."""
+    shown = ", ".join(f"{name} {n}" for name, n in list(by_name.items())[:limit])
+    return shown + (f" and {len(by_name) - limit} more" if len(by_name) > limit else "")

@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "train": "Train a model from a recipe.",
     "init": "Write recipes for your own images or table.",
     "models": "List the models that come with synthgen, show one, or convert a checkpoint.",
-    "plugins": "List the parts that recipes can use.",
+    "plugins": "List what is installed for each role.",
     "schema": "Print the JSON Schema of recipes, for editors.",
     "completion": "Print the script that completes commands in a shell.",
     "doctor": "Show what hardware and packages were found.",

@@ -31,7 +31,7 @@ from synthgen.cli import options
     default=1.0,
     show_default=True,
     metavar="SHARE",
-    help="Series: share of the published iterations that the rulers are trained for; less is not comparable with "
+    help="Series: share of the published iterations that metrics are trained for; less is not comparable with "
     "published numbers.",
 )
 @click.option(
@@ -39,6 +39,7 @@ from synthgen.cli import options
 )
 @click.option("--split", default="train", show_default=True, help="Split of the dataset to train on; `all` for all.")
 @options.incomplete_option
+@options.plugin_option
 @options.json_option
 def command(
     folder: str,
@@ -51,21 +52,24 @@ def command(
     segmentation: str,
     split: str,
     allow_incomplete: bool,
+    plugin_files: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Measure how useful the dataset in DIR is for its task.
 
-    Trains the same small network on the synthetic images, on as many real ones and on both, with
-    equal steps, and tests each on real images that nothing was trained on or chosen by.
+    Trains the same small network on the synthetic samples, on as many real ones and on both, with
+    equal steps, and tests each on real samples that nothing was trained on or chosen by. What else is measured
+    depends on the fields of the dataset: see `synthgen plugins measures`.
     """
     from synthgen.dataset.store import Store
-    from synthgen.measures import dataset
+    from synthgen.parts.registry import Plugins
     from synthgen.recipe.sections import Evaluation
     from synthgen.stages import evaluation
 
+    Plugins(plugin_files)  # their measures, and the readers of their data
     settings = Evaluation(seeds=seeds, steps=steps, effort=effort, split=split, judge=judge, segmentation=segmentation)
-    found = dataset.evaluate(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
-    click.echo(json.dumps(found, indent=1) if as_json else dataset.text(found))
+    found = evaluation.compare(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
+    click.echo(json.dumps(found, indent=1) if as_json else evaluation.text(found))
     asked = {"real": real, "test": test, "settings": settings.model_dump(mode="json")}
     path = evaluation.keep(Store(folder), asked, found)
     if not as_json:

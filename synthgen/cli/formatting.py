@@ -13,7 +13,7 @@ from typing import Any
 from synthgen.base import units
 from synthgen.base.names import printable
 
-duration, size = units.duration, units.size
+duration, size, counts, plural = units.duration, units.size, units.counts, units.plural
 
 
 def prefix() -> str:
@@ -34,17 +34,6 @@ def yaml_word(text: str) -> str:
 def quoted(text: str) -> str:
     """One word of a shell, in double quotes if that is enough, which reads better around Python's single ones."""
     return f'"{text}"' if not set(text) & set('"$`\\!') else shlex.quote(text)
-
-
-def plural(n: int, noun: str, several: str = "") -> str:
-    """`1 shard`, `2 shards`, `2 classes` if `several` says so."""
-    return f"{n} {noun if n == 1 else several or noun + 's'}"
-
-
-def counts(by_name: Mapping[str, int], limit: int = 20) -> str:
-    """`cat 54, dog 20`; beyond `limit` names, how many more there are."""
-    shown = ", ".join(f"{name} {n}" for name, n in list(by_name.items())[:limit])
-    return shown + (f" and {len(by_name) - limit} more" if len(by_name) > limit else "")
 
 
 def slots(named: Iterable[Mapping[str, Any]]) -> str:

@@ -1,11 +1,9 @@
-"""`synthgen init`: recipes for a folder of your own images, or for a table of your own series."""
+"""`synthgen init`: recipes for a folder of your own images, a table of your own series, or what else readers know."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +11,12 @@ import click
 
 from synthgen.base import names
 from synthgen.base.disk import write_output
-from synthgen.cli import formatting
+from synthgen.cli import formatting, options
 from synthgen.errors import UsageError
-from synthgen.readers.images.opening import SUFFIXES
+from synthgen.parts.registry import Plugins
 from synthgen.readers.masks import kinds
+from synthgen.readers.scaffolding import Recipes, Scaffold
 from synthgen.recipe.recipe import NAME
-from synthgen.scaffold import boxes as scaffold_boxes
-from synthgen.scaffold import classes, series, templates
-from synthgen.scaffold import masks as scaffold_masks
-from synthgen.scaffold.boxes import BoxFindings
-from synthgen.scaffold.classes import Findings, Fit
-from synthgen.scaffold.masks import MaskFindings
-
-MOST_NAMES = 12
 
 
 @click.command("init")
@@ -41,6 +32,7 @@ MOST_NAMES = 12
     help="What the numbers in masks mean, where the masks leave it open: objects, class ids, or one kind of object.",
 )
 @click.option("--skip-broken", is_flag=True, help="Leave pictures out that cannot be read, and count them.")
+@options.plugin_option
 def command(
     target: str,
     out: str,
@@ -50,6 +42,7 @@ def command(
     force: bool,
     masks: str | None,
     skip_broken: bool,
+    plugin_files: tuple[str, ...],
 ) -> None:
     """Look at the images in DIR, or the series in TABLE, and write recipes that fit them.
 
@@ -69,85 +62,53 @@ def command(
         synthgen init sales.csv
         synthgen run sales.yaml
     """
-    if Path(target).is_file() and Path(target).suffix.lower() not in series.SUFFIXES:
-        raise UsageError(f"{target}: must be a folder of images, or a table ({', '.join(series.SUFFIXES)})")
-    if Path(target).is_file() or _holds_tables(Path(target)):
-        _init_table(target, out, name, force, series.look(target, decimal, date_format))
-    else:
-        _init_folder(target, out, name, force, _data_settings(masks, skip_broken))
-
-
-def _holds_tables(folder: Path) -> bool:
-    """Whether a folder holds tables of series, and neither folders nor pictures."""
-    inside = list(folder.iterdir()) if folder.is_dir() else []
-    suffixes = {path.suffix.lower() for path in inside if path.is_file()}
-    pictures = suffixes & SUFFIXES or any(path.is_dir() for path in inside)
-    return bool(suffixes & set(series.SUFFIXES)) and not pictures
-
-
-def _init_table(path: str, out: str, name: str | None, force: bool, found: series.TableFindings) -> None:
-    name = _name(str(Path(path).with_suffix("")), name)
-    rows = [
-        ("rows", f"{found.n_rows} of {formatting.plural(len(found.recordings), 'recording')}"),
-        *formatting.column_rows(found.columns),
-        ("chosen", f"windows of {found.length} steps"),
-    ]
-    click.echo(formatting.table(rows))
-    for text in found.notes:
+    given = {"decimal": decimal, "date_format": date_format, "mask_kind": masks, "skip_broken": skip_broken or None}
+    chosen, others = _scaffold(target, {key: value for key, value in given.items() if value}, Plugins(plugin_files))
+    name = _name(target, name)
+    found = chosen.look()
+    click.echo(formatting.table(found.rows))
+    notes = [f"its {other.what} are not used, because it has {chosen.what}" for other in others if other.what]
+    for text in (*found.notes, *notes):
         click.echo(f"note: {text}")
-    written = _write(Path(out), series.recipe(name, found), force)
+    recipes = found.recipes(name)
+    written = _write(Path(out), recipes, force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
-    recipe = shlex.quote(str(written[0]))
-    click.echo(f"next:\n  {formatting.prefix()}synthgen plan {recipe}\n  {formatting.prefix()}synthgen run {recipe}")
+    _say_next(Path(out), name, recipes)
 
 
-def _data_settings(masks: str | None, skip_broken: bool) -> dict[str, Any]:
-    """The settings of `data` that the command names."""
-    return {**({"mask_kind": masks} if masks else {}), **({"skip_broken": True} if skip_broken else {})}
+def _scaffold(target: str, given: dict[str, Any], plugins: Plugins) -> tuple[Scaffold, list[Scaffold]]:
+    """What the first reader sees in the target, and what others see in it too."""
+    readers: list[Any] = [plugins.find("readers", name) for name in plugins.names("readers")]
+    looks = [reader.scaffold(Path(target), given) for reader in readers if hasattr(reader, "scaffold")]
+    found = sorted((scaffold for scaffold in looks if scaffold), key=lambda scaffold: scaffold.order)
+    if not found:
+        raise UsageError(f"{target}: must be a folder of images, or a table (.csv, .tsv, .parquet)")
+    return found[0], found[1:]
 
 
-def _init_folder(folder: str, out: str, name: str | None, force: bool, settings: Mapping[str, Any]) -> None:
-    name = _name(folder, name)
-    places = scaffold_masks.find(folder)
-    boxes = scaffold_boxes.find(folder) if "mask_kind" not in settings else None
-    if places is None and "mask_kind" in settings:
-        raise UsageError(f"--masks: {folder} has no masks; they belong into {folder}/masks, beside {folder}/images")
-    if places is not None:
-        with_masks = scaffold_masks.look(folder, {**places, **settings})
-        _say_mask_findings(with_masks)
-        if boxes:
-            click.echo(f"note: its boxes ({boxes.name}: {boxes.settings['boxes']}) are not used, because it has masks")
-        texts = scaffold_masks.recipes(name, with_masks)
-    elif boxes is not None:
-        with_boxes = scaffold_boxes.look(folder, boxes, settings)
-        _say_box_findings(with_boxes)
-        texts = scaffold_boxes.recipes(name, with_boxes)
-    else:
-        found = classes.look(folder)
-        fit = classes.fit(found)
-        _say_findings(found, fit)
-        texts = templates.recipes(name, found, fit)
-    written = _write(Path(out), texts, force)
-    click.echo("\nwrote " + ", ".join(map(str, written)))
-    paths = {part: shlex.quote(str(Path(out) / f"{name}{part}.yaml")) for part in ("-model", "-critic", "")}
+def _say_next(folder: Path, name: str, recipes: Recipes) -> None:
+    """The commands that lead from the recipes to the dataset."""
+    paths = {part: shlex.quote(str(folder / f"{name}{part}.yaml")) for part in ("-model", "-critic", "")}
+    prefix = formatting.prefix()
     click.echo("next:")
-    click.echo(f"  {formatting.prefix()}synthgen train {paths['-model']}")
-    click.echo(f"  {formatting.prefix()}synthgen run {paths['']}")
-    if f"{name}-critic.yaml" in texts:
+    first = f"train {paths['-model']}" if f"{name}-model.yaml" in recipes else f"plan {paths['']}"
+    click.echo(f"  {prefix}synthgen {first}\n  {prefix}synthgen run {paths['']}")
+    if f"{name}-critic.yaml" in recipes:
         click.echo(f"before the run, if its samples shall be checked (the comments in {paths['']} say how):")
-        click.echo(f"  {formatting.prefix()}synthgen train {paths['-critic']}")
+        click.echo(f"  {prefix}synthgen train {paths['-critic']}")
 
 
-def _name(folder: str, name: str | None) -> str:
-    """The given name, or one made from the folder's."""
+def _name(target: str, name: str | None) -> str:
+    """The given name, or one made from that of the target."""
     if name is None:
-        name = names.slug(Path(folder).resolve().name, "dataset")
+        place = Path(target)
+        name = names.slug((place.with_suffix("") if place.is_file() else place).resolve().name, "dataset")
     if not re.match(NAME, name):
         raise UsageError(f"--name {name}: must be lower-case letters, digits, - _ and . (such as my-photos)")
     return name
 
 
-def _write(folder: Path, recipes: templates.Recipes, force: bool) -> list[Path]:
+def _write(folder: Path, recipes: Recipes, force: bool) -> list[Path]:
     paths = {folder / file: text for file, text in recipes.items()}
     existing = [str(path) for path in paths if path.exists()]
     if existing and not force:
@@ -156,56 +117,3 @@ def _write(folder: Path, recipes: templates.Recipes, force: bool) -> list[Path]:
     for path, text in paths.items():
         write_output(path, text.encode(), make_folder=True)
     return list(paths)
-
-
-def _say_box_findings(found: BoxFindings) -> None:
-    rows = [
-        ("images", f"{len(found.sizes)} with boxes ({found.format}: {found.settings['boxes']})"),
-        ("objects", formatting.counts(found.n_boxes)),
-        ("sizes", _sizes(found.sizes)),
-        ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
-    ]
-    click.echo(formatting.table(rows))
-    for text in scaffold_boxes.warnings(found):
-        click.echo(f"note: {text}")
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
-
-
-def _say_mask_findings(found: MaskFindings) -> None:
-    kind = found.settings.get("mask_kind", "classes")
-    rows = [
-        ("images", f"{len(found.sizes)} with masks, {sum(found.counts)} objects ({max(found.counts)} at most in one)"),
-        ("sizes", _sizes(found.sizes)),
-        ("masks", f"{kind}: {kinds.WORDS[kind]}"),
-        ("because", found.reason),
-        ("objects", _some(found.settings["objects"])),
-        ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
-    ]
-    click.echo(formatting.table(rows))
-    for text in scaffold_masks.warnings(found):
-        click.echo(f"note: {text}")
-
-
-def _sizes(sizes: list[tuple[int, int]]) -> str:
-    most = Counter(sizes).most_common(3)
-    shown = ", ".join(f"{width} x {height} ({n})" for (width, height), n in most)
-    more = len(set(sizes)) - len(most)
-    return shown + (f" and {more} other sizes" if more else "")
-
-
-def _say_findings(found: Findings, fit: Fit) -> None:
-    colours = {1: "grey", 3: "colour"}
-    rows = [
-        ("images", f"{found.n} in {formatting.plural(len(found.counts), 'class', 'classes')}"),
-        ("classes", formatting.counts(found.counts)),
-        ("sizes", _sizes(found.sizes)),
-        ("colours", ", ".join(f"{colours[c]} {n}" for c, n in sorted(found.colours.items()) if n)),
-        ("ignored", formatting.counts(found.ignored)),
-        ("chosen", f"{fit.resolution} x {fit.resolution} pixels, {fit.steps} training steps"),
-    ]
-    click.echo(formatting.table(rows))
-    for text in classes.warnings(found, fit):
-        click.echo(f"note: {text}")

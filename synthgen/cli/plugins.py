@@ -1,4 +1,4 @@
-"""`synthgen plugins`: the parts that recipes can use."""
+"""`synthgen plugins`: everything that can be plugged in, role by role."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from synthgen.recipe.recipe import config_class
 @options.plugin_option
 @options.json_option
 def command(role: str | None, name: str | None, plugin_files: tuple[str, ...], as_json: bool) -> None:
-    """List the parts that recipes can use; with ROLE and NAME, show the settings of one.
+    """List what is installed for each role; with ROLE and NAME, show the settings of one.
 
     For example `synthgen plugins sampler class-conditional`.
     """
@@ -65,7 +65,8 @@ def describe(plugins: Plugins, role: str, name: str) -> dict[str, Any]:
         PluginError: there is no such part, or a package that it needs is missing.
     """
     cls = plugins.find(role, name)
-    schema = config_class(plugins, role, name).model_json_schema()
+    has_settings = hasattr(cls, "Config")  # networks and fields have none
+    schema = config_class(plugins, role, name).model_json_schema() if has_settings else {}
     about, settings = inspect.getdoc(cls) or "", settings_of(schema, schema.get("$defs", {}))
     return {"role": role[:-1], "name": name, "description": about, "settings": settings}
 

@@ -131,9 +131,7 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
     part = "" if result.complete or result.sealed else ", allow_incomplete=True"
     load = f"import synthgen; print(synthgen.load({str(out)!r}{part})[0])"
     if result.evaluation is not None:
-        from synthgen.measures import dataset
-
-        click.echo(f"\n{dataset.text(result.evaluation)}\n")
+        click.echo(f"\n{evaluation.text(result.evaluation)}\n")
         click.echo(f"report   {out}/reports/{evaluation.NAME}")
     if own:
         click.echo(f"model    {own.folder}/  (start with {own.folder}/README.md)")

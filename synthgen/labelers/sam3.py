@@ -110,7 +110,10 @@ class Sam3:
         from synthgen.models.segment_anything.network import non_maximum
 
         masks = np.concatenate(
-            [np.zeros((0, *shape), dtype=bool), *(f["masks"].cpu().numpy().astype(bool) for f in found)]
+            [
+                np.zeros((0, *shape), dtype=bool),
+                *(f["masks"].cpu().numpy().astype(bool) for f in found if len(f["scores"])),
+            ]
         )
         scores = np.concatenate([np.zeros(0), *(f["scores"].float().cpu().numpy() for f in found)])
         classes = np.repeat(np.arange(1, len(found) + 1), [len(f["scores"]) for f in found])

@@ -15,9 +15,8 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import ModelError
-from synthgen.models import folders, whole
-from synthgen.models.finite import check_weights
-from synthgen.models.quiet import quiet
+from synthgen.models import folders, weights
+from synthgen.models.silence import silence_libraries
 from synthgen.parts.protocols import Source
 
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
@@ -143,14 +142,14 @@ def _state(reference: Reference) -> str:
 @lru_cache(maxsize=16)
 def _loaded(reference: Reference, name: str, device: str, state: str) -> Any:
     transformers = _transformers(reference)
-    quiet()
+    silence_libraries()
     options: dict[str, Any] = {"revision": reference.revision or "main"}  # remote code is off unless asked for
     is_model = not name.endswith(("Processor", "Tokenizer"))
     cls = getattr(transformers, name)
     try:
         if not is_model:
             return cls.from_pretrained(reference.place, **options)
-        made = whole.load_network(cls, reference.place, reference.name, **options)
+        made = weights.load_network(cls, reference.place, reference.name, **options)
     except (OSError, ValueError, RuntimeError) as error:
         raise not_loaded(reference, f"as a {name}", error) from error
     return made.to(device).eval()
@@ -168,18 +167,20 @@ def load_pipeline(reference: Reference, task: str, dtype: Any, **components: Any
     import diffusers
 
     _transformers(reference)
-    quiet()
+    silence_libraries()
     auto = getattr(diffusers, f"AutoPipelineFor{task}")
     options = {"revision": reference.revision or "main", "use_safetensors": True, "dtype": dtype, **components}
     try:
         if reference.revision is None:
-            options |= whole.load_networks(Path(reference.place), reference.name, without=components, torch_dtype=dtype)
+            options |= weights.load_networks(
+                Path(reference.place), reference.name, without=components, torch_dtype=dtype
+            )
         pipeline = auto.from_pretrained(reference.place, **options)
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
         raise not_loaded(reference, f"for {task}", error) from error
     if getattr(pipeline, "safety_checker", None) is not None:
         pipeline.register_modules(safety_checker=None)  # it paints pictures black; rules decide what is kept
-    check_weights(reference.name, pipeline)
+    weights.check_weights(reference.name, pipeline)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -221,14 +222,14 @@ def load_controlnet(reference: Reference, dtype: Any) -> Any:
     """
     import diffusers
 
-    quiet()
+    silence_libraries()
     options = {"revision": reference.revision or "main"}
     try:
         config = diffusers.AutoModel.load_config(reference.place, **options)
         name = str(config.get("_class_name") or next(iter(config.get("architectures", ())), "network without a name"))
         cls = getattr(diffusers, name, None) if "ControlNet" in name else None
         if cls is not None:
-            return whole.load_network(cls, reference.place, reference.name, torch_dtype=dtype, **options).eval()
+            return weights.load_network(cls, reference.place, reference.name, torch_dtype=dtype, **options).eval()
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
         raise not_loaded(reference, "as a ControlNet", error) from error
     raise ModelError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
@@ -152,3 +152,74 @@ class Trainer(Part, Protocol):
     """
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path: ...
+
+
+class Reader(Protocol):
+    """Knows real data of one kind; its `Config` is the section `data` of recipes that describes them.
+
+    What samples are read as is between a reader and the parts that ask for its kind of data. A reader may also have
+    `scaffold(place: Path, options: Mapping[str, Any]) -> Scaffold | None`, a static method that says whether a folder
+    or a file holds data of its kind, and which recipes fit them, for `synthgen init`: see
+    `synthgen.readers.scaffolding`.
+    """
+
+    def __init__(self, config: Any) -> None: ...
+
+    @staticmethod
+    def claims(settings: Mapping[str, Any]) -> bool:
+        """Whether a section `data` with these settings is one of this reader's."""
+        ...
+
+    def sha256(self) -> str:
+        """sha256 over names and bytes of all files that are read, in hex. Raises DataError if one is missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A finished dataset and the real data that it is compared with.
+
+    `folder` holds the dataset; `data` are the settings of the section `data` that describes the real data, which
+    messages call `name`; `test` names other real test data, None if they are part of `data`. `note` is called with
+    what is found on the way.
+    """
+
+    folder: str
+    data: Mapping[str, Any]
+    name: str
+    test: str | None
+    allow_incomplete: bool
+    note: Callable[[str], None]
+
+
+class Measure(Protocol):
+    """Compares a finished dataset with real data; it runs wherever the dataset has the fields that it needs.
+
+    Settings of `evaluate` that its `Config` has are given to it. `needs` says in words which fields it measures. A
+    measure may also have `lack(data: Mapping[str, Any]) -> str`, a static method that says what it would miss in a
+    section `data`, before anything is generated: empty if nothing, or if the data are of another kind.
+    """
+
+    version: ClassVar[int]
+    needs: ClassVar[str]
+
+    def __init__(self, config: Any) -> None: ...
+
+    @staticmethod
+    def fits(fields: Schema) -> bool:
+        """Whether a dataset with these fields has what is measured."""
+        ...
+
+    def measure(self, comparison: Comparison) -> Mapping[str, Any]:
+        """JSON values by names that no other measure uses, without times: equal datasets give equal values.
+
+        Raises:
+            UsageError: the real data or a setting does not suit the dataset.
+            DataError: real data and dataset are not alike.
+        """
+        ...
+
+    @staticmethod
+    def text(found: Mapping[str, Any]) -> str:
+        """Lines on what this measure found, for people; empty if none of its values is in `found`."""
+        ...

@@ -16,7 +16,12 @@ from typing import Any
 
 from synthgen.errors import PluginError
 
-ROLES = ("conditions", "samplers", "labelers", "scorers", "writers", "trainers")
+PARTS = ("conditions", "samplers", "labelers", "scorers", "writers", "trainers")
+"""Roles that recipes name with `use`."""
+
+ROLES = (*PARTS, "fields", "readers", "measures", "exporters", "pipelines")
+"""All roles; those after `PARTS` are found by what a dataset, a folder or a model holds."""
+
 ATTRIBUTE = "SYNTHGEN_PLUGINS"
 
 
@@ -39,7 +44,7 @@ class Plugins:
         self.files = tuple(str(Path(file).resolve()) for file in files)
         self._local: dict[tuple[str, str], LocalPlugin] = {}
         for file in self.files:
-            self._read(Path(file))
+            self._load(Path(file))
 
     def names(self, role: str) -> list[str]:
         """All names of a role, sorted."""
@@ -56,7 +61,7 @@ class Plugins:
             return self._local[role, name].cls
         entry = _entry_points(role).get(name)
         if entry is None:
-            raise PluginError(unknown(name, self.names(role), f"{role[:-1]}"))
+            raise PluginError(unknown(name, self.names(role), role[:-1]))
         try:
             loaded = entry.load()
         except ModuleNotFoundError as error:
@@ -73,7 +78,7 @@ class Plugins:
         local = self._local.get((role, name))
         return local.sha256 if local else ""
 
-    def _read(self, path: Path) -> None:
+    def _load(self, path: Path) -> None:
         if not path.is_file():
             raise PluginError(f"--plugin {path}: no such file")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -100,6 +105,20 @@ class Plugins:
         for role, parts in table.items():
             for name, cls in parts.items():
                 self._local[role, name] = LocalPlugin(cls, digest)
+        _GIVEN.update(self._local)
+
+
+_GIVEN: dict[tuple[str, str], LocalPlugin] = {}
+
+
+def of_process() -> Plugins:
+    """All parts that this process can use: installed ones, and those of every file given to it so far.
+
+    For what is found by name in stored files (fields, models, data), wherever it is read.
+    """
+    plugins = Plugins()
+    plugins._local.update(_GIVEN)
+    return plugins
 
 
 def unknown(name: str, accepted: Iterable[str], what: str) -> str:

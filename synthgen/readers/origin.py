@@ -1,50 +1,68 @@
-"""The hash of real data of any kind, so that a model of them is trained once."""
+"""Real data by the settings of a section `data`: which reader reads them, their hash, and where a recipe names them."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from synthgen.errors import DataError
-from synthgen.readers import listing
+from synthgen.errors import UsageError
+from synthgen.parts.protocols import Reader
+from synthgen.parts.registry import of_process
 from synthgen.readers.images import folder
-from synthgen.readers.series import reader
-from synthgen.readers.series.types import SeriesData
+from synthgen.recipe import recipe
+from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
+
+
+def reader_of(data: BaseModel | Mapping[str, Any]) -> Reader | None:
+    """The reader of the data that settings describe; None if they are those of a part with files of its own."""
+    plugins = of_process()
+    settings = data.model_dump() if isinstance(data, BaseModel) else dict(data)
+    for name in plugins.names("readers"):
+        cls: Any = plugins.find("readers", name)
+        if isinstance(data, BaseModel) and not isinstance(data, cls.Config):
+            continue
+        if cls.claims(settings):
+            made: Reader = cls(data if isinstance(data, BaseModel) else cls.Config.model_validate(settings))
+            return made
+    return None
 
 
 def sha256(data: BaseModel | Mapping[str, Any]) -> str:
-    """sha256 over names and bytes of everything that a setting `data` reads.
-
-    Of series those are their own files; of other data everything that lies at `path`. Names such as
-    `sklearn:digits`, which are no paths, stand for themselves.
+    """sha256 over names and bytes of everything that a setting `data` reads, so that a model of it is trained once.
 
     Raises:
         DataError: there is nothing at the path.
     """
-    found = as_series(data)
-    if found is not None:
-        return reader.sha256(found)
+    reader = reader_of(data)
+    if reader is not None:
+        return reader.sha256()
     settings = data.model_dump() if isinstance(data, BaseModel) else data
-    path = str(settings.get("path", ""))
-    root = Path(path)
-    if root.is_file():
-        return folder.sha256(root.parent, [root])
-    if root.is_dir():
-        return folder.sha256(root, listing.files(root))
-    if ":" in path:
-        return hashlib.sha256(path.encode()).hexdigest()
-    raise DataError(f"{path}: no such file or folder; put your data there, or name where they are")
+    return folder.path_sha256(str(settings.get("path", "")))
 
 
-def as_series(data: BaseModel | Mapping[str, Any]) -> SeriesData | None:
-    """The data of series that the settings describe, None if they describe others."""
-    if isinstance(data, BaseModel):
-        return data if isinstance(data, SeriesData) else None
-    try:
-        return SeriesData.model_validate(dict(data))
-    except ValueError:
-        return None
+def real_data(found: ModelRecipe | DatasetRecipe) -> Mapping[str, Any] | None:
+    """The real data of a recipe: those that its trainer learns from, or its `data`."""
+    if isinstance(found, DatasetRecipe) and found.data is not None:
+        return found.data
+    trainer = found.trainer if isinstance(found, ModelRecipe) else found.train
+    data = trainer.settings.get("data") if trainer else None
+    return data if isinstance(data, Mapping) else None
+
+
+def data_section(path: str) -> Mapping[str, Any]:
+    """The settings `data` of a recipe, or those that name another path alone.
+
+    Raises:
+        UsageError: the recipe names no real data.
+    """
+    if Path(path).suffix not in (".yaml", ".yml"):
+        return {"path": path}
+    data = real_data(recipe.read(path, plugins=of_process())[0])
+    if data is None:
+        raise UsageError(
+            f"{path}: names no real data; a recipe with `data`, or of a model that is trained on some, does"
+        )
+    return data

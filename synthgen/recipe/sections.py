@@ -23,7 +23,7 @@ class Evaluation(BaseModel):
     """How a finished dataset is compared with the real data; the same as the options of `synthgen evaluate`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    seeds: int = Field(default=3, ge=1, description="Repeats of every training, and of every ruler that has chance.")
+    seeds: int = Field(default=3, ge=1, description="Repeats of every training, and of every metric that has chance.")
     steps: int | None = Field(
         default=None, ge=1, description="Training steps of each; by default 2000, for masks and series 600."
     )
@@ -31,7 +31,7 @@ class Evaluation(BaseModel):
         default=1.0,
         gt=0,
         le=1,
-        description="Series: share of the published iterations that the rulers are trained for. With less than 1 they "
+        description="Series: share of the published iterations that metrics are trained for. With less than 1 they "
         "are faster, and not comparable with published numbers.",
     )
     split: str = Field(default="train", description="Split of the dataset that is measured; `all` for all.")
@@ -39,6 +39,11 @@ class Evaluation(BaseModel):
         default=None, description="Pictures: a classifier or segmenter that took no part in making the data."
     )
     segmentation: str = Field(default="segmentation", description="Masks: the class map to train on.")
+    measures: dict[str, dict[str, Any]] = Field(
+        default={},
+        exclude_if=lambda value: not value,
+        description="Settings of single measures by name, such as those that only a measure of a plug-in has.",
+    )
 
 
 def share_data(content: dict[str, Any], parts: Sequence[Raw], plugins: Plugins) -> tuple[list[Location], list[Any]]:

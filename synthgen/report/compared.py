@@ -104,10 +104,11 @@ def regular(times: Sequence[np.ndarray]) -> float | None:
 
 def _real(book: Ledger, kind: Series, recipe: str) -> tuple[Windows, np.ndarray]:
     """Real training windows, and their id of each class of the dataset."""
-    from synthgen.measures.series.dataset import ids_of_real, series_data
+    from synthgen.measures.series.measure import ids_of_real, series_data
+    from synthgen.readers import origin
     from synthgen.readers.series import reader
 
-    data = series_data(recipe)
+    data = series_data(origin.data_section(recipe), recipe)
     windows = reader.windows(reader.read(data), data, "train")
     return windows, ids_of_real(str(book.root), kind, book.classes, windows, recipe)
 

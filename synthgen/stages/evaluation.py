@@ -8,10 +8,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from synthgen.base import json_files
-from synthgen.dataset import records
+from synthgen.base.environment import leave_one_core
+from synthgen.dataset import loading, records
 from synthgen.dataset.store import Store
-from synthgen.errors import Interrupted, RecordError, StoreError, SynthgenError, TerminatedError
+from synthgen.errors import (
+    Interrupted,
+    PluginError,
+    RecordError,
+    StoreError,
+    SynthgenError,
+    TerminatedError,
+    UsageError,
+)
+from synthgen.parts.protocols import Comparison
+from synthgen.parts.registry import of_process, unknown
 from synthgen.readers import origin
 from synthgen.recipe.recipe import DatasetRecipe, Draft
 from synthgen.recipe.sections import Evaluation
@@ -20,30 +33,83 @@ from synthgen.recipe.yaml_text import Location
 NAME = "evaluation.json"
 
 
-def real_data(recipe: DatasetRecipe) -> Mapping[str, Any] | None:
-    """The real data of a recipe: its `data`, or those of its `train`."""
-    if recipe.data is not None:
-        return recipe.data
-    found = recipe.train.settings.get("data") if recipe.train else None
-    return found if isinstance(found, Mapping) else None
-
-
 def problems(draft: Draft) -> list[tuple[Location, str]]:
-    """What an evaluation would miss in the real data, each with its place; known before anything is drawn."""
+    """What an evaluation would miss in the real data, each with its place; known before anything is generated."""
     recipe = draft.recipe
     if not isinstance(recipe, DatasetRecipe) or recipe.evaluate is None or draft.broken or draft.wrong:
         return []
     place: Location = ("data",) if recipe.data is not None else ("train", "data")
-    data = origin.as_series(real_data(recipe) or {})
-    if data is None:  # of another kind, whose test split is looked for when it is needed
-        return []
-    from synthgen.measures.series import dataset
+    data = origin.real_data(recipe) or {}
+    found = []
+    for cls in _measures().values():
+        lack: Callable[[Mapping[str, Any]], str] | None = getattr(cls, "lack", None)
+        with contextlib.suppress(SynthgenError):  # of data that cannot be read, which their other readers report
+            found += [((*place, "test"), text) for text in ([lack(data)] if lack else []) if text]
+    return found
 
+
+def _measures() -> dict[str, Any]:
+    """The classes of all measures by name."""
+    plugins = of_process()
+    return {name: plugins.find("measures", name) for name in plugins.names("measures")}
+
+
+def compare(
+    folder: str,
+    real: str | Mapping[str, Any],
+    settings: Evaluation,
+    note: Callable[[str], None],
+    test: str | None = None,
+    allow_incomplete: bool = False,
+) -> dict[str, Any]:
+    """What every measure finds whose fields the dataset has, as JSON values without times.
+
+    Args:
+        real: real data, as `--real` names them, or as the section `data` of a recipe describes them.
+        test: real test data, if they are not part of `real`.
+        note: called with what is found on the way.
+
+    Raises:
+        UsageError: nothing measures what the dataset holds; or `real`, `test` or a setting does not suit it.
+        DataError: the real data and the dataset are not alike.
+    """
+    leave_one_core()
+    dataset = loading.load(folder, allow_incomplete=True)
+    known = _measures()
+    chosen = {name: cls for name, cls in known.items() if cls.fits(dataset.fields)}
+    if not chosen:
+        needs = "; or ".join(dict.fromkeys(cls.needs for cls in known.values()))
+        raise UsageError(
+            f"{folder}: cannot be evaluated; measures need {needs}. Its fields are: {', '.join(dataset.fields)}"
+        )
+    for name in settings.measures.keys() - chosen.keys():
+        raise UsageError(f"evaluate.measures: {unknown(name, chosen, 'measure of this dataset')}")
+    data = origin.data_section(real) if isinstance(real, str) else real
+    name = real if isinstance(real, str) else str(data.get("path", ""))
+    comparison = Comparison(folder, data, name, test, allow_incomplete, note)
+    found: dict[str, Any] = {"dataset": (dataset.manifest or {}).get("digest")}
+    for measure, cls in chosen.items():
+        values = cls(_config(measure, cls, settings)).measure(comparison)
+        if twice := sorted(found.keys() & values.keys()):
+            raise PluginError(f"measure `{measure}`: another measure has values of the names {', '.join(twice)}")
+        found |= values
+    return found
+
+
+def _config(name: str, cls: Any, settings: Evaluation) -> Any:
+    """The settings of one measure: those of `evaluate` that it has, and its own."""
+    shared = settings.model_dump(exclude_none=True, include=set(cls.Config.model_fields))
     try:
-        lack = dataset.lack(data)
-    except SynthgenError:  # told by whoever reads them for more than this
-        return []
-    return [((*place, "test"), lack)] if lack else []
+        return cls.Config.model_validate(shared | settings.measures.get(name, {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("evaluate.measures", name, *first["loc"])))
+        raise UsageError(f"{place}: {first['msg']}") from None
+
+
+def text(found: Mapping[str, Any]) -> str:
+    """What was measured as text for people."""
+    return "\n".join(filter(None, (cls.text(found) for cls in _measures().values())))
 
 
 def evaluate(
@@ -75,11 +141,9 @@ def evaluate(
         known = json_files.load_record(store.reports / NAME, records.Compared, allow_nan=True)
         if known and known.asked == json.loads(json.dumps(asked)):
             return known.found
-    from synthgen.measures import dataset
-
     note(f"comparing {out} with the real data")
     try:
-        found = dataset.evaluate(str(out), real, settings, note)
+        found = compare(str(out), real, settings, note)
     except KeyboardInterrupt as error:
         text = "interrupted; the dataset is complete, and was not compared with the real data yet."
         text += f" Go on with: {command}" if command else ""

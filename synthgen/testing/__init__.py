@@ -74,9 +74,9 @@ def make(kind: str, root: str | Path = FOLDER) -> str:
         import torch
         import transformers  # noqa: F401  (so that it is silenced as well)
 
-        from synthgen.models.quiet import quiet
+        from synthgen.models.silence import silence_libraries
 
-        quiet()
+        silence_libraries()
         temporary = target.with_name(f".{kind}-{uuid.uuid4().hex}")
         temporary.mkdir(parents=True)
         try:

@@ -19,7 +19,7 @@ LAYERS: dict[str, int] = {
     "dataset": 3,
     "generate": 4,
     "stages": 5,
-    **dict.fromkeys(["api", "cli", "report", "scaffold"], 6),
+    **dict.fromkeys(["api", "cli", "report"], 6),
 }
 """The rooms of the spine, in the order of a sample's way. A room may import its own layer and those below."""
 

@@ -20,7 +20,7 @@ from synthgen import seeds
 from synthgen.fields import Columns, Events, Image, Label, Schema, Series, check_columns
 from synthgen.models import folders
 from synthgen.parts.protocols import Encoded, Slot
-from synthgen.parts.registry import ROLES, Plugins
+from synthgen.parts.registry import PARTS, Plugins
 from synthgen.recipe.recipe import read
 
 PLUGINS = Plugins([helpers.TOY])
@@ -226,10 +226,10 @@ def rows(*roles: str) -> Any:
 
 
 def test_every_part_has_its_row() -> None:
-    assert {(row.role, row.name) for row in ROWS} == {(role, name) for role in ROLES for name in PLUGINS.names(role)}
+    assert {(row.role, row.name) for row in ROWS} == {(role, name) for role in PARTS for name in PLUGINS.names(role)}
 
 
-@rows(*ROLES)
+@rows(*PARTS)
 def test_identity_is_json_and_repeatable(row: Row) -> None:
     identity = dict(row.make().identity())
     assert json.loads(json.dumps(identity, allow_nan=False)) == identity
@@ -237,7 +237,7 @@ def test_identity_is_json_and_repeatable(row: Row) -> None:
     assert isinstance(row.make().version, int)
 
 
-@rows(*ROLES)
+@rows(*PARTS)
 def test_unknown_settings_are_refused_and_known_ones_described(row: Row) -> None:
     cls: Any = PLUGINS.find(row.role, row.name)
     with pytest.raises(ValidationError):
@@ -247,7 +247,7 @@ def test_unknown_settings_are_refused_and_known_ones_described(row: Row) -> None
         assert all(field.description for field in cls.Config.model_fields.values())
 
 
-@rows(*ROLES)
+@rows(*PARTS)
 def test_sources_name_licence_and_hash(row: Row) -> None:
     for source in row.make().sources:
         assert source.kind in ("model", "data")

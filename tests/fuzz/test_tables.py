@@ -19,8 +19,8 @@ from synthgen.conditions.prompt_file import PromptFile
 from synthgen.readers.images import captioned, labelled
 from synthgen.readers.images.captioned import CaptionData
 from synthgen.readers.series import reader as series
+from synthgen.readers.series import scaffold as scaffold_series
 from synthgen.readers.series.reader import SeriesData
-from synthgen.scaffold import series as scaffold_series
 
 ROWS = [(i, f"s{i % 2}", round(1.5 * i - 3, 2), 5_800_000.5 + i) for i in range(8)]
 CSV = "time,who,level,big\n" + "".join(",".join(map(str, row)) + "\n" for row in ROWS)

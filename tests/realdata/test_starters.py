@@ -13,9 +13,10 @@ from synthgen import seeds
 from synthgen.conditions.real_layouts import Window
 from synthgen.fields import Image, InstanceMap, Label
 from synthgen.labelers.segment_anything import SegmentAnything
-from synthgen.measures import segmentation
+from synthgen.measures.images import segmentation
 from synthgen.models import folders, registry
 from synthgen.parts.protocols import Slot
+from synthgen.readers import origin
 from synthgen.readers.images import labelled as data
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Examples
@@ -60,7 +61,8 @@ def test_the_judge_recognises_what_the_starter_draws() -> None:
 @pytest.fixture(scope="module")
 def nuclei() -> Examples:
     """The test pictures of the nuclei, grey and colour."""
-    return reader.read(segmentation.mask_data(str(helpers.ROOT / "recipes" / "train" / "nuclei-critic.yaml")), "test")
+    recipe = str(helpers.ROOT / "recipes" / "train" / "nuclei-critic.yaml")
+    return reader.read(segmentation.mask_data(origin.data_section(recipe), recipe), "test")
 
 
 @pytest.mark.parametrize("name", ["starter/nuclei-critic", "starter/nuclei-judge"])

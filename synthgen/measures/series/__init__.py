@@ -1,1 +1,1 @@
-"""Rulers for time series: the published protocol to the letter, and what it does not measure."""
+"""Metrics for time series: the published protocol to the letter, and what it does not measure."""

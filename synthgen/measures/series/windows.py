@@ -1,4 +1,4 @@
-"""What every ruler takes: windows (N, L, C), finite, already scaled by the caller."""
+"""What every metric takes: windows (N, L, C), finite, already scaled by the caller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check(real: np.ndarray, synthetic: np.ndarray, least: int = 2) -> None:
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
-    """The random stream of one ruler; equal arguments give equal numbers on every machine."""
+    """The random stream of one metric; equal arguments give equal numbers on every machine."""
     return seeds.generator(seeds.seed_of(seed, f"series/{purpose}", 0))
 
 

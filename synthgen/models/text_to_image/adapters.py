@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synthgen.errors import ModelError
-from synthgen.models import folders, whole
+from synthgen.models import folders
 from synthgen.models.hub import INSTALL
+from synthgen.models.weights import listed
 from synthgen.parts.protocols import Source
 
 LORA, EMBEDDINGS = "pytorch_lora_weights.safetensors", "learned_embeds.safetensors"
@@ -228,12 +229,12 @@ def _check_whole(adapter: Adapter) -> None:
     if adapter.kind == "textual-inversion":
         beside = set(adapter.shapes) - set(PER_ENCODER)
         if 0 < len(beside) < len(adapter.shapes):
-            raise ModelError(f"{adapter.path}: {whole.shown(beside)} beside {', '.join(PER_ENCODER)} would not be used")
+            raise ModelError(f"{adapter.path}: {listed(beside)} beside {', '.join(PER_ENCODER)} would not be used")
         return
     strange = [name for name in adapter.shapes if _side(name) is None and not name.endswith(".alpha")]
     if strange:
         raise ModelError(
-            f"{adapter.path}: {whole.shown(strange)} would not be used: only pairs of A and B, with alpha, "
+            f"{adapter.path}: {listed(strange)} would not be used: only pairs of A and B, with alpha, "
             "are read, no DoRA, LoHa, LoKr or biases. Convert the file with the program that made it, or take another"
         )
     sides: dict[str, set[str]] = {}
@@ -243,7 +244,7 @@ def _check_whole(adapter: Adapter) -> None:
             sides.setdefault(name.removesuffix(ending), set()).add(_ENDINGS[ending])
     halves = [layer for layer, found in sides.items() if len(found) < 2]
     if halves:
-        raise ModelError(f"{adapter.path} has only one of the two matrices A and B of {whole.shown(halves, 'layer')}")
+        raise ModelError(f"{adapter.path} has only one of the two matrices A and B of {listed(halves, 'layer')}")
 
 
 def _check_used(adapter: Adapter, name: str, pipeline: Any) -> None:
@@ -258,7 +259,7 @@ def _check_used(adapter: Adapter, name: str, pipeline: Any) -> None:
     unused = [tensor for tensor in _converted(adapter, pipeline) if _side(tensor) and tensor not in there]
     if unused:
         raise ModelError(
-            f"{adapter.path}: {whole.shown(unused)} would not be used, because a {type(pipeline).__name__} has no such "
+            f"{adapter.path}: {listed(unused)} would not be used, because a {type(pipeline).__name__} has no such "
             f"layers; it takes layers of {', '.join(type(pipeline)._lora_loadable_modules)}. Take an adapter that was "
             "made for this model"
         )
@@ -294,7 +295,7 @@ def apply(pipeline: Any, adapters: Iterable[tuple[Adapter, float]]) -> None:
     """
     from safetensors.torch import load_file
 
-    from synthgen.models.finite import check_tensors
+    from synthgen.models.weights import check_tensors
 
     chosen = list(adapters)
     for adapter, _ in chosen:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from synthgen.errors import ModelError
-from synthgen.models.later import Later
 from synthgen.models.text_to_image import families
+from synthgen.models.text_to_image.lazy_column import LazyColumn
 from synthgen.models.text_to_image.prompt_embeddings import PromptEncoder
 
 
@@ -86,7 +86,7 @@ class Drawing:
         ).images
         return self._decoded_later(out) if self._decodes_later else list(as_pixels(out))
 
-    def _decoded_later(self, latents: Any) -> Later:
+    def _decoded_later(self, latents: Any) -> LazyColumn:
         import torch
 
         from synthgen.models.sampling import as_pixels
@@ -100,7 +100,7 @@ class Drawing:
                 drawn.wait()
                 return list(as_pixels(self.decode(latents)))
 
-        return Later(len(latents), decode)
+        return LazyColumn(len(latents), decode)
 
     def decode(self, latents: Any) -> np.ndarray:
         """Pictures float32 (N, H, W, 3) in [0, 1] of what the pipeline calls latents."""

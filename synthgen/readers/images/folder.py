@@ -95,6 +95,22 @@ def _broken(files: Stats, pixels: PixelRange) -> Mapping[Path, str]:
     return found
 
 
+def path_sha256(path: str) -> str:
+    """sha256 over names and bytes of everything at a path; a name such as `sklearn:digits` stands for itself.
+
+    Raises:
+        DataError: there is nothing at the path.
+    """
+    root = Path(path)
+    if root.is_file():
+        return sha256(root.parent, [root])
+    if root.is_dir():
+        return sha256(root, listing.files(root))
+    if ":" in path:
+        return hashlib.sha256(path.encode()).hexdigest()
+    raise DataError(f"{path}: no such file or folder; put your data there, or name where they are")
+
+
 def sha256(root: Path, paths: Sequence[Path]) -> str:
     """sha256 over names and bytes of files below `root`; read again only if one of them has changed.
 

@@ -14,7 +14,7 @@ import helpers
 import synthgen
 import tiny
 from synthgen import api
-from synthgen.scaffold import series
+from synthgen.readers.series import scaffold as series
 
 
 def paint(folder: Path, counts: dict[str, int], size: tuple[int, int] = (12, 12), mode: str = "L") -> Path:

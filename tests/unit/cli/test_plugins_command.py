@@ -6,7 +6,7 @@ import json
 
 import helpers
 from synthgen.cli.plugins import describe
-from synthgen.parts.registry import ROLES, Plugins
+from synthgen.parts.registry import PARTS, ROLES, Plugins
 from synthgen.recipe.recipe import config_class
 
 
@@ -49,7 +49,7 @@ def test_settings_inside_settings_are_shown_with_their_ranges(cli) -> None:
 
 def test_every_model_inside_the_settings_of_every_part_is_described() -> None:
     plugins = Plugins()
-    for role in ROLES:
+    for role in PARTS:
         for name in plugins.names(role):
             schema = config_class(plugins, role, name).model_json_schema()
             described = json.dumps(describe(plugins, role, name)["settings"])

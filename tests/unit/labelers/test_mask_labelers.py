@@ -10,12 +10,13 @@ import pytest
 import tiny
 from synthgen.errors import ModelError
 from synthgen.fields import Boxes as BoxesField
-from synthgen.fields import Image, SegmentationMap
+from synthgen.fields import Columns, Image, SegmentationMap
 from synthgen.labelers import prompted
 from synthgen.labelers.boxes import Boxes, boxes_with_classes
 from synthgen.labelers.noisy_to_ignore import NoisyToIgnore
 from synthgen.labelers.prompted import PromptSettings
 from synthgen.labelers.sam2 import Sam2
+from synthgen.labelers.sam3 import Sam3
 from synthgen.labelers.segment_anything import SegmentAnything
 from synthgen.models import hub
 from synthgen.vision.layouts import boxes_of
@@ -165,3 +166,21 @@ def test_weights_in_a_pickle_are_not_loaded(tmp_path: Path) -> None:
     torch.save({}, folder / "pytorch_model.bin")
     with pytest.raises(ModelError, match="cannot be loaded as a Sam2Model"):
         hub.load(hub.reference(hub.ModelSettings(model=str(folder)), "sam2"), "Sam2Model")
+
+
+def test_a_text_that_finds_nothing_beside_one_that_finds_objects() -> None:
+    texts = {"cat": "a cat", "dog": "two dogs and more"}
+
+    def found(objects: dict[str, str], min_score: float) -> Columns:
+        part = Sam3(Sam3.Config(model=tiny.sam3(), objects=objects, min_score=min_score, min_area_px=1, nms_iou=1.0))
+        image = np.random.default_rng(5).integers(0, 256, (24, 24, 3)).astype(np.uint8)
+        assert part.bind({"image": Image(24, 24, 3)}) == []
+        part.setup("cpu")
+        return part.annotate({"image": [image]}, [0])
+
+    tops = [float(found({name: text}, 0.0)["sam3_score"][0].max()) for name, text in texts.items()]
+    between = sum(tops) / 2
+    assert min(tops) < between < max(tops)
+    kept = found(texts, between)
+    assert len(kept["sam3_score"][0])
+    assert set(np.unique(kept["sam3_segmentation"][0])) - {0} == {1 + int(np.argmax(tops))}

@@ -15,9 +15,11 @@ from PIL import Image
 import helpers
 import tiny
 from synthgen.cli import evaluate
-from synthgen.measures import features, probe
-from synthgen.measures.classification import Labelled, Spread, usefulness
-from synthgen.measures.probe import Budget
+from synthgen.measures import features
+from synthgen.measures.images import probe
+from synthgen.measures.images.classification import Labelled, usefulness
+from synthgen.measures.images.probe import Budget
+from synthgen.measures.settings import Spread
 from synthgen.readers.images import labelled as data
 from synthgen.stages import evaluation
 
@@ -129,7 +131,7 @@ def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:
     helpers.run(recipe, tmp_path / "out")
     answer = cli("evaluate", tmp_path / "out", "--real", tmp_path)
     assert answer.code == 2
-    assert "pictures with a class (`label`, by the labeler class-label) or with masks" in answer.err
+    assert "need an `image` and its class (`label`, by the labeler class-label); or an `image` with masks" in answer.err
 
 
 def test_masks_with_test_pictures_of_their_own(cli, scenes: Path, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from PIL import Image
 from synthgen.errors import DataError
 from synthgen.readers import listing, origin
 from synthgen.readers.images import captioned, folder, gallery, labelled
+from synthgen.readers.images import scaffold as classes
 from synthgen.readers.images.captioned import CaptionData
 from synthgen.readers.images.labelled import DataConfig
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.reader import MaskData
-from synthgen.scaffold import classes
 
 
 def picture(path: Path, level: int = 100) -> Path:

@@ -15,7 +15,7 @@ import helpers
 import synthgen
 import tiny
 from synthgen.errors import DataError, Interrupted
-from synthgen.measures import segmentation
+from synthgen.measures.images import segmentation
 from synthgen.models import folders, registry
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import MaskData

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,17 @@ def test_a_tuned_model_is_usable_and_tunable_in_a_recipe(base: Path, tmp_path: P
         ClassConditionalTrainer, tmp_path / "again", base=str(out), data={"path": shades(tmp_path / "x", extra=80)}
     )
     assert folders.names_in_order(folders.read_index(again)) == ["bright", "dark", "middle", "extra"]
+
+
+def test_a_tuned_model_does_not_depend_on_where_its_base_lies(base: Path, tmp_path: Path) -> None:
+    data = {"path": shades(tmp_path / "data", dark=30, bright=220)}
+    elsewhere = tmp_path / "elsewhere" / "moved"
+    shutil.copytree(base, elsewhere)
+    made = [
+        tune(ClassConditionalTrainer, tmp_path / f"tuned-{at}", base=str(folder), data=data)
+        for at, folder in enumerate((base, elsewhere))
+    ]
+    assert folders.weights_sha256(made[0]) == folders.weights_sha256(made[1])
 
 
 def test_what_does_not_fit_the_base_is_told(base: Path, tmp_path: Path) -> None:

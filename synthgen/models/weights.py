@@ -1,15 +1,15 @@
-"""Networks that are loaded whole: every weight of theirs comes from the file, and every tensor of the file is used."""
+"""Networks loaded whole and finite: every weight comes from the file, and every tensor of the file is used."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from synthgen.errors import ModelError
 from synthgen.models import folders
-from synthgen.models.finite import check_weights
+from synthgen.parts.registry import of_process
 
 UNCHECKED = {"safety_checker"}
 """Components of pipelines that draw nothing."""
@@ -31,14 +31,16 @@ def load_network(cls: Any, place: str | Path, label: str, **options: Any) -> Any
     made, info = cls.from_pretrained(place, output_loading_info=True, use_safetensors=True, **options)
     missing = {*info.get("missing_keys", ()), *(name for name, weight in made.named_parameters() if weight.is_meta)}
     unused = set() if _of_transformers(type(made)) else set(info.get("unexpected_keys", ()))
-    problems = [f"lacks {shown(missing)}"] if missing else []
-    problems += [f"holds {shown(unused)}, for which there is no place"] if unused else []
+    problems = [f"lacks {listed(missing)}"] if missing else []
+    problems += [f"holds {listed(unused)}, for which there is no place"] if unused else []
     if problems:
         raise ModelError(
             f"{label}: the file of weights {' and '.join(problems)}; it is damaged, or of another network than its "
             "config.json describes. Take a whole copy"
         )
     check_weights(label, made)
+    if hasattr(made, "register_to_config"):
+        made.register_to_config(_name_or_path="")  # else what is saved of it would depend on the folders of a machine
     return made
 
 
@@ -65,7 +67,8 @@ def _network_class(entry: Any) -> Any:
         return None
     library, name = entry
     if library not in ("diffusers", "transformers") and not library.startswith("synthgen.models."):
-        return None
+        plugins = of_process()
+        return plugins.find("pipelines", name) if name in plugins.names("pipelines") else None
     try:
         cls = getattr(importlib.import_module(library), name, None)
     except ImportError:
@@ -77,8 +80,42 @@ def _of_transformers(cls: type) -> bool:
     return any(base.__module__.startswith("transformers.") for base in cls.__mro__)
 
 
-def shown(names: Iterable[str], what: str = "tensor") -> str:
+def listed(names: Iterable[str], what: str = "tensor") -> str:
     """How many names of tensors there are, and the first five."""
     ordered = sorted(names)
     more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
     return f"{len(ordered)} {what}{'s' * (len(ordered) > 1)} ({', '.join(ordered[:5])}{more})"
+
+
+def check_weights(model: str, loaded: Any) -> None:
+    """Raises ModelError if a weight of a loaded network or pipeline is not finite; says which tensors.
+
+    It costs one reading of the memory that they are in.
+    """
+    networks = loaded.components if hasattr(loaded, "components") else {"": loaded}
+    check_tensors(
+        model,
+        {
+            f"{part}.{name}" if part else name: tensor
+            for part, network in networks.items()
+            if hasattr(network, "named_parameters")
+            for name, tensor in [*network.named_parameters(), *_spoilt(network.named_buffers())]
+        },
+    )
+
+
+def check_tensors(place: str, tensors: Mapping[str, Any]) -> None:
+    """Raises ModelError if a tensor, by name, has a value that is not finite."""
+    bad = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if bad:
+        kinds = sorted({str(tensors[name].dtype).removeprefix("torch.") for name in bad})
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        raise ModelError(
+            f"{place}: weights are not finite ({', '.join(kinds)}) in {', '.join(bad[:5])}{more}; the file is damaged, "
+            "its training diverged, or this number format is too narrow for it. Take another copy, or float32"
+        )
+
+
+def _spoilt(buffers: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The buffers that hold NaN; infinities may be limits or masks."""
+    return [(name, tensor) for name, tensor in buffers if tensor.is_floating_point() and tensor.isnan().any()]

@@ -2,17 +2,127 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from synthgen.errors import DataError
+from synthgen.base.units import counts, plural
+from synthgen.errors import DataError, UsageError
 from synthgen.readers import listing
 from synthgen.readers.images.decoding import decode
 from synthgen.readers.images.pixel_range import PixelRange, folder_range, widest_range
 from synthgen.readers.problems import left_out
+from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, render, shown_sizes
+
+MODEL = """\
+# A diffusion model of the images in {{ path }}: `synthgen train {{ name }}-model.yaml`
+# Then `synthgen run {{ name }}.yaml` makes a dataset with it.
+
+kind: model
+version: 1\t# version of the recipe language
+name: {{ name }}\t# the model goes to models/{{ name }}
+seed: 0\t# every random number follows from it
+
+trainer:
+  use: class-conditional\t# a diffusion model that draws images of a class
+  data:
+    path: {{ path_yaml }}\t# one folder a class
+{%- if range %}
+    range: {{ range }}\t# values of the pictures that become 0 and 255
+{%- endif %}
+{%- if found.unreadable %}
+    skip_broken: true\t# leave out what cannot be read; false: stop at it
+{%- endif %}
+    licence: unknown\t# of the images; it goes into the model's card and into every dataset
+    validation: {{ validation }}\t# share held out for validation losses
+  resolution: {{ fit.resolution }}\t# side of the images; others are cut to squares and scaled
+  network:
+    patch_size: {{ fit.patch_size }}\t# pixels a side that become channels; larger is cheaper and coarser
+    channels: {{ fit.channels }}\t# width of each level; wider learns more and takes longer
+  steps: {{ fit.steps }}\t# raise it if the pictures still get better at the end
+  batch_size: {{ fit.batch_size }}
+  ema: 0.999\t# decay of the averaged weights, which are what is kept
+  flip: false\t# true if a mirrored image still shows its class; doubles the data
+  checkpoint_every: 500\t# a stopped training goes on from the last one
+  picture_every: 1000\t# sample grids in models/{{ name }}/training/
+"""
+
+CRITIC = """\
+# A classifier of the same images, which scores samples: `synthgen train {{ name }}-critic.yaml`
+# Then uncomment `scorers` and `keep` in {{ name }}.yaml.
+
+kind: model
+version: 1
+name: {{ name }}-critic\t# the model goes to models/{{ name }}-critic
+seed: 1
+
+trainer:
+  use: classifier
+  data:
+    path: {{ path_yaml }}
+{%- if range %}
+    range: {{ range }}
+{%- endif %}
+{%- if found.unreadable %}
+    skip_broken: true
+{%- endif %}
+    licence: unknown
+    validation: 0.1\t# share held out; it also calibrates the probabilities
+  resolution: {{ fit.resolution }}\t# as of the model
+  widths: [16, 32, 64]
+  steps: 2000
+  batch_size: 64
+  shift_px: 1\t# images are moved by up to this many pixels
+  flip: false\t# as in {{ name }}-model.yaml
+"""
+
+DATASET = """\
+# Synthetic images of the classes in {{ path }}: `synthgen run {{ name }}.yaml`
+# First train the model: `synthgen train {{ name }}-model.yaml`
+
+kind: dataset
+version: 1\t# version of the recipe language
+name: {{ name }}\t# the output goes to runs/{{ name }}-<digest>
+seed: 0\t# another seed gives another dataset
+
+shard_size: 100\t# samples in a file: the unit of work and of resume
+batch_size: 32\t# samples drawn together; it decides bytes, so it belongs to the recipe
+tries: 8\t# how often a sample is drawn again before it is given up
+
+splits: {train: 1.0}\t# such as {train: 0.9, val: 0.1}; test on real images
+
+condition:\t# what each sample must show
+  use: classes
+  quotas:\t# exact counts; rare classes get more, to even out the real ones
+{%- for cls, n in quotas.items() %}
+    {{ cls }}: {{ n }}\t# real images: {{ real[cls] }}
+{%- endfor %}
+
+sampler:\t# the diffusion model that draws the samples
+  use: class-conditional
+  model: models/{{ name }}\t# made by `synthgen train {{ name }}-model.yaml`
+  steps: 18\t# denoising steps; fewer are faster and rougher
+  guidance: 2.0\t# above 1: closer to the class and less varied; 1 is none
+  guidance_interval: [0.4, 0.9]\t# the part of the steps that is guided
+
+labelers:
+  - use: class-label\t# the class that was asked for, as `label`
+{% if fit.critic %}
+# Reject what a classifier does not recognise. First: synthgen train {{ name }}-critic.yaml
+# scorers:
+#   - use: agreement         # probability of the asked class
+#     model: models/{{ name }}-critic
+# keep:
+#   - agreement >= 0.5
+{% endif %}
+output:
+  image_format: png\t# png and webp keep every pixel, jpeg does not
+  writers: [webdataset, parquet]
+"""
 
 SIDES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 MIN_IMAGES = 8
@@ -20,7 +130,7 @@ MIN_FOR_CRITIC = 40
 
 
 @dataclass
-class Findings:
+class ClassFindings:
     """What was seen in a folder of images.
 
     Attributes:
@@ -64,7 +174,7 @@ class Findings:
         return max(self.counts.values()) / min(self.counts.values())
 
 
-def look(folder: str | Path) -> Findings:
+def look(folder: str | Path) -> ClassFindings:
     """Opens every image under `folder/<class>/`, or under `folder/train/<class>/` if there is such a folder.
 
     Raises:
@@ -80,7 +190,7 @@ def look(folder: str | Path) -> Findings:
             f"{place}: has no subfolders. Put the images of each class into a folder that bears its name, "
             f"such as {place}/cat/1.png"
         )
-    found = Findings(root)
+    found = ClassFindings(root)
     for path in listing.files(place, nested=False):
         if listing.is_picture(path):
             found.loose.append(str(path))
@@ -103,7 +213,7 @@ def look(folder: str | Path) -> Findings:
     return found
 
 
-def _readable(path: Path, found: Findings) -> bool:
+def _readable(path: Path, found: ClassFindings) -> bool:
     if not listing.is_picture(path):
         found.ignored[path.suffix.lower() or path.name] += 1
         return False
@@ -129,7 +239,7 @@ class Fit:
     critic: bool
 
 
-def fit(found: Findings) -> Fit:
+def fit(found: ClassFindings) -> Fit:
     """The largest side up to 64 that the median image has, and a network to match."""
     side = max((s for s in SIDES if s <= found.short_side), default=SIDES[0])
     patch = 1 if side < 20 else 2 if side <= 32 else 4
@@ -138,7 +248,7 @@ def fit(found: Findings) -> Fit:
     return Fit(side, patch, [32, 64] if side < 20 else [64, 96], steps, 64, critic)
 
 
-def quotas(found: Findings) -> dict[str, int]:
+def quotas(found: ClassFindings) -> dict[str, int]:
     """Samples of each class: the same base for all, and more of rare classes, which real images alone leave short.
 
     Real and synthetic images together are balanced where three times the base is enough for that.
@@ -148,7 +258,7 @@ def quotas(found: Findings) -> dict[str, int]:
     return {name: base + min(most - n, 3 * base) // 10 * 10 for name, n in found.counts.items()}
 
 
-def warnings(found: Findings, chosen: Fit) -> Iterator[str]:
+def warnings(found: ClassFindings, chosen: Fit) -> Iterator[str]:
     """What the user should know before training."""
     side = chosen.resolution
     if found.pixels.note:
@@ -172,3 +282,50 @@ def warnings(found: Findings, chosen: Fit) -> Iterator[str]:
         yield f"some images are smaller than {side} pixels and will be enlarged"
     if not chosen.critic:
         yield f"a class has fewer than {MIN_FOR_CRITIC} images, too few for a classifier that scores samples"
+
+
+def recipes(name: str, found: ClassFindings, fit: Fit) -> Recipes:
+    """File names and contents: the model, the critic if there are enough images for one, the dataset."""
+    wanted = quotas(found)
+    numbers = {json.dumps(cls, ensure_ascii=False): n for cls, n in wanted.items()}
+    values = {
+        "name": name,
+        "fit": fit,
+        "found": found,
+        "range": [found.pixels.low, found.pixels.high] if found.guessed else None,
+        "validation": 0.05 if found.n >= 1000 else 0.1,
+        "quotas": numbers,
+        "real": {json.dumps(cls, ensure_ascii=False): n for cls, n in found.counts.items()},
+    }
+    templates = {f"{name}-model.yaml": MODEL, f"{name}-critic.yaml": CRITIC, f"{name}.yaml": DATASET}
+    if not fit.critic:
+        del templates[f"{name}-critic.yaml"]
+    return render(templates, values, found.root)
+
+
+def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
+    """Any folder may hold one of images for each class; whether it does is known when it is read.
+
+    Raises:
+        UsageError: an option says what masks mean, and no reader sees masks.
+    """
+    if place.is_file():
+        return None
+
+    def read() -> Findings:
+        if "mask_kind" in options:
+            raise UsageError(f"--masks: {place} has no masks; they belong into {place}/masks, beside {place}/images")
+        found = look(str(place))
+        chosen = fit(found)
+        names = {1: "grey", 3: "colour"}
+        rows = [
+            ("images", f"{found.n} in {plural(len(found.counts), 'class', 'classes')}"),
+            ("classes", counts(found.counts)),
+            ("sizes", shown_sizes(found.sizes)),
+            ("colours", ", ".join(f"{names[c]} {n}" for c, n in sorted(found.colours.items()) if n)),
+            ("ignored", counts(found.ignored)),
+            ("chosen", f"{chosen.resolution} x {chosen.resolution} pixels, {chosen.steps} training steps"),
+        ]
+        return Findings(rows, list(warnings(found, chosen)), lambda name: recipes(name, found, chosen))
+
+    return Scaffold(100, "", read)

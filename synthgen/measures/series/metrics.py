@@ -1,4 +1,4 @@
-"""All rulers on synthetic windows, with their spread, beside what real windows score: as values and as a table."""
+"""All metrics on synthetic windows, with their spread, beside what real windows score: as values and as a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from synthgen.measures.series.discriminative import STRONG_HIDDEN, discriminativ
 from synthgen.measures.series.predictive import predictive_score
 from synthgen.measures.series.windows import check, some, stream
 
-Ruler = Callable[[np.ndarray, np.ndarray, int], float]
+Metric = Callable[[np.ndarray, np.ndarray, int], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Effort:
 PROTOCOL = ("discriminative", "context_fid", "correlational", "predictive")
 BEYOND = ("discriminative_strong", "marginal_ks", "autocorrelation", "spectrum_db")
 ONCE = ("marginal_ks", "autocorrelation", "spectrum_db")
-"""Rulers without chance: they are read once, not once a repeat."""
+"""Metrics without chance: they are computed once, not for every repeat."""
 
 OF_HALVES = ("context_fid", *ONCE)
-"""Rulers on which a set against itself scores 0; real windows are measured on a random half against the other."""
+"""Metrics on which a set against itself scores 0; real windows are measured on a random half against the other."""
 
 ROWS = {
     "synthetic": "synthetic",
@@ -58,14 +58,14 @@ def evaluate(
     device: str = "cpu",
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Every ruler as JSON values: `rows` of rulers, each with `mean`, `interval` and `values`, and `nearest`.
+    """Every metric as JSON values: `rows` of metrics, each with `mean`, `interval` and `values`, and `nearest`.
 
     `interval` is the half width of a 95 % t-interval over the repeats (None for one value). The rows are:
 
     - `synthetic`: real against synthetic windows; of these, a random part if there are more than real ones.
     - `real`: what real windows score. Discriminative, predictive and correlational scores take the real
       windows twice, so that the number of windows and the floor are those of the row above; the other
-      rulers, on which that is 0, take a random half against the other half (for Context-FID, whose
+      metrics, on which that is 0, take a random half against the other half (for Context-FID, whose
       bias grows as windows get fewer, that is an upper bound of the floor).
     - with `held_out`, `held_out`: held-out in the place of real windows, against the synthetic ones; and
       `real_held_out`: the same against the real ones, which is what a perfect generator would score.
@@ -80,14 +80,14 @@ def evaluate(
         exclude: see `beyond.nearest_neighbours`; None is L, for windows of stride 1, or half of N if that is less.
         effort: less than the published iterations, for tests.
         real_rows: false leaves the rows `real` and `real_held_out` out; they do not depend on the generator.
-        say: told after every ruler what it found and the CPU seconds it took.
+        say: called after every metric with what it found and the CPU seconds it took.
 
     Raises:
         DataError: the windows cannot be compared.
     """
     check(real, synthetic)
     effort = effort or Effort()
-    table = rulers(effort, device)
+    table = all_metrics(effort, device)
     pairs = {"synthetic": (real, synthetic), "real": (real, real)}
     if held_out is not None:
         check(held_out, real)
@@ -114,18 +114,18 @@ def evaluate(
     }
 
 
-def rulers(effort: Effort, device: str) -> dict[str, Ruler]:
-    """Every ruler as a function of two sets of windows and a seed; those of `ONCE` take no notice of the seed."""
+def all_metrics(effort: Effort, device: str) -> dict[str, Metric]:
+    """Every metric as a function of two sets of windows and a seed, which those of `ONCE` do not use."""
 
-    def judge(hidden: int | None) -> Ruler:
+    def classifier(hidden: int | None) -> Metric:
         return lambda a, b, seed: discriminative_score(a, b, seed, hidden, effort.discriminative, device)
 
     return {
-        "discriminative": judge(None),
+        "discriminative": classifier(None),
         "context_fid": lambda a, b, seed: context_fid(a, b, seed, effort.ts2vec, device),
         "correlational": correlational_score,
         "predictive": lambda a, b, seed: predictive_score(a, b, seed, effort.predictive, device),
-        "discriminative_strong": judge(STRONG_HIDDEN),
+        "discriminative_strong": classifier(STRONG_HIDDEN),
         "marginal_ks": lambda a, b, seed: float(beyond.marginal_ks(a, b).mean()),
         "autocorrelation": lambda a, b, seed: beyond.autocorrelation_difference(a, b),
         "spectrum_db": lambda a, b, seed: beyond.spectrum_difference_db(a, b),
@@ -133,25 +133,26 @@ def rulers(effort: Effort, device: str) -> dict[str, Ruler]:
 
 
 def row(
-    table: dict[str, Ruler],
+    table: dict[str, Metric],
     a: np.ndarray,
     b: np.ndarray,
     seeds: Sequence[int],
     name: str,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """All rulers of `a` against `b`; if they are the same array, of its halves where `OF_HALVES` says so."""
+    """All metrics of `a` against `b`; if they are the same array, of its halves where `OF_HALVES` says so."""
     n_test = discriminative.n_test(len(a), len(b))
     found: dict[str, Any] = {"n_test": n_test, "floor": discriminative.floor(n_test)}
-    for ruler, measure in table.items():
-        split = a is b and ruler in OF_HALVES
+    for metric, measure in table.items():
+        split = a is b and metric in OF_HALVES
         start = time.process_time()
         values = [
             measure(*(halves(a, seed) if split else (a, b)), seed)
-            for seed in (seeds[:1] if ruler in ONCE and not split else seeds)
+            for seed in (seeds[:1] if metric in ONCE and not split else seeds)
         ]
-        found[ruler] = spread(values)
-        say(f"{name}, {ruler}: {shown(found[ruler])}, {(time.process_time() - start) / len(values):.1f} CPU s a repeat")
+        found[metric] = spread(values)
+        seconds = (time.process_time() - start) / len(values)
+        say(f"{name}, {metric}: {shown(found[metric])}, {seconds:.1f} CPU s a repeat")
     return found
 
 
@@ -177,7 +178,7 @@ def shown(found: dict[str, Any]) -> str:
 
 
 def text(report: dict[str, Any]) -> str:
-    """The report of `evaluate` as a plain table of a line a ruler; lower is better everywhere but in `ratio`."""
+    """The report of `evaluate` as a table, a line for each metric; lower is better everywhere but in `ratio`."""
     rows = report["rows"]
     lines = [["", *(ROWS[name] for name in rows)]]
     for title, names in (("published protocol", PROTOCOL), ("beyond the protocol", BEYOND)):

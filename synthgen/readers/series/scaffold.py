@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 
 from synthgen.base.names import printable
+from synthgen.base.units import plural
 from synthgen.errors import DataError
+from synthgen.readers.images import opening
 from synthgen.readers.problems import Problems
+from synthgen.readers.scaffolding import Findings, Recipes, Scaffold
 from synthgen.readers.series import roles
 from synthgen.readers.series.cells import is_number_column, is_text, some_texts
 from synthgen.readers.series.formats import MARKS, Formats, date_formats, number_settings, say_settings
@@ -256,7 +259,7 @@ def _notes(written: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str
     return tuple(notes)
 
 
-def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> dict[str, str]:
+def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> Recipes:
     """The file to write, by its name."""
     notes = {
         "time": "numbers or ISO timestamps",
@@ -282,3 +285,31 @@ def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> dict[str, 
 
 def _yaml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
+    """Series, if the path is a table, or a folder of tables that has neither images nor subfolders."""
+    if not (place.suffix.lower() in SUFFIXES if place.is_file() else _holds_tables(place)):
+        return None
+
+    def read() -> Findings:
+        found = look(str(place), options.get("decimal"), options.get("date_format"))
+        columns = [
+            ("" if i else "columns", printable(f"{role}: {names}"))
+            for i, (role, names) in enumerate(found.columns.items())
+        ]
+        rows = [
+            ("rows", f"{found.n_rows} of {plural(len(found.recordings), 'recording')}"),
+            *columns,
+            ("chosen", f"windows of {found.length} steps"),
+        ]
+        return Findings(rows, found.notes, lambda name: recipe(name, found))
+
+    return Scaffold(0, "tables", read)
+
+
+def _holds_tables(folder: Path) -> bool:
+    inside = list(folder.iterdir())
+    suffixes = {path.suffix.lower() for path in inside if path.is_file()}
+    images = suffixes & opening.SUFFIXES or any(path.is_dir() for path in inside)
+    return bool(suffixes & set(SUFFIXES)) and not images

@@ -1,4 +1,4 @@
-"""A column that is computed when it is first looked at, by whoever looks."""
+"""A column that is computed when it is first read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 
-class Later(Sequence[Any]):
+class LazyColumn(Sequence[Any]):
     """`n` values that `make` returns together; a GPU that drew them goes on while they are decoded elsewhere."""
 
     def __init__(self, n: int, make: Callable[[], Sequence[Any]]) -> None:

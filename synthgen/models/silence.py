@@ -6,7 +6,7 @@ import sys
 import threading
 
 
-def quiet() -> None:
+def silence_libraries() -> None:
     """Silences diffusers up to errors, and transformers if it has been imported."""
     import diffusers
     from tqdm import tqdm

@@ -19,9 +19,10 @@ from synthgen.readers.masks import colour_table, files, kinds, reader
 from synthgen.readers.masks.files import Places
 from synthgen.readers.masks.types import MaskData
 from synthgen.readers.problems import Problems
-from synthgen.scaffold.templates import Recipes, data_blocks, render
+from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_blocks, render, shown_sizes
 
 MIN_PICTURES = 8
+MOST_NAMES = 12
 CROPS = (32, 48, 64, 96)
 MAX_CLASSES = 254
 COLOURS, CLASSES = "colours.csv", "classes.txt"
@@ -280,3 +281,28 @@ def recipes(name: str, found: MaskFindings) -> Recipes:
     templates = {f"{name}-model.yaml": MODEL, f"{name}-critic.yaml": CRITIC, f"{name}.yaml": DATASET}
     values = {"name": name, "found": found, "what": "masks"}
     return render(templates, values | data_blocks(found.settings), Path(found.settings["path"]))
+
+
+def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
+    """Images with masks, if the folder has some."""
+    places = find(place) if place.is_dir() else None
+    if places is None:
+        return None
+    settings = {key: options[key] for key in ("mask_kind", "skip_broken") if key in options}
+
+    def read() -> Findings:
+        found = look(place, {**places, **settings})
+        kind, n_objects = found.settings.get("mask_kind", "classes"), sum(found.counts)
+        names = found.settings["objects"]
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        rows = [
+            ("images", f"{len(found.sizes)} with masks, {n_objects} objects ({max(found.counts)} at most in one)"),
+            ("sizes", shown_sizes(found.sizes)),
+            ("masks", f"{kind}: {kinds.WORDS[kind]}"),
+            ("because", found.reason),
+            ("objects", ", ".join(names[:MOST_NAMES]) + more),
+            ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
+        ]
+        return Findings(rows, list(warnings(found)), lambda name: recipes(name, found))
+
+    return Scaffold(10, "masks", read)

@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from synthgen.base.units import counts
 from synthgen.errors import DataError
 from synthgen.readers import listing
 from synthgen.readers.boxes import coco, yolo
 from synthgen.readers.boxes import files as box_files
 from synthgen.readers.masks import files as mask_files
 from synthgen.readers.masks import reader
+from synthgen.readers.masks.scaffold import CROPS, MIN_PICTURES, MODEL
 from synthgen.readers.masks.types import Example, MaskData
 from synthgen.readers.problems import Problems
-from synthgen.scaffold.masks import CROPS, MIN_PICTURES, MODEL
-from synthgen.scaffold.templates import Recipes, data_blocks, render
+from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_blocks, render, shown_sizes
 
 LEAST_SIDE_PX = 4
 SOME = 50
@@ -257,3 +258,23 @@ def recipes(name: str, found: BoxFindings) -> Recipes:
     values = {"name": name, "found": found, "what": "boxes", "objects": objects, **data_blocks(found.settings)}
     templates = {f"{name}-model.yaml": MODEL, f"{name}.yaml": DATASET}
     return render(templates, values, Path(found.settings["path"]))
+
+
+def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
+    """Images with boxes, if the folder has some, and no option says what its masks mean."""
+    form = find(place) if place.is_dir() and "mask_kind" not in options else None
+    if form is None:
+        return None
+    settings = {key: options[key] for key in ("skip_broken",) if key in options}
+
+    def read() -> Findings:
+        found = look(place, form, settings)
+        rows = [
+            ("images", f"{len(found.sizes)} with boxes ({found.format}: {found.settings['boxes']})"),
+            ("objects", counts(found.n_boxes)),
+            ("sizes", shown_sizes(found.sizes)),
+            ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
+        ]
+        return Findings(rows, list(warnings(found)), lambda name: recipes(name, found))
+
+    return Scaffold(20, f"boxes ({form.name}: {form.settings['boxes']})", read)

@@ -12,11 +12,13 @@ import helpers
 import synthgen
 import tiny
 from synthgen.errors import DataError, UsageError
-from synthgen.measures.series import dataset, probe
-from synthgen.measures.series.dataset import Set
-from synthgen.measures.series.report import Effort
+from synthgen.measures.series import measure, probe
+from synthgen.measures.series.measure import Set
+from synthgen.recipe.sections import Evaluation
+from synthgen.stages import evaluation
 
-LITTLE = Effort(discriminative=5, predictive=5, ts2vec=2)
+ONCE = Evaluation(seeds=1, steps=1, split="all")
+LITTLE = Evaluation(seeds=2, steps=20, split="all", effort=0.001)
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +44,12 @@ def model_recipe(folder: Path, **more: object) -> str:
 
 def test_all_measures_of_a_dataset(folder: Path, tmp_path: Path) -> None:
     real = model_recipe(tmp_path)
-    found = dataset.evaluate(str(folder), real, 2, 20, "all", lambda line: None, effort=LITTLE)
+    found = evaluation.compare(str(folder), real, LITTLE, lambda line: None)
     assert found["n_synthetic"] == 80 and set(found["usefulness"]["n_test"]) == {"calm", "wild"}
     for scores in found["usefulness"]["scores"].values():
         assert 0 <= scores["accuracy"]["mean"] <= 100 and len(scores["precision"]["values"]) == 2
     assert set(found["rulers"]["rows"]) == {"synthetic", "real", "held_out", "real_held_out"}
-    text = dataset.text(found)
+    text = evaluation.text(found)
     assert "trained on     80 synthetic balanced accuracy" in text and "nearest real window" in text
 
 
@@ -55,14 +57,14 @@ def test_classifiers_need_windows_that_were_held_out(folder: Path, tmp_path: Pat
     path = model_recipe(tmp_path)
     Path(path).write_text(Path(path).read_text().replace("test: 0.3", "test: 0.0"))
     with pytest.raises(DataError, match=r"`test` of the data holds nothing out"):
-        dataset.evaluate(str(folder), path, 1, 1, "all", lambda line: None)
+        evaluation.compare(str(folder), path, ONCE, lambda line: None)
 
 
 def test_other_data_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"series of 17 steps of wave, rain, and .* 17 steps of wave;"):
-        dataset.evaluate(str(folder), model_recipe(tmp_path, channels=["wave"]), 1, 1, "all", lambda line: None)
+        evaluation.compare(str(folder), model_recipe(tmp_path, channels=["wave"]), ONCE, lambda line: None)
     with pytest.raises(UsageError, match=r"must be a recipe that trains a model on series"):
-        dataset.evaluate(str(folder), str(helpers.ROOT / "recipes/segmentation.yaml"), 1, 1, "all", lambda line: None)
+        evaluation.compare(str(folder), str(helpers.ROOT / "recipes/segmentation.yaml"), ONCE, lambda line: None)
 
 
 def test_the_command_says_which_options_are_not_for_series(folder: Path, tmp_path: Path) -> None:
@@ -75,9 +77,9 @@ def test_windows_are_taken_in_the_real_proportions() -> None:
         labels = np.repeat(np.arange(len(n)), n)
         return Set(np.arange(len(labels), dtype=np.float32)[:, None, None], labels)
 
-    picked = dataset.in_proportion(some([100, 100]), some([50, 10]), 2)
+    picked = measure.in_proportion(some([100, 100]), some([50, 10]), 2)
     assert np.bincount(picked.labels).tolist() == [50, 10]
-    picked = dataset.in_proportion(some([100, 5]), some([400, 10]), 2)
+    picked = measure.in_proportion(some([100, 5]), some([400, 10]), 2)
     assert np.bincount(picked.labels).tolist() == [100, 2]
 
 

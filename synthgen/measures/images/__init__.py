@@ -1,0 +1,1 @@
+"""Measures of datasets of images: with classes, and with masks."""

@@ -1,0 +1,207 @@
+"""How useful is a dataset of labelled images? Train on it and test on real images; then compare features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from synthgen.dataset import loading
+from synthgen.errors import DataError
+from synthgen.fields import Image, InstanceMap, Label, Schema
+from synthgen.measures import features
+from synthgen.measures.images import probe
+from synthgen.measures.images.probe import Budget
+from synthgen.measures.settings import MeasureSettings, Spread, in_percent
+from synthgen.models import folders
+from synthgen.parts.protocols import Comparison
+from synthgen.readers.images import labelled as real_data
+
+N_FEATURES = 10_000
+
+
+class Classification:
+    """Accuracy on real test images of a network trained on the dataset, beside networks trained on real images.
+
+    With `judge`, also features of the dataset beside those of real images.
+    """
+
+    version = 1
+    needs = "an `image` and its class (`label`, by the labeler class-label)"
+
+    class Config(MeasureSettings):
+        """Settings of the comparison of labelled images."""
+
+        steps: int = Field(default=probe.STEPS, ge=1, description="Training steps of each network.")
+        judge: str | None = Field(default=None, description="A classifier that took no part in making the data.")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @staticmethod
+    def fits(fields: Schema) -> bool:
+        masks = any(isinstance(field, InstanceMap) for field in fields.values())
+        return not masks and isinstance(fields.get("image"), Image) and isinstance(fields.get("label"), Label)
+
+    def measure(self, comparison: Comparison) -> Mapping[str, Any]:
+        """Percentages are 0 to 100.
+
+        Raises:
+            DataError: the classes of the real data are not those of the dataset.
+        """
+        config = self.config
+        dataset = loading.load(comparison.folder, split=config.part, allow_incomplete=comparison.allow_incomplete)
+        classes = list(dataset.classes)
+        synthetic = stacked(dataset)
+        train_set, test_set = read_real(comparison, classes, synthetic.images.shape[1:])
+        budget, seeds = Budget(steps=config.steps), range(config.seeds)
+        accuracy = usefulness(synthetic, train_set, test_set, len(classes), seeds, budget, comparison.note)
+        n_real = min(len(train_set), len(synthetic))
+        sizes = {"synthetic": len(synthetic), "real": n_real, "both": n_real + len(synthetic)}
+        found: dict[str, Any] = {
+            "n_test": len(test_set),
+            "seeds": config.seeds,
+            "steps": config.steps,
+            "accuracy": {name: {"n": sizes[name], **in_percent(spread.values)} for name, spread in accuracy.items()},
+        }
+        if config.judge:
+            from synthgen.models import registry
+
+            place = folders.resolve(config.judge)
+            network = registry.load_network(place, "cpu")
+            found["judge"] = config.judge
+            found["fd_name"] = f"FD-task({folders.weights_sha256(place)[:8]})"
+            found["features"] = in_features(network, synthetic, train_set, test_set)
+        return found
+
+    @staticmethod
+    def text(found: Mapping[str, Any]) -> str:
+        if "accuracy" not in found:
+            return ""
+        lines = [f"accuracy on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
+        for name, values in found["accuracy"].items():
+            lines.append(
+                f"  trained on {values['n']:>6} {name:<9} {values['mean']:6.2f} +- {values['deviation']:.2f} %"
+            )
+        if "features" in found:
+            f = found["features"]
+            lines += [
+                f"in the features of {found['judge']}:",
+                f"  labels that it shares  {100 * f['agreement']:6.2f} %  (real test images: "
+                f"{100 * f['agreement_test']:.2f} %)",
+                f"  {found['fd_name']}  {f['fd']:6.2f}    (real test images: {f['fd_floor']:.2f})",
+                f"  coverage               {f['coverage']:6.3f}    (real test images: {f['coverage_test']:.3f})",
+                f"  distance to nearest training image, over that of test images: {f['nearest_ratio']:.3f}",
+            ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Images uint8 (N, H, W, C) with class ids int64 (N,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, n: int, seed: int) -> Labelled:
+        """At most `n` samples, the same share of every class as here."""
+        if n >= len(self):
+            return self
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(self))
+        rank = np.empty(len(self))
+        for cls in np.unique(self.labels):
+            rows = order[self.labels[order] == cls]
+            rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        picked = np.sort(np.argsort(rank, kind="stable")[:n])
+        return Labelled(self.images[picked], self.labels[picked])
+
+    def join(self, other: Labelled) -> Labelled:
+        return Labelled(np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels]))
+
+
+def usefulness(
+    synthetic: Labelled,
+    real: Labelled,
+    test: Labelled,
+    n_classes: int,
+    seeds: Sequence[int],
+    budget: Budget,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Accuracy on `test` of the same probe trained on synthetic, real, and both, under one budget.
+
+    As many real images are used as there are synthetic ones (or all of them, if there are
+    fewer); "both" is their union under the same number of steps. No choice is made on `test`.
+    """
+    accuracies: dict[str, list[float]] = {"synthetic": [], "real": [], "both": []}
+    for seed in seeds:
+        some = real.subset(len(synthetic), seed)
+        for name, data in (("synthetic", synthetic), ("real", some), ("both", synthetic.join(some))):
+            model = probe.train(data.images, data.labels, n_classes, seed, budget)
+            accuracy = float((probe.predict(model, test.images) == test.labels).mean())
+            accuracies[name].append(accuracy)
+            say(f"seed {seed}: trained on {len(data)} {name} images: {100 * accuracy:.2f} % on {len(test)} real ones")
+    return {name: Spread(tuple(values)) for name, values in accuracies.items()}
+
+
+def in_features(judge: Any, synthetic: Labelled, real: Labelled, test: Labelled) -> dict[str, float]:
+    """Measures in the feature space of `judge`, an ImageClassifier that made no decision about the data.
+
+    `agreement` is the share of labels that the judge shares; `agreement_test` the same on real
+    test images, its ceiling. `fd` is the Frechet distance from the real training images and
+    `fd_floor` that of the test images; `coverage` and `coverage_test` likewise; `nearest_ratio`
+    is the median distance of a synthetic image to its nearest training image, over that of a
+    test image (well under 1 means copying).
+    """
+    n = min(N_FEATURES, len(synthetic), len(test))
+    some, held_out, reference = synthetic.subset(n, 0), test.subset(n, 0), real.subset(N_FEATURES, 0)
+    f_synthetic, f_test, f_real = (judge.features(data.images) for data in (some, held_out, reference))
+    to_train, _ = features.nearest_distances(f_synthetic, f_real)
+    test_to_train, _ = features.nearest_distances(f_test, f_real)
+    return {
+        "agreement": float((judge.predict_proba(synthetic.images).argmax(1) == synthetic.labels).mean()),
+        "agreement_test": float((judge.predict_proba(test.images).argmax(1) == test.labels).mean()),
+        "fd": features.frechet_distance(f_synthetic, f_real),
+        "fd_floor": features.frechet_distance(f_test, f_real),
+        "coverage": features.coverage(f_real, f_synthetic),
+        "coverage_test": features.coverage(f_real, f_test),
+        "nearest_ratio": float(np.median(to_train) / np.median(test_to_train)),
+    }
+
+
+def stacked(dataset: Any) -> Labelled:
+    """A loaded dataset as arrays."""
+    samples = [dataset[i] for i in range(len(dataset))]
+    return Labelled(
+        np.stack([sample["image"] for sample in samples]), np.array([sample["label"] for sample in samples])
+    )
+
+
+def read_real(comparison: Comparison, classes: list[str], shape: tuple[int, ...]) -> tuple[Labelled, Labelled]:
+    """Real training and test images in the dataset's size and with its class ids, their values read by one range."""
+    data, test = comparison.data, comparison.test
+    path, skip_broken = str(data["path"]), bool(data.get("skip_broken", False))
+    wanted: Any = data.get("range", "auto")
+    wanted = wanted if wanted == "auto" else tuple(wanted)
+    train_images = real_data.read(path, "train", None, shape[0], shape[2], wanted, skip_broken)
+    wanted = train_images.pixels.bounds or wanted
+    test_images = real_data.read(test or path, "test", None, shape[0], shape[2], wanted, skip_broken)
+    for note in dict.fromkeys([*train_images.notes, *test_images.notes]):
+        comparison.note(note)
+    return relabelled(train_images, classes, path), relabelled(test_images, classes, test or path)
+
+
+def relabelled(images: Any, classes: list[str], where: str) -> Labelled:
+    """Only the dataset's classes, under the dataset's ids; classes are matched by name."""
+    if not set(classes) <= set(images.classes):
+        raise DataError(f"{where} has the classes {list(images.classes)}; the dataset has {classes}")
+    ids = np.array([classes.index(name) if name in classes else -1 for name in images.classes])
+    labels = ids[images.labels]
+    return Labelled(images.images[labels >= 0], labels[labels >= 0])

@@ -1,0 +1,96 @@
+"""Scaffolding: what a reader sees in people's data, and the commented recipes that fit them, for `synthgen init`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthgen.base.names import printable
+
+Recipes = Mapping[str, str]
+"""Recipes by file name. `NAME-model.yaml` trains a model first, and `NAME-critic.yaml` one that scores samples."""
+
+COLUMN = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Data that were read: `rows` of names and values, `notes` to the user, and the recipes by the dataset's name."""
+
+    rows: Sequence[tuple[str, str]]
+    notes: Sequence[str]
+    recipes: Callable[[str], Recipes]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaffold:
+    """What a reader sees in a folder or file, before it reads all of it.
+
+    Of several readers that see their data in one folder, that with the lowest `order` writes the recipes. `what` calls
+    the data by name, for a note on what is not used; empty if anything could be read so.
+    """
+
+    order: int
+    what: str
+    look: Callable[[], Findings]
+
+
+def shown_sizes(sizes: Sequence[tuple[int, int]]) -> str:
+    """The three most frequent sizes (width, height) with their counts, and how many others there are."""
+    most = Counter(sizes).most_common(3)
+    shown = ", ".join(f"{width} x {height} ({n})" for (width, height), n in most)
+    more = len(set(sizes)) - len(most)
+    return shown + (f" and {more} other sizes" if more else "")
+
+
+def render(templates: Recipes, values: Mapping[str, Any], folder: Path) -> Recipes:
+    """Templates by file name, filled in; `path` is `folder`, and `path_yaml` the same as YAML."""
+    import jinja2
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701  (YAML)
+    path = {"path": printable(folder), "path_yaml": json.dumps(str(folder), ensure_ascii=False)}
+    return {
+        file: _aligned(environment.from_string(text).render(path | dict(values))) for file, text in templates.items()
+    }
+
+
+COMMENTS = {
+    "images": "subfolder of the pictures",
+    "masks": "subfolder of the masks",
+    "boxes": "where their boxes are: a COCO file, or a folder of YOLO's or Pascal VOC's labels",
+    "mask_kind": "what a mask's numbers mean: instances, classes (255 unknown) or binary",
+    "colours": "what the masks' colours mean",
+    "objects": "names of the objects' classes, ids from 1",
+    "scale": "pictures are resized by this factor first",
+    "skip_broken": "pictures that cannot be read are left out and counted",
+    "licence": "of the pictures; it goes into the model's card and into every dataset",
+}
+
+
+def data_blocks(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The settings of a `data` section as lines of YAML: `data` with comments, and `data_again` without."""
+    shown = {**settings, "licence": "unknown"}
+    lines = [(key, f"    {key}: {_yaml(value)}") for key, value in shown.items()]
+    commented = [f"{line}\t# {COMMENTS[key]}" if key in COMMENTS else line for key, line in lines]
+    return {"data": "\n".join(commented), "data_again": "\n".join(line for _, line in lines)}
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML that stays on its line; words stand without quotes where they can."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", value) and value not in AMBIGUOUS:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+AMBIGUOUS = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+
+
+def _aligned(text: str) -> str:
+    """Comments in one column; in a template, a tab stands before each comment."""
+    lines = [line.partition("\t") for line in text.split("\n")]
+    return "\n".join(f"{code:<{COLUMN}}  {comment}" if comment else code for code, _, comment in lines)
