@@ -61,12 +61,14 @@ def role_page(plugins: Plugins, role: str) -> str:
 
 def settings_table(settings: list[dict[str, Any]]) -> list[str]:
     """A Markdown table, a row for each setting; those inside another have its name and a dot before theirs."""
-    rows = ["| setting | type | default | |", "|---|---|---|---|"]
+    rows = ["| setting | |", "|---|---|"]
     for name, setting in flat(settings, ""):
-        default = "**required**" if setting["required"] else f"`{json.dumps(setting['default'], ensure_ascii=False)}`"
-        inside = setting.get("settings") and isinstance(setting["default"], dict)
-        cells = (f"`{name}`", setting["type"], "as below" if inside else default, setting["description"])
-        rows.append(f"| {' | '.join(escape(cell) for cell in cells)} |")
+        value = f"default `{json.dumps(setting['default'], ensure_ascii=False)}`"
+        if setting["required"]:
+            value = "**required**"
+        elif setting.get("settings") and isinstance(setting["default"], dict):
+            value = "settings below"
+        rows.append(f"| `{name}` | {escape(setting['description'])}<br>*{escape(setting['type'])}*; {escape(value)} |")
     return [*rows, ""]
 
 
