@@ -13,7 +13,7 @@ sys.path.insert(0, str(DOCS))
 import reference  # noqa: E402
 
 project = "synthgen"
-copyright = "the authors of synthgen, Apache-2.0"  # noqa: A001
+copyright = "the authors of synthgen, Apache-2.0"
 extensions = ["myst_parser"]
 exclude_patterns = ["images"]
 html_theme = "furo"

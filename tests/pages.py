@@ -1,7 +1,7 @@
 """What README.md, CONTRIBUTING.md and docs/ show, as something that runs.
 
-A page is run from top to bottom in a folder of its own: every line of shell that calls `synthgen`, every block of Python. A
-comment before a block, which readers do not see, says what else holds for it:
+A page is run from top to bottom in a folder of its own: every line of shell, every block of Python. A comment
+before a block, which readers do not see, says what else holds for it:
 
     <!-- test: with --samples 20 -->        these options are added to each of its commands that knows them
     <!-- test: file my.yaml -->             the block is a file that later commands use
@@ -11,7 +11,6 @@ comment before a block, which readers do not see, says what else holds for it:
 from __future__ import annotations
 
 import csv
-import glob
 import os
 import re
 import shlex
@@ -77,11 +76,11 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
-def synthgen_commands() -> list[tuple[str, list[str]]]:
-    """Page and words behind `synthgen` of every command of the pages, those that are not run too."""
-    shell = [(page, words) for page in PAGES for block in blocks(page) if block.language == "bash"
-             for words in block.commands()]  # fmt: skip
-    return [(page, words[words.index("synthgen") + 1 :]) for page, words in shell if "synthgen" in words]
+def synthgen_commands() -> list[list[str]]:
+    """Words behind `synthgen` of every command of the pages, those that are not run too."""
+    shell = [block for page in PAGES for block in blocks(page) if block.language == "bash"]
+    found = [words for block in shell for words in block.commands() if "synthgen" in words]
+    return [words[words.index("synthgen") + 1 :] for words in found]
 
 
 def options_of(words: list[str]) -> set[str]:
@@ -112,7 +111,12 @@ def run(page: str, folder: Path) -> None:
             more = shlex.split(block.note.removeprefix("with "))
             for words in block.commands():
                 assert words[0] == "synthgen", f"{page}: {words} needs a comment that says why it is not run"
-                call([name for word in words[1:] for name in (sorted(glob.glob(word)) or [word])], more)
+                call([name for word in words[1:] for name in matching(word)], more)
+
+
+def matching(word: str) -> list[str]:
+    """The files that a word with `*` stands for, as a shell finds them."""
+    return sorted(map(str, Path().glob(word))) if "*" in word else [word]
 
 
 def call(words: list[str], more: list[str]) -> None:
@@ -128,7 +132,7 @@ def call(words: list[str], more: list[str]) -> None:
 
 
 def make_data(folder: Path) -> None:
-    """What readers of the pages have themselves: folders of images, by class, with masks and with boxes, and a table."""
+    """What readers of the pages have themselves: images by class, with masks and with boxes, and a table."""
     (folder / "recipes").symlink_to(helpers.ROOT / "recipes")
     random = np.random.default_rng(0)
     for i, name in enumerate(("cat", "dog")):
