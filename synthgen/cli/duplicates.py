@@ -18,7 +18,7 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.selections import Selection
 from synthgen.dataset.view import View
 from synthgen.errors import UsageError
-from synthgen.fields import Image
+from synthgen.fields.shown import Picture
 from synthgen.parts.registry import unknown
 
 NAME = "unique"
@@ -27,6 +27,7 @@ MAX_NAMED = 5
 
 @click.command("duplicates")
 @options.folder_argument
+@options.known_parts_option
 @click.option(
     "--max-bits",
     type=click.IntRange(0, 16),
@@ -79,11 +80,12 @@ def read_hashes(book: Ledger, field: str, tick: Callable[[int], Any]) -> tuple[l
     from synthgen.vision.perceptual_hash import perceptual_hash
 
     view, keys, shards, hashes = View(book, None, (), None), [], [], []
+    kind = view.schema[field]
     for file in view.files:
         for record in view.stored(file):
             keys.append(record["key"])
             shards.append(file.shard)
-            hashes.append(perceptual_hash(view.schema[field].decode(record[field])))
+            hashes.append(perceptual_hash(kind.show(kind.decode(record[field]))))
             tick(1)
     return keys, shards, np.array(hashes, dtype=np.uint64)
 
@@ -109,7 +111,7 @@ def find(
 
 
 def _picture_field(book: Ledger, asked: str | None) -> str:
-    pictures = [name for name, kind in book.fields.items() if isinstance(kind, Image)]
+    pictures = [name for name, kind in book.fields.items() if kind.shown == Picture()]
     if asked is not None and asked not in pictures:
         raise UsageError(f"--field: {unknown(asked, pictures, 'field of pictures')}")
     if not pictures:

@@ -6,35 +6,44 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+import pydantic
+from click.shell_completion import CompletionItem
 
 from synthgen.base import terminal
 from synthgen.base.disk import disk_error
 from synthgen.cli import formatting, options
 from synthgen.errors import UsageError
-from synthgen.exporters import coco, imagefolder, table, voc, yolo
-from synthgen.exporters.scene import Scenes
-from synthgen.exporters.series_rows import SeriesRows
-
-Export = Callable[[Any, Path, Callable[[int], Any]], list[str]]
-FORMATS: Mapping[str, tuple[Export, str]] = {
-    "coco": (coco.export, coco.DESCRIPTION),
-    "voc": (voc.export, voc.DESCRIPTION),
-    "yolo": (yolo.export, yolo.DESCRIPTION),
-    "yolo-seg": (yolo.export_polygons, yolo.POLYGON_DESCRIPTION),
-    "imagefolder": (imagefolder.export, imagefolder.DESCRIPTION),
-    "csv": (table.export_csv, table.DESCRIPTION),
-    "parquet": (table.export_parquet, table.PARQUET_DESCRIPTION),
-}
+from synthgen.parts.protocols import Exportable, Exporter
+from synthgen.parts.registry import Plugins, unknown
 
 
-@click.command("export", epilog="\b\n" + "\n".join(f"{name}: {text}" for name, (_, text) in FORMATS.items()))
+class Format(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+    """The name of an exporter; those of plug-in files are known once they are read."""
+
+    name = "FORMAT"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in Plugins().names("exporters") if name.startswith(incomplete)]
+
+
+class ExportCommand(click.Command):
+    """Lists the formats that are installed below its options."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        plugins = Plugins()
+        with formatter.section("Formats"):
+            found: dict[str, Any] = {name: plugins.find("exporters", name) for name in plugins.names("exporters")}
+            formatter.write_dl([(name, cls.description) for name, cls in found.items()])
+
+
+@click.command("export", cls=ExportCommand)
 @options.folder_argument
-@click.option("--to", "name", type=click.Choice(list(FORMATS)), required=True, help="The format; see below.")
+@click.option("--to", "name", type=Format(), required=True, help="The format; see below.")
 @click.option("-o", "--out", metavar="FOLDER", help="A new folder; by default exports/<name of DIR>-<format>.")
 @click.option("--split", metavar="NAME", help="Only this split.")
 @click.option(
@@ -46,6 +55,8 @@ FORMATS: Mapping[str, tuple[Export, str]] = {
     "this name or the only one of its type.",
 )
 @click.option("--polygons", is_flag=True, help="Of coco: masks as polygons instead of run-length codes.")
+@click.option("--option", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the format.")
+@options.plugin_option
 @options.incomplete_option
 def command(
     folder: str,
@@ -54,6 +65,8 @@ def command(
     split: str | None,
     fields: tuple[str, ...],
     polygons: bool,
+    settings: tuple[str, ...],
+    plugin_files: tuple[str, ...],
     allow_incomplete: bool,
 ) -> None:
     """Copy the dataset in DIR into the folder layout of another tool.
@@ -61,14 +74,8 @@ def command(
     Reads one sample at a time. The new folder appears when it is complete, and never replaces another.
     """
     started = time.perf_counter()
-    export: Export = coco.export_polygons if polygons else FORMATS[name][0]
-    if polygons and name != "coco":
-        raise UsageError("--polygons: is for `--to coco`; YOLO's polygons are `--to yolo-seg`")
-    scenes: Scenes | SeriesRows
-    if name in ("csv", "parquet"):
-        scenes = SeriesRows(folder, split, _roles(fields), allow_incomplete)
-    else:
-        scenes = Scenes(folder, split, _roles(fields), allow_incomplete, with_objects=name != "imagefolder")
+    exporter = _exporter(Plugins(plugin_files), name, [*settings, *(["polygons=true"] if polygons else [])])
+    scenes = exporter.samples(folder, split, _fields(name, exporter, fields), allow_incomplete)
     if not len(scenes):
         raise UsageError(f"{folder}: {f'the split `{split}`' if split else 'the dataset'} holds no samples yet")
     target = Path(out) if out else Path("exports") / f"{Path(folder).resolve().name}-{name}"
@@ -79,32 +86,58 @@ def command(
         partial.mkdir(parents=True)
         if sys.stderr.isatty():
             with terminal.bar(len(scenes), "exporting") as bar:
-                notes = export(scenes, partial, bar.update)
+                notes = exporter.write(scenes, partial, bar.update)
         else:
-            notes = export(scenes, partial, lambda n: None)
+            notes = exporter.write(scenes, partial, lambda n: None)
         partial.rename(target)
     except OSError as error:
         raise disk_error(error, target) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     seconds = formatting.duration(time.perf_counter() - started)
-    click.echo(f"exported  {len(scenes)} samples to {target} ({FORMATS[name][1]}) in {seconds}")
+    click.echo(f"exported  {len(scenes)} samples to {target} ({exporter.description}) in {seconds}")
     for note in [*_about(scenes), *scenes.notes, *notes]:
         click.echo(f"note      {note}")
 
 
-def _about(scenes: Scenes | SeriesRows) -> Iterator[str]:
+def _about(scenes: Exportable) -> Iterator[str]:
     if scenes.lack:
         yield f"the dataset {scenes.lack}"
     for split in scenes.empty:
         yield f"the split `{split}` is empty, so the export has none"
 
 
-def _roles(fields: tuple[str, ...]) -> dict[str, str]:
+def _exporter(plugins: Plugins, name: str, settings: list[str]) -> Exporter:
+    """The exporter of a format with its options.
+
+    Raises:
+        UsageError: there is no such format, or it does not accept an option.
+    """
+    names = plugins.names("exporters")
+    if name not in names:
+        raise UsageError(f"--to: {unknown(name, names, 'format')}")
+    cls: Any = plugins.find("exporters", name)
+    values: dict[str, Any] = dict(text.partition("=")[::2] for text in settings)
+    if odd := [key for key in values if key not in cls.Config.model_fields]:
+        if odd == ["polygons"]:
+            raise UsageError("--polygons: is for `--to coco`; YOLO's polygons are `--to yolo-seg`")
+        raise UsageError(f"--option: {unknown(odd[0], cls.Config.model_fields, f'option of {name}')}")
+    try:
+        exporter: Exporter = cls(cls.Config.model_validate_strings(values))
+    except pydantic.ValidationError as error:
+        problems = [f"--option {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        raise UsageError("\n".join(problems)) from None
+    return exporter
+
+
+def _fields(name: str, exporter: Exporter, texts: tuple[str, ...]) -> Mapping[str, str]:
+    """The field for each role that `--field` names."""
     found = {}
-    for text in fields:
+    for text in texts:
         role, equals, field = text.partition("=")
-        if role not in ("instances", "segmentation", "boxes") or not equals:
-            raise UsageError(f"--field {text}: must be instances=NAME, segmentation=NAME or boxes=NAME")
+        if not exporter.roles:
+            raise UsageError(f"--field {text}: `--to {name}` has no fields to choose")
+        if role not in exporter.roles or not equals:
+            raise UsageError(f"--field {text}: must be {' or '.join(f'{role}=NAME' for role in exporter.roles)}")
         found[role] = field
     return found

@@ -21,6 +21,15 @@ set_option = click.option(
 plugin_option = click.option(
     "--plugin", "plugin_files", multiple=True, metavar="FILE", help="A Python file with parts of your own."
 )
+known_parts_option = click.option(
+    "--plugin",
+    multiple=True,
+    metavar="FILE",
+    expose_value=False,
+    callback=lambda _, __, files: _know(files),
+    help="A Python file with the fields, writers or measures that the dataset was made with.",
+)
+"""The parts in these files are known for the rest of the process; the command itself never sees them."""
 device_option = click.option("--device", default="auto", metavar="auto|cpu|cuda", help="Where the models run.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 smoke_option = click.option(
@@ -71,3 +80,9 @@ def recipe_options(command: Command) -> Command:
     return functools.reduce(
         lambda f, option: option(f), [smoke_option, plugin_option, set_option, samples_option, recipe_argument], command
     )
+
+
+def _know(files: tuple[str, ...]) -> None:
+    from synthgen.parts.registry import Plugins
+
+    Plugins(files)

@@ -18,6 +18,7 @@ from synthgen.dataset import ledger
 from synthgen.errors import UsageError
 from synthgen.generate.executors.choose import default_workers
 from synthgen.generate.plan import Plan
+from synthgen.parts.registry import Plugins
 from synthgen.report import preview, sheet
 from synthgen.report.preview import Drawn, Groups, legend
 
@@ -52,8 +53,9 @@ def command(
     """
     started = time.perf_counter()
     if Path(target).is_dir():
-        if overrides or plugin_files or smoke:
-            raise UsageError(f"{target}: is a finished dataset; --set, --plugin and --smoke are for recipes")
+        if overrides or smoke:
+            raise UsageError(f"{target}: is a finished dataset; --set and --smoke are for recipes")
+        Plugins(plugin_files)
         _preview_dataset(target, out, samples, seed)
     else:
         train = api.training(device, False, functools.partial(click.echo, err=True), formatting.given())

@@ -16,7 +16,7 @@ from rich.text import Text
 from synthgen.base import terminal
 from synthgen.base.pace import Pace
 from synthgen.cli import formatting
-from synthgen.fields import Label
+from synthgen.fields import classes_of
 from synthgen.generate.executors.outcome import Executor, Failure
 from synthgen.generate.executors.worker import ShardProgress, ShardReport
 from synthgen.generate.plan import Plan
@@ -41,8 +41,7 @@ class Lines:
         self.plan = plan
         self.accepted, self.tries, self.n_short = survey.accepted, survey.tries, survey.n_short
         # Samples are counted by their label; a class that stays in the condition is not.
-        names = next((field.classes for field in plan.schema.values() if isinstance(field, Label)), ())
-        self.classes = Counter(dict.fromkeys(names, 0) | dict(survey.classes))
+        self.classes = Counter(dict.fromkeys(classes_of(plan.schema), 0) | dict(survey.classes))
         self.rejected = Counter(survey.rejected)
         self._rendering: dict[int, ShardProgress] = {}
         self._before = (survey.accepted, survey.tries)

@@ -16,6 +16,7 @@ from synthgen.report import page
 
 @click.command("report")
 @options.folder_argument
+@options.known_parts_option
 @click.option(
     "--real",
     metavar="RECIPE",

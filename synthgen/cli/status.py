@@ -22,6 +22,7 @@ MAX_NAMED = 8
 
 @click.command("status")
 @options.folder_argument
+@options.known_parts_option
 @options.json_option
 def command(folder: str, as_json: bool) -> int:
     """Show how far the dataset in DIR is: shards, samples, what was rejected, what failed.

@@ -20,6 +20,7 @@ MAX_NAMED = 20
 
 @click.command("verify")
 @options.folder_argument
+@options.known_parts_option
 @options.json_option
 def command(folder: str, as_json: bool) -> int:
     """Check every file of the dataset in DIR against the hash that was recorded when it was written.

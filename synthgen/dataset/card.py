@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from synthgen.base.names import markdown, markdown_code
+from synthgen.dataset.shard_files import writer_of
+from synthgen.parts.fields import schema_of
+from synthgen.parts.registry import of_process
 
 CARD = """\
 ---
@@ -54,14 +56,15 @@ define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif 
 
 | field | what it holds |
 |---|---|
-{% for field in m.fields %}| {{ field.name | code }} | {{ field_text(field, markdown) }} |
+{% for name, field in fields.items() %}| {{ name | code }} | {{ field.text(markdown) }} |
 {% endfor %}
 ## Load it
 
 ```python
 import synthgen
 
-dataset = synthgen.load("."{% if not m.complete %}, allow_incomplete=True{% endif %})
+dataset = synthgen.load("."{% if plugins %}, plugins=["FILE"]{% endif %}
+{%- if not m.complete %}, allow_incomplete=True{% endif %})
 print(dataset[0])  # fields, with the shapes of arrays
 ```
 
@@ -72,11 +75,9 @@ from torch.utils.data import DataLoader
 
 batch = next(iter(DataLoader(dataset, batch_size=8, collate_fn=synthgen.collate)))
 ```
-{% if "parquet" in m.writers %}
-`datasets.load_dataset("<this folder>")` and `pandas.read_parquet("<this folder>/{{ parquet }}")` read it as well.
-{% endif %}{% if "tar" in m.writers %}
-The `.tar` files are WebDataset shards.
-{% endif %}
+{% for text in writers %}
+{{ text }}
+{% endfor %}
 ## Keep rules
 
 {% if m.rejected or m.identity["keep"] %}| rule | rejected tries |
@@ -105,14 +106,14 @@ The samples inherit what these licences ask for.
 {% endfor %}{% endif %}"""
 
 
-TASKS = {
-    "label": "image-classification",
-    "segmentation": "image-segmentation",
-    "boxes": "object-detection",
-    "depth": "depth-estimation",
-    "series": "time-series-forecasting",
-}
-"""The hub's words for what a field is good for."""
+TASKS = (
+    "image-classification",
+    "image-segmentation",
+    "object-detection",
+    "depth-estimation",
+    "time-series-forecasting",
+)
+"""The order in which tasks are listed; others follow."""
 
 
 def dataset_card(manifest: dict[str, Any]) -> str:
@@ -120,6 +121,7 @@ def dataset_card(manifest: dict[str, Any]) -> str:
     import jinja2
     import yaml
 
+    writers = sorted(map(writer_of, manifest["writers"]), key=lambda writer: writer.suffix)
     environment = jinja2.Environment(trim_blocks=False, undefined=jinja2.StrictUndefined)  # noqa: S701  (Markdown)
     environment.filters |= {"text": markdown, "code": markdown_code}
     front = yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True).strip()
@@ -127,27 +129,36 @@ def dataset_card(manifest: dict[str, Any]) -> str:
         environment.from_string(CARD).render(
             m=manifest,
             front_matter=front,
-            field_text=field_text,
+            fields=schema_of(manifest["fields"]),
             markdown=markdown,
-            parquet=min((folder.partition("/")[0] for folder in _folders(manifest, "parquet")), default="parquet"),
+            writers=[writer.card.format(folder=_folder(manifest, writer.suffix)) for writer in writers if writer.card],
             credit=credit,
             sha=lambda source: (source.get("revision") or source["sha256"])[:16],
+            plugins=needs_plugins(manifest),
             plugin_option=" --plugin FILE" if manifest["local_parts"] else "",
         )
         + "\n"
     )
 
 
+def needs_plugins(manifest: dict[str, Any]) -> bool:
+    """Whether the dataset cannot be loaded without a plug-in file: it has a field or a writer from one."""
+    plugins = of_process()
+    found = [("fields", entry["type"]) for entry in manifest["fields"]]
+    found += [("writers", entry["use"]) for entry in manifest["identity"]["writers"]]
+    return any(plugins.origin(role, name) for role, name in found)
+
+
 def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
     """Licence, size and files by split, as hubs name them."""
     licences = sorted({source["licence"] for source in manifest["sources"] if source["licence"]})
     splits = [name for name, n in manifest["splits"].items() if n]
-    kind = "parquet" if "parquet" in manifest["writers"] else manifest["writers"][0]  # hubs read one format a folder
+    kinds = manifest["writers"]
+    kind = next((kind for kind in kinds if writer_of(kind).is_table), kinds[0])  # hubs read one format in a folder
     files = [{"split": split, "path": _one_or_all(patterns(manifest, kind, split))} for split in splits]
-    present = {field["type"] for field in manifest["fields"]}
-    tasks = [task for kind, task in TASKS.items() if kind in present]
-    if "series" in present:
-        tasks = [task for task in tasks if not task.startswith("image-")]
+    fields = schema_of(manifest["fields"])
+    found = dict.fromkeys(task for field in fields.values() if (task := field.task(fields)))
+    tasks = sorted(found, key=lambda task: TASKS.index(task) if task in TASKS else len(TASKS))
     return {
         "license": licences[0] if len(licences) == 1 else "other",
         "pretty_name": manifest["name"],
@@ -164,8 +175,10 @@ def patterns(manifest: dict[str, Any], kind: str, split: str) -> list[str]:
     return [f"{folder}/*.{kind}" for folder in folders.get(split, [f"data/{split}"])]
 
 
-def _folders(manifest: dict[str, Any], kind: str) -> list[str]:
-    return [folder for of_split in manifest.get("folders", {}).get(kind, {}).values() for folder in of_split]
+def _folder(manifest: dict[str, Any], kind: str) -> str:
+    """The first folder with files of a kind."""
+    found = manifest.get("folders", {}).get(kind, {}).values()
+    return min((folder.partition("/")[0] for of_split in found for folder in of_split), default=kind)
 
 
 def _one_or_all(found: list[str]) -> str | list[str]:
@@ -185,52 +198,13 @@ def size_category(n: int) -> str:
     return next((words for bound, words in bounds if n < bound), "n>10M")
 
 
-def field_text(field: dict[str, Any], quote: Callable[[str], str] = str) -> str:
-    """A field's type in a few words; names of classes and channels in it are quoted by `quote`."""
-    kind, size = field["type"], f"{field.get('height')} x {field.get('width')}"
-    names = [quote(name) for name in field.get("classes", [])]
-    kinds, unit = ", ".join(map(quote, field.get("kinds", ()))), quote(str(field.get("unit")))
-    if kind == "image":
-        colours = {1: "grey", 3: "RGB"}.get(field["channels"], f"{field['channels']} channels")
-        return f"image, {size}, {colours}, {field['format']}"
-    return {
-        "label": f"class id, {len(names)} classes",
-        "number": "number",
-        "instances": f"object numbers, {size}, 16-bit PNG, 0 background; read it with `synthgen.load`, `datasets`, or "
-        'from the raw bytes, because webdataset\'s `.decode("pil")` cuts it to 8 bits',
-        "segmentation": f"class ids, {size}, 8-bit PNG: {_ids(['background', *names])}, 255 unknown",
-        "depth": f"depth, {size}, 16-bit PNG, 0 farthest to 65535 nearest of each picture",
-        "boxes": f"boxes `bbox` (left, top, width, height in pixels) with `category`: {_ids(names)}",
-        "numbers": "numbers, one an object",
-        "text": "text",
-        "series": f"series, {field.get('length')} steps of {_channels(field, quote)}, "
-        f"{field.get('dtype', 'float32')}, NaN where missing",
-        "times": f"time of each step in {unit}, {field.get('length')} numbers, increasing",
-        "step-classes": f"class of each value, {field.get('length')} steps of {_channels(field, quote)}, "
-        f"uint8: {_ids(['normal', *names])}",
-        "events": f"events, each with `kind` ({kinds}), `start` and `end` in steps (end "
-        f"exclusive), `start_time` and `end_time` in {unit}, `channels`, `severity` in robust standard "
-        "deviations",
-    }[kind]
-
-
-def _channels(field: dict[str, Any], quote: Callable[[str], str]) -> str:
-    names = field.get("channels", ())
-    pairs = zip(names, field.get("units", ["1"] * len(names)), strict=True)
-    return ", ".join(quote(name if unit == "1" else f"{name} ({unit})") for name, unit in pairs)
-
-
-def _ids(names: list[str]) -> str:
-    return ", ".join(f"{i} {name}" for i, name in enumerate(names))
-
-
 def croissant(manifest: dict[str, Any]) -> str:
     """Croissant 1.0 metadata: the files by split, and the fields of one record.
 
     Source: the MLCommons Croissant format specification, version 1.0.
     """
     kind = manifest["writers"][-1]
-    encoding = {"tar": "application/x-tar", "parquet": "application/x-parquet"}[kind]
+    writer, schema = writer_of(kind), schema_of(manifest["fields"])
     splits = [name for name, n in manifest["splits"].items() if n]
     licences = sorted({source["licence"] for source in manifest["sources"] if source["licence"]})
 
@@ -238,17 +212,17 @@ def croissant(manifest: dict[str, Any]) -> str:
         return [
             {
                 "@type": "cr:Field",
-                "@id": f"{split}/{field['name']}",
-                "name": field["name"],
-                "description": field_text(field),
-                "dataType": CROISSANT_TYPES[field["type"]],
-                **({"repeated": True} if field["type"] in REPEATED else {}),
+                "@id": f"{split}/{name}",
+                "name": name,
+                "description": field.text(str),
+                "dataType": field.croissant_type,
+                **({"repeated": True} if field.repeated else {}),
                 "source": {
                     "fileSet": {"@id": f"{split}-files"},
-                    "extract": {"column": field["name"]} if kind == "parquet" else {"fileProperty": "content"},
+                    "extract": {"column": name} if writer.is_table else {"fileProperty": "content"},
                 },
             }
-            for field in manifest["fields"]
+            for name, field in schema.items()
         ]
 
     document = {
@@ -274,7 +248,7 @@ def croissant(manifest: dict[str, Any]) -> str:
                     "@id": f"{split}-files",
                     "name": f"{split}-files",
                     "containedIn": {"@id": "folder"},
-                    "encodingFormat": encoding,
+                    "encodingFormat": writer.media_type,
                     "includes": _one_or_all(patterns(manifest, kind, split)),
                 }
                 for split in splits
@@ -287,22 +261,6 @@ def croissant(manifest: dict[str, Any]) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-CROISSANT_TYPES = {
-    "image": "sc:ImageObject",
-    "label": "sc:Integer",
-    "number": "sc:Float",
-    "instances": "sc:ImageObject",
-    "segmentation": "sc:ImageObject",
-    "depth": "sc:ImageObject",
-    "boxes": "cr:BoundingBox",
-    "numbers": "sc:Float",
-    "text": "sc:Text",
-    "series": "sc:Float",
-    "times": "sc:Float",
-    "step-classes": "sc:Integer",
-    "events": "sc:StructuredValue",
-}
-REPEATED = ("boxes", "numbers", "series", "times", "step-classes", "events")
 CROISSANT_CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from synthgen.dataset import shard_files
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.records import Commit, ShardFile, index_path
-from synthgen.dataset.shard_files import content_sha256
+from synthgen.dataset.shard_files import content_sha256, writer_of
 from synthgen.dataset.view import UNREADABLE
-from synthgen.fields import Label
-from synthgen.parts.protocols import Encoded
+from synthgen.fields import class_field
+from synthgen.parts.protocols import Encoded, Record
 
 Rows = list[dict[str, Any]]
-TAR_END = 2 * shard_files.BLOCK
 
 
 def first_problem(book: Ledger, record: Commit) -> tuple[str, str] | None:
@@ -75,44 +73,36 @@ def _file_problems(book: Ledger, record: Commit, file: ShardFile, rows: Rows) ->
     if any(row[f"{file.kind}_file"] != file.path for row in mine):
         yield "is not the file that the index names"
     mine.sort(key=lambda row: row[f"{file.kind}_offset"])
+    writer: Any = writer_of(file.kind)
+    if hasattr(writer, "record"):
+        yield from _problems_of_members(book, file, mine, writer)
+        return
+    with open(book.where(file), "rb") as raw:
+        keys = writer.keys(raw) if hasattr(writer, "keys") else [r["key"] for r in writer.records(raw, book.fields)]
     places = [(row[f"{file.kind}_offset"], row[f"{file.kind}_length"]) for row in mine]
-    check = CHECKS.get(file.kind)
-    if check is not None:
-        yield from check(book, file, mine, places)
+    if places != [(i, 1) for i in range(len(mine))] or keys != [row["key"] for row in mine]:
+        yield "has other samples, or in another order, than the index"
 
 
-def _tar_problems(book: Ledger, file: ShardFile, rows: Rows, places: list[tuple[int, int]]) -> Iterator[str]:
+def _problems_of_members(book: Ledger, file: ShardFile, rows: Rows, writer: Any) -> Iterator[str]:
+    """Samples that can be read one by one: where the index has them, with the values that it states, and no others."""
     end = 0
     with open(book.where(file), "rb") as raw:
-        for row, (offset, length) in zip(rows, places, strict=True):
+        for row in rows:
+            offset, length = row[f"{file.kind}_offset"], row[f"{file.kind}_length"]
             if offset != end:
                 yield f"has no sample at byte {offset}, where the index has {row['key']}"
                 return
             end = offset + length
-            sample = shard_files.tar_record(raw.read(length), book.fields)
+            raw.seek(offset)
+            sample: Record = writer.record(raw.read(length), book.fields)
             if sample["key"] != row["key"]:
                 yield f"has {sample['key']} at byte {offset}, where the index has {row['key']}"
             values = {name: sample[name] for name in book.fields}
             if _keeps_order(values.values()) and _hash(row["key"], file.split, values) != row["sha256"]:
                 yield f"has other values of {row['key']} than the index"
-    if end + TAR_END != file.bytes:
+    if end + writer.trailer != file.bytes:
         yield f"goes on after its last sample at byte {end}"
-
-
-def _parquet_problems(book: Ledger, file: ShardFile, rows: Rows, places: list[tuple[int, int]]) -> Iterator[str]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(book.where(file)) as table:
-        keys = table.read(["key"])["key"].to_pylist()
-    if places != [(i, 1) for i in range(len(rows))] or keys != [row["key"] for row in rows]:
-        yield "has other samples, or in another order, than the index"
-
-
-CHECKS: Mapping[str, Callable[[Ledger, ShardFile, Rows, list[tuple[int, int]]], Iterator[str]]] = {
-    "tar": _tar_problems,
-    "parquet": _parquet_problems,
-}
-"""By kind of file; the files of other writers are known by their hash alone."""
 
 
 def _keeps_order(values: Iterable[Any]) -> bool:
@@ -126,23 +116,15 @@ def _hash(key: str, split: str, values: Mapping[str, Any]) -> str:
 
 def _class_problems(book: Ledger, record: Commit) -> Iterator[str]:
     """Samples by class, read from the files of the first kind, against those that the record counts."""
-    name, label = next(((n, kind) for n, kind in book.fields.items() if isinstance(kind, Label)), ("", None))
-    kind = next((file.kind for file in record.files if file.kind in CHECKS), "")
-    if label is None or not kind:
+    name = class_field(book.fields)
+    kind = next((file.kind for file in record.files if file.split), "")
+    if name is None or not kind:
         return
-    found: Counter[str] = Counter()
+    field, writer, found = book.fields[name], writer_of(kind), Counter[str]()
     for file in record.files:
         if file.kind == kind:
-            found.update(label.classes[value] for value in _column(book, file, name))
+            with open(book.where(file), "rb") as raw:
+                samples = writer.records(raw, {name: field})
+                found.update(field.sample_classes[field.decode(sample[name])] for sample in samples)
     if dict(found) != {cls: n for cls, n in record.classes.items() if n}:
         yield "has other numbers of samples by class than the record"
-
-
-def _column(book: Ledger, file: ShardFile, name: str) -> list[Any]:
-    import pyarrow.parquet as pq
-
-    kind = book.fields[name]
-    if file.kind == "tar":
-        return [kind.decode(record[name]) for record in shard_files.tar_records(book.where(file), book.fields)]
-    with pq.ParquetFile(book.where(file)) as table:
-        return [kind.decode(value) for value in table.read([name])[name].to_pylist()]

@@ -16,8 +16,9 @@ from synthgen.dataset import records
 from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.store import Store
 from synthgen.errors import RecordError, StoreError, UsageError
-from synthgen.fields import Field, Label, from_description
+from synthgen.fields import Field, classes_of
 from synthgen.fields.objects import object_names
+from synthgen.parts.fields import schema_of
 
 RUNS = "runs.jsonl"
 
@@ -58,15 +59,12 @@ class Ledger:
     @cached_property
     def fields(self) -> dict[str, Field]:
         """The stored fields by name, in the order of the schema."""
-        return {
-            entry["name"]: from_description({k: v for k, v in entry.items() if k != "name"})
-            for entry in self.identity["fields"]
-        }
+        return schema_of(self.identity["fields"])
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the first stored label's classes in id order; empty if there is no label."""
-        return next((field.classes for field in self.fields.values() if isinstance(field, Label)), ())
+        """Names of the classes of samples in id order; empty if no stored field gives any."""
+        return classes_of(self.fields)
 
     @property
     def objects(self) -> tuple[str, ...]:
@@ -294,9 +292,10 @@ def load_identity(store: Store, digest: str, damage: dict[str, str]) -> dict[str
     """
     try:
         raw = json_files.load_bytes(store.identity)
-        identity = None if raw is None else records.check_identity(json_files.parse(raw))
+        identity = None if raw is None else json_files.parse(raw)
         if identity is not None and digest and records.identity_digest(identity) != digest:
             raise RecordError(f"is not that of the records, which are of {digest[:8]}")
+        identity = None if identity is None else records.check_identity(identity)
     except RecordError as error:
         damage[store.identity.relative_to(store.root).as_posix()] = str(error)
         return None

@@ -13,11 +13,13 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from synthgen.dataset import ledger, shard_files
+from synthgen.dataset import ledger
 from synthgen.dataset.streaming import Stream
 from synthgen.dataset.view import UNREADABLE, Sample, Transform, View, damaged, missing
 from synthgen.errors import UsageError
 from synthgen.fields import Field
+from synthgen.parts.protocols import Record
+from synthgen.parts.registry import Plugins
 
 N_CACHED = 8
 
@@ -32,6 +34,7 @@ def load(
     transform: Transform | None = None,
     allow_incomplete: bool = False,
     selection: str | None = None,
+    plugins: Iterable[str | Path] = (),
 ) -> Dataset: ...
 
 
@@ -45,6 +48,7 @@ def load(
     transform: Transform | None = None,
     allow_incomplete: bool = False,
     selection: str | None = None,
+    plugins: Iterable[str | Path] = (),
     seed: int | None = None,
     buffer: int = 1000,
     shard: tuple[int, int] = (0, 1),
@@ -60,6 +64,7 @@ def load(
     transform: Transform | None = None,
     allow_incomplete: bool = False,
     selection: str | None = None,
+    plugins: Iterable[str | Path] = (),
     seed: int | None = None,
     buffer: int = 1000,
     shard: tuple[int, int] = (0, 1),
@@ -79,6 +84,7 @@ def load(
         allow_incomplete: opens a dataset that is short or was never sealed, with the samples it has.
         selection: leaves out the samples that `selections/<name>.json` names, such as `unique`, which
             `synthgen duplicates` writes.
+        plugins: Python files with the fields and writers of one's own that the dataset was made with.
         seed: of a stream: shuffles shards, and samples through `buffer`; None keeps the stored order.
         buffer: of a stream: samples held in memory for shuffling.
         shard: of a stream: (rank, world size); each rank gets its share of the samples.
@@ -88,6 +94,7 @@ def load(
         StoreError: the dataset is incomplete (without `allow_incomplete`) or damaged, or the selection belongs to
             another dataset, or to this one before it grew.
     """
+    Plugins(map(str, plugins))
     book = ledger.read(folder)
     for name, reason in book.damage.items():
         warnings.warn(f"{book.root}/{name} {reason}; `synthgen run` writes it again", stacklevel=2)
@@ -161,7 +168,7 @@ class Dataset:
         file = self._view.files[n]
         row = file.row(i - self._ends[n] + file.n_samples)
         try:
-            record = self._tar_record(n, row) if self._view.kind == "tar" else self._rows(n)[row]
+            record = self._one(n, row) if hasattr(self._view.writer, "record") else self._rows(n)[row]
         except FileNotFoundError:
             raise missing(file.path, self._view.root) from None
         except UNREADABLE as error:
@@ -197,24 +204,28 @@ class Dataset:
         table = self.tries()
         return table.filter(pc.invert(table["accepted"])) if table.num_columns else table
 
-    def _tar_record(self, n: int, row: int) -> shard_files.Record:
-        file = self._view.files[n]
+    def _one(self, n: int, row: int) -> Record:
+        """The sample in a row of file `n`, of which nothing else is read."""
+        writer: Any = self._view.writer
         offset, length = self._cached(n, self._read_places)[row]
-        with file.path.open("rb") as raw:
+        with self._view.files[n].path.open("rb") as raw:
             raw.seek(offset)
-            return shard_files.tar_record(raw.read(length), self._view.schema)
+            found: Record = writer.record(raw.read(length), self._view.schema)
+        return found
 
-    def _rows(self, n: int) -> list[shard_files.Record]:
+    def _rows(self, n: int) -> list[Record]:
         def read(n: int) -> Any:
-            return list(shard_files.parquet_records(self._view.files[n].path, self._view.schema))
+            with self._view.files[n].path.open("rb") as raw:
+                return list(self._view.writer.records(raw, self._view.schema))
 
-        rows: list[shard_files.Record] = self._cached(n, read)
+        rows: list[Record] = self._cached(n, read)
         return rows
 
     def _read_places(self, n: int) -> list[tuple[int, int]]:
         """First byte and length of every sample of file `n`, from the shard's index."""
         file = self._view.files[n]
-        rows = self._view.index(file.shard, ["split", "accepted", "tar_offset", "tar_length"])
+        kind = self._view.writer.suffix
+        rows = self._view.index(file.shard, ["split", "accepted", f"{kind}_offset", f"{kind}_length"])
         found = [
             (offset, length)
             for split, accepted, offset, length in zip(*rows.values(), strict=True)

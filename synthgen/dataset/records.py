@@ -19,8 +19,8 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from synthgen.base.json_files import FORMAT, adapter, canonical, checked, load_bytes, signed, unsigned
-from synthgen.errors import NewerFormatError, RecordError, SynthgenError
-from synthgen.fields import from_description
+from synthgen.errors import NewerFormatError, PluginError, RecordError, SynthgenError
+from synthgen.parts.fields import from_description
 from synthgen.recipe import rules
 
 FOLDERS = ("data", "index", "commits", "failures", "log", "reports", "selections", ".synthgen", ".synthgen/staging")
@@ -340,13 +340,19 @@ def load_manifest(path: Path) -> Json | None:
     numbers = [entry.shard for entry in manifest.shards]
     if sorted(set(numbers)) != numbers:
         raise RecordError("lists a shard twice, or not in order")
-    if identity_digest(check_identity(data["identity"])) != manifest.digest:
+    if identity_digest(data["identity"]) != manifest.digest:
         raise RecordError("its identity does not have the digest that it states")
+    check_identity(data["identity"])
     return data
 
 
 def check_identity(data: Json) -> Json:
-    """`data` itself, if it can be the identity of a dataset. Raises RecordError."""
+    """`data` itself, if it can be the identity of a dataset.
+
+    Raises:
+        RecordError: it cannot.
+        PluginError: a field of it is of a type that only a plug-in knows, which is not here.
+    """
     identity: Identity = checked(adapter(Identity), data)
     try:
         for rule in identity.keep:
@@ -354,6 +360,8 @@ def check_identity(data: Json) -> Json:
         names = [entry["name"] for entry in identity.fields]
         described = [{k: v for k, v in entry.items() if k != "name"} for entry in identity.fields]
         plain = json.loads(json.dumps([from_description(entry).describe() for entry in described]))
+    except PluginError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, SynthgenError) as error:
         raise RecordError(f"a rule or a field of it is not known here ({error})") from None
     if plain != described or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):

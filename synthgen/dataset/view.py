@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.base.disk import file_size
-from synthgen.dataset import ledger, selections, shard_files
+from synthgen.dataset import ledger, selections
 from synthgen.dataset.store import link_error
 from synthgen.errors import DataError, StoreError, UsageError
-from synthgen.fields import RAGGED, Image
-from synthgen.parts.registry import unknown
+from synthgen.parts.protocols import Record, Writer
+from synthgen.parts.registry import Plugins, of_process, unknown
 
 Transform = Callable[[Any], Any]
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, RuntimeError, DataError)
@@ -71,12 +71,13 @@ class View:
         transform: Transform | None,
         selection: str | None = None,
     ) -> None:
+        self.plugins: Plugins = of_process()  # before the schema: what unpickles this needs its plug-in files first
         self.root = book.root
         self.manifest = book.manifest
         self.schema = book.fields
         self.classes, self.objects = book.classes, book.objects
         self.transform = transform
-        self.ragged = frozenset(name for name, kind in self.schema.items() if isinstance(kind, RAGGED))
+        self.ragged = frozenset(name for name, kind in self.schema.items() if kind.ragged)
         self.split = split
         splits = sorted(book.identity["splits"])
         if split is not None and split not in splits:
@@ -85,31 +86,31 @@ class View:
             if name not in self.schema:
                 raise UsageError(f"{book.root}: {unknown(name, self.schema, 'field')}")
         self.wanted = tuple(self.schema) if names is None else names
-        self.files, self.kind, self.indexes = _files(book, split)
+        self.files, self.writer, self.indexes = _files(book, split)
         if selection is not None:
             left_out = selections.read(book, selection).left_out
             self.files = [self._without(file, set(left_out.get(file.shard, ()))) for file in self.files]
 
-    def decode(self, record: shard_files.Record, split: str) -> Sample:
+    def decode(self, record: Record, split: str) -> Sample:
         sample = Sample(key=record["key"], split=split)
         sample.ragged = self.ragged
         for name in self.wanted:
             kind = self.schema[name]
             value = kind.decode(record[name])
-            sample[name] = self.transform(value) if self.transform and isinstance(kind, Image) else value
+            sample[name] = self.transform(value) if self.transform and kind.transformed else value
         sample["meta"] = record["meta"]
         return sample
 
-    def stored(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[shard_files.Record]:
+    def stored(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[Record]:
         """Samples of a file in order, in stored form."""
-        reader = shard_files.tar_records if self.kind == "tar" else shard_files.parquet_records
         try:
-            if file.rows is None:
-                yield from reader(file.path, self.schema, skip, count)
-            elif rows := file.rows[skip : None if count is None else skip + count]:
-                wanted = set(rows)
-                found = reader(file.path, self.schema, rows[0], rows[-1] - rows[0] + 1)
-                yield from (record for row, record in enumerate(found, rows[0]) if row in wanted)
+            with file.path.open("rb") as raw:
+                if file.rows is None:
+                    yield from self.writer.records(raw, self.schema, skip, count)
+                elif rows := file.rows[skip : None if count is None else skip + count]:
+                    wanted = set(rows)
+                    found = self.writer.records(raw, self.schema, rows[0], rows[-1] - rows[0] + 1)
+                    yield from (record for row, record in enumerate(found, rows[0]) if row in wanted)
         except FileNotFoundError:
             raise missing(file.path, self.root) from None
         except UNREADABLE as error:
@@ -161,10 +162,10 @@ def index_table(path: Path, root: Path, columns: Sequence[str] | None = None) ->
         raise damaged(path, root, error) from None
 
 
-def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, dict[int, tuple[Path, ...]]]:
-    """Data files in shard order, their kind, and the index of every shard; the manifest decides, never a glob.
+def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], type[Writer], dict[int, tuple[Path, ...]]]:
+    """Data files in shard order, the writer that reads them, and the index of every shard.
 
-    Shards that are to be rendered again are left out.
+    The manifest decides, never a glob. Shards that are to be rendered again are left out.
     """
     found: list[tuple[str, File]] = []
     if book.manifest is not None:
@@ -177,10 +178,17 @@ def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], str, dic
         for n, record in sorted(book.commits.items()):
             if all(file_size(book.where(f)) == f.bytes for f in record.files):
                 found += [(f.kind, File((book.where(f),), n, f.split, f.samples)) for f in record.files]
-    kinds = {kind for kind, file in found if file.split}
-    kind = "tar" if "tar" in kinds or not kinds else min(kinds)
-    chosen = [file for named, file in found if named == kind and split in (None, file.split)]
-    return chosen, kind, {file.shard: file.places for named, file in found if named == "index"}
+    writer = _chosen(book)
+    chosen = [file for kind, file in found if kind == writer.suffix and split in (None, file.split)]
+    return chosen, writer, {file.shard: file.places for named, file in found if named == "index"}
+
+
+def _chosen(book: ledger.Ledger) -> type[Writer]:
+    """The first writer that reads single samples, else the first: all of them wrote the same samples."""
+    plugins = of_process()
+    writers: list[Any] = [plugins.find("writers", entry["use"]) for entry in book.identity["writers"]]
+    found: type[Writer] = next((writer for writer in writers if hasattr(writer, "record")), writers[0])
+    return found
 
 
 def first_regular(places: Sequence[Path]) -> Path:

@@ -1,4 +1,4 @@
-"""COCO: pictures by split, and one annotation file a split with boxes, areas and run-length masks."""
+"""COCO: pictures by split, and one annotation file for each split with boxes, areas and run-length masks."""
 
 from __future__ import annotations
 
@@ -7,55 +7,63 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import UsageError
 from synthgen.exporters.polygons import parts
-from synthgen.exporters.scene import Scene, Scenes
+from synthgen.exporters.scene import Scene, SceneExporter, Scenes
 
-DESCRIPTION = (
-    "images/<split>/ and annotations/instances_<split>.json; masks, where there are any, run-length encoded, or with "
-    "--polygons as outlines"
-)
 Encode = Callable[[np.ndarray], Any]
 """Makes the `segmentation` of a mask, bool (H, W)."""
 
 
-def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out`, masks run-length encoded; memory does not grow with the number of scenes.
+class Coco(SceneExporter):
+    """Pictures by split, and one annotation file for each split with boxes, areas and masks.
 
-    Ids of pictures and objects count from 1 in each split; category ids are the class ids.
-
-    Raises:
-        UsageError: the dataset has no objects.
+    Memory does not grow with the number of scenes. Ids of pictures and objects count from 1 in each split; category
+    ids are the class ids.
     """
-    return _export(scenes, out, tick, run_lengths)
 
+    description: ClassVar[str] = (
+        "images/<split>/ and annotations/instances_<split>.json; masks, where there are any, run-length encoded, or "
+        "with --polygons as outlines"
+    )
 
-def export_polygons(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """The same with a polygon for each part of a mask; holes are bridged to it, so that nothing is lost."""
-    if not scenes.has_masks:
-        raise UsageError("--polygons: needs an instance map, which this dataset does not have; leave it out for boxes")
-    return _export(scenes, out, tick, polygons)
+    class Config(BaseModel):
+        """Options of the export."""
 
+        model_config = ConfigDict(extra="forbid", frozen=True)
 
-def _export(scenes: Scenes, out: Path, tick: Callable[[int], Any], encode: Encode) -> list[str]:
-    if not scenes.objects:
-        raise UsageError("COCO files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)")
-    (out / "annotations").mkdir(parents=True)
-    with contextlib.ExitStack() as stack:
-        files: dict[str, _SplitFile] = {}
-        for scene in scenes:
-            if scene.split not in files:
-                (out / "images" / scene.split).mkdir(parents=True)
-                files[scene.split] = stack.enter_context(_SplitFile(out, scene.split, scenes, encode))
-            name = f"{scene.key}.{scenes.suffix}"
-            (out / "images" / scene.split / name).write_bytes(scene.picture)
-            files[scene.split].add(scene, name)
-            tick(1)
-    return []
+        polygons: bool = Field(
+            default=False,
+            description="Masks as a polygon for each part, holes bridged to it, instead of run-length codes.",
+        )
+
+    def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+        if self.config.polygons and not scenes.has_masks:
+            raise UsageError(
+                "--polygons: needs an instance map, which this dataset does not have; leave it out for boxes"
+            )
+        if not scenes.objects:
+            raise UsageError(
+                "COCO files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)"
+            )
+        encode = polygons if self.config.polygons else run_lengths
+        (out / "annotations").mkdir(parents=True)
+        with contextlib.ExitStack() as stack:
+            files: dict[str, _SplitFile] = {}
+            for scene in scenes:
+                if scene.split not in files:
+                    (out / "images" / scene.split).mkdir(parents=True)
+                    files[scene.split] = stack.enter_context(_SplitFile(out, scene.split, scenes, encode))
+                name = f"{scene.key}.{scenes.suffix}"
+                (out / "images" / scene.split / name).write_bytes(scene.picture)
+                files[scene.split].add(scene, name)
+                tick(1)
+        return []
 
 
 class _SplitFile:

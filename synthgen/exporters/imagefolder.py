@@ -5,27 +5,32 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from synthgen.base.names import file_names
 from synthgen.exporters.classes import write_classes
-from synthgen.exporters.scene import Scenes
-
-DESCRIPTION = "<split>/<class>/ of pictures, or <split>/ for datasets without classes; classes.csv names the folders"
+from synthgen.exporters.scene import SceneExporter, Scenes
 
 
-def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out` and returns what the user must know.
+class ImageFolder(SceneExporter):
+    """Pictures by split and class.
 
     A class whose name no folder can have gets another one, by `names.file_names`; `classes.csv` says which is whose.
     """
-    names = file_names(scenes.classes)
-    folders = [os.fsdecode(name.encode()) for name in names]  # UTF-8 on disk whatever the locale
-    for split in scenes.splits:
-        for folder in folders or ["."]:
-            (out / split / folder).mkdir(parents=True, exist_ok=True)
-    for scene in scenes:
-        place = out / scene.split / (folders[scene.label] if scene.label is not None else ".")
-        (place / f"{scene.key}.{scenes.suffix}").write_bytes(scene.picture)
-        tick(1)
-    return write_classes(out, scenes.classes, names, 0, "folders")
+
+    description: ClassVar[str] = (
+        "<split>/<class>/ of pictures, or <split>/ for datasets without classes; classes.csv names the folders"
+    )
+    with_objects: ClassVar[bool] = False
+
+    def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+        names = file_names(scenes.classes)
+        folders = [os.fsdecode(name.encode()) for name in names]  # UTF-8 on disk whatever the locale
+        for split in scenes.splits:
+            for folder in folders or ["."]:
+                (out / split / folder).mkdir(parents=True, exist_ok=True)
+        for scene in scenes:
+            place = out / scene.split / (folders[scene.label] if scene.label is not None else ".")
+            (place / f"{scene.key}.{scenes.suffix}").write_bytes(scene.picture)
+            tick(1)
+        return write_classes(out, scenes.classes, names, 0, "folders")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from synthgen.dataset import ledger
 from synthgen.dataset.view import View
 from synthgen.errors import StoreError, UsageError
-from synthgen.exporters.roles import fields_of_roles, unused
-from synthgen.fields import IMAGE_SUFFIX, Boxes, Field, Image, Label, SegmentationMap
+from synthgen.exporters.options import NoOptions
+from synthgen.exporters.roles import ROLES, fields_of_roles, unused
+from synthgen.fields import IMAGE_SUFFIX, Boxes, Image, Label, SegmentationMap, first
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """Keys become names of files."""
@@ -72,14 +73,13 @@ class Scenes:
         self.name = book.name
         self.view = View(book, split, None, None)
         self.empty = empty_splits(book.identity["splits"], self.view)
-        self._image, image = _first(book.fields, Image)
+        self._image, image = first(book.fields, Image)
         if image is None:
             raise UsageError(f"{folder}: holds no pictures, so there is nothing to export")
-        assert isinstance(image, Image)
         self.height, self.width, self.channels = image.height, image.width, image.channels
         self.suffix = IMAGE_SUFFIX[image.format]
-        self._label, label = _first(book.fields, Label)
-        self.classes: tuple[str, ...] = label.classes if isinstance(label, Label) else ()
+        self._label, label = first(book.fields, Label)
+        self.classes: tuple[str, ...] = label.classes if label else ()
         self._fields = book.fields
         self._roles = fields_of_roles(folder, book.fields, fields or {}) if with_objects else {}
         self.has_masks = "instances" in self._roles and ("segmentation" in self._roles or "boxes" not in self._roles)
@@ -150,11 +150,21 @@ class Scenes:
         return Scene(record["key"], split, record[self._image], label, instances, segmentation, boxes, numbers)
 
 
+class SceneExporter:
+    """What exporters of scenes have in common: which fields they read, and no options of their own."""
+
+    roles: ClassVar[Sequence[str]] = tuple(ROLES)
+    with_objects: ClassVar[bool] = True
+    Config: ClassVar[Any] = NoOptions
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Scenes:
+        return Scenes(folder, split, fields, allow_incomplete, self.with_objects)
+
+
 def empty_splits(splits: Iterable[str], view: View) -> list[str]:
     """Splits of the view that hold no sample."""
     filled = {file.split for file in view.files if file.n_samples}
     return [name for name in splits if view.split in (None, name) and name not in filled]
-
-
-def _first(fields: Mapping[str, Field], kind: type) -> tuple[str, Field | None]:
-    return next(((name, field) for name, field in fields.items() if isinstance(field, kind)), ("", None))

@@ -12,7 +12,7 @@ from synthgen.dataset import ledger
 from synthgen.dataset.view import Sample, View
 from synthgen.errors import UsageError
 from synthgen.exporters.scene import empty_splits
-from synthgen.fields import Field, Label, Number, Series, StepClasses, Text, Times
+from synthgen.fields import Field, Label, Number, Series, StepClasses, Text, Times, first
 
 Values = Sequence[Any] | np.ndarray
 Block = Sequence[Values]
@@ -55,25 +55,25 @@ class SeriesRows:
         left_out: names of the fields that have neither one value a step nor one a series.
 
     Raises:
-        UsageError: the dataset holds no series, or `roles` name fields of pictures.
+        UsageError: the dataset holds no series.
         StoreError: it is incomplete, without `allow_incomplete`.
     """
 
-    def __init__(self, folder: str, split: str | None, roles: Mapping[str, str], allow_incomplete: bool) -> None:
+    def __init__(self, folder: str, split: str | None, allow_incomplete: bool) -> None:
         book = ledger.read(folder)
         if not allow_incomplete:
             book.require_complete()
         self.lack = book.lack
         self.about = {"dataset": book.name, "digest": (book.manifest or {}).get("digest", "")}
         self._view = View(book, split, None, None)
-        named = [(name, kind) for name, kind in book.fields.items() if isinstance(kind, Series)]
-        if not named or roles:
+        self.field, kind = first(book.fields, Series)
+        if kind is None:
             raise UsageError(
-                f"{folder}: tables are of series, without --field; it holds {', '.join(book.fields)}; for pictures try "
+                f"{folder}: tables are of series; it holds {', '.join(book.fields)}; for pictures try "
                 "`--to imagefolder` or `--to coco`"
             )
-        self.field, self.kind = named[0]
-        self.time = next((name for name, kind in book.fields.items() if isinstance(kind, Times)), None)
+        self.kind = kind
+        self.time = first(book.fields, Times)[0] or None
         self.completes = "known" in book.fields
         condition = book.identity["condition"]
         self.passes = condition["use"] == "real-series" and condition["draw"] == "nothing"

@@ -1,4 +1,4 @@
-"""Tables: series as CSV or Parquet files, a row a step; completed ones with intervals, scored ones joined."""
+"""Tables: series as CSV or Parquet files, a row for each step; completed ones with intervals, scored ones joined."""
 
 from __future__ import annotations
 
@@ -15,17 +15,10 @@ import numpy as np
 
 from synthgen.errors import UsageError
 from synthgen.exporters.moments import Moments
+from synthgen.exporters.options import NoOptions
 from synthgen.exporters.recordings import Recordings
 from synthgen.exporters.series_rows import Block, Column, SeriesRows
 
-DESCRIPTION = (
-    "<split>.csv with a row a step; of series that were completed, completed.csv with 90 % intervals; of windows that "
-    "passed as they are, recordings.csv with scores"
-)
-PARQUET_DESCRIPTION = (
-    "the same as <split>.parquet: float32 (float64 where a channel needs it), null where a value is missing, units in "
-    "the schema"
-)
 QUANTILES = (0.05, 0.5, 0.95)
 GROUP_ROWS = 1 << 16
 N_TOGETHER = 4096
@@ -119,14 +112,36 @@ class ParquetTable:
             self._waiting, self._n_waiting = [], 0
 
 
-def export_csv(rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out` as CSV."""
-    return _export(CsvTable, rows, out, tick)
+class Csv:
+    """A row for each step, as text."""
+
+    description: ClassVar[str] = (
+        "<split>.csv with a row for each step; of series that were completed, completed.csv with 90 % intervals; of "
+        "windows that passed as they are, recordings.csv with scores"
+    )
+    roles: ClassVar[Sequence[str]] = ()
+    table: ClassVar[type[Table]] = CsvTable
+
+    Config = NoOptions
+
+    def __init__(self, config: NoOptions) -> None:
+        pass
+
+    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> SeriesRows:
+        return SeriesRows(folder, split, allow_incomplete)
+
+    def write(self, rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:
+        return _export(self.table, rows, out, tick)
 
 
-def export_parquet(rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out` as Parquet."""
-    return _export(ParquetTable, rows, out, tick)
+class Parquet(Csv):
+    """A row for each step, as numbers with their units."""
+
+    description: ClassVar[str] = (
+        "the same as <split>.parquet: float32 (float64 where a channel needs it), null where a value is missing, "
+        "units in the schema"
+    )
+    table: ClassVar[type[Table]] = ParquetTable
 
 
 def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int], Any]) -> list[str]:
@@ -160,7 +175,7 @@ def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int
             completed.write(file)
         notes.append(
             f"{name} has a row a time of every series: the known value or the median of those drawn, and where values "
-            f"were drawn their 90 % interval ({completed.told})"
+            f"were drawn their 90 % interval ({completed.extent})"
         )
     if rows.left_out:
         notes.append(f"left out, having no value for each step: {', '.join(rows.left_out)}")
@@ -189,7 +204,7 @@ class Completed:
         return [Column("entity", "string"), self._moments.column, *values]
 
     @property
-    def told(self) -> str:
+    def extent(self) -> str:
         """How many values were drawn of a cell: of one, an interval has no width."""
         numbers = [int((~np.isnan(np.stack(drawn))).sum(0).max()) for drawn in self._drawn.values()]
         drawn = sorted({n for n in numbers if n})

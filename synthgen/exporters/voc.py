@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from xml.etree import ElementTree as Xml
 
 import numpy as np
@@ -12,54 +12,58 @@ import numpy as np
 from synthgen.base.names import distinct, printable
 from synthgen.errors import UsageError
 from synthgen.exporters.classes import write_classes
-from synthgen.exporters.scene import Scene, Scenes
+from synthgen.exporters.scene import Scene, SceneExporter, Scenes
 
-DESCRIPTION = (
-    "JPEGImages/, Annotations/, ImageSets/; where there are masks, SegmentationClass/ and SegmentationObject/ "
-    "as palette PNGs with 255; classes.csv names the classes"
-)
 MAX_OBJECTS = 254
 
 
-def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out` and returns what the user must know.
+class Voc(SceneExporter):
+    """Pictures with an XML file each, and maps of classes and objects.
 
     A palette map numbers 254 objects at most; pictures with more get no object map.
-
-    Raises:
-        UsageError: the dataset has neither objects nor class maps.
     """
-    if not scenes.objects and not scenes.has_class_maps:
-        raise UsageError("VOC files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)")
-    with_objects = scenes.has_class_maps and scenes.has_masks
-    folders = ["JPEGImages", "Annotations", "ImageSets/Main"]
-    folders += ["SegmentationClass", "ImageSets/Segmentation"] if scenes.has_class_maps else []
-    folders += ["SegmentationObject"] if with_objects else []
-    for name in folders:
-        (out / name).mkdir(parents=True)
-    printed = distinct([printable(name) for name in scenes.objects])
-    keys: dict[str, list[str]] = {split: [] for split in scenes.splits}
-    crowded = 0
-    for scene in scenes:
-        keys[scene.split].append(scene.key)
-        file = f"{scene.key}.{scenes.suffix}"
-        (out / "JPEGImages" / file).write_bytes(scene.picture)
-        (out / "Annotations" / f"{scene.key}.xml").write_bytes(annotation(scene, file, scenes, printed))
-        if scene.segmentation is not None:
-            save_palette(scene.segmentation, out / "SegmentationClass" / f"{scene.key}.png")
-        if with_objects and not _save_objects(scene, out / "SegmentationObject" / f"{scene.key}.png"):
-            crowded += 1
-        tick(1)
-    for folder in [name for name in folders if name.startswith("ImageSets")]:
-        for split, of_split in keys.items():
-            (out / folder / f"{split}.txt").write_text("".join(f"{key}\n" for key in of_split), encoding="utf-8")
-    notes = write_classes(out, scenes.objects, printed, 1, "classes in the XML files")
-    if scenes.class_map_names not in ((), scenes.objects):
-        listed = ", ".join(f"{i} {name}" for i, name in enumerate(scenes.class_map_names, start=1))
-        notes.append(f"classes of the maps in SegmentationClass: {listed}")
-    if crowded:
-        notes.append(f"{crowded} pictures have more than {MAX_OBJECTS} objects, so they have no SegmentationObject map")
-    return notes
+
+    description: ClassVar[str] = (
+        "JPEGImages/, Annotations/, ImageSets/; where there are masks, SegmentationClass/ and SegmentationObject/ "
+        "as palette PNGs with 255; classes.csv names the classes"
+    )
+
+    def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+        if not scenes.objects and not scenes.has_class_maps:
+            raise UsageError(
+                "VOC files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)"
+            )
+        with_objects = scenes.has_class_maps and scenes.has_masks
+        folders = ["JPEGImages", "Annotations", "ImageSets/Main"]
+        folders += ["SegmentationClass", "ImageSets/Segmentation"] if scenes.has_class_maps else []
+        folders += ["SegmentationObject"] if with_objects else []
+        for name in folders:
+            (out / name).mkdir(parents=True)
+        printed = distinct([printable(name) for name in scenes.objects])
+        keys: dict[str, list[str]] = {split: [] for split in scenes.splits}
+        crowded = 0
+        for scene in scenes:
+            keys[scene.split].append(scene.key)
+            file = f"{scene.key}.{scenes.suffix}"
+            (out / "JPEGImages" / file).write_bytes(scene.picture)
+            (out / "Annotations" / f"{scene.key}.xml").write_bytes(annotation(scene, file, scenes, printed))
+            if scene.segmentation is not None:
+                save_palette(scene.segmentation, out / "SegmentationClass" / f"{scene.key}.png")
+            if with_objects and not _save_objects(scene, out / "SegmentationObject" / f"{scene.key}.png"):
+                crowded += 1
+            tick(1)
+        for folder in [name for name in folders if name.startswith("ImageSets")]:
+            for split, of_split in keys.items():
+                (out / folder / f"{split}.txt").write_text("".join(f"{key}\n" for key in of_split), encoding="utf-8")
+        notes = write_classes(out, scenes.objects, printed, 1, "classes in the XML files")
+        if scenes.class_map_names not in ((), scenes.objects):
+            listed = ", ".join(f"{i} {name}" for i, name in enumerate(scenes.class_map_names, start=1))
+            notes.append(f"classes of the maps in SegmentationClass: {listed}")
+        if crowded:
+            notes.append(
+                f"{crowded} pictures have more than {MAX_OBJECTS} objects, so they have no SegmentationObject map"
+            )
+        return notes
 
 
 def _save_objects(scene: Scene, path: Path) -> bool:

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from synthgen.errors import UsageError
 from synthgen.exporters.polygons import outline
-from synthgen.exporters.scene import Scene, Scenes
+from synthgen.exporters.scene import Scene, SceneExporter, Scenes
 
-DESCRIPTION = "images/<split>/, labels/<split>/*.txt with boxes, and data.yaml"
-POLYGON_DESCRIPTION = "the same with polygons instead of boxes, for segmentation"
 RESERVED = {"names", "path", "nc", "download", "kpt_shape"}
 """Keys of data.yaml that are no splits."""
 
 
-def export(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out`: a line `class centre-x centre-y width height` for each object, as shares."""
-    return _export(scenes, out, tick, box_lines)
+class Yolo(SceneExporter):
+    """A line `class centre-x centre-y width height` for each object, as shares of the picture."""
+
+    description: ClassVar[str] = "images/<split>/, labels/<split>/*.txt with boxes, and data.yaml"
+
+    def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+        return _export(scenes, out, tick, box_lines)
 
 
-def export_polygons(scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-    """Writes everything into `out`: a line `class x1 y1 x2 y2 ...` for each object, as shares of the picture.
+class YoloPolygons(Yolo):
+    """A line `class x1 y1 x2 y2 ...` for each object, as shares of the picture.
 
     Parts and holes of an object are bridged into its one polygon, so that nothing of the mask is lost.
     """
-    if not scenes.has_masks:
-        raise UsageError("polygons need an instance map, which this dataset does not have; try `--to yolo`")
-    return _export(scenes, out, tick, polygon_lines)
+
+    description: ClassVar[str] = "the same with polygons instead of boxes, for segmentation"
+
+    def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+        if not scenes.has_masks:
+            raise UsageError("polygons need an instance map, which this dataset does not have; try `--to yolo`")
+        return _export(scenes, out, tick, polygon_lines)
 
 
 def _export(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any, TypeVar
 
 from synthgen.errors import DataError
 from synthgen.fields.events import Events, StepClasses
+from synthgen.fields.field import Field
 from synthgen.fields.pictures import IGNORE, IMAGE_SUFFIX, DepthMap, Image, ImageFormat, InstanceMap, SegmentationMap
 from synthgen.fields.series import Series, Times
+from synthgen.fields.shown import Shown
 from synthgen.fields.values import Boxes, Label, Number, Numbers, Text
 
 __all__ = [
@@ -33,79 +33,39 @@ __all__ = [
     "StepClasses",
     "Text",
     "Times",
+    "check_columns",
+    "class_field",
+    "classes_of",
+    "first",
+    "first_shown",
 ]
-
-
-class Field(Protocol):
-    """A named column's type.
-
-    `encode` turns one value into its stored form (bytes, int, float or str), the same for every
-    writer; `decode` is its inverse. `suffix` is the WebDataset member's ending, None for values
-    that live in the sample's `.json` member only.
-    """
-
-    @property
-    def suffix(self) -> str | None: ...
-    def check(self, name: str, value: Any) -> None: ...
-    def encode(self, value: Any) -> Any: ...
-    def decode(self, stored: Any) -> Any: ...
-    def arrow(self) -> Any: ...
-    def hf_feature(self) -> dict[str, Any]: ...
-    def describe(self) -> dict[str, Any]: ...
 
 
 Schema = Mapping[str, Field]
 Columns = Mapping[str, Sequence[Any]]
-
-FIELD_TYPES: Mapping[str, type] = {
-    "image": Image,
-    "label": Label,
-    "number": Number,
-    "instances": InstanceMap,
-    "segmentation": SegmentationMap,
-    "depth": DepthMap,
-    "boxes": Boxes,
-    "numbers": Numbers,
-    "text": Text,
-    "series": Series,
-    "times": Times,
-    "step-classes": StepClasses,
-    "events": Events,
-}
-PICTURES = (Image, InstanceMap, SegmentationMap, DepthMap)
-"""Fields whose stored form is the bytes of a picture file."""
-ARRAYS = (Series, Times, StepClasses)
-"""Fields whose stored form is the bytes of an `.npy` file; lists in a table."""
-RAGGED = (Boxes, Numbers)
-"""Fields whose arrays have another length in each sample."""
-ENDINGS: Mapping[str, str] = {"image": "", "label": "", "segmentation": "seg.", "instances": "inst."}
+F = TypeVar("F")
+S = TypeVar("S", bound=Shown)
 
 
-def from_description(description: Mapping[str, Any]) -> Field:
-    """The field that `describe()` described; a dataset's manifest is read back with it."""
-    values = dict(description)
-    kind = values.pop("type", None)
-    if kind not in FIELD_TYPES:
-        raise DataError(f"unknown field type {kind!r}; this version knows {', '.join(FIELD_TYPES)}")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    field: Field = FIELD_TYPES[kind](**values)
-    return field
+def first(schema: Mapping[str, Any], kind: type[F]) -> tuple[str, F | None]:
+    """Name and value of the first entry of a kind, for a part that needs such a field; ("", None) if there is none."""
+    return next(((name, field) for name, field in schema.items() if isinstance(field, kind)), ("", None))
 
 
-def to_cell(field: Field, stored: Any, key: str) -> Any:
-    """A stored value as a cell of a table: pictures as HF datasets have them, arrays as lists."""
-    if isinstance(field, PICTURES):
-        return {"bytes": stored, "path": f"{key}.{field.suffix}"}
-    return field.decode(stored).tolist() if isinstance(field, ARRAYS) else stored
+def first_shown(schema: Schema, way: type[S]) -> tuple[str, S | None]:
+    """Name of the first field that is shown in a way, and the way; ("", None) if there is none."""
+    return first({name: field.shown for name, field in schema.items()}, way)
 
 
-def from_cell(field: Field, cell: Any) -> Any:
-    """The stored value that `to_cell` made a cell of."""
-    if isinstance(field, PICTURES):
-        return cell["bytes"]
-    if isinstance(field, ARRAYS):
-        return field.encode(np.array(cell, dtype=field.dtype))
-    return cell
+def class_field(schema: Schema) -> str | None:
+    """The field whose classes samples are counted and grouped by: the first that has some; None if none has."""
+    return next((name for name, field in schema.items() if field.sample_classes), None)
+
+
+def classes_of(schema: Schema) -> tuple[str, ...]:
+    """Names of the classes that samples are counted by, in id order; empty if there are none."""
+    name = class_field(schema)
+    return schema[name].sample_classes if name is not None else ()
 
 
 def check_columns(columns: Columns, schema: Schema, n: int) -> None:
@@ -117,8 +77,3 @@ def check_columns(columns: Columns, schema: Schema, n: int) -> None:
             raise DataError(f"field `{name}`: {len(columns[name])} values for {n} samples")
         for value in columns[name]:
             field.check(name, value)
-
-
-def member_name(name: str, suffix: str) -> str:
-    """The WebDataset ending of a field: short for `image`, `label`, `segmentation` and `instances`, else its name."""
-    return ENDINGS.get(name, f"{name.replace('.', '_')}.") + suffix

@@ -3,71 +3,68 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from synthgen.errors import DataError
-from synthgen.fields.series import from_npy_bytes, npy_bytes
+from synthgen.fields.field import Field
+from synthgen.fields.names import numbered, quoted
+from synthgen.fields.series import NpyArray
+from synthgen.fields.shown import Marks, Shown
 
 
 @dataclass(frozen=True, slots=True)
-class StepClasses:
+class StepClasses(NpyArray):
     """The class of each value of a series: uint8 array (length, channels), 0 normal, `classes` from 1 on in order.
 
     Stored as `.npy`; in a table, as lists of class ids whose names HF datasets knows.
     """
 
-    dtype: ClassVar[type] = np.uint8
     length: int
     channels: tuple[str, ...]
     classes: tuple[str, ...]
+    type: ClassVar[str] = "step-classes"
+    croissant_type: ClassVar[str] = "sc:Integer"
 
     @property
-    def suffix(self) -> str:
-        return "npy"
+    def shape(self) -> tuple[int, int]:
+        return self.length, len(self.channels)
 
     @property
-    def raw_bytes(self) -> int:
-        return self.length * len(self.channels)
+    def number(self) -> np.dtype[Any]:
+        return np.dtype(np.uint8)
 
     def check(self, name: str, value: Any) -> None:
-        shape = (self.length, len(self.channels))
-        if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.shape != shape:
-            raise DataError(f"field `{name}`: must be a uint8 array of shape {shape}")
+        if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.shape != self.shape:
+            raise DataError(f"field `{name}`: must be a uint8 array of shape {self.shape}")
         if value.max(initial=0) > len(self.classes):
             raise DataError(f"field `{name}`: has the class id {value.max()}; 0 to {len(self.classes)} exist")
 
-    def encode(self, value: np.ndarray) -> bytes:
-        return npy_bytes(value)
-
-    def decode(self, stored: bytes) -> np.ndarray:
-        return from_npy_bytes(stored)
-
-    def arrow(self) -> Any:
+    def cell_type(self) -> Any:
         import pyarrow as pa
 
-        return pa.list_(pa.list_(pa.int64(), len(self.channels)), self.length)
+        return pa.int64()
 
     def hf_feature(self) -> dict[str, Any]:
         one = {"names": ["normal", *self.classes], "_type": "ClassLabel"}
         step = {"_type": "List", "length": len(self.channels), "feature": one}
         return {"_type": "List", "length": self.length, "feature": step}
 
-    def describe(self) -> dict[str, Any]:
-        return {
-            "type": "step-classes",
-            "length": self.length,
-            "channels": list(self.channels),
-            "classes": list(self.classes),
-        }
+    def text(self, quote: Callable[[str], str]) -> str:
+        listed = numbered(["normal", *map(quote, self.classes)])
+        return f"class of each value, {self.length} steps of {quoted(self.channels, quote)}, uint8: {listed}"
+
+    @property
+    def shown(self) -> Shown:
+        return Marks(self.channels, self.classes)
 
 
 @dataclass(frozen=True, slots=True)
-class Events:
-    """What happens in a series of `length` steps: a list of dicts, one an event, stored as they are.
+class Events(Field):
+    """What happens in a series of `length` steps: a list of dicts, one for each event, stored as they are.
 
     `kind` (one of `kinds`); `start` and `end` in steps, `end` exclusive; `start_time` and `end_time`, of these steps,
     in `unit`; `channels`, the names of those that it is in; `severity`, in robust standard deviations of the
@@ -78,10 +75,9 @@ class Events:
     kinds: tuple[str, ...]
     channels: tuple[str, ...]
     unit: str
-
-    @property
-    def suffix(self) -> None:
-        return None
+    type: ClassVar[str] = "events"
+    croissant_type: ClassVar[str] = "sc:StructuredValue"
+    repeated: ClassVar[bool] = True
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, Sequence) or not all(isinstance(e, Mapping) and set(e) == set(KEYS) for e in value):
@@ -126,14 +122,18 @@ class Events:
         values["channels"] = {"_type": "List", "feature": values["channels"]}
         return {"_type": "List", "feature": values}
 
-    def describe(self) -> dict[str, Any]:
-        return {
-            "type": "events",
-            "length": self.length,
-            "kinds": list(self.kinds),
-            "channels": list(self.channels),
-            "unit": self.unit,
-        }
+    def text(self, quote: Callable[[str], str]) -> str:
+        return (
+            f"events, each with `kind` ({quoted(self.kinds, quote)}), `start` and `end` in steps (end exclusive), "
+            f"`start_time` and `end_time` in {quote(self.unit)}, `channels`, `severity` in robust standard deviations"
+        )
+
+    @property
+    def object_classes(self) -> tuple[str, ...]:
+        return self.kinds
+
+    def objects(self, stored: Sequence[Mapping[str, Any]]) -> list[str]:
+        return [event["kind"] for event in stored]
 
 
 KEYS = ("kind", "start", "end", "start_time", "end_time", "channels", "severity")

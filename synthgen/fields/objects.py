@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from synthgen.fields import IGNORE, Boxes, Events, Field, InstanceMap, Schema, SegmentationMap
+from synthgen.fields.field import Field
+from synthgen.fields.pictures import IGNORE, InstanceMap, SegmentationMap
+
+Schema = Mapping[str, Field]
 
 
 def object_names(schema: Schema) -> tuple[str, ...]:
     """Names of the objects' classes, by class id less one, or of the kinds of events; empty if there are no objects."""
-    kind = schema[fields[-1]] if (fields := _fields(schema)) else None
-    if isinstance(kind, Events):
-        return kind.kinds
-    return kind.classes if isinstance(kind, Boxes | SegmentationMap) else ()
+    if not (fields := _fields(schema)):
+        return ()
+    field = schema[fields[-1]]
+    return field.classes if isinstance(field, SegmentationMap) else field.object_classes
 
 
 def count_objects(schema: Schema, samples: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Objects by class over samples in stored form, classes of which there are none included.
 
-    They are counted in the field `boxes`, else in the maps `instances` and `segmentation`, else in the first boxes or
-    events of whatever name.
+    They are counted in the field `boxes`, else in the maps `instances` and `segmentation`, else in the first field of
+    whatever name that has objects.
     """
     names, fields = object_names(schema), _fields(schema)
     counts: Counter[str] = Counter(dict.fromkeys(names, 0))
@@ -34,19 +37,16 @@ def count_objects(schema: Schema, samples: Iterable[Mapping[str, Any]]) -> dict[
 
 def _fields(schema: Schema) -> tuple[str, ...]:
     """The field, or the instance map and the class map, that objects are counted in."""
-    if isinstance(schema.get("boxes"), Boxes):
+    if "boxes" in schema and schema["boxes"].object_classes:
         return ("boxes",)
     if isinstance(schema.get("instances"), InstanceMap) and isinstance(schema.get("segmentation"), SegmentationMap):
         return ("instances", "segmentation")
-    return next(((name,) for name, kind in schema.items() if isinstance(kind, Boxes | Events)), ())
+    return next(((name,) for name, field in schema.items() if field.object_classes), ())
 
 
-def _names_of(schema: Schema, fields: tuple[str, ...], values: Mapping[str, Any]) -> list[str]:
-    kind: Field = schema[fields[-1]]
-    if isinstance(kind, Events):
-        return [event["kind"] for event in values[fields[0]]]
-    if isinstance(kind, Boxes):
-        return [kind.classes[category] for category in values[fields[0]]["category"]]
+def _names_of(schema: Schema, fields: tuple[str, ...], values: Mapping[str, Any]) -> Sequence[str]:
+    if len(fields) == 1:
+        return schema[fields[0]].objects(values[fields[0]])
     instances, classes = (schema[name].decode(values[name]) for name in fields)
     return [object_names(schema)[cls - 1] for cls in classes_of_instances(instances, classes) if cls]
 

@@ -1,23 +1,58 @@
-"""Fields that are pictures: images, and maps with a number a pixel; their codecs."""
+"""Fields that are pictures: images, and maps with a number for each pixel; their codecs."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 
 from synthgen.errors import DataError
+from synthgen.fields.field import Field
+from synthgen.fields.names import numbered
+from synthgen.fields.shown import Outlines, Picture, Shades, Shown
 
 ImageFormat = Literal["png", "jpeg", "webp"]
+Unsigned = type[np.unsignedinteger[Any]]
 FORMATS = ("PNG", "JPEG", "WEBP")
 IMAGE_SUFFIX: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
+class _Picture(Field):
+    """What all pictures have in common: files of pictures in a tar, and in a table bytes that HF datasets decode."""
+
+    __slots__ = ()
+    croissant_type: ClassVar[str] = "sc:ImageObject"
+
+    def recorded(self, value: Any) -> None:
+        return None
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "Image"}
+
+    def to_cells(self, stored: Sequence[bytes], keys: Sequence[str]) -> Any:
+        import pyarrow as pa
+
+        paths = [f"{key}.{self.suffix}" for key in keys]
+        return pa.StructArray.from_arrays(
+            [pa.array(stored, pa.binary()), pa.array(paths, pa.string())], type=None, fields=list(self.arrow())
+        )
+
+    def from_cells(self, cells: Any) -> list[bytes]:
+        found: list[bytes] = cells.field("bytes").to_pylist()
+        return found
+
+
 @dataclass(frozen=True, slots=True)
-class Image:
+class Image(_Picture):
     """A picture: uint8 array of shape (height, width, channels), 1 channel grey or 3 RGB.
 
     PNG and lossless WebP give the same pixels back; JPEG is written at quality 95. WebP has no
@@ -28,6 +63,8 @@ class Image:
     width: int
     channels: int
     format: ImageFormat = "png"
+    type: ClassVar[str] = "image"
+    transformed: ClassVar[bool] = True
 
     @property
     def suffix(self) -> str:
@@ -61,28 +98,23 @@ class Image:
         array = _decoded(stored, "L" if self.channels == 1 else "RGB")
         return array[:, :, None] if self.channels == 1 else array
 
-    def arrow(self) -> Any:
-        return _picture_type()
+    def with_image_format(self, image_format: str) -> Self:
+        return dataclasses.replace(self, format=cast(ImageFormat, image_format))
 
-    def hf_feature(self) -> dict[str, Any]:
-        return {"_type": "Image"}
+    def text(self, quote: Callable[[str], str]) -> str:
+        colours = {1: "grey", 3: "RGB"}.get(self.channels, f"{self.channels} channels")
+        return f"image, {self.height} x {self.width}, {colours}, {self.format}"
 
-    def describe(self) -> dict[str, Any]:
-        return {
-            "type": "image",
-            "height": self.height,
-            "width": self.width,
-            "channels": self.channels,
-            "format": self.format,
-        }
+    @property
+    def shown(self) -> Shown:
+        return Picture()
 
 
 @dataclass(frozen=True, slots=True)
-class _Map:
+class _Map(_Picture):
     """A number for each pixel: array (height, width), stored as a PNG, without loss."""
 
-    kind: ClassVar[str]
-    dtype: ClassVar[type[np.unsignedinteger[Any]]] = np.uint16
+    dtype: ClassVar[Unsigned] = np.uint16
     height: int
     width: int
 
@@ -107,21 +139,22 @@ class _Map:
     def decode(self, stored: bytes) -> np.ndarray:
         return _decoded(stored).astype(self.dtype)
 
-    def arrow(self) -> Any:
-        return _picture_type()
-
-    def hf_feature(self) -> dict[str, Any]:
-        return {"_type": "Image"}
-
-    def describe(self) -> dict[str, Any]:
-        return {"type": self.kind, "height": self.height, "width": self.width}
-
 
 @dataclass(frozen=True, slots=True)
 class InstanceMap(_Map):
     """Which object each pixel belongs to: uint16 array (height, width), 0 background, stored as a 16-bit PNG."""
 
-    kind: ClassVar[str] = "instances"
+    type: ClassVar[str] = "instances"
+
+    def text(self, quote: Callable[[str], str]) -> str:
+        return (
+            f"object numbers, {self.height} x {self.width}, 16-bit PNG, 0 background; read it with `synthgen.load`, "
+            '`datasets`, or from the raw bytes, because webdataset\'s `.decode("pil")` cuts it to 8 bits'
+        )
+
+    @property
+    def shown(self) -> Shown:
+        return Outlines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +165,20 @@ class DepthMap(_Map):
     have it; values of different pictures cannot be compared.
     """
 
-    kind: ClassVar[str] = "depth"
+    type: ClassVar[str] = "depth"
+
+    def text(self, quote: Callable[[str], str]) -> str:
+        return f"depth, {self.height} x {self.width}, 16-bit PNG, 0 farthest to 65535 nearest of each picture"
+
+    def task(self, schema: Mapping[str, Field]) -> str:
+        return "depth-estimation"
+
+    @property
+    def shown(self) -> Shown:
+        return Shades()
+
+    def show(self, value: np.ndarray) -> np.ndarray:
+        return (value >> 8).astype(np.uint8)
 
 
 IGNORE = 255
@@ -146,18 +192,22 @@ class SegmentationMap(_Map):
     0 is background, `classes` have the ids from 1 on in their order, 255 is unknown (ignore).
     """
 
-    kind: ClassVar[str] = "segmentation"
-    dtype: ClassVar[type[np.unsignedinteger[Any]]] = np.uint8
+    type: ClassVar[str] = "segmentation"
+    dtype: ClassVar[Unsigned] = np.uint8
     classes: tuple[str, ...]
 
     def check(self, name: str, value: Any) -> None:
-        _Map.check(self, name, value)  # not super(): a class with slots is made anew, which super() does not see
+        _Map.check(self, name, value)  # not super(): a class with slots is made twice, and super() knows the first one
         odd = set(np.unique(value).tolist()) - set(range(len(self.classes) + 1)) - {IGNORE}
         if odd:
             raise DataError(f"field `{name}`: has the class ids {sorted(odd)}; 0 to {len(self.classes)} and 255 exist")
 
-    def describe(self) -> dict[str, Any]:
-        return {**_Map.describe(self), "classes": list(self.classes)}
+    def text(self, quote: Callable[[str], str]) -> str:
+        listed = numbered(["background", *map(quote, self.classes)])
+        return f"class ids, {self.height} x {self.width}, 8-bit PNG: {listed}, 255 unknown"
+
+    def task(self, schema: Mapping[str, Field]) -> str:
+        return "image-segmentation"
 
 
 def _png(array: np.ndarray) -> bytes:
@@ -181,9 +231,3 @@ def _decoded(stored: bytes, mode: str | None = None) -> np.ndarray:
             return np.array(picture.convert(mode) if mode else picture)
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to, SyntaxErrors included
         raise DataError(f"a stored picture is damaged ({error}); `synthgen verify` names its file") from None
-
-
-def _picture_type() -> Any:
-    import pyarrow as pa
-
-    return pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -3,16 +3,90 @@
 from __future__ import annotations
 
 import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from synthgen.errors import DataError, NonFiniteError
+from synthgen.fields.field import Field
+from synthgen.fields.names import quoted, with_units
+from synthgen.fields.shown import Curves, Shown, TimeAxis
+
+
+class NpyArray(Field):
+    """What arrays have in common: `.npy` files in a tar, lists of fixed size in a table."""
+
+    __slots__ = ()
+    repeated: ClassVar[bool] = True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of every value."""
+        raise NotImplementedError
+
+    @property
+    def number(self) -> np.dtype[Any]:
+        """The dtype of every value."""
+        raise NotImplementedError
+
+    @property
+    def suffix(self) -> str:
+        return "npy"
+
+    @property
+    def raw_bytes(self) -> int:
+        return self.number.itemsize * math.prod(self.shape)
+
+    def encode(self, value: np.ndarray) -> bytes:
+        return npy_bytes(value)
+
+    def decode(self, stored: bytes) -> np.ndarray:
+        return from_npy_bytes(stored)
+
+    def recorded(self, value: Any) -> None:
+        return None
+
+    def cell_type(self) -> Any:
+        """The pyarrow type of a number in a table."""
+        import pyarrow as pa
+
+        return pa.from_numpy_dtype(self.number)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        kind = self.cell_type()
+        for size in reversed(self.shape):
+            kind = pa.list_(kind, size)
+        return kind
+
+    def to_cells(self, stored: Sequence[bytes], keys: Sequence[str]) -> Any:
+        import pyarrow as pa
+
+        flat = np.concatenate([self.decode(value).ravel() for value in stored]) if stored else np.zeros(0, self.number)
+        cells = pa.array(flat.astype(self.cell_type().to_pandas_dtype(), copy=False))
+        for size in reversed(self.shape):
+            cells = pa.FixedSizeListArray.from_arrays(cells, size)
+        return cells
+
+    def from_cells(self, cells: Any) -> list[bytes]:
+        n = len(cells)
+        for _ in self.shape:
+            cells = cells.flatten()
+        values = cells.to_numpy(zero_copy_only=False).astype(self.number, copy=False)
+        return [self.encode(value) for value in values.reshape(n, *self.shape)]
+
+    def column_metadata(self) -> dict[str, str]:
+        facts = self.describe().items()
+        return {name: json.dumps(value) for name, value in facts if name not in ("type", "length")}
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class Series(NpyArray):
     """Channels over time: array (length, channels), NaN where a value is missing.
 
     `units` names the unit of each channel, `1` if there is none. `dtype` is float32, or float64 where float32 is too
@@ -23,63 +97,63 @@ class Series:
     channels: tuple[str, ...]
     units: tuple[str, ...]
     dtype: Literal["float32", "float64"] = "float32"
+    type: ClassVar[str] = "series"
+    croissant_type: ClassVar[str] = "sc:Float"
 
     @property
-    def suffix(self) -> str:
-        return "npy"
+    def shape(self) -> tuple[int, int]:
+        return self.length, len(self.channels)
 
     @property
-    def raw_bytes(self) -> int:
-        return np.dtype(self.dtype).itemsize * self.length * len(self.channels)
+    def number(self) -> np.dtype[Any]:
+        return np.dtype(self.dtype)
 
     def check(self, name: str, value: Any) -> None:
-        shape = (self.length, len(self.channels))
-        if not isinstance(value, np.ndarray) or value.dtype != self.dtype or value.shape != shape:
-            raise DataError(f"field `{name}`: must be a {self.dtype} array of shape {shape}")
+        if not isinstance(value, np.ndarray) or value.dtype != self.dtype or value.shape != self.shape:
+            raise DataError(f"field `{name}`: must be a {self.dtype} array of shape {self.shape}")
         if np.isinf(value).any():
             raise NonFiniteError(f"field `{name}`: has infinite values; missing ones are NaN")
 
-    def encode(self, value: np.ndarray) -> bytes:
-        return npy_bytes(value)
-
-    def decode(self, stored: bytes) -> np.ndarray:
-        return from_npy_bytes(stored)
-
-    def arrow(self) -> Any:
-        import pyarrow as pa
-
-        number = pa.float64() if self.dtype == "float64" else pa.float32()
-        return pa.list_(pa.list_(number, len(self.channels)), self.length)
+    def n_missing(self, value: np.ndarray) -> int:
+        return int(np.isnan(value).sum())
 
     def hf_feature(self) -> dict[str, Any]:
         step = {"_type": "List", "length": len(self.channels), "feature": {"dtype": self.dtype, "_type": "Value"}}
         return {"_type": "List", "length": self.length, "feature": step}
 
     def describe(self) -> dict[str, Any]:
-        return {
-            "type": "series",
-            "length": self.length,
-            "channels": list(self.channels),
-            "units": list(self.units),
-            **({} if self.dtype == "float32" else {"dtype": self.dtype}),
-        }
+        """`dtype` is left out if it is float32: older datasets do not state it."""
+        found = NpyArray.describe(self)
+        return {name: value for name, value in found.items() if (name, value) != ("dtype", "float32")}
+
+    def text(self, quote: Callable[[str], str]) -> str:
+        channels = quoted(with_units(self.channels, self.units), quote)
+        return f"series, {self.length} steps of {channels}, {self.dtype}, NaN where missing"
+
+    def task(self, schema: Mapping[str, Field]) -> str:
+        return "time-series-forecasting"
+
+    @property
+    def shown(self) -> Shown:
+        return Curves(self.channels, self.units)
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class Times(NpyArray):
     """When each step of a series is: float64 array (length,), strictly increasing, in `unit` from its beginning."""
 
-    dtype: ClassVar[type] = np.float64
     length: int
     unit: str
+    type: ClassVar[str] = "times"
+    croissant_type: ClassVar[str] = "sc:Float"
 
     @property
-    def suffix(self) -> str:
-        return "npy"
+    def shape(self) -> tuple[int]:
+        return (self.length,)
 
     @property
-    def raw_bytes(self) -> int:
-        return 8 * self.length
+    def number(self) -> np.dtype[Any]:
+        return np.dtype(np.float64)
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, np.ndarray) or value.dtype != np.float64 or value.shape != (self.length,):
@@ -89,22 +163,15 @@ class Times:
         if not (np.diff(value) > 0).all():
             raise DataError(f"field `{name}`: times must be strictly increasing")
 
-    def encode(self, value: np.ndarray) -> bytes:
-        return npy_bytes(value)
-
-    def decode(self, stored: bytes) -> np.ndarray:
-        return from_npy_bytes(stored)
-
-    def arrow(self) -> Any:
-        import pyarrow as pa
-
-        return pa.list_(pa.float64(), self.length)
-
     def hf_feature(self) -> dict[str, Any]:
         return {"_type": "List", "length": self.length, "feature": {"dtype": "float64", "_type": "Value"}}
 
-    def describe(self) -> dict[str, Any]:
-        return {"type": "times", "length": self.length, "unit": self.unit}
+    def text(self, quote: Callable[[str], str]) -> str:
+        return f"time of each step in {quote(self.unit)}, {self.length} numbers, increasing"
+
+    @property
+    def shown(self) -> Shown:
+        return TimeAxis()
 
 
 def npy_bytes(value: np.ndarray) -> bytes:

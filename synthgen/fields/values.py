@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from synthgen.errors import DataError, NonFiniteError
+from synthgen.fields.field import Field
+from synthgen.fields.names import numbered
+from synthgen.fields.pictures import Image
+from synthgen.fields.shown import Frames, Shown
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class Label(Field):
     """A class: an int from 0 to len(classes) - 1; the names are listed in id order."""
 
     classes: tuple[str, ...]
+    type: ClassVar[str] = "label"
+    croissant_type: ClassVar[str] = "sc:Integer"
 
     @property
     def suffix(self) -> str:
@@ -40,19 +46,27 @@ class Label:
     def hf_feature(self) -> dict[str, Any]:
         return {"names": list(self.classes), "_type": "ClassLabel"}
 
-    def describe(self) -> dict[str, Any]:
-        return {"type": "label", "classes": list(self.classes)}
+    def recorded(self, value: Any) -> str:
+        return self.classes[int(value)]
+
+    def text(self, quote: Callable[[str], str]) -> str:
+        return f"class id, {len(self.classes)} classes"
+
+    def task(self, schema: Mapping[str, Field]) -> str:
+        return "image-classification" if any(isinstance(field, Image) for field in schema.values()) else ""
+
+    @property
+    def sample_classes(self) -> tuple[str, ...]:
+        return self.classes
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Number(Field):
     """One finite float64, such as a score; a value that could not be computed is an error, never a number."""
 
     unit: str = "1"
-
-    @property
-    def suffix(self) -> None:
-        return None
+    type: ClassVar[str] = "number"
+    croissant_type: ClassVar[str] = "sc:Float"
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, int | float | np.integer | np.floating):
@@ -74,12 +88,12 @@ class Number:
     def hf_feature(self) -> dict[str, Any]:
         return {"dtype": "float64", "_type": "Value"}
 
-    def describe(self) -> dict[str, Any]:
-        return {"type": "number", "unit": self.unit}
+    def text(self, quote: Callable[[str], str]) -> str:
+        return "number"
 
 
 @dataclass(frozen=True, slots=True)
-class Boxes:
+class Boxes(Field):
     """Objects in a picture of (height, width) as boxes: float32 array (N, 5) of left, top, right, bottom, class id.
 
     Corners are in pixels. Class ids are those of `SegmentationMap`: `classes` from 1 on. A pixel covers [i, i + 1), so
@@ -90,10 +104,10 @@ class Boxes:
     height: int
     width: int
     classes: tuple[str, ...]
-
-    @property
-    def suffix(self) -> None:
-        return None
+    type: ClassVar[str] = "boxes"
+    croissant_type: ClassVar[str] = "cr:BoundingBox"
+    repeated: ClassVar[bool] = True
+    ragged: ClassVar[bool] = True
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.ndim != 2 or value.shape[1] != 5:
@@ -125,19 +139,34 @@ class Boxes:
         category = {"names": list(self.classes), "_type": "ClassLabel"}
         return {"bbox": {"_type": "List", "feature": box}, "category": {"_type": "List", "feature": category}}
 
-    def describe(self) -> dict[str, Any]:
-        return {"type": "boxes", "height": self.height, "width": self.width, "classes": list(self.classes)}
+    def text(self, quote: Callable[[str], str]) -> str:
+        listed = numbered([quote(name) for name in self.classes])
+        return f"boxes `bbox` (left, top, width, height in pixels) with `category`: {listed}"
+
+    def task(self, schema: Mapping[str, Field]) -> str:
+        return "object-detection"
+
+    @property
+    def object_classes(self) -> tuple[str, ...]:
+        return self.classes
+
+    def objects(self, stored: Mapping[str, Any]) -> list[str]:
+        return [self.classes[category] for category in stored["category"]]
+
+    @property
+    def shown(self) -> Shown:
+        return Frames(self.classes)
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(Field):
     """Some finite numbers, one an object for instance: float array (N,)."""
 
     unit: str = "1"
-
-    @property
-    def suffix(self) -> None:
-        return None
+    type: ClassVar[str] = "numbers"
+    croissant_type: ClassVar[str] = "sc:Float"
+    repeated: ClassVar[bool] = True
+    ragged: ClassVar[bool] = True
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.ndim != 1:
@@ -159,17 +188,15 @@ class Numbers:
     def hf_feature(self) -> dict[str, Any]:
         return {"_type": "List", "feature": {"dtype": "float64", "_type": "Value"}}
 
-    def describe(self) -> dict[str, Any]:
-        return {"type": "numbers", "unit": self.unit}
+    def text(self, quote: Callable[[str], str]) -> str:
+        return "numbers, one an object"
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Field):
     """A line of text, such as where a condition comes from."""
 
-    @property
-    def suffix(self) -> None:
-        return None
+    type: ClassVar[str] = "text"
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, str):
@@ -189,5 +216,5 @@ class Text:
     def hf_feature(self) -> dict[str, Any]:
         return {"dtype": "string", "_type": "Value"}
 
-    def describe(self) -> dict[str, Any]:
-        return {"type": "text"}
+    def text(self, quote: Callable[[str], str]) -> str:
+        return "text"

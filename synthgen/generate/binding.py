@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import re
 from collections.abc import Iterable, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 from synthgen.base import disk
 from synthgen.errors import RecipeError, SynthgenError
-from synthgen.fields import Field, Image, Schema
+from synthgen.fields import Field, Schema
 from synthgen.parts.protocols import Annotator, Condition, Part, Sampler, Source, Writer
 from synthgen.parts.registry import Plugins
 from synthgen.recipe.recipe import DatasetRecipe, Draft, PartSpec
@@ -113,8 +112,7 @@ class Binder:
         self._bind(("sampler",), self.recipe.sampler, given)
         image_format = self.recipe.output.image_format
         stored: dict[str, Any] = {
-            name: dataclasses.replace(field, format=image_format) if isinstance(field, Image) else field
-            for name, field in (sampler.fields if sampler else {}).items()
+            name: field.with_image_format(image_format) for name, field in (sampler.fields if sampler else {}).items()
         }
         seen = {f"condition.{name}": field for name, field in given.items()} | stored
         for role, place, spec in specs:

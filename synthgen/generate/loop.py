@@ -14,7 +14,7 @@ import numpy as np
 
 from synthgen import seeds
 from synthgen.errors import DataError, NonFiniteError
-from synthgen.fields import ARRAYS, PICTURES, Columns, Label, Schema, Series, check_columns
+from synthgen.fields import Columns, Schema, check_columns
 from synthgen.generate.plan import Plan
 from synthgen.parts.protocols import Encoded, Slot
 from synthgen.recipe import rules
@@ -211,17 +211,16 @@ NARROW = "float16 may be too narrow for this model; try `dtype: bfloat16` or flo
 
 
 def check_gaps(added: Columns, schema: Schema, before: Columns) -> None:
-    """Raises NonFiniteError if a sampler's series has gaps (NaN) in a sample whose condition has none.
+    """Raises NonFiniteError if what a sampler made has gaps (NaN) in a sample whose condition has none.
 
     Labelers may make some: a dropped sensor is a fault that they put into series.
     """
     for name, kind in schema.items():
-        if isinstance(kind, Series):
-            for i, values in enumerate(added[name]):
-                n = int(np.isnan(values).sum())
-                if n and not any(_has_gaps(column[i]) for column in before.values()):
-                    text = f"field `{name}`: {n} of {values.size} values are NaN, and the condition has none"
-                    raise NonFiniteError(text)
+        for i, values in enumerate(added[name]):
+            n = kind.n_missing(values)
+            if n and not any(_has_gaps(column[i]) for column in before.values()):
+                text = f"field `{name}`: {n} of {np.size(values)} values are NaN, and the condition has none"
+                raise NonFiniteError(text)
 
 
 def _has_gaps(value: Any) -> bool:
@@ -250,9 +249,6 @@ def encode(plan: Plan, verdict: Try, columns: Columns, i: int) -> Encoded:
 
 def named_condition(plan: Plan, slot: Slot) -> dict[str, Any]:
     """The slot's condition as JSON values, classes by name; pixels and series are left to the sample's own fields."""
-    named = {}
-    for name, kind in plan.parts.condition.fields.items():
-        value = slot.condition[name]
-        if not isinstance(kind, (*PICTURES, *ARRAYS)):
-            named[name] = kind.classes[value] if isinstance(kind, Label) else kind.encode(value)
-    return named
+    fields = plan.parts.condition.fields.items()
+    named = {name: kind.recorded(slot.condition[name]) for name, kind in fields}
+    return {name: value for name, value in named.items() if value is not None}

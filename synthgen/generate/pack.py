@@ -10,7 +10,7 @@ from synthgen.base import disk
 from synthgen.dataset.records import Commit, ShardFile, data_path, index_path
 from synthgen.dataset.shard_files import content_sha256
 from synthgen.dataset.store import Store
-from synthgen.fields import Label
+from synthgen.fields import class_field
 from synthgen.fields.objects import count_objects
 from synthgen.generate.loop import Rendered, Try, named_condition
 from synthgen.generate.plan import Plan
@@ -78,12 +78,12 @@ def _note_places(places: Places, path: str, suffix: str, members: Any) -> None:
 
 
 def class_counts(plan: Plan, samples: list[Encoded]) -> dict[str, int]:
-    """Accepted samples by class name, over the first stored label field."""
-    for name, kind in plan.schema.items():
-        if isinstance(kind, Label):
-            counts = Counter(kind.classes[sample.values[name]] for sample in samples)
-            return {cls: counts[cls] for cls in sorted(counts)}
-    return {}
+    """Accepted samples by class name, over the first stored field that gives a class."""
+    if (name := class_field(plan.schema)) is None:
+        return {}
+    kind = plan.schema[name]
+    counts = Counter(kind.sample_classes[kind.decode(sample.values[name])] for sample in samples)
+    return {cls: counts[cls] for cls in sorted(counts)}
 
 
 def write_index(file: Any, plan: Plan, rendered: Rendered, places: Places) -> None:

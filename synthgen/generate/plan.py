@@ -12,7 +12,7 @@ from typing import Any
 
 from synthgen.base.json_files import canonical
 from synthgen.errors import PluginError, RecipeError
-from synthgen.fields import Label, Schema
+from synthgen.fields import Schema, class_field
 from synthgen.generate import splits
 from synthgen.generate.binding import Binder, Parts
 from synthgen.parts.protocols import Part, Slot
@@ -92,8 +92,8 @@ class Plan:
 
     @property
     def _class_field(self) -> str | None:
-        """The condition's first label field: the class by which slots are counted and divided into splits."""
-        return next((name for name, field in self.parts.condition.fields.items() if isinstance(field, Label)), None)
+        """The condition's first field that gives a class, by which slots are counted and divided into splits."""
+        return class_field(self.parts.condition.fields)
 
     def class_counts(self) -> dict[str, int]:
         """Slots by class name, over the first label field of the condition; empty if there is none.
@@ -103,14 +103,13 @@ class Plan:
         name, condition = self._class_field, self.parts.condition
         if name is None:
             return {}
-        field = condition.fields[name]
-        assert isinstance(field, Label)
+        classes = condition.fields[name].sample_classes
         if hasattr(condition, "class_counts") and (known := condition.class_counts(self.n_samples)) is not None:
-            return dict(zip(field.classes, known, strict=True))
+            return dict(zip(classes, known, strict=True))
         if self.n_samples > MAX_COUNTED:
             return {}
         ids = Counter(condition.condition(index)[0][name] for index in range(self.n_samples))
-        return {each: ids[i] for i, each in enumerate(field.classes)}
+        return {each: ids[i] for i, each in enumerate(classes)}
 
 
 def build(recipe: DatasetRecipe, plugins: Plugins, text: RecipeText | None = None) -> Plan:

@@ -18,6 +18,7 @@ from synthgen.dataset.records import Commit, index_path
 from synthgen.dataset.store import Store
 from synthgen.dataset.view import index_table
 from synthgen.errors import SynthgenError
+from synthgen.fields import classes_of
 from synthgen.fields.objects import object_names
 from synthgen.generate.plan import Plan
 
@@ -169,10 +170,7 @@ def _shard_entry(record: Commit) -> dict[str, Any]:
 
 def _class_order(plan: Plan, classes: Counter[str]) -> list[str]:
     """Class names in id order, those of which nothing was accepted included."""
-    named: list[str] = next(
-        (f.describe()["classes"] for f in plan.schema.values() if f.describe()["type"] == "label"), []
-    )
-    return named or sorted(classes)
+    return list(classes_of(plan.schema)) or sorted(classes)
 
 
 def _manifest_text(manifest: dict[str, Any], lines: IO[str]) -> Iterator[bytes]:

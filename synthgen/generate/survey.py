@@ -16,7 +16,6 @@ from synthgen.dataset import records as formats
 from synthgen.dataset.records import Commit
 from synthgen.dataset.store import Store
 from synthgen.errors import RecordError, StoreError
-from synthgen.fields import ARRAYS, PICTURES
 from synthgen.generate import plan as plans
 from synthgen.generate.plan import Plan
 
@@ -150,7 +149,7 @@ def bytes_per_sample(plan: Plan, survey: Survey) -> float:
     """Disk space of a sample: measured on what is committed, else an upper bound from raw pictures and tar blocks."""
     if survey.accepted:
         return survey.bytes / survey.accepted
-    raw = sum(f.raw_bytes for f in plan.schema.values() if isinstance(f, (*PICTURES, *ARRAYS)))
+    raw = sum(f.raw_bytes for f in plan.schema.values())
     n_members = 1 + sum(1 for f in plan.schema.values() if f.suffix)
     return (raw + 1024 * n_members) * len(plan.parts.writers) + 256
 

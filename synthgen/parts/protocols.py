@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
@@ -133,12 +133,77 @@ class Member:
     length: int
 
 
+Record = dict[str, Any]
+"""A sample read back from a file: `key`, every field in stored form, `meta`."""
+
+
 class Writer(Part, Protocol):
-    """Packs encoded samples, in the order given, into one file: equal samples give equal bytes."""
+    """Packs encoded samples, in the order given, into one file, and reads them back: equal samples give equal bytes.
+
+    A writer whose samples can be read one by one also has `record(raw, schema) -> Record`, a static method that gets
+    the bytes of one `Member`, and `trailer`, the number of bytes after the last one. A writer may have
+    `keys(file) -> list[str]`, which reads nothing but the keys.
+
+    Attributes:
+        suffix: ending of its files; what they are known by in a dataset.
+        media_type: of its files.
+        is_table: its files are tables with a column for each field, as dataset hubs show them.
+        card: a sentence for the dataset's card that says how else its files can be read; `{folder}` stands for the
+            first folder that they are in.
+    """
 
     suffix: ClassVar[str]
+    media_type: ClassVar[str]
+    is_table: ClassVar[bool]
+    card: ClassVar[str]
 
     def write(self, file: BinaryIO, samples: Sequence[Encoded], schema: Schema) -> Sequence[Member]: ...
+
+    @staticmethod
+    def records(file: BinaryIO, schema: Schema, skip: int = 0, count: int | None = None) -> Iterator[Record]:
+        """The samples of a file in order, `count` of them after the first `skip`."""
+        ...
+
+
+class Exportable(Protocol):
+    """A dataset as an exporter reads it.
+
+    Attributes:
+        lack: what is missing of an incomplete dataset, empty if nothing is.
+        empty: splits without samples.
+        notes: what else the user must know, asked for at the end.
+    """
+
+    lack: str
+    empty: Sequence[str]
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+    def __len__(self) -> int: ...
+
+
+class Exporter(Protocol):
+    """Copies a finished dataset into the layout that another tool expects.
+
+    Attributes:
+        description: the files that it writes, in a few words.
+        roles: what `--field ROLE=NAME` may choose a field for.
+    """
+
+    description: ClassVar[str]
+    roles: ClassVar[Sequence[str]]
+
+    def samples(self, folder: str, split: str | None, fields: Mapping[str, str], allow_incomplete: bool) -> Exportable:
+        """The samples that `write` will get. `fields` names the field for a role.
+
+        Raises:
+            UsageError: the dataset does not hold what this layout needs.
+        """
+        ...
+
+    def write(self, samples: Any, out: Path, tick: Callable[[int], Any]) -> Sequence[str]:
+        """Writes everything into the new folder `out`, calls `tick` with numbers of samples, and returns notes."""
+        ...
 
 
 class Trainer(Part, Protocol):

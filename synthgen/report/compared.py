@@ -10,7 +10,7 @@ import numpy as np
 
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
-from synthgen.fields import Label, Series, Times
+from synthgen.fields import Series, Times, class_field, first
 from synthgen.readers.series.types import Channel
 from synthgen.readers.series.views import Windows
 
@@ -51,7 +51,7 @@ class Compared:
 
 def holds_series(book: Ledger) -> bool:
     """Whether the dataset has a field of series."""
-    return any(isinstance(kind, Series) for kind in book.fields.values())
+    return first(book.fields, Series)[1] is not None
 
 
 def compare(book: Ledger, real: str | None) -> Compared:
@@ -64,15 +64,16 @@ def compare(book: Ledger, real: str | None) -> Compared:
         UsageError: `real` is no such recipe.
         DataError: the real data cannot be read, or channels, length or classes differ.
     """
-    field, kind = next((name, kind) for name, kind in book.fields.items() if isinstance(kind, Series))
-    label = next((name for name, kind in book.fields.items() if isinstance(kind, Label)), None)
-    time = next((name for name, kind in book.fields.items() if isinstance(kind, Times)), None)
+    field, kind = first(book.fields, Series)
+    assert kind is not None
+    label = class_field(book.fields)
+    time, times = first(book.fields, Times)
     windows, ids = (None, None) if real is None else _real(book, kind, real)
     view = View(book, None, tuple(name for name in (field, label, time) if name), None)
     samples = list(itertools.islice((s for file in view.files for s in view.read(file)), N_READ))
     values = np.stack([sample[field] for sample in samples])
     labels = np.array([sample[label] if label else 0 for sample in samples])
-    unit = next((kind.unit for kind in book.fields.values() if isinstance(kind, Times)), "step")
+    unit = times.unit if times else "step"
     interval = regular([sample[time] for sample in samples]) if time else 1.0
     if windows is not None and interval is not None:
         same = windows.interval is not None and abs(windows.interval - interval) < ALIKE * interval

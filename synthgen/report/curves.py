@@ -1,4 +1,4 @@
-"""Series as small pictures: a panel a channel, on one scale for all series that are shown together."""
+"""Series as small pictures: a panel for each channel, on one scale for all series that are shown together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from synthgen.fields import Series
+from synthgen.fields.names import with_units
+from synthgen.fields.shown import Curves
 
 WIDTH, PANEL, PAD, FINER = 232, 58, 4, 4
 MAX_PANELS = 4
@@ -83,9 +84,9 @@ def mark_colours(n: int) -> list[tuple[int, int, int]]:
     return [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in table]
 
 
-def legend(kind: Series) -> list[tuple[str, tuple[int, int, int]]]:
+def legend(shown: Curves) -> list[tuple[str, tuple[int, int, int]]]:
     """Names of the channels that are shown, with units, and their colours."""
-    named = [n if u == "1" else f"{n} ({u})" for n, u in zip(kind.channels, kind.units, strict=True)]
+    named = with_units(shown.channels, shown.units)
     return [(name, rgb(colour)) for name, colour in zip(named[:MAX_PANELS], COLOURS, strict=False)]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.fields import Boxes, DepthMap, Field, InstanceMap
+from synthgen.fields import Schema, first_shown
+from synthgen.fields.shown import Frames, Outlines, Shades
 
 SHOWN_PX = 192
 GAP_PX = 2
@@ -18,7 +19,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of red, green and blue in brightness. Source: ITU-R BT.601."""
 
 
-def with_objects(picture: np.ndarray, values: Mapping[str, Any], schema: Mapping[str, Field]) -> np.ndarray:
+def with_objects(picture: np.ndarray, shown: Mapping[str, Any], schema: Schema) -> np.ndarray:
     """The picture, and beside it the same with its objects and its depth, uint8 RGB; as it is if it has neither.
 
     Of several instance maps and boxes the first is shown: the one by construction. What is near is bright. The contrast
@@ -27,11 +28,9 @@ def with_objects(picture: np.ndarray, values: Mapping[str, Any], schema: Mapping
 
     Args:
         picture: uint8 (H, W, 1 or 3).
-        values: fields of the sample by name, decoded.
+        shown: what the fields of the sample show, by name.
     """
-    instances = next((values[name] for name, kind in schema.items() if isinstance(kind, InstanceMap)), None)
-    boxes = next((values[name] for name, kind in schema.items() if isinstance(kind, Boxes)), None)
-    depth = next((values[name] for name, kind in schema.items() if isinstance(kind, DepthMap)), None)
+    instances, boxes, depth = (shown.get(first_shown(schema, way)[0]) for way in (Outlines, Frames, Shades))
     factor = max(1, SHOWN_PX // max(picture.shape[:2]))
     plain = enlarged(stretched(picture), factor)
     panels = [plain]
@@ -42,16 +41,11 @@ def with_objects(picture: np.ndarray, values: Mapping[str, Any], schema: Mapping
         elif boxes is not None:
             draw_boxes(panels[-1], boxes, factor)
     if depth is not None:
-        panels.append(enlarged(np.repeat((depth >> 8).astype(np.uint8)[..., None], 3, axis=2), factor))
+        panels.append(enlarged(np.repeat(depth[..., None], 3, axis=2), factor))
     if len(panels) == 1:
         return picture
     gap = np.full((plain.shape[0], GAP_PX, 3), 255, dtype=np.uint8)
     return np.concatenate([plain, *(part for panel in panels[1:] for part in (gap, panel))], axis=1)
-
-
-def shows(kind: Field) -> bool:
-    """Whether a field holds objects or depth."""
-    return isinstance(kind, InstanceMap | Boxes | DepthMap)
 
 
 def stretched(picture: np.ndarray) -> np.ndarray:
@@ -119,12 +113,11 @@ def draw_boxes(picture: np.ndarray, boxes: np.ndarray, factor: int) -> None:
             picture[ys[0] : ys[1] + 1, xs] = table[int(cls)]
 
 
-def legend(schema: Mapping[str, Field]) -> list[tuple[str, tuple[int, int, int]]]:
+def legend(schema: Schema) -> list[tuple[str, tuple[int, int, int]]]:
     """Names of the objects' classes with the colours of their boxes; empty if boxes are not shown or of one class."""
-    if any(isinstance(kind, InstanceMap) for kind in schema.values()):
-        return []
-    boxes = next((kind for kind in schema.values() if isinstance(kind, Boxes)), None)
-    if boxes is None or len(boxes.classes) < 2:
+    _, outlines = first_shown(schema, Outlines)
+    _, boxes = first_shown(schema, Frames)
+    if outlines or boxes is None or len(boxes.classes) < 2:
         return []
     table = box_colours(len(boxes.classes) + 1)
     return [(name, tuple(table[cls].tolist())) for cls, name in enumerate(boxes.classes, start=1)]

@@ -16,7 +16,7 @@ import numpy as np
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
 from synthgen.errors import StoreError, UsageError
-from synthgen.fields import Label
+from synthgen.fields import class_field
 from synthgen.recipe.rules import parse
 from synthgen.report import charts, compared, evaluated, preview, sheet
 from synthgen.report.compared import Compared
@@ -97,7 +97,7 @@ class Tries:
 def _tries(book: Ledger, view: View) -> Tries:
     import pyarrow.compute as pc
 
-    label = next((name for name, kind in book.fields.items() if isinstance(kind, Label)), "")
+    label = class_field(book.fields)
     names = _scores(book)[:N_SCORES]
     verdicts: list[np.ndarray] = []
     scores: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -112,7 +112,7 @@ def _tries(book: Ledger, view: View) -> Tries:
         asked.update(zip(*kept, strict=True))
     by_class: Counter[tuple[str, str]] = Counter()
     for (condition, split), n in asked.items():
-        by_class[str(json.loads(condition).get(label)), split] += n
+        by_class[str(json.loads(condition).get(label or "")), split] += n
     none = np.zeros(0)
     joined = {name: np.concatenate(parts) if parts else none for name, parts in scores.items()}
     return Tries(np.concatenate(verdicts) if verdicts else none.astype(bool), joined, by_class)
@@ -136,7 +136,7 @@ def _counts(found: Counter[tuple[str, str]], manifest: Mapping[str, Any]) -> lis
 
 
 def _histograms(book: Ledger, tries: Tries) -> Iterator[Picture]:
-    """A chart a score, over all tries."""
+    """A chart for each score, over all tries."""
     rules = [parse(text, None) for text in book.identity["keep"]]
     for name, values in tries.scores.items() if len(tries.accepted) else ():
         about = [rule for rule in rules if rule.score == name]

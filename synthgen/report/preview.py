@@ -14,19 +14,19 @@ import numpy as np
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
 from synthgen.errors import UsageError
-from synthgen.fields import Field, Image, Label, Number, Series, StepClasses, Times
+from synthgen.fields import Number, Schema, class_field, classes_of, first_shown
+from synthgen.fields.shown import Curves, Marks, Picture, TimeAxis, Words
 from synthgen.generate.batching import PREVIEWED
 from synthgen.generate.loop import Try, annotate, batches, draw, judge
 from synthgen.generate.plan import Plan
 from synthgen.parts.protocols import Slot
-from synthgen.report import curves, overlay
+from synthgen.report import curves, overlay, words
 from synthgen.report.sheet import Legend, Tile
 
 Groups = dict[str, list[Tile]]
 N_CLASSES, N_EACH = 10, 2
 MAX_SCANNED = 20_000
 MAX_FILES = 50
-SHOWN = (Image, Series, StepClasses, Times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class Drawn:
 
 def choose_slots(plan: Plan, n: int | None = None) -> list[Slot]:
     """The first `n` slots; without `n`, two of each class for up to ten classes spread over all of them."""
-    name, label = first(plan.parts.condition.fields, Label)
-    if n is not None or label is None:
+    name, classes = class_field(plan.parts.condition.fields), classes_of(plan.parts.condition.fields)
+    if n is not None or name is None:
         return [plan.slot(index) for index in range(min(n or N_CLASSES * N_EACH, plan.n_samples))]
-    chosen: dict[int, list[Slot]] = {i: [] for i in spread(len(label.classes), N_CLASSES)}
+    chosen: dict[int, list[Slot]] = {i: [] for i in spread(len(classes), N_CLASSES)}
     for index in range(min(plan.n_samples, MAX_SCANNED)):
         slot = plan.slot(index)
         group = chosen.get(slot.condition[name])
@@ -69,11 +69,11 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
     """Loads the models and draws the first try of each slot, with the verdict that a run would give it.
 
     Raises:
-        UsageError: the recipe makes no pictures.
+        UsageError: the recipe makes nothing that can be shown.
         SynthgenError: a model cannot be loaded, or a part breaks its promise.
     """
     if not can_show(plan.schema):
-        raise UsageError(f"{plan.recipe.name}: makes neither pictures nor series, so there is nothing to look at")
+        raise UsageError(f"{plan.recipe.name}: makes {', '.join(plan.schema)}, none of which can be shown")
     started = time.perf_counter()
     plan.parts.setup(device)
     setup_s = time.perf_counter() - started
@@ -91,12 +91,12 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
             if verdict.rejected_by:
                 rejected[verdict.rejected_by] += 1
             group = class_of(plan.parts.condition.fields, slot.condition)
-            drawn.append({key: values[i] for key, values in columns.items()})
+            drawn.append({key: values[i] for key, values in columns.items() if key in plan.schema})
             words = _caption(group, slot.key, _verdict_text(plan, verdict))
             captions.append((group, (*words, bool(verdict.rejected_by))))
     shown = pictures(drawn, plan.schema)
     tiles = [(group, Tile(one, *words)) for one, (group, words) in zip(shown, captions, strict=True)]
-    groups = grouped(tiles, _class_names(plan.parts.condition.fields))
+    groups = grouped(tiles, classes_of(plan.parts.condition.fields))
     return Drawn(groups, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
 
 
@@ -106,13 +106,13 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     Reads whole shards in random order until every class has enough, 50 files at most.
 
     Raises:
-        UsageError: the dataset holds no pictures, or no samples yet.
+        UsageError: the dataset holds nothing that can be shown, or no samples yet.
     """
     view = View(book, None, None, None)
-    label_name, label = first(book.fields, Label)
+    label = class_field(book.fields)
     if not can_show(book.fields):
-        raise UsageError(f"{book.root}: holds neither pictures nor series, so there is nothing to look at")
-    classes = label.classes if label else ("",)
+        raise UsageError(f"{book.root}: holds {', '.join(book.fields)}, none of which can be shown")
+    classes = classes_of(book.fields) or ("",)
     shown = spread(len(classes), max(1, min(n or 20, 20, len(classes))))
     want = -(-(n or 80) // len(shown)) if n else max(2, min(10, 80 // len(shown)))
     ruled = [rule.split()[0] for rule in book.identity["keep"]]
@@ -124,7 +124,7 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     generator.shuffle(files)
     for file in files[:MAX_FILES]:
         for record in view.stored(file):
-            group = label.decode(record[label_name]) if label else 0
+            group = book.fields[label].decode(record[label]) if label is not None else 0
             if group not in chosen:
                 continue
             seen[group] += 1
@@ -135,8 +135,8 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     if not any(chosen.values()):
         raise UsageError(f"{book.root}: holds no samples yet")
     records = [(i, record) for i, group in chosen.items() for record in group]
-    shows = [name for name, kind in book.fields.items() if isinstance(kind, SHOWN) or overlay.shows(kind)]
-    values = [{name: book.fields[name].decode(record[name]) for name in shows} for _, record in records]
+    visible = [name for name, kind in book.fields.items() if kind.shown]
+    values = [{name: book.fields[name].decode(record[name]) for name in visible} for _, record in records]
     tiles = [
         (classes[i], Tile(shown, *_caption(classes[i], record["key"], _score_text(record, scores))))
         for (i, record), shown in zip(records, pictures(values, book.fields), strict=True)
@@ -144,35 +144,47 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     return grouped(tiles[:n] if n else tiles, classes)
 
 
-def can_show(schema: Mapping[str, Field]) -> bool:
+def can_show(schema: Schema) -> bool:
     """Whether samples with these fields can be looked at."""
-    return any(isinstance(kind, Image | Series) for kind in schema.values())
+    return any(first_shown(schema, way)[1] for way in (Picture, Curves, Words))
 
 
-def pictures(samples: Sequence[Mapping[str, Any]], schema: Mapping[str, Field]) -> list[np.ndarray]:
-    """Every sample as uint8 (H, W, C): its picture with its objects beside it, or its series on one scale for all."""
-    name, image = first(schema, Image)
-    if image is not None:
-        return [overlay.with_objects(values[name], values, schema) for values in samples]
-    time, times = first(schema, Times)
-    kinds, marks = first(schema, StepClasses)
-    named = [key for key, kind in schema.items() if isinstance(kind, Series)]
-    if marks:  # the series with anomalies stands behind the normal one
-        named = [key for key in named if schema[key].channels == marks.channels][::-1]  # type: ignore[attr-defined]
-    name = named[0]
-    limits = curves.ranges([values[name] for values in samples])
-    return [
-        curves.draw(values[name], values[time] if times else None, limits, values[kinds] if marks else None)
+def pictures(samples: Sequence[Mapping[str, Any]], schema: Schema) -> list[np.ndarray]:
+    """Every sample as uint8 (H, W, C): its picture with its objects beside it, or its curves on one scale for all.
+
+    Only what has neither is shown in words.
+    """
+    shown = [
+        {name: kind.show(values[name]) for name, kind in schema.items() if kind.shown and name in values}
         for values in samples
     ]
+    name, picture = first_shown(schema, Picture)
+    if picture:
+        return [overlay.with_objects(parts[name], parts, schema) for parts in shown]
+    name = _curves(schema)
+    if not name:
+        name, _ = first_shown(schema, Words)
+        return [words.draw(parts[name]) for parts in shown]
+    time, marks = first_shown(schema, TimeAxis)[0], first_shown(schema, Marks)[0]
+    limits = curves.ranges([parts[name] for parts in shown])
+    return [curves.draw(parts[name], parts.get(time), limits, parts.get(marks)) for parts in shown]
 
 
-def legend(schema: Mapping[str, Field]) -> Legend:
+def _curves(schema: Schema) -> str:
+    """The field whose curves are drawn, empty if there is none: with marks, the last that they belong to."""
+    marks = first_shown(schema, Marks)[1]
+    if marks is None:
+        return first_shown(schema, Curves)[0]
+    marked = (name for name, kind in schema.items() if isinstance(kind.shown, Curves))
+    return [name for name in marked if schema[name].shown.channels == marks.channels][-1]  # type: ignore[union-attr]
+
+
+def legend(schema: Schema) -> Legend:
     """What colours mean in the pictures of such samples."""
-    _, series = first(schema, Series)
-    if not series or first(schema, Image)[1] is not None:
+    _, series = first_shown(schema, Curves)
+    if not series or first_shown(schema, Picture)[1]:
         return overlay.legend(schema)
-    _, marks = first(schema, StepClasses)
+    _, marks = first_shown(schema, Marks)
     kinds = marks.classes if marks else ()
     return curves.legend(series) + list(zip(kinds, curves.mark_colours(len(kinds)), strict=True))
 
@@ -185,25 +197,15 @@ def grouped(tiles: Sequence[tuple[str, Tile]], order: Sequence[str]) -> Groups:
     return {name: group for name, group in groups.items() if group}
 
 
-def first(schema: Mapping[str, Field], kind: type[Any]) -> tuple[str, Any]:
-    """Name and type of the first field of a kind; ("", None) if there is none."""
-    return next(((name, field) for name, field in schema.items() if isinstance(field, kind)), ("", None))
-
-
 def spread(n: int, most: int) -> list[int]:
     """Up to `most` numbers below `n`, evenly spaced, ascending."""
     return list(range(n)) if n <= most else [i * n // most for i in range(most)]
 
 
-def class_of(schema: Mapping[str, Field], condition: Mapping[str, Any]) -> str:
+def class_of(schema: Schema, condition: Mapping[str, Any]) -> str:
     """The class that a condition asks for, empty if it asks for none."""
-    name, label = first(schema, Label)
-    return str(label.classes[condition[name]]) if label else ""
-
-
-def _class_names(schema: Mapping[str, Field]) -> Sequence[str]:
-    _, label = first(schema, Label)
-    return label.classes if label else ()
+    name = class_field(schema)
+    return "" if name is None else schema[name].sample_classes[condition[name]]
 
 
 def _caption(group: str, key: str, text: str) -> tuple[str, str]:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from synthgen.fields import ARRAYS, Schema, to_cell
-from synthgen.parts.protocols import Encoded, Member, Source
+from synthgen.fields import Schema
+from synthgen.fields.values import Text
+from synthgen.parts.protocols import Encoded, Member, Record, Source
 
 
 class Parquet:
-    """One row a sample: `key`, every field, `split`, and under `meta` the JSON text of how it came to be."""
+    """A row for each sample: `key`, every field, `split`, and under `meta` the JSON text of how it came to be."""
 
     version: ClassVar[int] = 1
     suffix: ClassVar[str] = "parquet"
+    media_type: ClassVar[str] = "application/x-parquet"
+    is_table: ClassVar[bool] = True
+    card: ClassVar[str] = (
+        '`datasets.load_dataset("<this folder>")` and `pandas.read_parquet("<this folder>/{folder}")` read it as well.'
+    )
     sources: Sequence[Source] = ()
 
     class Config(BaseModel):
@@ -34,30 +40,54 @@ class Parquet:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        text = {"dtype": "string", "_type": "Value"}
-        columns: list[tuple[str, Any, list[Any], Mapping[str, Any]]] = [
-            ("key", pa.string(), [s.key for s in samples], text)
-        ]
-        for name, kind in schema.items():
-            columns.append(
-                (name, kind.arrow(), [to_cell(kind, s.values[name], s.key) for s in samples], kind.hf_feature())
-            )
-        columns.append(("split", pa.string(), [s.split for s in samples], text))
-        columns.append(("meta", pa.string(), [json.dumps(s.meta, sort_keys=True) for s in samples], text))
-        features = {name: feature for name, _, _, feature in columns}
+        keys = [s.key for s in samples]
+        around = {"key": keys, "split": [s.split for s in samples]}
+        around["meta"] = [json.dumps(s.meta, sort_keys=True) for s in samples]
+        columns = {name: Text() for name in ("key",)} | dict(schema) | {name: Text() for name in ("split", "meta")}
+        features = {name: kind.hf_feature() for name, kind in columns.items()}
         table = pa.table(
-            [pa.array(values, type=kind) for _, kind, values, _ in columns],
+            [
+                kind.to_cells(around.get(name) or [s.values[name] for s in samples], keys)
+                for name, kind in columns.items()
+            ],
             schema=pa.schema(
-                [pa.field(name, kind, metadata=_units(schema.get(name))) for name, kind, _, _ in columns],
+                [pa.field(name, kind.arrow(), metadata=kind.column_metadata()) for name, kind in columns.items()],
                 metadata={"huggingface": json.dumps({"info": {"features": features}}, sort_keys=True)},
             ),
         )
         pq.write_table(table, file, compression="zstd", row_group_size=1000)
-        return [Member(s.key, row, 1) for row, s in enumerate(samples)]
+        return [Member(key, row, 1) for row, key in enumerate(keys)]
+
+    @staticmethod
+    def records(file: BinaryIO, schema: Schema, skip: int = 0, count: int | None = None) -> Iterator[Record]:
+        """One row group is in memory."""
+        import pyarrow.parquet as pq
+
+        stop = None if count is None else skip + count
+        row = 0
+        with pq.ParquetFile(file) as table:
+            for group in range(table.num_row_groups):
+                n_rows = table.metadata.row_group(group).num_rows
+                if row + n_rows > skip and (stop is None or row < stop):
+                    first, last = max(skip - row, 0), n_rows if stop is None else min(n_rows, stop - row)
+                    yield from _records(
+                        table.read_row_group(group, columns=["key", *schema, "meta"]).slice(first, last - first), schema
+                    )
+                row += n_rows
+
+    @staticmethod
+    def keys(file: BinaryIO) -> list[str]:
+        """The keys of all samples in order, without reading anything else."""
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(file) as table:
+            found: list[str] = table.read(["key"])["key"].to_pylist()
+        return found
 
 
-def _units(kind: Any) -> dict[str, str] | None:
-    """What a column of series says of itself: channels and units, as JSON texts."""
-    if not isinstance(kind, ARRAYS):
-        return None
-    return {name: json.dumps(value) for name, value in kind.describe().items() if name not in ("type", "length")}
+def _records(table: Any, schema: Schema) -> Iterator[Record]:
+    """The rows of a table as samples in stored form."""
+    cells = {name: kind.from_cells(table[name].combine_chunks()) for name, kind in schema.items()}
+    around = zip(table["key"].to_pylist(), table["meta"].to_pylist(), strict=True)
+    for row, (key, meta) in enumerate(around):
+        yield {"key": key, **{name: values[row] for name, values in cells.items()}, "meta": json.loads(meta)}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from synthgen.errors import DataError
-from synthgen.fields import Schema, member_name
-from synthgen.parts.protocols import Encoded, Member, Source
+from synthgen.fields import Schema
+from synthgen.parts.protocols import Encoded, Member, Record, Source
 
 BLOCK = 512
 MAX_MEMBER = 8**11 - 1
 LARGE = 1 << 14
+ENDINGS: Mapping[str, str] = {"image": "", "label": "", "segmentation": "seg.", "instances": "inst."}
+"""Short endings of the names that most datasets have."""
 
 
 class WebDataset:
@@ -28,6 +30,10 @@ class WebDataset:
 
     version: ClassVar[int] = 1
     suffix: ClassVar[str] = "tar"
+    media_type: ClassVar[str] = "application/x-tar"
+    is_table: ClassVar[bool] = False
+    trailer: ClassVar[int] = 2 * BLOCK
+    card: ClassVar[str] = "The `.tar` files are WebDataset shards."
     sources: Sequence[Source] = ()
 
     class Config(BaseModel):
@@ -50,8 +56,44 @@ class WebDataset:
                 file.write(piece)
                 offset += len(piece)
             members.append(Member(sample.key, start, offset - start))
-        file.write(bytes(2 * BLOCK))
+        file.write(bytes(self.trailer))
         return members
+
+    @staticmethod
+    def record(raw: bytes, schema: Schema) -> Record:
+        """The sample in the bytes of its tar members."""
+        members: dict[str, bytes] = {}
+        offset, key = 0, ""
+        while offset < len(raw):
+            key, ending, size = tar_header(raw[offset : offset + BLOCK])
+            members[ending] = raw[offset + BLOCK : offset + BLOCK + size]
+            offset += BLOCK + padded(size)
+        return _from_members(key, members, schema)
+
+    @staticmethod
+    def records(file: BinaryIO, schema: Schema, skip: int = 0, count: int | None = None) -> Iterator[Record]:
+        """Reads the file once, front to back."""
+        members: dict[str, bytes] = {}
+        current, n_seen = "", 0
+        while True:
+            head = file.read(BLOCK)
+            key, ending, size = tar_header(head) if head.strip(b"\0") else ("", "", 0)
+            if key != current:
+                if current and n_seen >= skip:
+                    yield _from_members(current, members, schema)
+                n_seen += bool(current)
+                current, members = key, {}
+            if not key or (count is not None and n_seen >= skip + count):
+                return
+            if n_seen >= skip:
+                members[ending] = file.read(padded(size))[:size]
+            else:
+                file.seek(padded(size), 1)
+
+
+def member_name(name: str, suffix: str) -> str:
+    """The ending of a field's member: short for `image`, `label`, `segmentation` and `instances`, else its name."""
+    return ENDINGS.get(name, f"{name.replace('.', '_')}.") + suffix
 
 
 def _members(sample: Encoded, layout: Sequence[tuple[str, str]]) -> Iterator[bytes]:
@@ -102,3 +144,27 @@ def header(name: str, size: int) -> bytes:
     octal = b"%011o\x00" % size
     checksum = _CONSTANT_SUM + sum(raw) + sum(octal)
     return b"".join((raw.ljust(100, b"\0"), _BEFORE_SIZE, octal, _MTIME, b"%06o\x00 " % checksum, _AFTER_CHECKSUM))
+
+
+def tar_header(head: bytes) -> tuple[str, str, int]:
+    """Key, ending and size in bytes that a ustar header states.
+
+    Raises:
+        DataError: the block is no header.
+    """
+    if len(head) != BLOCK or head[257:262] != b"ustar":
+        raise DataError("a tar file is damaged; `synthgen verify` on its folder finds out which")
+    key, _, ending = head[:100].rstrip(b"\0").decode().partition(".")
+    return key, ending, int(head[124:135], 8)
+
+
+def padded(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK
+
+
+def _from_members(key: str, members: Mapping[str, bytes], schema: Schema) -> Record:
+    meta = json.loads(members["json"])
+    values: Record = {}
+    for name, kind in schema.items():
+        values[name] = members[member_name(name, kind.suffix)] if kind.suffix else meta.pop(name)
+    return {"key": key, **values, "meta": meta}

@@ -15,7 +15,6 @@ import helpers
 from synthgen import seeds
 from synthgen.base import json_files
 from synthgen.conditions.classes import Classes
-from synthgen.dataset import shard_files
 from synthgen.errors import RecipeError
 from synthgen.fields import Image, Label, Number
 from synthgen.generate import plan as plans
@@ -130,7 +129,7 @@ def test_files_give_back_what_was_put_in(rows: list[tuple[bytes, int, float]]) -
     file = io.BytesIO()
     members = WebDataset(WebDataset.Config()).write(file, samples, schema)
     for sample, member in zip(samples, members, strict=True):
-        record = shard_files.tar_record(file.getvalue()[member.offset : member.offset + member.length], schema)
+        record = WebDataset.record(file.getvalue()[member.offset : member.offset + member.length], schema)
         assert {name: schema[name].decode(record[name]) for name in ("label", "score")} == {
             name: sample.values[name] for name in ("label", "score")
         }

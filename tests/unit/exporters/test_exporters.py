@@ -21,12 +21,19 @@ from skimage.draw import polygon2mask
 import helpers
 import synthgen
 from synthgen.errors import UsageError
-from synthgen.exporters import coco, imagefolder, voc, yolo
+from synthgen.exporters.coco import Coco
+from synthgen.exporters.imagefolder import ImageFolder
+from synthgen.exporters.options import NoOptions
 from synthgen.exporters.roles import fields_of_roles
 from synthgen.exporters.scene import Scenes
+from synthgen.exporters.voc import Voc, palette
+from synthgen.exporters.yolo import Yolo, YoloPolygons
 from synthgen.fields import Boxes, InstanceMap, SegmentationMap
 
 SIDE = 48
+COCO_MASKS, COCO_POLYGONS = Coco(Coco.Config()).write, Coco(Coco.Config(polygons=True)).write
+YOLO, YOLO_POLYGONS = Yolo(NoOptions()).write, YoloPolygons(NoOptions()).write
+VOC, IMAGEFOLDER = Voc(NoOptions()).write, ImageFolder(NoOptions()).write
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def coco_files(out: Path) -> Iterator[COCO]:
 
 
 def test_coco_masks_and_boxes_are_the_datasets(scenes: Path, samples: dict, tmp_path: Path) -> None:
-    exported(coco.export, scenes, tmp_path)
+    exported(COCO_MASKS, scenes, tmp_path)
     seen = 0
     for found in coco_files(tmp_path):
         for picture in found.dataset["images"]:
@@ -71,7 +78,7 @@ def test_coco_masks_and_boxes_are_the_datasets(scenes: Path, samples: dict, tmp_
 
 
 def test_coco_polygons_are_the_masks(scenes: Path, samples: dict, tmp_path: Path) -> None:
-    exported(coco.export_polygons, scenes, tmp_path)
+    exported(COCO_POLYGONS, scenes, tmp_path)
     for found in coco_files(tmp_path):
         for picture in found.dataset["images"]:
             instances = samples[Path(picture["file_name"]).stem]["instances"]
@@ -82,7 +89,7 @@ def test_coco_polygons_are_the_masks(scenes: Path, samples: dict, tmp_path: Path
 
 
 def test_coco_scores_itself_perfectly(scenes: Path, tmp_path: Path) -> None:
-    exported(coco.export, scenes, tmp_path)
+    exported(COCO_MASKS, scenes, tmp_path)
     truth = next(coco_files(tmp_path))
     entries = [{**entry, "score": 0.9} for entry in truth.dataset["annotations"]]
     for kind in ("segm", "bbox"):
@@ -95,7 +102,7 @@ def test_coco_scores_itself_perfectly(scenes: Path, tmp_path: Path) -> None:
 
 
 def test_voc_maps_are_the_datasets_and_crowds_are_told(scenes: Path, samples: dict, tmp_path: Path) -> None:
-    notes = exported(voc.export, scenes, tmp_path)
+    notes = exported(VOC, scenes, tmp_path)
     assert "2 pictures have more than 254 objects" in notes[0]
     for key, sample in samples.items():
         with PIL.Image.open(tmp_path / "SegmentationClass" / f"{key}.png") as picture:
@@ -117,12 +124,12 @@ def test_voc_maps_are_the_datasets_and_crowds_are_told(scenes: Path, samples: di
 
 
 def test_voc_palette_is_the_published_one() -> None:
-    assert voc.palette()[:4] == [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)]
-    assert voc.palette()[255] == (224, 224, 192)
+    assert palette()[:4] == [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)]
+    assert palette()[255] == (224, 224, 192)
 
 
 def test_yolo_boxes_are_the_datasets(scenes: Path, samples: dict, tmp_path: Path) -> None:
-    exported(yolo.export, scenes, tmp_path)
+    exported(YOLO, scenes, tmp_path)
     facts = yaml.safe_load((tmp_path / "data.yaml").read_text())
     assert facts["names"] == {0: "cell", 1: "debris"}
     for key, sample in samples.items():
@@ -134,7 +141,7 @@ def test_yolo_boxes_are_the_datasets(scenes: Path, samples: dict, tmp_path: Path
 
 
 def test_yolo_polygons_fill_to_the_masks(scenes: Path, samples: dict, tmp_path: Path) -> None:
-    exported(yolo.export_polygons, scenes, tmp_path)
+    exported(YOLO_POLYGONS, scenes, tmp_path)
     for key, sample in samples.items():
         lines = (tmp_path / "labels" / sample["split"] / f"{key}.txt").read_text().splitlines()
         numbers = np.unique(sample["instances"])[1:]
@@ -151,7 +158,7 @@ def test_yolo_polygons_fill_to_the_masks(scenes: Path, samples: dict, tmp_path: 
 
 
 def test_image_folders_are_by_class(scenes: Path, samples: dict, tmp_path: Path) -> None:
-    exported(imagefolder.export, scenes, tmp_path)
+    exported(IMAGEFOLDER, scenes, tmp_path)
     classes = synthgen.load(scenes).classes
     for key, sample in samples.items():
         path = tmp_path / sample["split"] / classes[sample["label"]] / f"{key}.png"
@@ -194,7 +201,7 @@ def test_class_names_in_xml_and_yaml_come_back(tmp_path: Path) -> None:
     sampler = {"use": "scenes", "objects": objects}
     helpers.run(helpers.write(tmp_path, helpers.scenes(sampler=sampler, splits={"train": 1.0})), tmp_path / "odd")
     scenes = Scenes(str(tmp_path / "odd"), None)
-    notes = voc.export(scenes, tmp_path / "voc", lambda n: None)
+    notes = VOC(scenes, tmp_path / "voc", lambda n: None)
     assert any("classes in the XML files bear another name than their class" in note for note in notes)
     roots = [ElementTree.parse(path).getroot() for path in (tmp_path / "voc" / "Annotations").iterdir()]
     names = {entry.text for root in roots for entry in root.iter("name")}
@@ -203,10 +210,10 @@ def test_class_names_in_xml_and_yaml_come_back(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["class"] for row in rows] == objects
     assert {row["name"] for row in rows[:2]} == names
-    yolo.export(scenes, tmp_path / "yolo", lambda n: None)
+    YOLO(scenes, tmp_path / "yolo", lambda n: None)
     facts = yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_text(encoding="utf-8"))
     assert list(facts["names"].values()) == objects
-    coco.export(scenes, tmp_path / "coco", lambda n: None)
+    COCO_MASKS(scenes, tmp_path / "coco", lambda n: None)
     for found in coco_files(tmp_path / "coco"):
         assert [entry["name"] for entry in found.dataset["categories"]] == objects
 
@@ -225,7 +232,7 @@ def test_fields_of_labelers_are_found(cli, labelled: Path, scenes: Path, tmp_pat
     answer = cli("export", labelled, "--to", "coco", "-o", tmp_path / "theirs")
     assert answer.code == 0
     assert "note      objects are from `sam_instances`, `sam_segmentation`" in answer.out
-    exported(coco.export, scenes, tmp_path / "ours")
+    exported(COCO_MASKS, scenes, tmp_path / "ours")
     for path in (tmp_path / "ours" / "annotations").iterdir():
         assert path.read_bytes() == (tmp_path / "theirs" / "annotations" / path.name).read_bytes()
     boxes = cli("export", labelled, "--to", "coco", "-o", tmp_path / "boxes", "--field", "boxes=dino_boxes")
@@ -286,7 +293,7 @@ def test_empty_splits_are_named(cli, scenes: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "val").exists()
 
 
-@pytest.mark.parametrize("export", [coco.export, voc.export, yolo.export, yolo.export_polygons])
+@pytest.mark.parametrize("export", [COCO_MASKS, VOC, YOLO, YOLO_POLYGONS])
 def test_datasets_without_objects_are_refused(export: Any, finished: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="try `--to"):
         export(Scenes(str(finished), None), tmp_path, lambda n: None)
@@ -339,8 +346,8 @@ def test_an_incomplete_dataset_is_exported_only_when_asked(cli, scenes: Path, tm
 
 def test_yolo_s_data_file_works_from_anywhere(scenes: Path, tmp_path: Path) -> None:
     """Ultralytics takes a `path` from its own folder of data sets, and the file's folder where there is none."""
-    exported(yolo.export, scenes, tmp_path / "all")
-    yolo.export(Scenes(str(scenes), "train"), tmp_path / "train", lambda n: None)
+    exported(YOLO, scenes, tmp_path / "all")
+    YOLO(Scenes(str(scenes), "train"), tmp_path / "train", lambda n: None)
     for name, val in (("all", "images/val"), ("train", "images/train")):
         facts = yaml.safe_load((tmp_path / name / "data.yaml").read_text())
         assert "path" not in facts

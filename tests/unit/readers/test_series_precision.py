@@ -12,8 +12,9 @@ import torch
 import helpers
 import synthgen
 from series_files import csv, data, parquet
+from synthgen.exporters.options import NoOptions
 from synthgen.exporters.series_rows import SeriesRows
-from synthgen.exporters.table import export_csv
+from synthgen.exporters.table import Csv
 from synthgen.models import registry
 from synthgen.models.series.scaler import OffsetScaler, SeriesScaler
 from synthgen.readers.series import reader
@@ -149,7 +150,7 @@ def test_from_the_table_to_the_dataset_and_its_csv(tmp_path: Path, monkeypatch: 
     assert values[:, 0].min() - 1e-6 <= drawn.min() and drawn.max() <= values[:, 0].max() + 1e-6
     assert all(np.isfinite(sample["anomaly_score"]).all() for sample in samples)
     assert "float64, NaN where missing" in (out / "README.md").read_text()
-    export_csv(SeriesRows(str(out), None, {}, False), tmp_path, lambda _: None)
+    Csv(NoOptions()).write(SeriesRows(str(out), None, False), tmp_path, lambda _: None)
     with open(tmp_path / "train.csv", newline="") as file:
         written = [float(row["level"]) for row in csv_module.DictReader(file)]
     assert written == found[..., 0].ravel().tolist()

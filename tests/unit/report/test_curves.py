@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthgen.fields import Series
+from synthgen.fields.shown import Curves
 from synthgen.report import curves
 
 RED, VIOLET = curves.mark_colours(2)
@@ -60,5 +60,5 @@ def test_one_scale_for_all_that_are_shown() -> None:
 
 
 def test_the_legend_names_channels_and_units() -> None:
-    found = curves.legend(Series(5, ("a", "b"), ("mV", "1")))
+    found = curves.legend(Curves(("a", "b"), ("mV", "1")))
     assert [name for name, _ in found] == ["a (mV)", "b"] and found[0][1] == rgb(curves.COLOURS[0])

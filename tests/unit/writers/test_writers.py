@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthgen.dataset import shard_files
 from synthgen.errors import DataError
 from synthgen.fields import Image, Label, Number
 from synthgen.parts.protocols import Encoded
@@ -73,7 +72,7 @@ def test_the_tar_is_one_that_tar_reads() -> None:
         facts = json.load(file.extractfile("s000000002.json"))  # type: ignore[arg-type]
     assert facts == {"score": 2 / 3, "index": 2, "try": 0, "seed": f"{2:064x}", "condition": {"label": "cat"}}
     for sample, member in zip(samples(), members, strict=True):
-        record = shard_files.tar_record(raw[member.offset : member.offset + member.length], SCHEMA)
+        record = WebDataset.record(raw[member.offset : member.offset + member.length], SCHEMA)
         assert record == {"key": sample.key, **sample.values, "meta": dict(sample.meta)} | {"label": record["label"]}
 
 
@@ -105,12 +104,13 @@ def test_hf_datasets_reads_the_parquet(tmp_path: Path) -> None:
 
 def test_rows_are_found_by_number(tmp_path: Path) -> None:
     for cls, name, reader in (
-        (WebDataset, "a.tar", shard_files.tar_records),
-        (Parquet, "a.parquet", shard_files.parquet_records),
+        (WebDataset, "a.tar", WebDataset.records),
+        (Parquet, "a.parquet", Parquet.records),
     ):
         (tmp_path / name).write_bytes(written(cls(cls.Config()))[0])
         for skip, count in ((0, None), (2, 2), (4, 9), (5, 1)):
-            found = [record["key"] for record in reader(tmp_path / name, SCHEMA, skip, count)]
+            with (tmp_path / name).open("rb") as file:
+                found = [record["key"] for record in reader(file, SCHEMA, skip, count)]
             assert found == [f"s{i:09d}" for i in range(5)][skip:][:count]
 
 
@@ -123,8 +123,9 @@ def test_names_that_a_header_cannot_hold_are_refused() -> None:
 
 
 def test_no_samples(tmp_path: Path) -> None:
-    for cls, reader in ((WebDataset, shard_files.tar_records), (Parquet, shard_files.parquet_records)):
+    for cls, reader in ((WebDataset, WebDataset.records), (Parquet, Parquet.records)):
         path = tmp_path / cls.suffix
         with path.open("wb") as file:
             assert cls(cls.Config()).write(file, [], SCHEMA) == []
-        assert list(reader(path, SCHEMA)) == []
+        with path.open("rb") as file:
+            assert list(reader(file, SCHEMA)) == []

@@ -1,0 +1,59 @@
+"""Ways to show a value: a field names one, and previews and reports draw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of its own: uint8 (H, W, 1) grey or (H, W, 3) RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """Objects, each outlined in a colour of its own on the sample's picture: int (H, W), 0 background."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Objects as frames on the sample's picture, in the colours of `classes`.
+
+    float (N, 5): left, top, right and bottom in pixels, and the class id from 1.
+    """
+
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shades:
+    """Brightness beside the sample's picture: uint8 (H, W)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Channels over time, a panel each: float (L, C), NaN where a value is missing."""
+
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """When each step of the sample's curves is: float (L,), rising."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Stretches of the sample's curves in the colours of `classes`: int (L, C), 0 where nothing is marked."""
+
+    channels: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Text (str), where a sample has neither a picture nor curves."""
+
+
+Shown = Picture | Outlines | Frames | Shades | Curves | TimeAxis | Marks | Words
