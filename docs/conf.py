@@ -15,7 +15,7 @@ import reference  # noqa: E402
 project = "synthgen"
 copyright = "the authors of synthgen, Apache-2.0"
 extensions = ["myst_parser"]
-exclude_patterns = ["images"]
+exclude_patterns = ["images", "examples"]
 html_theme = "furo"
 html_title = "synthgen"
 html_static_path = ["style"]

@@ -21,12 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import diffusers.models.modeling_utils
 import numpy as np
+import sklearn.linear_model
 from PIL import Image
 
 import helpers
 import tiny
 from synthgen import cli
+
+PRELOADED = (diffusers.models.modeling_utils, sklearn.linear_model)
+"""Imported here so that the processes that run pages, each forked from this one, need not."""
 
 PAGES = {
     path.relative_to(helpers.ROOT).as_posix(): path.read_text(encoding="utf-8")
@@ -133,7 +138,8 @@ def call(words: list[str], more: list[str]) -> None:
 
 def make_data(folder: Path) -> None:
     """What readers of the pages have themselves: images by class, with masks and with boxes, and a table."""
-    (folder / "recipes").symlink_to(helpers.ROOT / "recipes")
+    for name in ("recipes", "docs"):
+        (folder / name).symlink_to(helpers.ROOT / name)
     random = np.random.default_rng(0)
     for i, name in enumerate(("cat", "dog")):
         (folder / "my_images" / name).mkdir(parents=True)
