@@ -4,6 +4,7 @@ A page is run from top to bottom in a folder of its own: every line of shell, ev
 before a block, which readers do not see, says what else holds for it:
 
     <!-- test: with --samples 20 -->        these options are added to each of its commands that knows them
+    <!-- test: with train --set a=1; run --samples 20 -->        the same, for commands of this name
     <!-- test: file my.yaml -->             the block is a file that later commands use
     <!-- test: not run: needs a GPU -->     the block is not run, and why; its options are checked all the same
 """
@@ -113,10 +114,9 @@ def run(page: str, folder: Path) -> None:
         elif block.runs and block.language == "python":
             exec(compile(block.text, page, "exec"), names)
         elif block.runs and block.language == "bash":
-            more = shlex.split(block.note.removeprefix("with "))
             for words in block.commands():
                 assert words[0] == "synthgen", f"{page}: {words} needs a comment that says why it is not run"
-                call([name for word in words[1:] for name in matching(word)], more)
+                call([name for word in words[1:] for name in matching(word)], block.note)
 
 
 def matching(word: str) -> list[str]:
@@ -124,12 +124,17 @@ def matching(word: str) -> list[str]:
     return sorted(map(str, Path().glob(word))) if "*" in word else [word]
 
 
-def call(words: list[str], more: list[str]) -> None:
-    """Calls `synthgen` with these words, and with those of `more` and of `HERE` that the command knows."""
+def call(words: list[str], note: str) -> None:
+    """Calls `synthgen` with these words and the options of the note and of `HERE` that the command knows."""
     known = options_of(words)
-    pairs = [*zip(more[::2], more[1::2], strict=True), *HERE.items()]
-    added = [word for option, value in pairs if option in known for word in (option, value)]
-    sys.argv = ["synthgen", *words, *added]
+    more = [word for option in HERE.items() if option[0] in known for word in option]
+    for part in note.removeprefix("with ").split(";") if note.startswith("with ") else ():
+        added = shlex.split(part)
+        if not added[0].startswith("-"):
+            added = added[1:] if added[0] == words[0] else []
+        for option, value in zip(added[::2], added[1::2], strict=True):
+            more += [option, value] if option in known else []
+    sys.argv = ["synthgen", *words, *more]
     try:
         cli.main()
     except SystemExit as end:
