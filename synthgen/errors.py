@@ -4,12 +4,19 @@ from __future__ import annotations
 
 
 class SynthgenError(Exception):
-    """A message for the user: what is wrong, where, what is accepted, what to do next.
+    """Messages for the user: what is wrong, where, what is accepted, what to do next; shown one a line.
 
-    `exit_code` is what the command line ends with.
+    `exit_code` is what the command line ends with. `names` are the settings of a part that the messages are about.
     """
 
     exit_code = 1
+
+    def __init__(self, *messages: str, names: tuple[str, ...] = ()) -> None:
+        super().__init__(*messages)
+        self.messages, self.names = messages, names
+
+    def __str__(self) -> str:
+        return "\n".join(self.messages)
 
 
 class RecipeError(SynthgenError):
@@ -22,7 +29,7 @@ class RecipeError(SynthgenError):
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
-        super().__init__("\n".join(problems))
+        super().__init__(*problems)
 
     def __reduce__(self) -> tuple[type[RecipeError], tuple[list[str]]]:
         return type(self), (self.problems,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import PIL.PngImagePlugin
 import psutil
 import pyarrow as pa
 import pyarrow.parquet
+import pytest
 import yaml
 
 from synthgen import api
@@ -103,6 +105,21 @@ def in_fork(work: Callable[[], Any]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder `name` as `make` fills it: once a test run, by the worker that needs it first, for all of them."""
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder, done = root / name, root / f"{name}.done"
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed in it
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "synthgen", *map(str, arguments)]
 
@@ -114,9 +131,8 @@ def run_command(recipe: Path, out: Path | None, *arguments: object) -> list[str]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a child: this checkout, and compiled modules kept, which saves seconds a process."""
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": "/tmp/synthgen-test-pycache", **more}
+    """The environment of a child: this checkout."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
 
 def call(words: list[str], cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
@@ -231,3 +247,8 @@ def check_actors_write_the_same(path: Path, folder: Path, address: str) -> Path:
     assert "on 2 Ray actors" in done.stderr
     assert snapshot(folder / "local") == snapshot(folder / "ray")
     return folder / "ray"
+
+
+def bind_messages(part: Any, schema: Mapping[str, Any]) -> list[str]:
+    """What `bind` finds wrong, as recipes show it: after the setting's name if it is about one."""
+    return [": ".join([*map(str, problem.place), problem.message]) for problem in part.bind(schema)]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from synthgen import seeds as streams
 from synthgen.errors import ModelError
 from synthgen.fields import Columns, Image, InstanceMap, Label, Number, Schema, SegmentationMap
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 
 
@@ -27,6 +28,7 @@ class Smooth:
         model_config = ConfigDict(extra="forbid", frozen=True)
         size: int = 8
         seconds: float = 0.0
+        slow_while: str | None = None  # a file; a batch takes a second while it exists
         seconds_each: float = 0.0
         fail_shard_at: int | None = None
         die_once: str | None = None
@@ -45,7 +47,7 @@ class Smooth:
     def identity(self) -> dict[str, Any]:
         return {"size": self.config.size}
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         label = condition.get("label")
         self.n_classes = len(label.classes) if isinstance(label, Label) else 1
         return []
@@ -73,6 +75,8 @@ class Smooth:
             raise torch.OutOfMemoryError(f"no room for {len(slots)}")
         if config.seconds or config.seconds_each:
             time.sleep(config.seconds + config.seconds_each * len(slots))
+        if config.slow_while and Path(config.slow_while).exists():
+            time.sleep(1)
         noise = streams.normals(seeds, (config.size, config.size, 3))
         level = np.array([slot.condition.get("label", 0) for slot in slots]) / self.n_classes
         pixels = 255 * np.clip(0.5 * level[:, None, None, None] + 0.25 + 0.1 * noise, 0, 1)
@@ -104,11 +108,11 @@ class Scenes:
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(exclude_defaults=True) | {"size": self.config.size}
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         label = condition.get("label")
         known = isinstance(label, Label) and set(label.classes) <= set(self.kinds)
         self.names = label.classes if isinstance(label, Label) else ()
-        return [] if known else [f"needs a condition with classes of {', '.join(self.kinds)}"]
+        return [] if known else [Problem(f"needs a condition with classes of {', '.join(self.kinds)}")]
 
     def setup(self, device: str) -> None:
         pass
@@ -155,8 +159,8 @@ class Brightness:
     def identity(self) -> dict[str, Any]:
         return {"noise": self.config.noise}
 
-    def bind(self, columns: Schema) -> list[str]:
-        return [] if "image" in columns else ["needs an `image` field"]
+    def bind(self, columns: Schema) -> list[Problem]:
+        return [] if "image" in columns else [Problem("needs an `image` field", ("image",))]
 
     def setup(self, device: str) -> None:
         pass

@@ -20,6 +20,7 @@ from synthgen.errors import UsageError
 from synthgen.generate import survey
 from synthgen.generate.plan import Plan, differences
 from synthgen.parts.registry import Plugins
+from synthgen.stages.resolve import resolve
 
 MAX_COUNTED = 20_000
 
@@ -48,15 +49,14 @@ def command(
         told["columns"] = {} if told["missing_data"] else dict(api.model_columns(model, plugin_files))
         click.echo(json.dumps(told, indent=1) if as_json else plan_model.say(told))
         return
-    checked = api.check(recipe, samples, overrides, plugin_files, smoke)
-    own = plan_model.describe_own(checked.own) if checked.own else None
+    found = resolve(recipe, samples, overrides, plugin_files, smoke)
+    own = plan_model.describe_own(found.own) if found.own else None
     if own is not None and not own["trained"]:
-        facts = plan_model.before_training(checked.outlook, own) | {"columns": dict(api.columns(checked))}
+        facts = plan_model.before_training(found.binding, own) | {"columns": dict(found.columns)}
         click.echo(json.dumps(facts, indent=1) if as_json else plan_model.say_before_training(facts))
         return
-    prepared = api.planned(checked)
-    facts = describe(prepared.plan, Path(out) if out else prepared.default_out) | ({"train": own} if own else {})
-    facts["columns"] = dict(api.columns(checked))
+    facts = describe(found.plan, Path(out) if out else found.default_out) | ({"train": own} if own else {})
+    facts["columns"] = dict(found.columns)
     if as_json:
         click.echo(json.dumps(facts, indent=1))
     else:

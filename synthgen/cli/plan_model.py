@@ -8,11 +8,12 @@ from typing import Any
 
 from synthgen.cli import formatting, plan_machine
 from synthgen.dataset import licences
-from synthgen.generate.plan import Outlook
+from synthgen.generate.binding import Binding
 from synthgen.models import folders
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import Plugins
-from synthgen.recipe.recipe import ModelRecipe, config_class
+from synthgen.recipe.reading import config_class
+from synthgen.recipe.recipe import ModelRecipe
 from synthgen.stages.training import OwnModel
 
 
@@ -111,17 +112,17 @@ def own_rows(own: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return [("train", f"{own['trainer']}, {steps}{on}, into {own['folder']}: will be trained first{left}")]
 
 
-def before_training(outlook: Outlook, own: Mapping[str, Any]) -> dict[str, Any]:
+def before_training(binding: Binding, own: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of a dataset whose model is not trained yet, as JSON values."""
-    recipe = outlook.recipe
+    recipe = binding.recipe
     return {
         "name": recipe.name,
         "digest": None,
-        "samples": outlook.n_samples,
+        "samples": binding.n_samples,
         "shard_size": recipe.shard_size,
         "batch_size": recipe.batch_size,
         "tries": recipe.tries,
-        "keep": [str(rule) for rule in outlook.rules],
+        "keep": [str(rule) for rule in binding.rules],
         "parts": [
             {"role": role[:-1], "use": spec.use, "settings": spec.settings}
             for role, _, spec in recipe.parts()

@@ -11,7 +11,7 @@ import click
 from synthgen.cli import formatting, options
 from synthgen.errors import PluginError, UsageError
 from synthgen.parts.registry import ROLES, Plugins, unknown
-from synthgen.recipe.recipe import config_class
+from synthgen.recipe.reading import config_class
 
 
 @click.command("plugins")

@@ -22,6 +22,7 @@ from synthgen.generate.driver import Observer, Result
 from synthgen.generate.executors.choose import Choice
 from synthgen.generate.plan import differences
 from synthgen.stages import evaluation
+from synthgen.stages.resolve import ResolvedRecipe
 from synthgen.stages.training import OwnModel
 
 
@@ -87,7 +88,7 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     raise TerminatedError
 
 
-def _say_what_changed(observer: Observer, prepared: api.Prepared, folder: Path) -> None:
+def _say_what_changed(observer: Observer, prepared: ResolvedRecipe, folder: Path) -> None:
     """An edited recipe gets a folder of its own; one line tells why."""
     if folder.exists():
         return

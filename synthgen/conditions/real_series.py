@@ -13,7 +13,7 @@ from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Number, Series, Text, Times
 from synthgen.parts.protocols import Source
-from synthgen.readers.series import reader, roles
+from synthgen.readers.series import reader
 from synthgen.readers.series.reader import SeriesData, Windows
 
 Part = Literal["all", "train", "validation", "test"]
@@ -107,7 +107,7 @@ class RealSeries:
 
     def columns(self) -> Mapping[str, str]:
         """What each column of the data is used as, in words."""
-        return roles.columns(self.config.data)
+        return self._recordings.roles
 
     @property
     def sources(self) -> Sequence[Source]:

@@ -11,19 +11,19 @@ from functools import cached_property
 from typing import Any
 
 from synthgen.base.json_files import canonical
-from synthgen.errors import PluginError, RecipeError
+from synthgen.errors import PluginError
 from synthgen.fields import Schema, class_field
 from synthgen.generate import splits
-from synthgen.generate.binding import Binder, Parts
+from synthgen.generate.binding import Binding, Parts
 from synthgen.parts.protocols import Part, Slot
 from synthgen.parts.registry import Plugins
 from synthgen.recipe import rules
-from synthgen.recipe.recipe import FORMAT, MAX_SAMPLES, DatasetRecipe, Draft, PartSpec, located
-from synthgen.recipe.yaml_text import Location, RecipeText
+from synthgen.recipe.reading import Draft
+from synthgen.recipe.recipe import FORMAT, DatasetRecipe, PartSpec
+from synthgen.recipe.yaml_text import RecipeText
 
 Json = dict[str, Any]
 
-MAX_SHARDS = 1_000_000
 MAX_COUNTED = 100_000
 """Slots that are looked at to count classes, where a condition cannot say how many there are."""
 
@@ -112,94 +112,26 @@ class Plan:
         return {each: ids[i] for i, each in enumerate(classes)}
 
 
-def build(recipe: DatasetRecipe, plugins: Plugins, text: RecipeText | None = None) -> Plan:
-    """Constructs and binds the parts of a valid recipe. Loads no weights.
+def build(recipe: DatasetRecipe, plugins: Plugins) -> Plan:
+    """Makes and binds the parts of a valid recipe, and plans it. Loads no weights.
 
     Raises:
         RecipeError: all problems that only the parts together can know, such as a class that the model lacks.
     """
-    return build_draft(Draft(text or RecipeText(recipe.name, recipe.model_dump()), recipe), plugins)
+    return plan_of(Binding(Draft(RecipeText(recipe.name, recipe.model_dump()), recipe), plugins), plugins)
 
 
-def build_draft(draft: Draft, plugins: Plugins) -> Plan:
-    """The plan of a recipe that may be wrong: what is right of it is constructed and bound all the same.
-
-    Raises:
-        RecipeError: all problems at once, those of the draft included; none that only follows from another.
-    """
-    found = look(draft, plugins)
-    recipe, parts = found.recipe, found.parts
-    if parts is None or found.n_samples is None:
-        raise RecipeError(located(draft.text, [(("train",), "the model is not trained yet; `synthgen run` trains it")]))
-    identity = _identity(recipe, parts, found.schema, found.rules, plugins)
+def plan_of(found: Binding, plugins: Plugins) -> Plan:
+    """The plan of a recipe whose parts are all bound."""
+    recipe = found.recipe
+    assert found.parts is not None and found.n_samples is not None
+    identity = _identity(recipe, found.parts, found.schema, found.rules, plugins)
     try:
         canonical(identity)
     except (TypeError, ValueError) as error:
         raise PluginError(f"a part's identity() is not made of JSON values: {error}") from None
     local = tuple(dict.fromkeys(spec.use for role, _, spec in recipe.parts() if plugins.origin(role, spec.use)))
-    return Plan(recipe, parts, found.schema, tuple(found.rules), found.n_samples, identity, local)
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What is known of a recipe without problems. `parts` is None while its own model is not trained.
-
-    Without parts, `schema` and `rules` are what is known of them, and `n_samples` is None if the condition decides it
-    and is not known.
-    """
-
-    recipe: DatasetRecipe
-    parts: Parts | None
-    schema: Schema
-    rules: Sequence[rules.Rule]
-    n_samples: int | None
-
-
-def look(draft: Draft, plugins: Plugins) -> Outlook:
-    """Makes and binds the parts that can be made.
-
-    Raises:
-        RecipeError: all problems at once, those of the draft included; none that only follows from another.
-    """
-    recipe = draft.recipe
-    assert isinstance(recipe, DatasetRecipe)
-    binder = Binder(draft, plugins)
-    parts, schema = binder.parts()
-    kept = []
-    for i, rule in enumerate([] if ("keep",) in draft.wrong else recipe.keep):
-        try:
-            kept.append(rules.parse(rule, binder.scores))
-        except ValueError as error:
-            binder.problems.append((("keep", i), str(error)))
-    n_samples = recipe.samples or binder.natural_size
-    binder.problems += _size_problems(recipe, n_samples)
-    if n_samples is None and ("samples",) not in draft.wrong and binder.knows_condition:
-        binder.problems.append((("samples",), "is required, because the condition has no size of its own"))
-    if binder.problems or not draft.sound or (parts is None and not draft.untrained):
-        # What is wrong with real data is told where they are named, and not by every part that reads them.
-        told = {line for place, message in draft.problems if "data" in place for line in message.splitlines()}
-        new = [found for found in binder.problems if not told.issuperset(found[1].splitlines())]
-        raise RecipeError(located(draft.text, [*draft.problems, *new]))
-    return Outlook(recipe, parts, schema, kept, n_samples)
-
-
-def _size_problems(recipe: DatasetRecipe, n_samples: int | None) -> list[tuple[Location, str]]:
-    """What is wrong with a dataset of `n_samples`."""
-    if n_samples is not None and n_samples > MAX_SAMPLES:
-        text = f"at most {MAX_SAMPLES:,} samples have keys (nine digits); the condition makes {n_samples:,}"
-        return [(("samples",), text)]
-    n_shards = -(-n_samples // recipe.shard_size) if n_samples else 0
-    if n_samples and n_shards > MAX_SHARDS:
-        text = (
-            f"{n_samples:,} samples in shards of {recipe.shard_size} are {n_shards:,} shards, each with its own files"
-        )
-        return [
-            (
-                ("shard_size",),
-                f"{text}; at most {MAX_SHARDS:,} are made: set it to {-(-n_samples // MAX_SHARDS)} or more",
-            )
-        ]
-    return []
+    return Plan(recipe, found.parts, found.schema, found.rules, found.n_samples, identity, local)
 
 
 def _identity(

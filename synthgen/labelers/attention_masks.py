@@ -16,6 +16,7 @@ from synthgen.errors import ModelError
 from synthgen.fields import IGNORE, Columns, Field, Image, Label, Numbers, Schema, SegmentationMap, Text
 from synthgen.models import folders, hub
 from synthgen.models.hub import ModelSettings
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 Scale = Annotated[int, Setting(ge=1, le=64)]
@@ -124,22 +125,25 @@ class AttentionMasks:
     def sources(self) -> list[Source]:
         return [self.reference.source]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         image, config, problems = columns.get("image"), self.config, []
         if not isinstance(image, Image):
-            return ["needs an `image` field"]
+            return [Problem("needs an `image` field", ("image",))]
         if config.prompt is None and not isinstance(columns.get("condition.prompt"), Text):
-            problems.append("needs a condition with prompts, such as `use: prompts`, or `prompt`")
+            message = "needs a condition with prompts, such as `use: prompts`, or `prompt`"
+            problems.append(Problem(message, ("condition.prompt", "prompt")))
         if config.of is not None:
             axis = columns.get(f"condition.{config.of}")
             if not isinstance(axis, Label) or len(axis.classes) >= IGNORE:
-                return [*problems, f"`of: {config.of}` is no axis of the condition with fewer than {IGNORE} values"]
+                message = f"`of: {config.of}` is no axis of the condition with fewer than {IGNORE} values"
+                return [*problems, Problem(message, (f"condition.{config.of}", "of"))]
             self._phrases = {name: name for name in axis.classes}
         if config.prompt is not None:
             text = " ".join(config.prompt.lower().split())
             lacking = [phrase for phrase in self._phrases.values() if " ".join(phrase.lower().split()) not in text]
             if lacking:
-                problems.append(f"`prompt` lacks the words of `{'`, `'.join(lacking)}`: they would never be found")
+                message = f"lacks the words of `{'`, `'.join(lacking)}`: they would never be found"
+                problems.append(Problem(message, place=("prompt",)))
         self.fields = {
             f"{config.field}_segmentation": SegmentationMap(image.height, image.width, tuple(self._phrases)),
             f"{config.field}_presence": Numbers("times the even share"),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.fields import Boxes as BoxesField
 from synthgen.fields import Columns, InstanceMap, Schema, SegmentationMap
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -34,10 +35,11 @@ class Boxes:
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         instances, segmentation = columns.get(self.config.instances), columns.get(self.config.segmentation)
         if not isinstance(instances, InstanceMap) or not isinstance(segmentation, SegmentationMap):
-            return [f"needs the instance map `{self.config.instances}` and the map `{self.config.segmentation}`"]
+            message = f"needs the instance map `{self.config.instances}` and the map `{self.config.segmentation}`"
+            return [Problem(message, (self.config.instances, self.config.segmentation))]
         found = BoxesField(instances.height, instances.width, segmentation.classes)
         self.fields = {self.config.field: found}
         return []

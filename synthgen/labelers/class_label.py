@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from synthgen.fields import Columns, Label, Schema
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -28,10 +29,10 @@ class ClassLabel:
     def identity(self) -> dict[str, Any]:
         return {}
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         source = columns.get("condition.label")
         if not isinstance(source, Label):
-            return ["needs a condition with classes, such as `use: classes`"]
+            return [Problem("needs a condition with classes, such as `use: classes`", ("condition.label",))]
         self.fields = {"label": source}
         return []
 

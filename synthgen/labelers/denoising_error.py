@@ -12,6 +12,7 @@ from pydantic import Field as Setting
 from synthgen import seeds as streams
 from synthgen.fields import Columns, Field, Schema, Series, Times
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -75,31 +76,32 @@ class DenoisingError:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         config, model = self.config, f"model {self.config.model}"
         series, times = columns.get(config.field), columns.get(config.time)
         if not isinstance(series, Series) or not isinstance(times, Times) or times.length != series.length:
-            return [f"needs the series `{config.field}` and the times of its steps `{config.time}`"]
+            message = f"needs the series `{config.field}` and the times of its steps `{config.time}`"
+            return [Problem(message, (config.field, config.time))]
         self._length = series.length
-        index, problems = self._index, []
+        index, messages = self._index, []
         if series.length > index["length"]:
-            problems.append(
+            messages.append(
                 f"{model}: knows series of {index['length']} steps, and `{config.field}` has {series.length}; score "
                 "windows of as many steps as the model was trained on"
             )
         if series.channels != tuple(index["channels"]):
-            problems.append(
+            messages.append(
                 f"{model}: has the channels {', '.join(index['channels'])}, in this order; `{config.field}` has "
                 f"{', '.join(series.channels)}"
             )
         if times.unit != index["time_unit"]:
-            problems.append(f"{model}: counts time in {index['time_unit']}, and `{config.time}` in {times.unit}")
+            messages.append(f"{model}: counts time in {index['time_unit']}, and `{config.time}` in {times.unit}")
         for name in self._asks:
             given = columns.get(f"condition.{name}")
             if not isinstance(given, Series) or given.channels != tuple(index[name]):
-                problems.append(f"{model}: needs the {name} {', '.join(index[name])}, as `use: real-series` gives them")
+                messages.append(f"{model}: needs the {name} {', '.join(index[name])}, as `use: real-series` gives them")
         self._ids, wrong = folders.class_ids(index, columns.get("condition.label"), config.model)
-        return [*problems, *wrong]
+        return [*(Problem(message, (config.field, config.time)) for message in messages), *wrong]
 
     def setup(self, device: str) -> None:
         import torch

@@ -13,6 +13,7 @@ from synthgen.fields import Columns, DepthMap, Image, Schema
 from synthgen.models import hub
 from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -54,10 +55,10 @@ class Depth:
     def sources(self) -> list[Source]:
         return [self.reference.source]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")
         if not isinstance(image, Image):
-            return ["needs an `image` field"]
+            return [Problem("needs an `image` field", ("image",))]
         self.fields = {self.config.field: DepthMap(image.height, image.width)}
         return []
 

@@ -12,6 +12,7 @@ from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
 from synthgen.models import hub
 from synthgen.models.hub import ModelSettings
 from synthgen.models.images.detections import best_boxes
+from synthgen.parts.problem import Problem
 
 
 class DetectSettings(ModelSettings):
@@ -33,11 +34,11 @@ class DetectSettings(ModelSettings):
     )
 
 
-def new_fields(config: DetectSettings, columns: Schema) -> tuple[Mapping[str, Field], list[str]]:
+def new_fields(config: DetectSettings, columns: Schema) -> tuple[Mapping[str, Field], list[Problem]]:
     """The fields that a labeler of named objects adds to `columns`, and the problems found."""
     image = columns.get("image")
     if not isinstance(image, Image):
-        return {}, ["needs an `image` field"]
+        return {}, [Problem("needs an `image` field", ("image",))]
     boxes = Boxes(image.height, image.width, tuple(config.objects))
     return {f"{config.field}_boxes": boxes, f"{config.field}_score": Numbers()}, []
 

@@ -12,6 +12,7 @@ from pydantic import Field as Setting
 
 from synthgen.fields import Boxes, Columns, Field, Image, Numbers, Schema
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -57,10 +58,10 @@ class Detector:
             replace(source, details={**source.details, "notes": (measured(source.name, least, index["measured"]),)})
         ]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")
         if not isinstance(image, Image):
-            return ["needs an `image` field"]
+            return [Problem("needs an `image` field", ("image",))]
         boxes = Boxes(image.height, image.width, self.objects)
         self.fields = {f"{self.config.field}_boxes": boxes, f"{self.config.field}_score": Numbers()}
         return []

@@ -13,6 +13,7 @@ from synthgen.fields import Columns, Field, Schema
 from synthgen.labelers import detected
 from synthgen.labelers.detected import DetectSettings
 from synthgen.models import hub
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -52,7 +53,7 @@ class GroundingDino:
     def sources(self) -> list[Source]:
         return [self.reference.source]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         self.fields, problems = detected.new_fields(self.config, columns)
         return problems
 

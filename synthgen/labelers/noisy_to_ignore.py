@@ -12,6 +12,7 @@ from pydantic import Field as Setting
 from synthgen.errors import ModelError
 from synthgen.fields import IGNORE, Columns, Field, Image, Number, Schema, SegmentationMap
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
@@ -57,17 +58,18 @@ class NoisyToIgnore:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         image, segmentation = columns.get("image"), columns.get(self.config.segmentation)
         if not isinstance(image, Image) or not isinstance(segmentation, SegmentationMap):
-            return [f"needs an `image` field and the class map `{self.config.segmentation}`"]
+            message = f"needs an `image` field and the class map `{self.config.segmentation}`"
+            return [Problem(message, ("image", self.config.segmentation))]
         self.fields = {self.config.field: segmentation, "ignored": Number("share of pixels")}
         problems = []
         for cls, name in enumerate(segmentation.classes, start=1):
             if name in self.objects:
                 self._ids[cls] = self.objects.index(name) + 1
             else:
-                problems.append(f"model {self.config.model}: {unknown(name, self.objects, 'object')}")
+                problems.append(Problem(f"model {self.config.model}: {unknown(name, self.objects, 'object')}"))
         return problems
 
     def setup(self, device: str) -> None:

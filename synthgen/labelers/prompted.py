@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen.fields import Boxes, Columns, Field, Image, InstanceMap, Numbers, Schema, SegmentationMap
+from synthgen.parts.problem import Problem
 
 
 class PromptSettings(BaseModel):
@@ -39,18 +40,21 @@ class PromptSettings(BaseModel):
     )
 
 
-def new_fields(config: PromptSettings, columns: Schema) -> tuple[Mapping[str, Field], list[str]]:
+def new_fields(config: PromptSettings, columns: Schema) -> tuple[Mapping[str, Field], list[Problem]]:
     """The fields that a prompted labeler adds to `columns`, and the problems found.
 
     Prompts that are boxes with classes give a map of classes as well.
     """
     image, source = columns.get("image"), columns.get(config.of)
     if not isinstance(image, Image):
-        return {}, ["needs an `image` field"]
+        return {}, [Problem("needs an `image` field", ("image",))]
     if config.prompts != "auto" and not isinstance(source, InstanceMap | Boxes):
-        return {}, [f"takes its prompts from `{config.of}`, which is no instance map and no boxes here"]
+        message = f"takes its prompts from `{config.of}`, which is no instance map and no boxes here"
+        return {}, [Problem(message, (config.of, "of"))]
     if config.prompts == "points" and isinstance(source, Boxes):
-        return {}, ["takes points from instance maps; from boxes, use `prompts: boxes`"]
+        return {}, [
+            Problem("takes points from instance maps; from boxes, use `prompts: boxes`", (config.of, "prompts"))
+        ]
     fields: dict[str, Field] = {
         f"{config.field}_instances": InstanceMap(image.height, image.width),
         f"{config.field}_predicted_iou": Numbers(),

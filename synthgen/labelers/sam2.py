@@ -15,6 +15,7 @@ from synthgen.labelers.prompted import PromptSettings
 from synthgen.models import hub
 from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 PROMPTS_AT_ONCE = 64
@@ -53,7 +54,7 @@ class Sam2:
     def sources(self) -> list[Source]:
         return [self.reference.source]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         self.fields, problems = prompted.new_fields(self.config, columns)
         return problems
 

@@ -13,6 +13,7 @@ from synthgen.fields import Columns, Field, Image, InstanceMap, Numbers, Schema,
 from synthgen.models import hub
 from synthgen.models.finite import finite
 from synthgen.models.hub import ModelSettings
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -63,10 +64,10 @@ class Sam3:
     def sources(self) -> list[Source]:
         return [self.reference.source]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")
         if not isinstance(image, Image):
-            return ["needs an `image` field"]
+            return [Problem("needs an `image` field", ("image",))]
         name = self.config.field
         self.fields = {
             f"{name}_instances": InstanceMap(image.height, image.width),

@@ -12,6 +12,7 @@ from synthgen.fields import Columns, Field, Schema
 from synthgen.labelers import prompted
 from synthgen.labelers.prompted import PromptSettings
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -47,7 +48,7 @@ class SegmentAnything:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         self.fields, problems = prompted.new_fields(self.config, columns)
         return problems
 

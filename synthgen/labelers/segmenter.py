@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 
 from synthgen.fields import Columns, Field, Image, InstanceMap, Schema, SegmentationMap
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -45,10 +46,10 @@ class Segmenter:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")
         if not isinstance(image, Image):
-            return ["needs an `image` field"]
+            return [Problem("needs an `image` field", ("image",))]
         fields: dict[str, Field] = {self.config.field: InstanceMap(image.height, image.width)}
         if self.config.segmentation:
             fields[self.config.segmentation] = SegmentationMap(image.height, image.width, self.objects)

@@ -12,6 +12,7 @@ from synthgen import testing
 from synthgen.fields import Columns, Field, Image, Label, Number, Schema
 from synthgen.models import embeddings, hub
 from synthgen.models.hub import ModelSettings
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -58,8 +59,8 @@ class ZeroShotClass:
     def sources(self) -> list[Source]:
         return [self.reference.source]
 
-    def bind(self, columns: Schema) -> list[str]:
-        return [] if isinstance(columns.get("image"), Image) else ["needs an `image` field"]
+    def bind(self, columns: Schema) -> list[Problem]:
+        return [] if isinstance(columns.get("image"), Image) else [Problem("needs an `image` field", ("image",))]
 
     def setup(self, device: str) -> None:
         self._embedder = embeddings.Embedder(self.reference, device)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from synthgen.errors import ModelError
 from synthgen.fields import Field, Label
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
@@ -18,6 +20,19 @@ STARTERS = Path(__file__).parent / "starters"
 PREFIX = "starter/"
 INDEXES = ("model_index.json", "config.json")
 """Files that tell what a folder holds: a pipeline, or a single network."""
+
+
+_STAND_INS: dict[str, Path] = {}
+
+
+@contextmanager
+def standing_in(name: str, folder: Path) -> Iterator[None]:
+    """Inside, the folder is found by `name`: parts that are made then call the model so, wherever it is."""
+    _STAND_INS[name] = folder
+    try:
+        yield
+    finally:
+        del _STAND_INS[name]
 
 
 def list_starters() -> list[str]:
@@ -33,7 +48,7 @@ def resolve(name: str) -> Path:
     Raises:
         ModelError: there is no such folder, or it holds no model.
     """
-    folder = STARTERS / name.removeprefix(PREFIX) if name.startswith(PREFIX) else Path(name)
+    folder = STARTERS / name.removeprefix(PREFIX) if name.startswith(PREFIX) else _STAND_INS.get(name, Path(name))
     if name.startswith(PREFIX) and name not in list_starters():
         raise ModelError(f"no starter is called {name}; there are {', '.join(list_starters()) or 'none'}")
     if not folder.is_dir():
@@ -82,18 +97,20 @@ def names_in_order(index: Mapping[str, Any]) -> list[str]:
     return [name for _, name in sorted((int(i), name) for i, name in index["id2label"].items())]
 
 
-def class_ids(index: Mapping[str, Any], label: Field | None, model: str) -> tuple[list[int] | None, list[str]]:
+def class_ids(index: Mapping[str, Any], label: Field | None, model: str) -> tuple[list[int] | None, list[Problem]]:
     """The model's ids of a condition's classes, by name, and what is wrong.
 
     None if the model knows one class, whatever the condition calls it, if anything.
     """
     names = names_in_order(index)
     if not isinstance(label, Label):
-        return None, [] if len(names) == 1 else ["needs a condition with classes, such as `use: classes`"]
+        needed = Problem("needs a condition with classes, such as `use: classes`", ("label", "condition.label"))
+        return None, [] if len(names) == 1 else [needed]
     if names == ["series"] and len(label.classes) == 1:
         return None, []
-    missing = [f"model {model}: {unknown(name, names, 'class')}" for name in label.classes if name not in names]
-    return [names.index(name) for name in label.classes if name in names], missing
+    missing = [name for name in label.classes if name not in names]
+    problems = [Problem(f"model {model}: {unknown(name, names, 'class')}") for name in missing]
+    return [names.index(name) for name in label.classes if name in names], problems
 
 
 def component_config(folder: Path, name: str) -> dict[str, Any]:

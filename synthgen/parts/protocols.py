@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
 
 from synthgen.fields import Columns, Schema
+from synthgen.parts.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,11 @@ class Sampler(Part, Protocol):
 
     fields: Schema
 
-    def bind(self, condition: Schema) -> Sequence[str]:
-        """Accepts the condition's fields before any weights are loaded; returns the problems found, as texts."""
+    def bind(self, condition: Schema) -> Sequence[Problem]:
+        """Accepts the condition's fields before any weights are loaded; returns the problems found.
+
+        It may be called again, with other fields.
+        """
         ...
 
     def setup(self, device: str) -> None: ...
@@ -105,7 +109,7 @@ class Annotator(Part, Protocol):
 
     fields: Schema
 
-    def bind(self, columns: Schema) -> Sequence[str]: ...
+    def bind(self, columns: Schema) -> Sequence[Problem]: ...
     def setup(self, device: str) -> None: ...
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns: ...
 
@@ -210,10 +214,10 @@ class Trainer(Part, Protocol):
     """Makes a model folder from data; resumes by itself from its own checkpoints.
 
     A trainer, as a condition, may have `columns() -> Mapping[str, str]`, which says what the columns of its table are
-    used as, for `plan` and `run`. A trainer may also have `check() -> Sequence[str]`, which says what is wrong with its
-    data before any training, and `sketch(out: Path) -> None`, which writes the model as it is before its first step: a
-    recipe that trains its own model is checked against that, so that no training is lost on a class that the data do
-    not have.
+    used as, for `plan` and `run`. A trainer may also have `check() -> Sequence[Problem]`, which says what is wrong with
+    its data before any training, and `sketch(out: Path) -> None`, which writes the model as it is before its first
+    step: a recipe that trains its own model is checked against that, so that no training is lost on a class that the
+    data do not have.
     """
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path: ...

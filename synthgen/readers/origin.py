@@ -12,7 +12,7 @@ from synthgen.errors import UsageError
 from synthgen.parts.protocols import Reader
 from synthgen.parts.registry import of_process
 from synthgen.readers.images import folder
-from synthgen.recipe import recipe
+from synthgen.recipe import reading
 from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
 
 
@@ -60,7 +60,7 @@ def data_section(path: str) -> Mapping[str, Any]:
     """
     if Path(path).suffix not in (".yaml", ".yml"):
         return {"path": path}
-    data = real_data(recipe.read(path, plugins=of_process())[0])
+    data = real_data(reading.load_recipe(path, plugins=of_process()))
     if data is None:
         raise UsageError(
             f"{path}: names no real data; a recipe with `data`, or of a model that is trained on some, does"

@@ -61,7 +61,7 @@ class Problems:
         try:
             yield
         except DataError as error:
-            self.add_broken(name, str(error).split("\n"))
+            self.add_broken(name, error.messages)
 
     def add_broken(self, name: str, problems: Sequence[str]) -> None:
         """Problems of one picture, which is left out with `skip_broken`."""
@@ -90,7 +90,7 @@ class Problems:
         lines = [line for n, (_, group) in zip(shown, self._groups, strict=True) for line in group[:n]]
         rest = sum(n for n, _ in self._groups) - len(lines)
         lines += [f"and {rest:,} more"] if rest else []
-        raise DataError("\n".join([*lines, HINT] if self._broken else lines))
+        raise DataError(*lines, *([HINT] if self._broken else []))
 
     @property
     def note(self) -> str:

@@ -9,15 +9,13 @@ from typing import Any
 import pydantic
 from pydantic import BaseModel
 
+from synthgen.parts.problem import Location, Problem
 from synthgen.parts.registry import unknown
-from synthgen.recipe.yaml_text import Location
 
 
-def describe(
-    error: pydantic.ValidationError, model: type[BaseModel], prefix: Location, data: Any
-) -> list[tuple[Location, str]]:
-    """pydantic's findings about `data` in our words, each with its place."""
-    found: list[tuple[Location, str]] = []
+def describe(error: pydantic.ValidationError, model: type[BaseModel], prefix: Location, data: Any) -> list[Problem]:
+    """pydantic's findings about `data` in our words."""
+    found: list[Problem] = []
     for item in error.errors(include_url=False):
         place = _place_in(data, item["loc"], item["type"] == "missing")
         message, got = str(item["msg"]), item.get("input")
@@ -32,7 +30,7 @@ def describe(
             if item["type"] != "value_error" and not isinstance(got, dict | list):
                 shown = repr(got)
                 message += f" (got {shown if len(shown) <= 100 else shown[:100] + ' ...'})"
-        found.append(((*prefix, *place), message))
+        found.append(Problem(message, place=(*prefix, *place)))
     return _merged(found)
 
 
@@ -55,17 +53,19 @@ def _place_in(data: Any, steps: Sequence[str | int], missing: bool) -> Location:
     return tuple(place)
 
 
-def _merged(problems: list[tuple[Location, str]]) -> list[tuple[Location, str]]:
+def _merged(problems: list[Problem]) -> list[Problem]:
     """One problem a place where a value may be of several types: the branch that looked deeper, or all in one line."""
     by_place: dict[Location, list[str]] = {}
-    for place, message in problems:
-        if not any(other[: len(place)] == place and len(other) > len(place) for other, _ in problems):
-            by_place.setdefault(place, []).append(message)
-    found = []
+    for found in problems:
+        place = found.place
+        if not any(other.place[: len(place)] == place and len(other.place) > len(place) for other in problems):
+            by_place.setdefault(place, []).append(found.message)
+    merged = []
     for place, messages in by_place.items():
         bare = [message.rpartition(" (got ")[0] or message for message in messages[:-1]]
-        found.append((place, " or ".join([*bare, messages[-1].removeprefix("must ") if bare else messages[-1]])))
-    return found
+        last = messages[-1].removeprefix("must ") if bare else messages[-1]
+        merged.append(Problem(" or ".join([*bare, last]), place=place))
+    return merged
 
 
 def _keys_at(model: type[BaseModel], place: Location) -> list[str]:

@@ -6,25 +6,14 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
 from synthgen.errors import PluginError
 from synthgen.parts.registry import Plugins
-from synthgen.recipe.recipe import KINDS, config_class
+from synthgen.recipe.reading import config_class
+from synthgen.recipe.recipe import KINDS
 
 Json = dict[str, Any]
 Kind = Literal["dataset", "model"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-PLACES: dict[str, tuple[str, ...]] = {
-    "conditions": ("condition",),
-    "samplers": ("sampler",),
-    "labelers": ("labelers",),
-    "scorers": ("scorers",),
-    "writers": ("output", "writers"),
-    "trainers": ("trainer",),
-}
-"""Where the parts of a role stand in a recipe; in one for a dataset, the trainer stands in `train`."""
-
 SHARED = "data"
 """What a part need not have itself, because a dataset's recipe may give it to all its parts at once."""
 
@@ -50,13 +39,12 @@ def recipe_schema(plugins: Plugins, kind: Kind | None = None) -> Json:
 
 
 def _kind_definitions(kind: Kind, plugins: Plugins) -> Json:
-    model: type[BaseModel] = KINDS[kind]
+    model = KINDS[kind]
     schema = model.model_json_schema()
     definitions = schema.pop("$defs")
     definitions.pop("PartSpec")
     schema["properties"]["kind"] = {"const": kind, "description": f"This recipe makes a {kind}."}
-    places = {"trainers": PLACES["trainers"]} if kind == "model" else {**PLACES, "trainers": ("train",)}
-    for role, place in places.items():
+    for role, place in model.PLACES.items():
         _point_to_role(schema, definitions, role, place, plugins.names(role))
         definitions |= dict(_role_definitions(role, plugins))
     if kind == "dataset":

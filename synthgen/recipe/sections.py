@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.errors import PluginError
+from synthgen.parts.problem import Location, Problem
 from synthgen.parts.registry import Plugins
-from synthgen.recipe.yaml_text import Location
 
 TRAINED = "trained"
 """What a part says as its `model` to use the one that the recipe's `train` makes."""
@@ -46,20 +47,20 @@ class Evaluation(BaseModel):
     )
 
 
-def share_data(content: dict[str, Any], parts: Sequence[Raw], plugins: Plugins) -> tuple[list[Location], list[Any]]:
+def share_data(content: dict[str, Any], parts: Sequence[Raw], plugins: Plugins) -> tuple[list[Location], list[Problem]]:
     """Gives the recipe's `data` to every part that has such a setting.
 
     Args:
         content: the recipe; changed in place.
 
     Returns:
-        the parts that got them, and problems, each with its place.
+        the parts that got them, and problems.
     """
     data = content.get("data")
     if data is None:
         return [], []
     places: list[Location] = []
-    problems: list[tuple[Location, str]] = []
+    problems: list[Problem] = []
     known = content.get("train") is not None or not untrained(parts)  # else the part that would take them is missing
     for role, place, part in parts:
         try:
@@ -68,24 +69,25 @@ def share_data(content: dict[str, Any], parts: Sequence[Raw], plugins: Plugins) 
             known = False
             continue
         if takes and "data" in part:
-            problems.append(
-                ((*place, "data"), "is given here and as `data` of the whole recipe; leave out one of them")
-            )
+            message = "is given here and as `data` of the whole recipe; leave out one of them"
+            problems.append(Problem(message, place=(*place, "data")))
         if takes:
             put(content, place, {"data": data, **part})
             places.append(place)
     if not places and known:
         message = "no part of this recipe takes real data; `train` does, or a condition such as `use: real-series`"
-        problems.append((("data",), message))
-    return [place for place in places if (*place, "data") not in dict(problems)], problems
+        problems.append(Problem(message, place=("data",)))
+    twice = {found.place[:-1] for found in problems}
+    return [place for place in places if place not in twice], problems
 
 
-def written(place: Location, sharing: Iterable[Location]) -> Location:
-    """Where in the recipe a setting was written: what a part got from `data` stands there."""
+def placed(problem: Problem, sharing: Iterable[Location]) -> Problem:
+    """The problem where its setting was written: what a part got from `data` stands there."""
+    place = problem.place
     for part in sharing:
         if place[: len(part) + 1] == (*part, "data"):
-            return place[len(part) :]
-    return place
+            return replace(problem, place=place[len(part) :])
+    return problem
 
 
 def untrained(parts: Iterable[Raw]) -> list[Location]:
@@ -93,31 +95,28 @@ def untrained(parts: Iterable[Raw]) -> list[Location]:
     return [place for role, place, part in parts if role != "trainers" and part.get("model") == TRAINED]
 
 
-def check(content: Mapping[str, Any], parts: Iterable[Raw]) -> list[tuple[Location, str]]:
-    """What is wrong with the sections as a whole, each with its place."""
-    problems: list[tuple[Location, str]] = []
+def check(content: Mapping[str, Any], parts: Iterable[Raw]) -> list[Problem]:
+    """What is wrong with the sections as a whole."""
+    problems: list[Problem] = []
     places, train = untrained(parts), content.get("train")
     if train is None:
-        problems += [
-            ((*place, "model"), f"`{TRAINED}` is the model that `train` makes, and this recipe has no `train`")
-            for place in places
-        ]
+        message = f"`{TRAINED}` is the model that `train` makes, and this recipe has no `train`"
+        problems += [Problem(message, place=(*place, "model")) for place in places]
     elif not places:
-        problems.append(
-            (("train",), f"makes a model that no part uses; give `model: {TRAINED}` to the sampler, or leave it out")
-        )
+        message = f"makes a model that no part uses; give `model: {TRAINED}` to the sampler, or leave it out"
+        problems.append(Problem(message, place=("train",)))
     own_data = isinstance(train, Mapping) and train.get("data")
     if content.get("evaluate") is not None and content.get("data") is None and not own_data:
-        problems.append((("evaluate",), "needs real data to compare with; give them as `data`"))
+        problems.append(Problem("needs real data to compare with; give them as `data`", place=("evaluate",)))
     return problems
 
 
-def with_model(content: dict[str, Any], parts: Iterable[Location], folder: str) -> dict[str, Any]:
+def with_model(content: Mapping[str, Any], parts: Iterable[Raw], folder: str) -> dict[str, Any]:
     """The recipe with the trained model's folder in the place of `trained`, and without the sections; a copy."""
-    found = copy.deepcopy(content)
-    for place in parts:
+    found = copy.deepcopy({key: value for key, value in content.items() if key not in ("data", "train", "evaluate")})
+    for place in untrained(parts):
         put(found, (*place, "model"), folder)
-    return {key: value for key, value in found.items() if key not in ("data", "train", "evaluate")}
+    return found
 
 
 def put(content: Any, place: Location, value: Any) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 import yaml
 
 from synthgen.errors import RecipeError, UsageError
+from synthgen.parts.problem import Location
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 100_000
 MAX_PURE = 1 << 17
 MAX_DEPTH = 40
 MAX_DIGITS = 1000
-Location = tuple[str | int, ...]
 
 QUOTED = ("'", '"', "|", ">")
 _PURE = yaml.SafeLoader

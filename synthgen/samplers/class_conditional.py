@@ -10,6 +10,7 @@ from pydantic import Field
 from synthgen import seeds as streams
 from synthgen.fields import Columns, Image, Label, Schema
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.parts.registry import unknown
 from synthgen.samplers.guided import Guided
@@ -48,13 +49,15 @@ class ClassConditional:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         label = condition.get("label")
         if not isinstance(label, Label):
-            return ["needs a condition with classes, such as `use: classes`"]
+            return [Problem("needs a condition with classes, such as `use: classes`", ("label",))]
         missing = [name for name in label.classes if name not in self.names]
         self._ids = [self.names.index(name) for name in label.classes if name in self.names]
-        return [f"model {self.config.model}: {unknown(name, self.names, 'class')}" for name in missing]
+        return [
+            Problem(f"model {self.config.model}: {unknown(name, self.names, 'class')}", ("label",)) for name in missing
+        ]
 
     def setup(self, device: str) -> None:
         import torch

@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 from synthgen import testing
 from synthgen.fields import Columns, Field, Image, InstanceMap, Schema, SegmentationMap
 from synthgen.models import hub
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers import prompted
 from synthgen.samplers.prompted import Prompted, PromptedSettings
@@ -76,20 +77,22 @@ class ControlNet:
     def sources(self) -> list[Source]:
         return [*self.prompted.sources, self.controlnet.source]
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         self.fields, problems = self.prompted.drawn_fields(condition, "instances", "segmentation")
         name = {"segmentation": "segmentation", "outlines": "instances"}.get(self.config.control, "image")
         field = condition.get(name)
         if not isinstance(field, SegmentationMap | InstanceMap | Image):
-            return [*problems, f"`control: {self.config.control}` needs a condition with `{name}`"]
+            message = f"`control: {self.config.control}` needs a condition with `{name}`"
+            return [*problems, Problem(message, (name, "control"))]
         size = (field.height, field.width)
         if size != self.prompted.size:
-            problems.append(f"draws pictures of `size` {list(self.prompted.size)}; the condition's are {list(size)}")
+            message = f"draws pictures of `size` {list(self.prompted.size)}; the condition's are {list(size)}"
+            problems.append(Problem(message, (name, "size")))
         if isinstance(field, SegmentationMap):
             problems += self._paint(field.classes)
         return problems
 
-    def _paint(self, classes: Sequence[str]) -> list[str]:
+    def _paint(self, classes: Sequence[str]) -> list[Problem]:
         """Fills the palette; returns the problems of `colours`."""
         import colorsys
 
@@ -102,7 +105,7 @@ class ControlNet:
             if name in named:
                 self._palette[i] = list(bytes.fromhex(named[name][1:]))
         missing = [name for name in classes if name not in named]
-        return [f"`colours` has none for {', '.join(missing)}"] if missing else []
+        return [Problem(f"has none for {', '.join(missing)}", place=("colours",))] if missing else []
 
     def setup(self, device: str) -> None:
         import torch

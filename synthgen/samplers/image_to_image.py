@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field as Setting
 
 from synthgen.fields import Columns, Field, Image, Schema
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers import prompted
 from synthgen.samplers.prompted import Prompted, PromptedSettings
@@ -44,7 +45,7 @@ class ImageToImage:
     def sources(self) -> list[Source]:
         return self.prompted.sources
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         problems = prompted.picture_problems(condition, self.prompted.size)
         self.fields, more = self.prompted.drawn_fields(condition)
         return problems + more

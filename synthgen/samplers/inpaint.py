@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen.fields import Columns, Field, Image, InstanceMap, Schema
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers import prompted
 from synthgen.samplers.prompted import Prompted, PromptedSettings
@@ -52,10 +53,11 @@ class Inpaint:
     def sources(self) -> list[Source]:
         return self.prompted.sources
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         problems = prompted.picture_problems(condition, self.prompted.size)
         if not isinstance(condition.get("instances"), InstanceMap):
-            problems.append("needs a condition with objects, such as `use: masked-images` or `use: random-regions`")
+            message = "needs a condition with objects, such as `use: masked-images` or `use: random-regions`"
+            problems.append(Problem(message, ("instances",)))
         self.fields, more = self.prompted.drawn_fields(condition, "instances", "segmentation")
         return problems + more
 

@@ -12,6 +12,7 @@ from synthgen import seeds as streams
 from synthgen.errors import ModelError
 from synthgen.fields import Boxes, Columns, Field, Image, InstanceMap, Label, Schema, SegmentationMap
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.parts.registry import unknown
 from synthgen.samplers.guided import Guided
@@ -58,13 +59,13 @@ class LayoutToImage:
         self.channels = int(unet["out_channels"]) // patch**2
         self.layout_classes: list[str] = []
         self.size = config.size
-        self._problems: list[str] = []
+        self._problems: list[Problem] = []
         self.layout_cell = 1
         if config.layout_model:
             try:
                 self._read_layout_model(config.layout_model)
             except ModelError as error:  # told with the problems that `bind` finds
-                self._problems.append(str(error))
+                self._problems.append(Problem(str(error)))
         self.fields: Mapping[str, Field] = {"image": Image(self.size or 0, self.size or 0, self.channels)}
         self._class_ids: list[int] = []
         self._layout_class_ids: list[int] = []
@@ -98,19 +99,18 @@ class LayoutToImage:
         names = [self.config.model, self.config.layout_model]
         return [folders.source(name) for name in names if name]
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         problems = [*self._problems, *self._bind_classes(condition.get("label"))]
         instances, segmentation, boxes = (condition.get(name) for name in ("instances", "segmentation", "boxes"))
         given = isinstance(instances, InstanceMap) or isinstance(boxes, Boxes)
         if given and self.config.layout_model:
             self.fields = {}
-            return [*problems, "the condition brings layouts; leave `layout_model` out, or take another condition"]
+            message = "the condition brings layouts; leave `layout_model` out, or take another condition"
+            return [*problems, Problem(message, ("layout_model",))]
         if not given and not self.config.layout_model:
             self.fields = {}
-            return [
-                *problems,
-                "needs layouts: a condition such as `use: real-layouts`, or `layout_model` to draw them",
-            ]
+            message = "needs layouts: a condition such as `use: real-layouts`, or `layout_model` to draw them"
+            return [*problems, Problem(message, ("layout_model",))]
         if isinstance(instances, InstanceMap) and isinstance(segmentation, SegmentationMap):
             shape, names = (instances.height, instances.width), segmentation.classes
             layout: dict[str, Field] = {"instances": instances, "segmentation": segmentation}
@@ -124,34 +124,35 @@ class LayoutToImage:
             shape, names = (self.size, self.size), self.objects
             layout = {"instances": InstanceMap(*shape), "segmentation": SegmentationMap(*shape, self.objects)}
             if self.size % self.layout_cell:
-                problems.append(f"`size` must be a multiple of {self.layout_cell} for {self.config.layout_model}")
+                message = f"must be a multiple of {self.layout_cell} for {self.config.layout_model}"
+                problems.append(Problem(message, place=("size",)))
         problems += [
-            f"model {self.config.model}: {unknown(name, self.objects, 'object')}"
+            Problem(f"model {self.config.model}: {unknown(name, self.objects, 'object')}")
             for name in names
             if name not in self.objects
         ]
         if shape[0] % self.cell or shape[1] % self.cell:
-            problems.append(
-                f"draws pictures whose sides are multiples of {self.cell} px; layouts are {shape[1]} x {shape[0]}"
-            )
+            message = f"draws pictures whose sides are multiples of {self.cell} px; layouts are {shape[1]} x {shape[0]}"
+            problems.append(Problem(message))
         known = [self.objects.index(name) + 1 for name in names if name in self.objects]
         self._object_ids = np.array([0, *known], dtype=np.uint8)
         self.fields = {"image": Image(*shape, self.channels), **layout}
         return problems
 
-    def _bind_classes(self, label: Field | None) -> list[str]:
+    def _bind_classes(self, label: Field | None) -> list[Problem]:
         if not isinstance(label, Label):
             self._label = None
             several = max(self.classes, self.layout_classes, key=len)
             if len(several) == 1:
                 return []
-            return [f"needs a condition with classes, because the model has several: {', '.join(several)}"]
+            message = f"needs a condition with classes, because the model has several: {', '.join(several)}"
+            return [Problem(message, ("label",))]
         self._label = "label"
         problems = []
         for model, names in ((self.config.model, self.classes), (self.config.layout_model, self.layout_classes)):
             if model and len(names) > 1:
                 missing = [name for name in label.classes if name not in names]
-                problems += [f"model {model}: {unknown(name, names, 'class')}" for name in missing]
+                problems += [Problem(f"model {model}: {unknown(name, names, 'class')}", ("label",)) for name in missing]
         self._class_ids = [self.classes.index(n) if n in self.classes else 0 for n in label.classes]
         self._layout_class_ids = [
             self.layout_classes.index(n) if n in self.layout_classes else 0 for n in label.classes

@@ -17,6 +17,7 @@ from synthgen.fields import Field as Column
 from synthgen.fields import Image, Label, Schema, Text
 from synthgen.models import folders, hub
 from synthgen.models.text_to_image import adapters
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.parts.registry import unknown
 
@@ -109,21 +110,24 @@ class Prompted:
     def sources(self) -> list[Source]:
         return [self.reference.source, *(adapter.source for adapter, _ in self.adapters)]
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         """Accepts what the prompt is made of; returns the problems found."""
         if self.config.prompt is None:
             if isinstance(condition.get("prompt"), Text):
                 return []
-            return ["needs a condition with prompts, such as `use: prompts`, or a `prompt` of its own"]
+            message = "needs a condition with prompts, such as `use: prompts`, or a `prompt` of its own"
+            return [Problem(message, ("prompt",))]
         try:
             parts = string.Formatter().parse(self.config.prompt)
             gaps = [name for _, name, _, _ in parts if name is not None]
         except ValueError as error:
-            return [f"`prompt` cannot be read: {error}; write {{{{ for a brace"]
+            return [Problem(f"cannot be read: {error}; write {{{{ for a brace", place=("prompt",))]
         known = [n for n, field in condition.items() if isinstance(field, Text | Label)]
         self._names = {name: getattr(condition.get(name), "classes", None) for name in gaps}
         return [
-            f"`prompt`: {unknown(name, known, 'text or class of the condition')}" for name in gaps if name not in known
+            Problem(unknown(name, known, "text or class of the condition"), (name,), ("prompt",))
+            for name in gaps
+            if name not in known
         ]
 
     def setup(self, device: str, **components: Any) -> None:
@@ -149,7 +153,7 @@ class Prompted:
             hub.offer(self.reference, config.dtype, device, pipeline)
         self._drawing = drawing.Drawing(pipeline, self.size, self.scales, config.negative_prompt)
 
-    def drawn_fields(self, condition: Schema, *by_construction: str) -> tuple[dict[str, Column], list[str]]:
+    def drawn_fields(self, condition: Schema, *by_construction: str) -> tuple[dict[str, Column], list[Problem]]:
         """What is drawn: `image`, the prompt if it is made here, and those fields of the condition that are labels.
 
         Returns them with the problems of the prompt.
@@ -201,13 +205,14 @@ class Prompted:
         return int(self._drawing.encoder.n_encoded)
 
 
-def picture_problems(condition: Schema, size: tuple[int, int]) -> list[str]:
+def picture_problems(condition: Schema, size: tuple[int, int]) -> list[Problem]:
     """What is wrong with a condition that must bring pictures of `size`."""
     image = condition.get("image")
     if not isinstance(image, Image):
-        return ["needs a condition with pictures, such as `use: images`"]
+        return [Problem("needs a condition with pictures, such as `use: images`", ("image",))]
     if (image.height, image.width) != size:
-        return [f"draws pictures of `size` {list(size)}, and the condition's are {[image.height, image.width]}"]
+        message = f"draws pictures of `size` {list(size)}, and the condition's are {[image.height, image.width]}"
+        return [Problem(message, ("image", "size"))]
     return []
 
 
@@ -241,4 +246,6 @@ def _trained_size(reference: hub.Reference) -> tuple[int, int]:
             levels = len(folders.component_config(folder, "vae").get("block_out_channels", [])) - 1
             if isinstance(side, int) and levels >= 0:
                 return side * 2**levels, side * 2**levels
-    raise ModelError(f"{reference.name}: how large the images are to be must be said: `size: [height, width]`")
+    raise ModelError(
+        f"{reference.name}: how large the images are to be must be said: `size: [height, width]`", names=("size",)
+    )

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from synthgen.fields import Columns, Schema, Series, Times
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers.guided import Guided
 
@@ -95,7 +96,7 @@ class SeriesSampler:
             **{name: kinds[name] for name in self._asks if name in self._given},
         }
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         names = ("series", "known", "time", *self._asks)
         self._given = tuple(name for name in names if isinstance(condition.get(name), Series | Times))
         lengths = [condition[name].length for name in self._given if name != "static"]  # type: ignore[attr-defined]
@@ -104,36 +105,40 @@ class SeriesSampler:
         self._ids, wrong = folders.class_ids(self._index, condition.get("label"), self.config.model)
         return [*self._bind_numbers(condition), *wrong, *self._bind_length(given)]
 
-    def _bind_length(self, given: int | None) -> list[str]:
+    def _bind_length(self, given: int | None) -> list[Problem]:
         """What is wrong with the length asked for, and with going on from window to window."""
         model, trained, asked = f"model {self.config.model}", self._series.length, self.config.length
         length, problems = self.fields["series"].length, []
         if "series" in self._given:
-            text = f"length: {asked}: the condition gives whole series of {given} steps; leave it out"
-            return [text] if asked and asked != given else []
+            text = f"the condition gives whole series of {given} steps; leave it out (got {asked})"
+            return [Problem(text, ("series",), ("length",))] if asked and asked != given else []
         if asked and asked < (given or trained):
             whose = "the condition's series have" if given else f"{model}: its windows have"
-            problems.append(f"length: {asked}: {whose} {given or trained} steps; ask for as many or more")
+            message = f"{whose} {given or trained} steps; ask for as many or more (got {asked})"
+            problems.append(Problem(message, place=("length",)))
         if asked and given and asked > given and "covariates" in self._given:
-            problems.append(
-                f"length: {asked}: the condition gives the covariates of {given} steps, and {model} needs them at "
+            message = (
+                f"the condition gives the covariates of {given} steps, and {model} needs them at "
                 f"every one; leave out `length`, or let the condition's windows have {asked} steps"
             )
+            problems.append(Problem(message, ("covariates",), ("length",)))
         if length <= trained:
             return problems
         if not self._continues:
-            problems.append(
+            message = (
                 f"{model}: draws {trained} steps and was not trained to go on, so that {length} cannot be drawn; "
                 "train it with `shown: {start: 0.15}` or more, on windows from anywhere in a series (not of `events`)"
             )
+            problems.append(Problem(message))
         if self._overlap >= trained:
-            problems.append(
-                f"overlap: {self.config.overlap:g}: is {self._overlap} steps in whole tokens and leaves nothing of the "
+            message = (
+                f"{self.config.overlap:g} is {self._overlap} steps in whole tokens and leaves nothing of the "
                 f"{trained} steps of {model} to draw; use less, such as 0.5"
             )
+            problems.append(Problem(message, place=("overlap",)))
         return problems
 
-    def _bind_numbers(self, condition: Schema) -> list[str]:
+    def _bind_numbers(self, condition: Schema) -> list[Problem]:
         """What is wrong with known values, times, covariates and static numbers."""
         model, problems = f"model {self.config.model}", []
         wanted = dict.fromkeys(VALUES, self._series.channels) | self._asks
@@ -141,19 +146,20 @@ class SeriesSampler:
             kind = condition.get(name)
             if name not in self._given:
                 if name not in VALUES:
-                    problems.append(
-                        f"{model}: needs the {name} {', '.join(channels)}, as `use: real-series` gives them"
-                    )
+                    message = f"{model}: needs the {name} {', '.join(channels)}, as `use: real-series` gives them"
+                    problems.append(Problem(message, (name,)))
             elif isinstance(kind, Series) and kind.channels != channels:
                 what = "the channels" if name in VALUES else f"the {name}"
-                problems.append(
-                    f"{model}: has {what} {', '.join(channels)}, in this order (got {', '.join(kind.channels)})"
-                )
+                message = f"{model}: has {what} {', '.join(channels)}, in this order (got {', '.join(kind.channels)})"
+                problems.append(Problem(message, (name,)))
         time = condition.get("time")
         if "series" in self._given and not isinstance(time, Times):
-            problems.append("needs the times `time` of the steps of the condition's `series`")
+            message = "needs the times `time` of the steps of the condition's `series`"
+            problems.append(Problem(message, ("time", "series")))
         if isinstance(time, Times) and time.unit != self._unit:
-            problems.append(f"{model}: counts time in {self._unit}, and the condition in {time.unit}")
+            problems.append(
+                Problem(f"{model}: counts time in {self._unit}, and the condition in {time.unit}", ("time",))
+            )
         return problems
 
     def setup(self, device: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from synthgen.fields import Columns, Field, Image, Schema
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.samplers import prompted
 from synthgen.samplers.prompted import Prompted, PromptedSettings
@@ -38,7 +39,7 @@ class TextToImage:
     def sources(self) -> list[Source]:
         return self.prompted.sources
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         self.fields, problems = self.prompted.drawn_fields(condition)
         return problems
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.fields import Columns, Image, Label, Number, Schema
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
@@ -46,19 +47,20 @@ class Agreement:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         label, image = columns.get("condition.label"), columns.get("image")
         if not isinstance(label, Label) or not isinstance(image, Image):
-            return ["needs an `image` field and a condition with classes"]
+            return [Problem("needs an `image` field and a condition with classes", ("image", "condition.label"))]
         problems = [
-            f"model {self.config.model}: {unknown(name, self.names, 'class')}"
+            Problem(f"model {self.config.model}: {unknown(name, self.names, 'class')}", ("condition.label",))
             for name in label.classes
             if name not in self.names
         ]
         want = (self.resolution, self.resolution, self.channels)
         if (image.height, image.width, image.channels) != want:
             got = (image.height, image.width, image.channels)
-            problems.append(f"model {self.config.model} sees images of shape {want}, the sampler draws {got}")
+            message = f"model {self.config.model} sees images of shape {want}, the sampler draws {got}"
+            problems.append(Problem(message, ("image",)))
         self._ids = np.array([self.names.index(name) for name in label.classes if name in self.names])
         return problems
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.fields import Boxes, Columns, Number, Schema
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
@@ -44,16 +45,21 @@ class BoxAgreement:
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         intended, against = columns.get(self.config.intended), columns.get(self.config.against)
         problems = []
         for name, field in ((self.config.intended, intended), (self.config.against, against)):
             if not isinstance(field, Boxes):
                 there = [n for n, other in columns.items() if isinstance(other, Boxes)]
-                problems.append(f"`{name}` holds no boxes; there are: {', '.join(there) or 'none'}")
+                message = f"`{name}` holds no boxes; there are: {', '.join(there) or 'none'}"
+                problems.append(Problem(message, (name,)))
         if isinstance(intended, Boxes) and isinstance(against, Boxes):
             missing = [name for name in intended.classes if name not in against.classes]
-            problems += [f"`{self.config.against}`: {unknown(name, against.classes, 'object')}" for name in missing]
+            about = (self.config.intended, self.config.against)
+            problems += [
+                Problem(f"`{self.config.against}`: {unknown(name, against.classes, 'object')}", about)
+                for name in missing
+            ]
             numbers = [intended.classes.index(n) + 1 if n in intended.classes else 0 for n in against.classes]
             self._ids = np.array([0, *numbers])
         return problems

@@ -14,6 +14,7 @@ from synthgen.errors import DataError
 from synthgen.fields import Columns, Field, Image, Label, Number, Schema, Text
 from synthgen.models import embeddings, hub
 from synthgen.models.hub import ModelSettings
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
@@ -68,9 +69,9 @@ class ClipSimilarity:
     def sources(self) -> list[Source]:
         return [self.reference.source]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         if not isinstance(columns.get("image"), Image):
-            return ["needs an `image` field"]
+            return [Problem("needs an `image` field", ("image",))]
         words = {
             name.removeprefix("condition."): kind
             for name, kind in columns.items()
@@ -78,12 +79,17 @@ class ClipSimilarity:
         }
         if self.config.text is None:
             if not isinstance(words.get("prompt"), Text):
-                return ['needs a condition with prompts, such as `use: prompts`, or `text: "a photo of a {label}"`']
+                message = 'needs a condition with prompts, such as `use: prompts`, or `text: "a photo of a {label}"`'
+                return [Problem(message, ("condition.prompt", "text"))]
             self._kinds = {"prompt": words["prompt"]}
             return []
         gaps = _gaps(self.config.text)
         self._kinds = {name: words[name] for name in gaps if name in words}
-        return [f"`text`: {unknown(name, words, 'field of the condition')}" for name in gaps if name not in words]
+        return [
+            Problem(unknown(name, words, "field of the condition"), (f"condition.{name}",), ("text",))
+            for name in gaps
+            if name not in words
+        ]
 
     def setup(self, device: str) -> None:
         self._embedder = embeddings.Embedder(self.reference, device)

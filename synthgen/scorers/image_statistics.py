@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen.fields import Columns, Image, Number, Schema
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.readers.images import decoding, folder
 from synthgen.readers.images.pixel_range import RangeSetting
@@ -75,10 +76,10 @@ class ImageStatistics:
         found = self._folder
         return [found.source(self.config.licence)] if found else []
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")
         if not isinstance(image, Image):
-            return ["needs an `image` field"]
+            return [Problem("needs an `image` field", ("image",))]
         self._image = image
         return []
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.fields import Columns, InstanceMap, Number, Schema
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -38,12 +39,13 @@ class MaskAgreement:
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         problems = []
         for name in (self.config.intended, self.config.against):
             if not isinstance(columns.get(name), InstanceMap):
                 maps = [n for n, field in columns.items() if isinstance(field, InstanceMap)]
-                problems.append(f"`{name}` is no instance map; there are: {', '.join(maps) or 'none'}")
+                message = f"`{name}` is no instance map; there are: {', '.join(maps) or 'none'}"
+                problems.append(Problem(message, (name,)))
         return problems
 
     def setup(self, device: str) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field as Setting
 from synthgen import testing
 from synthgen.fields import Columns, Image, Number, Schema
 from synthgen.models import embeddings, hub
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.readers.images import decoding, folder
 from synthgen.readers.images.pixel_range import RangeSetting
@@ -84,10 +85,10 @@ class NearDuplicate:
             *([self.reference.source] if self.reference else []),
         ]
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")
         if not isinstance(image, Image):
-            return ["needs an `image` field"]
+            return [Problem("needs an `image` field", ("image",))]
         self._image = image
         return []
 

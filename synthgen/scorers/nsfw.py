@@ -12,6 +12,7 @@ from synthgen.errors import ModelError
 from synthgen.fields import Columns, Image, Number, Schema
 from synthgen.models import hub
 from synthgen.models.hub import ModelSettings
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
@@ -54,8 +55,8 @@ class Nsfw:
     def sources(self) -> list[Source]:
         return [self.reference.source]
 
-    def bind(self, columns: Schema) -> list[str]:
-        return [] if isinstance(columns.get("image"), Image) else ["needs an `image` field"]
+    def bind(self, columns: Schema) -> list[Problem]:
+        return [] if isinstance(columns.get("image"), Image) else [Problem("needs an `image` field", ("image",))]
 
     def setup(self, device: str) -> None:
         """Loads the classifier.

@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 
 from synthgen.errors import DataError
 from synthgen.fields import Columns, Number, Schema, Series
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 
@@ -38,10 +39,11 @@ class Peak:
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         series = columns.get(self.config.field)
         if not isinstance(series, Series):
-            return [f"needs the series `{self.config.field}`, such as the scores of `use: denoising-error`"]
+            message = f"needs the series `{self.config.field}`, such as the scores of `use: denoising-error`"
+            return [Problem(message, (self.config.field,))]
         units = set(series.units)
         self.fields = {self._name: Number(units.pop() if len(units) == 1 else "1")}
         return []

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from synthgen.fields import Boxes, Columns, Label, Number, Numbers, Schema
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
@@ -41,21 +42,27 @@ class Presence:
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         boxes, scores = columns.get(self.config.boxes), columns.get(self.config.scores)
         intended = columns.get(f"condition.{self.config.of}")
         problems = []
         if not isinstance(boxes, Boxes):
-            problems.append(f"`boxes`: {unknown(self.config.boxes, _of_type(columns, Boxes), 'boxes')}")
+            message = unknown(self.config.boxes, _of_type(columns, Boxes), "boxes")
+            problems.append(Problem(message, (self.config.boxes,), ("boxes",)))
         if not isinstance(scores, Numbers):
-            problems.append(f"`scores`: {unknown(self.config.scores, _of_type(columns, Numbers), 'numbers')}")
+            message = unknown(self.config.scores, _of_type(columns, Numbers), "numbers")
+            problems.append(Problem(message, (self.config.scores,), ("scores",)))
         if not isinstance(intended, Label):
             labels = _of_type(columns, Label)
             asked = [name.removeprefix("condition.") for name in labels if name.startswith("condition.")]
-            problems.append(f"`of`: {unknown(self.config.of, asked, 'class of the condition')}")
+            message = unknown(self.config.of, asked, "class of the condition")
+            problems.append(Problem(message, (f"condition.{self.config.of}",), ("of",)))
         if isinstance(boxes, Boxes) and isinstance(intended, Label):
             missing = [name for name in intended.classes if name not in boxes.classes]
-            problems += [f"`{self.config.boxes}`: {unknown(name, boxes.classes, 'object')}" for name in missing]
+            about = (self.config.boxes, f"condition.{self.config.of}")
+            problems += [
+                Problem(f"`{self.config.boxes}`: {unknown(name, boxes.classes, 'object')}", about) for name in missing
+            ]
             self._ids = np.array([boxes.classes.index(n) + 1 for n in intended.classes if n not in missing])
         return problems
 

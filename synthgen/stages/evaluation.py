@@ -23,28 +23,29 @@ from synthgen.errors import (
     TerminatedError,
     UsageError,
 )
+from synthgen.parts.problem import Location, Problem
 from synthgen.parts.protocols import Comparison
 from synthgen.parts.registry import of_process, unknown
 from synthgen.readers import origin
-from synthgen.recipe.recipe import DatasetRecipe, Draft
+from synthgen.recipe.reading import Draft
+from synthgen.recipe.recipe import DatasetRecipe
 from synthgen.recipe.sections import Evaluation
-from synthgen.recipe.yaml_text import Location
 
 NAME = "evaluation.json"
 
 
-def problems(draft: Draft) -> list[tuple[Location, str]]:
-    """What an evaluation would miss in the real data, each with its place; known before anything is generated."""
+def problems(draft: Draft) -> list[Problem]:
+    """What an evaluation would miss in the real data; known before anything is generated."""
     recipe = draft.recipe
     if not isinstance(recipe, DatasetRecipe) or recipe.evaluate is None or draft.broken or draft.wrong:
         return []
-    place: Location = ("data",) if recipe.data is not None else ("train", "data")
+    place: Location = ("data", "test") if recipe.data is not None else ("train", "data", "test")
     data = origin.real_data(recipe) or {}
     found = []
     for cls in _measures().values():
         lack: Callable[[Mapping[str, Any]], str] | None = getattr(cls, "lack", None)
         with contextlib.suppress(SynthgenError):  # of data that cannot be read, which their other readers report
-            found += [((*place, "test"), text) for text in ([lack(data)] if lack else []) if text]
+            found += [Problem(text, place=place) for text in ([lack(data)] if lack else []) if text]
     return found
 
 

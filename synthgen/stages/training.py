@@ -13,15 +13,16 @@ from typing import Any
 from synthgen.base.disk import disk_error, named_paths, refusals
 from synthgen.base.json_files import canonical
 from synthgen.dataset.lock import driver_lock
-from synthgen.errors import Interrupted, RecipeError, SynthgenError, TerminatedError
-from synthgen.generate.plan import look
+from synthgen.errors import Interrupted, SynthgenError, TerminatedError
+from synthgen.generate.binding import Binding
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Trainer
 from synthgen.parts.registry import Plugins
 from synthgen.readers import origin
-from synthgen.recipe.recipe import DatasetRecipe, Draft, ModelRecipe
-from synthgen.recipe.sections import TRAINED, with_model
-from synthgen.recipe.yaml_text import Location
+from synthgen.recipe.reading import Draft
+from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
+from synthgen.recipe.sections import TRAINED, placed, with_model
 
 FORMAT = 1
 WORK = "training"
@@ -71,7 +72,7 @@ class OwnModel:
         return f"{self.recipe.trainer.use}{steps}" + (f" on {self.data}" if self.data else "")
 
 
-def find(draft: Draft, plugins: Plugins) -> tuple[OwnModel | None, list[tuple[Location, str]]]:
+def find(draft: Draft, plugins: Plugins) -> tuple[OwnModel | None, list[Problem]]:
     """The model of a recipe's `train`, and what is wrong with its data; None if there is no `train` or it is wrong.
 
     Looks into the data unless the model is trained already. Loads no weights, writes nothing.
@@ -82,21 +83,23 @@ def find(draft: Draft, plugins: Plugins) -> tuple[OwnModel | None, list[tuple[Lo
         return None, []
     use, settings = recipe.train.use, recipe.train.settings
     cls: Any = plugins.find("trainers", use)
-    place: Location = ("data", "path") if recipe.data is not None else ("train", "data", "path")
     config = cls.Config.model_validate(settings)
     trainer: Trainer = cls(config)
     data = getattr(config, "data", None)
+    found = None
     try:
         with named_paths():
             digest = _digest(trainer, use, data, recipe.seed, plugins)
     except SynthgenError as error:
-        return None, [(place, text) for text in str(error).splitlines()]
-    made = ModelRecipe(
-        kind="model", name=recipe.name, description=recipe.description, seed=recipe.seed, trainer=recipe.train
-    )
-    found = OwnModel(made, trainer, digest, str(getattr(data, "path", "")))
-    check: Callable[[], Sequence[str]] | None = getattr(trainer, "check", None)
-    return found, [(place, text) for text in check()] if check and not found.done else []
+        problems = [Problem(message, error.names, ("data", "path")) for message in error.messages]
+    else:
+        made = ModelRecipe(
+            kind="model", name=recipe.name, description=recipe.description, seed=recipe.seed, trainer=recipe.train
+        )
+        found = OwnModel(made, trainer, digest, str(getattr(data, "path", "")))
+        check: Callable[[], Sequence[Problem]] | None = getattr(trainer, "check", None)
+        problems = list(check()) if check and not found.done else []
+    return found, [placed(problem.below(("train",)), draft.sharing) for problem in problems]
 
 
 def _digest(trainer: Trainer, use: str, data: Any, seed: int, plugins: Plugins) -> str:
@@ -112,7 +115,7 @@ def _digest(trainer: Trainer, use: str, data: Any, seed: int, plugins: Plugins) 
     return hashlib.sha256(canonical(identity).encode()).hexdigest()
 
 
-def check_fit(draft: Draft, own: OwnModel, plugins: Plugins) -> None:
+def bind_to_sketch(draft: Draft, own: OwnModel, plugins: Plugins) -> Binding:
     """Binds the recipe's parts to its model as it is before the first step, if the trainer can write that.
 
     Raises:
@@ -120,20 +123,18 @@ def check_fit(draft: Draft, own: OwnModel, plugins: Plugins) -> None:
     """
     sketch: Callable[[Path], None] | None = getattr(own.trainer, "sketch", None)
     if sketch is None:
-        return
-    with tempfile.TemporaryDirectory(prefix="synthgen-sketch-") as folder:
-        try:
-            sketch(Path(folder))
-            look(resolved(draft, folder), plugins)
-        except RecipeError as error:
-            raise RecipeError([line.replace(folder, TRAINED) for line in error.problems]) from None
+        return Binding(draft, plugins)
+    with tempfile.TemporaryDirectory(prefix="synthgen-sketch-") as folder, folders.standing_in(TRAINED, Path(folder)):
+        sketch(Path(folder))
+        return Binding(dataclasses.replace(draft, untrained=frozenset()), plugins)
 
 
-def resolved(draft: Draft, folder: Path | str) -> Draft:
+def resolved(draft: Draft, folder: Path) -> Draft:
     """The draft of the recipe that names the folder of its model, and has the sections no more."""
-    content = draft.recipe.model_dump(mode="json")
-    recipe = DatasetRecipe.model_validate(with_model(content, draft.untrained, str(folder)))
-    return dataclasses.replace(draft, recipe=recipe, untrained=frozenset())
+    asked = draft.recipe
+    parts = [(role, place, spec.model_dump()) for role, place, spec in asked.parts()]
+    content = with_model(asked.model_dump(mode="json"), parts, str(folder))
+    return dataclasses.replace(draft, recipe=DatasetRecipe.model_validate(content), untrained=frozenset())
 
 
 def train(own: OwnModel, device: str, quiet: bool, note: Callable[[str], None], command: str = "") -> None:

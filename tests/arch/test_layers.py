@@ -9,40 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import helpers
-
-PACKAGE = helpers.ROOT / "synthgen"
-LAYERS: dict[str, int] = {
-    **dict.fromkeys(["errors", "seeds", "base", "fields"], 0),
-    "parts": 1,
-    "recipe": 2,
-    "dataset": 3,
-    "generate": 4,
-    "stages": 5,
-    **dict.fromkeys(["api", "cli", "report"], 6),
-}
-"""The rooms of the spine, in the order of a sample's way. A room may import its own layer and those below."""
-
-SIDE: dict[str, set[str]] = {
-    "vision": set(),
-    "models": {"vision"},
-    "testing": {"models"},
-    "readers": {"vision", "recipe"},
-    **{role: {"models", "vision", "readers", "testing"} for role in ("conditions", "samplers", "labelers", "scorers")},
-    "writers": set(),
-    "training": {"models", "readers"},
-    "trainers": {"training", "models", "vision", "readers", "testing"},
-    "measures": {"models", "vision", "readers", "trainers", "recipe", "dataset"},
-    "exporters": {"vision", "dataset"},
-}
-"""What plug-ins, and what they stand on, may import besides layers 0 and 1 and themselves."""
-
-ROOTS = {"__init__", "__main__"}
-ONLY_IN = {"ray": {"generate/executors/cluster.py"}, "webdataset": set(), "datasets": set()}
-"""Packages and the files that may import them at all."""
-
-LAZY = {"torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}
-"""Packages that the spine imports inside functions only, so that commands start fast."""
+from arch.layers import BEGIN, LAYERS, LAZY, ONLY_IN, PACKAGE, PAGE, ROOTS, SIDE, with_table
 
 
 def modules() -> list[Path]:
@@ -154,8 +121,6 @@ def test_bars_go_through_the_terminal() -> None:
 
 
 def test_contributing_lists_the_layers() -> None:
-    table = (helpers.ROOT / "CONTRIBUTING.md").read_text()
-    rows = {row.split("|")[1].strip(): row.split("|")[2] for row in table.splitlines() if row.startswith("| ")}
-    for layer in range(7):
-        named = {word.strip().strip("`/") for word in rows[str(layer)].split(",")}
-        assert named == {name for name, place in LAYERS.items() if place == layer}, f"layer {layer}"
+    page = PAGE.read_text()
+    assert page.count(BEGIN) == 1
+    assert page == with_table(page), "write it again with `python tests/arch/layers.py --write`"

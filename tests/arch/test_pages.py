@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import helpers
 import pages
 from synthgen.parts.registry import ROLES, Plugins
 from synthgen.recipe import yaml_text
-from synthgen.recipe.recipe import validate
+from synthgen.recipe.reading import validate
 
 RUN = [page for page in pages.PAGES if any(block.runs for block in pages.blocks(page)) and page != "CONTRIBUTING.md"]
 GENERATED = {f"{name}.md" for name in ("recipe", *ROLES, "commands", "shipped", "changelog")}
@@ -82,9 +83,21 @@ def test_names_of_files_are_true() -> None:
         assert any(place.exists() for place in places) or yours, name
 
 
-def test_ci_runs_the_test_command_of_the_readme_and_builds_the_site() -> None:
+def test_ci_runs_the_test_command_of_the_readme_and_builds_the_site(tmp_path: Path) -> None:
+    """The script itself is run, where pip, uv and python3 only write down how they were called."""
+    (command,) = re.findall(r"^    (pip install .*pytest.*)$", pages.PAGES["README.md"], flags=re.MULTILINE)
+    programs, log = tmp_path / "bin", tmp_path / "calls"
+    programs.mkdir()
+    for name in ("pip", "uv", "python3"):
+        (programs / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{log}"\n')
+        (programs / name).chmod(0o755)
     script = helpers.ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert "    pip install uv && uv run pytest\n" in pages.PAGES["README.md"]
-    assert "README.md" in script.read_text()
-    assert "sphinx-build" in script.read_text()
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run([script], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    calls = log.read_text().splitlines()
+    wanted = command.split(" && ")
+    starts = [i for i in range(len(calls)) if calls[i : i + len(wanted)] == wanted]
+    assert len(starts) == 1, calls
+    assert any("sphinx-build" in call and "--fail-on-warning" in call for call in calls), calls

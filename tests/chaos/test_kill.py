@@ -42,6 +42,7 @@ def run_and_die(recipe: Path, out: Path, at: int) -> int:
     return helpers.in_fork(work)
 
 
+@pytest.mark.slow
 def test_killed_before_every_step(tmp_path: Path) -> None:
     """One folder a step: killed there, then run again."""
     recipe = helpers.write(tmp_path, helpers.toy(samples=8, shard_size=5, splits=None))
@@ -70,6 +71,7 @@ def test_killed_again_and_again(recipe: Path, tmp_path: Path, finished: Path) ->
     assert not helpers.leftovers(out)
 
 
+@pytest.mark.slow
 def test_killed_while_it_grows(tmp_path: Path) -> None:
     """Growing replaces the record of the last, partial shard; at every step the old dataset loads, or the new one."""
     small = helpers.write(tmp_path, helpers.toy(samples=8, shard_size=5, splits=None), "small.yaml")
@@ -79,6 +81,7 @@ def test_killed_while_it_grows(tmp_path: Path) -> None:
     check_kills_between(tmp_path / "before", large, tmp_path / "whole", tmp_path, allow_incomplete=False)
 
 
+@pytest.mark.slow
 def test_killed_while_it_is_finished(tmp_path: Path) -> None:
     """More tries replace the records of short shards; what the short dataset had stays loadable as incomplete."""
     few, many = (

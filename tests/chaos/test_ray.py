@@ -41,9 +41,11 @@ def test_actors_of_our_own_cluster_run_at_normal_priority(tmp_path: Path) -> Non
 )
 def test_a_run_ends_when_ray_does(tmp_path: Path, finished: Path, victim: str, cause: str) -> None:
     """With the cause, the place of Ray's logs and the command that goes on; nothing is left running."""
-    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 1.0}))
-    out = tmp_path / "out"
-    process = helpers.start(helpers.run_command(recipe, out, "--executor", "ray", "--workers", 1))
+    slow, out = tmp_path / "slow", tmp_path / "out"
+    slow.touch()
+    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "slow_while": str(slow)}))
+    words = helpers.run_command(recipe, out, "--executor", "ray", "--workers", 1)
+    process = helpers.start(words, RAY_gcs_rpc_server_reconnect_timeout_s="15")  # not a minute
     committed(process, out)
     children = psutil.Process(process.pid).children(recursive=True)
     (gone,) = (child for child in children if Path(child.exe()).name == victim)
@@ -58,6 +60,7 @@ def test_a_run_ends_when_ray_does(tmp_path: Path, finished: Path, victim: str, c
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]  # a container may have no reaper
     assert not (out / ".synthgen" / "lock").exists()
+    slow.unlink()
     assert helpers.run(recipe, out).complete
     assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
 

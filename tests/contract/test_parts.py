@@ -19,9 +19,10 @@ import tiny
 from synthgen import seeds
 from synthgen.fields import Columns, Events, Image, Label, Schema, Series, check_columns
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Encoded, Slot
 from synthgen.parts.registry import PARTS, Plugins
-from synthgen.recipe.recipe import read
+from synthgen.recipe.reading import load_recipe
 
 PLUGINS = Plugins([helpers.TOY])
 RECIPES = helpers.ROOT / "recipes"
@@ -308,7 +309,7 @@ def test_samples_are_what_was_declared_and_depend_on_their_own_seed_alone(row: R
 @rows("samplers", "labelers", "scorers")
 def test_what_it_cannot_use_is_told_before_setup(row: Row) -> None:
     problems = row.make().bind({})
-    assert all(isinstance(problem, str) for problem in problems)
+    assert all(isinstance(problem, Problem) and problem.message for problem in problems)
     assert problems or row.name == "smooth"
 
 
@@ -374,15 +375,16 @@ def test_starters_are_small_safe_and_documented(name: str) -> None:
 )
 def test_recipes_that_ship_can_be_planned(path: Path) -> None:
     from synthgen import api
+    from synthgen.stages.resolve import resolve
 
     if "kind: model" in path.read_text():
-        found, _ = read(path)
+        found = load_recipe(path)
         cls: Any = PLUGINS.find("trainers", found.trainer.use)  # type: ignore[union-attr]
         assert cls(cls.Config.model_validate(found.trainer.settings)).sources  # type: ignore[union-attr]
         return
     if path.stem == "timeseries-from-csv":  # of a table that the user brings, and a model that is trained first
-        outlook = api.check(path, overrides=[f"data.path={tiny.sensors()}", "data.channels=[wave, rain]"]).outlook
-        assert outlook.parts is None and outlook.n_samples == 1000
+        found = resolve(path, overrides=[f"data.path={tiny.sensors()}", "data.channels=[wave, rain]"])
+        assert found.own and not found.own.done and found.binding.n_samples == 1000
     else:
         assert api.prepare(path).plan.n_samples >= 100
     assert path.read_text().count("#") > 5

@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable
 
+import pytest
 from hypothesis import strategies as st
 
 import fuzzing
@@ -77,6 +78,7 @@ def _inputs(kind: str, *seeds: bytes) -> st.SearchStrategy[tuple[str, bytes]]:
     return st.tuples(st.just(kind), fuzzing.damaged(st.sampled_from(seeds)))
 
 
+@pytest.mark.slow
 def test_damaged_annotations_are_read_or_refused() -> None:
     inputs = st.one_of(
         _inputs("coco", COCO),

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -54,6 +55,7 @@ SEEDS = [
 ]
 
 
+@pytest.mark.slow
 def test_damaged_pictures_are_read_or_refused() -> None:
     def attempt(raw: bytes) -> None:
         with warnings.catch_warnings():

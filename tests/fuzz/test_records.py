@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
 import fuzzing
@@ -103,6 +104,7 @@ def _edited(draw: st.DrawFn, value: Any) -> Any:
     return draw(st.sampled_from(AWKWARD))
 
 
+@pytest.mark.slow
 def test_damaged_records_are_read_or_refused(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"samples": 4, "shard_size": 2, "splits": None, "output": {"writers": ["webdataset"]}}
     whole, victim = tmp_path / "whole", tmp_path / "victim"

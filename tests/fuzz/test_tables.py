@@ -113,6 +113,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
 
 
+@pytest.mark.slow
 def test_damaged_tables_are_read_or_refused(folder: Path) -> None:
     places = {}
     for i, (_, name, _, _) in enumerate(FILES):

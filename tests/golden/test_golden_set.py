@@ -21,10 +21,14 @@ ROLES = ("conditions", "samplers", "labelers", "scorers", "writers", "trainers")
 
 
 @pytest.fixture(scope="module")
-def compared() -> dict[str, Any]:
-    words = [sys.executable, HERE / "golden.py", "--compare", "--json"]
-    answer = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
-    found: dict[str, Any] = json.loads(answer.stdout)
+def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    def compare(folder: Path) -> None:
+        words = [sys.executable, HERE / "golden.py", "--compare", "--json"]
+        with open(folder / "answer.json", "wb") as answer:
+            subprocess.run(words, stdout=answer, check=False)
+
+    folder = helpers.once(tmp_path_factory, "golden-compared", compare)
+    found: dict[str, Any] = json.loads((folder / "answer.json").read_text())
     return found
 
 

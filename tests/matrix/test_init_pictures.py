@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 import tiny
-from synthgen import api
 from synthgen.cli import main
 from synthgen.exporters.voc import save_palette
+from synthgen.stages.resolve import resolve
 
 N, SIDE = 9, 40
 Made = Callable[[Path], None]
@@ -259,7 +259,7 @@ def test_what_init_writes_trains_and_plans(
     network = ["--set", "trainer.network.channels=[8]", "--set", "trainer.network.attention_levels=0"]
     small = ["--set", "trainer.steps=1", "--set", "trainer.batch_size=2", *network, "--device", "cpu", "--quiet"]
     assert call("train", "mine-model.yaml", *small) == 0, capsys.readouterr().err
-    checked = api.check("mine.yaml")
+    checked = resolve("mine.yaml")
     assert not checked.draft.problems, checked.draft.problems
 
 

@@ -10,6 +10,7 @@ import helpers
 from synthgen import api
 from synthgen.errors import RecipeError, UsageError
 from synthgen.recipe.recipe import DatasetRecipe
+from synthgen.stages.resolve import resolve
 
 LOCAL = {"executor": "local", "workers": 1, "device": "cpu", "plugin_files": [helpers.TOY]}
 
@@ -37,21 +38,21 @@ def test_paths_and_tuples_are_taken(tmp_path: Path) -> None:
 def test_every_problem_is_named_by_its_key() -> None:
     wrong = helpers.toy(tries=0, colour=1, description="a\u2028b \U0001f600")
     with pytest.raises(RecipeError) as caught:
-        api.check(wrong, overrides=["shard_size=0"], plugin_files=[helpers.TOY])
+        resolve(wrong, overrides=["shard_size=0"], plugin_files=[helpers.TOY])
     keys = [line.split(": ")[:2] for line in caught.value.problems]
     assert sorted(keys) == [["--set shard_size", "shard_size"], ["recipe", "colour"], ["recipe", "tries"]]
 
 
 def test_texts_come_through_as_they_are() -> None:
     text = "two\u2028lines, a \U0001f600, 'quotes', \"more\", a\ttab: no #comment"
-    found = api.check(helpers.toy(description=text), plugin_files=[helpers.TOY])
+    found = resolve(helpers.toy(description=text), plugin_files=[helpers.TOY])
     assert isinstance(found.draft.recipe, DatasetRecipe) and found.draft.recipe.description == text
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}])
 def test_what_no_file_could_hold_is_refused(value: object) -> None:
     with pytest.raises(UsageError, match="a recipe holds mappings, lists, texts, numbers and paths"):
-        api.check(helpers.toy(seed=value))
+        resolve(helpers.toy(seed=value))
 
 
 def test_the_wrong_kind() -> None:

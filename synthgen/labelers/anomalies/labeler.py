@@ -14,6 +14,7 @@ from synthgen.fields import Columns, Events, Field, Schema, Series, StepClasses,
 from synthgen.labelers.anomalies.events import Event, Placed, Wish, place
 from synthgen.labelers.anomalies.kinds import KINDS, Kind, Scale
 from synthgen.models import folders
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
 Amount = Annotated[float, Setting(gt=0)]
@@ -111,24 +112,25 @@ class Anomalies:
     def sources(self) -> list[Source]:
         return [folders.source(self.config.model)] if self.config.model else []
 
-    def bind(self, columns: Schema) -> list[str]:
+    def bind(self, columns: Schema) -> list[Problem]:
         config, series, times = self.config, columns.get(self.config.series), columns.get(self.config.time)
         if not isinstance(series, Series) or not isinstance(times, Times):
-            return [f"needs the series `{config.series}` and its times `{config.time}`"]
+            message = f"needs the series `{config.series}` and its times `{config.time}`"
+            return [Problem(message, (config.series, config.time))]
         n_channels = len(series.channels)
         weights: dict[Kind, float] = dict(config.kinds or dict.fromkeys(KINDS, 1.0))
         if n_channels == 1 and config.kinds is None:
             del weights["decoupling"]
         problems = []
         if n_channels == 1 and weights.get("decoupling"):
-            problems.append("`kinds`: decoupling needs two channels; the series has one")
+            problems.append(Problem("decoupling needs two channels; the series has one", place=("kinds",)))
         n_steps = tuple(max(1, round(x * series.length if x < 1 else x)) for x in config.length)
         if n_steps[0] > min(n_steps[1], series.length):
-            problems.append(
-                f"`length`: {list(config.length)} is no range within the {series.length} steps of the series"
-            )
+            message = f"{list(config.length)} is no range within the {series.length} steps of the series"
+            problems.append(Problem(message, place=("length",)))
         if config.channels and config.channels[1] > n_channels:
-            problems.append(f"`channels`: the series has {n_channels} (got {list(config.channels)})")
+            message = f"the series has {n_channels} (got {list(config.channels)})"
+            problems.append(Problem(message, place=("channels",)))
         self.fields = {
             config.field: series,
             config.labels: StepClasses(series.length, series.channels, KINDS),
@@ -146,16 +148,20 @@ class Anomalies:
         )
         return [*problems, *(self._bind_model(series, times, columns.get("condition.label")) if config.model else [])]
 
-    def _bind_model(self, series: Series, times: Times, label: Field | None) -> list[str]:
+    def _bind_model(self, series: Series, times: Times, label: Field | None) -> list[Problem]:
         """What does not fit between the model and the series; sets the class ids, as the sampler of series has them."""
         index = self._index
         asks = [*index["covariates"], *index["static"]]
         if asks:
-            return [f"model {self.config.model}: needs {', '.join(asks)} of each series, which no condition gives yet"]
+            message = f"model {self.config.model}: needs {', '.join(asks)} of each series, which no condition gives yet"
+            return [Problem(message)]
         its = (tuple(index["channels"]), tuple(index["units"]), int(index["length"]), str(index["time_unit"]))
         given = (series.channels, series.units, series.length, times.unit)
         wrong = [
-            f"model {self.config.model}: has the {what} {_words(a)}; `{self.config.series}` has {_words(b)}"
+            Problem(
+                f"model {self.config.model}: has the {what} {_words(a)}; `{self.config.series}` has {_words(b)}",
+                (self.config.series,),
+            )
             for what, a, b in zip(("channels", "units", "length", "time unit"), its, given, strict=True)
             if a != b
         ]

@@ -68,7 +68,7 @@ def located(record: Record, width: int, height: int) -> list[Box]:
         if not (min(x, y) >= -TOLERANCE_PX and x + w <= width + TOLERANCE_PX and y + h <= height + TOLERANCE_PX)
     ]
     if outside:
-        raise DataError("\n".join(outside))
+        raise DataError(*outside)
     return [(x, y, w, h) for x, y, w, h in boxes]
 
 

@@ -42,7 +42,7 @@ def parse(raw: bytes, name: str) -> Record:
     except ValueError as error:
         wrong.append(f"{name}: {error}")
     if wrong:
-        raise DataError("\n".join(wrong))
+        raise DataError(*wrong)
     return Record(name, file, size, None, tuple(boxes), tuple(names))
 
 

@@ -36,7 +36,7 @@ def parse(raw: bytes, name: str, file: str, classes: Sequence[str]) -> Record:
             boxes.append(box)
             names.append(cls)
     if wrong:
-        raise DataError("\n".join(wrong))
+        raise DataError(*wrong)
     return Record(name, file, None, None, tuple(boxes), tuple(names), relative=True)
 
 

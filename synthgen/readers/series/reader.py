@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,15 +27,31 @@ __all__ = [
 def read(data: SeriesData) -> Recordings:
     """Reads all series of a path, in order of their entities' first rows.
 
+    A process reads a table once: the last one is kept until its files or the settings that it is read with change.
+
     Raises:
         DataError: all problems of the data at once, one a line, as `file: row N (entity): column: what is wrong,
             what is accepted`; at most twenty lines and the number of the rest. Rows of CSV files are counted as
             lines in a text editor are. Problems that hide others (a missing file, an unknown column) come alone.
     """
+    stats = [(path.resolve(), path.stat().st_size, path.stat().st_mtime_ns) for path in _files(data) if path.exists()]
+    key = data.model_copy(update={"validation": 0.0, "test": 0.0}), stats
+    if _LAST[:1] != [key]:
+        _LAST[:] = [key, _read(data)]
+    return cast(Recordings, _LAST[1])
+
+
+_LAST: list[Any] = []
+"""What the last recordings were read from, and they themselves."""
+
+
+def _read(data: SeriesData) -> Recordings:
+    """What `read` returns, from the files."""
     from synthgen.readers.series import forms
     from synthgen.readers.series import grid as series_grid
     from synthgen.readers.series.columns import check_covariates
     from synthgen.readers.series.events import read_events
+    from synthgen.readers.series.roles import columns_of
     from synthgen.readers.series.static import read_static
     from synthgen.readers.series.table import open_table
 
@@ -75,6 +92,7 @@ def read(data: SeriesData) -> Recordings:
         time_unit=grid.clock.unit,
         interval=series_grid.interval(grid, data),
         events=events,
+        roles=columns_of(table, data),
     )
     if data.rate_hz and grid.clock.stamped:
         raise DataError(f"{data.path}: rate_hz: is for times that count samples, and {data.time} holds timestamps")
@@ -111,13 +129,8 @@ def sha256(data: SeriesData) -> str:
     Raises:
         DataError: a file is missing.
     """
-    from synthgen.readers.series.table import series_files
-
-    events = data.events.path if data.events else None
-    paths = series_files(data.path, (data.static_table, events))
-    paths += [Path(other) for other in (data.static_table, events) if other]
     digest = hashlib.sha256()
-    for path in paths:
+    for path in _files(data):
         try:
             with open(path, "rb") as file:
                 inner = hashlib.file_digest(file, "sha256")
@@ -125,6 +138,14 @@ def sha256(data: SeriesData) -> str:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
         digest.update(f"{path.name}\0{inner.hexdigest()}\0".encode())
     return digest.hexdigest()
+
+
+def _files(data: SeriesData) -> list[Path]:
+    """All files that are read: series, static table and events."""
+    from synthgen.readers.series.table import series_files
+
+    others = [other for other in (data.static_table, data.events.path if data.events else None) if other]
+    return [*series_files(data.path, others), *map(Path, others)]
 
 
 def _check_lengths(owners: tuple[str, ...], lengths: np.ndarray, data: SeriesData, problems: Problems) -> None:

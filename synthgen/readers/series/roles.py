@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synthgen.readers.series.cells import is_number_column, is_numeric_type, number_hint, some_texts
 from synthgen.readers.series.formats import say_settings
-from synthgen.readers.series.table import Table, open_table
+from synthgen.readers.series.table import Table
 from synthgen.readers.series.times import epoch_settings, looks_like_time
 from synthgen.readers.series.types import SeriesData
 
@@ -12,18 +12,8 @@ ROLES = ("time", "entity", "label", "variable", "value", "channels", "covariates
 N_NAMED, N_CHARACTERS = 12, 40
 
 
-def columns(data: SeriesData) -> dict[str, str]:
-    """The roles of all columns of a table, in words: `{"time": "date", "channels": "flow, level", ...}`.
-
-    Raises:
-        DataError: the table cannot be read.
-    """
-    others = (data.static_table, data.events.path if data.events else None)
-    return columns_of(open_table(data.path, others, data.formats), data)
-
-
 def columns_of(table: Table, data: SeriesData) -> dict[str, str]:
-    """As `columns`, of a table that is open."""
+    """The roles of all columns of a table, in words: `{"time": "date", "channels": "flow, level", ...}`."""
     found: dict[str, list[str]] = {role: [] for role in ROLES}
     for name in table.names:
         role = _role(table, name, data)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -236,7 +237,8 @@ class Events:
 class Recordings:
     """Series of all entities. `interval` is the step in time units if it is the same everywhere.
 
-    `classes` names the labels of recordings, or those of `events` if there are any.
+    `classes` names the labels of recordings, or those of `events` if there are any. `roles` says in words what each
+    column of the table is used as: `{"time": "date", "channels": "flow, level", ...}`.
     """
 
     items: tuple[Recording, ...]
@@ -247,6 +249,7 @@ class Recordings:
     time_unit: str
     interval: float | None
     events: Events | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)

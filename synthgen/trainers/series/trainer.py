@@ -15,9 +15,9 @@ from synthgen.models.losses import Edm
 from synthgen.models.series.denoiser import SeriesDenoiser
 from synthgen.models.series.pipeline import SeriesPipeline
 from synthgen.models.series.scaler import Kind, SeriesScaler
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.readers.series import reader as real_data
-from synthgen.readers.series import roles
 from synthgen.readers.series.reader import SeriesData, Windows
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
@@ -104,8 +104,8 @@ class SeriesTrainer:
     def sources(self) -> Sequence[Source]:
         return []
 
-    def check(self) -> Sequence[str]:
-        """What is wrong with the data, a line each: everything that `train` would stumble over."""
+    def check(self) -> Sequence[Problem]:
+        """Everything in the data that `train` would stumble over."""
         data = self.config.data
         shares = {"train": 1.0, "validation": data.validation, "test": data.test}
         try:
@@ -116,12 +116,12 @@ class SeriesTrainer:
                     if split == "train":
                         self._scaler(windows)
         except DataError as error:
-            return str(error).splitlines()
+            return [Problem(message, place=("data", "path")) for message in error.messages]
         return []
 
     def columns(self) -> Mapping[str, str]:
         """What each column of the data is used as, in words."""
-        return roles.columns(self.config.data)
+        return real_data.read(self.config.data).roles
 
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.

@@ -186,7 +186,7 @@ def check_captions(pipeline: Any, captions: Sequence[str], files: Sequence[str])
                 )
                 break
     if problems:
-        raise DataError("\n".join(problems[:20]) + (f"\nand {len(problems) - 20} more" if problems[20:] else ""))
+        raise DataError(*problems[:20], *([f"and {len(problems) - 20} more"] if problems[20:] else []))
 
 
 def predict(pipeline: Any, noisy: torch.Tensor, times: torch.Tensor, words: Words, sizes: torch.Tensor) -> torch.Tensor:

@@ -59,6 +59,7 @@ def test_workers_log_too(recipe: Path, tmp_path: Path) -> None:
     done = helpers.call(helpers.run_command(recipe, tmp_path / "out", "--workers", 2, "-v"))
     logged = [line.split() for line in done.stderr.splitlines() if " INFO " in line]
     workers, driver = (
-        {line[2] for line in logged if line[3] == f"synthgen.{name}:"} for name in ("executors.worker", "driver")
+        {line[2] for line in logged if line[3] == f"synthgen.generate.{name}:"}
+        for name in ("executors.worker", "driver")
     )
     assert workers and len(driver) == 1 and not workers & driver, "of processes of their own"

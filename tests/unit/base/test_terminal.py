@@ -57,6 +57,7 @@ def on_a_terminal(words: list[str], columns: int = 80) -> str:
     return seen.decode()
 
 
+@pytest.mark.slow
 def test_a_run_and_a_training_move_their_bars(recipe: Path, tmp_path: Path) -> None:
     run = on_a_terminal(helpers.run_command(recipe, tmp_path / "out", "--executor", "local", "--workers", "1"))
     assert "\x1b[" in run and "40 of 40 samples" in run
@@ -80,6 +81,7 @@ def test_names_of_classes_and_files_are_escaped(cli, tmp_path: Path) -> None:
     assert "\x1b" not in answer.out + answer.err + missing.out + missing.err
 
 
+@pytest.mark.slow
 def test_a_locale_without_letters_is_enough(tmp_path: Path) -> None:
     place = tmp_path / "été"
     place.mkdir()

@@ -13,8 +13,8 @@ from PIL import Image
 import helpers
 import synthgen
 import tiny
-from synthgen import api
 from synthgen.readers.series import scaffold as series
+from synthgen.stages.resolve import resolve
 
 
 def paint(folder: Path, counts: dict[str, int], size: tuple[int, int] = (12, 12), mode: str = "L") -> Path:
@@ -172,7 +172,7 @@ def test_a_table_brings_one_recipe_that_is_sound(cli, tmp_path: Path, monkeypatc
     answer = cli("init", "My sales.csv")
     assert answer.code == 0, answer.err
     assert "windows of 12 steps" in answer.out and "synthgen run my-sales.yaml" in answer.out
-    checked = api.check("my-sales.yaml")
+    checked = resolve("my-sales.yaml")
     assert checked.own is not None and checked.own.data == "My sales.csv"
     assert checked.real is not None and checked.real["time"] == "time" and checked.real["channels"] == ["sold"]
     assert cli("init", "My sales.csv").code == 2, "nothing is overwritten unasked"
@@ -208,7 +208,7 @@ def test_a_folder_of_tables_has_a_recording_a_file(cli, tmp_path: Path) -> None:
         (folder / f"{name}.csv").write_text("time,level\n" + "".join(f"{t},{t % 7}\n" for t in range(60)))
     answer = cli("init", folder, "-o", tmp_path)
     assert answer.code == 0 and "120 of 2 recordings" in answer.out, answer.err
-    assert api.check(tmp_path / "tables.yaml").own is not None
+    assert resolve(tmp_path / "tables.yaml").own is not None
 
 
 SMALL = ("--device", "cpu", "--set", "trainer.steps=2", "--set", "trainer.network.channels=[16, 32]")

@@ -7,7 +7,7 @@ import json
 import helpers
 from synthgen.cli.plugins import describe
 from synthgen.parts.registry import PARTS, ROLES, Plugins
-from synthgen.recipe.recipe import config_class
+from synthgen.recipe.reading import config_class
 
 
 def test_lists_every_part_of_every_role(cli) -> None:

@@ -40,6 +40,7 @@ def test_the_end_says_how_recipes_name_the_model(cli, tmp_path: Path, monkeypatc
     assert line in next(text for text in answer.out.splitlines() if text.startswith("use it "))
 
 
+@pytest.mark.slow
 def test_a_stopped_training_says_its_command_and_where_it_goes_on(cli, tmp_path: Path) -> None:
     recipe = model(tmp_path, "classifier", data={"path": DIGITS}, widths=[8, 16], steps=100000)
     words = ["train", str(recipe), "-o", str(tmp_path / "my model"), "--device", "cpu"]

@@ -117,7 +117,7 @@ def sampler(model: str) -> SeriesSampler:
 
 
 def test_the_sampler_says_what_the_condition_lacks() -> None:
-    problems = sampler(tiny.asking_series()).bind({})
+    problems = helpers.bind_messages(sampler(tiny.asking_series()), {})
     assert [problem.partition(": ")[2] for problem in problems] == [
         "needs the covariates sun, as `use: real-series` gives them",
         "needs the static height, as `use: real-series` gives them",

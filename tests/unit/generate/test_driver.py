@@ -124,6 +124,7 @@ def test_a_shard_of_another_dataset_is_refused(tmp_path: Path, finished: Path) -
         helpers.run(helpers.write(tmp_path, helpers.toy()), out)
 
 
+@pytest.mark.slow
 def test_two_drivers(tmp_path: Path, finished: Path) -> None:
     """The second one is refused by name; the first one ends undisturbed."""
     slow = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 0.2}))

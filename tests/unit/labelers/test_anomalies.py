@@ -13,6 +13,7 @@ import webdataset
 import yaml
 from pydantic import ValidationError
 
+import helpers
 import synthgen
 import tiny
 from synthgen import seeds
@@ -222,7 +223,7 @@ def test_with_a_model_sizes_are_measured_by_its_data() -> None:
 
 def test_what_it_needs_is_told() -> None:
     def problems(schema: Schema, **settings: Any) -> str:
-        return " / ".join(Anomalies(Anomalies.Config.model_validate(settings)).bind(schema))
+        return " / ".join(helpers.bind_messages(Anomalies(Anomalies.Config.model_validate(settings)), schema))
 
     one = {**SCHEMA, "series": Series(L, ("a",), ("1",))}
     assert "needs the series `series`" in problems({})

@@ -11,6 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+import helpers
 import tiny
 from synthgen import seeds
 from synthgen.errors import DataError, ModelError
@@ -196,7 +197,9 @@ def test_weights_are_shared_only_as_they_were_loaded() -> None:
 
 def test_what_is_wrong_is_told_before_setup() -> None:
     def problems(schema: Schema, **settings: Any) -> list[str]:
-        return AttentionMasks(AttentionMasks.Config(model=tiny.stable_diffusion(), **settings)).bind(schema)
+        return helpers.bind_messages(
+            AttentionMasks(AttentionMasks.Config(model=tiny.stable_diffusion(), **settings)), schema
+        )
 
     assert problems({}, objects=OBJECTS) == ["needs an `image` field"]
     assert "needs a condition with prompts" in problems({"image": Image(16, 16, 3)}, objects=OBJECTS)[0]

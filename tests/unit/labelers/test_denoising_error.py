@@ -96,17 +96,17 @@ def asked(index: int) -> Slot:
 def test_what_does_not_fit_the_model_is_told() -> None:
     schema, _ = tiny.normal_series(1)
     assert labeler().bind(schema) == []
-    assert labeler().bind({}) == ["needs the series `series` and the times of its steps `time`"]
+    assert helpers.bind_messages(labeler(), {}) == ["needs the series `series` and the times of its steps `time`"]
     longer = {**schema, "series": Series(41, ("wave", "rain"), ("1", "mm")), "time": Times(41, "h")}
-    (told,) = labeler().bind(longer)
+    (told,) = helpers.bind_messages(labeler(), longer)
     assert "knows series of 17 steps, and `series` has 41; score windows of as many steps" in told
     other = {**schema, "series": Series(17, ("rain", "wave"), ("mm", "1")), "time": Times(17, "d")}
-    text = " ".join(labeler().bind(other))
+    text = " ".join(helpers.bind_messages(labeler(), other))
     assert "has the channels wave, rain, in this order; `series` has rain, wave" in text
     assert "counts time in h, and `time` in d" in text
-    [problem] = labeler().bind({**schema, "condition.label": Label(("clam",))})
+    [problem] = helpers.bind_messages(labeler(), {**schema, "condition.label": Label(("clam",))})
     assert "unknown class `clam`" in problem
-    wants = " ".join(labeler(model=tiny.asking_series()).bind(schema))
+    wants = " ".join(helpers.bind_messages(labeler(model=tiny.asking_series()), schema))
     assert "needs the covariates sun" in wants and "needs the static height" in wants
     for wrong in ({"sigma": []}, {"sigma": [0.0]}, {"mask": "cells"}, {"name": "A b"}):
         with pytest.raises(ValidationError):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import helpers
 import tiny
 from synthgen.errors import ModelError
 from synthgen.fields import Boxes as BoxesField
@@ -29,7 +30,7 @@ def test_boxes_have_the_classes_of_their_objects() -> None:
     classes[1:3, 2:5], classes[5:8, 0:4], classes[0, 9] = 2, 1, 255
     assert boxes_with_classes(instances, classes).tolist() == [[2, 1, 5, 3, 2], [0, 5, 4, 8, 1]]
     part = Boxes(Boxes.Config())
-    assert "needs the instance map" in part.bind({"image": Image(8, 8, 3)})[0]
+    assert "needs the instance map" in helpers.bind_messages(part, {"image": Image(8, 8, 3)})[0]
 
 
 def test_pixels_that_the_network_contradicts_become_255() -> None:
@@ -131,10 +132,12 @@ def test_classes_follow_the_numbers_of_the_masks() -> None:
 
 def test_what_prompts_need_is_told() -> None:
     image, boxes = Image(8, 8, 3), BoxesField(8, 8, ("cell",))
-    assert "needs an `image`" in prompted.new_fields(PromptSettings(), {})[1][0]
-    assert "no instance map" in prompted.new_fields(PromptSettings(), {"image": image})[1][0]
+    assert "needs an `image`" in prompted.new_fields(PromptSettings(), {})[1][0].message
+    assert "no instance map" in prompted.new_fields(PromptSettings(), {"image": image})[1][0].message
     points = PromptSettings(prompts="points", of="boxes")
-    assert "takes points from instance maps" in prompted.new_fields(points, {"image": image, "boxes": boxes})[1][0]
+    assert (
+        "takes points from instance maps" in prompted.new_fields(points, {"image": image, "boxes": boxes})[1][0].message
+    )
     assert prompted.new_fields(PromptSettings(prompts="auto"), {"image": image})[1] == []
 
 

@@ -72,6 +72,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     yield json.loads(answer.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "way_out"),
     [
@@ -93,6 +94,7 @@ def test_why_a_model_cannot_be_had_and_what_helps(told: dict[str, str], name: st
     assert "\n" not in told[f"{name}@{COMMIT}"]
 
 
+@pytest.mark.slow
 def test_without_a_network_the_download_is_named(tmp_path: Path) -> None:
     name = f"owner/name@{COMMIT}"
     words = [sys.executable, "-c", TRY, json.dumps([("pipeline", name), ("network", name)])]

@@ -143,6 +143,7 @@ def test_truncated_and_foreign_files_are_refused(tmp_path: Path) -> None:
         convert.convert(tmp_path / "zip.pth", tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_command_tells_and_leaves_nothing(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = checkpoint(tmp_path / "wrong.pth", {"fc.weight": torch.zeros(3, 3)})

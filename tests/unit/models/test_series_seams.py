@@ -15,6 +15,8 @@ from synthgen.models import registry
 from synthgen.models.series import continuation
 from synthgen.trainers.series.trainer import SeriesTrainer
 
+pytestmark = pytest.mark.slow  # one training, which all of them look at
+
 LENGTH, OVERLAP, N_SERIES, N_WINDOWS = 16, 8, 300, 5
 TOTAL = LENGTH + (N_WINDOWS - 1) * (LENGTH - OVERLAP)
 SIGNIFICANT = 0.01

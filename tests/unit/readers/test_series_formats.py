@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from series_files import csv, data, parquet
 from synthgen.errors import DataError
-from synthgen.readers.series import reader, roles
+from synthgen.readers.series import reader
 from synthgen.readers.series.formats import date_formats, number_settings
 
 SETTINGS: list[tuple[list[str], dict[str, Any], list[float]]] = [
@@ -36,7 +36,7 @@ def test_numbers_are_read_as_the_settings_say_and_else_the_settings_are_named(
         with pytest.raises(DataError) as error:
             reader.read(data(path, **more))
         assert all(f"`{name}: " in str(error.value) for name in settings)
-    assert f"numbers, such as `{texts[0]}`; set" in roles.columns(data(path, channels=["w"]))["left out"]
+    assert f"numbers, such as `{texts[0]}`; set" in reader.read(data(path, channels=["w"])).roles["left out"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_new_settings_change_no_digest_where_they_are_not_used() -> None:
 def test_every_column_has_a_role(tmp_path: Path) -> None:
     rows = [f"{i},a,{i},{2 * i},x,,2024-01-0{i + 1}" for i in range(3)]
     path = csv(tmp_path / "a.csv", "\n".join(["when,who,v,w,note,empty,born", *rows]) + "\n")
-    assert roles.columns(data(path, time="when", entity="who", channels=["v"])) == {
+    assert reader.read(data(path, time="when", entity="who", channels=["v"])).roles == {
         "time": "when",
         "entity": "who",
         "channels": "v",

@@ -9,7 +9,7 @@ import pytest
 import helpers
 from synthgen.errors import RecipeError, UsageError
 from synthgen.parts.registry import Plugins
-from synthgen.recipe import recipe
+from synthgen.recipe.reading import load_recipe
 from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
 
 
@@ -18,7 +18,7 @@ def problems(tmp_path: Path, text: str, *overrides: str) -> list[str]:
     path = tmp_path / "r.yaml"
     path.write_text(text)
     with pytest.raises(RecipeError) as caught:
-        recipe.read(path, overrides, Plugins([helpers.TOY]))
+        load_recipe(path, overrides, Plugins([helpers.TOY]))
     assert caught.value.exit_code == 2
     return [problem.replace(f"{tmp_path}/", "") for problem in caught.value.problems]
 
@@ -63,7 +63,7 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 
 def test_parts_without_settings_may_be_named_shortly(tmp_path: Path) -> None:
     path = helpers.write(tmp_path, helpers.toy(labelers=["class-label"], scorers=["brightness"]))
-    found, _ = recipe.read(path, [], Plugins([helpers.TOY]))
+    found = load_recipe(path, [], Plugins([helpers.TOY]))
     assert isinstance(found, DatasetRecipe)
     assert [part.use for part in [*found.labelers, *found.scorers]] == ["class-label", "brightness"]
 
@@ -94,7 +94,7 @@ def test_overrides_are_named_as_the_place(tmp_path: Path) -> None:
 
 def test_the_whole_recipe(tmp_path: Path) -> None:
     path = helpers.write(tmp_path, helpers.toy())
-    found, _ = recipe.read(path, ["samples=50", "output.image_format=webp"], Plugins([helpers.TOY]))
+    found = load_recipe(path, ["samples=50", "output.image_format=webp"], Plugins([helpers.TOY]))
     assert isinstance(found, DatasetRecipe)
     assert found.samples == 50
     assert found.output.image_format == "webp"
@@ -104,14 +104,14 @@ def test_the_whole_recipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((helpers.ROOT / "recipes" / "train").glob("*.yaml")), ids=lambda p: p.stem)
 def test_model_recipes_that_ship(path: Path) -> None:
-    assert isinstance(recipe.read(path)[0], ModelRecipe)
+    assert isinstance(load_recipe(path), ModelRecipe)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "nowhere.yaml", tmp_path, tmp_path / "binary.yaml"):
         with pytest.raises(UsageError, match=path.name):
-            recipe.read(path)
+            load_recipe(path)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ sampler: {use: class-conditional, model: MODEL, steps: 2}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "message"),
     [

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+import helpers
 from synthgen import seeds
 from synthgen.fields import Label
 from synthgen.parts.protocols import Slot
@@ -35,9 +36,9 @@ def test_classes_are_matched_by_name_whatever_their_order() -> None:
 
 def test_a_class_that_the_model_lacks() -> None:
     part = ClassConditional(ClassConditional.Config(model="starter/fashion-mnist"))
-    (problem,) = part.bind({"label": Label(("Sneeker",))})
+    (problem,) = helpers.bind_messages(part, {"label": Label(("Sneeker",))})
     assert "did you mean `Sneaker`?" in problem
-    assert part.bind({}) == ["needs a condition with classes, such as `use: classes`"]
+    assert helpers.bind_messages(part, {}) == ["needs a condition with classes, such as `use: classes`"]
 
 
 def test_every_setting_that_decides_pixels_is_in_the_identity() -> None:

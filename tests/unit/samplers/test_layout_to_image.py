@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import helpers
 import tiny
 from synthgen import seeds
 from synthgen.errors import ModelError
@@ -98,7 +99,7 @@ def test_class_ids_are_matched_by_name() -> None:
         ({"layout_model": tiny.layouts}, tiny.layout_condition, "the condition brings layouts"),
         ({"layout_model": tiny.layouts}, {}, "needs a condition with classes, because the model has several"),
         ({"layout_model": tiny.layouts}, {"label": Label(("gray",))}, "unknown class `gray`; did you mean `grey`"),
-        ({"layout_model": tiny.layouts, "size": 36}, tiny.style_condition, "`size` must be a multiple of 8"),
+        ({"layout_model": tiny.layouts, "size": 36}, tiny.style_condition, "size: must be a multiple of 8"),
         (
             {},
             {"boxes": Boxes(30, 30, ("cell",)), "label": Label(tiny.STYLES)},
@@ -110,11 +111,11 @@ def test_class_ids_are_matched_by_name() -> None:
 def test_what_does_not_fit_is_told_before_weights(settings: dict, condition: Any, message: str) -> None:
     settings = {name: value() if callable(value) else value for name, value in settings.items()}
     schema = condition(1)[0] if callable(condition) else condition
-    assert any(message in problem for problem in sampler(**settings).bind(schema))
+    assert any(message in problem for problem in helpers.bind_messages(sampler(**settings), schema))
 
 
 def test_other_models_are_refused() -> None:
     with pytest.raises(ModelError, match="a LayoutToImagePipeline is needed here"):
         sampler(model=tiny.segmenter())
     part = sampler(model=tiny.layout_to_image(objects=("cell", "debris")), layout_model=tiny.layouts())
-    assert any("draws layouts of cell" in text for text in part.bind(tiny.style_condition(1)[0]))
+    assert any("draws layouts of cell" in text for text in helpers.bind_messages(part, tiny.style_condition(1)[0]))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import helpers
 import tiny
 from synthgen import seeds
 from synthgen.errors import ModelError
@@ -55,10 +56,10 @@ def test_the_prompt_may_be_said_by_the_recipe_and_is_kept() -> None:
 
 def test_a_prompt_must_be_made_of_what_the_condition_has() -> None:
     part = TextToImage(TextToImage.Config(model=tiny.stable_diffusion(), prompt="a {labal} of {image}"))
-    problems = part.bind(tiny.photo_condition(1)[0])
+    problems = helpers.bind_messages(part, tiny.photo_condition(1)[0])
     assert "did you mean `label`?" in problems[0] and "`image`" in problems[1]
     broken = TextToImage(TextToImage.Config(model=tiny.stable_diffusion(), prompt="a {label"))
-    assert "cannot be read" in broken.bind(tiny.photo_condition(1)[0])[0]
+    assert "cannot be read" in helpers.bind_messages(broken, tiny.photo_condition(1)[0])[0]
 
 
 @pytest.mark.parametrize("model", [tiny.stable_diffusion, tiny.stable_diffusion_xl, tiny.stable_diffusion_3])
@@ -158,14 +159,17 @@ def test_what_they_cannot_use_is_told_before_anything_is_loaded() -> None:
     schema = tiny.photo_condition(1)[0]
     model = tiny.stable_diffusion()
     small = ImageToImage(ImageToImage.Config(model=model, size=[16, 32]))
-    assert "`size` [16, 32], and the condition's are [32, 32]" in small.bind(schema)[0]
-    assert "needs a condition with pictures" in small.bind({})[0]
+    assert "`size` [16, 32], and the condition's are [32, 32]" in helpers.bind_messages(small, schema)[0]
+    assert "needs a condition with pictures" in helpers.bind_messages(small, {})[0]
     without = {name: field for name, field in schema.items() if name != "instances"}
-    assert "needs a condition with objects" in Inpaint(Inpaint.Config(model=model, **BASE)).bind(without)[0]
+    assert (
+        "needs a condition with objects"
+        in helpers.bind_messages(Inpaint(Inpaint.Config(model=model, **BASE)), without)[0]
+    )
     control = ControlNet.Config(
         model=model, **BASE, controlnet=tiny.controlnet(), control="segmentation", colours={"dirt": "#000000"}
     )
-    assert "`colours` has none for cell" in ControlNet(control).bind(schema)[0]
+    assert "colours: has none for cell" in helpers.bind_messages(ControlNet(control), schema)[0]
 
 
 def test_what_does_not_fit_is_told_before_anything_is_drawn() -> None:

@@ -28,13 +28,13 @@ def sampler(**more: object) -> SeriesSampler:
 
 def test_classes_are_matched_by_name() -> None:
     assert sampler().bind({"label": Label(("wild",))}) == []
-    [problem] = sampler().bind({"label": Label(("wild", "clam"))})
+    [problem] = helpers.bind_messages(sampler(), {"label": Label(("wild", "clam"))})
     assert "unknown class `clam`" in problem and "did you mean `calm`?" in problem
 
 
 def test_a_model_of_one_class_needs_no_condition() -> None:
     assert sampler(model=tiny.series(("series",))).bind({}) == []
-    assert sampler().bind({}) == ["needs a condition with classes, such as `use: classes`"]
+    assert helpers.bind_messages(sampler(), {}) == ["needs a condition with classes, such as `use: classes`"]
 
 
 def recipe(folder: Path) -> Path:
@@ -55,11 +55,11 @@ def recipe(folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_one_process_two_processes_and_ray_write_the_same_bytes(tmp_path: Path) -> None:
+def test_one_process_two_processes_and_ray_write_the_same_bytes(cluster: str, tmp_path: Path) -> None:
     path = recipe(tmp_path)
-    for name, words in {"one": ("local", 1), "two": ("local", 2), "ray": ("ray", 2)}.items():
-        command = ("run", path, "-o", tmp_path / name, "--device", "cpu", "--executor", words[0], "--workers", words[1])
-        done = helpers.call(helpers.command(*command))
+    helpers.run(path, tmp_path / "one")
+    for name, words in {"two": ("--executor", "local", "--workers", 2), "ray": ("--address", cluster)}.items():
+        done = helpers.call(helpers.command("run", path, "-o", tmp_path / name, "--device", "cpu", *words))
         assert done.returncode == 0, done.stderr
     assert helpers.snapshot(tmp_path / "one") == helpers.snapshot(tmp_path / "two")
     assert helpers.snapshot(tmp_path / "one") == helpers.snapshot(tmp_path / "ray")
@@ -101,6 +101,7 @@ def test_hugging_face_datasets_reads_it(dataset: Path, tmp_path: Path) -> None:
     assert len(found) == 20 and np.array(found[0]["series"]).shape == (17, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["recipe", "dataset"])
 def test_preview_draws_curves(dataset: Path, tmp_path: Path, of: str) -> None:
     target = dataset if of == "dataset" else recipe(tmp_path)
@@ -162,10 +163,10 @@ def test_an_overlap_is_of_whole_tokens(overlap: float, steps: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "condition", "message"),
     [
-        ({"length": 12}, KINDS, r"length: 12: .*its windows have 17 steps; ask for as many or more"),
-        ({"length": 9}, {**KINDS, "time": Times(10, "h")}, "length: 9: the condition's series have 10 steps"),
+        ({"length": 12}, KINDS, r"length: .*its windows have 17 steps; ask for as many or more \(got 12\)"),
+        ({"length": 9}, {**KINDS, "time": Times(10, "h")}, "length: the condition's series have 10 steps"),
         ({"length": 60, "overlap": 16}, KINDS, None),
-        ({"length": 60, "overlap": 17}, KINDS, "overlap: 17: is 18 steps in whole tokens and leaves nothing of the 17"),
+        ({"length": 60, "overlap": 17}, KINDS, "overlap: 17 is 18 steps in whole tokens and leaves nothing of the 17"),
         (
             {"length": 60, "model": lambda: tiny.series(continues=False)},
             KINDS,
@@ -174,13 +175,13 @@ def test_an_overlap_is_of_whole_tokens(overlap: float, steps: int) -> None:
         (
             {"length": 60, "model": tiny.asking_series},
             tiny.partly_known(1)[0],
-            "length: 60: the condition gives the covariates of 10 steps",
+            "length: the condition gives the covariates of 10 steps",
         ),
     ],
 )
 def test_lengths_that_cannot_be(settings: dict, condition: dict, message: str | None) -> None:
     made = sampler(**{name: value() if callable(value) else value for name, value in settings.items()})
-    problems = made.bind(condition)
+    problems = helpers.bind_messages(made, condition)
     assert len(problems) == (message is not None)
     assert message is None or re.search(message, problems[0])
 
@@ -203,7 +204,7 @@ def test_whole_series_pass_through_as_they_are_without_the_model() -> None:
     assert set(passed) == set(part.fields) == {"series", "time"}
     for i in range(3):
         assert np.array_equal(passed["series"][i], columns["known"][i], equal_nan=True)
-    [problem] = sampler(model=tiny.series(("series",)), length=30).bind(given)
+    [problem] = helpers.bind_messages(sampler(model=tiny.series(("series",)), length=30), given)
     assert "gives whole series of 10 steps" in problem
-    [problem] = sampler(model=tiny.series(("series",))).bind({"series": given["series"]})
+    [problem] = helpers.bind_messages(sampler(model=tiny.series(("series",))), {"series": given["series"]})
     assert "needs the times `time`" in problem

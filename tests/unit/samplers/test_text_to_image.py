@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import helpers
 import tiny
 from synthgen import seeds
 from synthgen.errors import DataError, ModelError
@@ -85,7 +86,10 @@ def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be loaded for Text2Image"):
         part = TextToImage(TextToImage.Config(model=tiny.layout_to_image(), size=[16, 16]))
         part.setup("cpu")
-    assert "condition with prompts" in TextToImage(TextToImage.Config(model=tiny.stable_diffusion())).bind({})[0]
+    assert (
+        "condition with prompts"
+        in helpers.bind_messages(TextToImage(TextToImage.Config(model=tiny.stable_diffusion())), {})[0]
+    )
     copy = tmp_path / "copy"
     shutil.copytree(tiny.stable_diffusion(), copy)
     (copy / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")

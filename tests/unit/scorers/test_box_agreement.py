@@ -37,10 +37,10 @@ def test_classes_are_compared_by_name() -> None:
 
 
 def test_fields_that_do_not_fit_are_named() -> None:
-    assert agreement(against="image").bind({"boxes": SCHEMA["boxes"], "image": Image(40, 40, 3)}) == [
+    assert helpers.bind_messages(agreement(against="image"), {"boxes": SCHEMA["boxes"], "image": Image(40, 40, 3)}) == [
         "`image` holds no boxes; there are: boxes"
     ]
-    (problem,) = agreement().bind({**SCHEMA, "found_boxes": Boxes(40, 40, ("white",))})
+    (problem,) = helpers.bind_messages(agreement(), {**SCHEMA, "found_boxes": Boxes(40, 40, ("white",))})
     assert "`red`" in problem
 
 

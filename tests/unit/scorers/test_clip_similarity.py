@@ -10,6 +10,7 @@ import torch
 import transformers
 from pydantic import ValidationError
 
+import helpers
 import tiny
 from synthgen.errors import DataError
 from synthgen.scorers.clip_similarity import ClipSimilarity
@@ -78,9 +79,9 @@ def test_a_model_that_gives_no_numbers_is_an_error() -> None:
 def test_what_does_not_fit_is_told() -> None:
     schema, _ = tiny.asked(1)
     model = tiny.clip()
-    (text,) = ClipSimilarity(ClipSimilarity.Config(model=model, text="a {anmal}")).bind(schema)
-    assert "`text`: unknown field of the condition `anmal`; did you mean `animal`?" in text
-    (text,) = ClipSimilarity(ClipSimilarity.Config(model=model)).bind({"image": schema["image"]})
+    (text,) = helpers.bind_messages(ClipSimilarity(ClipSimilarity.Config(model=model, text="a {anmal}")), schema)
+    assert "text: unknown field of the condition `anmal`; did you mean `animal`?" in text
+    (text,) = helpers.bind_messages(ClipSimilarity(ClipSimilarity.Config(model=model)), {"image": schema["image"]})
     assert "needs a condition with prompts" in text
     with pytest.raises(ValidationError, match="cannot be read"):
         ClipSimilarity.Config(model=model, text="a {animal")

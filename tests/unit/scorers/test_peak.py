@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import helpers
 from synthgen.errors import DataError
 from synthgen.fields import Number, Series
 from synthgen.scorers.peak import Peak
@@ -31,7 +32,7 @@ def test_its_unit_is_the_series() -> None:
 
 
 def test_what_it_cannot_use_is_told() -> None:
-    assert Peak(Peak.Config()).bind({}) == [
+    assert helpers.bind_messages(Peak(Peak.Config()), {}) == [
         "needs the series `anomaly_score`, such as the scores of `use: denoising-error`"
     ]
     with pytest.raises(DataError, match="has no value"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import helpers
 import tiny
 from synthgen.fields import Boxes, Label, Numbers
 from synthgen.scorers.presence import Presence
@@ -41,13 +42,13 @@ def test_presence_falls_as_boxes_of_the_object_are_removed() -> None:
 
 def test_what_does_not_fit_is_told() -> None:
     assert presence().bind(SCHEMA) == []
-    (text,) = presence(boxes="found_boxs").bind(SCHEMA)
-    assert "`boxes`: unknown boxes `found_boxs`; did you mean `found_boxes`?" in text
-    (text,) = presence(scores="found_boxes").bind(SCHEMA)
-    assert "`scores`: unknown numbers `found_boxes`" in text and "found_score" in text
-    (text,) = presence(of="label").bind(SCHEMA)
-    assert text == "`of`: unknown class of the condition `label`; accepted: animal"
-    (text,) = presence().bind({**SCHEMA, "condition.animal": Label(("dog", "horse"))})
+    (text,) = helpers.bind_messages(presence(boxes="found_boxs"), SCHEMA)
+    assert "boxes: unknown boxes `found_boxs`; did you mean `found_boxes`?" in text
+    (text,) = helpers.bind_messages(presence(scores="found_boxes"), SCHEMA)
+    assert "scores: unknown numbers `found_boxes`" in text and "found_score" in text
+    (text,) = helpers.bind_messages(presence(of="label"), SCHEMA)
+    assert text == "of: unknown class of the condition `label`; accepted: animal"
+    (text,) = helpers.bind_messages(presence(), {**SCHEMA, "condition.animal": Label(("dog", "horse"))})
     assert text == "`found_boxes`: unknown object `horse`; accepted: cat, tree, dog"
 
 

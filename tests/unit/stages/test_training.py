@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from synthgen import api
 from synthgen.errors import Interrupted, ModelError, RecipeError
 from synthgen.generate.driver import Result
 from synthgen.models import folders
+from synthgen.readers.series import table
+from synthgen.stages.resolve import resolve
 from synthgen.trainers.series import task
 
 LITTLE = {"seeds": 1, "steps": 2, "effort": 0.001, "split": "all"}
@@ -99,7 +102,7 @@ def test_bytes_do_not_depend_on_whether_the_model_was_trained_before(here: Path)
 
 def test_what_decides_the_training_decides_its_folder(here: Path) -> None:
     def folder(**changes: Any) -> str:
-        own = api.check(helpers.write(here, content(**changes), "weather.yaml")).own
+        own = resolve(helpers.write(here, content(**changes), "weather.yaml")).own
         assert own is not None
         return own.folder.name
 
@@ -120,6 +123,7 @@ def test_what_decides_the_training_decides_its_folder(here: Path) -> None:
     assert not (here / "models").exists(), "looking trains nothing"
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_model(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(here)
     (name,) = models(here)
@@ -138,7 +142,7 @@ def test_a_stopped_training_goes_on_to_the_same_model(here: Path, monkeypatch: p
     with pytest.raises(Interrupted, match=r"step 4, which is kept. Go on with: synthgen run it$") as stopped:
         api.prepare(path, train=api.training("cpu", command="synthgen run it"))
     assert stopped.value.exit_code == 130
-    own = api.check(path).own
+    own = resolve(path).own
     assert own is not None and (own.steps_done, own.done) == (4, False)
     notes = Notes()
     again = api.run(path, executor="local", workers=1, device="cpu", observer=notes)
@@ -157,7 +161,7 @@ def test_without_leave_nothing_is_trained(here: Path) -> None:
 def problems(folder: Path, **changes: Any) -> list[str]:
     path = helpers.write(folder, content(**changes), "weather.yaml")
     with pytest.raises(RecipeError) as found:
-        api.check(path)
+        resolve(path)
     return [line.replace(f"{folder}/", "") for line in found.value.problems]
 
 
@@ -200,7 +204,10 @@ def test_all_mistakes_are_told_at_once_where_they_were_written(here: Path) -> No
             {"condition": {"use": "classes", "quotas": {"calm": 12, "wold": 12}}},
             "sampler: model trained: unknown class `wold`; did you mean `wild`?",
         ),
-        ({"sampler": {"use": "series", "model": "trained", "length": 4}}, "sampler: length: 4: model trained: its win"),
+        (
+            {"sampler": {"use": "series", "model": "trained", "length": 4}},
+            r"sampler\.length: model trained: its windows have 16 steps; .* \(got 4\)",
+        ),
         ({"data": tiny.series_data, "evaluate": {}}, "data.test: `test` of the data holds nothing out"),
         (
             {"data": None, "train": None, "evaluate": {}, "sampler": {"use": "series", "model": tiny.series}},
@@ -256,3 +263,28 @@ def test_a_smoke_run_trains_two_steps_of_its_own(here: Path) -> None:
     (name,) = models(here)
     assert name.startswith("weather-smoke-")
     assert result.evaluation is not None and result.evaluation["seeds"] == 1
+
+
+def test_a_table_is_read_once_a_process(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, open_table = [], table.open_table
+
+    def counted(path: str, *args: Any, **options: Any) -> table.Table:
+        opened.append(Path(path).name)
+        return open_table(path, *args, **options)
+
+    monkeypatch.setattr(table, "open_table", counted)
+    source = here / "own.csv"
+    source.write_text(Path(tiny.sensors()).read_text())
+    drawn_again = {"use": "real-series", "draw": "all"}
+    changes = {"data": content()["data"] | {"path": str(source)}, "condition": drawn_again, "samples": 8}
+    found = resolve(helpers.write(here, content(evaluate=LITTLE, **changes), "weather.yaml"))
+    assert found.columns and opened == ["own.csv"], "checked against real data, a sketch, a condition: one reading"
+    condition = found.binding.condition
+    result = run(here, evaluate=LITTLE, **changes)
+    assert result.complete and result.evaluation is not None
+    assert opened == ["own.csv"], "trained on, drawn from, and compared with"
+    assert found.trained().plan.parts.condition is condition, "a part that does not use the model is made once"
+    source.write_text(source.read_text() + source.read_text().splitlines()[-1].replace(",", ",1", 1) + "\n")
+    with suppress(RecipeError):
+        resolve(here / "weather.yaml")
+    assert opened == ["own.csv"] * 2, "a table that has changed is read again"

@@ -166,6 +166,7 @@ def test_the_mask_loss_prefers_the_right_mask_and_the_right_iou() -> None:
     assert mask_loss(right, zeros, empty) < 0.01  # where nothing is, any mask will do, if its IoU is said to be 0
 
 
+@pytest.mark.slow
 def test_evaluation_trains_on_the_dataset_and_on_real_pictures(
     cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def learned(folder: Path, channel: str, steps: int) -> tuple[np.ndarray, np.ndar
     return drawn, np.lib.stride_tricks.sliding_window_view(values, 16)
 
 
+@pytest.mark.slow
 def test_a_wave_is_learned(tmp_path: Path) -> None:
     """A few hundred steps on noisy waves: what is drawn has their mean, their spread and their smoothness."""
     drawn, real = learned(tmp_path, "wave", 300)
@@ -92,6 +93,7 @@ def test_a_wave_is_learned(tmp_path: Path) -> None:
     assert rough < 1.6 * level
 
 
+@pytest.mark.slow
 def test_dry_hours_are_as_many_as_in_the_data(tmp_path: Path) -> None:
     """The gate is learned from what is around it: a model that were told which values are above the floor would not."""
     drawn, real = learned(tmp_path, "rain", 200)
@@ -251,3 +253,13 @@ def test_balanced_batches_draw_classes_equally(tmp_path: Path) -> None:
     made = task(tmp_path, windows, balance=1, batch_size=64)
     rows = torch.cat([made._balanced(torch.Generator().manual_seed(i)) for i in range(20)])
     assert 0.45 < float(made.training.labels[rows].float().mean()) < 0.55
+
+
+def test_noise_levels_are_those_of_the_settings(tmp_path: Path) -> None:
+    """Each setting of the noise leads to weights of its own."""
+    choices = [{}, {"noise_mean": 0.5}, {"noise_std": 2.0}]
+    plain, *others = (
+        weights(trainer(**more).train(tmp_path / str(i), 0, device="cpu", quiet=True)) for i, more in enumerate(choices)
+    )
+    for other in others:
+        assert not all(torch.equal(plain[name], other[name]) for name in plain)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,7 @@ def far(x: torch.Tensor, real: torch.Tensor) -> float:
     return float((x.mean(0) - real.mean(0)).abs().mean() + (x.std(0) - real.std(0)).abs().mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", [tiny.stable_diffusion, tiny.stable_diffusion_xl])
 def test_a_lora_moves_what_is_drawn_towards_the_pictures(base: Any, tmp_path: Path) -> None:
     """The same seeds and prompts, with and without it; the pictures as the VAE sees them."""
@@ -118,6 +121,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path: Path) -> None:
     assert (cut / adapters.LORA).read_bytes() == (whole / adapters.LORA).read_bytes()
 
 
+@pytest.mark.slow
 def test_prior_pictures_are_drawn_by_the_base_and_count(tmp_path: Path) -> None:
     prior = {"prompts": ["a wall", "a door"], "samples": 5, "steps": 2}
     out = train(tmp_path / "a", prior=prior, learning_rate=1e-2)
@@ -205,6 +209,29 @@ def test_mirrored_pictures_are_told_where_they_were_cut(tmp_path: Path) -> None:
     assert torch.equal(latents.mean[1], again.mean[0])
 
 
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_min_snr_weighs_the_loss_as_the_base_predicts(prediction: str, tmp_path: Path) -> None:
+    """min(SNR, gamma) over the SNR, or over the SNR + 1 for v: a gamma beyond every SNR, and ones below all of them."""
+    base = shutil.copytree(tiny.stable_diffusion(), tmp_path / "base")
+    path = base / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"prediction_type": prediction}))
+
+    def losses(gamma: float) -> np.ndarray:
+        out = train(tmp_path / f"out-{gamma}", base=str(base), min_snr=gamma, learning_rate=1e-30, steps=2)
+        last = json.loads((out / "training" / "losses.jsonl").read_text().splitlines()[-1])
+        return np.array([last["training loss"], last["loss at fixed noise"]])
+
+    none, all_of_it, little, less = (losses(gamma) for gamma in (0, 1e9, 1e-3, 5e-4))
+    assert (none > 0.1).all()
+    assert (less > 1e-4).all()
+    assert little == pytest.approx(2 * less, rel=0.01)
+    assert (little < 0.5 * none).all()
+    if prediction == "epsilon":
+        assert all_of_it == pytest.approx(none, rel=1e-6)
+    else:
+        assert (all_of_it < 0.9 * none).all()
+
+
 def test_settings_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     for wrong in ({"method": "textual-inversion"}, {"word": WORD}, {"method": "full", "lora": {"rank": 2}}):
         with pytest.raises(ValidationError, match="method"):
@@ -235,9 +262,9 @@ def test_other_pictures_or_captions_are_another_training(tmp_path: Path) -> None
 
 
 def test_the_recipe_that_ships_can_be_smoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from synthgen.recipe.recipe import read
+    from synthgen.recipe.reading import load_recipe
 
-    recipe, _ = read(helpers.ROOT / "recipes" / "foundation" / "lora.yaml")
+    recipe = load_recipe(helpers.ROOT / "recipes" / "foundation" / "lora.yaml")
     monkeypatch.chdir(tmp_path)
     settings = TextToImageTrainer.smoke(recipe.trainer.settings)  # type: ignore[union-attr]
     trainer = TextToImageTrainer(TextToImageTrainer.Config.model_validate(settings))

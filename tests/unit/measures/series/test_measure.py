@@ -67,6 +67,7 @@ def test_other_data_are_refused(folder: Path, tmp_path: Path) -> None:
         evaluation.compare(str(folder), str(helpers.ROOT / "recipes/segmentation.yaml"), ONCE, lambda line: None)
 
 
+@pytest.mark.slow
 def test_the_command_says_which_options_are_not_for_series(folder: Path, tmp_path: Path) -> None:
     done = helpers.call(helpers.command("evaluate", folder, "--real", model_recipe(tmp_path), "--judge", "x"))
     assert done.returncode == 2 and "--judge: is not used for series" in done.stderr
