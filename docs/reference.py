@@ -61,7 +61,7 @@ def role_page(plugins: Plugins, role: str) -> str:
 
 def settings_table(settings: list[dict[str, Any]]) -> list[str]:
     """A Markdown table, a row for each setting; those inside another have its name and a dot before theirs."""
-    rows = ["| setting | |", "|---|---|"]
+    rows = ["| setting | what it is |", "|---|---|"]
     for name, setting in flat(settings, ""):
         value = f"default `{json.dumps(setting['default'], ensure_ascii=False)}`"
         if setting["required"]:
@@ -85,7 +85,7 @@ def commands_page() -> str:
         context = click.Context(command, info_name=name)
         lines += [f"## {name}", "", *help_text(command.help or "")]
         usage = " ".join([name, *command.collect_usage_pieces(context)])
-        lines += ["", "```text", usage, "```", "", "| option | |", "|---|---|"]
+        lines += ["", "```text", usage, "```", "", "| option | what it does |", "|---|---|"]
         records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
         lines += [f"| `{escape(record[0])}` | {escape(record[1])} |" for record in records if record]
         lines += ["", *help_text(command.epilog or ""), ""]
