@@ -28,6 +28,7 @@ from synthgen.exporters.options import NoOptions
 from synthgen.exporters.samples import Samples
 from synthgen.fields import Columns, Field, Label, Schema
 from synthgen.fields.shown import Picture, Shown
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Comparison, Encoded, Member, Record, Slot, Source
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -112,11 +113,12 @@ class Melody:
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
 
-    def bind(self, condition: Schema) -> list[str]:
+    def bind(self, condition: Schema) -> list[Problem]:
         label = condition.get("label")
         self._classes = label.classes if isinstance(label, Label) else ()
         odd = [name for name in self._classes if name not in SCALES]
-        return [f"knows the scales {', '.join(SCALES)}"] if odd or not self._classes else []
+        wrong = Problem(f"knows the scales {', '.join(SCALES)}", ("label",))
+        return [wrong] if odd or not self._classes else []
 
     def setup(self, device: str) -> None:
         """Nothing to load."""

@@ -39,7 +39,7 @@ from synthgen.cli import options
 )
 @click.option("--split", default="train", show_default=True, help="Split of the dataset to train on; `all` for all.")
 @options.incomplete_option
-@options.plugin_option
+@options.known_parts_option
 @options.json_option
 def command(
     folder: str,
@@ -52,7 +52,6 @@ def command(
     segmentation: str,
     split: str,
     allow_incomplete: bool,
-    plugin_files: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Measure how useful the dataset in DIR is for its task.
@@ -62,11 +61,9 @@ def command(
     depends on the fields of the dataset: see `synthgen plugins measures`.
     """
     from synthgen.dataset.store import Store
-    from synthgen.parts.registry import Plugins
     from synthgen.recipe.sections import Evaluation
     from synthgen.stages import evaluation
 
-    Plugins(plugin_files)  # their measures, and the readers of their data
     settings = Evaluation(seeds=seeds, steps=steps, effort=effort, split=split, judge=judge, segmentation=segmentation)
     found = evaluation.compare(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
     click.echo(json.dumps(found, indent=1) if as_json else evaluation.text(found))

@@ -27,7 +27,7 @@ known_parts_option = click.option(
     metavar="FILE",
     expose_value=False,
     callback=lambda _, __, files: _know(files),
-    help="A Python file with the fields, writers or measures that the dataset was made with.",
+    help="A Python file with the fields, writers, readers or measures that the dataset needs.",
 )
 """The parts in these files are known for the rest of the process; the command itself never sees them."""
 device_option = click.option("--device", default="auto", metavar="auto|cpu|cuda", help="Where the models run.")

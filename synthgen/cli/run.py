@@ -15,7 +15,7 @@ import click
 from synthgen import api
 from synthgen.cli import formatting, options
 from synthgen.cli.progress import Lines, Live
-from synthgen.dataset import ledger
+from synthgen.dataset import card, ledger
 from synthgen.dataset.store import Store
 from synthgen.errors import TerminatedError
 from synthgen.generate.driver import Observer, Result
@@ -130,6 +130,7 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
     if not result.complete:
         _say_what_is_missing(result)
     part = "" if result.complete or result.sealed else ", allow_incomplete=True"
+    part += ", plugins=['FILE']" if card.needs_plugins(manifest) else ""
     load = f"import synthgen; print(synthgen.load({str(out)!r}{part})[0])"
     if result.evaluation is not None:
         click.echo(f"\n{evaluation.text(result.evaluation)}\n")

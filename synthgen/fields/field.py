@@ -20,6 +20,7 @@ class Field(Protocol):
         croissant_type: what Croissant calls one value.
         repeated: a sample has several such values.
         ragged: arrays have another length in each sample, so that a batch of them is a list.
+        is_number: a value is one number, which may stand under a sample's picture as scores do.
         transformed: `synthgen.load(transform=...)` is called with each value.
     """
 
@@ -29,6 +30,7 @@ class Field(Protocol):
     croissant_type: ClassVar[str] = "sc:Text"
     repeated: ClassVar[bool] = False
     ragged: ClassVar[bool] = False
+    is_number: ClassVar[bool] = False
     transformed: ClassVar[bool] = False
 
     # One value.

@@ -66,6 +66,7 @@ class Number(Field):
 
     unit: str = "1"
     type: ClassVar[str] = "number"
+    is_number: ClassVar[bool] = True
     croissant_type: ClassVar[str] = "sc:Float"
 
     def check(self, name: str, value: Any) -> None:

@@ -101,7 +101,7 @@ class Binding:
         assert isinstance(draft.recipe, DatasetRecipe)
         self.recipe: DatasetRecipe = draft.recipe
         self._draft, self._plugins = draft, plugins
-        self._specs = self.recipe.parts()
+        self._specs = [part for part in self.recipe.parts() if part[0] != "trainers"]
         self._problems: list[Problem] = []
         self._doubtful: set[str] = set()  # fields whose type may be another once the problems are solved
         self._open: set[Location] = set()  # parts of which it is not known what they add

@@ -265,8 +265,10 @@ class Measure(Protocol):
     """Compares a finished dataset with real data; it runs wherever the dataset has the fields that it needs.
 
     Settings of `evaluate` that its `Config` has are given to it. `needs` says in words which fields it measures. A
-    measure may also have `lack(data: Mapping[str, Any]) -> str`, a static method that says what it would miss in a
-    section `data`, before anything is generated: empty if nothing, or if the data are of another kind.
+    measure may also have `readers`, the names of the readers of the real data that it compares with: it is left out
+    where others fit the real data better. And it may have `lack(data: Mapping[str, Any]) -> str`, a static method that
+    says what it would miss in a section `data`, before anything is generated: empty if nothing, or if the data are of
+    another kind.
     """
 
     version: ClassVar[int]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from synthgen.errors import PluginError
@@ -31,6 +32,7 @@ class LocalPlugin:
 
     cls: type
     sha256: str
+    file: str
 
 
 class Plugins:
@@ -45,6 +47,10 @@ class Plugins:
         self._local: dict[tuple[str, str], LocalPlugin] = {}
         for file in self.files:
             self._load(Path(file))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads the files again, and then knows their classes."""
+        return Plugins, (self.files,)
 
     def names(self, role: str) -> list[str]:
         """All names of a role, sorted."""
@@ -83,6 +89,20 @@ class Plugins:
             raise PluginError(f"--plugin {path}: no such file")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         module_name = f"synthgen_plugin_{digest[:16]}"
+        module = sys.modules.get(module_name) or self._executed(path, module_name)  # once: its classes are the same
+        table = getattr(module, ATTRIBUTE, None)
+        if not isinstance(table, Mapping) or not set(table) <= set(ROLES):
+            raise PluginError(
+                f"--plugin {path}: must define {ATTRIBUTE} = {{role: {{name: class}}}} "
+                f"with roles from {', '.join(ROLES)}"
+            )
+        for role, parts in table.items():
+            for name, cls in parts.items():
+                self._local[role, name] = LocalPlugin(cls, digest, str(path))
+        _GIVEN.update(self._local)
+
+    @staticmethod
+    def _executed(path: Path, module_name: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location(module_name, path)
         if spec is None or spec.loader is None:
             raise PluginError(f"--plugin {path}: not a Python file")
@@ -96,16 +116,7 @@ class Plugins:
                 (f.lineno for f in traceback.extract_tb(error.__traceback__)[::-1] if f.filename == str(path)), 1
             )
             raise PluginError(f"--plugin {path}:{line}: {type(error).__name__}: {error}") from error
-        table = getattr(module, ATTRIBUTE, None)
-        if not isinstance(table, Mapping) or not set(table) <= set(ROLES):
-            raise PluginError(
-                f"--plugin {path}: must define {ATTRIBUTE} = {{role: {{name: class}}}} "
-                f"with roles from {', '.join(ROLES)}"
-            )
-        for role, parts in table.items():
-            for name, cls in parts.items():
-                self._local[role, name] = LocalPlugin(cls, digest)
-        _GIVEN.update(self._local)
+        return module
 
 
 _GIVEN: dict[tuple[str, str], LocalPlugin] = {}
@@ -118,6 +129,7 @@ def of_process() -> Plugins:
     """
     plugins = Plugins()
     plugins._local.update(_GIVEN)
+    plugins.files = tuple(dict.fromkeys(part.file for part in _GIVEN.values()))
     return plugins
 
 
@@ -133,5 +145,11 @@ def unknown(name: str, accepted: Iterable[str], what: str) -> str:
 
 
 @cache
-def _entry_points(role: str) -> dict[str, Any]:
-    return {entry.name: entry for entry in importlib.metadata.entry_points(group=f"synthgen.{role}")}
+def _entry_points(role: str) -> Mapping[str, Any]:
+    return {entry.name: entry for entry in _installed().select(group=f"synthgen.{role}")}
+
+
+@cache
+def _installed() -> Any:
+    """All entry points: one look through all installed packages, which takes its time."""
+    return importlib.metadata.entry_points()

@@ -16,8 +16,8 @@ from synthgen.recipe import reading
 from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
 
 
-def reader_of(data: BaseModel | Mapping[str, Any]) -> Reader | None:
-    """The reader of the data that settings describe; None if they are those of a part with files of its own."""
+def reader_of(data: BaseModel | Mapping[str, Any]) -> tuple[str, Reader | None]:
+    """The name and the reader of the data that settings describe; empty and None if they are of no known kind."""
     plugins = of_process()
     settings = data.model_dump() if isinstance(data, BaseModel) else dict(data)
     for name in plugins.names("readers"):
@@ -25,9 +25,8 @@ def reader_of(data: BaseModel | Mapping[str, Any]) -> Reader | None:
         if isinstance(data, BaseModel) and not isinstance(data, cls.Config):
             continue
         if cls.claims(settings):
-            made: Reader = cls(data if isinstance(data, BaseModel) else cls.Config.model_validate(settings))
-            return made
-    return None
+            return name, cls(data if isinstance(data, BaseModel) else cls.Config.model_validate(settings))
+    return "", None
 
 
 def sha256(data: BaseModel | Mapping[str, Any]) -> str:
@@ -36,7 +35,7 @@ def sha256(data: BaseModel | Mapping[str, Any]) -> str:
     Raises:
         DataError: there is nothing at the path.
     """
-    reader = reader_of(data)
+    _, reader = reader_of(data)
     if reader is not None:
         return reader.sha256()
     settings = data.model_dump() if isinstance(data, BaseModel) else data

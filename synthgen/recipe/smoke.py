@@ -14,7 +14,7 @@ BATCH_SIZE = 4
 
 
 def smoked(recipe: Recipe, plugins: Plugins) -> tuple[dict[str, Any], list[str]]:
-    """The recipe's content for a smoke run, to be validated anew, and what was changed, as texts for the user.
+    """The recipe's content for a smoke run, to be validated again, and what was changed, as texts for the user.
 
     Parts that know a small model of their kind take it, and other trainers take a few steps; a dataset
     has a few samples and no rules, which models that have learnt nothing would not pass.

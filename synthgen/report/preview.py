@@ -14,7 +14,7 @@ import numpy as np
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
 from synthgen.errors import UsageError
-from synthgen.fields import Number, Schema, class_field, classes_of, first_shown
+from synthgen.fields import Schema, class_field, classes_of, first_shown
 from synthgen.fields.shown import Curves, Marks, Picture, TimeAxis, Words
 from synthgen.generate.batching import PREVIEWED
 from synthgen.generate.loop import Try, annotate, batches, draw, judge
@@ -116,7 +116,7 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     shown = spread(len(classes), max(1, min(n or 20, 20, len(classes))))
     want = -(-(n or 80) // len(shown)) if n else max(2, min(10, 80 // len(shown)))
     ruled = [rule.split()[0] for rule in book.identity["keep"]]
-    scores = [*ruled, *(field for field, kind in book.fields.items() if isinstance(kind, Number))]
+    scores = [*ruled, *(field for field, kind in book.fields.items() if kind.is_number)]
     generator = random.Random(seed)
     chosen: dict[int, list[dict[str, Any]]] = {i: [] for i in shown}
     seen: Counter[int] = Counter()

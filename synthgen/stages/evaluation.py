@@ -65,6 +65,8 @@ def compare(
 ) -> dict[str, Any]:
     """What every measure finds whose fields the dataset has, as JSON values without times.
 
+    Of these, measures of another kind of real data than `real` are left out if there is one that fits both.
+
     Args:
         real: real data, as `--real` names them, or as the section `data` of a recipe describes them.
         test: real test data, if they are not part of `real`.
@@ -83,9 +85,11 @@ def compare(
         raise UsageError(
             f"{folder}: cannot be evaluated; measures need {needs}. Its fields are: {', '.join(dataset.fields)}"
         )
+    data = origin.data_section(real) if isinstance(real, str) else real
+    kind, _ = origin.reader_of(data)
+    chosen = {name: cls for name, cls in chosen.items() if kind in getattr(cls, "readers", (kind,))} or chosen
     for name in settings.measures.keys() - chosen.keys():
         raise UsageError(f"evaluate.measures: {unknown(name, chosen, 'measure of this dataset')}")
-    data = origin.data_section(real) if isinstance(real, str) else real
     name = real if isinstance(real, str) else str(data.get("path", ""))
     comparison = Comparison(folder, data, name, test, allow_incomplete, note)
     found: dict[str, Any] = {"dataset": (dataset.manifest or {}).get("digest")}

@@ -141,7 +141,7 @@ def train(own: OwnModel, device: str, quiet: bool, note: Callable[[str], None], 
     """Trains the model, or goes on with its training from the last checkpoint.
 
     Args:
-        note: told once what is trained and how to go on from where.
+        note: called once, with what is trained and from which step.
         command: shown when the training is interrupted.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -74,7 +75,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(melodies: Path, tmp_pat
     assert helpers.in_fork(deadly(out, "link", 3)) == -signal.SIGKILL
     assert "INTERRUPTED" in called("status", out, code=1)
     assert 0 < len(list((out / "commits").glob("*.json"))) < 4
-    assert "going on: 2 of 4 shards are done" in resumed(out)
+    assert re.search("going on: [123] of 4 shards are done", resumed(out))
     assert helpers.snapshot(out) == helpers.snapshot(melodies)
 
 
@@ -85,11 +86,11 @@ def test_status_and_verify(melodies: Path) -> None:
     assert "every file is as it was written" in called("verify", melodies)
 
 
-def test_verify_finds_an_index_of_other_values(melodies: Path, tmp_path: Path) -> None:
-    """Damage is found in files of any writer, and mended by the next run."""
+def test_damage_is_found_in_files_of_any_writer(melodies: Path, tmp_path: Path) -> None:
+    """The next run mends it."""
     copy = Path(shutil.copytree(melodies, tmp_path / "copy"))
-    path = next(copy.rglob("*.jsonl"))
-    path.write_bytes(path.read_bytes().replace(b"[0, 1, ", b"[0, 2, ", 1).replace(b"[0, 3, ", b"[0, 2, ", 1))
+    path = next((copy / "jsonl").rglob("*.jsonl"))
+    path.write_bytes(path.read_bytes().replace(b'"notes": [[0, ', b'"notes": [[1, ', 1))
     assert called("verify", copy, code=1)
     assert "going on: 3 of 4" in resumed(copy)
     assert helpers.snapshot(copy) == helpers.snapshot(melodies)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -12,13 +12,13 @@ from pydantic import Field
 from synthgen.dataset import loading
 from synthgen.errors import DataError
 from synthgen.fields import Image, InstanceMap, Label, Schema
-from synthgen.measures import features
-from synthgen.measures.images import probe
-from synthgen.measures.images.probe import Budget
 from synthgen.measures.settings import MeasureSettings, Spread, in_percent
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.images import labelled as real_data
+
+if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
+    from synthgen.measures.images.probe import Budget
 
 N_FEATURES = 10_000
 
@@ -31,11 +31,12 @@ class Classification:
 
     version = 1
     needs = "an `image` and its class (`label`, by the labeler class-label)"
+    readers = ("images-by-class",)
 
     class Config(MeasureSettings):
         """Settings of the comparison of labelled images."""
 
-        steps: int = Field(default=probe.STEPS, ge=1, description="Training steps of each network.")
+        steps: int = Field(default=2000, ge=1, description="Training steps of each network.")
         judge: str | None = Field(default=None, description="A classifier that took no part in making the data.")
 
     def __init__(self, config: Config) -> None:
@@ -52,6 +53,8 @@ class Classification:
         Raises:
             DataError: the classes of the real data are not those of the dataset.
         """
+        from synthgen.measures.images.probe import Budget
+
         config = self.config
         dataset = loading.load(comparison.folder, split=config.part, allow_incomplete=comparison.allow_incomplete)
         classes = list(dataset.classes)
@@ -140,6 +143,8 @@ def usefulness(
     As many real images are used as there are synthetic ones (or all of them, if there are
     fewer); "both" is their union under the same number of steps. No choice is made on `test`.
     """
+    from synthgen.measures.images import probe
+
     accuracies: dict[str, list[float]] = {"synthetic": [], "real": [], "both": []}
     for seed in seeds:
         some = real.subset(len(synthetic), seed)
@@ -160,6 +165,8 @@ def in_features(judge: Any, synthetic: Labelled, real: Labelled, test: Labelled)
     is the median distance of a synthetic image to its nearest training image, over that of a
     test image (well under 1 means copying).
     """
+    from synthgen.measures import features
+
     n = min(N_FEATURES, len(synthetic), len(test))
     some, held_out, reference = synthetic.subset(n, 0), test.subset(n, 0), real.subset(N_FEATURES, 0)
     f_synthetic, f_test, f_real = (judge.features(data.images) for data in (some, held_out, reference))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from synthgen.dataset import loading
@@ -19,7 +18,6 @@ from synthgen.parts.protocols import Comparison
 from synthgen.readers import origin, settings_fit
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
-from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer
 from synthgen.vision.layouts import Layout
 from synthgen.vision.matching import Match
 
@@ -35,6 +33,7 @@ class Segmentation:
 
     version = 1
     needs = "an `image` with masks (`instances` and `segmentation`)"
+    readers = ("masks",)
 
     class Config(MeasureSettings):
         """Settings of the comparison of images with masks."""
@@ -171,6 +170,10 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
     Args:
         then: what the second half of the steps learns from, if not from `examples` too.
     """
+    import torch
+
+    from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer
+
     config = SegmenterTrainer.Config(
         data=MaskData(path="."), crop=CROP_PX, widths=list(WIDTHS), turn=True, steps=steps, batch_size=BATCH_SIZE
     )

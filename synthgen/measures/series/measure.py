@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -13,8 +13,6 @@ from synthgen.dataset import loading
 from synthgen.dataset.loading import Dataset
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import Label, Schema, Series
-from synthgen.measures.series import metrics, probe
-from synthgen.measures.series.metrics import Effort
 from synthgen.measures.series.windows import stream
 from synthgen.measures.settings import MeasureSettings
 from synthgen.parts.protocols import Comparison
@@ -22,8 +20,10 @@ from synthgen.readers import settings_fit
 from synthgen.readers.series import reader
 from synthgen.readers.series.reader import SeriesData, Windows
 
+if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
+    from synthgen.measures.series.metrics import Effort
+
 MIN_FOR_METRICS = 20
-STEPS = probe.STEPS
 SHORTEST = 200
 """Iterations of the encoder behind Context-FID on small sets of windows; it does more on large ones."""
 
@@ -43,6 +43,8 @@ class Set:
 
 def effort(share: float) -> Effort:
     """Metrics that are trained for a share of the published iterations."""
+    from synthgen.measures.series.metrics import Effort
+
     if share == 1:
         return Effort()
     full = Effort()
@@ -58,11 +60,12 @@ class SeriesMeasure:
 
     version = 1
     needs = "a series"
+    readers = ("series",)
 
     class Config(MeasureSettings):
         """Settings of the comparison of series."""
 
-        steps: int = Field(default=probe.STEPS, ge=1, description="Training steps of each classifier.")
+        steps: int = Field(default=600, ge=1, description="Training steps of each classifier.")
         effort: float = Field(
             default=1.0, gt=0, le=1, description="Share of the published iterations that metrics are trained for."
         )
@@ -135,6 +138,8 @@ class SeriesMeasure:
     def text(found: Mapping[str, Any]) -> str:
         if "rulers" not in found:
             return ""
+        from synthgen.measures.series import metrics
+
         lines = []
         if "usefulness" in found:
             useful = found["usefulness"]
@@ -150,7 +155,7 @@ class SeriesMeasure:
                 )
         if found["rulers"]:
             lines.append(metrics.text(found["rulers"]))
-            if found["rulers"]["effort"] != asdict(Effort()):
+            if found["rulers"]["effort"] != asdict(metrics.Effort()):
                 lines.append("fewer iterations than published, so that these numbers compare with nothing else")
         else:
             lines.append(
@@ -220,6 +225,8 @@ def usefulness(
     """Balanced accuracy, and average precision of the rarest real class, of the same probe on each set, in percent."""
     from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
+    from synthgen.measures.series import metrics, probe
+
     counts = np.bincount(real.labels, minlength=len(classes))
     rare = int(np.argmin(np.where(counts > 0, counts, counts.max() + 1)))
     both = Set(np.concatenate([synthetic.windows, real.windows]), np.concatenate([synthetic.labels, real.labels]))
@@ -259,6 +266,8 @@ def realism(
     whole = [one.windows[~np.isnan(one.windows).any((1, 2))] for one in sets]
     if min(map(len, whole)) < MIN_FOR_METRICS:
         return None
+    from synthgen.measures.series import metrics
+
     return metrics.evaluate(whole[1], whole[0], whole[2] if test else None, repeats=repeats, say=say, effort=effort)
 
 

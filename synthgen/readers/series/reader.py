@@ -92,7 +92,7 @@ def _read(data: SeriesData) -> Recordings:
         time_unit=grid.clock.unit,
         interval=series_grid.interval(grid, data),
         events=events,
-        roles=columns_of(table, data),
+        roles=columns_of(table, data, channels if data.kind == "table" else ()),
     )
     if data.rate_hz and grid.clock.stamped:
         raise DataError(f"{data.path}: rate_hz: is for times that count samples, and {data.time} holds timestamps")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from synthgen.readers.series.cells import is_number_column, is_numeric_type, number_hint, some_texts
 from synthgen.readers.series.formats import say_settings
 from synthgen.readers.series.table import Table
@@ -12,11 +14,14 @@ ROLES = ("time", "entity", "label", "variable", "value", "channels", "covariates
 N_NAMED, N_CHARACTERS = 12, 40
 
 
-def columns_of(table: Table, data: SeriesData) -> dict[str, str]:
-    """The roles of all columns of a table, in words: `{"time": "date", "channels": "flow, level", ...}`."""
+def columns_of(table: Table, data: SeriesData, channels: Sequence[str] = ()) -> dict[str, str]:
+    """The roles of all columns of a table, in words: `{"time": "date", "channels": "flow, level", ...}`.
+
+    `channels` are those that were found in the form `table`, where that is known; it saves looking at their cells.
+    """
     found: dict[str, list[str]] = {role: [] for role in ROLES}
     for name in table.names:
-        role = _role(table, name, data)
+        role = _role(table, name, data, channels)
         found[role].append(f"{name} ({_why(table, name, data)})" if role == "left out" else name)
     found["time"] = [_time(table, name, data) for name in found["time"]]
     return {
@@ -26,7 +31,7 @@ def columns_of(table: Table, data: SeriesData) -> dict[str, str]:
     }
 
 
-def _role(table: Table, name: str, data: SeriesData) -> str:
+def _role(table: Table, name: str, data: SeriesData, channels: Sequence[str]) -> str:
     named: dict[str | None, str] = {
         data.time: "time",
         data.entity: "entity",
@@ -37,7 +42,7 @@ def _role(table: Table, name: str, data: SeriesData) -> str:
         named |= {data.label: "label"} | dict.fromkeys(data.static, "static")
     if data.kind == "table":
         named |= dict.fromkeys(data.covariates, "covariates")
-        named |= dict.fromkeys(data.channels or [], "channels")
+        named |= dict.fromkeys([*(data.channels or []), *channels], "channels")
     if name in named:
         return named[name]
     if data.kind == "wide":

@@ -64,6 +64,8 @@ def test_other_data_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"series of 17 steps of wave, rain, and .* 17 steps of wave;"):
         evaluation.compare(str(folder), model_recipe(tmp_path, channels=["wave"]), ONCE, lambda line: None)
     with pytest.raises(UsageError, match=r"must be a recipe that trains a model on series"):
+        evaluation.compare(str(folder), str(helpers.ROOT / "recipes/train/nuclei.yaml"), ONCE, lambda line: None)
+    with pytest.raises(UsageError, match=r"names no real data"):
         evaluation.compare(str(folder), str(helpers.ROOT / "recipes/segmentation.yaml"), ONCE, lambda line: None)
 
 
