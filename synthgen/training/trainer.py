@@ -79,8 +79,11 @@ class GradientTrainer(ABC):
         return {"trainer version": self.version, "seed": task.seed, **identity, "data": data}
 
 
+NOTES = ("notes", "left_out")
+
+
 def data_sha256(data: Any) -> str:
-    """sha256 over all values of data as they were read: dataclasses, sequences, arrays and plain values."""
+    """sha256 over all values of data as they were read (dataclasses, sequences, arrays, plain values), notes left out."""
     digest = hashlib.sha256()
     _add(data, digest)
     return digest.hexdigest()
@@ -88,7 +91,7 @@ def data_sha256(data: Any) -> str:
 
 def _add(value: Any, digest: Any) -> None:
     if dataclasses.is_dataclass(value):
-        value = [getattr(value, field.name) for field in dataclasses.fields(value)]
+        value = [getattr(value, field.name) for field in dataclasses.fields(value) if field.name not in NOTES]
     elif isinstance(value, np.ndarray) and value.dtype.hasobject:
         value = value.tolist()
     if isinstance(value, np.ndarray):
