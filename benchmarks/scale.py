@@ -27,12 +27,13 @@ PLUGIN = str(Path(__file__).parent.parent / "tests" / "toy_plugins.py")
 
 def fake_commits(folder: Path, plan, n_shards: int) -> None:  # type: ignore[no-untyped-def]
     """Committed and published shards with files of one byte: what a survey reads, without rendering it."""
-    from synthgen.dataset.records import Commit, ShardFile, data_path, index_path
+    from synthgen.dataset.layout import commit_path, data_path, index_path
+    from synthgen.dataset.records import Commit, ShardFile
     from synthgen.dataset.store import Store
     from synthgen.generate import survey
 
     store = Store(folder)
-    store.create()
+    store.storage.create()
     survey.check_identity(store, plan)
     (folder / "data/train").mkdir(parents=True)
     (folder / "index").mkdir()
@@ -44,7 +45,7 @@ def fake_commits(folder: Path, plan, n_shards: int) -> None:  # type: ignore[no-
                 ShardFile(path, kind, "train" if kind == "tar" else "", 50, 1, "0" * 64, f"gone-{shard}-{kind}")
             )
         record = Commit(plan.digest, shard, 50, 50, 50, {}, {"a": 25, "b": 25}, [], "0" * 16, files)
-        store.commit_path(shard).write_bytes(record.to_json())
+        (folder / commit_path(shard)).write_bytes(record.to_json())
 
 
 def measure(n_samples: int, n_done: int) -> None:

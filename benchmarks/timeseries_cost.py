@@ -25,7 +25,7 @@ from synthgen.models.losses import Edm  # noqa: E402
 from synthgen.models.series.denoiser import SeriesDenoiser, sinusoids  # noqa: E402
 from synthgen.models.series.pipeline import SeriesPipeline  # noqa: E402
 from synthgen.models.series.scaler import SeriesScaler  # noqa: E402
-from synthgen.trainers.series.trainer import PRESETS  # noqa: E402
+from synthgen.trainers.series.model import PRESETS  # noqa: E402
 
 N, LENGTH, CHANNELS, STEPS = 128, 24, 6, 500
 

@@ -35,8 +35,7 @@ def ours(store: Store, samples: list[Encoded]) -> float:
         for sample in samples:
             content_sha256(sample)
     seconds = time.process_time() - started
-    for path in store.staging.iterdir():
-        path.unlink()
+    store.discard([file.entry] if file.entry else [])
     return seconds
 
 
@@ -70,7 +69,7 @@ def main() -> None:
         ]
         with tempfile.TemporaryDirectory() as folder:
             store = Store(folder)
-            store.create()
+            store.storage.create()
             compare(
                 f"{n_bytes} bytes: webdataset / ours, CPU seconds",
                 partial(theirs, folder, samples),

@@ -151,7 +151,6 @@ def run_prepared(
     plan = prepared.plan
     job = Job(
         recipe=plan.recipe.model_dump(mode="json") | {"samples": plan.n_samples},
-        out=str(out.resolve()),
         digest=plan.digest,
         device=device,
         plugin_files=prepared.plugins.files,

@@ -18,6 +18,7 @@ import pytest
 import fuzzing
 import helpers
 from synthgen.base.environment import usable_cores, use_one_thread
+from synthgen.parts import registry
 
 MOST_WORKERS = 8
 """Each holds torch and its models: about a GB."""
@@ -39,6 +40,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if any(Path(argument.split("::")[0]).is_file() for argument in config.args):
         return 0
     return min(usable_cores() + 1, MOST_WORKERS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def plugins_of_this_file() -> Iterator[None]:
+    """Plug-ins that tests of another file gave to this process are not known here."""
+    given, registry._GIVEN = registry._GIVEN, {}
+    yield
+    registry._GIVEN = given
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -189,6 +189,21 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
     return "".join(said["output"]), "".join(said["errors"])
 
 
+def still_alive(processes: list[psutil.Process], patience_s: float = 60) -> list[psutil.Process]:
+    """Those that have not ended by then. Zombies count as ended: a container may have nobody who reaps them."""
+
+    def runs(process: psutil.Process) -> bool:
+        try:
+            return process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    end, alive = time.monotonic() + patience_s, processes
+    while (alive := [process for process in alive if runs(process)]) and time.monotonic() < end:
+        psutil.wait_procs(alive, timeout=0.1)
+    return alive
+
+
 @contextmanager
 def ray_cluster() -> Iterator[str]:
     """The address of a cluster that was started by `ray start --head`; its temporary folder needs a short path."""

@@ -28,7 +28,7 @@ class Smooth:
         model_config = ConfigDict(extra="forbid", frozen=True)
         size: int = 8
         seconds: float = 0.0
-        slow_while: str | None = None  # a file; a batch takes a second while it exists
+        slow_while: str | None = None  # a file; only while it exists does a batch take its time
         seconds_each: float = 0.0
         fail_shard_at: int | None = None
         die_once: str | None = None
@@ -73,10 +73,8 @@ class Smooth:
             import torch  # here, because commands that draw nothing must start without it
 
             raise torch.OutOfMemoryError(f"no room for {len(slots)}")
-        if config.seconds or config.seconds_each:
+        if (config.seconds or config.seconds_each) and (not config.slow_while or Path(config.slow_while).exists()):
             time.sleep(config.seconds + config.seconds_each * len(slots))
-        if config.slow_while and Path(config.slow_while).exists():
-            time.sleep(1)
         noise = streams.normals(seeds, (config.size, config.size, 3))
         level = np.array([slot.condition.get("label", 0) for slot in slots]) / self.n_classes
         pixels = 255 * np.clip(0.5 * level[:, None, None, None] + 0.25 + 0.1 * noise, 0, 1)

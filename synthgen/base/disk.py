@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 import socket
 import stat
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from synthgen.errors import DataError, StoreError
@@ -41,20 +40,16 @@ def named_paths() -> Iterator[None]:
         raise DataError(f"{shown}: cannot be used: {error.strerror}; name another path") from None
 
 
-def write_file(path: Path, content: bytes | Iterable[bytes], staging: Path | None = None) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Writes or replaces a file in one step: whatever happens, its name never stands for half of it.
-
-    Args:
-        staging: a folder on the same disk for the unfinished file; by default the folder of `path`.
 
     Raises:
         OSError: the disk refuses; the file is as it was.
     """
-    temporary = (staging or path.parent) / f".{uuid.uuid4().hex}-{path.name[-100:]}"
+    temporary = path.parent / f".{uuid.uuid4().hex}-{path.name[-100:]}"
     try:
         with open(temporary, "xb") as file:
-            for chunk in [content] if isinstance(content, bytes) else content:
-                file.write(chunk)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -79,16 +74,16 @@ def write_output(path: Path, content: bytes, make_folder: bool = False) -> None:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; name another file with -o") from None
 
 
-def remove(path: Path) -> None:
+def remove(path: str | Path) -> None:
     """Removes a file if it is there and the disk lets it go: cleaning up never hides what went wrong before."""
     with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)
 
 
-def file_size(path: Path) -> int:
+def file_size(path: str | Path) -> int:
     """Size in bytes of a regular file; -1 if there is none of this name, which a folder or a link is not."""
     try:
-        found = path.lstat()
+        found = os.lstat(path)
     except OSError:
         return -1
     return found.st_size if stat.S_ISREG(found.st_mode) else -1
@@ -107,11 +102,6 @@ def link_once(source: Path, target: Path) -> bool:
         except FileNotFoundError:
             return False
     return True
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fsync_folder(folder: Path) -> None:

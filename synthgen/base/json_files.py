@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from pydantic_core import from_json
 from synthgen.errors import NewerFormatError, RecordError
 
 FORMAT = 2
-"""2: commits and manifests end with the sha256 of all that stands before it. Those of format 1 are read as well."""
+"""Of manifests. 2: they end with the sha256 of all that is before it. Those of format 1 are read as well."""
 
 Json = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)
@@ -35,12 +36,17 @@ def signed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield f',\n "sha256": "{digest.hexdigest()}"\n}}\n'.encode()
 
 
-def unsigned(raw: bytes) -> Json:
-    """The object of a signed text, without its signature. Raises RecordError, NewerFormatError."""
+def unsigned(raw: bytes, known: int = FORMAT) -> Json:
+    """The object of a signed text of a format up to `known`, without its signature.
+
+    Raises:
+        RecordError: it is damaged.
+        NewerFormatError: its format is newer.
+    """
     data = parse(raw)
     version = data.get("format")
-    if isinstance(version, int) and version > FORMAT:
-        raise NewerFormatError(f"was written by a newer synthgen (format {version}, known: {FORMAT})")
+    if isinstance(version, int) and version > known:
+        raise NewerFormatError(f"was written by a newer synthgen (format {version}, known: {known})")
     if version != 1:  # which had no signature yet
         match = _SIGNATURE.search(raw, max(0, len(raw) - _SIGNATURE_BYTES))
         if not match or hashlib.sha256(memoryview(raw)[: match.start()]).hexdigest() != match[1].decode():
@@ -74,39 +80,29 @@ def parse(raw: bytes, allow_nan: bool = False) -> Json:
     return data
 
 
-def load_bytes(path: Path) -> bytes | None:
+def load_bytes(path: str | Path) -> bytes | None:
     """The content of a regular file; None if nothing has that name. Raises RecordError."""
     try:
-        mode = path.lstat().st_mode
+        mode = os.lstat(path).st_mode
         if not stat.S_ISREG(mode):
             what = "a link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "no file"
             raise RecordError(f"is {what}, where a file is expected")
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise RecordError(f"cannot be read ({error.strerror})") from None
 
 
-def load_record(path: Path, model: type[M], allow_nan: bool = False) -> M | None:
+def load_record(path: str | Path, model: type[M]) -> M | None:
     """A small JSON file as a checked value; None if there is none. Raises RecordError."""
-    raw = load_bytes(path)
+    return parse_record(load_bytes(path), model)
+
+
+def parse_record(raw: bytes | None, model: type[M], allow_nan: bool = False) -> M | None:
+    """The content of a small JSON file as a checked value; None if there is none. Raises RecordError."""
     return None if raw is None else checked(adapter(model), parse(raw, allow_nan))
-
-
-def load_lines(path: Path, model: type[M]) -> list[M]:
-    """The lines of a log that can be read; a log that cannot be read has none."""
-    try:
-        raw = load_bytes(path) or b""
-    except RecordError:
-        return []
-    found = []
-    for line in raw.split(b"\n"):
-        try:
-            found.append(checked(adapter(model), parse(line)))
-        except RecordError:
-            continue
-    return found
 
 
 def checked(adapter: pydantic.TypeAdapter[Any], data: Any) -> Any:

@@ -11,10 +11,9 @@ from typing import Any
 import click
 
 from synthgen import api
-from synthgen.base import json_files
 from synthgen.base.environment import usable_cores
 from synthgen.cli import formatting, options, plan_machine, plan_model
-from synthgen.dataset import ledger, licences, records
+from synthgen.dataset import layout, ledger, licences, records
 from synthgen.dataset.ledger import Ledger
 from synthgen.errors import UsageError
 from synthgen.generate import survey
@@ -127,7 +126,7 @@ def _existing(plan: Plan, out: Path) -> dict[str, Any]:
 
 def seconds_a_shard(book: Ledger) -> float | None:
     """Mean time that a worker spent on a shard of this folder; None if the log tells nothing."""
-    lines = json_files.load_lines(book.store.log / "shards.jsonl", records.Timing)
+    lines = book.store.load_lines(layout.SHARDS, records.Timing)
     times = [line.seconds["total"] for line in lines if "total" in line.seconds]
     return sum(times) / len(times) if times else None
 

@@ -10,7 +10,7 @@ import click
 from synthgen.base.disk import write_output
 from synthgen.cli import formatting, options
 from synthgen.dataset import ledger
-from synthgen.dataset.store import Store
+from synthgen.dataset.layout import REPORTS
 from synthgen.report import page
 
 
@@ -33,8 +33,11 @@ def command(folder: str, real: str | None, out: str | None) -> None:
     started = time.perf_counter()
     book = ledger.read(folder)
     content = page.render(book, real).encode()
-    path = Path(out) if out else Store(book.root).reports / page.FILE
-    write_output(path, content, make_folder=not out)
+    if out:
+        write_output(Path(out), content)
+    else:
+        book.store.write(f"{REPORTS}/{page.FILE}", content)
+    path = out or book.store.show(f"{REPORTS}/{page.FILE}")
     click.echo(
         f"page      {path} ({formatting.size(len(content))}) in {formatting.duration(time.perf_counter() - started)}"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.cli import formatting
+from synthgen.dataset.layout import RECIPE
 from synthgen.dataset.ledger import Ledger
 
 
@@ -33,9 +34,9 @@ def command(book: Ledger, *more: str) -> str:
         same = asked["out"] is not None and (place / asked["out"]).resolve() == book.root.resolve()
         found = shlex.join([*(line if same and here else kept), *more])
         return found if here else f"cd {shlex.quote(str(place))} && {found}"
-    own = book.root / "recipe.yaml"
+    own = book.root / RECIPE
     plugins = [word for file in asked.get("plugin_files") or () for word in ("--plugin", str(place / file))]
-    recipe = str(own) if own.is_file() else "RECIPE"
+    recipe = str(own) if book.store.storage.size(RECIPE) >= 0 else "RECIPE"
     if book.growing:  # whose recipe.yaml is still that of the smaller dataset
         more = ("--samples", str(book.planned), *more)
     return formatting.prefix() + shlex.join(["synthgen", "run", recipe, *plugins, "-o", given, *more])

@@ -16,6 +16,7 @@ from synthgen import api
 from synthgen.cli import formatting, options
 from synthgen.cli.progress import Lines, Live
 from synthgen.dataset import card, ledger
+from synthgen.dataset.layout import EVALUATION
 from synthgen.dataset.store import Store
 from synthgen.errors import TerminatedError
 from synthgen.generate.driver import Observer, Result
@@ -134,7 +135,7 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
     load = f"import synthgen; print(synthgen.load({str(out)!r}{part})[0])"
     if result.evaluation is not None:
         click.echo(f"\n{evaluation.text(result.evaluation)}\n")
-        click.echo(f"report   {out}/reports/{evaluation.NAME}")
+        click.echo(f"report   {out}/{EVALUATION}")
     if own:
         click.echo(f"model    {own.folder}/  (start with {own.folder}/README.md)")
     click.echo(f"dataset  {out}/  (start with {out}/README.md)")

@@ -10,11 +10,10 @@ from typing import Any
 
 import click
 
-from synthgen.base import json_files
 from synthgen.cli import formatting, options, resume_command
 from synthgen.dataset import ledger, records
+from synthgen.dataset.layout import FAILURES
 from synthgen.dataset.ledger import Ledger
-from synthgen.dataset.lock import holder
 from synthgen.errors import RecordError
 
 MAX_NAMED = 8
@@ -41,7 +40,7 @@ def command(folder: str, as_json: bool) -> int:
 def survey(book: Ledger) -> dict[str, Any]:
     """Everything that `status` says, as JSON values."""
     totals = book.totals()
-    running = holder(book.store.private)
+    running = dict(book.store.storage.holder())
     return {
         "folder": str(book.root),
         "name": book.name,
@@ -69,12 +68,12 @@ def survey(book: Ledger) -> dict[str, Any]:
 def _failures(book: Ledger) -> list[dict[str, Any]]:
     """Shards that were given up and have not been rendered since."""
     found = []
-    for path in sorted(book.store.failures.glob("shard-*.json")):
+    for name in book.store.storage.list(FAILURES):
         with contextlib.suppress(RecordError):
-            failed = json_files.load_record(path, records.Failed)
+            failed = book.store.load(name, records.Failed)
             if failed and failed.shard not in book.commits:
                 facts = {"shard": failed.shard, "cause": failed.cause, "message": failed.message}
-                found.append(facts | {"file": str(path)})
+                found.append(facts | {"file": book.store.show(name)})
     return found
 
 

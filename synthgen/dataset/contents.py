@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from synthgen.dataset.layout import index_path
 from synthgen.dataset.ledger import Ledger
-from synthgen.dataset.records import Commit, ShardFile, index_path
+from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.shard_files import content_sha256, writer_of
 from synthgen.dataset.view import UNREADABLE
 from synthgen.fields import class_field
@@ -43,7 +44,7 @@ def first_problem(book: Ledger, record: Commit) -> tuple[str, str] | None:
 def _read_index(book: Ledger, file: ShardFile) -> Rows:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(book.where(file)) as table:
+    with book.reader(file) as raw, pq.ParquetFile(raw) as table:
         rows: Rows = table.read().to_pylist()
     return rows
 
@@ -77,7 +78,7 @@ def _file_problems(book: Ledger, record: Commit, file: ShardFile, rows: Rows) ->
     if hasattr(writer, "record"):
         yield from _problems_of_members(book, file, mine, writer)
         return
-    with open(book.where(file), "rb") as raw:
+    with book.reader(file) as raw:
         keys = writer.keys(raw) if hasattr(writer, "keys") else [r["key"] for r in writer.records(raw, book.fields)]
     places = [(row[f"{file.kind}_offset"], row[f"{file.kind}_length"]) for row in mine]
     if places != [(i, 1) for i in range(len(mine))] or keys != [row["key"] for row in mine]:
@@ -87,7 +88,7 @@ def _file_problems(book: Ledger, record: Commit, file: ShardFile, rows: Rows) ->
 def _problems_of_members(book: Ledger, file: ShardFile, rows: Rows, writer: Any) -> Iterator[str]:
     """Samples that can be read one by one: where the index has them, with the values that it states, and no others."""
     end = 0
-    with open(book.where(file), "rb") as raw:
+    with book.reader(file) as raw:
         for row in rows:
             offset, length = row[f"{file.kind}_offset"], row[f"{file.kind}_length"]
             if offset != end:
@@ -123,7 +124,7 @@ def _class_problems(book: Ledger, record: Commit) -> Iterator[str]:
     field, writer, found = book.fields[name], writer_of(kind), Counter[str]()
     for file in record.files:
         if file.kind == kind:
-            with open(book.where(file), "rb") as raw:
+            with book.reader(file) as raw:
                 samples = writer.records(raw, {name: field})
                 found.update(field.sample_classes[field.decode(sample[name])] for sample in samples)
     if dict(found) != {cls: n for cls, n in record.classes.items() if n}:

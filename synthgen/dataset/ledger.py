@@ -1,26 +1,26 @@
-"""The ledger: what an output folder holds, read without changing it, sealed or not."""
+"""The ledger: what a dataset's place holds, read without changing it, sealed or not."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from synthgen.base import json_files
-from synthgen.base.disk import file_size
-from synthgen.dataset import records
+from synthgen.dataset import layout, records
+from synthgen.dataset.layout import COMMITS, IDENTITY, MANIFEST, SEALED
+from synthgen.dataset.manifest import check_identity, identity_digest, load_manifest
 from synthgen.dataset.records import Commit, ShardFile
+from synthgen.dataset.storage import Storage
 from synthgen.dataset.store import Store
 from synthgen.errors import RecordError, StoreError, UsageError
 from synthgen.fields import Field, classes_of
 from synthgen.fields.objects import object_names
 from synthgen.parts.fields import schema_of
-
-RUNS = "runs.jsonl"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Ledger:
         unreadable: what is wrong with the record of a shard, by number.
         asked: what the last run was asked for (`samples`, `tries`, `command` and the `folder` that it was given in);
             empty if unknown.
-        sealed: hashes of the files that the manifest names and that stand in `.synthgen/sealed`, because a run that
+        sealed: hashes of the files that the manifest names and that are in `.synthgen/sealed`, because a run that
             makes the dataset larger has replaced them.
         damage: why manifest.json or .synthgen/identity.json cannot be used, by name.
     """
@@ -50,7 +50,7 @@ class Ledger:
 
     @property
     def root(self) -> Path:
-        return self.store.root
+        return Path(self.store.place)
 
     @property
     def name(self) -> str:
@@ -102,7 +102,7 @@ class Ledger:
     def lack(self) -> str:
         """What a reader of the samples must know of an incomplete dataset, in a few words; empty if it is complete."""
         if self.manifest is None:
-            if reason := self.damage.get("manifest.json"):
+            if reason := self.damage.get(MANIFEST):
                 return "" if self._whole_by_records else f"has a manifest.json that {reason}"
             return "was never sealed: the run that writes it has not ended"
         if not self.manifest["complete"]:
@@ -117,9 +117,14 @@ class Ledger:
 
         Their records were taken away because they were damaged, or a run has rendered them again since.
         """
-        if self.manifest is None or not self.store.commits.is_dir():
+        if self.manifest is None or not self.has_records:
             return set()
         return {entry["shard"] for entry in self.manifest["shards"] if not self._holds(entry)}
+
+    @cached_property
+    def has_records(self) -> bool:
+        """Whether there is a ledger at all, which a copy of the data alone lacks."""
+        return bool(self.commits or self.unreadable) or f"{COMMITS}/" in self.store.storage.list("")
 
     def _holds(self, entry: Mapping[str, Any]) -> bool:
         record = self.commits.get(entry["shard"])
@@ -147,27 +152,29 @@ class Ledger:
         shards = self.manifest["shards"] if self.manifest else []
         return {s["shard"]: [f["path"] for f in s["files"]] for s in shards if s["shard"] not in self.commits}
 
-    def where(self, file: ShardFile) -> Path:
-        """Where a file stands: its final place or, if a crash interrupted the publication, its staged one."""
-        final = self.store.inside(file.path)
-        if file_size(final) == file.bytes:
-            return final
-        return next(iter(self.store.staged(file)), final)
+    def where(self, file: ShardFile) -> str:
+        """The name of a file: its final one or, if a crash interrupted the publication, the staged one."""
+        if self.store.storage.size(file.path) == file.bytes:
+            return file.path
+        return self.store.staged(file) or file.path
 
-    def where_sealed(self, shard: int, file: Mapping[str, Any]) -> tuple[Path, ...]:
-        """Places of a file that the manifest names; it stands in the first of them that exists."""
+    def reader(self, file: ShardFile) -> BufferedReader:
+        """A file to read, wherever it is. Raises FileNotFoundError if it is missing."""
+        return self.store.storage.reader(self.where(file))
+
+    def holds(self, file: ShardFile) -> bool:
+        """Whether a file is there, published or not, with the size that its record states."""
+        return self.store.storage.size(file.path) == file.bytes or self.store.staged(file) is not None
+
+    def where_sealed(self, shard: int, file: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of a file that the manifest names; the first of them that exists is its own."""
         record = self.commits.get(shard)
         same = [f for f in record.files if f.sha256 == file["sha256"]] if record else []
-        final = self.where(same[0]) if same else self.store.inside(file["path"])
-        return self.store.sealed / file["sha256"], final
+        return f"{SEALED}/{file['sha256']}", self.where(same[0]) if same else file["path"]
 
     def broken(self) -> list[int]:
         """Shards of which a file is missing or has the wrong size, or whose record cannot be read."""
-        wrong = [
-            shard
-            for shard, record in self.commits.items()
-            if any(file_size(self.where(file)) != file.bytes for file in record.files)
-        ]
+        wrong = [shard for shard, record in self.commits.items() if not all(map(self.holds, record.files))]
         return sorted([*wrong, *self.unreadable])
 
     def totals(self) -> Totals:
@@ -211,30 +218,22 @@ class Totals:
                 self.splits[file.split] += file.samples
 
 
-def read(folder: str | Path) -> Ledger:
-    """Reads an output folder; takes no lock and changes nothing.
+def read(place: str | Path | Storage) -> Ledger:
+    """Reads a dataset's folder, or any storage; takes no lease and changes nothing.
 
     Raises:
         UsageError: there is no such folder, or it holds no synthgen dataset.
         StoreError: nothing that can be used says what the dataset is made from.
     """
-    store = Store(folder)
-    if not store.root.is_dir():
-        raise UsageError(f"{folder}: no such folder")
-    store.check_links()
+    store = Store(place)
+    store.storage.check()
     while True:
-        stamp = _stamp(store.manifest)
+        token = store.storage.token(MANIFEST)
         book = _read(store)
-        if _stamp(store.manifest) == stamp:  # else a run has sealed it meanwhile, and what was read is of two datasets
+        if (
+            store.storage.token(MANIFEST) == token
+        ):  # else a run has sealed it meanwhile, and what was read is of two datasets
             return book
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = path.lstat()
-    except OSError:
-        return 0, 0
-    return found.st_ino, found.st_mtime_ns
 
 
 def _read(store: Store) -> Ledger:
@@ -253,32 +252,29 @@ def _read(store: Store) -> Ledger:
     identity = manifest["identity"] if manifest else load_identity(store, digest, damage)
     if identity is None and not damage and not commits and not unreadable:
         raise UsageError(
-            f"{store.root}: is not a synthgen dataset (it has neither manifest.json nor .synthgen/identity.json); "
+            f"{store.place}: is not a synthgen dataset (it has neither manifest.json nor .synthgen/identity.json); "
             "name the folder that `synthgen run` printed"
         )
     if identity is None:
         reasons = "; ".join(f"{name} {reason}" for name, reason in damage.items()) or "both are missing"
         raise StoreError(
-            f"{store.root}: neither manifest.json nor .synthgen/identity.json says what this dataset is made from "
+            f"{store.place}: neither manifest.json nor .synthgen/identity.json says what this dataset is made from "
             f"({reasons}). The same `synthgen run` command writes them again"
         )
-    asked = json_files.load_lines(store.log / RUNS, records.Asked)
-    try:
-        sealed = frozenset(os.listdir(store.sealed))
-    except OSError:
-        sealed = frozenset()
+    asked = store.load_lines(layout.RUNS, records.Asked)
+    sealed = frozenset(name.removeprefix(f"{SEALED}/") for name in store.storage.list(SEALED))
     last = asked[-1].model_dump() if asked else {}
     return Ledger(store, identity, manifest, commits, unreadable, last, sealed, damage)
 
 
 def _manifest(store: Store, digest: str, damage: dict[str, str]) -> dict[str, Any] | None:
     try:
-        manifest = records.load_manifest(store.manifest)
+        manifest = load_manifest(store.storage)
     except RecordError as error:
-        damage["manifest.json"] = str(error)
+        damage[MANIFEST] = str(error)
         return None
     if manifest and digest and manifest["digest"] != digest:
-        damage["manifest.json"] = f"is of another dataset ({manifest['digest'][:8]}; the records are of {digest[:8]})"
+        damage[MANIFEST] = f"is of another dataset ({manifest['digest'][:8]}; the records are of {digest[:8]})"
         return None
     return manifest
 
@@ -291,12 +287,12 @@ def load_identity(store: Store, digest: str, damage: dict[str, str]) -> dict[str
         damage: is filled with what is wrong with the file.
     """
     try:
-        raw = json_files.load_bytes(store.identity)
+        raw = store.storage.read(IDENTITY)
         identity = None if raw is None else json_files.parse(raw)
-        if identity is not None and digest and records.identity_digest(identity) != digest:
+        if identity is not None and digest and identity_digest(identity) != digest:
             raise RecordError(f"is not that of the records, which are of {digest[:8]}")
-        identity = None if identity is None else records.check_identity(identity)
+        identity = None if identity is None else check_identity(identity)
     except RecordError as error:
-        damage[store.identity.relative_to(store.root).as_posix()] = str(error)
+        damage[IDENTITY] = str(error)
         return None
     return identity

@@ -15,7 +15,7 @@ import numpy as np
 
 from synthgen.dataset import ledger
 from synthgen.dataset.streaming import Stream
-from synthgen.dataset.view import UNREADABLE, Sample, Transform, View, damaged, missing
+from synthgen.dataset.view import UNREADABLE, Sample, Transform, View, unusable
 from synthgen.errors import UsageError
 from synthgen.fields import Field
 from synthgen.parts.protocols import Record
@@ -169,10 +169,8 @@ class Dataset:
         row = file.row(i - self._ends[n] + file.n_samples)
         try:
             record = self._one(n, row) if hasattr(self._view.writer, "record") else self._rows(n)[row]
-        except FileNotFoundError:
-            raise missing(file.path, self._view.root) from None
         except UNREADABLE as error:
-            raise damaged(file.path, self._view.root, error) from None
+            raise unusable(file.storage, file.name, error) from None
         return self._view.decode(record, file.split)
 
     def __iter__(self) -> Iterator[Sample]:
@@ -208,14 +206,14 @@ class Dataset:
         """The sample in a row of file `n`, of which nothing else is read."""
         writer: Any = self._view.writer
         offset, length = self._cached(n, self._read_places)[row]
-        with self._view.files[n].path.open("rb") as raw:
+        with self._view.files[n].reader() as raw:
             raw.seek(offset)
             found: Record = writer.record(raw.read(length), self._view.schema)
         return found
 
     def _rows(self, n: int) -> list[Record]:
         def read(n: int) -> Any:
-            with self._view.files[n].path.open("rb") as raw:
+            with self._view.files[n].reader() as raw:
                 return list(self._view.writer.records(raw, self._view.schema))
 
         rows: list[Record] = self._cached(n, read)

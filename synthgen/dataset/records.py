@@ -1,30 +1,26 @@
-"""The records in a dataset's folder: what is written, and what is believed when it is read back.
+"""The records of a dataset: what is written, and what is believed when it is read back.
 
-A folder may come from anywhere. A record is used only if every value has its type and range, if it agrees with
+A dataset may come from anywhere. A record is used only if every value has its type and range, if it agrees with
 itself, and if it names nothing but the files that a shard of its number has.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from synthgen.base.json_files import FORMAT, adapter, canonical, checked, load_bytes, signed, unsigned
-from synthgen.errors import NewerFormatError, PluginError, RecordError, SynthgenError
-from synthgen.parts.fields import from_description
-from synthgen.recipe import rules
+from synthgen.base.json_files import adapter, checked, signed, unsigned
+from synthgen.dataset.layout import possible_paths
+from synthgen.errors import RecordError
 
-FOLDERS = ("data", "index", "commits", "failures", "log", "reports", "selections", ".synthgen", ".synthgen/staging")
-"""Folders that every dataset may have; files of other kinds than tar stand in one named for their suffix."""
+FORMAT = 3
+"""Of commits. 2: they end with the sha256 of all that is before it. 3: they hold the epoch. Older ones are read too."""
 
 Json = dict[str, Any]
 Count = Annotated[int, Field(ge=0, lt=1 << 53, strict=True)]
@@ -63,7 +59,11 @@ class Slot(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The record that makes a shard exist. It holds no times and no host names: those go to the log."""
+    """The record that makes a shard exist. It holds no times and no host names: those go to the log.
+
+    `epoch` is that of the lease under which it was written. It stays out of the manifest, whose content is the same
+    however often a run was resumed.
+    """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
@@ -79,6 +79,7 @@ class Commit:
     files: Sequence[ShardFile]
     batch_size: Count = 0  # 0 in records from before it was kept: the recipe's
     objects: Mapping[str, Count] = field(default_factory=dict)  # empty in records from before they were counted
+    epoch: Count = 0  # 0 in records from before it was kept
     format: Annotated[int, Field(ge=1, le=FORMAT, strict=True)] = FORMAT
 
     def is_final(self, n_slots: int, tries: int) -> bool:
@@ -86,7 +87,10 @@ class Commit:
         return self.n_slots >= n_slots and all(slot["tries"] >= tries for slot in self.short)
 
     def to_json(self) -> bytes:
-        text = json.dumps(asdict(self), sort_keys=True, indent=1).removesuffix("\n}")
+        values = asdict(self)
+        if self.format < 3:
+            del values["epoch"]
+        text = json.dumps(values, sort_keys=True, indent=1).removesuffix("\n}")
         return b"".join(signed([text.encode()])) if self.format >= 2 else f"{text}\n}}\n".encode()
 
     @classmethod
@@ -97,9 +101,9 @@ class Commit:
             RecordError: `raw` is no valid record of it.
             NewerFormatError: a newer synthgen wrote it.
         """
-        data = unsigned(raw)
+        data = unsigned(raw, FORMAT)
         record: Commit = checked(_COMMIT, data)
-        _check([*_commit_problems(record), *_file_problems(shard, record.accepted, record.files)])
+        check([*_commit_problems(record), *file_problems(shard, record.accepted, record.files)])
         if record.shard != shard:
             raise RecordError(f"is the record of shard {record.shard}")
         return record
@@ -130,121 +134,17 @@ def _commit_problems(record: Commit) -> Iterator[str]:
         yield "the samples of its classes are not all samples"
 
 
-def _file_problems(shard: int, accepted: int, files: Sequence[_File]) -> Iterator[str]:
+def file_problems(shard: int, accepted: int, files: Sequence[_File]) -> Iterator[str]:
     """Files that a shard of this number and size does not have: their names follow from what they are."""
     samples: dict[str, int] = defaultdict(int)
     for file in files:
-        if file.path not in _paths(shard, file):
+        if file.path not in possible_paths(shard, file.kind, file.split):
             yield f"names the file {file.path!r}, and shard {shard} has none of that name"
         samples[file.kind] += file.samples
     if len({file.path for file in files}) != len(files) or sum(file.kind == "index" for file in files) != 1:
         yield "does not name one index and every other file once"
     if set(samples.values()) != {accepted} or (accepted and len(samples) < 2):
         yield f"its files do not hold its {accepted} samples"
-
-
-def _paths(shard: int, file: _File) -> tuple[str, ...]:
-    """What a shard's file of this kind and split may be called."""
-    if not file.split:
-        return (index_path(shard),)
-    if file.kind in FOLDERS or not re.fullmatch(r"[a-z][a-z0-9_]*", file.split):
-        return ()
-    older = f"data/{file.split}/shard-{shard:05d}.{file.kind}"  # before each kind had a folder of its own
-    return data_path(file.split, shard, file.kind), older
-
-
-def data_path(split: str, shard: int, suffix: str) -> str:
-    """Where a file of a shard is published, relative to the dataset's folder.
-
-    Tar files are in `data`, others in a folder named for their suffix: readers of whole folders, such as
-    `pandas.read_parquet`, take every file for one of theirs.
-    """
-    return f"{'data' if suffix == 'tar' else suffix}/{split}/shard-{shard:05d}.{suffix}"
-
-
-def index_path(shard: int) -> str:
-    return f"index/shard-{shard:05d}.parquet"
-
-
-class ManifestFile(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    path: Text
-    kind: Word
-    split: Word
-    samples: Count
-    bytes: Count
-    sha256: Sha256
-
-
-class ManifestShard(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    shard: ShardNumber
-    slots: Count
-    samples: Count
-    files: list[ManifestFile]
-
-
-class Short(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    count: Count
-    slots: list[Slot]
-
-
-class Origin(BaseModel):
-    """A model or data behind the samples."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    kind: Text
-    name: Text
-    sha256: Text
-    licence: Text
-
-
-class Identity(BaseModel):
-    """What a dataset is made from, as far as readers use it."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    shard_size: Annotated[int, Field(ge=1, lt=1 << 53)]
-    splits: Annotated[dict[Split, float], Field(min_length=1)]
-    keep: list[Text]
-    fields: list[Json]
-
-
-class Manifest(BaseModel):
-    """manifest.json."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    format: Annotated[int, Field(ge=1, le=FORMAT)]
-    name: Text
-    description: Text | None
-    digest: Sha256
-    smoke: bool
-    complete: bool
-    samples: Count
-    planned: Count
-    splits: dict[Split, Count]
-    classes: dict[str, Count]
-    tries: Count
-    rejected: dict[str, Count]
-    short: Short
-    missing_shards: list[ShardNumber]
-    n_missing_shards: Count
-    writers: Annotated[list[Word], Field(min_length=1)]
-    fields: list[Json]
-    scores: list[Text]
-    sources: list[Origin]
-    warnings: list[Text]
-    local_parts: list[Text]
-    environments: list[Word]
-    identity: Json
-    shards: list[ManifestShard]
-    papers: dict[Word, Sha256] = {}
 
 
 class Selection(BaseModel):
@@ -279,6 +179,15 @@ class Timing(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     seconds: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+
+
+class Lease(BaseModel):
+    """.synthgen/lease.json: the right of a driver to write. `epoch` is larger than that of every lease before it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    id: Annotated[Word, Field(min_length=1)]
+    epoch: Count
 
 
 class Lock(BaseModel):
@@ -320,60 +229,7 @@ class BatchSize(BaseModel):
     batch_size: Annotated[int, Field(ge=1, lt=1 << 31)]
 
 
-def load_manifest(path: Path) -> Json | None:
-    """The content of a manifest; None if there is none.
-
-    Raises:
-        RecordError: it is damaged.
-        NewerFormatError: a newer synthgen wrote it.
-    """
-    raw = load_bytes(path)
-    if raw is None:
-        return None
-    try:
-        data = unsigned(raw)
-    except NewerFormatError as error:
-        raise NewerFormatError(f"{path} {error}; install that version to read it") from None
-    manifest: Manifest = checked(adapter(Manifest), data)
-    for entry in manifest.shards:
-        _check(_file_problems(entry.shard, entry.samples, entry.files))
-    numbers = [entry.shard for entry in manifest.shards]
-    if sorted(set(numbers)) != numbers:
-        raise RecordError("lists a shard twice, or not in order")
-    if identity_digest(data["identity"]) != manifest.digest:
-        raise RecordError("its identity does not have the digest that it states")
-    check_identity(data["identity"])
-    return data
-
-
-def check_identity(data: Json) -> Json:
-    """`data` itself, if it can be the identity of a dataset.
-
-    Raises:
-        RecordError: it cannot.
-        PluginError: a field of it is of a type that only a plug-in knows, which is not here.
-    """
-    identity: Identity = checked(adapter(Identity), data)
-    try:
-        for rule in identity.keep:
-            rules.parse(rule, None)
-        names = [entry["name"] for entry in identity.fields]
-        described = [{k: v for k, v in entry.items() if k != "name"} for entry in identity.fields]
-        plain = json.loads(json.dumps([from_description(entry).describe() for entry in described]))
-    except PluginError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, SynthgenError) as error:
-        raise RecordError(f"a rule or a field of it is not known here ({error})") from None
-    if plain != described or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
-        raise RecordError("a field of it is described in an unknown way")
-    return data
-
-
-def identity_digest(identity: Mapping[str, Any]) -> str:
-    """sha256 of the identity's canonical JSON, in hex: the digest of the dataset."""
-    return hashlib.sha256(canonical(identity).encode()).hexdigest()
-
-
-def _check(problems: Iterable[str]) -> None:
+def check(problems: Iterable[str]) -> None:
+    """Raises RecordError with the first problem, if there is one."""
     for problem in problems:
         raise RecordError(problem)

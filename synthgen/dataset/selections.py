@@ -8,17 +8,16 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from synthgen.base import json_files
 from synthgen.base.json_files import canonical
 from synthgen.dataset import records
+from synthgen.dataset.layout import SELECTIONS
 from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.manifest import identity_digest
 from synthgen.errors import RecordError, StoreError, UsageError
 
 FORMAT = 1
-FOLDER = "selections"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -39,13 +38,13 @@ class Selection:
         return sum(map(len, self.left_out.values()))
 
 
-def write(book: Ledger, selection: Selection, n_samples: int) -> Path:
-    """Writes `selections/<name>.json` in one step, bound to the dataset as it stands.
+def write(book: Ledger, selection: Selection, n_samples: int) -> str:
+    """Writes `selections/<name>.json` in one step, bound to the dataset as it is now; returns the file for people.
 
     Raises:
         StoreError: the disk refuses.
     """
-    path = _path(book, selection.name)
+    name = _file_name(selection.name)
     content = {
         "format": FORMAT,
         "name": selection.name,
@@ -56,8 +55,8 @@ def write(book: Ledger, selection: Selection, n_samples: int) -> Path:
         "how": dict(selection.how),
         "left_out": {str(shard): dict(keys) for shard, keys in sorted(selection.left_out.items())},
     }
-    book.store.write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
-    return path
+    book.store.write(name, (json.dumps(content, indent=1) + "\n").encode())
+    return book.store.show(name)
 
 
 def read(book: Ledger, name: str) -> Selection:
@@ -67,14 +66,15 @@ def read(book: Ledger, name: str) -> Selection:
         UsageError: there is none of this name; lists those that exist.
         StoreError: it cannot be read, or belongs to another dataset, or the dataset has changed since.
     """
-    path = _path(book, name)
+    path = book.store.show(file := _file_name(name))
     again = f"`synthgen duplicates {shlex.quote(str(book.root))}` writes `unique` again"
     try:
-        found = json_files.load_record(path, records.Selection)
+        found = book.store.load(file, records.Selection)
     except RecordError as error:
         raise StoreError(f"{path} cannot be read as a selection: it {error}; {again}") from None
     if found is None:
-        there = ", ".join(sorted(other.stem for other in path.parent.glob("*.json"))) or "none"
+        names = [other.rpartition("/")[2] for other in book.store.storage.list(SELECTIONS)]
+        there = ", ".join(other.removesuffix(".json") for other in names if other.endswith(".json")) or "none"
         raise UsageError(f"{book.root}: has no selection `{name}`; there are: {there}; {again}") from None
     if found.format != FORMAT:
         raise StoreError(f"{path} has the format {found.format}, and this synthgen reads {FORMAT}; {again}")
@@ -87,7 +87,7 @@ def read(book: Ledger, name: str) -> Selection:
 
 def digest(book: Ledger) -> str:
     """What the dataset was made from, sealed or not."""
-    return records.identity_digest(book.identity)
+    return identity_digest(book.identity)
 
 
 def contents_sha256(book: Ledger) -> str:
@@ -101,7 +101,7 @@ def contents_sha256(book: Ledger) -> str:
     ).hexdigest()
 
 
-def _path(book: Ledger, name: str) -> Path:
+def _file_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name of a selection; small letters, digits, `-` and `_` are accepted")
-    return book.root / FOLDER / f"{name}.json"
+    return f"{SELECTIONS}/{name}.json"

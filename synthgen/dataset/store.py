@@ -1,193 +1,105 @@
-"""The output folder: where everything stands, and how a shard is committed exactly once."""
+"""The store: how a shard is committed exactly once, in any storage."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
-import os
-import re
-import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+
+from pydantic import BaseModel
 
 from synthgen.base import disk, json_files
-from synthgen.base.disk import file_size, fsync_folder
-from synthgen.dataset import records
+from synthgen.dataset.layout import COMMITS, DAMAGED, MANIFEST, SEALED, STAGING, TOOLS, commit_number, commit_path
+from synthgen.dataset.local import LocalStorage
 from synthgen.dataset.records import Commit, ShardFile
+from synthgen.dataset.storage import Storage
 from synthgen.errors import NewerFormatError, RecordError, StoreError
 
-FENCED = "fenced-"
-TOOLS = "tools"  # staging of whoever writes into the folder without being a run
-_COMMIT_NAME = re.compile(r"shard-(\d{5,12})\.json")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Store:
-    """Paths and atomic steps of one output folder; holds no state but the path and the run that writes.
+    """Shards of one dataset, from staged files to a record and published files; holds no state but its storage.
 
-        manifest.json README.md croissant.json recipe.yaml   written when the dataset is sealed
-        data/<split>/shard-00042.tar                          published shards; those of another writer
-        parquet/<split>/shard-00042.parquet                   have a folder of their own, named for its suffix
-        index/shard-00042.parquet                             every try of every slot
-        commits/shard-00042.json                              the ledger: a shard exists if it is here
-        failures/ log/ .synthgen/                             tracebacks; times; lock and staging
-        reports/evaluation.json reports/report.html           what `evaluate` found; the page of `report`
-        .synthgen/sealed/<sha256>                             what the manifest names and a larger dataset replaces
+    A worker stages the files of a shard, commits the record that names them, and then publishes them. A crash between
+    any two steps leaves something that the next driver finishes or removes.
 
-    Whatever a record names stands below the folder: a link on the way to it is refused.
-
-    A run writes into a staging folder of its own, and everything that it makes visible is linked
-    or renamed from there. So a driver that takes over renames that folder (`fence`), and workers
-    of the earlier run that are still alive somewhere can commit and publish nothing any more.
+    A run writes under a lease. Whatever makes something visible first compares it with the last one that was given, so
+    a driver that was taken over, and its workers wherever they are, commit and publish nothing more. A write that
+    passed the comparison just before the takeover does no harm: `put` and `replace` never undo what somebody else has
+    written, and a record whose files are gone makes its shard be rendered again.
     """
 
-    def __init__(self, root: str | Path, run: str = "") -> None:
-        self.root = Path(root)
-        self.run = run
-        self.commits = self.root / "commits"
-        self.failures = self.root / "failures"
-        self.log = self.root / "log"
-        self.reports = self.root / "reports"
-        self.private = self.root / ".synthgen"
-        self.all_staging = self.private / "staging"
-        self.staging = self.all_staging / (run or TOOLS)
-        self.manifest = self.root / "manifest.json"
-        self.sealed = self.private / "sealed"
-        self.damaged = self.private / "damaged"
-        self.identity = self.private / "identity.json"
-        self._plain: set[str] = set()  # folders that were found to be no links
+    def __init__(self, storage: str | Path | Storage) -> None:
+        self.storage: Storage = LocalStorage(storage) if isinstance(storage, str | Path) else storage
+        held = self.storage.held
+        self.place = self.storage.place
+        self.staging = f"{STAGING}/{held.id if held else TOOLS}"
+        self.epoch = held.epoch if held else 0
 
-    def create(self) -> None:
-        """Makes the folders. Raises StoreError if that is not possible."""
-        self.check_links()
+    def show(self, name: str) -> str:
+        """A file's name as it is shown to people."""
+        return f"{self.place}/{name}"
+
+    def check_lease(self) -> None:
+        """Raises StoreError unless this machine sees the place, and no later driver has taken over."""
+        held = self.storage.held
+        last = self.storage.last_lease() if held else None
+        if held and last is None:
+            raise disk.gone_error(Path(self.place)) from None
+        if last != held:
+            raise StoreError(f"another synthgen has taken over {self.place}; this one stops writing") from None
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """For what becomes visible: only of the last driver, and what the place refuses another is reported as that."""
+        self.check_lease()
+        with self._reporting():
+            yield
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
         try:
-            for folder in (self.commits, self.all_staging, self.log, *([] if self.run else [self.staging])):
-                folder.mkdir(parents=True, exist_ok=True)
-            probe = self.private / f"probe-{uuid.uuid4().hex}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            if error.errno in disk.REFUSALS:
-                raise disk.disk_error(error, self.root) from None
-            raise StoreError(
-                f"cannot write to {self.root}: {error.strerror}; name another folder with -o DIR"
-            ) from None
-
-    def check_links(self) -> None:
-        """Raises StoreError if one of the folders is a link, through which records would reach what is not theirs."""
-        for name in records.FOLDERS:
-            if (self.root / name).is_symlink():
-                raise link_error(self.root / name)
-
-    def inside(self, path: str) -> Path:
-        """Where a file that a record names stands. Raises StoreError if a folder on the way to it is a link."""
-        folder = path.rpartition("/")[0]
-        if folder not in self._plain:
-            for place in (self.root / path).parents[: path.count("/")]:
-                if place.is_symlink():
-                    raise link_error(place)
-            self._plain.add(folder)
-        return self.root / path
-
-    def check_reach(self) -> None:
-        """Raises StoreError unless this machine sees the folder and this store's run still has it."""
-        with self.refusals():
-            os.listdir(self.staging)
-
-    def fence(self) -> None:
-        """Takes the staging folders of earlier runs away from whoever still writes there; makes this run's own.
-
-        Only for the driver that holds the lock. Committed files that were not published yet are
-        still found by `publish`.
-        """
-        with self.refusals():
-            for folder in list(self.all_staging.iterdir()):
-                if folder.name == TOOLS:
-                    folder.rename(folder.with_name(FENCED + uuid.uuid4().hex))
-                elif not folder.name.startswith(FENCED):
-                    folder.rename(folder.with_name(FENCED + folder.name))
-            self.staging.mkdir()
-            fsync_folder(self.all_staging)
-
-    def collect_orphans(self) -> int:
-        """Removes what earlier runs staged and never committed; only after `fence` and the publication of all commits.
-
-        Returns the number of files removed.
-        """
-        n_orphans = 0
-        for folder in self.all_staging.glob(f"{FENCED}*"):
-            if folder.is_dir() and not folder.is_symlink():
-                n_orphans += sum(1 for path in folder.rglob("*") if path.is_file())
-                shutil.rmtree(folder, ignore_errors=True)
-            else:
-                n_orphans += 1
-                disk.remove(folder)
-        return n_orphans
-
-    def leave(self, complete: bool) -> None:
-        """Removes this run's staging folder, where killed workers may have left files.
-
-        Of an incomplete dataset it is removed only if it is empty: the next run looks through it.
-        """
-        if complete:
-            shutil.rmtree(self.staging, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                self.staging.rmdir()
-
-    def commit_path(self, shard: int) -> Path:
-        return self.commits / f"shard-{shard:05d}.json"
+            yield
+        except StoreError:
+            self.check_lease()
+            raise
 
     @contextlib.contextmanager
     def stage(self, path: str, kind: str, split: str, samples: int) -> Iterator[StagedFile]:
-        """A new file under a name of its own; hashed while written, on disk (fsync) when the block ends."""
-        staged = self.staging / f"{uuid.uuid4().hex}-{path.replace('/', '-')}"
-        with self.refusals():
-            try:
-                with open(staged, "xb") as raw:
-                    file = StagedFile(raw)
-                    yield file
-                    raw.flush()
-                    os.fsync(raw.fileno())
-            except BaseException:
-                disk.remove(staged)
-                raise
-        name = staged.relative_to(self.all_staging).as_posix()
-        file.entry = ShardFile(path, kind, split, samples, file.size, file.digest.hexdigest(), name)
+        """A new file of a shard under a name of its own, hashed while it is written; stored when the block ends."""
+        name = self._staging_name(path)
+        with self._reporting(), self.storage.stage(name) as raw:
+            file = StagedFile(raw)
+            yield file
+        size, sha256 = file.size, file.digest.hexdigest()
+        file.entry = ShardFile(path, kind, split, samples, size, sha256, name.removeprefix(f"{STAGING}/"))
 
     def commit(self, record: Commit, replaces: Commit | None = None) -> bool:
         """Makes the shard exist; False if another worker was first (the loser's files are removed).
 
-        The record becomes visible in one step, complete and on disk. `replaces` is the record of
-        a shard that is being finished (it was short, or the dataset has grown).
+        The record becomes visible in one step. `replaces` is the record of a shard that is being finished (it was
+        short, or the dataset has grown).
 
         Raises:
             StoreError: the disk refuses, or another driver has taken over.
         """
-        path = self.commit_path(record.shard)
-        temporary = self.staging / f"{uuid.uuid4().hex}-{path.name}"
+        name = commit_path(record.shard)
         won = False
         try:
-            with self.refusals():
-                fsync_folder(self.staging)
-                with open(temporary, "xb") as file:
-                    file.write(record.to_json())
-                    file.flush()
-                    os.fsync(file.fileno())
+            token = self.storage.token(name)
+            with self._writing():
                 if replaces is None:
-                    won = disk.link_once(temporary, path)
-                elif json_files.load_bytes(path) == replaces.to_json():
+                    won = self.storage.put(name, record.to_json())
+                elif self.sound_commit(record.shard) == replaces:
                     self._keep_sealed(replaces)
-                    os.replace(temporary, path)
-                    won = True
-                if won:
-                    fsync_folder(self.commits)
+                    won = self.storage.replace(name, record.to_json(), token)
         finally:
-            disk.remove(temporary)
             if not won:
-                self.discard(record)
+                self.discard(record.files)
         return won
 
     def _keep_sealed(self, record: Commit) -> None:
@@ -195,61 +107,57 @@ class Store:
 
         So the sealed manifest stays true until the next one takes its place: see `Ledger.where_sealed`.
         """
-        if not self.manifest.exists():
+        if self.storage.size(MANIFEST) < 0:
             return
-        self.sealed.mkdir(exist_ok=True)
         for file in record.files:
-            final = self.inside(file.path)
-            if file_size(final) == file.bytes:
-                disk.link_once(final, self.sealed / file.sha256)
-        fsync_folder(self.sealed)
+            if self.storage.size(file.path) == file.bytes:
+                self.storage.copy(file.path, f"{SEALED}/{file.sha256}")
 
     def forget_sealed(self) -> None:
         """Removes what only the manifest before named; after the new one is in its place."""
-        shutil.rmtree(self.sealed, ignore_errors=True)
+        self.storage.delete(f"{SEALED}/")
 
-    def discard(self, record: Commit) -> None:
-        """Removes the staged files of a record that did not win."""
-        for file in record.files:
-            disk.remove(self.inside(f".synthgen/staging/{file.staged}"))
+    def discard(self, files: Iterable[ShardFile]) -> None:
+        """Removes staged files that no record will name."""
+        for file in files:
+            self.storage.delete(f"{STAGING}/{file.staged}")
 
-    def staged(self, file: ShardFile) -> list[Path]:
-        """Where a file of a committed shard stands that was not published yet: of this run, or of one before."""
-        names = [f".synthgen/staging/{before}{file.staged}" for before in ("", FENCED)]
-        return [self.inside(name) for name in names if file_size(self.root / name) == file.bytes]
+    def staged(self, file: ShardFile) -> str | None:
+        """The name of a committed shard's file that was not published yet; None if it was."""
+        name = f"{STAGING}/{file.staged}"
+        return name if self.storage.size(name) == file.bytes else None
 
     def publish(self, record: Commit) -> list[str]:
         """Moves a committed shard's files to their final names; idempotent.
 
         Returns the paths that are missing or of the wrong size: none unless something was damaged.
         """
-        bad = []
-        folders = set()
-        with self.refusals():
+        with self._writing():
             for file in record.files:
-                final = self.inside(file.path)
-                for staged in self.staged(file):
-                    final.parent.mkdir(parents=True, exist_ok=True)
-                    self.clear(final)
-                    with contextlib.suppress(FileNotFoundError):  # another worker published it just now
-                        os.replace(staged, final)
-                    folders.add(final.parent)
-                if file_size(final) != file.bytes:
-                    bad.append(file.path)
-            for folder in folders:
-                fsync_folder(folder)
-        return bad
-
-    def clear(self, path: Path) -> None:
-        """Moves a folder out of the way of a file."""
-        if path.is_dir() and not path.is_symlink():
-            self.damaged.mkdir(parents=True, exist_ok=True)
-            os.replace(path, self.damaged / f"{uuid.uuid4().hex}-{path.name}")
+                if staged := self.staged(file):
+                    self.storage.move(staged, file.path)
+        return [file.path for file in record.files if self.storage.size(file.path) != file.bytes]
 
     def remove_stale(self, before: Commit | None, record: Commit) -> None:
         """Removes files of a replaced record that its successor lacks: no data file stays that no record names."""
         for path in {file.path for file in before.files} - {file.path for file in record.files} if before else ():
-            disk.remove(self.inside(path))
+            self.storage.delete(path)
+
+    def collect_orphans(self) -> int:
+        """Removes what earlier runs staged and never committed; only after the publication of all commits.
+
+        Returns the number of files removed.
+        """
+        n_orphans = 0
+        for name in self.storage.list(STAGING):
+            if name != f"{self.staging}/":
+                n_orphans += len(names_below(self.storage, name))
+                self.storage.delete(name)
+        return n_orphans
+
+    def forget_staged(self) -> None:
+        """Removes this run's staging folder, where killed workers may have left files; once all is published."""
+        self.storage.delete(f"{self.staging}/")
 
     def load_commit(self, shard: int) -> Commit | None:
         """The record of a shard; None if there is none.
@@ -258,12 +166,12 @@ class Store:
             RecordError: it is damaged.
             NewerFormatError: it was written by a newer synthgen.
         """
-        path = self.commit_path(shard)
-        raw = json_files.load_bytes(path)
+        name = commit_path(shard)
+        raw = self.storage.read(name)
         try:
             return None if raw is None else Commit.from_json(raw, shard)
         except NewerFormatError as error:
-            raise NewerFormatError(f"{path} {error}; install that version to read it") from None
+            raise NewerFormatError(f"{self.show(name)} {error}; install that version to read it") from None
 
     def sound_commit(self, shard: int) -> Commit | None:
         """The record of a shard; None if there is none or it is damaged."""
@@ -274,54 +182,60 @@ class Store:
 
     def committed(self) -> list[int]:
         """Numbers of all shards that have a record, ascending."""
-        try:
-            names = os.listdir(self.commits)
-        except OSError:
-            return []
-        numbers = [(int(match[1]), name) for name in names if (match := _COMMIT_NAME.fullmatch(name))]
-        return sorted(number for number, name in numbers if name == self.commit_path(number).name)
+        numbers = map(commit_number, self.storage.list(COMMITS))
+        return sorted(number for number in numbers if number is not None)
 
-    def set_aside(self, shard: int) -> Path:
-        """Moves a damaged shard's record away, so that the next run renders the shard again."""
-        target = self.damaged / f"{uuid.uuid4().hex}-shard-{shard:05d}.json"
-        with self.refusals():
-            self.damaged.mkdir(parents=True, exist_ok=True)
-            os.replace(self.commit_path(shard), target)
-            fsync_folder(self.commits)
-        return target
+    def set_aside(self, *names: str) -> None:
+        """Moves files away that are damaged or that no record names; a shard without its record is rendered again."""
+        with self._writing():
+            for name in names:
+                self.storage.move(name, f"{DAMAGED}/{uuid.uuid4().hex}-{name.rpartition('/')[2]}")
 
-    def write_atomic(self, path: Path, content: bytes | Iterable[bytes]) -> None:
-        """Replaces a small file of the folder in one step. Raises StoreError if the disk refuses."""
-        with self.refusals():
-            path.parent.mkdir(exist_ok=True)
-            if not self.run:
-                self.private.mkdir(exist_ok=True)
-                self.staging.mkdir(parents=True, exist_ok=True)
-            self.clear(path)
-            disk.write_file(path, content, self.staging)
+    def put(self, name: str, content: bytes) -> bool:
+        """Writes a small file unless it is there; False if it is. Raises StoreError as `write` does."""
+        with self._writing():
+            return self.storage.put(name, content)
 
-    @contextlib.contextmanager
-    def refusals(self) -> Iterator[None]:
-        """Turns what the operating system refuses into a message for the user."""
-        try:
-            yield
-        except OSError as error:
-            lost = bool(self.run) and error.errno == errno.ENOENT and not self.staging.is_dir()
-            if not self.root.is_dir() or (lost and (not self.private.is_dir() or self._holds_lock())):
-                raise disk.gone_error(self.root) from None
-            if lost:
-                raise StoreError(f"another synthgen has taken over {self.root}; this one stops writing") from None
-            raise disk.disk_error(error, self.root) from None
+    def write(self, name: str, content: bytes | Iterable[bytes]) -> None:
+        """Replaces a small file in one step.
 
-    def _holds_lock(self) -> bool:
+        Raises:
+            StoreError: the disk refuses, another driver has taken over, or somebody writes the same file right now.
+        """
+        token = self.storage.token(name)
+        with self._writing():
+            if not self.storage.replace(name, content, token):
+                raise StoreError(f"{self.show(name)} was written by another process just now; give the command again")
+
+    def log(self, name: str, line: str) -> None:
+        """Adds a line to a log."""
+        with self._writing():
+            self.storage.append(name, f"{line}\n".encode())
+
+    def load(self, name: str, model: type[M], allow_nan: bool = False) -> M | None:
+        """A small JSON file as a checked value; None if there is none. Raises RecordError."""
+        return json_files.parse_record(self.storage.read(name), model, allow_nan)
+
+    def load_lines(self, name: str, model: type[M]) -> list[M]:
+        """The lines of a log that can be read; a log that cannot be read has none."""
+        found: list[M] = []
         with contextlib.suppress(RecordError):
-            lock = json_files.load_record(self.private / "lock", records.Lock)
-            return lock is not None and lock.id == self.run
-        return False
+            for line in (self.storage.read(name) or b"").split(b"\n"):
+                with contextlib.suppress(RecordError):
+                    found += filter(None, [json_files.parse_record(line, model)])
+        return found
+
+    def sha256(self, name: str) -> str:
+        """sha256 of a file in hex. Raises OSError."""
+        with self.storage.reader(name) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _staging_name(self, path: str) -> str:
+        return f"{self.staging}/{uuid.uuid4().hex}-{path.replace('/', '-')}"
 
 
 class StagedFile:
-    """A binary file to write to that counts and hashes what passes; `entry` is set once it is on disk."""
+    """A binary file to write to that counts and hashes what passes; `entry` is set once it is stored."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self.raw = raw
@@ -356,8 +270,13 @@ class StagedFile:
         """Left to the block that opened it; pyarrow closes what it writes to."""
 
 
-def link_error(path: Path) -> StoreError:
-    return StoreError(
-        f"{path} is a link, and a dataset's folders are never links: what its records name would lie elsewhere. Put "
-        "the folder itself in its place; links to the whole dataset are fine"
-    )
+def names_below(storage: Storage, name: str) -> list[str]:
+    """A file's own name or, if `name` ends with `/`, those of all files at any depth below it."""
+    if not name.endswith("/"):
+        return [name]
+    return [file for inner in storage.list(name[:-1]) for file in names_below(storage, inner)]
+
+
+def first_there(storage: Storage, names: Sequence[str]) -> str:
+    """The first of some names that has a file, else the last of them."""
+    return next((name for name in names[:-1] if storage.size(name) >= 0), names[-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import uuid
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synthgen.base import json_files
-from synthgen.base.disk import file_sha256, file_size
-from synthgen.dataset import contents, ledger, records
+from synthgen.dataset import contents, ledger
+from synthgen.dataset.layout import MANIFEST, PRIVATE, RECIPE, SEALED, commit_path
 from synthgen.dataset.ledger import Ledger
-from synthgen.dataset.lock import driver_lock
+from synthgen.dataset.manifest import identity_digest
 from synthgen.dataset.records import Commit, ShardFile
-from synthgen.dataset.store import Store
+from synthgen.dataset.storage import Storage
+from synthgen.dataset.store import Store, names_below
 from synthgen.errors import RecordError
 
 Problem = Literal["missing", "damaged", "unreadable", "foreign", "wrong"]
@@ -66,7 +67,7 @@ class Report:
         return not (self.damaged or self.unexpected or self.manifest or self.papers)
 
 
-def verify(folder: str | Path, tick: Tick | None = None, n_threads: int | None = None) -> Report:
+def verify(place: str | Path | Storage, tick: Tick | None = None, n_threads: int | None = None) -> Report:
     """Hashes every file of every record, compares what they hold, and moves the records of damaged shards aside.
 
     A whole dataset is only read: no lock is taken and nothing is written.
@@ -79,12 +80,14 @@ def verify(folder: str | Path, tick: Tick | None = None, n_threads: int | None =
         UsageError: the folder holds no dataset.
         StoreError: something is damaged and another synthgen is writing to the folder.
     """
-    there = _data_files(Path(folder))  # before the records: a file that a run publishes now has its record first
-    book = ledger.read(folder)
-    sealed = book.manifest is not None or "manifest.json" in book.damage
+    there = _data_files(
+        Store(place).storage
+    )  # before the records: a file that a run publishes now has a record already
+    book = ledger.read(place)
+    sealed = book.manifest is not None or MANIFEST in book.damage
     report = Report(n_shards=len(book.commits), sealed=sealed, growing=book.growing)
     report.damaged += [
-        Finding(n, _relative(book.store, n), "unreadable", reason) for n, reason in sorted(book.unreadable.items())
+        Finding(n, commit_path(n), "unreadable", reason) for n, reason in sorted(book.unreadable.items())
     ]
     report.damaged += _foreign(book)
     with ThreadPoolExecutor(n_threads or os.cpu_count() or 1, thread_name_prefix="hash") as pool:
@@ -111,42 +114,44 @@ def verify(folder: str | Path, tick: Tick | None = None, n_threads: int | None =
     return report
 
 
-def total_bytes(folder: str | Path) -> int:
+def total_bytes(place: str | Path | Storage) -> int:
     """How much `verify` will read."""
-    return sum(file.bytes for record in ledger.read(folder).commits.values() for file in record.files)
+    return sum(file.bytes for record in ledger.read(place).commits.values() for file in record.files)
 
 
 def _foreign(book: Ledger) -> Iterator[Finding]:
     """Valid records that are not of this dataset: of another digest, or beyond its last shard."""
-    digest = records.identity_digest(book.identity)
+    digest = identity_digest(book.identity)
     size = int(book.identity["shard_size"])
     for shard, record in book.commits.items():
         if record.digest != digest:
-            yield Finding(
-                shard, _relative(book.store, shard), "foreign", f"is of another dataset ({record.digest[:8]})"
-            )
+            yield Finding(shard, commit_path(shard), "foreign", f"is of another dataset ({record.digest[:8]})")
         elif record.n_slots > size:
-            yield Finding(shard, _relative(book.store, shard), "foreign", f"has more slots than a shard of {size}")
+            yield Finding(shard, commit_path(shard), "foreign", f"has more slots than a shard of {size}")
         elif "samples" in book.asked and shard >= (book.n_shards or 0):
             detail = f"is beyond the last of the {book.n_shards} shards that were asked for"
-            yield Finding(shard, _relative(book.store, shard), "foreign", detail)
+            yield Finding(shard, commit_path(shard), "foreign", detail)
 
 
 def _check(book: Ledger, file: ShardFile) -> Problem | None:
-    place = book.where(file)
-    if file_size(place) < 0:
+    name = book.where(file)
+    if book.store.storage.size(name) < 0:
         return "missing"
     try:
-        return None if file_sha256(place) == file.sha256 else "damaged"
+        return None if book.store.sha256(name) == file.sha256 else "damaged"
     except OSError:
         return "unreadable"
 
 
-def _data_files(root: Path) -> set[str]:
-    """Files where shards are published, relative to the folder: in `data`, `index`, and folders such as `parquet`."""
-    own = [path for path in root.glob("*/*/shard-*") if path.suffix == f".{path.relative_to(root).parts[0]}"]
-    paths = [*(root / "data").rglob("*"), *(root / "index").rglob("*"), *own]
-    return {path.relative_to(root).as_posix() for path in paths if path.is_file() or path.is_symlink()}
+def _data_files(storage: Storage) -> set[str]:
+    """Files where shards are published: all in `data` and `index`, and those in folders such as `parquet` by suffix."""
+    found = {name for folder in ("data/", "index/") for name in names_below(storage, folder)}
+    for folder in storage.list(""):
+        kind = folder.removesuffix("/")
+        for split in storage.list(kind) if folder != kind and folder not in ("data/", "index/", f"{PRIVATE}/") else ():
+            names = storage.list(split.removesuffix("/")) if split.endswith("/") else ()
+            found |= {name for name in names if re.fullmatch(rf"shard-.*\.{re.escape(kind)}", name.rpartition("/")[2])}
+    return found
 
 
 def _named(book: Ledger, there: set[str], foreign: set[int]) -> Iterator[str]:
@@ -169,10 +174,10 @@ def _shard_of(path: str) -> int:
 
 def _manifest_problems(book: Ledger) -> Iterator[str]:
     """Where the manifest, which defines the dataset, disagrees with the records that it was made from."""
-    if reason := book.damage.get("manifest.json"):
+    if reason := book.damage.get(MANIFEST):
         yield reason
     manifest = book.manifest
-    if manifest is None or not book.store.commits.is_dir():
+    if manifest is None or not book.has_records:
         return
     if book.unrecorded:
         yield f"names shards that have no record: {', '.join(map(str, book.unrecorded))}"
@@ -182,8 +187,8 @@ def _manifest_problems(book: Ledger) -> Iterator[str]:
         if entry["shard"] in book.handed_back:
             yield f"shard {entry['shard']} has other files than its record names"
         for file in entry["files"]:
-            kept = book.store.sealed / file["sha256"]
-            if file["sha256"] in book.sealed and file_sha256(kept) != file["sha256"]:
+            kept = f"{SEALED}/{file['sha256']}"
+            if file["sha256"] in book.sealed and book.store.sha256(kept) != file["sha256"]:
                 yield f"shard {entry['shard']}: {file['path']}, kept until the larger dataset is whole, is damaged"
     if not book.growing and not book.handed_back:
         yield from _total_problems(manifest, list(book.commits.values()))
@@ -222,7 +227,7 @@ def _without_zeros(value: Any) -> Any:
 
 def _paper_problems(book: Ledger) -> Iterator[str]:
     """README.md, croissant.json and recipe.yaml, which are made with the manifest, and the private identity."""
-    yield from (f"{name} {reason}" for name, reason in book.damage.items() if name != "manifest.json")
+    yield from (f"{name} {reason}" for name, reason in book.damage.items() if name != MANIFEST)
     manifest = book.manifest
     if manifest is None:
         return
@@ -232,16 +237,16 @@ def _paper_problems(book: Ledger) -> Iterator[str]:
         yield from (f"{name} {reason}" for name, reason in damage.items())
     if manifest["format"] < 2:  # which did not keep their hashes
         return
-    names = [*manifest.get("papers", ()), "recipe.yaml"]
+    names = [*manifest.get("papers", ()), RECIPE]
     for name in names:
         try:
-            raw = json_files.load_bytes(book.root / name)
+            raw = book.store.storage.read(name)
         except RecordError as error:
             yield f"{name} {error}"
             continue
         if raw is None:
             yield f"{name} is missing"
-        elif name == "recipe.yaml":
+        elif name == RECIPE:
             reason = json_files.headed_problem(raw, manifest["digest"])
             yield from [f"{name} {reason}"] * bool(reason)
         elif hashlib.sha256(raw).hexdigest() != manifest["papers"][name]:
@@ -251,19 +256,13 @@ def _paper_problems(book: Ledger) -> Iterator[str]:
 def _set_aside(book: Ledger, shards: list[int], strays: list[str]) -> list[int]:
     """Moves records and files that no record names away, unless a run has replaced them since they were read."""
     moved = []
-    store = book.store
-    with driver_lock(store.private):
+    with book.store.storage.lease() as held:
+        store = Store(held)
         for shard in shards:
-            if store.sound_commit(shard) == book.commits.get(shard) and os.path.lexists(store.commit_path(shard)):
-                store.set_aside(shard)
+            name = commit_path(shard)
+            if store.sound_commit(shard) == book.commits.get(shard) and held.token(name) is not None:
+                store.set_aside(name)
                 moved.append(shard)
         named = {f.path for n in store.committed() if (record := store.sound_commit(n)) for f in record.files}
-        with store.refusals():
-            store.damaged.mkdir(parents=True, exist_ok=True)
-            for path in set(strays) - named:
-                os.replace(store.inside(path), store.damaged / f"{uuid.uuid4().hex}-{Path(path).name}")
+        store.set_aside(*set(strays) - named)
     return moved
-
-
-def _relative(store: Store, shard: int) -> str:
-    return store.commit_path(shard).relative_to(store.root).as_posix()

@@ -6,12 +6,12 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from io import BufferedReader
 from typing import Any
 
-from synthgen.base.disk import file_size
 from synthgen.dataset import ledger, selections
-from synthgen.dataset.store import link_error
+from synthgen.dataset.storage import Storage
+from synthgen.dataset.store import first_there
 from synthgen.errors import DataError, StoreError, UsageError
 from synthgen.parts.protocols import Record, Writer
 from synthgen.parts.registry import Plugins, of_process, unknown
@@ -42,18 +42,22 @@ def _short(value: Any) -> str:
 class File:
     """One data file: its shard, its split, how many of its samples are read, and their rows, None for all.
 
-    It stands in the first of its `places` that exists: while the dataset grows, a run may move it from one to the next.
+    It has the first of its `names` that exists: while the dataset grows, a run may move it from one to the next.
     """
 
-    places: tuple[Path, ...]
+    storage: Storage
+    names: tuple[str, ...]
     shard: int
     split: str
     n_samples: int
     rows: tuple[int, ...] | None = None
 
     @property
-    def path(self) -> Path:
-        return first_regular(self.places)
+    def name(self) -> str:
+        return first_there(self.storage, self.names)
+
+    def reader(self) -> BufferedReader:
+        return self.storage.reader(self.name)
 
     def row(self, i: int) -> int:
         """Where in the file the i-th of its samples that are read stands."""
@@ -73,6 +77,7 @@ class View:
     ) -> None:
         self.plugins: Plugins = of_process()  # before the schema: what unpickles this needs its plug-in files first
         self.root = book.root
+        self.storage = book.store.storage
         self.manifest = book.manifest
         self.schema = book.fields
         self.classes, self.objects = book.classes, book.objects
@@ -104,17 +109,15 @@ class View:
     def stored(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[Record]:
         """Samples of a file in order, in stored form."""
         try:
-            with file.path.open("rb") as raw:
+            with file.reader() as raw:
                 if file.rows is None:
                     yield from self.writer.records(raw, self.schema, skip, count)
                 elif rows := file.rows[skip : None if count is None else skip + count]:
                     wanted = set(rows)
                     found = self.writer.records(raw, self.schema, rows[0], rows[-1] - rows[0] + 1)
                     yield from (record for row, record in enumerate(found, rows[0]) if row in wanted)
-        except FileNotFoundError:
-            raise missing(file.path, self.root) from None
         except UNREADABLE as error:
-            raise damaged(file.path, self.root, error) from None
+            raise unusable(self.storage, file.name, error) from None
 
     def read(self, file: File, skip: int = 0, count: int | None = None) -> Iterator[Sample]:
         """Samples of a file in order, decoded."""
@@ -130,7 +133,7 @@ class View:
 
     def index_table(self, shard: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
         """The same as pyarrow's columns, by name; all of them without `columns`."""
-        return index_table(first_regular(self.indexes[shard]), self.root, columns)
+        return index_table(self.storage, first_there(self.storage, self.indexes[shard]), columns)
 
     def _without(self, file: File, keys: set[str]) -> File:
         """The file without some samples; the index of its shard, which has the file's order, says where they stand."""
@@ -144,8 +147,8 @@ class View:
         return dataclasses.replace(file, n_samples=len(rows), rows=rows)
 
 
-def index_table(path: Path, root: Path, columns: Sequence[str] | None = None) -> dict[str, Any]:
-    """Columns of the index of a shard of the dataset in `root`, as pyarrow has them; all of them without `columns`.
+def index_table(storage: Storage, name: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
+    """Columns of the index of a shard, as pyarrow has them; all of them without `columns`.
 
     Raises:
         StoreError: the file is missing or damaged.
@@ -153,34 +156,36 @@ def index_table(path: Path, root: Path, columns: Sequence[str] | None = None) ->
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:  # read_table takes ten times as long for a small file
+        # read_table takes ten times as long for a small file
+        with storage.reader(name) as raw, pq.ParquetFile(raw) as file:
             table = file.read(columns)
         return {name: table[name] for name in columns or table.column_names}
-    except FileNotFoundError:
-        raise missing(path, root) from None
     except UNREADABLE as error:
-        raise damaged(path, root, error) from None
+        raise unusable(storage, name, error) from None
 
 
-def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], type[Writer], dict[int, tuple[Path, ...]]]:
+def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], type[Writer], dict[int, tuple[str, ...]]]:
     """Data files in shard order, the writer that reads them, and the index of every shard.
 
     The manifest decides, never a glob. Shards that are to be rendered again are left out.
     """
+    storage = book.store.storage
     found: list[tuple[str, File]] = []
     if book.manifest is not None:
         for entry in book.manifest["shards"]:
             n = entry["shard"]
             if n not in book.handed_back:
                 files = entry["files"]
-                found += [(f["kind"], File(book.where_sealed(n, f), n, f["split"], f["samples"])) for f in files]
+                found += [
+                    (f["kind"], File(storage, book.where_sealed(n, f), n, f["split"], f["samples"])) for f in files
+                ]
     else:
         for n, record in sorted(book.commits.items()):
-            if all(file_size(book.where(f)) == f.bytes for f in record.files):
-                found += [(f.kind, File((book.where(f),), n, f.split, f.samples)) for f in record.files]
+            if all(map(book.holds, record.files)):
+                found += [(f.kind, File(storage, (book.where(f),), n, f.split, f.samples)) for f in record.files]
     writer = _chosen(book)
     chosen = [file for kind, file in found if kind == writer.suffix and split in (None, file.split)]
-    return chosen, writer, {file.shard: file.places for named, file in found if named == "index"}
+    return chosen, writer, {file.shard: file.names for named, file in found if named == "index"}
 
 
 def _chosen(book: ledger.Ledger) -> type[Writer]:
@@ -191,22 +196,10 @@ def _chosen(book: ledger.Ledger) -> type[Writer]:
     return found
 
 
-def first_regular(places: Sequence[Path]) -> Path:
-    """The first place with a file. Raises StoreError if there is a link, through which it would stand elsewhere."""
-    path = next((path for path in places[:-1] if file_size(path) >= 0), places[-1])
-    if path.is_symlink():
-        raise link_error(path)
-    return path
-
-
-def missing(path: Path, root: Path) -> StoreError:
-    return StoreError(f"{path} is missing; {_mend(root)}")
-
-
-def damaged(path: Path, root: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path} is damaged ({type(error).__name__}: {error}); {_mend(root)}")
-
-
-def _mend(root: Path) -> str:
-    check = f"synthgen verify {shlex.quote(str(root))}"
-    return f"`{check}` marks it, and the next `synthgen run` renders it again"
+def unusable(storage: Storage, name: str, error: Exception) -> StoreError:
+    """What a user can do about a file that is missing or cannot be read."""
+    what = "missing" if isinstance(error, FileNotFoundError) else f"damaged ({type(error).__name__}: {error})"
+    check = f"synthgen verify {shlex.quote(storage.place)}"
+    return StoreError(
+        f"{storage.place}/{name} is {what}; `{check}` marks it, and the next `synthgen run` renders it again"
+    )

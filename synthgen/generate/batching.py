@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections import defaultdict
-from pathlib import Path
 
-from synthgen.base import disk, json_files
 from synthgen.dataset import records
+from synthgen.dataset.layout import BATCH_SIZE
 from synthgen.dataset.store import Store
 from synthgen.errors import DataError, RecordError, StoreError
 from synthgen.generate.loop import annotate, batches, draw
@@ -84,33 +82,23 @@ def halved(plan: Plan, store: Store, used: int, error: Exception) -> int:
         ) from error
     _release()
     smaller = min(used // 2, pinned(store) or used)
-    store.write_atomic(_path(store), _record(smaller))
+    store.write(BATCH_SIZE, _record(smaller))
     return smaller
 
 
 def pinned(store: Store) -> int | None:
     """The batch size that was found for this folder; None if none was."""
-    path = _path(store)
     try:
-        found = json_files.load_record(path, records.BatchSize)
+        found = store.load(BATCH_SIZE, records.BatchSize)
     except RecordError as error:
-        raise StoreError(f"{path} {error}; remove it, and a batch size is found again") from None
+        raise StoreError(f"{store.show(BATCH_SIZE)} {error}; remove it, and a batch size is found again") from None
     return found.batch_size if found else None
 
 
 def pin(store: Store, size: int) -> int:
     """Pins a size unless another worker was first; returns the one that counts."""
-    temporary = store.staging / f"{uuid.uuid4().hex}-batch-size"
-    store.write_atomic(temporary, _record(size))
-    try:
-        disk.link_once(temporary, _path(store))
-    finally:
-        disk.remove(temporary)
+    store.put(BATCH_SIZE, _record(size))
     return pinned(store) or size
-
-
-def _path(store: Store) -> Path:
-    return store.private / "batch_size.json"
 
 
 def _record(size: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import logging
@@ -13,11 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
-from synthgen.base import disk
-from synthgen.dataset.ledger import RUNS
-from synthgen.dataset.lock import driver_lock
+from synthgen.dataset.layout import FAILURES, LOGS, RUNS, SHARDS, failure_path
+from synthgen.dataset.storage import Storage
 from synthgen.dataset.store import Store
 from synthgen.errors import ClusterError, Interrupted, StoreError, SynthgenError, TerminatedError
 from synthgen.generate import seal
@@ -63,10 +61,13 @@ class Result:
 StartExecutor = Callable[[Job, Plan, int, Listen], Executor]
 
 
-def run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, resume_command: str = "") -> Result:
+def run(
+    plan: Plan, out: Path | Storage, start: StartExecutor, job: Job, observer: Observer, resume_command: str = ""
+) -> Result:
     """Renders what `out` lacks of the plan and seals the dataset.
 
     Args:
+        out: a folder, or any other storage.
         start: makes an executor from the job, the plan, the number of pending shards and who hears of batches.
         resume_command: shown when the run is interrupted.
 
@@ -84,12 +85,12 @@ def run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observe
         raise Interrupted(f"interrupted; {kept}", 143 if isinstance(error, TerminatedError) else 130) from None
 
 
-def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observer, command: str) -> Result:
+def _run(plan: Plan, out: Path | Storage, start: StartExecutor, job: Job, observer: Observer, command: str) -> Result:
     started = time.perf_counter()
-    Store(out).create()
-    with driver_lock(out / ".synthgen") as run_id:
-        store, job = Store(out, run_id), dataclasses.replace(job, run=run_id)
-        store.fence()
+    storage = Store(out).storage
+    storage.create()
+    with storage.lease() as held:
+        store, job = Store(held), dataclasses.replace(job, storage=held)
         check_identity(store, plan)
         survey = survey_store(store, plan)
         n_orphans = store.collect_orphans()
@@ -97,20 +98,28 @@ def _run(plan: Plan, out: Path, start: StartExecutor, job: Job, observer: Observ
             observer.note(f"removed {n_orphans} unfinished files of an earlier run")
         check_free_disk(store, plan, survey)
         _log_run(store, plan, command)
-        LOG.info("%s: digest %s, %d shards done, %d to render", out, plan.digest, survey.n_done, len(survey.pending))
+        LOG.info(
+            "%s: digest %s, %d shards done, %d to render",
+            storage.place,
+            plan.digest,
+            survey.n_done,
+            len(survey.pending),
+        )
         n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
         manifest = seal.seal(store, plan)
         sealed = None if manifest["complete"] else seal.sealed_before(store, plan)
-        store.leave(manifest["complete"])
-    return Result(out, manifest["complete"], manifest, n_rendered, time.perf_counter() - started, sealed=sealed)
+        if manifest["complete"]:
+            store.forget_staged()
+    return Result(
+        Path(storage.place), manifest["complete"], manifest, n_rendered, time.perf_counter() - started, sealed=sealed
+    )
 
 
 def _log_run(store: Store, plan: Plan, command: str) -> None:
     """Notes what this run was asked for: an unsealed folder tells nothing else about its size."""
     facts = {"time": timestamp(), "driver": driver_name(), "name": plan.recipe.name, "samples": plan.n_samples}
     facts |= {"tries": plan.recipe.tries, "command": command, "folder": str(Path.cwd())}
-    with Log(store, RUNS) as log:
-        log.write(json.dumps(facts))
+    store.log(RUNS, json.dumps(facts))
 
 
 def _render_pending(
@@ -150,35 +159,34 @@ class _Loop:
     def run(self, pending: Iterable[int]) -> int:
         queue = iter(pending)
         n_flying = 0
-        with Log(self.store, "shards.jsonl") as log:
-            while True:
-                while n_flying < self.executor.capacity and (shard := next(queue, None)) is not None:
-                    self.executor.submit(shard)
-                    n_flying += 1
-                if not n_flying:
-                    return self.n_rendered
-                outcome = self.executor.wait()
-                n_flying -= 1
-                line = self._log_line(outcome)
-                log.write(line)
-                LOG.info("%s", line)
-                if isinstance(outcome, ShardReport):
-                    self.n_rendered += 1
-                    for note in outcome.notes:
-                        self.observer.note(note)
-                    self._compare_environment(outcome.environment)
-                    self.observer.shard_done(outcome)
-                    disk.remove(self.store.failures / f"shard-{outcome.shard:05d}.json")
-                elif self._again(outcome):
-                    self.executor.submit(outcome.shard)
-                    n_flying += 1
+        while True:
+            while n_flying < self.executor.capacity and (shard := next(queue, None)) is not None:
+                self.executor.submit(shard)
+                n_flying += 1
+            if not n_flying:
+                return self.n_rendered
+            outcome = self.executor.wait()
+            n_flying -= 1
+            line = self._log_line(outcome)
+            self.store.log(SHARDS, line)
+            LOG.info("%s", line)
+            if isinstance(outcome, ShardReport):
+                self.n_rendered += 1
+                for note in outcome.notes:
+                    self.observer.note(note)
+                self._compare_environment(outcome.environment)
+                self.observer.shard_done(outcome)
+                self.store.storage.delete(failure_path(outcome.shard))
+            elif self._again(outcome):
+                self.executor.submit(outcome.shard)
+                n_flying += 1
 
     def _compare_environment(self, environment: str) -> None:
         """Says once that the folder's shards come from different environments."""
         if self.environments and environment not in self.environments:
             self.observer.note(
                 "warning: other versions or hardware than for the shards before, so equal bytes are not promised "
-                f"between them; compare {self.store.log}/environment-*.json"
+                f"between them; compare {self.store.show(LOGS)}/environment-*.json"
             )
         self.environments.add(environment)
 
@@ -202,7 +210,7 @@ class _Loop:
             if self.n_failed >= FRUITLESS and not self.n_rendered:
                 raise SynthgenError(
                     f"the first {self.n_failed} shards all failed, so the run was stopped; the last error: "
-                    f"{failure.message}\nTracebacks are in {self.store.failures}"
+                    f"{failure.message}\nTracebacks are in {self.store.show(FAILURES)}"
                 )
         return again
 
@@ -213,8 +221,7 @@ class _Loop:
             "message": failure.message,
             "traceback": failure.details.splitlines(),
         }
-        path = self.store.failures / f"shard-{failure.shard:05d}.json"
-        self.store.write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+        self.store.write(failure_path(failure.shard), (json.dumps(content, indent=1) + "\n").encode())
 
     def _log_line(self, outcome: ShardReport | Failure) -> str:
         facts: dict[str, Any] = {"time": timestamp(), "driver": driver_name()}
@@ -224,32 +231,6 @@ class _Loop:
         else:
             facts |= {"shard": outcome.shard, "failed": outcome.cause, "message": outcome.message}
         return json.dumps(facts)
-
-
-class Log:
-    """Appends lines to a file of the log; a disk that refuses is told as everywhere else."""
-
-    def __init__(self, store: Store, name: str) -> None:
-        self._store = store
-        self._path = store.log / name
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> Log:
-        with self._store.refusals():
-            self._store.clear(self._path)
-            self._file = open(self._path, "a", encoding="utf-8")
-        return self
-
-    def write(self, line: str) -> None:
-        assert self._file is not None
-        with self._store.refusals():
-            self._file.write(line + "\n")
-            self._file.flush()
-
-    def __exit__(self, *exc: object) -> None:
-        assert self._file is not None
-        with contextlib.suppress(OSError):
-            self._file.close()
 
 
 def timestamp() -> str:

@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from synthgen.base import disk
-from synthgen.dataset.records import Commit, ShardFile, data_path, index_path
+from synthgen.dataset.layout import data_path, index_path
+from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.shard_files import content_sha256
 from synthgen.dataset.store import Store
 from synthgen.fields import class_field
@@ -40,8 +40,7 @@ def pack(plan: Plan, rendered: Rendered, store: Store, environment: str) -> Comm
             write_index(file, plan, rendered, places)
         files.append(_entry(file))
     except BaseException:
-        for entry in files:
-            disk.remove(store.all_staging / entry.staged)
+        store.discard(files)
         raise
     return Commit(
         digest=plan.digest,
@@ -59,6 +58,7 @@ def pack(plan: Plan, rendered: Rendered, store: Store, environment: str) -> Comm
         files=files,
         batch_size=rendered.batch_size,
         objects=count_objects(plan.schema, (sample.values for sample in rendered.samples)),
+        epoch=store.epoch,
     )
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from synthgen.base import json_files
-from synthgen.base.disk import file_size
 from synthgen.base.json_files import FORMAT
 from synthgen.dataset import card, ledger, licences
-from synthgen.dataset.records import Commit, index_path
+from synthgen.dataset.layout import MANIFEST, RECIPE, index_path
+from synthgen.dataset.records import Commit
 from synthgen.dataset.store import Store
 from synthgen.dataset.view import index_table
 from synthgen.errors import SynthgenError
@@ -43,18 +43,18 @@ def seal(store: Store, plan: Plan) -> dict[str, Any]:
             "croissant.json": card.croissant(manifest).encode(),
         }
         manifest["papers"] = {name: hashlib.sha256(content).hexdigest() for name, content in papers.items()}
-        store.write_atomic(store.manifest, json_files.signed(_manifest_text(manifest, lines)))
+        store.write(MANIFEST, json_files.signed(_manifest_text(manifest, lines)))
     store.forget_sealed()
     for name, content in papers.items():
-        store.write_atomic(store.root / name, content)
-    store.write_atomic(store.root / "recipe.yaml", recipe_text(plan).encode())
+        store.write(name, content)
+    store.write(RECIPE, recipe_text(plan).encode())
     return manifest
 
 
 def sealed_before(store: Store, plan: Plan) -> int | None:
     """How many samples the complete dataset has that was sealed and can still be loaded; None if there is none."""
     try:
-        book = ledger.read(store.root)
+        book = ledger.read(store.storage)
     except SynthgenError:
         return None
     manifest = book.manifest
@@ -144,7 +144,7 @@ def _notes(store: Store, plan: Plan, shards: set[int], n_samples: int) -> list[s
 
     totals: dict[str, float] = defaultdict(float)
     for shard in sorted(shards):
-        columns = index_table(store.root / index_path(shard), store.root, ["accepted", *names])
+        columns = index_table(store.storage, index_path(shard), ["accepted", *names])
         for name in names:
             kept = columns[name].filter(columns["accepted"])
             totals[name.removeprefix("score.")] += pc.sum(kept).as_py() or 0.0
@@ -157,7 +157,7 @@ def _notes(store: Store, plan: Plan, shards: set[int], n_samples: int) -> list[s
 
 
 def _whole(store: Store, record: Commit) -> bool:
-    return all(file_size(store.root / file.path) == file.bytes for file in record.files)
+    return all(store.storage.size(file.path) == file.bytes for file in record.files)
 
 
 def _shard_entry(record: Commit) -> dict[str, Any]:

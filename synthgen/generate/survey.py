@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from synthgen.base import json_files
 from synthgen.dataset import ledger
-from synthgen.dataset import records as formats
+from synthgen.dataset.layout import IDENTITY, commit_path
+from synthgen.dataset.manifest import load_manifest
 from synthgen.dataset.records import Commit
 from synthgen.dataset.store import Store
 from synthgen.errors import RecordError, StoreError
@@ -63,19 +63,19 @@ def check_identity(store: Store, plan: Plan) -> None:
     """
     text = (json_files.canonical(plan.identity) + "\n").encode()
     with contextlib.suppress(RecordError):
-        if json_files.load_bytes(store.identity) == text:
+        if store.storage.read(IDENTITY) == text:
             return
     digest = known_digest(store)
     found, ours = ledger.load_identity(store, digest, {}), json.loads(text)
     if found is not None and found != ours:
         lines = "\n".join(f"  {line}" for line in plans.differences(found, ours))
         raise StoreError(
-            f"{store.root} holds another dataset; it differs from this recipe in\n{lines}\n"
+            f"{store.place} holds another dataset; it differs from this recipe in\n{lines}\n"
             "Undo the change, or name another folder with -o DIR"
         )
     if found is None and digest not in ("", plan.digest):
-        raise StoreError(f"{store.root} holds another dataset ({digest[:8]}, not {plan.digest[:8]}); use -o DIR")
-    store.write_atomic(store.identity, text)
+        raise StoreError(f"{store.place} holds another dataset ({digest[:8]}, not {plan.digest[:8]}); use -o DIR")
+    store.write(IDENTITY, text)
 
 
 def known_digest(store: Store) -> str:
@@ -84,7 +84,7 @@ def known_digest(store: Store) -> str:
     if records:
         return records.most_common(1)[0][0]
     try:
-        manifest = formats.load_manifest(store.manifest)
+        manifest = load_manifest(store.storage)
     except RecordError:
         return ""
     return str(manifest["digest"]) if manifest else ""
@@ -108,7 +108,7 @@ def survey_store(store: Store, plan: Plan) -> Survey:
         if record is not None:
             check_record(store, plan, shard, record)
         if record is None or record.n_slots > plan.recipe.shard_size or store.publish(record):
-            store.set_aside(shard)
+            store.set_aside(commit_path(shard))
             survey.repair.add(shard)
             continue
         end = max(end, shard * plan.recipe.shard_size + record.n_slots)
@@ -118,9 +118,9 @@ def survey_store(store: Store, plan: Plan) -> Survey:
             _add(survey, record)
     if end > plan.n_samples:
         raise StoreError(
-            f"{store.root} holds a dataset of {end} samples, more than the {plan.n_samples} that were asked for, "
+            f"{store.place} holds a dataset of {end} samples, more than the {plan.n_samples} that were asked for, "
             f"and a dataset only grows. Ask for more with --samples, or name another folder with -o DIR; "
-            f"`synthgen verify {shlex.quote(str(store.root))}` takes away records that are not of this dataset"
+            f"`synthgen verify {shlex.quote(store.place)}` takes away records that are not of this dataset"
         )
     survey.pending = Pending(plan.n_shards, frozenset(done))
     survey.n_done = len(done)
@@ -131,8 +131,9 @@ def check_record(store: Store, plan: Plan, shard: int, record: Commit) -> None:
     """Refuses a committed shard of another dataset."""
     if record.digest != plan.digest:
         raise StoreError(
-            f"{store.commit_path(shard)} belongs to another dataset ({record.digest[:8]}, not {plan.digest[:8]}); "
-            f"`synthgen verify {shlex.quote(str(store.root))}` takes it away, or name another folder with -o DIR"
+            f"{store.show(commit_path(shard))} belongs to another dataset ({record.digest[:8]}, not "
+            f"{plan.digest[:8]}); `synthgen verify {shlex.quote(store.place)}` takes it away, or name another folder "
+            "with -o DIR"
         )
 
 
@@ -158,9 +159,9 @@ def check_free_disk(store: Store, plan: Plan, survey: Survey) -> None:
     """Raises StoreError if what is pending will not fit."""
     n_left = min(len(survey.pending) * plan.recipe.shard_size, plan.n_samples)
     need = n_left * bytes_per_sample(plan, survey)
-    free = shutil.disk_usage(store.root).free
-    if need > free:
+    free = store.storage.free_bytes()
+    if free is not None and need > free:
         raise StoreError(
-            f"{store.root} has {free / 1e6:.0f} MB free and the {n_left} samples to render need about "
+            f"{store.place} has {free / 1e6:.0f} MB free and the {n_left} samples to render need about "
             f"{need / 1e6:.0f} MB; make room or name another folder with -o"
         )

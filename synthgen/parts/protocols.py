@@ -213,6 +213,9 @@ class Exporter(Protocol):
 class Trainer(Part, Protocol):
     """Makes a model folder from data; resumes by itself from its own checkpoints.
 
+    Those that train a network by gradients derive from `training.trainer.GradientTrainer`: a task with its network,
+    batches and losses is all that they add. Their `train` also calls `report(step, metrics)` at every checkpoint.
+
     A trainer, as a condition, may have `columns() -> Mapping[str, str]`, which says what the columns of its table are
     used as, for `plan` and `run`. A trainer may also have `check() -> Sequence[Problem]`, which says what is wrong with
     its data before any training, and `sketch(out: Path) -> None`, which writes the model as it is before its first

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from synthgen.base import json_files
 from synthgen.base.environment import leave_one_core
 from synthgen.dataset import loading, records
+from synthgen.dataset.layout import EVALUATION
 from synthgen.dataset.store import Store
 from synthgen.errors import (
     Interrupted,
@@ -30,8 +30,6 @@ from synthgen.readers import origin
 from synthgen.recipe.reading import Draft
 from synthgen.recipe.recipe import DatasetRecipe
 from synthgen.recipe.sections import Evaluation
-
-NAME = "evaluation.json"
 
 
 def problems(draft: Draft) -> list[Problem]:
@@ -143,7 +141,7 @@ def evaluate(
         "data_sha256": origin.sha256(real),
     }
     with contextlib.suppress(RecordError):
-        known = json_files.load_record(store.reports / NAME, records.Compared, allow_nan=True)
+        known = store.load(EVALUATION, records.Compared, allow_nan=True)
         if known and known.asked == json.loads(json.dumps(asked)):
             return known.found
     note(f"comparing {out} with the real data")
@@ -157,12 +155,11 @@ def evaluate(
     return found
 
 
-def keep(store: Store, asked: Mapping[str, Any], found: Mapping[str, Any]) -> Path:
-    """Writes what was found, and what was asked, to `reports/evaluation.json` of a dataset; returns the file."""
-    path = store.reports / NAME
+def keep(store: Store, asked: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Writes what was found, and what was asked, to `reports/evaluation.json`; returns the file's name for people."""
     content = json.dumps({"asked": asked, "found": found}, indent=1, ensure_ascii=False) + "\n"
-    store.write_atomic(path, content.encode())
-    return path
+    store.write(EVALUATION, content.encode())
+    return store.show(EVALUATION)
 
 
 def read(folder: Path) -> dict[str, Any] | None:
@@ -171,9 +168,9 @@ def read(folder: Path) -> dict[str, Any] | None:
     Raises:
         StoreError: it cannot be read.
     """
-    path = Store(folder).reports / NAME
+    store = Store(folder)
     try:
-        known = json_files.load_record(path, records.Compared, allow_nan=True)
+        known = store.load(EVALUATION, records.Compared, allow_nan=True)
     except RecordError as error:
-        raise StoreError(f"{path} {error}; evaluate the dataset again, or remove it") from None
+        raise StoreError(f"{store.show(EVALUATION)} {error}; evaluate the dataset again, or remove it") from None
     return known.found if known else None

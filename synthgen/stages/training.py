@@ -66,7 +66,7 @@ class OwnModel:
         return int(number) if number.isdecimal() else 0
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The training in a few words: `series, 5000 steps on my.csv`."""
         steps = f", {self.steps} steps" if self.steps else ""
         return f"{self.recipe.trainer.use}{steps}" + (f" on {self.data}" if self.data else "")
@@ -153,7 +153,7 @@ def train(own: OwnModel, device: str, quiet: bool, note: Callable[[str], None], 
         _describe(own, work)
         with driver_lock(work), refusals(own.folder):
             begun = f"going on from step {own.steps_done}" if own.steps_done else "once; later runs use it as it is"
-            note(f"training {own.folder}: {own.told} ({begun})")
+            note(f"training {own.folder}: {own.summary} ({begun})")
             own.trainer.train(own.folder, own.recipe.seed, device=device, quiet=quiet)
     except (Interrupted, KeyboardInterrupt) as error:
         code = error.exit_code if isinstance(error, Interrupted) else 143 if isinstance(error, TerminatedError) else 130

@@ -62,14 +62,14 @@ def load(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimize
     """Restores everything and returns the number of steps that are done.
 
     Raises:
-        ModelError: the checkpoint belongs to other settings, or is damaged.
+        ModelError: the checkpoint belongs to other settings or data, or is damaged.
     """
     try:
         state = json.loads((path / "state.json").read_text(encoding="utf-8"))
         if state["facts"] != json.loads(json.dumps(facts)):
             changed = sorted(k for k in facts if state["facts"].get(k) != json.loads(json.dumps(facts[k])))
             raise ModelError(
-                f"{path} was made with other settings ({', '.join(changed)}); undo the change, "
+                f"{path} was made with other settings or data ({', '.join(changed)}); undo the change, "
                 "or train into another folder with -o"
             )
         put(load_file(path / "model.safetensors"), model)

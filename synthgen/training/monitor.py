@@ -1,14 +1,16 @@
-"""What a training shows of itself: a progress bar, losses as JSON lines, TensorBoard, a plot and picture grids."""
+"""What a training shows of itself: a progress bar, metrics as JSON, TensorBoard, a plot and picture grids."""
 
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Self
 
 import click
 import numpy as np
@@ -16,32 +18,42 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from synthgen.base import terminal
 from synthgen.base.units import duration
-from synthgen.readers.series import bands
-from synthgen.training import loop
 
 EVERY_S = 15.0
+SCORES = "scores.json"
 
 
 class Monitor:
-    """Writes to `folder`: losses.jsonl, losses.png, samples-<step>.png and tensorboard/.
+    """Writes to `folder`: losses.jsonl, scores.json, losses.png, samples-<step>.png and tensorboard/.
 
-    On a terminal it shows a progress bar, on a pipe a plain line now and then, and nothing if quiet. `notes`, on how
-    the data were read, come first.
+    On a terminal it shows a progress bar, on a pipe a plain line now and then, and nothing if quiet.
+
+    Args:
+        notes: on how the data were read; they come first.
+        metric: name and direction of the metric that says which step was best.
+        report: called with the number of steps and the metrics of every checkpoint.
     """
 
-    def __init__(self, folder: Path, quiet: bool, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        quiet: bool,
+        notes: Sequence[str] = (),
+        metric: tuple[str, str] = ("training loss", "minimize"),
+        report: Callable[[int, Mapping[str, float]], None] | None = None,
+    ) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = folder
         self.quiet = quiet
-        self._notes = notes
+        self._notes, self._metric, self._report = notes, metric, report
         folder.mkdir(parents=True, exist_ok=True)
         self._board = SummaryWriter(str(folder / "tensorboard"))
         self._bar: Progress | None = None
         self._said = time.monotonic()
         self._seen = False
 
-    def __enter__(self) -> Monitor:
+    def __enter__(self) -> Self:
         if not self.quiet and sys.stderr.isatty():
             self._bar = Progress(
                 TextColumn("step"),
@@ -55,7 +67,7 @@ class Monitor:
             self._task = self._bar.add_task("train", total=None, loss=float("nan"), left="")
             self._bar.start()
         for note in self._notes:
-            self._say(f"note: {note}")
+            self.say(f"note: {note}")
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -63,15 +75,10 @@ class Monitor:
             self._bar.stop()
         self._board.close()
 
-    @property
-    def progress(self) -> loop.Progress:
-        """What `fit` tells."""
-        return loop.Progress(self._on_step, self._say)
-
-    def _on_step(self, done: int, total: int, loss: float, seconds_left: float | None) -> None:
+    def on_step(self, done: int, total: int, loss: float, seconds_left: float | None) -> None:
         left = f"about {duration(seconds_left)} left" if seconds_left else ""
         if not self._seen and done > 1:
-            self._say(f"went on from step {done - 1} of {total}")
+            self.say(f"went on from step {done - 1} of {total}")
         self._seen = True
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, loss=loss, left=left)
@@ -80,7 +87,7 @@ class Monitor:
             click.echo(", ".join(filter(None, (f"step {done} of {total}", f"loss {loss:.4f}", left))), err=True)
 
     def record(self, step: int, numbers: Mapping[str, float]) -> None:
-        """One line of losses.jsonl, the same numbers in TensorBoard, and the plot drawn again.
+        """One line of losses.jsonl, the same numbers in TensorBoard, and scores.json and the plot of all steps so far.
 
         A training that was killed after writing a line and goes on from before it writes it again: the last counts.
         """
@@ -88,10 +95,15 @@ class Monitor:
             file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in numbers.items()}}) + "\n")
         for name, value in numbers.items():
             self._board.add_scalar(name, value, step)
-        self._say(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
-        plot_losses(read_losses(self.folder), self.folder / "losses.png")
+        self.say(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+        entries = read_losses(self.folder)
+        write_scores(entries, self._metric, self.folder / SCORES)
+        plot_losses(entries, self.folder / "losses.png")
+        if self._report is not None:
+            self._report(step, numbers)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line for the user."""
         if self._bar is not None:
             self._bar.console.print(terminal.escape(text), highlight=False, markup=False, soft_wrap=True)
         elif not self.quiet:
@@ -100,22 +112,43 @@ class Monitor:
     def pictures(self, step: int, images: np.ndarray, n_columns: int) -> None:
         """A grid of uint8 images (N, H, W, C), row by row, as samples-<step>.png and in TensorBoard."""
         sheet = grid(images, n_columns)
-        save_png(sheet, self.folder / f"samples-{step:06d}.png", scale=max(1, 64 // images.shape[1]))
+        save_png(sheet, self.picture_file(step), scale=max(1, 64 // images.shape[1]))
         self._board.add_image("samples", sheet, step, dataformats="HWC")
 
-    def series(self, step: int, drawn: np.ndarray, labels: np.ndarray, real: Any) -> None:
-        """Drawn series (N, L, C) over bands of real windows, as samples-<step>.png."""
-        bands.save(self.folder / f"samples-{step:06d}.png", drawn, labels, real)
+    def picture_file(self, step: int) -> Path:
+        """Where the picture of a step goes: samples-<step>.png."""
+        return self.folder / f"samples-{step:06d}.png"
 
 
 def read_losses(folder: Path) -> list[dict[str, float]]:
-    """The lines of losses.jsonl by step, the last of each step."""
+    """The lines of losses.jsonl by step, the last of each step; without numbers that are not finite."""
     try:
         lines = (folder / "losses.jsonl").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
-    by_step = {entry["step"]: entry for entry in map(json.loads, lines)}
+    finite = ({name: value for name, value in json.loads(line).items() if math.isfinite(value)} for line in lines)
+    by_step = {int(entry["step"]): entry for entry in finite}
     return [by_step[step] for step in sorted(by_step)]
+
+
+def write_scores(entries: list[dict[str, float]], metric: tuple[str, str], path: Path) -> None:
+    """Metrics by step, the last and the best of them as one JSON object, which is complete whenever it is there.
+
+    The best is that of `metric`, a name and `minimize` or `maximize`; of the training loss if it was not measured.
+    """
+    name, direction = metric if any(metric[0] in entry for entry in entries) else ("training loss", "minimize")
+    sign = 1 if direction == "minimize" else -1
+    measured = [entry for entry in entries if name in entry]
+    found = {
+        "metric": name,
+        "direction": direction,
+        "best": min(measured, key=lambda entry: sign * entry[name], default=None),
+        "last": entries[-1],
+        "steps": {str(entry["step"]): {key: entry[key] for key in entry if key != "step"} for entry in entries},
+    }
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
 
 
 def plot_losses(entries: list[dict[str, float]], path: Path) -> None:

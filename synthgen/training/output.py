@@ -104,9 +104,9 @@ def series_card(
     by_class = f"By class: {_counts(counts)}." if windows.classes else ""
     limits = "It knows series of this kind, sampled like these, and nothing else"
     if few := {name: n for name, n in counts.items() if 0 < n < FEW_WINDOWS}:
-        told_few = " and ".join(f"{n} windows of {markdown(name)}" for name, n in few.items())
+        few_windows = " and ".join(f"{n} windows of {markdown(name)}" for name, n in few.items())
         limits = (
-            f"It was shown only {told_few}: what it draws of them varies little beyond those, and cannot show what "
+            f"It was shown only {few_windows}: what it draws of them varies little beyond those, and cannot show what "
             f"they lack. {limits}"
         )
     scored_on = "held-out windows of the training part"

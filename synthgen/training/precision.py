@@ -7,9 +7,7 @@ from typing import Any
 
 import torch
 
-from synthgen.base.environment import choose_device, cpu_flags
-
-__all__ = ["autocast", "choose_device", "choose_precision"]
+from synthgen.base.environment import cpu_flags
 
 
 def choose_precision(wanted: str, device: str) -> str:

@@ -149,8 +149,7 @@ def test_no_worker_survives_its_driver(tmp_path: Path, finished: Path) -> None:
     assert workers
     process.kill()
     helpers.finish(process)
-    _, alive = psutil.wait_procs(workers, timeout=60)
-    assert not alive
+    assert not helpers.still_alive(workers)
     assert helpers.in_fork(lambda: helpers.run(recipe, out)) == 0
     assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
 
@@ -160,8 +159,10 @@ def test_no_worker_survives_its_driver(tmp_path: Path, finished: Path) -> None:
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_stop_a_run_cleanly(tmp_path: Path, finished: Path, workers: int, sent: int, code: int) -> None:
     """The signal goes to the whole process group, as Ctrl-C on a terminal does."""
-    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 0.2}))
-    out = tmp_path / "out"
+    slow, out = tmp_path / "slow", tmp_path / "out"
+    slow.touch()
+    sampler = {"use": "smooth", "size": 4, "seconds": 0.2, "slow_while": str(slow)}
+    recipe = helpers.write(tmp_path, helpers.toy(sampler=sampler))
     process = helpers.start(helpers.run_command(recipe, out, "--workers", workers), own_group=True)
     until(process, lambda: any((out / "commits").glob("*.json")))
     children = psutil.Process(process.pid).children(recursive=True)
@@ -174,9 +175,9 @@ def test_signals_stop_a_run_cleanly(tmp_path: Path, finished: Path, workers: int
     assert "Go on with: synthgen run" in errors
     assert "Traceback" not in errors
     assert not output
-    _, alive = psutil.wait_procs(children, timeout=60)
-    assert not alive
+    assert not helpers.still_alive(children)
     assert not (out / ".synthgen" / "lock").exists()
+    slow.unlink()
     assert helpers.in_fork(lambda: helpers.run(recipe, out)) == 0
     assert helpers.snapshot(out, "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
 

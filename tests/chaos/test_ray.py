@@ -43,9 +43,10 @@ def test_a_run_ends_when_ray_does(tmp_path: Path, finished: Path, victim: str, c
     """With the cause, the place of Ray's logs and the command that goes on; nothing is left running."""
     slow, out = tmp_path / "slow", tmp_path / "out"
     slow.touch()
-    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "slow_while": str(slow)}))
+    sampler = {"use": "smooth", "size": 4, "seconds": 1.0, "slow_while": str(slow)}
+    recipe = helpers.write(tmp_path, helpers.toy(sampler=sampler))
     words = helpers.run_command(recipe, out, "--executor", "ray", "--workers", 1)
-    process = helpers.start(words, RAY_gcs_rpc_server_reconnect_timeout_s="15")  # not a minute
+    process = helpers.start(words, RAY_gcs_rpc_server_reconnect_timeout_s="15")  # Ray's own is a minute
     committed(process, out)
     children = psutil.Process(process.pid).children(recursive=True)
     (gone,) = (child for child in children if Path(child.exe()).name == victim)
@@ -57,8 +58,7 @@ def test_a_run_ends_when_ray_does(tmp_path: Path, finished: Path, victim: str, c
     assert "Ray's logs are in /tmp/ray/session_" in last
     assert "Go on with: synthgen run" in last
     assert "Traceback" not in errors
-    _, alive = psutil.wait_procs(children, timeout=60)
-    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]  # a container may have no reaper
+    assert not helpers.still_alive(children)
     assert not (out / ".synthgen" / "lock").exists()
     slow.unlink()
     assert helpers.run(recipe, out).complete

@@ -20,6 +20,7 @@ import synthgen
 from synthgen.base import json_files
 from synthgen.cli import status
 from synthgen.dataset import ledger, lock, selections
+from synthgen.dataset.local import LocalStorage
 from synthgen.dataset.selections import Selection
 from synthgen.dataset.store import Store
 from synthgen.dataset.verify import verify
@@ -176,12 +177,13 @@ def readers(out: Path, plan: Plan) -> dict[str, list[Callable[[], object]]]:
 
 def survey(out: Path, plan: Plan) -> None:
     """What a run does with a folder before it renders anything."""
-    store = Store(out, "one")
-    store.create()
-    store.fence()
-    check_identity(store, plan)
-    survey_store(store, plan)
-    store.collect_orphans()
+    storage = LocalStorage(out)
+    storage.create()
+    with storage.lease() as held:
+        store = Store(held)
+        check_identity(store, plan)
+        survey_store(store, plan)
+        store.collect_orphans()
 
 
 def refused(calls: list[Callable[[], object]]) -> Iterator[SynthgenError]:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthgen.base import environment
+from synthgen.dataset.layout import LOGS, commit_path
 from synthgen.dataset.records import Commit
+from synthgen.dataset.storage import Storage
 from synthgen.dataset.store import Store
 from synthgen.errors import DataError, StoreError
 from synthgen.generate import batching
@@ -34,12 +36,11 @@ class Job:
     """All that a worker needs to know, as plain values that travel to any process or node."""
 
     recipe: Mapping[str, Any]
-    out: str
     digest: str
     device: str
     plugin_files: tuple[str, ...] = ()
     folder: str = "."
-    run: str = ""
+    storage: Storage | None = None  # held by the driver, which adds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ class Worker:
                 f"({job.digest[:8]}): its models, plug-ins or synthgen version differ"
             )
         self.plan = plan
-        self.store = Store(job.out, job.run)
-        self.store.check_reach()
+        assert job.storage is not None
+        self.store = Store(job.storage)
+        self.store.check_lease()
         self.device = environment.choose_device(job.device)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.environment = self._note_environment()
@@ -123,7 +125,7 @@ class Worker:
         if self.store.commit(record, before):
             bad = self.store.publish(record)
             if bad:
-                raise StoreError(f"{', '.join(bad)} did not reach its place in {self.store.root}")
+                raise StoreError(f"{', '.join(bad)} did not reach its place in {self.store.place}")
             self.store.remove_stale(before, record)
         else:
             record = self._winner(shard)
@@ -162,7 +164,7 @@ class Worker:
         """The record of the worker that was first; if its files are gone, it is moved aside for another attempt."""
         record = self.store.sound_commit(shard)
         if record is None or self.store.publish(record):
-            self.store.set_aside(shard)
+            self.store.set_aside(commit_path(shard))
             raise DataError(f"shard {shard} was committed by another worker, but without its files")
         return record
 
@@ -186,9 +188,9 @@ class Worker:
         """The fingerprint's id; the fingerprint itself is written beside the log, once."""
         found = environment.fingerprint(self.device)
         name = environment.fingerprint_id(found)
-        path = self.store.log / f"environment-{name}.json"
-        if not path.exists():
-            self.store.write_atomic(path, (json.dumps(found, indent=1) + "\n").encode())
+        path = f"{LOGS}/environment-{name}.json"
+        if self.store.storage.size(path) < 0:
+            self.store.put(path, (json.dumps(found, indent=1) + "\n").encode())
         return name
 
     def close(self) -> None:

@@ -173,18 +173,19 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
     import torch
 
     from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer
+    from synthgen.training.loop import backward
 
     config = SegmenterTrainer.Config(
         data=MaskData(path="."), crop=CROP_PX, widths=list(WIDTHS), turn=True, steps=steps, batch_size=BATCH_SIZE
     )
-    task = SegmenterTask(config, examples, examples.take([]), seed, "cpu", None)
+    task = SegmenterTask(config, examples, examples, examples.take([]), seed, "cpu")
     model = task.model.train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for step in range(steps):
         if then is not None and step == steps // 2:
-            task.training = then
-        task.loss(step).backward()  # type: ignore[no-untyped-call]
+            task.learn_from(then)
+        backward(task, step)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -69,13 +67,6 @@ class CaptionedImages:
 
     def __len__(self) -> int:
         return len(self.captions)
-
-    @property
-    def sha256(self) -> str:
-        """Of pixels and captions, in order."""
-        digest = hashlib.sha256(json.dumps(self.captions).encode())
-        digest.update(self.images.tobytes())
-        return digest.hexdigest()
 
 
 def read(data: CaptionData, resolution: int) -> CaptionedImages:

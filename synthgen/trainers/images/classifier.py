@@ -1,9 +1,8 @@
-"""`use: classifier`: trains a small image classifier, to score samples (a critic) or to judge datasets."""
+"""`use: classifier`: trains a small image classifier, to score samples as a filter model or to evaluate datasets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,21 +11,17 @@ from pydantic import Field
 from torch.nn import functional as F
 
 from synthgen.models.images.classifier import ImageClassifier, to_tensor
-from synthgen.parts.protocols import Source
 from synthgen.readers.images import labelled as real_data
-from synthgen.readers.images.labelled import DataConfig, LabelledImages
-from synthgen.training import loop, output
+from synthgen.readers.images.labelled import DataConfig
+from synthgen.training import batches, output
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig
-from synthgen.training.monitor import Monitor
-from synthgen.training.precision import choose_device
+from synthgen.training.settings import LoopConfig
+from synthgen.training.task import Made, Start, Task
+from synthgen.training.trainer import GradientTrainer
 
 
-class ClassifierTrainer:
+class ClassifierTrainer(GradientTrainer):
     """Trains on labelled images; ends with an ImageClassifier folder and its card."""
-
-    version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
     class Config(LoopConfig):
         """Settings of `use: classifier`."""
@@ -43,96 +38,46 @@ class ClassifierTrainer:
             default=0.0, ge=0, lt=1, description="Share of the label spread over all classes."
         )
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def identity(self) -> Mapping[str, Any]:
-        return self.config.model_dump(mode="json")
-
-    def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
-        """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
-
-        Raises:
-            DataError: the images cannot be used.
-            Interrupted: stopped by a signal, after writing a checkpoint.
-        """
-        config = self.config
-        images = real_data.read_training(config.data, config.resolution)
-        training, held_out = images.split(config.data.validation, seed)
-        work = output.work_folder(out)
-        with Monitor(work, quiet, images.notes) as monitor:
-            task = _Task(config, training, held_out, seed, choose_device(device), monitor)
-            facts = {"trainer version": self.version, "seed": seed, "images": len(images.labels), **self.identity()}
-            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
-            temperature = fit_temperature(task.logits(ema), held_out.labels)
-            scores = task.validation(ema) | {"temperature": temperature}
-            network = task.averaged(ema, temperature)
-        settings = {
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "kind": config.kind,
-            "widths": ", ".join(map(str, config.widths)),
-            "steps": config.steps,
-            "batch size": config.batch_size,
-            "learning rate": config.learning_rate,
-            "shift": f"{config.shift_px} px",
-            "seed": seed,
-        }
-        height, width = images.images.shape[1:3]
-        use = (
-            f"Classifies {height} x {width} images into {len(images.classes)} classes. "
-            "In a recipe: `scorers: [{use: agreement, model: <this folder>}]`."
-        )
-        text = output.card(out.name, config.data, training, settings, scores, use)
-        return output.finish(out, lambda folder: network.to("cpu").save_pretrained(folder), text)
+    def task(self, start: Start) -> Task:
+        return _Task(self.config, start)
 
 
-class _Task:
-    """The network, its data and its loss, as the loop wants them."""
+@dataclass(frozen=True, slots=True)
+class Batch(batches.Batch):
+    """Augmented images x (B, C, H, W) float32 in [-1, 1], and their class ids (B,)."""
 
-    def __init__(
-        self,
-        config: ClassifierTrainer.Config,
-        training: LabelledImages,
-        held_out: LabelledImages,
-        seed: int,
-        device: str,
-        monitor: Monitor,
-    ) -> None:
-        self.config, self.seed, self.device, self.monitor = config, seed, device, monitor
-        self.classes, self.held_out = training.classes, held_out
-        self.images, self.labels = training.images, torch.from_numpy(training.labels)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model = self.network().to(device)
+    x: torch.Tensor
+    labels: torch.Tensor
+
+
+class _Task(Task):
+    stream: ClassVar[str] = "augment"
+
+    def __init__(self, config: ClassifierTrainer.Config, start: Start) -> None:
+        self.data = images = real_data.read_training(config.data, config.resolution)
+        self.notes, self.config = images.notes, config
+        self.training, self.held_out = images.split(config.data.validation, start.seed)
+        super().__init__(config, len(self.training.labels), start.seed, start.device)
 
     def network(self, temperature: float = 1.0) -> Any:
-        side, _, channels = self.images.shape[1:]
-        names = {str(i): name for i, name in enumerate(self.classes)}
+        side, _, channels = self.training.images.shape[1:]
+        names = {str(i): name for i, name in enumerate(self.training.classes)}
         return ImageClassifier(names, side, channels, self.config.kind, tuple(self.config.widths), temperature)
 
-    def loss(self, step: int) -> torch.Tensor:
-        config = self.config
-        rows = loop.batch_rows(len(self.labels), config.batch_size, step, self.seed)
-        random = loop.step_generator(self.seed, "augment", step)
-        x = shifted(to_tensor(self.images[rows.numpy()]), config.shift_px, random)
-        if config.flip:
-            mirrored = torch.rand(len(x), generator=random) < 0.5
-            x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(1 << 62, (1,), generator=random)))  # for dropout
-            logits = self.model(x.to(self.device))
-        return F.cross_entropy(logits, self.labels[rows].to(self.device), label_smoothing=config.label_smoothing)
+    def batch(self, step: int, random: torch.Generator) -> Batch:
+        some = self.training.take(self.batches.rows(step).numpy())
+        x = shifted(to_tensor(some.images), self.config.shift_px, random)
+        return Batch(mirrored(x, random) if self.config.flip else x, torch.from_numpy(some.labels))
 
-    def averaged(self, ema: Ema, temperature: float = 1.0) -> Any:
-        model = self.network(temperature).to(self.device)
-        ema.copy_to(model)
-        return model.eval()
+    def losses(self, batch: Batch) -> torch.Tensor:
+        batch = batch.to(self.device)
+        logits, smoothing = self.model(batch.x), self.config.label_smoothing
+        return F.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=smoothing)
 
     @torch.no_grad()
     def logits(self, ema: Ema) -> torch.Tensor:
         """Logits of the averaged weights on the held-out images, on the CPU."""
-        model = self.averaged(ema)
-        images = self.held_out.images
+        model, images = self.averaged(ema), self.held_out.images
         parts = [model(to_tensor(images[i : i + 256]).to(self.device)).cpu() for i in range(0, len(images), 256)]
         return torch.cat(parts)
 
@@ -141,9 +86,25 @@ class _Task:
         right = float((logits.argmax(1) == labels).float().mean())
         return {"validation loss": float(F.cross_entropy(logits, labels)), "validation accuracy": right}
 
-    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
-        numbers = {"training loss": train_loss, **self.validation(ema), "seconds a step": seconds}
-        self.monitor.record(step, numbers)
+    def finish(self, ema: Ema, title: str) -> Made:
+        temperature = fit_temperature(self.logits(ema), self.held_out.labels)
+        scores = self.validation(ema) | {"temperature": temperature}
+        network = self.averaged(ema, self.network(temperature))
+        settings = self.settings(network, "kind", "widths", "steps", "batch_size", "learning_rate", "shift_px")
+        del settings["precision"]
+        height, width = self.data.images.shape[1:3]
+        use = (
+            f"Classifies {height} x {width} images into {len(self.data.classes)} classes. "
+            "In a recipe: `scorers: [{use: agreement, model: <this folder>}]`."
+        )
+        card = output.card(title, self.config.data, self.training, settings, scores, use)
+        return self.made(network, card)
+
+
+def mirrored(x_bchw: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Each image as it is or mirrored, with equal chances."""
+    chosen = torch.rand(len(x_bchw), generator=random) < 0.5
+    return torch.where(chosen[:, None, None, None], x_bchw.flip(3), x_bchw)
 
 
 def shifted(x_bchw: torch.Tensor, most_px: int, random: torch.Generator) -> torch.Tensor:

@@ -1,10 +1,9 @@
-"""`use: detector`: trains a small network that finds boxes, to check samples (a critic) or to judge datasets."""
+"""`use: detector`: trains a small network that finds boxes, to filter samples or evaluate datasets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -16,15 +15,15 @@ from synthgen.errors import DataError
 from synthgen.models.images.detections import BoxMatch, average_precision
 from synthgen.models.images.detector import Detector
 from synthgen.models.images.unet import prepare
-from synthgen.parts.protocols import Source
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.trainers.images.crops import crop
-from synthgen.training import loop, output
+from synthgen.training import batches, output
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig
-from synthgen.training.monitor import Monitor
-from synthgen.training.precision import autocast, choose_device, choose_precision
+from synthgen.training.precision import choose_precision
+from synthgen.training.settings import LoopConfig
+from synthgen.training.task import Made, Start, Task
+from synthgen.training.trainer import GradientTrainer
 
 GAUSSIAN_SHARE = 0.54 / 6
 """Standard deviation of a centre's Gaussian over the box's side (TTFNet, section 3.2)."""
@@ -36,11 +35,8 @@ LOW_SCORE = 0.05
 THRESHOLDS = np.round(np.arange(0.1, 0.75, 0.05), 2)
 
 
-class DetectorTrainer:
+class DetectorTrainer(GradientTrainer):
     """Trains on images with boxes; ends with a Detector folder and its card."""
-
-    version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
     class Config(LoopConfig):
         """Settings of `use: detector`."""
@@ -72,61 +68,8 @@ class DetectorTrainer:
                 raise ValueError(f"crop must be a multiple of {unit}, because `widths` has {len(self.widths)} levels")
             return self
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def identity(self) -> Mapping[str, Any]:
-        return self.config.model_dump(mode="json")
-
-    def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
-        """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
-
-        Raises:
-            DataError: the images cannot be used, or objects are known by masks only.
-            Interrupted: stopped by a signal, after writing a checkpoint.
-        """
-        config = self.config
-        if not config.data.boxes:
-            raise DataError("a detector learns from boxes; name the COCO file in `data.boxes`")
-        examples = reader.read(config.data)
-        _check(examples, config.crop)
-        training, held_out = examples.split(config.data.validation, seed)
-        tested = reader.read(config.data, config.test) if config.test else held_out
-        work = output.work_folder(out)
-        with Monitor(work, quiet, training.notes) as monitor:
-            task = DetectorTask(config, training, held_out, seed, choose_device(device), monitor)
-            facts = {
-                "trainer version": self.version,
-                "seed": seed,
-                "images": len(training) + len(held_out),
-                **self.identity(),
-            }
-            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
-            held_out_found = Found.of(task.averaged(ema), held_out)
-            min_score = held_out_found.best_score()
-            network = task.averaged(ema, min_score)
-            found = Found.of(network, tested)
-            network = task.averaged(ema, min_score, {"split": config.test or "held-out", **found.by_score()})
-        settings = {
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "widths": ", ".join(map(str, config.widths)),
-            "crop": f"{config.crop} px",
-            "steps": config.steps,
-            "batch size": config.batch_size,
-            "learning rate": config.learning_rate,
-            "least score that counts": min_score,
-            "precision": task.precision,
-            "seed": seed,
-        }
-        use = (
-            f"Finds {', '.join(training.objects)} in pictures. "
-            "In a recipe: `labelers: [{use: detector, model: <this folder>}]`."
-        )
-        scores = held_out_found.scores(min_score)
-        text = output.mask_card(out.name, config.data, training, settings, scores, use)
-        if config.test:
-            text = output.with_test_scores(text, found.scores(min_score), config.test, len(tested))
-        return output.finish(out, lambda folder: network.to("cpu").save_pretrained(folder), text)
+    def task(self, start: Start) -> Task:
+        return DetectorTask(self.config, start)
 
 
 def _check(examples: Examples, side: int) -> None:
@@ -144,61 +87,91 @@ def _check(examples: Examples, side: int) -> None:
         raise DataError("data.boxes: no picture of the training split has a box, so there is nothing to learn")
 
 
-class DetectorTask:
-    """The network, its data and its loss, as the loop wants them."""
+@dataclass(frozen=True, slots=True)
+class Batch(batches.Batch):
+    """Crops x (B, 3, H, W), what the network shall say of them (`targets`), and how it counts.
 
-    def __init__(
-        self,
-        config: DetectorTrainer.Config,
-        training: Examples,
-        held_out: Examples,
-        seed: int,
-        device: str,
-        monitor: Monitor | None,
-    ) -> None:
-        self.config, self.training, self.held_out = config, training, held_out
-        self.seed, self.device, self.monitor = seed, device, monitor
-        self.precision = choose_precision("auto", device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model: Any = self.network().to(device)
+    Attributes:
+        trusted: (B,), a place without a box counts if the network scores it at most so.
+        shares: (B,), one over the number of the batch's boxes.
+    """
+
+    x: torch.Tensor
+    heat: torch.Tensor
+    known: torch.Tensor
+    boxes: torch.Tensor
+    weights: torch.Tensor
+    trusted: torch.Tensor
+    shares: torch.Tensor
+
+
+class DetectorTask(Task):
+    """Focal loss of the boxes' centres and GIoU loss of the boxes, means over the boxes of a batch."""
+
+    stream: ClassVar[str] = "augment"
+    summed: ClassVar[bool] = True
+    metric: ClassVar[Any] = ("validation AP50", "maximize")
+
+    def __init__(self, config: DetectorTrainer.Config, start: Start) -> None:
+        if not config.data.boxes:
+            raise DataError("a detector learns from boxes; name the COCO file in `data.boxes`")
+        self.data = examples = reader.read(config.data)
+        _check(examples, config.crop)
+        self.notes, self.config = examples.notes, config
+        self.training, self.held_out = examples.split(config.data.validation, start.seed)
+        self.tested = reader.read(config.data, config.test) if config.test else self.held_out
+        super().__init__(config, len(self.training), start.seed, start.device, choose_precision("auto", start.device))
 
     def network(self, min_score: float = LOW_SCORE, measured: Mapping[str, Any] | None = None) -> Any:
         return Detector(list(self.training.objects), list(self.config.widths), min_score, measured)
 
-    def loss(self, step: int) -> torch.Tensor:
-        config = self.config
-        rows = loop.batch_rows(len(self.training), config.batch_size, step, self.seed)
-        random = loop.step_generator(self.seed, "augment", step)
-        items = [crop(self.training.items[i], config.crop, random, config.turn) for i in rows.tolist()]
+    def batch(self, step: int, random: torch.Generator) -> Batch:
+        config, n_objects = self.config, len(self.training.objects)
+        rows = self.batches.rows(step).tolist()
+        items = [crop(self.training.items[i], config.crop, random, config.turn) for i in rows]
         x = torch.cat([prepare(item.image[None]) for item in items])
-        n_objects, stride = len(self.training.objects), self.model.stride_px
-        wanted = [targets(item, n_objects, config.crop, stride) for item in items]
-        heat, known, boxes, weights = (
-            torch.from_numpy(np.stack(part)).to(self.device) for part in zip(*wanted, strict=True)
-        )
-        with autocast(self.device, self.precision):
-            logits, predicted = self.model(x.to(self.device))
-        if step >= SETTLED * config.steps:
-            known = known * ((logits.detach().sigmoid() <= config.unlabelled) | (heat > 0.1))
-        error = generalized_box_iou_loss(predicted.permute(0, 2, 3, 1).reshape(-1, 4), boxes.reshape(-1, 4))
-        n_boxes = (heat == 1).sum().clamp_min(1)
-        total: torch.Tensor = focal_loss(logits, heat, known) / n_boxes
-        total = total + BOX_WEIGHT * (error * weights.reshape(-1)).sum() / n_boxes
+        wanted = [targets(item, n_objects, config.crop, self.model.stride_px) for item in items]
+        heat, known, boxes, weights = (torch.from_numpy(np.stack(part)) for part in zip(*wanted, strict=True))
+        settled = step >= SETTLED * config.steps
+        trusted = torch.full((len(items),), config.unlabelled if settled else 1.0)
+        shares = (1 / (heat == 1).sum().clamp_min(1)).expand(len(items))
+        return Batch(x, heat, known, boxes, weights, trusted, shares)
+
+    def losses(self, batch: Batch) -> torch.Tensor:
+        batch = batch.to(self.device)
+        with self.autocast():
+            logits, predicted = self.model(batch.x)
+        settled = (logits.detach().sigmoid() <= batch.trusted[:, None, None, None]) | (batch.heat > 0.1)
+        error = generalized_box_iou_loss(predicted.permute(0, 2, 3, 1).reshape(-1, 4), batch.boxes.reshape(-1, 4))
+        of_boxes = (error.view_as(batch.weights) * batch.weights).sum((1, 2))
+        total: torch.Tensor = (
+            focal_loss(logits, batch.heat, batch.known * settled) + BOX_WEIGHT * of_boxes
+        ) * batch.shares
         return total
 
-    def averaged(self, ema: Ema, min_score: float = LOW_SCORE, measured: Mapping[str, Any] | None = None) -> Any:
-        model = self.network(min_score, measured).to(self.device)
-        ema.copy_to(model)
-        return model.eval()
+    def validation(self, ema: Ema) -> dict[str, float]:
+        found = Found.of(self.averaged(ema), self.held_out)
+        scores = found.scores(found.best_score())
+        return {f"validation {name}": value for name, value in scores.items() if "," not in name}
 
-    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
-        if self.monitor is not None:
-            found = Found.of(self.averaged(ema), self.held_out)
-            scores = {
-                f"validation {name}": n for name, n in found.scores(found.best_score()).items() if "," not in name
-            }
-            self.monitor.record(step, {"training loss": train_loss, **scores, "seconds a step": seconds})
+    def finish(self, ema: Ema, title: str) -> Made:
+        config = self.config
+        held_out_found = Found.of(self.averaged(ema), self.held_out)
+        min_score = held_out_found.best_score()
+        found = Found.of(self.averaged(ema, self.network(min_score)), self.tested)
+        measured = {"split": config.test or "held-out", **found.by_score()}
+        network = self.averaged(ema, self.network(min_score, measured))
+        rows = ("widths", "crop", "steps", "batch_size", "learning_rate", {"least score that counts": min_score})
+        settings = self.settings(network, *rows)
+        use = (
+            f"Finds {', '.join(self.training.objects)} in pictures. "
+            "In a recipe: `labelers: [{use: detector, model: <this folder>}]`."
+        )
+        scores = held_out_found.scores(min_score)
+        card = output.mask_card(title, config.data, self.training, settings, scores, use)
+        if config.test:
+            card = output.with_test_scores(card, found.scores(min_score), config.test, len(self.tested))
+        return self.made(network, card)
 
 
 def targets(
@@ -245,7 +218,10 @@ def targets(
 
 
 def focal_loss(logits: torch.Tensor, heat: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Penalty-reduced focal loss, summed over places; (B, n, h, w) each, `known` 0 where a place does not count.
+    """Penalty-reduced focal loss, summed over places, (B,); `known` is 0 where a place does not count.
+
+    Args:
+        logits, heat: (B, n, h, w); known: (B, 1 or n, h, w).
 
     Source: Law and Deng 2018, "CornerNet", eq. 1, with alpha 2 and beta 4.
     """
@@ -253,7 +229,7 @@ def focal_loss(logits: torch.Tensor, heat: torch.Tensor, known: torch.Tensor) ->
     p, log_p, log_q = logits.sigmoid(), torch.nn.functional.logsigmoid(logits), torch.nn.functional.logsigmoid(-logits)
     at_centre = -((1 - p) ** 2) * log_p
     elsewhere = -((1 - heat) ** 4) * p**2 * log_q * known
-    return torch.where(heat == 1, at_centre, elsewhere).sum()
+    return torch.where(heat == 1, at_centre, elsewhere).sum((1, 2, 3))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -19,14 +17,16 @@ from synthgen.errors import DataError
 from synthgen.models import folders
 from synthgen.models.losses import P_MEAN, P_STD, Edm, Objective, VPrediction
 from synthgen.parts import protocols as origins
-from synthgen.training import loop, output
+from synthgen.training import batches
+from synthgen.training.batches import step_generator
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig
 from synthgen.training.monitor import Monitor
-from synthgen.training.precision import autocast, choose_device, choose_precision
+from synthgen.training.precision import choose_precision
+from synthgen.training.settings import LoopConfig
+from synthgen.training.task import Made, Start, Task, by_noise_level
+from synthgen.training.trainer import GradientTrainer
 
 N_VALIDATION = 1024
-BANDS = {"low": -0.8, "middle": 0.0, "high": 0.8}
 
 
 class NetworkConfig(BaseModel):
@@ -93,34 +93,9 @@ class DiffusionConfig(LoopConfig):
                 )
         return self
 
-    def identity(self) -> dict[str, Any]:
-        """All that decides the model, as JSON values; the base goes by its hash."""
-        if self.base is None:
-            return self.model_dump(mode="json", exclude={"base", "replay"})
-        return self.model_dump(mode="json") | {"base": folders.source(self.base).sha256}
-
-    def sources(self) -> list[origins.Source]:
-        """The base, if there is one."""
-        return [] if self.base is None else [folders.source(self.base)]
-
-    def settings(self) -> dict[str, Any]:
-        """The rows that the model card shows."""
-        return {
-            **({"base": self.base} if self.base else {}),
-            **({"replay": f"{self.replay.share:.0%} of a batch, {self.replay.samples} drawn"} if self.replay else {}),
-            "objective": self.objective,
-            "noise": f"log-normal, mean {self.noise_mean}, deviation {self.noise_std}",
-            "steps": self.steps,
-            "batch size": self.batch_size,
-            "learning rate": self.learning_rate,
-            "ema": self.ema,
-            "patch size": self.network.patch_size,
-            "channels": ", ".join(map(str, self.network.channels)),
-        }
-
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(batches.Batch):
     """Clean images x (B, C, H, W) float32 in [-1, 1], class ids (B,), and layout channels (B, K, H, W) if any."""
 
     x: torch.Tensor
@@ -142,135 +117,119 @@ class Source(Protocol):
         ...
 
 
-class DiffusionTask:
-    """A UNet, its batches and its loss, as the loop wants them.
+@dataclass(frozen=True, slots=True)
+class Noised(Batch):
+    """A batch with standard normal `levels` (B,) and `noise` (B, C p^2, H / p, W / p), p pixels in a patch."""
+
+    levels: torch.Tensor = field(kw_only=True)
+    noise: torch.Tensor = field(kw_only=True)
+
+
+class DiffusionTrainer(GradientTrainer):
+    """What image diffusion trainers share: a base goes by its hash."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """All that decides the model, as JSON values."""
+        config: DiffusionConfig = self.config
+        if config.base is None:
+            return config.model_dump(mode="json", exclude={"base", "replay"})
+        return config.model_dump(mode="json") | {"base": self.sources[0].sha256}
+
+    @property
+    def sources(self) -> Sequence[origins.Source]:
+        base = self.config.base
+        return () if base is None else (folders.source(base),)
+
+
+class DiffusionTask(Task):
+    """A UNet, its batches and its loss. A subclass says what pipeline it ends with.
 
     Args:
-        make: the pipeline around averaged weights and a scheduler.
-        draw: pictures uint8 (N, H, W, C) for the monitor, and how many stand in a row.
+        deviation: standard deviation of what is generated, which EDM's preconditioning is built on.
     """
 
-    def __init__(
-        self,
-        config: DiffusionConfig,
-        source: Source,
-        network: Callable[[], UNet2DModel],
-        deviation: float,
-        make: Callable[[Any, Any], Any],
-        draw: Callable[[Any], tuple[np.ndarray, int]],
-        seed: int,
-        device: str,
-        monitor: Monitor,
-    ) -> None:
-        self.config, self.source, self.network = config, source, network
-        self.make, self.draw = make, draw
-        self.seed, self.device, self.monitor = seed, device, monitor
-        self.precision = choose_precision(config.precision, device)
+    def __init__(self, config: DiffusionConfig, source: Source, deviation: float, start: Start) -> None:
+        self.config, self.source = config, source
+        self.picture_every = config.picture_every
         edm = Edm(deviation, config.noise_mean, config.noise_std)
         self.objective: Objective = edm if config.objective == "edm" else VPrediction()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model = network().to(device)
         self.held_out = source.held_out()
+        precision = choose_precision(config.precision, start.device)
+        super().__init__(config, len(source), start.seed, start.device, precision)
 
-    def loss(self, step: int) -> torch.Tensor:
-        rows = loop.batch_rows(len(self.source), self.config.batch_size, step, self.seed)
-        random = loop.step_generator(self.seed, "noise", step)
-        batch = self.source.hide(self.source.batch(rows, random), random)
-        return self._losses(self.model, batch, random)[1].mean()
+    @abstractmethod
+    def made_of(self, model: Any, scheduler: Any) -> Any:
+        """The pipeline around averaged weights and a scheduler."""
 
-    def _losses(self, model: Any, batch: Batch, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Noise levels and losses of each sample, (B,); the random numbers are drawn on the CPU."""
+    @abstractmethod
+    def sample(self, pipeline: Any) -> tuple[np.ndarray, int]:
+        """Pictures uint8 (N, H, W, C) to look at, and how many stand in a row."""
+
+    @abstractmethod
+    def card(self, title: str, settings: Mapping[str, Any], scores: Mapping[str, float]) -> str:
+        """The model card."""
+
+    def batch(self, step: int, random: torch.Generator) -> Noised:
+        rows = self.batches.rows(step)
+        return self._noised(self.source.hide(self.source.batch(rows, random), random), random)
+
+    def _noised(self, batch: Batch, random: torch.Generator) -> Noised:
+        n, channels, height, width = batch.x.shape
         patch = self.config.network.patch_size
-        x = F.pixel_unshuffle(batch.x, patch)
-        levels, noise = torch.randn(len(x), generator=random), torch.randn(x.shape, generator=random)
-        x, labels, levels, noise = (tensor.to(self.device) for tensor in (x, batch.labels, levels, noise))
-        layout = None if batch.layout is None else F.pixel_unshuffle(batch.layout, patch).to(self.device)
+        levels = torch.randn(n, generator=random)
+        noise = torch.randn(n, channels * patch**2, height // patch, width // patch, generator=random)
+        return Noised(batch.x, batch.labels, batch.layout, levels=levels, noise=noise)
+
+    def losses(self, batch: Noised) -> torch.Tensor:
+        return self._losses(self.model, batch)
+
+    def _losses(self, model: Any, batch: Noised) -> torch.Tensor:
+        batch, patch = batch.to(self.device), self.config.network.patch_size
+        layout = None if batch.layout is None else F.pixel_unshuffle(batch.layout, patch)
 
         def network(noisy: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
             seen = noisy if layout is None else torch.cat([noisy, layout], dim=1)
-            with autocast(self.device, self.precision):
-                out: torch.Tensor = model(seen, time, labels).sample
+            with self.autocast():
+                out: torch.Tensor = model(seen, time, batch.labels).sample
             return out.float()
 
-        return levels, self.objective.loss(network, x, levels, noise)
+        return self.objective.loss(network, F.pixel_unshuffle(batch.x, patch), batch.levels, batch.noise)
 
     @torch.no_grad()
     def validation(self, ema: Ema) -> dict[str, float]:
         """Losses of the averaged weights on held-out images, the same noise every time, by noise level."""
         model = self.averaged(ema)
-        random = loop.step_generator(self.seed, "validation", 0)
-        pairs = [tuple(t.cpu() for t in self._losses(model, batch, random)) for batch in self.held_out]
-        levels, losses = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-        return by_noise_level(levels, losses)
-
-    def averaged(self, ema: Ema) -> Any:
-        model = self.network().to(self.device)
-        ema.copy_to(model)
-        return model.eval()
+        random = step_generator(self.seed, "validation", 0)
+        noised = [self._noised(batch, random) for batch in self.held_out]
+        losses = [self._losses(model, batch).cpu() for batch in noised]
+        return by_noise_level(torch.cat([batch.levels for batch in noised]), torch.cat(losses))
 
     def pipeline(self, ema: Ema) -> Any:
-        made = self.make(self.averaged(ema), self.objective.scheduler())
+        made = self.made_of(self.averaged(ema), self.objective.scheduler())
         made.set_progress_bar_config(disable=True)
         return made
 
-    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
-        started = time.monotonic()
-        numbers = {"training loss": train_loss, **self.validation(ema), "seconds a step": seconds}
-        if step % self.config.picture_every == 0 or step == self.config.steps:
-            self.monitor.pictures(step, *self.draw(self.pipeline(ema)))
-        numbers["seconds of this report"] = time.monotonic() - started
-        self.monitor.record(step, numbers)
+    def pictures(self, step: int, ema: Ema, monitor: Monitor) -> None:
+        monitor.pictures(step, *self.sample(self.pipeline(ema)))
 
+    def finish(self, ema: Ema, title: str) -> Made:
+        config: DiffusionConfig = self.config
+        pipeline, scores = self.pipeline(ema), self.validation(ema)
+        replay = config.replay
+        settings = self.settings(
+            pipeline.unet,
+            {"base": config.base} if config.base else {},
+            {"replay": f"{replay.share:.0%} of a batch, {replay.samples} drawn"} if replay else {},
+            "objective",
+            {"noise": f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}"},
+            *("steps", "batch_size", "learning_rate", "ema", "network.patch_size", "network.channels"),
+        )
+        return self.made(pipeline, self.card(title, settings, scores))
 
-def by_noise_level(levels: torch.Tensor, losses: torch.Tensor) -> dict[str, float]:
-    """The mean of losses (N,), and their means at low, middle and high noise by standard normal levels (N,)."""
-    found = {"validation loss": float(losses.mean())}
-    centres = list(BANDS.values())
-    edges = [-torch.inf, *[(a + b) / 2 for a, b in itertools.pairwise(centres)], torch.inf]
-    for name, low, high in zip(BANDS, edges, edges[1:], strict=False):
-        inside = (levels >= low) & (levels < high)
-        if bool(inside.any()):
-            found[f"validation loss, {name} noise"] = float(losses[inside].mean())
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A finished pipeline, its scores on held-out images, and the settings that its card shows."""
-
-    pipeline: Any
-    scores: dict[str, float]
-    settings: dict[str, Any]
-
-
-def train_pipeline(
-    config: DiffusionConfig,
-    source: Source,
-    network: Callable[[], UNet2DModel],
-    deviation: float,
-    make: Callable[[Any, Any], Any],
-    draw: Callable[[Any], tuple[np.ndarray, int]],
-    facts: dict[str, Any],
-    out: Path,
-    seed: int,
-    device: str,
-    quiet: bool,
-    notes: Sequence[str] = (),
-) -> Trained:
-    """Trains from what `network` makes, or goes on from the last checkpoint under `out/training`.
-
-    Raises:
-        ModelError: that checkpoint was made with other settings or data (`facts` differ).
-        Interrupted: stopped by a signal, after writing a checkpoint.
-    """
-    work = output.work_folder(out)
-    with Monitor(work, quiet, notes) as monitor:
-        task = DiffusionTask(config, source, network, deviation, make, draw, seed, choose_device(device), monitor)
-        ema = loop.fit(task, config, work / "checkpoints", {"seed": seed, **facts}, monitor.progress)
-        pipeline, scores = task.pipeline(ema), task.validation(ema)
-    settings = {"parameters": sum(p.numel() for p in pipeline.unet.parameters()), **config.settings()}
-    return Trained(pipeline, scores, settings | {"precision": task.precision, "seed": seed})
+    @property
+    def tuned_from(self) -> origins.Source | None:
+        """Where the base came from, for the card."""
+        return folders.source(self.config.base) if self.config.base else None
 
 
 def unet(config: NetworkConfig, side: int, channels: int, extra: int, n_embeddings: int) -> UNet2DModel:

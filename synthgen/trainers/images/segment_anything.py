@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,15 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
 from synthgen.models.segment_anything.network import SegmentAnything, prompt_masks, stretched
-from synthgen.parts.protocols import Source
 from synthgen.readers.masks import reader
-from synthgen.readers.masks.types import Example, Examples, MaskData
+from synthgen.readers.masks.types import Example, MaskData
 from synthgen.trainers.images.crops import crop
-from synthgen.training import loop, output
+from synthgen.training import batches, output
+from synthgen.training.batches import step_generator
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig
-from synthgen.training.monitor import Monitor
-from synthgen.training.precision import autocast, choose_device, choose_precision
+from synthgen.training.precision import choose_precision
+from synthgen.training.settings import LoopConfig
+from synthgen.training.task import Made, Start, Task
+from synthgen.training.trainer import GradientTrainer
 from synthgen.vision.layouts import boxes_of, central_point
 
 N_PROMPTS = 6
@@ -50,11 +51,8 @@ class EncoderConfig(BaseModel):
     iou_hidden_dim: int = Field(default=64, ge=8, description="Width inside the head that predicts IoUs.")
 
 
-class SegmentAnythingTrainer:
+class SegmentAnythingTrainer(GradientTrainer):
     """Trains on images with masks; ends with a SegmentAnything folder and its card."""
-
-    version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
     class Config(LoopConfig):
         """Settings of `use: segment-anything`."""
@@ -71,81 +69,39 @@ class SegmentAnythingTrainer:
             default=False, description="Stretch the contrast of each picture, and of those it is used on later."
         )
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def task(self, start: Start) -> Task:
+        return _Task(self.config, start)
 
-    def identity(self) -> Mapping[str, Any]:
-        return self.config.model_dump(mode="json")
 
-    def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
-        """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
+@dataclass(frozen=True, slots=True)
+class Batch(batches.Batch):
+    """Crops with their prompts (`prompts`); `shares` (B,): one over the number of the batch's prompts."""
 
-        Raises:
-            DataError: the images cannot be used, or objects are known by boxes only.
-            Interrupted: stopped by a signal, after writing a checkpoint.
-        """
-        config = self.config
+    views: Sequence[Example]
+    prompts: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    shares: torch.Tensor
+
+
+class _Task(Task):
+    stream: ClassVar[str] = "augment"
+    summed: ClassVar[bool] = True
+    metric: ClassVar[Any] = ("validation IoU, box prompts", "maximize")
+
+    def __init__(self, config: SegmentAnythingTrainer.Config, start: Start) -> None:
         config.data.require_masks("segment-anything")
-        training, held_out = reader.read(config.data).split(config.data.validation, seed)
-        work = output.work_folder(out)
-        with Monitor(work, quiet, training.notes) as monitor:
-            task = _Task(config, training, held_out, seed, choose_device(device), monitor)
-            facts = {
-                "trainer version": self.version,
-                "seed": seed,
-                "images": len(training) + len(held_out),
-                **self.identity(),
-            }
-            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
-            scores = task.validation(ema)
-            network = task.averaged(ema)
-        settings = {
-            "parameters": sum(p.numel() for p in network.parameters()),
-            **config.network.model_dump(),
-            "crop": f"{config.crop} px",
-            "steps": config.steps,
-            "batch size": config.batch_size,
-            "learning rate": config.learning_rate,
-            "contrast stretched": config.stretch,
-            "precision": task.precision,
-            "seed": seed,
-        }
-        stretch = ", stretch: true" if config.stretch else ""
-        use = (
-            f"A small Segment Anything model for {', '.join(training.objects)}: `SegmentAnything.sam` is what "
-            "`SamPredictor` and `SamAutomaticMaskGenerator` take. "
-            f"In a recipe: `labelers: [{{use: segment-anything, model: <this folder>{stretch}}}]`."
-        )
-        text = output.mask_card(out.name, config.data, training, settings, scores, use)
-        return output.finish(out, lambda folder: network.to("cpu").save_pretrained(folder), text)
-
-
-class _Task:
-    """The network, its data and its loss, as the loop wants them."""
-
-    def __init__(
-        self,
-        config: SegmentAnythingTrainer.Config,
-        training: Examples,
-        held_out: Examples,
-        seed: int,
-        device: str,
-        monitor: Monitor,
-    ) -> None:
-        self.config, self.training, self.held_out = config, training, held_out
-        self.seed, self.device, self.monitor = seed, device, monitor
-        self.precision = choose_precision("auto", device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model: Any = self.network().to(device)
+        self.data = examples = reader.read(config.data)
+        self.notes, self.config = examples.notes, config
+        self.training, self.held_out = examples.split(config.data.validation, start.seed)
+        super().__init__(config, len(self.training), start.seed, start.device, choose_precision("auto", start.device))
 
     def network(self) -> Any:
         return SegmentAnything(**self.config.network.model_dump())
 
-    def loss(self, step: int) -> torch.Tensor:
-        rows = loop.batch_rows(len(self.training), self.config.batch_size, step, self.seed)
-        random = loop.step_generator(self.seed, "augment", step)
-        return self._loss(self.model, [self._view(self.training.items[i], random) for i in rows.tolist()], random)
+    def batch(self, step: int, random: torch.Generator) -> Batch:
+        views = [self._view(self.training.items[i], random) for i in self.batches.rows(step).tolist()]
+        prompted = [prompts(item, random) for item in views]
+        n = sum(len(boxes) + len(truth) for boxes, _, truth in prompted)
+        return Batch(views, prompted, torch.full((len(views),), 1 / max(n, 1)))
 
     def _view(self, item: Example, random: torch.Generator) -> Example:
         return resized(crop(item, self.config.crop, random, self.config.turn), self.config.network.image_size)
@@ -154,37 +110,31 @@ class _Task:
         image = stretched(item.image) if self.config.stretch else item.image
         return torch.from_numpy(image).permute(2, 0, 1).float().to(self.device)
 
-    def _loss(self, model: Any, items: Sequence[Example], random: torch.Generator) -> torch.Tensor:
-        sam = model.sam
-        x = torch.stack([sam.preprocess(self._picture(item)) for item in items])
-        total, n = torch.zeros((), device=self.device), 0
-        with autocast(self.device, self.precision):
-            embeddings = sam.image_encoder(x)
-            for embedding, item in zip(embeddings, items, strict=True):
-                boxes, points, truth = prompts(item, random)
-                for point, box in ((None, boxes), (points, None)):
-                    wanted = truth[: len(boxes)] if point is None else truth
-                    if not len(wanted):
-                        continue
-                    given = None if box is None else box.to(self.device)
-                    where = None
-                    if point is not None:
-                        where = (point[:, None].to(self.device), torch.ones(len(point), 1, device=self.device))
-                    logits, ious = prompt_masks(sam, embedding[None], where, given)
-                    total = total + mask_loss(logits.float(), ious.float(), wanted.to(self.device)).sum()
-                    n += len(wanted)
-        return total / max(n, 1)
+    def losses(self, batch: Batch) -> torch.Tensor:
+        sam = self.model.sam
+        with self.autocast():
+            embeddings = sam.image_encoder(torch.stack([sam.preprocess(self._picture(view)) for view in batch.views]))
+            pairs = zip(embeddings, batch.prompts, strict=True)
+            sums = torch.stack([self._loss(embedding[None], *prompted) for embedding, prompted in pairs])
+        return sums * batch.shares.to(self.device)
 
-    def averaged(self, ema: Ema) -> Any:
-        model = self.network().to(self.device)
-        ema.copy_to(model)
-        return model.eval()
+    def _loss(
+        self, embedding: torch.Tensor, boxes: torch.Tensor, points: torch.Tensor, truth: torch.Tensor
+    ) -> torch.Tensor:
+        """The sum of the losses of a picture's prompts: of all boxes, then of all points."""
+        where = (points[:, None].to(self.device), torch.ones(len(points), 1, device=self.device))
+        total = torch.zeros((), device=self.device)
+        for point, box, wanted in ((None, boxes.to(self.device), truth[: len(boxes)]), (where, None, truth)):
+            if len(wanted):
+                logits, ious = prompt_masks(self.model.sam, embedding, point, box)
+                total = total + mask_loss(logits.float(), ious.float(), wanted.to(self.device)).sum()
+        return total
 
     @torch.no_grad()
     def validation(self, ema: Ema) -> dict[str, float]:
         """Mean IoU of masks prompted by exact boxes and by the most central points, on held-out crops."""
         model = self.averaged(ema)
-        random = loop.step_generator(self.seed, "validation", 0)
+        random = step_generator(self.seed, "validation", 0)
         found: dict[str, list[float]] = {"box": [], "point": []}
         for item in [self._view(item, random) for item in self.held_out.items for _ in range(N_VIEWS)]:
             assert item.layout is not None
@@ -201,9 +151,18 @@ class _Task:
                 found[name] += (shared / np.maximum(joined, 1)).tolist()
         return {f"validation IoU, {name} prompts": float(np.mean(values)) for name, values in found.items()}
 
-    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
-        numbers = {"training loss": train_loss, **self.validation(ema), "seconds a step": seconds}
-        self.monitor.record(step, numbers)
+    def finish(self, ema: Ema, title: str) -> Made:
+        config, network, scores = self.config, self.averaged(ema), self.validation(ema)
+        rows = ("crop", "steps", "batch_size", "learning_rate", ("contrast stretched", "stretch"))
+        settings = self.settings(network, config.network.model_dump(), *rows)
+        stretch = ", stretch: true" if config.stretch else ""
+        use = (
+            f"A small Segment Anything model for {', '.join(self.training.objects)}: `SegmentAnything.sam` is what "
+            "`SamPredictor` and `SamAutomaticMaskGenerator` take. "
+            f"In a recipe: `labelers: [{{use: segment-anything, model: <this folder>{stretch}}}]`."
+        )
+        card = output.mask_card(title, config.data, self.training, settings, scores, use)
+        return self.made(network, card)
 
 
 def resized(item: Example, side: int) -> Example:

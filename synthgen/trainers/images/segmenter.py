@@ -1,9 +1,9 @@
-"""`use: segmenter`: trains a small U-Net that finds objects, to check samples (a critic) or to judge datasets."""
+"""`use: segmenter`: trains a small U-Net that finds objects, to filter samples or evaluate datasets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,25 +14,22 @@ from torch.nn import functional as F
 from synthgen.fields import IGNORE
 from synthgen.models.images.segmenter import Segmenter
 from synthgen.models.images.unet import prepare
-from synthgen.parts.protocols import Source
 from synthgen.readers.masks import reader
-from synthgen.readers.masks.types import Example, Examples, MaskData
+from synthgen.readers.masks.types import Examples, MaskData
 from synthgen.trainers.images.crops import crop
-from synthgen.training import loop, output
+from synthgen.training import batches, output
 from synthgen.training.ema import Ema
-from synthgen.training.loop import LoopConfig
-from synthgen.training.monitor import Monitor
-from synthgen.training.precision import autocast, choose_device, choose_precision
+from synthgen.training.precision import choose_precision
+from synthgen.training.settings import LoopConfig
+from synthgen.training.task import Made, Start, Task
+from synthgen.training.trainer import GradientTrainer
 from synthgen.vision.matching import Match
 
 MIN_CLASS_LOSS = 1e-3
 
 
-class SegmenterTrainer:
+class SegmenterTrainer(GradientTrainer):
     """Trains on images with masks; ends with a Segmenter folder and its card."""
-
-    version: ClassVar[int] = 1
-    sources: Sequence[Source] = ()
 
     class Config(LoopConfig):
         """Settings of `use: segmenter`."""
@@ -46,113 +43,94 @@ class SegmenterTrainer:
             default=False, description="Mirror and quarter-turn at random; only if directions mean nothing."
         )
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def identity(self) -> Mapping[str, Any]:
-        return self.config.model_dump(mode="json")
-
-    def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
-        """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
-
-        Raises:
-            DataError: the images cannot be used, or objects are known by boxes only.
-            Interrupted: stopped by a signal, after writing a checkpoint.
-        """
-        config = self.config
-        config.data.require_masks("a segmenter")
-        training, held_out = reader.read(config.data).split(config.data.validation, seed)
-        work = output.work_folder(out)
-        with Monitor(work, quiet, training.notes) as monitor:
-            task = SegmenterTask(config, training, held_out, seed, choose_device(device), monitor)
-            facts = {
-                "trainer version": self.version,
-                "seed": seed,
-                "images": len(training) + len(held_out),
-                **self.identity(),
-            }
-            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
-            losses = class_losses(task.averaged(ema), held_out)
-            scores = task.validation(ema) | {
-                f"cross-entropy, {name}": loss
-                for name, loss in zip(("background", *training.objects), losses, strict=True)
-            }
-            network = task.averaged(ema, losses)
-        settings = {
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "widths": ", ".join(map(str, config.widths)),
-            "crop": f"{config.crop} px",
-            "steps": config.steps,
-            "batch size": config.batch_size,
-            "learning rate": config.learning_rate,
-            "precision": task.precision,
-            "seed": seed,
-        }
-        use = (
-            f"Finds {', '.join(training.objects)} in pictures. "
-            "In a recipe: `labelers: [{use: segmenter, model: <this folder>}]`."
+    def task(self, start: Start) -> Task:
+        data = self.config.data
+        data.require_masks("a segmenter")
+        examples = reader.read(data)
+        return SegmenterTask(
+            self.config, examples, *examples.split(data.validation, start.seed), start.seed, start.device
         )
-        text = output.mask_card(out.name, config.data, training, settings, scores, use)
-        return output.finish(out, lambda folder: network.to("cpu").save_pretrained(folder), text)
 
 
-class SegmenterTask:
-    """The network, its data and its loss, as the loop wants them."""
+@dataclass(frozen=True, slots=True)
+class Batch(batches.Batch):
+    """Crops, what the network shall say of them, and what a pixel counts in the loss of the whole batch.
+
+    Attributes:
+        x: (B, 3, H, W); classes: ids (B, H, W), 255 is unknown; distances: (B, H, W), -1 off the objects.
+        shares: (B, 2), one over the number of the batch's known pixels, and of those of objects.
+    """
+
+    x: torch.Tensor
+    classes: torch.Tensor
+    distances: torch.Tensor
+    shares: torch.Tensor
+
+
+class SegmenterTask(Task):
+    """Cross-entropy of known pixels and absolute error of distances inside objects, means over a batch's pixels."""
+
+    stream: ClassVar[str] = "augment"
+    summed: ClassVar[bool] = True
+    metric: ClassVar[Any] = ("validation dice", "maximize")
 
     def __init__(
         self,
         config: SegmenterTrainer.Config,
+        data: Examples,
         training: Examples,
         held_out: Examples,
         seed: int,
         device: str,
-        monitor: Monitor | None,
     ) -> None:
-        self.config, self.training, self.held_out = config, training, held_out
-        self.seed, self.device, self.monitor = seed, device, monitor
-        self.precision = choose_precision("auto", device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model: Any = self.network().to(device)
+        self.data, self.notes, self.config = data, data.notes, config
+        self.training, self.held_out = training, held_out
+        super().__init__(config, len(training), seed, device, choose_precision("auto", device))
+
+    def learn_from(self, examples: Examples) -> None:
+        """Later batches are made of these."""
+        self.training, self.batches = examples, replace(self.batches, n=len(examples))
 
     def network(self, losses: Sequence[float] = ()) -> Any:
         return Segmenter(list(self.training.objects), list(self.config.widths), list(losses))
 
-    def loss(self, step: int) -> torch.Tensor:
-        rows = loop.batch_rows(len(self.training), self.config.batch_size, step, self.seed)
-        random = loop.step_generator(self.seed, "augment", step)
-        items = [crop(self.training.items[i], self.config.crop, random, self.config.turn) for i in rows.tolist()]
-        x, classes, distances = targets(items, len(self.training.objects))
-        with autocast(self.device, self.precision):
-            logits, predicted = self.model(x.to(self.device))
-        pixels = F.cross_entropy(logits.float(), classes.to(self.device), ignore_index=IGNORE)
-        inside = (distances >= 0).to(self.device)
-        error = (predicted.float() - distances.to(self.device)).abs() * inside
-        total: torch.Tensor = pixels + error.sum() / inside.sum().clamp_min(1)
+    def batch(self, step: int, random: torch.Generator) -> Batch:
+        rows = self.batches.rows(step).tolist()
+        items = [crop(self.training.items[i], self.config.crop, random, self.config.turn) for i in rows]
+        classes = np.stack([item.layout.segmentation for item in items if item.layout is not None])
+        distances = np.stack([item.encoded(len(self.training.objects)).max(0) for item in items])
+        counts = torch.tensor([(classes != IGNORE).sum(), (distances >= 0).sum()]).clamp_min(1)
+        x = torch.cat([prepare(item.image[None]) for item in items])
+        shares = (1 / counts).expand(len(items), 2)
+        return Batch(x, torch.from_numpy(classes).long(), torch.from_numpy(distances), shares)
+
+    def losses(self, batch: Batch) -> torch.Tensor:
+        batch = batch.to(self.device)
+        with self.autocast():
+            logits, predicted = self.model(batch.x)
+        pixels = F.cross_entropy(logits.float(), batch.classes, ignore_index=IGNORE, reduction="none")
+        errors = (predicted.float() - batch.distances).abs() * (batch.distances >= 0)
+        total: torch.Tensor = pixels.sum((1, 2)) * batch.shares[:, 0] + errors.sum((1, 2)) * batch.shares[:, 1]
         return total
 
-    def averaged(self, ema: Ema, losses: Sequence[float] = ()) -> Any:
-        model = self.network(losses).to(self.device)
-        ema.copy_to(model)
-        return model.eval()
-
     def validation(self, ema: Ema) -> dict[str, float]:
-        """Agreement with the masks of whole held-out pictures, means over the pictures."""
+        """Agreement with the masks of whole held-out images, means over the images."""
         return {f"validation {name}": value for name, value in agreement(self.averaged(ema), self.held_out).items()}
 
-    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
-        if self.monitor is not None:
-            numbers = {"training loss": train_loss, **self.validation(ema), "seconds a step": seconds}
-            self.monitor.record(step, numbers)
-
-
-def targets(items: Sequence[Example], n_objects: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Inputs (B, 3, H, W), class ids (B, H, W) with 255 for unknown, and distances (B, H, W), -1 off the objects."""
-    layouts = [item.layout for item in items]
-    classes = np.stack([layout.segmentation for layout in layouts if layout is not None])
-    distances = np.stack([item.encoded(n_objects).max(0) for item in items])
-    x = torch.cat([prepare(item.image[None]) for item in items])
-    return x, torch.from_numpy(classes).long(), torch.from_numpy(distances)
+    def finish(self, ema: Ema, title: str) -> Made:
+        losses = class_losses(self.averaged(ema), self.held_out)
+        names = ("background", *self.training.objects)
+        scores = self.validation(ema) | {
+            f"cross-entropy, {name}": loss for name, loss in zip(names, losses, strict=True)
+        }
+        network = self.averaged(ema, self.network(losses))
+        settings = self.settings(network, "widths", "crop", "steps", "batch_size", "learning_rate")
+        use = (
+            f"Finds {', '.join(self.training.objects)} in pictures. "
+            "In a recipe: `labelers: [{use: segmenter, model: <this folder>}]`."
+        )
+        card = output.mask_card(title, self.config.data, self.training, settings, scores, use)
+        return self.made(network, card)
 
 
 def agreement(model: Any, examples: Examples) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""Styles: kinds of exposure and stain within a class of pictures, found by clustering, that a model is told of.
+"""Styles: kinds of exposure and stain within a class of pictures, found by clustering, that a model is conditioned on.
 
 A small network that must guess from noise how bright a picture is guesses differently in every
-corner. Told the style, it does not have to guess.
+corner. If it knows the style, it does not have to guess.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import dataclasses
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,55 @@ import torch
 from synthgen.models.losses import Edm
 from synthgen.models.series.pipeline import SeriesPipeline
 from synthgen.models.series.scaler import SeriesScaler
+from synthgen.readers.series import bands
 from synthgen.readers.series.reader import Windows
-from synthgen.trainers.images.diffusion import by_noise_level
 from synthgen.trainers.series import observed_mask
-from synthgen.training import loop
+from synthgen.trainers.series.model import network, pipeline
+from synthgen.training import batches, output
+from synthgen.training.batches import step_generator
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
-from synthgen.training.precision import autocast
+from synthgen.training.task import Made, Start, Task, by_noise_level
 
 N_DRAWN = 64
 MAX_SPREAD_WINDOWS, MAX_SPREAD_VALUES = 1024, 2**24
 
 
-class Batches:
+@dataclass(frozen=True, slots=True)
+class Batch(batches.Batch):
+    """Windows, and what the network sees of them.
+
+    Attributes:
+        x: scaled values (B, L, C), 0 where `missing`.
+        missing: true (B, L, C) where a value is missing and after a window's end, where `real` (B, L) is false.
+        labels: class ids (B,); times: (B, L); covariates: (B, L, K); static: (B, S).
+    """
+
+    x: torch.Tensor
+    missing: torch.Tensor
+    labels: torch.Tensor
+    times: torch.Tensor
+    covariates: torch.Tensor | None
+    static: torch.Tensor | None
+    real: torch.Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Noised(Batch):
+    """Windows with standard normal `levels` (B,) and `noise` (B, L, C).
+
+    Attributes:
+        shown: true (B, L, C) where the network sees the value.
+        absent: true (B, L, C) where it sees that there is none.
+    """
+
+    levels: torch.Tensor
+    noise: torch.Tensor
+    shown: torch.Tensor
+    absent: torch.Tensor
+
+
+class ScaledWindows:
     """Scaled windows as tensors; what they share is stored once, however much they overlap.
 
     Attributes:
@@ -55,9 +91,7 @@ class Batches:
         """
         n_values = self.windows.length * self.rows.shape[1]
         n = min(len(self), MAX_SPREAD_WINDOWS, max(16, MAX_SPREAD_VALUES // n_values))
-        x = self.take(torch.linspace(0, len(self) - 1, n).long())["x"]
-        assert x is not None
-        x = x.flatten(1).double()
+        x = self.take(torch.linspace(0, len(self) - 1, n).long()).x.flatten(1).double()
         x = x - x.mean(0)
         seen, rest = x[::2], x[1::2]
         if not len(rest):
@@ -65,30 +99,32 @@ class Batches:
         direction = seen.T @ torch.linalg.eigh(seen @ seen.T).eigenvectors[:, -1]
         return float((rest @ direction).square().mean().sqrt() / direction.norm().clamp_min(1e-12))
 
-    def take(self, rows: torch.Tensor) -> dict[str, torch.Tensor | None]:
-        """Windows of these numbers: `x` (B, L, C) scaled, 0 where `missing`, and what the network is told of them.
-
-        `missing` is true where a value is missing and after a window's end, where `real` (B, L) is false.
-        """
+    def take(self, rows: torch.Tensor) -> Batch:
+        """Windows of these numbers."""
         some = self.windows.take(rows.numpy())
         values, real = self.rows[torch.from_numpy(some.places)], None
         missing = values.isnan()
         if self.padded:
             real = torch.arange(some.length) < torch.from_numpy(some.lengths)[:, None]
             missing |= ~real[..., None]
-        return {
-            "x": torch.where(missing, 0.0, values),
-            "missing": missing,
-            "labels": self.labels[rows],
-            "times": torch.tensor(some.times, dtype=torch.float32),
-            "covariates": torch.tensor(some.covariates) if some.covariate_names else None,
-            "static": torch.tensor(some.static) if some.static_names else None,
-            "real": real,
-        }
+        return Batch(
+            torch.where(missing, 0.0, values),
+            missing,
+            self.labels[rows],
+            torch.tensor(some.times, dtype=torch.float32),
+            torch.tensor(some.covariates) if some.covariate_names else None,
+            torch.tensor(some.static) if some.static_names else None,
+            real,
+        )
 
 
-class SeriesTask:
-    """What is particular to series, as the loop wants it."""
+class SeriesTask(Task):
+    """Windows of series, some cells of which are shown.
+
+    Args:
+        scaler: fitted to the training windows.
+        precision: bf16 or fp32.
+    """
 
     def __init__(
         self,
@@ -96,69 +132,66 @@ class SeriesTask:
         training: Windows,
         held_out: Windows | None,
         scaler: SeriesScaler,
-        network: Callable[[], Any],
-        make: Callable[[Any, Any], SeriesPipeline],
-        seed: int,
-        device: str,
-        precision: str,
-        monitor: Monitor,
+        start: Start,
+        precision: str = "fp32",
     ) -> None:
-        self.config, self.windows, self.network, self.make = config, training, network, make
-        self.seed, self.device, self.precision, self.monitor = seed, device, precision, monitor
-        self.training = Batches(training, scaler)
-        self.held_out = Batches(held_out, scaler) if held_out is not None else None
+        self.config, self.windows, self.scaler = config, training, scaler
+        self.data = (training, held_out)
+        self.picture_every = config.picture_every
+        self.training = ScaledWindows(training, scaler)
+        self.held_out = ScaledWindows(held_out, scaler) if held_out is not None else None
         self.owners = [*range(len(training.channels)), *scaler.config.gated]
         deviation, spread = round(self.training.deviation, 4), self.training.spread()
         self.objective = Edm.stochastic(deviation, spread, config.noise_mean, config.noise_std)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model = network().to(device)
+        super().__init__(config, len(self.training), start.seed, start.device, precision)
 
-    def loss(self, step: int) -> torch.Tensor:
-        random = loop.step_generator(self.seed, "noise", step)
-        if self.config.balance:
-            rows = self._balanced(random)
-        else:
-            rows = loop.batch_rows(len(self.training), self.config.batch_size, step, self.seed)
-        batch = self.training.take(rows)
-        labels = batch["labels"]
-        assert labels is not None
-        hidden = torch.rand(len(labels), generator=random) < self.config.label_dropout
-        batch["labels"] = torch.where(hidden, max(1, len(self.windows.classes)), labels)
-        return self._losses(self.model, batch, random)[1].mean()
+    def network(self) -> Any:
+        return network(self.config, self.scaler, self.windows)
+
+    def batch(self, step: int, random: torch.Generator) -> Noised:
+        config = self.config
+        batch = self.training.take(self._balanced(random) if config.balance else self.batches.rows(step))
+        hidden = torch.rand(len(batch), generator=random) < config.label_dropout
+        labels = torch.where(hidden, max(1, len(self.windows.classes)), batch.labels)
+        return self._noised(replace(batch, labels=labels), random)
 
     def _balanced(self, random: torch.Generator) -> torch.Tensor:
         """Rows of a batch in which windows of rare classes are likelier than others."""
         counts = torch.bincount(self.training.labels).clamp_min(1)
         weights = counts.double().pow(-self.config.balance)[self.training.labels]
-        return torch.multinomial(weights, self.config.batch_size, replacement=True, generator=random)
+        n = len(self.batches.rows(0))
+        return torch.multinomial(weights, n, replacement=True, generator=random)
 
-    def _losses(self, model: Any, batch: dict[str, Any], random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Noise levels and losses of each window, (B,): the mean over cells that are there and not shown."""
-        x = batch.pop("x")
-        missing = batch.pop("missing")
+    def _noised(self, batch: Batch, random: torch.Generator) -> Noised:
+        x, missing = batch.x, batch.missing
         shape = (*x.shape[:2], len(self.windows.channels))
         shown = observed_mask.draw(self.config.shown, shape, random)[..., self.owners] & ~missing
         levels, noise = torch.randn(len(x), generator=random), torch.randn(x.shape, generator=random)
         absent = missing
         if self.config.told < 1:
-            untold = torch.rand(len(x), 1, 1, generator=random) >= self.config.told
-            ended = torch.zeros_like(missing) if batch["real"] is None else ~batch["real"][..., None]
-            absent = torch.where(untold, ended, missing)
-        fixed = {name: None if value is None else value.to(self.device) for name, value in batch.items()}
-        x, levels, noise, missing, absent, shown = (
-            t.to(self.device) for t in (x, levels, noise, missing, absent, shown)
-        )
-        known = torch.where(shown, x, torch.nan)
+            unmarked = torch.rand(len(x), 1, 1, generator=random) >= self.config.told
+            ended = torch.zeros_like(missing) if batch.real is None else ~batch.real[..., None]
+            absent = torch.where(unmarked, ended, missing)
+        fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+        return Noised(**fields, levels=levels, noise=noise, shown=shown, absent=absent)
+
+    def losses(self, batch: Noised) -> torch.Tensor:
+        return self._losses(self.model, batch)
+
+    def _losses(self, model: Any, batch: Noised) -> torch.Tensor:
+        """The loss of each window, (B,): the mean over cells that are there and not shown."""
+        batch = batch.to(self.device)
+        known = torch.where(batch.shown, batch.x, torch.nan)
+        given = {name: getattr(batch, name) for name in ("absent", "labels", "times", "covariates", "static", "real")}
 
         def network(noisy: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-            with autocast(self.device, self.precision):
-                out: torch.Tensor = model(noisy, level, known=known, absent=absent, **fixed)
+            with self.autocast():
+                out: torch.Tensor = model(noisy, level, known=known, **given)
             return out.float()
 
-        errors = self.objective.errors(network, x, levels, noise)
-        counted = ~(missing | shown)
-        return levels, (errors * counted).sum((1, 2)) / counted.sum((1, 2)).clamp_min(1)
+        errors = self.objective.errors(network, batch.x, batch.levels, batch.noise)
+        counted = ~(batch.missing | batch.shown)
+        return (errors * counted).sum((1, 2)) / counted.sum((1, 2)).clamp_min(1)
 
     @torch.no_grad()
     def validation(self, ema: Ema) -> dict[str, float]:
@@ -169,41 +202,49 @@ class SeriesTask:
         if self.held_out is None:
             return {}
         model = self.averaged(ema)
-        random = loop.step_generator(self.seed, "validation", 0)
-        starts = range(0, len(self.held_out), 128)
-        rows = [torch.arange(i, min(i + 128, len(self.held_out))) for i in starts]
-        pairs = [tuple(t.cpu() for t in self._losses(model, self.held_out.take(some), random)) for some in rows]
-        levels, losses = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-        return by_noise_level(levels, losses)
-
-    def averaged(self, ema: Ema) -> Any:
-        model = self.network().to(self.device)
-        ema.copy_to(model)
-        return model.eval()
+        random = step_generator(self.seed, "validation", 0)
+        rows = torch.split(torch.arange(len(self.held_out)), 128)
+        noised = [self._noised(self.held_out.take(some), random) for some in rows]
+        losses = [self._losses(model, batch).cpu() for batch in noised]
+        return by_noise_level(torch.cat([batch.levels for batch in noised]), torch.cat(losses))
 
     def pipeline(self, ema: Ema) -> SeriesPipeline:
-        return self.make(self.averaged(ema), self.objective.scheduler())
+        return pipeline(self.config, self.averaged(ema), self.scaler, self.objective.scheduler(), self.windows)
 
-    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
-        started = time.monotonic()
-        numbers = {"training loss": train_loss, **self.validation(ema), "seconds a step": seconds}
-        if step % self.config.picture_every == 0 or step == self.config.steps:
-            self.picture(step, self.pipeline(ema))
-        numbers["seconds of this report"] = time.monotonic() - started
-        self.monitor.record(step, numbers)
-
-    def picture(self, step: int, made: SeriesPipeline) -> None:
-        """Drawn series over bands of real ones, as many of each class."""
+    def pictures(self, step: int, ema: Ema, monitor: Monitor) -> None:
+        """Generated series over bands of real ones, as many of each class."""
         random, labels = np.random.default_rng(self.seed), self.windows.labels
         there = np.unique(labels)
         n_each = max(1, N_DRAWN // len(there))
         rows = np.concatenate([random.choice(np.flatnonzero(labels == label), n_each) for label in there])
         some = self.windows.take(rows)
-        drawn = made(
+        drawn = self.pipeline(ema)(
             some.labels.tolist(),
             times=some.times,
             covariates=some.covariates if some.covariate_names else None,
             static=some.static if some.static_names else None,
-            generator=loop.step_generator(self.seed, "pictures", 0),
+            generator=step_generator(self.seed, "pictures", 0),
         )
-        self.monitor.series(step, drawn.series, some.labels, self.windows)
+        bands.save(monitor.picture_file(step), drawn.series, some.labels, self.windows)
+
+    def finish(self, ema: Ema, title: str) -> Made:
+        config, made, scores = self.config, self.pipeline(ema), self.validation(ema)
+        noise = (
+            f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}, above the mean "
+            f"{self.objective.p_std_above:.3g}; drawn from {self.objective.sigma_max:g}"
+        )
+        shown = ", ".join(f"{name} {share:g}" for name, share in config.shown.model_dump().items())
+        settings = self.settings(
+            made.denoiser,
+            *("preset", ("steps in a token", "patch"), "scaling"),
+            {"gates": len(made.scaler.config.gated), "shown": shown, "noise": noise},
+            *("steps", "batch_size", "learning_rate", "ema", "label_dropout", "balance"),
+        )
+        n_classes = len(self.windows.classes)
+        use = (
+            f"Draws series of {self.windows.length} steps and {len(self.windows.channels)} channels"
+            f"{f' of {n_classes} classes' if n_classes else ''}. "
+            "In a recipe: `sampler: {use: series, model: <this folder>}`."
+        )
+        card = output.series_card(title, config.data, self.windows, settings, scores, use)
+        return self.made(made, card)

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from synthgen.errors import DataError
 from synthgen.models.losses import Edm
-from synthgen.models.series.denoiser import SeriesDenoiser
-from synthgen.models.series.pipeline import SeriesPipeline
 from synthgen.models.series.scaler import Kind, SeriesScaler
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series.reader import SeriesData, Windows
+from synthgen.trainers.series.model import network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
-from synthgen.training import loop, output
-from synthgen.training.loop import LoopConfig
-from synthgen.training.monitor import Monitor
-from synthgen.training.precision import choose_device, choose_precision
+from synthgen.training.precision import choose_precision
+from synthgen.training.settings import LoopConfig
+from synthgen.training.task import Start, Task
+from synthgen.training.trainer import GradientTrainer
 
-PRESETS: Mapping[str, Mapping[str, int]] = {
-    "tiny": {"width": 64, "n_blocks": 3, "n_heads": 4},
-    "small": {"width": 128, "n_blocks": 4, "n_heads": 4},
-    "base": {"width": 256, "n_blocks": 8, "n_heads": 8},
-}
 N_VALIDATION = 1024
-N_NARROW = 16
-"""Scaled channels that tokens of the narrowest preset carry well; with more, channels get networks of their own."""
 
 
-class SeriesTrainer:
+class SeriesTrainer(GradientTrainer):
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its pictures."""
 
     version: ClassVar[int] = 6
@@ -94,16 +84,6 @@ class SeriesTrainer:
         )
         picture_every: int = Field(default=2000, ge=1, description="Steps between pictures of drawn series.")
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def identity(self) -> Mapping[str, Any]:
-        return self.config.model_dump(mode="json")
-
-    @property
-    def sources(self) -> Sequence[Source]:
-        return []
-
     def check(self) -> Sequence[Problem]:
         """Everything in the data that `train` would stumble over."""
         data = self.config.data
@@ -133,48 +113,15 @@ class SeriesTrainer:
         training = real_data.windows(real_data.read(config.data), config.data, "train")
         scaler = self._scaler(training)
         scheduler = Edm.stochastic(1.0).scheduler()
-        model = network(config.preset, config.patch, scaler, training)
-        pipeline(model, scaler, scheduler, training, self._continues).save_pretrained(out)
+        pipeline(config, network(config, scaler, training), scaler, scheduler, training).save_pretrained(out)
 
-    def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
-        """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
-
-        Raises:
-            DataError: the series cannot be used; names every problem.
-            Interrupted: stopped by a signal, after writing a checkpoint.
-        """
-        config = self.config
-        recordings = real_data.read(config.data)
-        training = real_data.windows(recordings, config.data, "train")
-        held_out = (
-            _some(real_data.windows(recordings, config.data, "validation"), seed) if config.data.validation else None
-        )
+    def task(self, start: Start) -> Task:
+        data = self.config.data
+        recordings = real_data.read(data)
+        training = real_data.windows(recordings, data, "train")
+        held_out = _some(real_data.windows(recordings, data, "validation"), start.seed) if data.validation else None
         scaler = self._scaler(training)
-        found, work = choose_device(device), output.work_folder(out)
-        with Monitor(work, quiet) as monitor:
-            task = SeriesTask(
-                config,
-                training,
-                held_out,
-                scaler,
-                lambda: network(config.preset, config.patch, scaler, training),
-                lambda model, scheduler: pipeline(model, scaler, scheduler, training, self._continues),
-                seed,
-                found,
-                self._precision(found),
-                monitor,
-            )
-            facts = {
-                "trainer version": self.version,
-                "seed": seed,
-                "data_sha256": real_data.sha256(config.data),
-                **self.identity(),
-            }
-            ema = loop.fit(task, config, work / "checkpoints", facts, monitor.progress)
-            made, scores = task.pipeline(ema), task.validation(ema)
-        settings = self._settings(made, task) | {"seed": seed}
-        text = output.series_card(out.name, config.data, training, settings, scores, _use(training))
-        return output.finish(out, lambda folder: made.to("cpu").save_pretrained(folder), text)
+        return SeriesTask(self.config, training, held_out, scaler, start, self._precision(start.device))
 
     def _scaler(self, training: Windows) -> SeriesScaler:
         names = [channel.name for channel in training.channels]
@@ -183,86 +130,13 @@ class SeriesTrainer:
         )
         return made
 
-    @property
-    def _continues(self) -> bool:
-        """Windows around events begin at one place of a series only, and could not go on from another."""
-        return self.config.shown.start > 0 and self.config.data.events is None
-
     def _precision(self, device: str) -> str:
         """Matrices of width 64 are too small to repay the casts: with AVX512-BF16, a step took 1.5 times as long."""
         config = self.config
         small = config.preset == "tiny" and device == "cpu"
         return "fp32" if small and config.precision == "auto" else choose_precision(config.precision, device)
 
-    def _settings(self, made: SeriesPipeline, task: SeriesTask) -> dict[str, Any]:
-        config = self.config
-        shown = ", ".join(f"{name} {share:g}" for name, share in config.shown.model_dump().items())
-        return {
-            "parameters": sum(p.numel() for p in made.denoiser.parameters()),
-            "preset": config.preset,
-            "steps in a token": config.patch,
-            "scaling": config.scaling,
-            "gates": len(made.scaler.config.gated),
-            "shown": shown,
-            "noise": f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}, above the mean "
-            f"{task.objective.p_std_above:.3g}; drawn from {task.objective.sigma_max:g}",
-            "steps": config.steps,
-            "batch size": config.batch_size,
-            "learning rate": config.learning_rate,
-            "ema": config.ema,
-            "label dropout": config.label_dropout,
-            "balance": config.balance,
-            "precision": task.precision,
-        }
-
-
-def network(preset: str, patch: int, scaler: SeriesScaler, windows: Windows) -> SeriesDenoiser:
-    """The untrained network for such windows."""
-    made: SeriesDenoiser = SeriesDenoiser(
-        scaler.n_scaled,
-        len(windows.covariate_names),
-        len(windows.static_names),
-        len(windows.classes) or 1,
-        patch=patch,
-        interval=windows.median_step,
-        wide=scaler.n_scaled > N_NARROW,
-        **PRESETS[preset],
-    )
-    covariates = windows.row_covariates[windows.covered]
-    made.set_units(torch.from_numpy(covariates), torch.from_numpy(windows.static))
-    return made
-
-
-def pipeline(
-    model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows, continues: bool
-) -> SeriesPipeline:
-    """The pipeline around averaged weights."""
-    made = SeriesPipeline(
-        model,
-        scaler,
-        scheduler,
-        dict(enumerate(windows.classes or ("series",))),
-        [channel.name for channel in windows.channels],
-        [channel.unit for channel in windows.channels],
-        windows.length,
-        windows.time_unit,
-        windows.covariate_names,
-        windows.static_names,
-        continues,
-    )
-    made.set_progress_bar_config(disable=True)
-    return made
-
 
 def _some(held_out: Windows, seed: int) -> Windows:
     rows = np.random.default_rng(seed).permutation(len(held_out))[:N_VALIDATION]
     return held_out.take(np.sort(rows))
-
-
-def _use(windows: Windows) -> str:
-    length, n_channels = windows.length, len(windows.channels)
-    classes = f" of {len(windows.classes)} classes" if windows.classes else ""
-    return (
-        f"Draws series of {length} steps and {n_channels} channels{classes}. "
-        "In a recipe: `sampler: {use: series, model: <this folder>}`."
-    )

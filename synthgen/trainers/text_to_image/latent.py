@@ -92,7 +92,7 @@ def noise_of(pipeline: Any, name: str) -> Noise:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the network is told of B captions: states (B, L, D) and, for SDXL, pooled (B, P)."""
+    """What the network sees of B captions: states (B, L, D) and, for SDXL, pooled (B, P)."""
 
     states: torch.Tensor
     pooled: torch.Tensor | None
@@ -118,7 +118,7 @@ class Latents:
     """Pictures as the VAE sees them, float32 on the CPU: mean and deviation (V, B, C, h, w) of V views, and `sizes`.
 
     The views are the picture and, if it may be mirrored, its mirror image. `sizes` (V, B, 6) float32 is what SDXL
-    is told: original height and width, top and left of the cut, height and width.
+    is conditioned on: original height and width, top and left of the cut, height and width.
     """
 
     mean: torch.Tensor
@@ -146,11 +146,11 @@ def encode_pictures(pipeline: Any, images: CaptionedImages, flip: bool) -> Laten
         found = [vae.encode(_as_input(image, vae.device)).latent_dist for image in pixels]
         means.append(torch.cat([one.mean.cpu() for one in found]))
         deviations.append(torch.cat([one.std.cpu() for one in found]))
-        told = np.concatenate([images.cuts, np.full((len(images), 2), side)], axis=1)
+        size = np.concatenate([images.cuts, np.full((len(images), 2), side)], axis=1)
         if mirrored:
-            scaled = np.round(told[:, 1] * side / told[:, :2].min(1)).astype(int)
-            told[:, 3] = scaled - side - told[:, 3]
-        sizes.append(torch.from_numpy(told.astype(np.float32)))
+            scaled = np.round(size[:, 1] * side / size[:, :2].min(1)).astype(int)
+            size[:, 3] = scaled - side - size[:, 3]
+        sizes.append(torch.from_numpy(size.astype(np.float32)))
     vae.to(dtype)
     shift = float(getattr(vae.config, "shift_factor", None) or 0.0)
     stacked = torch.stack(means), torch.stack(deviations), torch.stack(sizes)
@@ -178,8 +178,8 @@ def check_captions(pipeline: Any, captions: Sequence[str], files: Sequence[str])
     problems = []
     for caption, file in zip(captions, files, strict=True):
         for tokenizer in tokenizers:
-            told = pipeline.maybe_convert_prompt(caption, tokenizer)
-            n, limit = len(tokenizer(told)["input_ids"]), tokenizer.model_max_length
+            prompt = pipeline.maybe_convert_prompt(caption, tokenizer)
+            n, limit = len(tokenizer(prompt)["input_ids"]), tokenizer.model_max_length
             if n > limit:
                 problems.append(
                     f"{file}: its caption has {n} tokens and the model reads {limit}; shorten it: {caption}"

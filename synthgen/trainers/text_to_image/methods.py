@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,24 +13,32 @@ from torch import nn
 from synthgen.errors import DataError, ModelError
 from synthgen.models.hub import INSTALL
 from synthgen.models.text_to_image import adapters
+from synthgen.trainers.text_to_image.settings import LoraSettings, TuningConfig, WordSettings
 
 
 class Method(Protocol):
     """Made around a frozen pipeline; `model` holds what is trained, and the pipeline draws with it as it is."""
 
     model: nn.Module
-    reads_anew: bool
-    """Whether texts must be encoded at every step, because training changes what they mean."""
+    changes_words: bool
+    """Whether training changes what texts mean, so that they are encoded at every step."""
 
     def save(self, folder: Path, facts: Mapping[str, Any]) -> None:
         """Writes the result; `facts` describe the base (`adapters.describe`)."""
         ...
 
 
+def made(config: TuningConfig, pipeline: Any) -> Method:
+    """The method of the settings, around a frozen pipeline."""
+    if config.word is not None:
+        return TextualInversion(pipeline, config.word)
+    return Lora(pipeline, config.lora) if config.method == "lora" else Full(pipeline)
+
+
 class Full:
     """All weights of the network; the result is a whole pipeline."""
 
-    reads_anew = False
+    changes_words = False
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
@@ -47,19 +55,24 @@ class Lora:
     B zero at first, so that training starts from what the base draws.
     """
 
-    reads_anew = False
+    changes_words = False
 
-    def __init__(self, pipeline: Any, rank: int, alpha: int, targets: Sequence[str]) -> None:
+    def __init__(self, pipeline: Any, settings: LoraSettings) -> None:
         try:
             from peft import LoraConfig
         except ModuleNotFoundError as error:
             raise ModelError(f"`method: lora` needs the package peft; install it: {INSTALL}") from error
-        self.pipeline, self.rank, self.alpha, self.targets = pipeline, rank, alpha, list(targets)
-        config = LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=self.targets)
+        self.pipeline, self.targets = pipeline, settings.target_modules
+        self.rank, self.alpha = settings.rank, settings.alpha or settings.rank
+        config = LoraConfig(
+            r=self.rank, lora_alpha=self.alpha, init_lora_weights="gaussian", target_modules=self.targets
+        )
         try:
             pipeline.unet.add_adapter(config)
         except ValueError as error:
-            raise ModelError(f"target_modules: {', '.join(targets)}: the base has no such layers ({error})") from error
+            raise ModelError(
+                f"target_modules: {', '.join(self.targets)}: the base has no such layers ({error})"
+            ) from error
         self.model: nn.Module = pipeline.unet
         for parameter in self.model.parameters():
             if parameter.requires_grad:
@@ -71,12 +84,12 @@ class Lora:
 
         # under peft's names: diffusers' own exist for attention alone, and of a mixture its loader drops a part
         layers = get_peft_model_state_dict(self.pipeline.unet)
-        told = {**self.pipeline.unet.peft_config["default"].to_dict(), "target_modules": sorted(self.targets)}
+        adapter = {**self.pipeline.unet.peft_config["default"].to_dict(), "target_modules": sorted(self.targets)}
         save_file(
             {f"unet.{name}": value.detach().cpu().contiguous() for name, value in layers.items()},
             folder / adapters.LORA,
             # one entry: the order of several is random, and the same weights are to be the same bytes
-            {"lora_adapter_metadata": json.dumps({f"unet.{key}": told[key] for key in sorted(told)})},
+            {"lora_adapter_metadata": json.dumps({f"unet.{key}": adapter[key] for key in sorted(adapter)})},
         )
         settings = {"rank": self.rank, "alpha": self.alpha, "target_modules": self.targets}
         _write_config(folder, "LoraAdapter", {**settings, "base": dict(facts)})
@@ -89,10 +102,11 @@ class TextualInversion:
     `<word>`, `<word>_1` and so on, as diffusers' loader reads it.
     """
 
-    reads_anew = True
+    changes_words = True
 
-    def __init__(self, pipeline: Any, placeholder: str, initialize_from: str, n_vectors: int) -> None:
-        self.placeholder, self.initialize_from, self.n_vectors = placeholder, initialize_from, n_vectors
+    def __init__(self, pipeline: Any, settings: WordSettings) -> None:
+        self.settings = settings
+        placeholder, n_vectors = settings.placeholder, settings.vectors
         names = [placeholder, *(f"{placeholder}_{i}" for i in range(1, n_vectors))]
         words = []
         for end in ("", "_2"):
@@ -101,7 +115,7 @@ class TextualInversion:
                 continue
             encoder = getattr(pipeline, f"text_encoder{end}")
             old = encoder.get_input_embeddings()
-            ids = tokenizer(initialize_from, add_special_tokens=False)["input_ids"]
+            ids = tokenizer(settings.initialize_from, add_special_tokens=False)["input_ids"]
             known = tokenizer.get_vocab()
             if any(word in known for name in names for word in (name, f"{name}</w>")):
                 raise DataError(
@@ -119,10 +133,9 @@ class TextualInversion:
         from safetensors.torch import save_file
 
         vectors = [words.vectors.detach().float().cpu().contiguous() for words in self.words]
-        names = [self.placeholder] if len(vectors) == 1 else adapters.PER_ENCODER
+        names = [self.settings.placeholder] if len(vectors) == 1 else adapters.PER_ENCODER
         save_file(dict(zip(names, vectors, strict=True)), folder / adapters.EMBEDDINGS)
-        told = {"placeholder": self.placeholder, "initialize_from": self.initialize_from, "vectors": self.n_vectors}
-        _write_config(folder, "TextualInversionAdapter", {**told, "base": dict(facts)})
+        _write_config(folder, "TextualInversionAdapter", {**self.settings.model_dump(), "base": dict(facts)})
 
 
 class NewWords(nn.Module):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synthgen.readers.images.captioned import CaptionData
-from synthgen.training.loop import LoopConfig
+from synthgen.training.settings import LoopConfig
 
 RATES: Mapping[str, float] = {"full": 1e-5, "lora": 1e-4, "textual-inversion": 5e-3}
 """Learning rates of AdamW by method; the first two as in diffusers' examples/text_to_image."""

@@ -1,12 +1,11 @@
-"""One step of tuning a text-to-image pipeline, as the loop wants it, and what it shows of itself."""
+"""Tuning a text-to-image pipeline, as the loop wants it: batches of latents, losses, pictures, the result."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,17 +13,24 @@ from torch import nn
 
 from synthgen import seeds
 from synthgen.models.sampling import as_pixels, torch_generator
+from synthgen.models.text_to_image import adapters
+from synthgen.parts.protocols import Source
+from synthgen.readers.images.captioned import CaptionedImages
 from synthgen.trainers.text_to_image import latent
 from synthgen.trainers.text_to_image.latent import Latents, Noise, Words
-from synthgen.trainers.text_to_image.methods import Method
-from synthgen.training import loop
+from synthgen.trainers.text_to_image.methods import made
+from synthgen.trainers.text_to_image.settings import TuningConfig
+from synthgen.training import batches, output
+from synthgen.training.batches import step_generator
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
-from synthgen.training.precision import autocast
+from synthgen.training.settings import table
+from synthgen.training.task import Made, Start, Task
 
+N_PROMPTS = 4
 N_PICTURES = 8
 N_FIXED = (8, 32)
-"""At least and at most so many pictures whose loss at fixed noise is told before and after training."""
+"""At least and at most so many pictures whose loss at fixed noise is measured before and after training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,65 +43,75 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What decides a step besides the pictures: see the trainer's settings of these names."""
+class Batch(batches.Batch):
+    """Latents x (B, C, h, w), their noise, times (B,) and captions, SDXL's sizes (B, 6), what each loss counts (B,)."""
 
-    batch_size: int
-    accumulate: int
-    min_snr: float
-    caption_dropout: float
-    steps: int
-    picture_every: int
-    sample_prompts: Sequence[str]
-    sample_steps: int
-    sample_guidance: float
-    side: int
+    x: torch.Tensor
+    noise: torch.Tensor
+    times: torch.Tensor
+    captions: tuple[str, ...]
+    sizes: torch.Tensor
+    weights: torch.Tensor
 
 
-class LatentTask:
-    """The loss of `method` on `sets` of pictures, a batch of each a step.
+class LatentTask(Task):
+    """What `config.method` trains of a pipeline, on the user's pictures and as many of the prior a step.
 
-    Everything random of step k is drawn on the CPU from (seed, k) alone.
+    The two are never computed together, so that a batch of both needs no more memory than one of them.
+
+    Args:
+        pipeline: frozen, on its device.
     """
+
+    summed: ClassVar[bool] = True
+    metric: ClassVar[Any] = ("loss at fixed noise", "minimize")
 
     def __init__(
         self,
+        config: TuningConfig,
         pipeline: Any,
-        method: Method,
+        images: CaptionedImages,
         sets: Sequence[Shown],
         noise: Noise,
-        settings: Settings,
-        seed: int,
+        base: Source,
+        start: Start,
         precision: str,
-        monitor: Monitor,
     ) -> None:
-        self.pipeline, self.method, self.sets, self.noise = pipeline, method, sets, noise
-        self.settings, self.seed, self.precision, self.monitor = settings, seed, precision, monitor
-        self.model: nn.Module = method.model
-        self.device = str(pipeline.unet.device)
+        self.pipeline, self.data, self.sets, self.noise, self.base = pipeline, images, sets, noise, base
+        self.notes, self.config, self.picture_every = images.notes, config, config.picture_every
+        self.prompts = config.sample_prompts or list(dict.fromkeys(images.captions))[:N_PROMPTS]
+        self.described = adapters.describe(pipeline, base)
         self._kept: dict[str, Words] = {}
+        super().__init__(config, len(images), start.seed, start.device, precision)
 
-    def loss(self, step: int) -> torch.Tensor:
-        """Of several parts of a batch, all but the last are backpropagated here, so that only one is in memory."""
-        random = loop.step_generator(self.seed, "noise", step)
-        batches = [self._batch(shown, step, number, random) for number, shown in enumerate(self.sets)]
-        parts = [part for batch in batches for part in batch.parts(self.settings.accumulate)]
-        total = torch.zeros((), device=self.device)
-        for part in parts[:-1]:
-            loss = self._loss(part)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-        return self._loss(parts[-1]) + total
+    def network(self) -> nn.Module:
+        """All of the pipeline that is trained, which stays a part of it."""
+        self.method = made(self.config, self.pipeline)
+        if self.config.gradient_checkpointing:
+            self.pipeline.unet.enable_gradient_checkpointing()
+        return self.method.model
 
-    def _batch(self, shown: Shown, step: int, number: int, random: torch.Generator) -> Batch:
-        size, n = self.settings.batch_size, len(shown.captions)
-        rows = loop.batch_rows(n, size, step, self.seed + number)
-        views = torch.randint(len(shown.latents.mean), (size,), generator=random)
-        hidden = torch.rand(size, generator=random) < self.settings.caption_dropout
+    def parts(self, batch: Batch) -> Sequence[Batch]:
+        return [part for of_set in batch.parts(len(self.sets)) for part in super(LatentTask, self).parts(of_set)]
+
+    def batch(self, step: int, random: torch.Generator) -> Batch:
+        found = [self._of_set(shown, number, step, random) for number, shown in enumerate(self.sets)]
+        if len(found) == 1:
+            return found[0]
+        tensors = (
+            torch.cat([getattr(one, name) for one in found]) for name in ("x", "noise", "times", "sizes", "weights")
+        )
+        x, noise, times, sizes, weights = tensors
+        return Batch(x, noise, times, sum((one.captions for one in found), ()), sizes, weights)
+
+    def _of_set(self, shown: Shown, number: int, step: int, random: torch.Generator) -> Batch:
+        rows = replace(self.batches, n=len(shown.captions), seed=self.seed + number).rows(step)
+        views = torch.randint(len(shown.latents.mean), (len(rows),), generator=random)
+        hidden = torch.rand(len(rows), generator=random) < self.config.caption_dropout
         captions = [
             "" if hide else shown.captions[row] for row, hide in zip(rows.tolist(), hidden.tolist(), strict=True)
         ]
-        return self._noised(shown, rows, views, captions, random, shown.weight / size)
+        return self._noised(shown, rows, views, captions, random, shown.weight / len(rows))
 
     def _noised(
         self,
@@ -109,22 +125,20 @@ class LatentTask:
         x = shown.latents.draw(views, rows, random)
         times = torch.randint(len(self.noise.signal), (len(x),), generator=random)
         noise = torch.randn(x.shape, generator=random)
-        return Batch(x, noise, times, tuple(captions), shown.latents.sizes[views, rows], weight)
+        sizes = shown.latents.sizes[views, rows]
+        return Batch(x, noise, times, tuple(captions), sizes, torch.full((len(x),), weight))
 
-    def _loss(self, batch: Batch) -> torch.Tensor:
-        return batch.weight * self._losses(batch).sum()
-
-    def _losses(self, batch: Batch) -> torch.Tensor:
+    def losses(self, batch: Batch) -> torch.Tensor:
         """Weighted squared errors (B,)."""
-        x, noise, times, sizes = (t.to(self.device) for t in (batch.x, batch.noise, batch.times, batch.sizes))
-        noisy, wanted = self.noise.noisy(x, times, noise)
-        with autocast(self.device, self.precision):
-            output = latent.predict(self.pipeline, noisy, times, self._words(batch.captions), sizes)
+        batch = batch.to(self.device)
+        noisy, wanted = self.noise.noisy(batch.x, batch.times, batch.noise)
+        with self.autocast():
+            output = latent.predict(self.pipeline, noisy, batch.times, self._words(batch.captions), batch.sizes)
         error = (output - wanted).square().flatten(1).mean(1)
-        return error * self.noise.weights(times, self.settings.min_snr).to(self.device)
+        return error * self.noise.weights(batch.times, self.config.min_snr).to(self.device) * batch.weights
 
     def _words(self, captions: Sequence[str]) -> Words:
-        if self.method.reads_anew:
+        if self.method.changes_words:
             return latent.encode(self.pipeline, captions)
         with torch.no_grad():
             for caption in dict.fromkeys(captions):
@@ -138,64 +152,87 @@ class LatentTask:
     @torch.no_grad()
     def fixed_loss(self) -> float:
         """Mean loss on the user's pictures at noise that is the same every time."""
-        shown = self.sets[0]
-        random = loop.step_generator(self.seed, "validation", 0)
+        shown, size = self.sets[0], self.config.batch_size
+        random = step_generator(self.seed, "validation", 0)
         losses = []
         n = min(max(len(shown.captions), N_FIXED[0]), N_FIXED[1])
-        for first in range(0, n, self.settings.batch_size):
-            rows = torch.arange(first, min(first + self.settings.batch_size, n)) % len(shown.captions)
+        for some in torch.split(torch.arange(n), size):
+            rows = some % len(shown.captions)
             captions = [shown.captions[row] for row in rows.tolist()]
             batch = self._noised(shown, rows, torch.zeros_like(rows), captions, random, 1.0)
-            losses.append(self._losses(batch).cpu())
+            losses.append(self.losses(batch).cpu())
         return float(torch.cat(losses).mean())
 
-    def pictures(self) -> tuple[np.ndarray, int]:
+    def sample(self) -> tuple[np.ndarray, int]:
         """Pictures for the sample prompts, uint8 (N, S, S, 3), and how many stand in a row; always with equal noise."""
-        prompts = self.settings.sample_prompts
-        n_each = max(1, N_PICTURES // len(prompts))
-        drawn = [self._drawn(prompt, i * n_each, n_each) for i, prompt in enumerate(prompts)]
-        return np.concatenate(drawn), n_each if n_each > 1 else min(N_PICTURES, len(prompts))
+        n_each = max(1, N_PICTURES // len(self.prompts))
+        drawn = [self._drawn(prompt, i * n_each, n_each) for i, prompt in enumerate(self.prompts)]
+        return np.concatenate(drawn), n_each if n_each > 1 else min(N_PICTURES, len(self.prompts))
 
     def _drawn(self, prompt: str, first: int, n: int) -> np.ndarray:
+        config = self.config
         numbers = [seeds.seed_of(self.seed, "pictures", i) for i in range(first, first + n)]
-        settings = self.settings
-        with autocast(self.device, self.precision):
+        with self.autocast():
             return draw(
-                self.pipeline, [prompt] * n, numbers, settings.side, settings.sample_steps, settings.sample_guidance
+                self.pipeline, [prompt] * n, numbers, config.resolution, config.sample_steps, config.sample_guidance
             )
 
-    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
-        started = time.monotonic()
+    def begin(self, monitor: Monitor) -> None:
+        self.model.eval()
+        self.loss_before = self.fixed_loss()
+        if not monitor.picture_file(0).exists():
+            monitor.pictures(0, *self.sample())
+
+    def validation(self, ema: Ema) -> dict[str, float]:
         with ema.inside(self.model):
             self.model.eval()
-            numbers = {"training loss": train_loss, "loss at fixed noise": self.fixed_loss()}
-            if step % self.settings.picture_every == 0 or step == self.settings.steps:
-                self.monitor.pictures(step, *self.pictures())
-        numbers |= {"seconds a step": seconds, "seconds of this report": time.monotonic() - started}
-        self.monitor.record(step, numbers)
+            return {"loss at fixed noise": self.fixed_loss()}
+
+    def pictures(self, step: int, ema: Ema, monitor: Monitor) -> None:
+        with ema.inside(self.model):
+            self.model.eval()
+            monitor.pictures(step, *self.sample())
+
+    def finish(self, ema: Ema, title: str) -> Made:
+        config: TuningConfig = self.config
+        ema.copy_to(self.model)
+        self.model.eval()
+        scores = {"loss at fixed noise, of the base": self.loss_before, "the same after training": self.fixed_loss()}
+        settings = {
+            **table(config, "method", "steps", "batch_size", "learning_rate", "ema", "resolution", "min_snr"),
+            **table(config, "caption_dropout", "flip"),
+            **rows(config),
+            "trained weights": sum(p.numel() for p in ema.values.values()),
+            "precision": self.precision,
+            "seed": self.seed,
+        }
+        card = output.tuned_card(title, config.data, self.data, self.base, settings, scores, USE[config.method])
+        return Made(lambda folder: self.method.save(folder, self.described), card)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Latents x (B, C, h, w), their noise, times (B,) and captions, SDXL's sizes (B, 6), and what each loss counts."""
+USE: Mapping[str, str] = {
+    "lora": "A LoRA for the base named below: `pipeline.load_lora_weights(<this folder>)` in diffusers. In a recipe: "
+    "`sampler: {use: text-to-image, model: <the base>, lora: [{path: <this folder>, weight: 1.0}]}`.",
+    "textual-inversion": "A new word for the base named below: `pipeline.load_textual_inversion(<this folder>)` in "
+    "diffusers. In a recipe: `sampler: {use: text-to-image, model: <the base>, embeddings: [<this folder>]}`.",
+    "full": "A pipeline of diffusers, tuned from the base named below. In a recipe: "
+    "`sampler: {use: text-to-image, model: <this folder>}`.",
+}
 
-    x: torch.Tensor
-    noise: torch.Tensor
-    times: torch.Tensor
-    captions: tuple[str, ...]
-    sizes: torch.Tensor
-    weight: float
 
-    def parts(self, n: int) -> list[Batch]:
-        """The batch in up to `n` parts of nearly equal size."""
-        pieces = zip(
-            *(t.tensor_split(min(n, len(self.x))) for t in (self.x, self.noise, self.times, self.sizes)), strict=True
-        )
-        made, first = [], 0
-        for x, noise, times, sizes in pieces:
-            made.append(Batch(x, noise, times, self.captions[first : first + len(x)], sizes, self.weight))
-            first += len(x)
-        return made
+def rows(config: TuningConfig) -> dict[str, Any]:
+    """The rows of the card's table that the method and the prior add."""
+    found: dict[str, Any] = {}
+    if config.method == "lora":
+        found = {"rank": config.lora.rank, "alpha": config.lora.alpha or config.lora.rank}
+        found |= table(config, ("layers", "lora.target_modules"))
+    if config.word:
+        found["word"] = f"{config.word.placeholder}, from {config.word.initialize_from}"
+        found["vectors"] = config.word.vectors
+    if config.prior:
+        prompts = ", ".join(config.prior.prompts)
+        found["prior"] = f"{config.prior.samples} pictures by the base, weight {config.prior.weight}: {prompts}"
+    return found
 
 
 def draw(

@@ -14,6 +14,9 @@ import pytest
 
 import helpers
 from synthgen.base import disk
+from synthgen.dataset.layout import MANIFEST, commit_path
+from synthgen.dataset.local import LocalStorage
+from synthgen.dataset.records import Lease
 from synthgen.dataset.store import Store
 from synthgen.errors import StoreError
 from synthgen.generate.executors.worker import Job, Worker
@@ -73,18 +76,22 @@ def test_other_errors_pass(tmp_path: Path) -> None:
 
 
 def test_a_file_system_that_becomes_read_only(small_disk: Path, cli, scenes: Path) -> None:
-    store = Store(small_disk / "out", "one")
-    store.create()
-    store.fence()
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    for work in (
-        lambda: store.write_atomic(store.manifest, b"{}"),
-        lambda: store.set_aside(3),
-        store.create,
-        store.fence,
-    ):
-        with pytest.raises(StoreError, match="its file system is read-only"):
-            work()
+    storage = LocalStorage(small_disk / "out")
+    storage.create()
+    with storage.lease() as held:
+        store = Store(held)
+        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+        for work in (
+            lambda: store.write(MANIFEST, b"{}"),
+            lambda: store.put(MANIFEST, b"{}"),
+            lambda: store.set_aside(commit_path(3)),
+            lambda: store.log("log/runs.jsonl", "{}"),
+            storage.create,
+        ):
+            with pytest.raises(StoreError, match="its file system is read-only"):
+                work()
+    with pytest.raises(StoreError, match="its file system is read-only"), LocalStorage(small_disk / "out").lease():
+        pass
     answer = cli("preview", scenes, "-o", small_disk / "p.png")
     assert answer.code == 1 and "its file system is read-only" in answer.err
 
@@ -143,7 +150,8 @@ def test_a_folder_that_is_deleted_under_a_run(
 def test_a_node_that_does_not_see_the_folder(tmp_path: Path) -> None:
     plan = helpers.plan_of(tmp_path)
     content = plan.recipe.model_dump(mode="json") | {"samples": plan.n_samples}
-    job = Job(content, str(tmp_path / "elsewhere"), plan.digest, "cpu", (helpers.TOY,), str(tmp_path), run="a" * 32)
+    storage = LocalStorage(tmp_path / "elsewhere", Lease(id="a" * 32, epoch=1))
+    job = Job(content, plan.digest, "cpu", (helpers.TOY,), str(tmp_path), storage)
     with pytest.raises(StoreError, match=r"Every node must see the output folder at the same path"):
         Worker(job, plan)
     assert not (tmp_path / "elsewhere").exists()
@@ -151,10 +159,10 @@ def test_a_node_that_does_not_see_the_folder(tmp_path: Path) -> None:
 
 def test_folders_give_way_to_files(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    (store.manifest / "inside").mkdir(parents=True)
-    store.write_atomic(store.manifest, b"{}")
-    assert store.manifest.read_bytes() == b"{}"
-    assert [path.is_dir() for path in store.damaged.iterdir()] == [True]
+    (tmp_path / MANIFEST / "inside").mkdir(parents=True)
+    store.write(MANIFEST, b"{}")
+    assert (tmp_path / MANIFEST).read_bytes() == b"{}"
+    assert [path.is_dir() for path in (tmp_path / ".synthgen" / "damaged").iterdir()] == [True]
 
 
 def test_a_link_is_no_file(tmp_path: Path) -> None:

@@ -97,10 +97,10 @@ def test_broken_files_are_named(cli, tmp_path: Path) -> None:
     assert ".txt 1" in answer.out
 
 
-def test_readme_s_three_commands_are_these() -> None:
-    readme = (helpers.ROOT / "README.md").read_text()
+def test_the_three_commands_of_the_docs_are_these() -> None:
+    page = (helpers.ROOT / "docs" / "classification.md").read_text()
     for command in ("synthgen init my_images/", "synthgen train my_images-model.yaml", "synthgen run my_images.yaml"):
-        assert command in readme
+        assert command in page
 
 
 def test_pictures_with_masks_to_a_dataset_in_three_commands(cli, tmp_path: Path, monkeypatch) -> None:

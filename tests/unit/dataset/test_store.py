@@ -7,16 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.dataset.records import Commit, ShardFile, data_path, index_path
+from synthgen.dataset.layout import MANIFEST, commit_path, data_path, index_path
+from synthgen.dataset.local import LocalStorage
+from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.store import Store
 from synthgen.errors import StoreError
 
 
-def store_of(root: Path, run: str) -> Store:
-    store = Store(root, run)
-    store.create()
-    store.fence()
-    return store
+def store_of(root: Path) -> Store:
+    """What a driver has after a takeover: its lease is the last one, whoever else may still be writing."""
+    storage = LocalStorage(root)
+    storage.create()
+    with storage.lease() as held:
+        (root / ".synthgen" / "staging" / held.held.id / "kept").write_bytes(b"")  # else it goes with the lease
+    (root / ".synthgen" / "staging" / held.held.id / "kept").unlink()
+    return Store(held)
 
 
 def staged(store: Store, content: bytes = b"abc", shard: int = 0) -> Commit:
@@ -35,7 +40,7 @@ def files(folder: Path) -> list[str]:
 
 
 def test_nothing_is_visible_before_the_commit(tmp_path: Path) -> None:
-    store = store_of(tmp_path, "one")
+    store = store_of(tmp_path)
     record = staged(store)
     assert store.committed() == []
     assert not (tmp_path / "data").exists()
@@ -45,21 +50,21 @@ def test_nothing_is_visible_before_the_commit(tmp_path: Path) -> None:
     assert (tmp_path / record.files[0].path).read_bytes() == b"abc"
     assert store.committed() == [0]
     assert store.sound_commit(0) == record
-    assert not files(store.staging)
+    assert not files(tmp_path / store.staging)
 
 
 def test_the_second_worker_loses_and_leaves_nothing(tmp_path: Path) -> None:
-    store = store_of(tmp_path, "one")
+    store = store_of(tmp_path)
     first, second = staged(store, b"first"), staged(store, b"second")
     assert store.commit(first)
     assert not store.commit(second)
     assert store.publish(first) == []
     assert (tmp_path / first.files[0].path).read_bytes() == b"first"
-    assert not files(store.staging)
+    assert not files(tmp_path / store.staging)
 
 
 def test_a_record_is_replaced_only_if_it_is_the_one_that_was_seen(tmp_path: Path) -> None:
-    store = store_of(tmp_path, "one")
+    store = store_of(tmp_path)
     old, new, late = (staged(store, content) for content in (b"old", b"new", b"late"))
     assert store.commit(old)
     assert store.commit(new, replaces=old)
@@ -68,33 +73,37 @@ def test_a_record_is_replaced_only_if_it_is_the_one_that_was_seen(tmp_path: Path
 
 
 def test_a_failed_block_stages_nothing(tmp_path: Path) -> None:
-    store = store_of(tmp_path, "one")
+    store = store_of(tmp_path)
     with pytest.raises(RuntimeError), store.stage("data/train/x.tar", "tar", "train", 1) as file:
         file.write(b"half")
         raise RuntimeError
-    assert not files(store.staging)
+    assert not files(tmp_path / store.staging)
 
 
 def test_committed_files_survive_the_death_of_their_run(tmp_path: Path) -> None:
     """Committed and not yet published: the next driver publishes them; what was only staged is collected."""
-    store = store_of(tmp_path, "one")
+    store = store_of(tmp_path)
     record, _ = staged(store), staged(store, shard=1)
     store.commit(record)
-    following = store_of(tmp_path, "two")
+    following = store_of(tmp_path)
     assert following.publish(record) == []
     assert following.collect_orphans() == 2
     assert (tmp_path / record.files[0].path).read_bytes() == b"abc"
-    assert [path.name for path in following.all_staging.iterdir()] == ["two"]
+    assert list((tmp_path / ".synthgen" / "staging").iterdir()) == [tmp_path / following.staging]
 
 
 def test_a_run_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
-    sleeper = store_of(tmp_path, "one")
+    sleeper = store_of(tmp_path)
     record = staged(sleeper)
-    store_of(tmp_path, "two")
+    store_of(tmp_path).collect_orphans()
     for work in (
         lambda: sleeper.commit(record),
         lambda: staged(sleeper),
-        lambda: sleeper.write_atomic(tmp_path / "manifest.json", b"{}"),
+        lambda: sleeper.write(MANIFEST, b"{}"),
+        lambda: sleeper.put(MANIFEST, b"{}"),
+        lambda: sleeper.log("log/runs.jsonl", "{}"),
+        lambda: sleeper.set_aside(record.files[0].path),
+        lambda: sleeper.publish(record),
     ):
         with pytest.raises(StoreError, match="another synthgen has taken over"):
             work()
@@ -103,7 +112,7 @@ def test_a_run_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
 
 
 def test_missing_and_cut_files_are_reported(tmp_path: Path) -> None:
-    store = store_of(tmp_path, "one")
+    store = store_of(tmp_path)
     record = staged(store)
     store.commit(record)
     store.publish(record)
@@ -115,14 +124,14 @@ def test_missing_and_cut_files_are_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"{}", b'{"format": 1, "files": []}', b"\xff"])
 def test_unreadable_records_count_as_none(tmp_path: Path, raw: bytes) -> None:
-    store = store_of(tmp_path, "one")
-    store.commit_path(3).write_bytes(raw)
+    store = store_of(tmp_path)
+    (tmp_path / commit_path(3)).write_bytes(raw)
     assert store.sound_commit(3) is None
 
 
 def test_records_of_a_newer_version_are_never_touched(tmp_path: Path) -> None:
-    store = store_of(tmp_path, "one")
-    store.commit_path(3).write_text(json.dumps({"format": 99, "files": []}))
+    store = store_of(tmp_path)
+    (tmp_path / commit_path(3)).write_text(json.dumps({"format": 99, "files": []}))
     with pytest.raises(StoreError, match="newer synthgen"):
         store.sound_commit(3)
 
@@ -130,11 +139,11 @@ def test_records_of_a_newer_version_are_never_touched(tmp_path: Path) -> None:
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(StoreError, match="name another folder with -o"):
-        Store(tmp_path / "out", "one").create()
+        LocalStorage(tmp_path / "out").create()
 
 
 def test_other_files_among_the_commits_are_ignored(tmp_path: Path) -> None:
-    store = store_of(tmp_path, "one")
+    store = store_of(tmp_path)
     for name in ("shard-x.json", "shard-1.json.bak", ".nfs00", "shard-00004.json"):
-        (store.commits / name).write_text("")
+        (tmp_path / "commits" / name).write_text("")
     assert store.committed() == [4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -15,7 +16,6 @@ import pytest
 
 import helpers
 import synthgen
-from synthgen.base import disk
 from synthgen.dataset.records import Commit
 from synthgen.dataset.verify import Report, verify
 from synthgen.errors import StoreError, SynthgenError
@@ -41,7 +41,7 @@ def forge(out: Path, shard: int, name: str, content: bytes) -> None:
     path = record(out, shard)
     old = Commit.from_json(path.read_bytes(), shard)
     (out / name).write_bytes(content)
-    now = {"bytes": len(content), "sha256": disk.file_sha256(out / name)}
+    now = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     files = [dataclasses.replace(file, **now) if file.path == name else file for file in old.files]
     path.write_bytes(dataclasses.replace(old, files=files).to_json())
 

@@ -174,9 +174,9 @@ def test_covariates_and_static_numbers_come_from_the_condition(tmp_path: Path) -
     assert n_missing > 0, "gaps were filled"
 
 
-def test_the_recipe_of_the_readme_trains_and_scores_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_recipe_of_the_docs_trains_and_scores_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The condition's table is the training's, and the model that it makes is the labeler's too."""
-    text = (helpers.ROOT / "README.md").read_text()
+    text = (helpers.ROOT / "docs" / "timeseries.md").read_text()
     block = next(b.split("```")[0] for b in text.split("```yaml\n")[1:] if "draw: nothing" in b)
     (tmp_path / "scores.yaml").write_text(block)
     values = tiny.sensor_values(90, 4)

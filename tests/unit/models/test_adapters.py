@@ -14,6 +14,7 @@ from synthgen.errors import ModelError
 from synthgen.models import hub
 from synthgen.models.text_to_image import adapters
 from synthgen.trainers.text_to_image.methods import Lora
+from synthgen.trainers.text_to_image.settings import LoraSettings
 
 
 def pipeline(base: str) -> Any:
@@ -24,7 +25,7 @@ def lora(folder: Path, base: str, strength: float = 1.0) -> Path:
     """A LoRA of random changes, as `synthgen train` saves it."""
     made = pipeline(base)
     torch.manual_seed(0)
-    method = Lora(made, 2, 2, ["to_q", "to_k"])
+    method = Lora(made, LoraSettings(rank=2, target_modules=["to_q", "to_k"]))
     for parameter in method.model.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=strength)

@@ -12,7 +12,8 @@ import torch
 
 from synthgen.models import registry
 from synthgen.models.series.cells import SeriesCells, around
-from synthgen.trainers.series.trainer import N_NARROW, SeriesTrainer
+from synthgen.trainers.series.model import N_NARROW
+from synthgen.trainers.series.trainer import SeriesTrainer
 
 NAN = float("nan")
 

@@ -12,6 +12,7 @@ from PIL import Image
 from synthgen.errors import DataError
 from synthgen.readers.images import captioned
 from synthgen.readers.images.captioned import CaptionData
+from synthgen.training.trainer import data_sha256
 
 
 def picture(path: Path, size: tuple[int, int] = (12, 8), value: int = 100) -> Path:
@@ -63,11 +64,11 @@ def test_how_a_picture_was_cut_is_known(tmp_path: Path) -> None:
 
 def test_the_hash_is_of_pixels_and_captions(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
-    first = read(tmp_path, caption="x").sha256
-    assert read(tmp_path, caption="x").sha256 == first
-    assert read(tmp_path, caption="y").sha256 != first
+    first = data_sha256(read(tmp_path, caption="x"))
+    assert data_sha256(read(tmp_path, caption="x")) == first
+    assert data_sha256(read(tmp_path, caption="y")) != first
     picture(tmp_path / "a.png", value=101)
-    assert read(tmp_path, caption="x").sha256 != first
+    assert data_sha256(read(tmp_path, caption="x")) != first
 
 
 def test_problems_name_the_file_and_what_is_accepted(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from synthgen.readers.images.captioned import CaptionData
 from synthgen.readers.images.labelled import DataConfig
 from synthgen.scorers.image_statistics import ImageStatistics
 from synthgen.scorers.near_duplicate import NearDuplicate
+from synthgen.training.trainer import data_sha256
 
 NOTE = "2 pictures cannot be read and are left out: cat/torn.png, dog/words.jpg"
 
@@ -56,7 +57,7 @@ def test_trainers_data_without_them(place: Path) -> None:
     assert (found.labels.tolist(), found.notes, whole.notes) == ([0, 0, 0, 1, 1, 1], [NOTE], [])
     assert found.split(0.4, 0)[0].notes == [NOTE]
     again = captioned.read(CaptionData(path=str(place), caption="a {label}", skip_broken=True), 8)
-    assert (again.sha256, again.files, list(again.notes)) == (captions.sha256, captions.files, [NOTE])
+    assert (data_sha256(again), again.files, list(again.notes)) == (data_sha256(captions), captions.files, [NOTE])
 
 
 def images(place: Path, **more: object) -> Condition:

@@ -184,7 +184,7 @@ def test_every_index_is_read_once(cli, finished: Path, tmp_path: Path, monkeypat
 
     class Counted(pq.ParquetFile):
         def __init__(self, source: object, *arguments: object, **options: object) -> None:
-            opened.append(str(source))
+            opened.append(str(getattr(source, "name", source)))
             super().__init__(source, *arguments, **options)
 
     monkeypatch.setattr(pq, "ParquetFile", Counted)

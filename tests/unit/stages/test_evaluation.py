@@ -19,12 +19,12 @@ def test_there_may_be_none(tmp_path: Path) -> None:
 
 def test_what_is_kept_is_read(tmp_path: Path) -> None:
     path = evaluation.keep(Store(tmp_path), {"real": "here"}, FOUND)
-    assert path == tmp_path / "reports" / "evaluation.json" and evaluation.read(tmp_path) == FOUND
+    assert path == f"{tmp_path}/reports/evaluation.json" and evaluation.read(tmp_path) == FOUND
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "{}", '{"found": 3}'])
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     path = evaluation.keep(Store(tmp_path), {}, FOUND)
-    path.write_text(content)
+    Path(path).write_text(content)
     with pytest.raises(StoreError, match=r"evaluation\.json .*evaluate"):
         evaluation.read(tmp_path)

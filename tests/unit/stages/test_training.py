@@ -128,16 +128,16 @@ def test_a_stopped_training_goes_on_to_the_same_model(here: Path, monkeypatch: p
     whole = run(here)
     (name,) = models(here)
     (here / "models").rename(here / "whole")
-    n_steps, loss = 0, task.SeriesTask.loss
+    n_steps, loss = 0, task.SeriesTask.losses
 
-    def with_a_signal(self: Any, step: int) -> torch.Tensor:
+    def with_a_signal(self: Any, batch: Any) -> torch.Tensor:
         nonlocal n_steps
         n_steps += 1
         if n_steps == 4:
             signal.raise_signal(signal.SIGINT)
-        return loss(self, step)
+        return loss(self, batch)
 
-    monkeypatch.setattr(task.SeriesTask, "loss", with_a_signal)
+    monkeypatch.setattr(task.SeriesTask, "losses", with_a_signal)
     path = here / "weather.yaml"
     with pytest.raises(Interrupted, match=r"step 4, which is kept. Go on with: synthgen run it$") as stopped:
         api.prepare(path, train=api.training("cpu", command="synthgen run it"))

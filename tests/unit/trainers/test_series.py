@@ -20,7 +20,7 @@ from synthgen.readers.series import reader
 from synthgen.readers.series.reader import SeriesData
 from synthgen.trainers.series import observed_mask
 from synthgen.trainers.series.observed_mask import Shown
-from synthgen.trainers.series.task import Batches
+from synthgen.trainers.series.task import ScaledWindows
 from synthgen.trainers.series.trainer import SeriesTrainer
 
 SHAPE = (400, 12, 3)
@@ -55,16 +55,16 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypa
     count = 0
     from synthgen.trainers.series import task as series_task
 
-    loss = series_task.SeriesTask.loss
+    loss = series_task.SeriesTask.losses
 
-    def with_a_signal(self: Any, step: int) -> torch.Tensor:
+    def with_a_signal(self: Any, batch: Any) -> torch.Tensor:
         nonlocal count
         count += 1
         if count == 4:
             signal.raise_signal(signal.SIGTERM)
-        return loss(self, step)
+        return loss(self, batch)
 
-    monkeypatch.setattr(series_task.SeriesTask, "loss", with_a_signal)
+    monkeypatch.setattr(series_task.SeriesTask, "losses", with_a_signal)
     with pytest.raises(Interrupted):
         stopped.train(tmp_path / "two", 1, device="cpu", quiet=True)
     again = trainer().train(tmp_path / "two", 1, device="cpu", quiet=True)
@@ -104,7 +104,7 @@ def test_a_training_of_another_version_does_not_go_on(tmp_path: Path, monkeypatc
     trainer().train(tmp_path / "m", 0, device="cpu", quiet=True)
     (tmp_path / "m" / "model_index.json").unlink()
     monkeypatch.setattr(SeriesTrainer, "version", SeriesTrainer.version + 1)
-    with pytest.raises(ModelError, match=r"other settings \(trainer version\)"):
+    with pytest.raises(ModelError, match=r"other settings or data \(trainer version\)"):
         trainer().train(tmp_path / "m", 0, device="cpu", quiet=True)
 
 
@@ -126,7 +126,7 @@ def test_the_spread_is_that_of_what_values_have_in_common(
     data = SeriesData.model_validate(around_levels(tmp_path, level, noise, 100))
     windows = reader.windows(reader.read(data), data, "train")
     scaler = SeriesScaler.fit(windows.rows, ["x"], "standard")
-    assert least < Batches(windows, scaler).spread() < most
+    assert least < ScaledWindows(windows, scaler).spread() < most
 
 
 @pytest.mark.parametrize(("level", "noise", "least", "most"), [(1.0, 0.01, 25, 50), (0.0, 1.0, 20, 20)])
@@ -178,15 +178,13 @@ def test_without_a_held_out_part_there_are_no_scores(tmp_path: Path) -> None:
 
 
 def task(tmp_path: Path, windows: Any, **more: Any) -> Any:
-    """A task on windows of wave and rain, of which the second has a gate, with a network that is not called."""
+    """A task on windows of wave and rain, of which the second has a gate."""
     from synthgen.models.series.scaler import SeriesScaler
     from synthgen.trainers.series.task import SeriesTask
-    from synthgen.training.monitor import Monitor
+    from synthgen.training.task import Start
 
     scaler = SeriesScaler.fit(windows.values, ["wave", "rain"])
-    config, network = trainer(**more).config, lambda: torch.nn.Linear(1, 1)
-    with Monitor(tmp_path, True) as monitor:
-        return SeriesTask(config, windows, None, scaler, network, None, 0, "cpu", "fp32", monitor)  # type: ignore[arg-type]
+    return SeriesTask(trainer(**more).config, windows, None, scaler, Start(tmp_path, 0, "cpu"))
 
 
 def training_windows() -> Any:
@@ -202,7 +200,8 @@ def marked(made: Any, windows: Any) -> torch.Tensor:
         seen.append(absent)
         return torch.zeros_like(noisy)
 
-    made._losses(network, made.training.take(torch.arange(len(windows))), torch.Generator().manual_seed(0))
+    batch = made.training.take(torch.arange(len(windows)))
+    made._losses(network, made._noised(batch, torch.Generator().manual_seed(0)))
     return seen[0]
 
 
@@ -229,9 +228,9 @@ def made_losses_equal(made: Any, windows: Any) -> bool:
 
     def losses(at_missing: float) -> torch.Tensor:
         def network(noisy: torch.Tensor, level: torch.Tensor, **rest: Any) -> torch.Tensor:
-            return torch.where(batch["missing"], at_missing, 0.0)
+            return torch.where(batch.missing, at_missing, 0.0)
 
-        return made._losses(network, dict(batch), torch.Generator().manual_seed(0))[1]  # type: ignore[no-any-return]
+        return made._losses(network, made._noised(batch, torch.Generator().manual_seed(0)))  # type: ignore[no-any-return]
 
     return torch.equal(losses(0.0), losses(100.0))
 

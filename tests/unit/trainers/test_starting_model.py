@@ -18,7 +18,6 @@ import synthgen
 import tiny
 from synthgen.errors import DataError, ModelError
 from synthgen.models import folders, registry
-from synthgen.trainers.images import diffusion
 from synthgen.trainers.images.class_conditional import ClassConditionalTrainer
 from synthgen.trainers.images.layout import LayoutTrainer
 from synthgen.trainers.images.layout_to_image import LayoutToImageTrainer
@@ -110,7 +109,7 @@ def test_replay_is_drawn_once_by_the_base(base: Path, tmp_path: Path) -> None:
     tune(ClassConditionalTrainer, out, **settings)
     assert piece.stat().st_mtime_ns == first
     assert folders.weights_sha256(out) == before
-    with pytest.raises(ModelError, match=r"other settings \(replay\)"):
+    with pytest.raises(ModelError, match=r"other settings or data \(replay\)"):
         tune(ClassConditionalTrainer, out, **{**settings, "replay": {**REPLAY, "samples": 4}})
 
 
@@ -231,6 +230,6 @@ def test_pictures_for_layouts_that_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_without_a_base_nothing_is_asked_of_old_checkpoints() -> None:
-    config = diffusion.DiffusionConfig()
-    assert not {"base", "replay"} & set(config.identity())
-    assert config.sources() == []
+    trainer = LayoutTrainer(LayoutTrainer.Config.model_validate({"data": tiny.mask_data()}))
+    assert not {"base", "replay"} & set(trainer.identity())
+    assert not trainer.sources

@@ -87,7 +87,7 @@ def test_the_same_command_again_changes_no_weights(digits: Path) -> None:
     recipe = ROOT / "recipes" / "train" / "classification.yaml"
     synthgen.train(recipe, digits, overrides=QUICK, device="cpu")
     assert folders.weights_sha256(digits) == before
-    with pytest.raises(ModelError, match=r"other settings \(steps\)"):
+    with pytest.raises(ModelError, match=r"other settings or data \(steps\)"):
         synthgen.train(recipe, digits, overrides=[*QUICK, "trainer.steps=9"], device="cpu")
 
 

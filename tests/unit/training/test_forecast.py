@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ import torch
 from torch import nn
 
 from synthgen.training import checkpoint, forecast, loop
+from synthgen.training.batches import Batch
 from synthgen.training.ema import Ema
 from synthgen.training.forecast import Forecast
-from synthgen.training.loop import LoopConfig, Progress
+from synthgen.training.monitor import Monitor
+from synthgen.training.settings import LoopConfig
+from synthgen.training.task import Made, Task
 
 CPU = torch.device("cpu")
 
@@ -57,28 +61,50 @@ def test_the_estimate_is_given_once_and_says_what_it_leaves_out() -> None:
     assert re.search(r"; [\d.]+ [MG]B of memory at most so far$", said)
 
 
-class Line:
+class Line(Task):
     """One linear layer of 1,000 x 1,000."""
 
-    def __init__(self) -> None:
-        self.model: nn.Module = nn.Linear(1000, 1000)
+    def network(self) -> nn.Module:
+        return nn.Linear(1000, 1000)
 
-    def loss(self, step: int) -> torch.Tensor:
-        found: torch.Tensor = self.model(torch.ones(1, 1000)).square().mean()
+    def batch(self, step: int, random: torch.Generator) -> Ones:
+        return Ones(torch.ones(2, 1000))
+
+    def losses(self, batch: Ones) -> torch.Tensor:
+        found: torch.Tensor = self.model(batch.x).square().mean(1)
         return found
 
-    def report(self, step: int, ema: Ema, train_loss: float, seconds: float) -> None:
-        pass
+    def validation(self, ema: Ema) -> dict[str, float]:
+        return {}
+
+    def finish(self, ema: Ema, title: str) -> Made:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Ones(Batch):
+    x: torch.Tensor
+
+
+class Hearing(Monitor):
+    """Remembers what is said."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, quiet=True)
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 def test_disk_is_estimated_before_the_first_step(tmp_path: Path) -> None:
-    said: list[str] = []
     config = LoopConfig(steps=4, batch_size=2, warmup=0, checkpoint_every=2)
-    work = tmp_path / "not there yet"
-    loop.fit(Line(), config, work, {}, Progress(lambda done, total, loss, left: None, said.append))
+    with Hearing(tmp_path / "not there yet") as monitor:
+        loop.fit(Line(config, 2, 0, "cpu"), {}, monitor)
+    said = monitor.said
     assert said[0].startswith("training: 4 steps of 2, 1 million weights. Disk: at most about 52 MB (")
     assert "with a checkpoint of 16 MB every 2 steps. Memory: 20 MB for weights" in said[0]
-    found = checkpoint.latest(work)
+    found = checkpoint.latest(tmp_path / "not there yet" / "checkpoints")
     assert found is not None
     assert sum(path.stat().st_size for path in found.iterdir()) == pytest.approx(16e6, rel=0.01)
 

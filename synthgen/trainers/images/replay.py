@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ from synthgen.models import folders, registry
 from synthgen.models.sampling import as_pixels
 from synthgen.trainers.images.diffusion import Batch, DiffusionConfig, ReplaySettings, Source
 from synthgen.trainers.images.starting_model import Base
-from synthgen.trainers.text_to_image import prior_images
-from synthgen.training import output
-from synthgen.training.precision import choose_device
+from synthgen.training import prior_images
+from synthgen.training.task import Start
 from synthgen.vision import layouts
 
 N_TOGETHER = 32
@@ -53,18 +51,16 @@ def replayed(batch_size: int, share: float) -> int:
     return round(share * batch_size)
 
 
-def beside(
-    own: Source, base: Base | None, config: DiffusionConfig, side: int, out: Path, seed: int, device: str
-) -> Source:
+def beside(own: Source, base: Base | None, config: DiffusionConfig, side: int, start: Start) -> Source:
     """`own`, with replayed pictures of the base's classes mixed in if `config.replay` asks for them."""
     if base is None or config.replay is None:
         return own
-    old = of_classes(base, config.replay, side, output.work_folder(out) / "replay", seed, choose_device(device))
+    old = of_classes(base, config.replay, side, start)
     return Mixed(own, old, config.replay.share)
 
 
-def of_classes(base: Base, settings: ReplaySettings, side: int, folder: Path, seed: int, device: str) -> Batch:
-    """Pictures (or layouts as pictures) of the base's classes in turn, drawn once and kept in `folder`.
+def of_classes(base: Base, settings: ReplaySettings, side: int, start: Start) -> Batch:
+    """Pictures (or layouts as pictures) of the base's classes in turn, drawn once and kept in the work folder.
 
     Raises:
         ModelError: the settings name a layout model, which draws nothing here.
@@ -72,60 +68,60 @@ def of_classes(base: Base, settings: ReplaySettings, side: int, folder: Path, se
     if settings.layout_model is not None:
         raise ModelError("replay.layout_model: is for `use: layout-to-image`; leave it out here")
     labels = [i % len(base.classes) for i in range(settings.samples)]
-    pipeline = base.pipeline.to(device)
+    pipeline = base.pipeline.to(start.device)
 
     def draw(rows: range) -> np.ndarray:
-        noise = _noise(seed, "replay", rows, (pipeline.channels, side, side))
+        noise = _noise(start.seed, "replay", rows, (pipeline.channels, side, side))
         chosen = [labels[i] for i in rows]
         images = pipeline(chosen, **_options(settings), latents=noise, output_type="np").images
         return as_pixels(images)
 
-    found = prior_images.kept(folder, _facts(base, settings, side, seed), settings.samples, N_TOGETHER, draw)
+    found = prior_images.kept(
+        start.work / "replay", _facts(base, settings, side, start.seed), settings.samples, N_TOGETHER, draw
+    )
     pipeline.to("cpu")
     x = torch.from_numpy(found).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     return Batch(x, torch.tensor(labels))
 
 
-def beside_layouts(
-    own: Source, base: Base | None, config: DiffusionConfig, side: int, out: Path, seed: int, device: str
-) -> Source:
+def beside_layouts(own: Source, base: Base | None, config: DiffusionConfig, side: int, start: Start) -> Source:
     """`own`, with replayed pictures of drawn layouts mixed in if `config.replay` asks for them."""
     if base is None or config.replay is None:
         return own
-    old = of_layouts(base, config.replay, side, output.work_folder(out), seed, choose_device(device))
+    old = of_layouts(base, config.replay, side, start)
     return Mixed(own, old, config.replay.share)
 
 
-def of_layouts(base: Base, settings: ReplaySettings, side: int, work: Path, seed: int, device: str) -> Batch:
+def of_layouts(base: Base, settings: ReplaySettings, side: int, start: Start) -> Batch:
     """Pictures of layouts that `settings.layout_model` draws, in the base's styles, as frequent as the base has them.
 
     Raises:
         ModelError: no layout model is named, or it draws other objects or classes.
     """
     layout_base = _layout_base(base, settings)
-    painter, planner = base.pipeline.to(device), layout_base.pipeline.to(device)
+    painter, planner = base.pipeline.to(start.device), layout_base.pipeline.to(start.device)
     numbers = range(settings.samples)
     classes = [i % len(base.classes) for i in numbers]
-    styles = [_style(base, cls, seed, i) for i, cls in zip(numbers, classes, strict=True)]
+    styles = [_style(base, cls, start.seed, i) for i, cls in zip(numbers, classes, strict=True)]
     known = layout_base.classes
     of_planner = [known.index(base.classes[cls]) if len(known) > 1 else 0 for cls in classes]
     n_objects, small = len(base.pipeline.config.objects), round(side * float(planner.config.scale))
 
     def plan(rows: range) -> np.ndarray:
-        noise = _noise(seed, "replay-layouts", rows, (n_objects, small, small))
+        noise = _noise(start.seed, "replay-layouts", rows, (n_objects, small, small))
         found = planner.layouts([of_planner[i] for i in rows], noise, num_inference_steps=settings.steps)
         return np.stack([layouts.encode(layout, n_objects) for layout in found])
 
-    told = {**_facts(base, settings, side, seed), "layouts": layout_base.source.sha256}
-    planned = prior_images.kept(work / "replay-layouts", told, settings.samples, N_TOGETHER, plan)
+    facts = {**_facts(base, settings, side, start.seed), "layouts": layout_base.source.sha256}
+    planned = prior_images.kept(start.work / "replay-layouts", facts, settings.samples, N_TOGETHER, plan)
 
     def draw(rows: range) -> np.ndarray:
-        noise = _noise(seed, "replay", rows, (painter.channels, side, side))
+        noise = _noise(start.seed, "replay", rows, (painter.channels, side, side))
         shown, chosen = planned[rows.start : rows.stop], [styles[i] for i in rows]
         options = {**_options(settings), "latents": noise, "output_type": "np"}
         return as_pixels(painter(shown, [classes[i] for i in rows], chosen, **options).images)
 
-    found = prior_images.kept(work / "replay", told, settings.samples, N_TOGETHER, draw)
+    found = prior_images.kept(start.work / "replay", facts, settings.samples, N_TOGETHER, draw)
     painter.to("cpu")
     pixels = torch.from_numpy(found).permute(0, 3, 1, 2).float().div(255).pow(float(painter.config.gamma))
     return Batch(pixels.mul(2).sub(1), torch.tensor(styles), torch.from_numpy(planned))
@@ -170,5 +166,5 @@ def _options(settings: ReplaySettings) -> dict[str, Any]:
 
 
 def _facts(base: Base, settings: ReplaySettings, side: int, seed: int) -> dict[str, Any]:
-    told = settings.model_dump(mode="json", exclude={"share", "layout_model"})
-    return {**told, "base": base.source.sha256, "side": side, "seed": seed}
+    facts = settings.model_dump(mode="json", exclude={"share", "layout_model"})
+    return {**facts, "base": base.source.sha256, "side": side, "seed": seed}

@@ -1,4 +1,4 @@
-"""Pictures that a model draws before its training: drawn once, kept in the work folder, the same every time."""
+"""Images that a model generates before its training: generated once, kept in the work folder, the same every time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def kept(
 
     They are drawn `n_together` at a time, and each such piece is written as one file in one rename, so
     that a training that was killed draws no piece twice. A folder that was drawn with other `facts`
-    is drawn anew. `drawn.png` shows the first pictures.
+    is drawn again. `drawn.png` shows the first pictures.
     """
     text = json.dumps(facts, sort_keys=True)
-    told = folder / "facts.json"
-    if folder.is_dir() and not (told.is_file() and told.read_text(encoding="utf-8") == text):
+    known = folder / "facts.json"
+    if folder.is_dir() and not (known.is_file() and known.read_text(encoding="utf-8") == text):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    told.write_text(text, encoding="utf-8")
+    known.write_text(text, encoding="utf-8")
     pieces = []
     for first in range(0, n, n_together):
         path = folder / f"piece-{first:06d}.npy"

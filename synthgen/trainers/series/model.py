@@ -1,0 +1,60 @@
+"""The untrained network of a series training, and the pipeline around a trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from synthgen.models.series.denoiser import SeriesDenoiser
+from synthgen.models.series.pipeline import SeriesPipeline
+from synthgen.models.series.scaler import SeriesScaler
+from synthgen.readers.series.reader import Windows
+
+PRESETS: Mapping[str, Mapping[str, int]] = {
+    "tiny": {"width": 64, "n_blocks": 3, "n_heads": 4},
+    "small": {"width": 128, "n_blocks": 4, "n_heads": 4},
+    "base": {"width": 256, "n_blocks": 8, "n_heads": 8},
+}
+N_NARROW = 16
+"""Scaled channels that tokens of the narrowest preset carry well; with more, channels get networks of their own."""
+
+
+def network(config: Any, scaler: SeriesScaler, windows: Windows) -> SeriesDenoiser:
+    """The untrained network for such windows."""
+    made: SeriesDenoiser = SeriesDenoiser(
+        scaler.n_scaled,
+        len(windows.covariate_names),
+        len(windows.static_names),
+        len(windows.classes) or 1,
+        patch=config.patch,
+        interval=windows.median_step,
+        wide=scaler.n_scaled > N_NARROW,
+        **PRESETS[config.preset],
+    )
+    covariates = windows.row_covariates[windows.covered]
+    made.set_units(torch.from_numpy(covariates), torch.from_numpy(windows.static))
+    return made
+
+
+def pipeline(
+    config: Any, model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows
+) -> SeriesPipeline:
+    """The pipeline around averaged weights."""
+    made = SeriesPipeline(
+        model,
+        scaler,
+        scheduler,
+        dict(enumerate(windows.classes or ("series",))),
+        [channel.name for channel in windows.channels],
+        [channel.unit for channel in windows.channels],
+        windows.length,
+        windows.time_unit,
+        windows.covariate_names,
+        windows.static_names,
+        # windows around events begin at one place of a series only, and could not go on from another
+        config.shown.start > 0 and config.data.events is None,
+    )
+    made.set_progress_bar_config(disable=True)
+    return made
