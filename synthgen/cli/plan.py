@@ -79,7 +79,7 @@ def describe(plan: Plan, out: Path) -> dict[str, Any]:
         "splits": splits,
         "splits_exact": exact,
         "keep": [str(rule) for rule in plan.rules],
-        "parts": [{"role": role[:-1], "use": spec.use, "settings": spec.settings} for role, _, spec in recipe.parts()],
+        "parts": plan_model.parts(recipe),
         "fields": [{"name": name, **field.describe()} for name, field in plan.schema.items()],
         "sources": [
             {"kind": s.kind, "name": s.name, "sha256": s.sha256, "licence": s.licence, **s.details}
@@ -139,10 +139,7 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
         ("splits", about + formatting.counts(facts["splits"])),
         ("shards", f"{facts['shards']} of {facts['shard_size']} slots, drawn in batches of {facts['batch_size']}"),
         ("fields", ", ".join(f"{field['name']} ({field['type']})" for field in facts["fields"])),
-        (
-            "keep",
-            f"{' and '.join(facts['keep'])}, up to {facts['tries']} tries a slot" if facts["keep"] else "everything",
-        ),
+        plan_model.keep_row(facts),
         *plan_model.own_rows(facts.get("train")),
         *formatting.column_rows(facts.get("columns", {})),
         *(plan_model.part_row(part) for part in facts["parts"]),

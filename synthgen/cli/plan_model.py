@@ -13,7 +13,7 @@ from synthgen.models import folders
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import Plugins
 from synthgen.recipe.reading import config_class
-from synthgen.recipe.recipe import ModelRecipe
+from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
 from synthgen.stages.training import OwnModel
 
 
@@ -123,11 +123,7 @@ def before_training(binding: Binding, own: Mapping[str, Any]) -> dict[str, Any]:
         "batch_size": recipe.batch_size,
         "tries": recipe.tries,
         "keep": [str(rule) for rule in binding.rules],
-        "parts": [
-            {"role": role[:-1], "use": spec.use, "settings": spec.settings}
-            for role, _, spec in recipe.parts()
-            if role != "trainers"
-        ],
+        "parts": [part for part in parts(recipe) if part["role"] != "trainer"],
         "train": dict(own),
         "evaluate": recipe.evaluate.model_dump(mode="json") if recipe.evaluate else None,
     }
@@ -143,10 +139,7 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
         *own_rows(facts["train"]),
         *formatting.column_rows(facts.get("columns", {})),
         ("shards", f"of {facts['shard_size']} slots, drawn in batches of {facts['batch_size']}"),
-        (
-            "keep",
-            f"{' and '.join(facts['keep'])}, up to {facts['tries']} tries a slot" if facts["keep"] else "everything",
-        ),
+        keep_row(facts),
         *(part_row(part) for part in facts["parts"]),
         ("evaluate", "against the real data, once the dataset is complete" if facts["evaluate"] else ""),
         (
@@ -155,6 +148,17 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
         ),
     ]
     return "\n".join([formatting.table(rows), *(f"note: {text}" for text in facts["train"]["notes"])])
+
+
+def parts(recipe: DatasetRecipe) -> list[dict[str, Any]]:
+    """The parts of a recipe with their settings, as JSON values."""
+    return [{"role": role[:-1], "use": spec.use, "settings": spec.settings} for role, _, spec in recipe.parts()]
+
+
+def keep_row(facts: Mapping[str, Any]) -> tuple[str, str]:
+    """The keep rules, and how often a slot is tried."""
+    rules = " and ".join(facts["keep"])
+    return "keep", f"{rules}, up to {facts['tries']} tries a slot" if rules else "everything"
 
 
 def part_row(part: Mapping[str, Any]) -> tuple[str, str]:
