@@ -12,15 +12,14 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import seeds
-from synthgen.base.settings import Settings
+from synthgen.base.settings import FieldName, Settings
 from synthgen.conditions.quotas import Quotas
 from synthgen.fields import Label
 from synthgen.parts.registry import unknown
 
 MAX_GRID = 100_000
 Weight = Annotated[int, Setting(ge=1, le=1000)]
-AxisName = Annotated[str, Setting(pattern=r"^[a-z][a-z0-9_]*$")]
-AxisValues = dict[AxisName, list[str] | dict[str, Weight]]
+AxisValues = dict[FieldName, list[str] | dict[str, Weight]]
 Combine = Literal["grid", "balanced"]
 
 

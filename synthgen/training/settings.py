@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from synthgen.base.settings import Settings
 
 IN_PIXELS = ("crop", "shift_px")
 Row = str | tuple[str, str]
 
 
-class LoopConfig(BaseModel):
+class LoopConfig(Settings):
     """Settings that every gradient-trained model shares."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     steps: int = Field(default=5000, ge=1, description="Optimiser steps.")
     batch_size: int = Field(default=64, ge=1, description="Images a step.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate of AdamW.")

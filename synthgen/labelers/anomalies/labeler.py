@@ -10,7 +10,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from synthgen import seeds as streams
-from synthgen.base.settings import Settings
+from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Columns, Events, Field, Schema, Series, StepClasses, Times
 from synthgen.labelers.anomalies.events import Event, Placed, Wish, place
 from synthgen.labelers.anomalies.kinds import KINDS, Kind, Scale
@@ -20,7 +20,6 @@ from synthgen.parts.protocols import Source
 
 Amount = Annotated[float, Setting(gt=0)]
 Count = Annotated[int, Setting(ge=0)]
-NAME = r"^[a-z][a-z0-9_]*$"
 
 
 class Anomalies:
@@ -75,9 +74,9 @@ class Anomalies:
         steps: int = Setting(default=20, gt=0, le=1000, description="Denoising steps of the model.")
         series: str = Setting(default="series", description="The series that is read.")
         time: str = Setting(default="time", description="The times of its steps.")
-        field: str = Setting(default="anomalous", pattern=NAME, description="Name of the new series.")
-        labels: str = Setting(default="anomaly", pattern=NAME, description="Name of the kinds by step and channel.")
-        events: str = Setting(default="events", pattern=NAME, description="Name of the list of events.")
+        field: FieldName = Setting(default="anomalous", description="Name of the new series.")
+        labels: FieldName = Setting(default="anomaly", description="Name of the kinds by step and channel.")
+        events: FieldName = Setting(default="events", description="Name of the list of events.")
 
         @model_validator(mode="after")
         def _sensible(self) -> Anomalies.Config:

@@ -10,9 +10,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 from diffusers import UNet2DModel
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch.nn import functional as F
 
+from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.models import folders
 from synthgen.models.losses import P_MEAN, P_STD, Edm, Objective, VPrediction
@@ -29,10 +30,9 @@ from synthgen.training.trainer import GradientTrainer
 N_VALIDATION = 1024
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(Settings):
     """Shape of the UNet."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     patch_size: int = Field(
         default=2, ge=1, le=8, description="Pixels per side that become channels; 2 makes a step four times cheaper."
     )
@@ -42,10 +42,9 @@ class NetworkConfig(BaseModel):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout in the residual blocks.")
 
 
-class ReplaySettings(BaseModel):
+class ReplaySettings(Settings):
     """Pictures of old classes that the base draws, mixed into the batches."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     share: float = Field(default=0.3, gt=0, lt=1, description="Part of every batch.")
     samples: int = Field(default=1000, ge=1, description="How many are drawn, of each class in turn.")
     steps: int = Field(default=18, gt=0, le=1000, description="Denoising steps.")

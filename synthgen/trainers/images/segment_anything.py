@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch.nn import functional as F
 
+from synthgen.base.settings import Settings
 from synthgen.models.segment_anything.network import SegmentAnything, prompt_masks, stretched
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, MaskData
@@ -33,10 +34,9 @@ FOCAL_WEIGHT = 20.0
 N_VIEWS = 1
 
 
-class EncoderConfig(BaseModel):
+class EncoderConfig(Settings):
     """Shape of the network."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     image_size: int = Field(default=128, ge=32, description="Side of the pictures that it sees, in pixels.")
     patch_size: int = Field(default=8, ge=2, description="Side of a token in pixels.")
     embed_dim: int = Field(default=128, ge=8, description="Width of the image encoder.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from synthgen.base.settings import Settings
 
 
-class Shown(BaseModel):
+class Shown(Settings):
     """How often each part of a window is known in training; the rest of the windows is drawn whole."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     cells: float = Field(default=0.3, ge=0, le=1, description="Single cells, any share of them: for imputation.")
     gap: float = Field(default=0.15, ge=0, le=1, description="All but a span of time, in some or all channels.")
     start: float = Field(default=0.15, ge=0, le=1, description="The beginning: for forecasts and long series.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from synthgen.base.settings import Settings
 from synthgen.readers.images.captioned import CaptionData
 from synthgen.training.settings import LoopConfig
 
@@ -14,10 +15,9 @@ RATES: Mapping[str, float] = {"full": 1e-5, "lora": 1e-4, "textual-inversion": 5
 """Learning rates of AdamW by method; the first two as in diffusers' examples/text_to_image."""
 
 
-class LoraSettings(BaseModel):
+class LoraSettings(Settings):
     """Shape of a LoRA."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     rank: int = Field(default=16, ge=1, le=1024, description="Rank of each change; more learns more and forgets more.")
     alpha: int | None = Field(default=None, ge=1, description="The change counts alpha / rank; by default 1.")
     target_modules: list[str] = Field(
@@ -27,19 +27,17 @@ class LoraSettings(BaseModel):
     )
 
 
-class WordSettings(BaseModel):
+class WordSettings(Settings):
     """The word of a textual inversion."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     placeholder: str = Field(pattern=r"^\S+$", description="The new word, as captions have it, such as <my-thing>.")
     initialize_from: str = Field(min_length=1, description="A known word that it starts from, such as dog.")
     vectors: int = Field(default=1, ge=1, le=64, description="How many words' worth of room it has.")
 
 
-class PriorSettings(BaseModel):
+class PriorSettings(Settings):
     """Pictures by the base itself that are trained on beside the user's, so that their class is not forgotten."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     prompts: list[str] = Field(min_length=1, description="What the class is called, such as a photo of a dog.")
     samples: int = Field(default=100, ge=1, description="How many are drawn, of each prompt in turn.")
     weight: float = Field(default=1.0, gt=0, description="What their loss counts beside the user's.")
