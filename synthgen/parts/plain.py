@@ -10,7 +10,7 @@ from synthgen.parts.protocols import Source
 
 
 class PlainPart:
-    """A part whose settings decide its output. It need not be used: roles are protocols."""
+    """A part whose settings decide its output."""
 
     config: Any
     sources: Sequence[Source] = ()

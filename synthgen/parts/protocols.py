@@ -1,4 +1,4 @@
-"""What may be asked of a part: one Protocol a role. A plug-in implements one of these; nothing is inherited."""
+"""What may be asked of a part: one Protocol a role. A plug-in implements one of these; no base class is needed."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field as Setting
@@ -11,11 +11,11 @@ from pydantic import Field as Setting
 from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.fields import Columns, Number, Schema, Series
+from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
-from synthgen.parts.protocols import Source
 
 
-class Peak:
+class Peak(PlainAnnotator):
     """Adds a quantile of all values of a series, by default the highest; missing values are left out."""
 
     version: ClassVar[int] = 1
@@ -29,14 +29,12 @@ class Peak:
             default="", pattern=r"^([a-z][a-z0-9_]*)?$", description="Name of the score; by default `<field>_peak`."
         )
 
+    config: Config
+
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.sources: Sequence[Source] = []
+        super().__init__(config)
         self._name = config.name or f"{config.field}_peak"
         self.fields: Mapping[str, Number] = {self._name: Number()}
-
-    def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json")
 
     def bind(self, columns: Schema) -> list[Problem]:
         series = columns.get(self.config.field)
@@ -46,9 +44,6 @@ class Peak:
         units = set(series.units)
         self.fields = {self._name: Number(units.pop() if len(units) == 1 else "1")}
         return []
-
-    def setup(self, device: str) -> None:
-        pass
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         """Raises DataError if a series has no value at all."""
