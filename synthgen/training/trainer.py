@@ -83,7 +83,7 @@ NOTES = ("notes", "left_out")
 
 
 def data_sha256(data: Any) -> str:
-    """sha256 over all values of data as they were read (dataclasses, sequences, arrays, plain values), notes left out."""
+    """sha256 over all values of data as they were read (dataclasses, sequences, arrays, plain values) but notes."""
     digest = hashlib.sha256()
     _add(data, digest)
     return digest.hexdigest()

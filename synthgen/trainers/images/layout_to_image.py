@@ -73,7 +73,7 @@ class _Task(DiffusionTask):
         self.training = bases.relabelled_examples(training, self.classes)
         found = self.styles
         self.own = Crops(found.training, found.held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
-        source = replay.beside_layouts(self.own, base, config, config.crop, start)
+        source = replay.beside(self.own, base, config, config.crop, start, layouts_too=True)
         super().__init__(config, source, base.deviation if base else crops.deviation(self.own), start)
 
     def network(self) -> UNet2DModel:
