@@ -200,7 +200,7 @@ def _total_problems(manifest: Mapping[str, Any], totals: Totals) -> Iterator[str
     for key, found in sums.items():
         if _without_zeros(manifest[key]) != _without_zeros(found):
             yield f"`{key}` is {manifest[key]}, and the records add up to {_without_zeros(found)}"
-    if manifest["short"]["count"] != len(totals.short):
+    if manifest["short"]["count"] != totals.n_short:
         yield "counts other short slots than the records"
     whole = manifest["samples"] == manifest["planned"] and not manifest["n_missing_shards"]
     if manifest["complete"] != whole:

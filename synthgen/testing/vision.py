@@ -82,7 +82,7 @@ def clip(folder: Path) -> None:
     ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     text, vision = _two_towers(n_words, **ends)
     width = {"projection_dim": 16}
-    config = CLIPConfig(text_config=text | width, vision_config=vision | width, **width)
+    config = CLIPConfig(text_config=text | width, vision_config=vision | width, projection_dim=16)
     CLIPModel(config).eval().save_pretrained(folder)
     square = {"height": 32, "width": 32}
     CLIPProcessor(CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=square), tokenizer).save_pretrained(folder)
