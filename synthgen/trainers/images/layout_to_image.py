@@ -115,9 +115,8 @@ class _Task(DiffusionTask):
             f"{', '.join(self.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
         more = {**table(self.config, "crop", "gamma", "layout_dropout"), "styles": len(self.styles.class_of)}
-        return output.mask_card(
-            title, self.config.data, self.training, {**settings, **more}, scores, use, self.tuned_from
-        )
+        result = output.Result(title, {**settings, **more}, scores, use, self.tuned_from)
+        return output.mask_card(result, self.config.data, self.training)
 
 
 def _settings(config: LayoutToImageTrainer.Config, base: Base) -> LayoutToImageTrainer.Config:
