@@ -232,9 +232,8 @@ def read(place: str | Path | Storage) -> Ledger:
     while True:
         token = store.storage.token(MANIFEST)
         book = _read(store)
-        if (
-            store.storage.token(MANIFEST) == token
-        ):  # else a run has sealed it meanwhile, and what was read is of two datasets
+        # else a run has sealed it meanwhile, and what was read is of two datasets
+        if store.storage.token(MANIFEST) == token:
             return book
 
 

@@ -79,9 +79,8 @@ def verify(place: str | Path | Storage, tick: Tick | None = None, n_threads: int
         UsageError: the folder holds no dataset.
         StoreError: something is damaged and another synthgen is writing to the folder.
     """
-    there = _data_files(
-        Store(place).storage
-    )  # before the records: a file that a run publishes now has a record already
+    # before the records: a file that a run publishes now has a record already
+    there = _data_files(Store(place).storage)
     book = ledger.read(place)
     sealed = book.manifest is not None or MANIFEST in book.damage
     report = Report(n_shards=len(book.commits), sealed=sealed, growing=book.growing)

@@ -81,6 +81,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
             if file.split:
                 folders[file.kind][file.split].add(posixpath.dirname(file.path))
         lines.write(("" if not lines.tell() else ",\n") + json.dumps(_shard_entry(record), sort_keys=True))
+    notes = _notes(store, plan, set(range(plan.n_shards)) - set(missing), totals.accepted)
     return {
         "format": FORMAT,
         "name": plan.recipe.name,
@@ -114,11 +115,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         "environments": sorted(totals.environments),
         "batch_sizes": sorted(batch_sizes),
         "identity": plan.identity,
-        **(
-            {"notes": notes}
-            if (notes := _notes(store, plan, set(range(plan.n_shards)) - set(missing), totals.accepted))
-            else {}
-        ),
+        **({"notes": notes} if notes else {}),
     }
 
 
