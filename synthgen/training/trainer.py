@@ -80,10 +80,11 @@ class GradientTrainer(ABC):
 
 
 NOTES = ("notes", "left_out")
+"""Fields that say how data were read, which is no part of them."""
 
 
 def data_sha256(data: Any) -> str:
-    """sha256 over all values of data as they were read (dataclasses, sequences, arrays, plain values) but notes."""
+    """sha256 over all values of data as they were read: dataclasses without notes, sequences, arrays, plain values."""
     digest = hashlib.sha256()
     _add(data, digest)
     return digest.hexdigest()
