@@ -64,7 +64,7 @@ def command(
 
 def describe(plan: Plan, out: Path) -> dict[str, Any]:
     """Everything that `plan` says, as JSON values."""
-    each = survey.bytes_per_sample(plan, survey.Survey(survey.Pending(plan.n_shards)))
+    each = survey.bytes_per_sample(plan, survey.Survey(pending=survey.Pending(plan.n_shards)))
     splits, exact = split_counts(plan)
     recipe = plan.recipe
     return {

@@ -189,19 +189,19 @@ class Ledger:
 
 @dataclass
 class Totals:
-    """Sums over commits."""
+    """Sums over commits; `splits` of samples, `short` lists the slots that ran out of tries."""
 
-    splits: Counter[str]
     accepted: int = 0
     tries: int = 0
     bytes: int = 0
     slots: int = 0
-
-    def __post_init__(self) -> None:
-        self.classes: Counter[str] = Counter()
-        self.objects: Counter[str] = Counter()
-        self.rejected: Counter[str] = Counter()
-        self.short: list[Mapping[str, Any]] = []
+    n_short: int = 0
+    splits: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    objects: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    environments: set[str] = field(default_factory=set)
+    short: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, record: Commit) -> None:
         self.accepted += record.accepted
@@ -211,6 +211,8 @@ class Totals:
         self.classes.update(record.classes)
         self.objects.update(record.objects)
         self.rejected.update(record.rejected)
+        self.environments.add(record.environment)
+        self.n_short += len(record.short)
         self.short += record.short
         first = next((file.kind for file in record.files if file.split), "")
         for file in record.files:
@@ -230,9 +232,8 @@ def read(place: str | Path | Storage) -> Ledger:
     while True:
         token = store.storage.token(MANIFEST)
         book = _read(store)
-        if (
-            store.storage.token(MANIFEST) == token
-        ):  # else a run has sealed it meanwhile, and what was read is of two datasets
+        # else a run has sealed it meanwhile, and what was read is of two datasets
+        if store.storage.token(MANIFEST) == token:
             return book
 
 

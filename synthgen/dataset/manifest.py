@@ -7,20 +7,31 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from synthgen.base.json_files import FORMAT, adapter, canonical, checked, unsigned
 from synthgen.dataset.layout import MANIFEST
-from synthgen.dataset.records import Count, Json, Sha256, ShardNumber, Slot, Split, Text, Word, check, file_problems
+from synthgen.dataset.records import (
+    Closed,
+    Count,
+    Json,
+    Open,
+    Sha256,
+    ShardNumber,
+    Slot,
+    Split,
+    Text,
+    Word,
+    check,
+    file_problems,
+)
 from synthgen.dataset.storage import Storage
 from synthgen.errors import NewerFormatError, PluginError, RecordError, SynthgenError
 from synthgen.parts.fields import from_description
 from synthgen.recipe import rules
 
 
-class ManifestFile(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
+class ManifestFile(Closed):
     path: Text
     kind: Word
     split: Word
@@ -29,26 +40,20 @@ class ManifestFile(BaseModel):
     sha256: Sha256
 
 
-class ManifestShard(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
+class ManifestShard(Closed):
     shard: ShardNumber
     slots: Count
     samples: Count
     files: list[ManifestFile]
 
 
-class Short(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
+class Short(Closed):
     count: Count
     slots: list[Slot]
 
 
-class Origin(BaseModel):
+class Origin(Open):
     """A model or data behind the samples."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     kind: Text
     name: Text
@@ -56,10 +61,8 @@ class Origin(BaseModel):
     licence: Text
 
 
-class Identity(BaseModel):
+class Identity(Open):
     """What a dataset is made from, as far as readers use it."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     shard_size: Annotated[int, Field(ge=1, lt=1 << 53)]
     splits: Annotated[dict[Split, float], Field(min_length=1)]
@@ -67,10 +70,8 @@ class Identity(BaseModel):
     fields: list[Json]
 
 
-class Manifest(BaseModel):
+class Manifest(Open):
     """manifest.json."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     format: Annotated[int, Field(ge=1, le=FORMAT)]
     name: Text
@@ -96,7 +97,7 @@ class Manifest(BaseModel):
     environments: list[Word]
     identity: Json
     shards: list[ManifestShard]
-    papers: dict[Word, Sha256] = {}
+    papers: dict[Word, Sha256] = Field(default_factory=dict)
 
 
 def load_manifest(storage: Storage) -> Json | None:

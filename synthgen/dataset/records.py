@@ -32,6 +32,18 @@ Split = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_lengt
 StagedName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_-]+/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
 
 
+class Closed(BaseModel):
+    """JSON whose keys are all known, every value of its type."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Open(BaseModel):
+    """JSON that may hold other keys as well."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
 @dataclass(frozen=True, slots=True)
 class ShardFile:
     """One file of a shard. `staged` is its name below `.synthgen/staging` until it is published under `path`."""
@@ -47,10 +59,8 @@ class ShardFile:
     staged: StagedName
 
 
-class Slot(BaseModel):
+class Slot(Open):
     """A slot that ran out of tries; also holds its condition."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     key: Text
     index: Count
@@ -147,10 +157,8 @@ def file_problems(shard: int, accepted: int, files: Sequence[_File]) -> Iterator
         yield f"its files do not hold its {accepted} samples"
 
 
-class Selection(BaseModel):
+class Selection(Closed):
     """selections/<name>.json."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     format: int
     name: Text
@@ -162,10 +170,8 @@ class Selection(BaseModel):
     left_out: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}$")], dict[Text, Text]]
 
 
-class Asked(BaseModel):
+class Asked(Open):
     """A line of log/runs.jsonl: what a run was asked for."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     samples: Annotated[int, Field(ge=1, lt=1 << 53)]
     name: Word = ""
@@ -173,27 +179,23 @@ class Asked(BaseModel):
     folder: Text = "."
 
 
-class Timing(BaseModel):
+class Timing(Open):
     """A line of log/shards.jsonl, of a shard that was rendered."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     seconds: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
 
-class Lease(BaseModel):
+class Lease(Closed):
     """.synthgen/lease.json: the right of a driver to write. `epoch` is larger than that of every lease before it."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     id: Annotated[Word, Field(min_length=1)]
     epoch: Count
 
 
-class Lock(BaseModel):
+class Lock(Closed):
     """.synthgen/lock: who writes to the folder."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     id: Word
     pid: Annotated[int, Field(ge=1, lt=1 << 31)]
@@ -202,29 +204,23 @@ class Lock(BaseModel):
     pid_namespace: Text
 
 
-class Failed(BaseModel):
+class Failed(Open):
     """failures/shard-<number>.json."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     shard: ShardNumber
     cause: Text
     message: Annotated[Text, Field(min_length=1)]
 
 
-class Compared(BaseModel):
+class Compared(Open):
     """reports/evaluation.json."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     asked: Json
     found: Json
 
 
-class BatchSize(BaseModel):
+class BatchSize(Closed):
     """.synthgen/batch_size.json."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     batch_size: Annotated[int, Field(ge=1, lt=1 << 31)]
 

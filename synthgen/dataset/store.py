@@ -71,7 +71,7 @@ class Store:
     @contextlib.contextmanager
     def stage(self, path: str, kind: str, split: str, samples: int) -> Iterator[StagedFile]:
         """A new file of a shard under a name of its own, hashed while it is written; stored when the block ends."""
-        name = self._staging_name(path)
+        name = f"{self.staging}/{uuid.uuid4().hex}-{path.replace('/', '-')}"
         with self._reporting(), self.storage.stage(name) as raw:
             file = StagedFile(raw)
             yield file
@@ -229,9 +229,6 @@ class Store:
         """sha256 of a file in hex. Raises OSError."""
         with self.storage.reader(name) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-
-    def _staging_name(self, path: str) -> str:
-        return f"{self.staging}/{uuid.uuid4().hex}-{path.replace('/', '-')}"
 
 
 class StagedFile:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ from typing import Any, Literal
 from synthgen.base import json_files
 from synthgen.dataset import contents, ledger
 from synthgen.dataset.layout import MANIFEST, PRIVATE, RECIPE, SEALED, commit_path
-from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.ledger import Ledger, Totals
 from synthgen.dataset.manifest import identity_digest
-from synthgen.dataset.records import Commit, ShardFile
+from synthgen.dataset.records import ShardFile
 from synthgen.dataset.storage import Storage
 from synthgen.dataset.store import Store, names_below
 from synthgen.errors import RecordError
@@ -80,9 +79,8 @@ def verify(place: str | Path | Storage, tick: Tick | None = None, n_threads: int
         UsageError: the folder holds no dataset.
         StoreError: something is damaged and another synthgen is writing to the folder.
     """
-    there = _data_files(
-        Store(place).storage
-    )  # before the records: a file that a run publishes now has a record already
+    # before the records: a file that a run publishes now has a record already
+    there = _data_files(Store(place).storage)
     book = ledger.read(place)
     sealed = book.manifest is not None or MANIFEST in book.damage
     report = Report(n_shards=len(book.commits), sealed=sealed, growing=book.growing)
@@ -191,30 +189,17 @@ def _manifest_problems(book: Ledger) -> Iterator[str]:
             if file["sha256"] in book.sealed and book.store.sha256(kept) != file["sha256"]:
                 yield f"shard {entry['shard']}: {file['path']}, kept until the larger dataset is whole, is damaged"
     if not book.growing and not book.handed_back:
-        yield from _total_problems(manifest, list(book.commits.values()))
+        yield from _total_problems(manifest, book.totals())
 
 
-def _total_problems(manifest: Mapping[str, Any], commits: list[Commit]) -> Iterator[str]:
+def _total_problems(manifest: Mapping[str, Any], totals: Totals) -> Iterator[str]:
     """Sums over all records that the manifest does not state."""
-    rejected: Counter[str] = Counter()
-    classes: Counter[str] = Counter()
-    splits: Counter[str] = Counter()
-    for record in commits:
-        rejected.update(record.rejected)
-        classes.update(record.classes)
-        first = next((file.kind for file in record.files if file.split), "")
-        splits.update({file.split: file.samples for file in record.files if file.split and file.kind == first})
-    sums = {
-        "samples": sum(record.accepted for record in commits),
-        "tries": sum(record.tries for record in commits),
-        "rejected": dict(rejected),
-        "classes": dict(classes),
-        "splits": dict(splits),
-    }
+    counts = {"rejected": totals.rejected, "classes": totals.classes, "splits": totals.splits}
+    sums = {"samples": totals.accepted, "tries": totals.tries, **{name: dict(n) for name, n in counts.items()}}
     for key, found in sums.items():
         if _without_zeros(manifest[key]) != _without_zeros(found):
-            yield f"`{key}` is {manifest[key]}, and the records add up to {found}"
-    if manifest["short"]["count"] != sum(len(record.short) for record in commits):
+            yield f"`{key}` is {manifest[key]}, and the records add up to {_without_zeros(found)}"
+    if manifest["short"]["count"] != totals.n_short:
         yield "counts other short slots than the records"
     whole = manifest["samples"] == manifest["planned"] and not manifest["n_missing_shards"]
     if manifest["complete"] != whole:

@@ -14,6 +14,7 @@ from synthgen.base import json_files
 from synthgen.base.json_files import FORMAT
 from synthgen.dataset import card, ledger, licences
 from synthgen.dataset.layout import MANIFEST, RECIPE, index_path
+from synthgen.dataset.ledger import Totals
 from synthgen.dataset.records import Commit
 from synthgen.dataset.store import Store
 from synthgen.dataset.view import index_table
@@ -65,49 +66,37 @@ def sealed_before(store: Store, plan: Plan) -> int | None:
 
 def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
     """Totals over all commits; each shard's entry is appended to `lines` on the way."""
-    accepted = tries = n_short = 0
-    classes: Counter[str] = Counter()
-    objects: Counter[str] = Counter(dict.fromkeys(object_names(plan.schema), 0))
-    rejected: Counter[str] = Counter()
-    splits: dict[str, Counter[str]] = {name: Counter() for name in sorted(plan.recipe.splits)}
-    short: list[Any] = []
+    totals = Totals(objects=Counter(dict.fromkeys(object_names(plan.schema), 0)))
     missing: list[int] = []
     folders: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    environments: set[str] = set()
     batch_sizes: set[int] = set()
     for shard in range(plan.n_shards):
         record = store.sound_commit(shard)
         if record is None or record.n_slots != len(plan.shard_range(shard)) or not _whole(store, record):
             missing.append(shard)
             continue
-        accepted, tries, n_short = accepted + record.accepted, tries + record.tries, n_short + len(record.short)
-        classes.update(record.classes)
-        objects.update(record.objects)
-        rejected.update(record.rejected)
-        environments.add(record.environment)
+        totals.add(record)
         batch_sizes.add(record.batch_size)
-        short += record.short[: MAX_NAMED - len(short)]
         for file in record.files:
             if file.split:
-                splits[file.split].update({f"{file.kind}_files": 1, f"{file.kind}_samples": file.samples})
                 folders[file.kind][file.split].add(posixpath.dirname(file.path))
         lines.write(("" if not lines.tell() else ",\n") + json.dumps(_shard_entry(record), sort_keys=True))
-    kind = plan.parts.writers[0][1].suffix
+    notes = _notes(store, plan, set(range(plan.n_shards)) - set(missing), totals.accepted)
     return {
         "format": FORMAT,
         "name": plan.recipe.name,
         "description": plan.recipe.description,
         "digest": plan.digest,
         "smoke": plan.recipe.smoke,
-        "complete": not missing and not n_short,
-        "samples": accepted,
+        "complete": not missing and not totals.n_short,
+        "samples": totals.accepted,
         "planned": plan.n_samples,
-        "splits": {name: counts[f"{kind}_samples"] for name, counts in splits.items()},
-        "classes": {name: classes[name] for name in _class_order(plan, classes)},
-        "objects": dict(objects),
-        "tries": tries,
-        "rejected": dict(sorted(rejected.items())),
-        "short": {"count": n_short, "slots": short},
+        "splits": {name: totals.splits[name] for name in sorted(plan.recipe.splits)},
+        "classes": {name: totals.classes[name] for name in classes_of(plan.schema) or sorted(totals.classes)},
+        "objects": dict(totals.objects),
+        "tries": totals.tries,
+        "rejected": dict(sorted(totals.rejected.items())),
+        "short": {"count": totals.n_short, "slots": totals.short[:MAX_NAMED]},
         "missing_shards": missing[:MAX_NAMED],
         "n_missing_shards": len(missing),
         "folders": {
@@ -123,14 +112,10 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         ],
         "warnings": licences.warnings(plan.parts.sources()),
         "local_parts": list(plan.local_parts),
-        "environments": sorted(environments),
+        "environments": sorted(totals.environments),
         "batch_sizes": sorted(batch_sizes),
         "identity": plan.identity,
-        **(
-            {"notes": notes}
-            if (notes := _notes(store, plan, set(range(plan.n_shards)) - set(missing), accepted))
-            else {}
-        ),
+        **({"notes": notes} if notes else {}),
     }
 
 
@@ -166,11 +151,6 @@ def _shard_entry(record: Commit) -> dict[str, Any]:
         for f in record.files
     ]
     return {"shard": record.shard, "slots": record.n_slots, "samples": record.accepted, "files": files}
-
-
-def _class_order(plan: Plan, classes: Counter[str]) -> list[str]:
-    """Class names in id order, those of which nothing was accepted included."""
-    return list(classes_of(plan.schema)) or sorted(classes)
 
 
 def _manifest_text(manifest: dict[str, Any], lines: IO[str]) -> Iterator[bytes]:

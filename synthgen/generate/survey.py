@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from synthgen.base import json_files
 from synthgen.dataset import ledger
 from synthgen.dataset.layout import IDENTITY, commit_path
+from synthgen.dataset.ledger import Totals
 from synthgen.dataset.manifest import load_manifest
 from synthgen.dataset.records import Commit
 from synthgen.dataset.store import Store
@@ -38,19 +39,15 @@ class Pending(Collection[int]):
 
 
 @dataclass
-class Survey:
-    """What the output folder holds of a plan: shards to render, and totals over those that are done."""
+class Survey(Totals):
+    """What the output folder holds of a plan: shards to render, and totals over those that are done.
 
-    pending: Pending
+    `environments` are those of all shards, also of those that are rendered again.
+    """
+
+    pending: Pending = Pending(0)
     repair: set[int] = field(default_factory=set)
     n_done: int = 0
-    accepted: int = 0
-    tries: int = 0
-    n_short: int = 0
-    bytes: int = 0
-    classes: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    environments: set[str] = field(default_factory=set)
 
 
 def check_identity(store: Store, plan: Plan) -> None:
@@ -100,7 +97,7 @@ def survey_store(store: Store, plan: Plan) -> Survey:
     Raises:
         StoreError: a shard belongs to another dataset, or to a larger one.
     """
-    survey = Survey(Pending(plan.n_shards))
+    survey = Survey(pending=Pending(plan.n_shards))
     done: set[int] = set()
     end = 0
     for shard in store.committed():
@@ -115,7 +112,7 @@ def survey_store(store: Store, plan: Plan) -> Survey:
         survey.environments.add(record.environment)
         if record.is_final(len(plan.shard_range(shard)), plan.recipe.tries):
             done.add(shard)
-            _add(survey, record)
+            survey.add(record)
     if end > plan.n_samples:
         raise StoreError(
             f"{store.place} holds a dataset of {end} samples, more than the {plan.n_samples} that were asked for, "
@@ -135,15 +132,6 @@ def check_record(store: Store, plan: Plan, shard: int, record: Commit) -> None:
             f"{plan.digest[:8]}); `synthgen verify {shlex.quote(store.place)}` takes it away, or name another folder "
             "with -o DIR"
         )
-
-
-def _add(survey: Survey, report: Commit) -> None:
-    survey.accepted += report.accepted
-    survey.tries += report.tries
-    survey.n_short += len(report.short)
-    survey.classes.update(report.classes)
-    survey.rejected.update(report.rejected)
-    survey.bytes += sum(f.bytes for f in report.files)
 
 
 def bytes_per_sample(plan: Plan, survey: Survey) -> float:

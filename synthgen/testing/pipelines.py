@@ -235,36 +235,28 @@ def _xl(times: int) -> dict[str, Any]:
     }
 
 
-def _unet(cross_attention_dim: int, **more: Any) -> Any:
+_LEVELS: Mapping[str, Any] = {
+    "block_out_channels": (8, 16),
+    "norm_num_groups": 4,
+    "layers_per_block": 1,
+    "attention_head_dim": 4,
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+}
+"""What a UNet and the ControlNet for it have in common."""
+
+
+def _unet(**more: Any) -> Any:
     import diffusers
 
-    return diffusers.UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        norm_num_groups=4,
-        layers_per_block=1,
-        cross_attention_dim=cross_attention_dim,
-        attention_head_dim=4,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        **more,
-    )
+    up_blocks = ("UpBlock2D", "CrossAttnUpBlock2D")
+    return diffusers.UNet2DConditionModel(sample_size=8, up_block_types=up_blocks, **_LEVELS, **more)
 
 
-def _controlnet(cross_attention_dim: int, **more: Any) -> Any:
+def _controlnet(**more: Any) -> Any:
     import diffusers
     import torch
 
-    made = diffusers.ControlNetModel(
-        block_out_channels=(8, 16),
-        norm_num_groups=4,
-        layers_per_block=1,
-        cross_attention_dim=cross_attention_dim,
-        attention_head_dim=4,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        conditioning_embedding_out_channels=(8, 16),
-        **more,
-    )
+    made = diffusers.ControlNetModel(conditioning_embedding_out_channels=(8, 16), **_LEVELS, **more)
     for layer in (*made.controlnet_down_blocks, made.controlnet_mid_block, made.controlnet_cond_embedding.conv_out):
         torch.nn.init.normal_(layer.weight, std=0.3)  # they start at zero, and then a control changes nothing
     return made.eval()

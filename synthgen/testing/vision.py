@@ -8,18 +8,20 @@ from typing import Any
 
 from synthgen.testing import words
 
-_SAM3_VIT: Mapping[str, Any] = {
-    "model_type": "sam3_vit_model",
-    "hidden_size": 32,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "image_size": 56,
-    "patch_size": 14,
-    "window_size": 2,
-    "global_attn_indexes": [1],
-    "pretrain_image_size": 28,
-}
+
+def _sam3_vision() -> dict[str, Any]:
+    vit = {"model_type": "sam3_vit_model", "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+    vit |= {"num_attention_heads": 2, "image_size": 56, "patch_size": 14, "window_size": 2}
+    vit |= {"global_attn_indexes": [1], "pretrain_image_size": 28}
+    sizes = [[16, 16], [8, 8], [4, 4]]
+    return {"backbone_config": vit, "fpn_hidden_size": 32, "backbone_feature_sizes": sizes}
+
+
+def _prompted(side: int, patch: int) -> dict[str, Any]:
+    """What reads prompts for a picture of `side` pixels, and what draws masks."""
+    prompt = {"hidden_size": 32, "image_size": side, "patch_size": patch, "mask_input_channels": 4}
+    decoder = {"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
+    return {"prompt_encoder_config": prompt, "mask_decoder_config": decoder}
 
 
 def sam2(folder: Path) -> None:
@@ -45,10 +47,7 @@ def sam2(folder: Path) -> None:
         "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
         "fpn_hidden_size": 32,
     }
-    prompt = {"hidden_size": 32, "image_size": 64, "patch_size": 16, "mask_input_channels": 4}
-    decoder = {"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
-    config = Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
-    Sam2Model(config).eval().save_pretrained(folder)
+    Sam2Model(Sam2Config(vision_config=vision, **_prompted(64, 16))).eval().save_pretrained(folder)
     size = {"height": 64, "width": 64}
     Sam2Processor(Sam2ImageProcessor(size=size, mask_size={"height": 16, "width": 16})).save_pretrained(folder)
 
@@ -59,13 +58,12 @@ def sam3(folder: Path) -> None:
     from transformers.models.sam3.image_processing_sam3 import Sam3ImageProcessor
 
     tokenizer, n_words = words.clip_tokenizer(32)
-    sizes = [[16, 16], [8, 8], [4, 4]]
     text = {"vocab_size": n_words, "hidden_size": 32, "intermediate_size": 32, "projection_dim": 32}
     text |= {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32}
     text |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     block = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
     config = Sam3Config(
-        vision_config={"backbone_config": {**_SAM3_VIT}, "fpn_hidden_size": 32, "backbone_feature_sizes": sizes},
+        vision_config=_sam3_vision(),
         text_config=text,
         geometry_encoder_config={**block, "num_layers": 1},
         detr_encoder_config={**block, "num_layers": 1},
@@ -82,17 +80,9 @@ def clip(folder: Path) -> None:
 
     tokenizer, n_words = words.clip_tokenizer()
     ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-    config = CLIPConfig(
-        text_config={
-            **_LAYERS,
-            **ends,
-            "vocab_size": n_words,
-            "max_position_embeddings": words.LIMIT,
-            "projection_dim": 16,
-        },
-        vision_config={**_LAYERS, "image_size": 32, "patch_size": 8, "projection_dim": 16},
-        projection_dim=16,
-    )
+    text, vision = _two_towers(n_words, **ends)
+    width = {"projection_dim": 16}
+    config = CLIPConfig(text_config=text | width, vision_config=vision | width, projection_dim=16)
     CLIPModel(config).eval().save_pretrained(folder)
     square = {"height": 32, "width": 32}
     CLIPProcessor(CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=square), tokenizer).save_pretrained(folder)
@@ -104,10 +94,8 @@ def siglip(folder: Path) -> None:
 
     tokenizer, n_words = words.t5_tokenizer()
     ends = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
-    config = SiglipConfig(
-        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": words.LIMIT},
-        vision_config={**_LAYERS, "image_size": 32, "patch_size": 8},
-    )
+    text, vision = _two_towers(n_words, **ends)
+    config = SiglipConfig(text_config=text, vision_config=vision)
     SiglipModel(config).eval().save_pretrained(folder)
     SiglipProcessor(SiglipImageProcessor(size={"height": 32, "width": 32}), tokenizer).save_pretrained(folder)
 
@@ -119,11 +107,8 @@ def owlv2(folder: Path) -> None:
 
     tokenizer, n_words = words.owl_tokenizer()
     ends = {"bos_token_id": n_words - 2, "eos_token_id": n_words - 1}
-    config = Owlv2Config(
-        text_config={**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": words.LIMIT},
-        vision_config={**_LAYERS, "image_size": 32, "patch_size": 8},
-        projection_dim=_LAYERS["hidden_size"],
-    )
+    text, vision = _two_towers(n_words, **ends)
+    config = Owlv2Config(text_config=text, vision_config=vision, projection_dim=_LAYERS["hidden_size"])
     model = Owlv2ForObjectDetection(config).eval()
     torch.nn.init.normal_(model.box_head.dense2.weight, std=0.05)  # boxes as large as patches, not as the picture
     model.save_pretrained(folder)
@@ -190,12 +175,13 @@ def dinov2(folder: Path) -> None:
     BitImageProcessor(size={"shortest_edge": 32}, crop_size=square).save_pretrained(folder)
 
 
-_LAYERS: dict[str, Any] = {
-    "hidden_size": 16,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-}
+_LAYERS: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
+def _two_towers(n_words: int, **ends: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What reads texts of so many words, and what sees pictures of 32 pixels a side."""
+    text = {**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": words.LIMIT}
+    return text, {**_LAYERS, "image_size": 32, "patch_size": 8}
 
 
 def _dinov2() -> dict[str, Any]:
@@ -208,13 +194,8 @@ def sam3_tracker(folder: Path) -> None:
     from transformers import Sam3TrackerConfig, Sam3TrackerModel, Sam3TrackerProcessor
     from transformers.models.sam3.image_processing_sam3 import Sam3ImageProcessor
 
-    sizes = [[16, 16], [8, 8], [4, 4]]
-    vision: dict[str, Any] = {"model_type": "sam3_vision_model", "backbone_config": {**_SAM3_VIT}}
-    vision |= {"fpn_hidden_size": 32, "backbone_feature_sizes": sizes}
-    prompt = {"hidden_size": 32, "image_size": 56, "patch_size": 14, "mask_input_channels": 4}
-    decoder = {"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
-    config = Sam3TrackerConfig(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
-    Sam3TrackerModel(config).eval().save_pretrained(folder)
+    vision = {"model_type": "sam3_vision_model", **_sam3_vision()}
+    Sam3TrackerModel(Sam3TrackerConfig(vision_config=vision, **_prompted(56, 14))).eval().save_pretrained(folder)
     size = {"height": 56, "width": 56}
     Sam3TrackerProcessor(Sam3ImageProcessor(size=size, mask_size={"height": 16, "width": 16})).save_pretrained(folder)
 

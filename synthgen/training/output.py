@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,42 +48,35 @@ def finish(out: Path, save: Callable[[Path], Any], card: str) -> Path:
     return out
 
 
-def card(
-    title: str,
-    data: DataConfig,
-    images: LabelledImages,
-    settings: Mapping[str, Any],
-    scores: Mapping[str, Any],
-    use: str,
-    base: Source | None = None,
-) -> str:
-    """The model card of what was trained on labelled images, from `base` if there is one."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the card of any model says of it; `base` is what it was trained from, if that was a model."""
+
+    title: str
+    settings: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    use: str
+    base: Source | None = None
+
+
+def card(result: Result, data: DataConfig, images: LabelledImages) -> str:
+    """The model card of what was trained on labelled images."""
     counts = {name: int((images.labels == i).sum()) for i, name in enumerate(images.classes)}
     height, width, channels = images.images.shape[1:]
     text = f"{len(images.labels)} images of {width} x {height}, {'grey' if channels == 1 else 'RGB'}"
     front = {"classes": list(images.classes), "resolution": int(width), "channels": int(channels)}
     limits = f"It knows these {len(images.classes)} classes at this size and nothing else"
-    classes = f"By class: {_counts(counts)}."
-    return _card(title, data, front, text, classes, settings, scores, use, limits, base, notes=images.notes)
+    return _card(result, data, front, text, f"By class: {_counts(counts)}.", limits, notes=images.notes)
 
 
-def mask_card(
-    title: str,
-    data: MaskData,
-    examples: Examples,
-    settings: Mapping[str, Any],
-    scores: Mapping[str, Any],
-    use: str,
-    base: Source | None = None,
-) -> str:
-    """The model card of what was trained on images with masks or boxes, from `base` if there is one."""
+def mask_card(result: Result, data: MaskData, examples: Examples) -> str:
+    """The model card of what was trained on images with masks or boxes."""
     counts = {name: sum(item.label == i for item in examples.items) for i, name in enumerate(examples.classes)}
     n_objects = sum(item.n_objects for item in examples.items)
     front = {"classes": list(examples.classes), "objects": list(examples.objects), "channels": 3}
     text = f"{len(examples)} images with {n_objects} objects ({', '.join(map(markdown, examples.objects))})"
     limits = "It knows objects and pictures of this kind, at about this scale, and nothing else"
-    classes, notes = f"By class: {_counts(counts)}.", examples.notes
-    return _card(title, data, front, text, classes, settings, scores, use, limits, base, notes=notes)
+    return _card(result, data, front, text, f"By class: {_counts(counts)}.", limits, notes=examples.notes)
 
 
 def with_test_scores(card: str, scores: Mapping[str, Any], split: str, n_pictures: int) -> str:
@@ -91,9 +85,7 @@ def with_test_scores(card: str, scores: Mapping[str, Any], split: str, n_picture
     return card.replace("## Limits\n", f"{table}\n## Limits\n", 1)
 
 
-def series_card(
-    title: str, data: SeriesData, windows: Windows, settings: Mapping[str, Any], scores: Mapping[str, Any], use: str
-) -> str:
+def series_card(result: Result, data: SeriesData, windows: Windows) -> str:
     """The model card of what was trained on windows of series."""
     counts = {name: int((windows.labels == i).sum()) for i, name in enumerate(windows.classes)}
     n_entities, length = len(set(windows.entities.tolist())), windows.length
@@ -109,19 +101,10 @@ def series_card(
             f"It was shown only {few_windows}: what it draws of them varies little beyond those, and cannot show what "
             f"they lack. {limits}"
         )
-    scored_on = "held-out windows of the training part"
-    return _card(title, data, front, text, by_class, settings, scores, use, limits, None, scored_on)
+    return _card(result, data, front, text, by_class, limits, "held-out windows of the training part")
 
 
-def tuned_card(
-    title: str,
-    data: CaptionData,
-    images: CaptionedImages,
-    base: Source,
-    settings: Mapping[str, Any],
-    scores: Mapping[str, Any],
-    use: str,
-) -> str:
+def tuned_card(result: Result, data: CaptionData, images: CaptionedImages) -> str:
     """The model card of what was tuned from a text-to-image model on pictures with captions."""
     side, captions = images.images.shape[1], list(dict.fromkeys(images.captions))
     text = f"{len(images)} pictures, cut to squares of {side} px, with {len(captions)} different captions"
@@ -129,65 +112,59 @@ def tuned_card(
     limits = "It draws what the base draws, changed towards these pictures; other prompts may have changed as well"
     front = {"resolution": side}
     such_as = f"Captions such as\n{shown}"
-    scored_on = "the training pictures"
-    return _card(title, data, front, text, such_as, settings, scores, use, limits, base, scored_on, images.notes)
+    return _card(result, data, front, text, such_as, limits, "the training pictures", images.notes)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{markdown(name)} {n}" for name, n in counts.items() if n)
 
 
-def _hash(base: Source) -> str:
-    if "revision" in base.details:
-        return f"revision {base.details['revision']}"
-    return f"sha256 {base.sha256}"
-
-
 def _card(
-    title: str,
+    result: Result,
     data: DataConfig | MaskData | CaptionData | SeriesData,
     more: Mapping[str, Any],
     what: str,
     details: str,
-    settings: Mapping[str, Any],
-    scores: Mapping[str, Any],
-    use: str,
     limits: str,
-    base: Source | None,
     scored_on: str = HELD_OUT,
     notes: Sequence[str] = (),
 ) -> str:
     """Front matter for machines, then what it was made from and how well it does."""
     import yaml
 
-    name = data.source or Path(data.path).name
+    name, base, tuned = data.source or Path(data.path).name, result.base, []
     credit = f"of {markdown(name)} (licence: {markdown(data.licence)})"
-    tuned = f"Tuned from {markdown(base.name)} (licence: {markdown(base.licence)}, {_hash(base)})." if base else ""
-    licences = dict.fromkeys([data.licence, *([base.licence] if base else [])])
-    datasets = [name, *(base.details.get("datasets", ()) if base else ())]
-    front = {"license": " and ".join(licences), "datasets": datasets, "library_name": "diffusers", "tags": ["synthgen"]}
-    front |= {"base_model": base.name, **more} if base else more
+    licences, datasets, front = [data.licence], [name], dict(more)
+    if base:
+        revision = base.details.get("revision")
+        exact = f"revision {revision}" if "revision" in base.details else f"sha256 {base.sha256}"
+        tuned = [f"Tuned from {markdown(base.name)} (licence: {markdown(base.licence)}, {exact}).", ""]
+        licences.append(base.licence)
+        datasets += base.details.get("datasets", ())
+        front = {"base_model": base.name, **more}
+    head = {"license": " and ".join(dict.fromkeys(licences)), "datasets": datasets}
+    front = {**head, "library_name": "diffusers", "tags": ["synthgen"], **front}
     lines = [
         "---",
         yaml.safe_dump(front, sort_keys=False, allow_unicode=True).strip(),
         "---",
-        f"# {markdown(title)}",
+        f"# {markdown(result.title)}",
         "",
-        use,
+        result.use,
         "",
         "## Data",
         "",
         f"{what}, {credit}; training split only. {details}".rstrip(),
         "",
         *(line for note in notes for line in (f"Note: {markdown(note)}.", "")),
-        *([tuned, ""] if tuned else []),
+        *tuned,
         "## Training",
         "",
         "| setting | value |",
         "|---|---|",
-        *(f"| {markdown(key)} | {markdown(value)} |" for key, value in settings.items()),
+        *(f"| {markdown(key)} | {markdown(value)} |" for key, value in result.settings.items()),
         "",
-        *_scores(scores, scored_on),
+        *_scores(result.scores, scored_on),
         "## Limits",
         "",
         f"{limits}, and repeats whatever is missing, rare or wrong in its training data.",

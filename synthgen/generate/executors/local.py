@@ -20,7 +20,7 @@ from types import ModuleType
 from synthgen.base import logs
 from synthgen.base.environment import choose_device, use_one_thread
 from synthgen.errors import SynthgenError
-from synthgen.generate.executors.outcome import Failure, Outcome, failure_of
+from synthgen.generate.executors.outcome import Failure, Outcome, outcome_of
 from synthgen.generate.executors.worker import Job, Listen, ShardProgress, Worker
 from synthgen.generate.plan import Plan
 
@@ -43,11 +43,7 @@ class InProcess:
         self._queue.append(shard)
 
     def wait(self) -> Outcome:
-        shard = self._queue.popleft()
-        try:
-            return self._worker.render(shard, self._listen)
-        except Exception as error:  # a shard's failure is the driver's to judge
-            return failure_of(shard, error)
+        return outcome_of(self._worker, self._queue.popleft(), self._listen)
 
     def close(self) -> None:
         self._worker.close()
@@ -201,11 +197,7 @@ def _serve(job: Job, number: int, connection: Connection, parent: int) -> None:
             shard = connection.recv()
         except (EOFError, OSError):
             return
-        try:
-            outcome: Outcome = worker.render(shard, connection.send)
-        except Exception as error:  # a shard's failure is the driver's to judge
-            outcome = failure_of(shard, error)
-        connection.send(outcome)
+        connection.send(outcome_of(worker, shard, connection.send))
 
 
 def device_of(device: str, number: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from synthgen.errors import StoreError, SynthgenError
-from synthgen.generate.executors.worker import ShardReport
+from synthgen.generate.executors.worker import Listen, ShardReport, Worker
 
 Cause = Literal["code", "system", "fatal"]
 
@@ -60,8 +60,11 @@ class Executor(Protocol):
         ...
 
 
-def failure_of(shard: int, error: BaseException) -> Failure:
-    """A worker's exception as a value that travels."""
-    details = "".join(traceback.format_exception(error))
-    message = str(error) if isinstance(error, SynthgenError) else f"{type(error).__name__}: {error}"
-    return Failure(shard, "fatal" if isinstance(error, StoreError) else "code", message, details)
+def outcome_of(worker: Worker, shard: int, listen: Listen) -> Outcome:
+    """Renders a shard; what the worker raises is a value that travels, because it is the driver's to judge."""
+    try:
+        return worker.render(shard, listen)
+    except Exception as error:
+        details = "".join(traceback.format_exception(error))
+        message = str(error) if isinstance(error, SynthgenError) else f"{type(error).__name__}: {error}"
+        return Failure(shard, "fatal" if isinstance(error, StoreError) else "code", message, details)

@@ -14,7 +14,7 @@ from typing import Any
 
 from synthgen.errors import ClusterError, SynthgenError
 from synthgen.generate.executors.cluster import Watch, connect, import_ray, named
-from synthgen.generate.executors.outcome import Failure, Outcome, failure_of
+from synthgen.generate.executors.outcome import Failure, Outcome, outcome_of
 from synthgen.generate.executors.worker import Job, Listen, ShardProgress, ShardReport, Worker
 
 IN_FLIGHT = 2
@@ -231,10 +231,7 @@ class Actor:
     def render(self, shard: int) -> ShardReport | Failure:
         if self._worker is None:
             return Failure(shard, "fatal", self._error)
-        try:
-            return self._worker.render(shard, self._note)
-        except Exception as error:  # a shard's failure is the driver's to judge
-            return failure_of(shard, error)
+        return outcome_of(self._worker, shard, self._note)
 
     def _note(self, progress: ShardProgress) -> None:
         self._progress = progress

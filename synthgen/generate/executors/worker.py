@@ -96,9 +96,8 @@ class Worker:
         self._pool = ThreadPoolExecutor(N_ENCODERS, thread_name_prefix="encode")
         self._pool.submit(import_codecs)
         self._heard_at = -math.inf
-        self._ahead = (
-            ThreadPoolExecutor(1, "draw") if self.device.startswith("cuda") else None
-        )  # a CPU has no time left
+        # a CPU has no time left for drawing ahead
+        self._ahead = ThreadPoolExecutor(1, "draw") if self.device.startswith("cuda") else None
         started = time.perf_counter()
         plan.parts.setup(self.device)
         self.batch_size, self._notes = batching.settle(plan, self.store)

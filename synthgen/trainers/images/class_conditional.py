@@ -88,7 +88,8 @@ class _Task(DiffusionTask):
             "In a recipe: `sampler: {use: class-conditional, model: <this folder>}`."
         )
         settings = {**settings, **table(self.config, "label_dropout")}
-        return output.card(title, self.config.data, self.training, settings, scores, use, self.tuned_from)
+        result = output.Result(title, settings, scores, use, self.tuned_from)
+        return output.card(result, self.config.data, self.training)
 
 
 def _images(config: ClassConditionalTrainer.Config, base: Base | None) -> LabelledImages:

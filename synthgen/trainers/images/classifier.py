@@ -97,7 +97,7 @@ class _Task(Task):
             f"Classifies {height} x {width} images into {len(self.data.classes)} classes. "
             "In a recipe: `scorers: [{use: agreement, model: <this folder>}]`."
         )
-        card = output.card(title, self.config.data, self.training, settings, scores, use)
+        card = output.card(output.Result(title, settings, scores, use), self.config.data, self.training)
         return self.made(network, card)
 
 

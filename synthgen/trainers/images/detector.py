@@ -168,7 +168,7 @@ class DetectorTask(Task):
             "In a recipe: `labelers: [{use: detector, model: <this folder>}]`."
         )
         scores = held_out_found.scores(min_score)
-        card = output.mask_card(title, config.data, self.training, settings, scores, use)
+        card = output.mask_card(output.Result(title, settings, scores, use), config.data, self.training)
         if config.test:
             card = output.with_test_scores(card, found.scores(min_score), config.test, len(self.tested))
         return self.made(network, card)

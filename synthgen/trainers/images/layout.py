@@ -88,7 +88,8 @@ class _Task(DiffusionTask):
             "`sampler: {use: layout-to-image, layout_model: <this folder>, ...}`."
         )
         settings = {**settings, **table(self.config, "crop", "label_dropout")}
-        return output.mask_card(title, self.config.data, self.training, settings, scores, use, self.tuned_from)
+        result = output.Result(title, settings, scores, use, self.tuned_from)
+        return output.mask_card(result, self.config.data, self.training)
 
 
 def _check(config: LayoutTrainer.Config, base: Base) -> None:

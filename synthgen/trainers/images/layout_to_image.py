@@ -73,7 +73,7 @@ class _Task(DiffusionTask):
         self.training = bases.relabelled_examples(training, self.classes)
         found = self.styles
         self.own = Crops(found.training, found.held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
-        source = replay.beside_layouts(self.own, base, config, config.crop, start)
+        source = replay.beside(self.own, base, config, config.crop, start, layouts_too=True)
         super().__init__(config, source, base.deviation if base else crops.deviation(self.own), start)
 
     def network(self) -> UNet2DModel:
@@ -115,9 +115,8 @@ class _Task(DiffusionTask):
             f"{', '.join(self.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
         more = {**table(self.config, "crop", "gamma", "layout_dropout"), "styles": len(self.styles.class_of)}
-        return output.mask_card(
-            title, self.config.data, self.training, {**settings, **more}, scores, use, self.tuned_from
-        )
+        result = output.Result(title, {**settings, **more}, scores, use, self.tuned_from)
+        return output.mask_card(result, self.config.data, self.training)
 
 
 def _settings(config: LayoutToImageTrainer.Config, base: Base) -> LayoutToImageTrainer.Config:

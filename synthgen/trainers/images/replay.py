@@ -51,11 +51,13 @@ def replayed(batch_size: int, share: float) -> int:
     return round(share * batch_size)
 
 
-def beside(own: Source, base: Base | None, config: DiffusionConfig, side: int, start: Start) -> Source:
-    """`own`, with replayed pictures of the base's classes mixed in if `config.replay` asks for them."""
+def beside(
+    own: Source, base: Base | None, config: DiffusionConfig, side: int, start: Start, layouts_too: bool = False
+) -> Source:
+    """`own`, with replayed pictures mixed in if `config.replay` asks for them: of classes, or of drawn layouts too."""
     if base is None or config.replay is None:
         return own
-    old = of_classes(base, config.replay, side, start)
+    old = (of_layouts if layouts_too else of_classes)(base, config.replay, side, start)
     return Mixed(own, old, config.replay.share)
 
 
@@ -82,14 +84,6 @@ def of_classes(base: Base, settings: ReplaySettings, side: int, start: Start) ->
     pipeline.to("cpu")
     x = torch.from_numpy(found).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     return Batch(x, torch.tensor(labels))
-
-
-def beside_layouts(own: Source, base: Base | None, config: DiffusionConfig, side: int, start: Start) -> Source:
-    """`own`, with replayed pictures of drawn layouts mixed in if `config.replay` asks for them."""
-    if base is None or config.replay is None:
-        return own
-    old = of_layouts(base, config.replay, side, start)
-    return Mixed(own, old, config.replay.share)
 
 
 def of_layouts(base: Base, settings: ReplaySettings, side: int, start: Start) -> Batch:

@@ -161,7 +161,7 @@ class _Task(Task):
             "`SamPredictor` and `SamAutomaticMaskGenerator` take. "
             f"In a recipe: `labelers: [{{use: segment-anything, model: <this folder>{stretch}}}]`."
         )
-        card = output.mask_card(title, config.data, self.training, settings, scores, use)
+        card = output.mask_card(output.Result(title, settings, scores, use), config.data, self.training)
         return self.made(network, card)
 
 

@@ -129,7 +129,7 @@ class SegmenterTask(Task):
             f"Finds {', '.join(self.training.objects)} in pictures. "
             "In a recipe: `labelers: [{use: segmenter, model: <this folder>}]`."
         )
-        card = output.mask_card(title, self.config.data, self.training, settings, scores, use)
+        card = output.mask_card(output.Result(title, settings, scores, use), self.config.data, self.training)
         return self.made(network, card)
 
 

@@ -246,5 +246,5 @@ class SeriesTask(Task):
             f"{f' of {n_classes} classes' if n_classes else ''}. "
             "In a recipe: `sampler: {use: series, model: <this folder>}`."
         )
-        card = output.series_card(title, config.data, self.windows, settings, scores, use)
+        card = output.series_card(output.Result(title, settings, scores, use), config.data, self.windows)
         return self.made(made, card)

@@ -206,7 +206,8 @@ class LatentTask(Task):
             "precision": self.precision,
             "seed": self.seed,
         }
-        card = output.tuned_card(title, config.data, self.data, self.base, settings, scores, USE[config.method])
+        result = output.Result(title, settings, scores, USE[config.method], self.base)
+        card = output.tuned_card(result, config.data, self.data)
         return Made(lambda folder: self.method.save(folder, self.described), card)
 
 

@@ -38,14 +38,8 @@ class TextToImageTrainer(GradientTrainer):
         if not Path(str(data.get("path", ""))).is_dir():
             thing = dict(settings.get("word") or {}).get("placeholder", "a disc")
             data = {"path": testing.make("pictures"), "caption": f"a photo of {thing}", "licence": "cc0-1.0"}
-        few = {
-            "steps": 2,
-            "batch_size": 2,
-            "checkpoint_every": 2,
-            "picture_every": 2,
-            "sample_steps": 2,
-            "resolution": 16,
-        }
+        twos = ("steps", "batch_size", "checkpoint_every", "picture_every", "sample_steps")
+        few = {**dict.fromkeys(twos, 2), "resolution": 16}
         prior = settings.get("prior")
         more = {"prior": {**prior, "samples": 2, "steps": 2}} if isinstance(prior, Mapping) else {}
         return {**settings, "base": testing.make(kind), "data": data, **few, **more}
