@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -189,7 +190,7 @@ class Ledger:
 
 @dataclass
 class Totals:
-    """Sums over commits; `splits` of samples, `short` lists the slots that ran out of tries."""
+    """Sums over commits; `splits` of samples, `short` lists the first `most_named` slots that ran out of tries."""
 
     accepted: int = 0
     tries: int = 0
@@ -202,6 +203,7 @@ class Totals:
     rejected: Counter[str] = field(default_factory=Counter)
     environments: set[str] = field(default_factory=set)
     short: list[Mapping[str, Any]] = field(default_factory=list)
+    most_named: int = sys.maxsize
 
     def add(self, record: Commit) -> None:
         self.accepted += record.accepted
@@ -213,7 +215,7 @@ class Totals:
         self.rejected.update(record.rejected)
         self.environments.add(record.environment)
         self.n_short += len(record.short)
-        self.short += record.short
+        self.short += record.short[: max(0, self.most_named - len(self.short))]
         first = next((file.kind for file in record.files if file.split), "")
         for file in record.files:
             if file.split and file.kind == first:

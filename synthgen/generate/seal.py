@@ -66,7 +66,7 @@ def sealed_before(store: Store, plan: Plan) -> int | None:
 
 def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
     """Totals over all commits; each shard's entry is appended to `lines` on the way."""
-    totals = Totals(objects=Counter(dict.fromkeys(object_names(plan.schema), 0)))
+    totals = Totals(objects=Counter(dict.fromkeys(object_names(plan.schema), 0)), most_named=MAX_NAMED)
     missing: list[int] = []
     folders: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     batch_sizes: set[int] = set()
@@ -96,7 +96,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         "objects": dict(totals.objects),
         "tries": totals.tries,
         "rejected": dict(sorted(totals.rejected.items())),
-        "short": {"count": totals.n_short, "slots": totals.short[:MAX_NAMED]},
+        "short": {"count": totals.n_short, "slots": totals.short},
         "missing_shards": missing[:MAX_NAMED],
         "n_missing_shards": len(missing),
         "folders": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import helpers
@@ -40,9 +41,12 @@ def test_the_largest_that_fits_is_found_once_and_kept(tmp_path: Path) -> None:
 
 
 def test_it_stops_where_more_is_no_faster(tmp_path: Path) -> None:
-    path, out, notes = recipe(tmp_path, seconds_each=0.05), tmp_path / "out", Notes()
+    path, out, notes = recipe(tmp_path, seconds_each=0.1), tmp_path / "out", Notes()
     assert helpers.run(path, out, samples=20, observer=notes).complete
-    assert "batch size 1: 2 at once are not faster; pinned for this folder" in notes.texts
+    found = [
+        re.fullmatch(r"batch size (\d+): \d+ at once are not faster; pinned for this folder", t) for t in notes.texts
+    ]
+    assert any(match and int(match[1]) <= 4 for match in found), "of 20 that would fit"
 
 
 def test_memory_that_runs_out_later_halves_it_and_loses_nothing(tmp_path: Path) -> None:
