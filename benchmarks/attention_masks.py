@@ -161,14 +161,14 @@ def report(folder: Path, seed: int, n_train: int, n_test: int) -> None:
     shown = Asked(test, test.classes)
     power = max(best, key=lambda p: best[p][0])
     for p in sorted({0, power, 4}):
-        chosen = {"self_power": p, "levels": best[p][1], "threshold": best[p][2], "unsure": best[p][2]}
+        chosen = {"self_power": p, "levels": best[p][1], "threshold": best[p][2], "uncertain": best[p][2]}
         maps, _ = annotate(labeler(folder, **chosen, min_presence=0), shown)
         line(f"IoU on held-out pictures, power {p}", by_class(maps, shown))
         if p == power:
             rolled, whole = chance(maps, shown, seed)
             line("  chance", {"same pixels elsewhere": rolled, "whole picture": whole})
     chosen = {"self_power": power, "levels": best[power][1], "threshold": best[power][2]}
-    chosen["unsure"] = round(chosen["threshold"] - 0.1, 2)
+    chosen["uncertain"] = round(chosen["threshold"] - 0.1, 2)
     part = labeler(folder, **chosen, min_presence=0)
     maps, _ = annotate(part, shown)
     line("with a band of 0.1 that is left out", by_class(maps, shown, leave_out_ignored=True))

@@ -108,7 +108,7 @@ def main() -> None:
     write_table(table, rest, outcome=np.array(CLASSES)[died])
     started = time.process_time()
     settings = [f"trainer.data.path={table}", "trainer.data.label=outcome", "trainer.data.validation=0"]
-    settings += ["trainer.balance=0.5", "trainer.shown.cells=0.3"]
+    settings += ["trainer.class_balance=0.5", "trainer.observed_mask.cells=0.3"]
     model = api.train(RECIPE, arguments.out / "model", overrides=[*settings, *arguments.set])
     print(f"{(time.process_time() - started) / 60:.1f} CPU minutes of training now", flush=True)
     real, held_out = Set(rest.values, died), Set(test.values, died_test)

@@ -64,7 +64,7 @@ def trained(values: np.ndarray, out: Path, seed: int, steps: int) -> Path:
             "steps": steps,
             "batch_size": BATCH,
             "checkpoint_every": steps,
-            "picture_every": steps * 2,
+            "sample_every": steps * 2,
         },
     }
     (out / "model.yaml").write_text(json.dumps(recipe))

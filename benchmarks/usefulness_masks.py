@@ -76,7 +76,7 @@ def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
         {"use": "segmenter", "model": critic},
         {"use": "noisy-to-ignore", "model": critic},
     ]
-    scorers = [{"use": "mask-agreement", "name": "critic", "against": "segmenter_instances"}]
+    scorers = [{"use": "mask-agreement", "name": "critic", "predicted": "segmenter_instances"}]
     checked = [f"labelers={json.dumps(labelers)}", f"scorers={json.dumps(scorers)}"]
     accepted = render(out / "low", samples, [*on_real_layouts(0.1, str(model)), *checked])
     data = segmentation.mask_data(origin.data_section(TRAIN), TRAIN).model_copy(update={"fraction": 0.1})

@@ -32,7 +32,7 @@ class AttentionMasks(HubPart):
     stretched to 0 to 1. Where several classes reach the threshold, the strongest has the pixel.
 
     Any stretched map reaches 1 somewhere. So a class is left out if the prompt lacks its words (presence 0), or if the
-    pixels that it would have, unsure ones counted, attend to its words less than `min_presence` times the even share
+    pixels that it would have, uncertain ones counted, attend to its words less than `min_presence` times the even share
     of a token. This gate is a coarse one, and what its number means differs between models and words: look at those of
     some pictures before relying on it.
 
@@ -82,7 +82,7 @@ class AttentionMasks(HubPart):
         )
         self_power: int = Setting(default=4, ge=0, le=32, description="How often maps are spread along self attention.")
         threshold: float = Setting(default=0.6, gt=0, le=1, description="Pixels from here on have the class.")
-        unsure: float = Setting(
+        uncertain: float = Setting(
             default=0.5, gt=0, le=1, description="Pixels from here to the threshold are 255; equal to it, none are."
         )
         min_presence: float = Setting(
@@ -99,8 +99,10 @@ class AttentionMasks(HubPart):
         def _consistent(self) -> AttentionMasks.Config:
             if (self.objects is None) == (self.of is None):
                 raise ValueError("give either `objects` or `of`")
-            if self.unsure > self.threshold:
-                raise ValueError(f"`unsure` must not be above `threshold` (got {self.unsure} and {self.threshold})")
+            if self.uncertain > self.threshold:
+                raise ValueError(
+                    f"`uncertain` must not be above `threshold` (got {self.uncertain} and {self.threshold})"
+                )
             return self
 
     config: Config
@@ -168,7 +170,9 @@ class AttentionMasks(HubPart):
                 asked = [int(columns[f"condition.{self.config.of}"][i])]
             strengths, presence = self._found(image, prompt, asked, streams.normals([seed], self._noise_shape)[0])
             found = (presence >= self.config.min_presence) & (presence > 0)
-            segmentations.append(class_map(strengths * found[:, None, None], self.config.threshold, self.config.unsure))
+            segmentations.append(
+                class_map(strengths * found[:, None, None], self.config.threshold, self.config.uncertain)
+            )
             presences.append(presence)
         name = self.config.field
         return {f"{name}_segmentation": segmentations, f"{name}_presence": presences}
@@ -188,18 +192,18 @@ class AttentionMasks(HubPart):
             for cls, tokens in places.items():
                 one = attention_maps.object_map(maps, tokens, self.config.self_power, image.shape[:2])
                 strengths[cls] = one
-                presence[cls] = attention_maps.presence(maps, tokens, one >= self.config.unsure)
+                presence[cls] = attention_maps.presence(maps, tokens, one >= self.config.uncertain)
         return strengths, presence
 
 
-def class_map(strengths: np.ndarray, threshold: float, unsure: float) -> np.ndarray:
+def class_map(strengths: np.ndarray, threshold: float, uncertain: float) -> np.ndarray:
     """The class of every pixel, uint8 (H, W), from maps (classes, H, W) in 0 to 1.
 
-    The strongest class from the threshold on, 255 where the strongest is from `unsure` on, else 0.
+    The strongest class from the threshold on, 255 where the strongest is from `uncertain` on, else 0.
     """
     strongest = strengths.max(0)
     classes = np.where(strongest >= threshold, strengths.argmax(0) + 1, 0)
-    return np.where((strongest >= unsure) & (strongest < threshold), IGNORE, classes).astype(np.uint8)
+    return np.where((strongest >= uncertain) & (strongest < threshold), IGNORE, classes).astype(np.uint8)
 
 
 def _check_kind(reference: hub.Reference) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from synthgen.parts.problem import Location, Problem
 from synthgen.parts.registry import unknown
+from synthgen.recipe.renamed import RENAMED
 
 
 def describe(error: pydantic.ValidationError, model: type[BaseModel], prefix: Location, data: Any) -> list[Problem]:
@@ -20,7 +21,9 @@ def describe(error: pydantic.ValidationError, model: type[BaseModel], prefix: Lo
         place = _place_in(data, item["loc"], item["type"] == "missing")
         message, got = str(item["msg"]), item.get("input")
         if item["type"] == "extra_forbidden":
-            message = unknown(str(place[-1]), _keys_at(model, place[:-1]), "key")
+            accepted, new = _keys_at(model, place[:-1]), RENAMED.get(str(place[-1]))
+            known = unknown(str(place[-1]), accepted, "key")
+            message = f"is called `{new}` now" if new in accepted else known
         elif item["type"] == "missing":
             message = "is required and was not given"
         else:

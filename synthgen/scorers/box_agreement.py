@@ -19,7 +19,7 @@ class BoxAgreement(PlainAnnotator):
     """Adds, for `name: critic`, `critic_iou`, `critic_found`, `critic_missed` and `critic_extra`.
 
     Each box has one partner at most, of its own class and with an IoU of `min_iou` or more. iou: mean
-    IoU of the partners, 0 to 1. found and missed: intended boxes with and without a partner. extra:
+    IoU of the partners, 0 to 1. found and missed: reference boxes with and without a partner. extra:
     found boxes without one. A picture without boxes in both has 1, 0, 0 and 0.
     """
 
@@ -28,8 +28,8 @@ class BoxAgreement(PlainAnnotator):
     class Config(Settings):
         """Settings of `use: box-agreement`."""
 
-        against: str = Field(description="The boxes that another source found, such as `detector_boxes`.")
-        intended: str = Field(default="boxes", description="The boxes by construction.")
+        predicted: str = Field(description="The boxes that another source found, such as `detector_boxes`.")
+        reference: str = Field(default="boxes", description="The boxes by construction.")
         name: FieldName = Field(description="Start of the names of the scores.")
         min_iou: float = Field(
             default=0.5, gt=0, le=1, description="Least intersection over union of a box and its partner."
@@ -44,29 +44,29 @@ class BoxAgreement(PlainAnnotator):
         self._ids: np.ndarray = np.zeros(0, dtype=np.int64)
 
     def bind(self, columns: Schema) -> list[Problem]:
-        intended, against = columns.get(self.config.intended), columns.get(self.config.against)
+        reference, predicted = columns.get(self.config.reference), columns.get(self.config.predicted)
         problems = []
-        for name, field in ((self.config.intended, intended), (self.config.against, against)):
+        for name, field in ((self.config.reference, reference), (self.config.predicted, predicted)):
             if not isinstance(field, Boxes):
                 there = [n for n, other in columns.items() if isinstance(other, Boxes)]
                 message = f"`{name}` holds no boxes; there are: {', '.join(there) or 'none'}"
                 problems.append(Problem(message, (name,)))
-        if isinstance(intended, Boxes) and isinstance(against, Boxes):
-            missing = [name for name in intended.classes if name not in against.classes]
-            about = (self.config.intended, self.config.against)
+        if isinstance(reference, Boxes) and isinstance(predicted, Boxes):
+            missing = [name for name in reference.classes if name not in predicted.classes]
+            about = (self.config.reference, self.config.predicted)
             problems += [
-                Problem(f"`{self.config.against}`: {unknown(name, against.classes, 'object')}", about)
+                Problem(f"`{self.config.predicted}`: {unknown(name, predicted.classes, 'object')}", about)
                 for name in missing
             ]
-            numbers = [intended.classes.index(n) + 1 if n in intended.classes else 0 for n in against.classes]
+            numbers = [reference.classes.index(n) + 1 if n in reference.classes else 0 for n in predicted.classes]
             self._ids = np.array([0, *numbers])
         return problems
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         from synthgen.models.images.detections import BoxMatch
 
-        pairs = zip(columns[self.config.intended], columns[self.config.against], strict=True)
-        matches = [BoxMatch(intended, self._renumbered(found), self.config.min_iou) for intended, found in pairs]
+        pairs = zip(columns[self.config.reference], columns[self.config.predicted], strict=True)
+        matches = [BoxMatch(reference, self._renumbered(found), self.config.min_iou) for reference, found in pairs]
         name = self.config.name
         return {
             f"{name}_iou": [match.mean_iou for match in matches],
@@ -80,12 +80,12 @@ class BoxAgreement(PlainAnnotator):
         found, missed, extra = (round(totals[f"{self.config.name}_{name}"]) for name in ("found", "missed", "extra"))
         asked, seen = found + missed, found + extra
         return [
-            f"`{self.config.against}` has {found} of the {asked} `{self.config.intended}` "
+            f"`{self.config.predicted}` has {found} of the {asked} `{self.config.reference}` "
             f"({100 * found / max(asked, 1):.1f} %), and {extra} objects that have no box there, "
             f"{extra / max(n_samples, 1):.2f} a sample ({100 * extra / max(seen, 1):.0f} % of what it has)"
         ]
 
     def _renumbered(self, found: np.ndarray) -> np.ndarray:
-        """Found boxes with the intended boxes' class numbers; those of classes that nobody asks for are left out."""
+        """Found boxes with the reference boxes' class numbers; those of classes that nobody asks for are left out."""
         classes = self._ids[found[:, 4].astype(np.int64)]
         return np.concatenate([found[:, :4], classes[:, None]], axis=1)[classes > 0]

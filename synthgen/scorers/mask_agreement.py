@@ -16,8 +16,8 @@ from synthgen.parts.problem import Problem
 class MaskAgreement(PlainAnnotator):
     """Adds, for `name: sam`, `sam_iou`, `sam_dice`, `sam_missed` and `sam_extra`.
 
-    iou: mean over the intended objects of the IoU with the best found one, 0 to 1. dice: of all
-    objects against the ground, 0 to 1. missed and extra: objects of one map without a partner of
+    iou: mean over the reference objects of the IoU with the best found one, 0 to 1. dice: of all
+    objects against the background, 0 to 1. missed and extra: objects of one map without a partner of
     IoU over 0.5 in the other. A picture without objects in both has 1, 1, 0 and 0.
     """
 
@@ -26,8 +26,8 @@ class MaskAgreement(PlainAnnotator):
     class Config(Settings):
         """Settings of `use: mask-agreement`."""
 
-        against: str = Field(description="The instance map that another source made, such as `sam_instances`.")
-        intended: str = Field(default="instances", description="The instance map by construction.")
+        predicted: str = Field(description="The instance map that another source made, such as `sam_instances`.")
+        reference: str = Field(default="instances", description="The instance map by construction.")
         name: FieldName = Field(description="Start of the names of the scores.")
 
     config: Config
@@ -39,7 +39,7 @@ class MaskAgreement(PlainAnnotator):
 
     def bind(self, columns: Schema) -> list[Problem]:
         problems = []
-        for name in (self.config.intended, self.config.against):
+        for name in (self.config.reference, self.config.predicted):
             if not isinstance(columns.get(name), InstanceMap):
                 maps = [n for n, field in columns.items() if isinstance(field, InstanceMap)]
                 message = f"`{name}` is no instance map; there are: {', '.join(maps) or 'none'}"
@@ -49,8 +49,8 @@ class MaskAgreement(PlainAnnotator):
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         from synthgen.vision.matching import Match
 
-        pairs = zip(columns[self.config.intended], columns[self.config.against], strict=True)
-        matches = [Match(intended, found) for intended, found in pairs]
+        pairs = zip(columns[self.config.reference], columns[self.config.predicted], strict=True)
+        matches = [Match(reference, found) for reference, found in pairs]
         name = self.config.name
         return {
             f"{name}_iou": [match.mean_iou for match in matches],

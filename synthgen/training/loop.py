@@ -36,7 +36,7 @@ def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
     """
     config, folder = task.config, monitor.folder / CHECKPOINTS
     model = task.model.train()
-    ema = Ema(model, config.ema)
+    ema = Ema(model, config.ema_decay)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(
         trained, config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
@@ -53,7 +53,7 @@ def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * rate(step, config)
             losses.append(backward(task, step))
-            norm = torch.nn.utils.clip_grad_norm_(trained, config.grad_clip)
+            norm = torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)
             check_converging(step + 1, losses[-1], float(norm), folder)
             optimiser.step()
             optimiser.zero_grad()
@@ -96,7 +96,7 @@ def backward(task: Task, step: int) -> float:
 def _report(task: Task, done: int, ema: Ema, train_loss: float, seconds: float, monitor: Monitor) -> None:
     started = time.monotonic()
     metrics = {"training loss": train_loss, **task.validation(ema), "seconds a step": seconds}
-    if task.picture_every and (done % task.picture_every == 0 or done == task.config.steps):
+    if task.sample_every and (done % task.sample_every == 0 or done == task.config.steps):
         task.pictures(done, ema, monitor)
     monitor.record(done, metrics | {"seconds of this report": time.monotonic() - started})
 
@@ -107,13 +107,13 @@ def check_converging(step: int, loss: float, gradient: float, folder: Path) -> N
         raise NonFiniteError(
             f"the training diverged: the loss of step {step} is {loss:g} and its gradient {gradient:g}. Checkpoints "
             f"from before are in {folder}, and no model was written. Look for values out of range in the data, or "
-            "train with a lower `learning_rate` or a longer `warmup`"
+            "train with a lower `learning_rate` or a longer `warmup_steps`"
         )
 
 
 def rate(step: int, config: LoopConfig) -> float:
     """Share of the peak learning rate at a step: linear warm-up, then a cosine down to `final_rate`."""
-    rise = min(1.0, (step + 1) / max(1, config.warmup))
+    rise = min(1.0, (step + 1) / max(1, config.warmup_steps))
     fall = 0.5 * (1 + math.cos(math.pi * step / config.steps))
     return rise * (config.final_rate + (1 - config.final_rate) * fall)
 

@@ -19,12 +19,14 @@ class LoopConfig(Settings):
     batch_size: int = Field(default=64, ge=1, description="Images a step.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate of AdamW.")
     final_rate: float = Field(default=0.02, ge=0, le=1, description="Share of the peak rate at the last step (cosine).")
-    warmup: int = Field(default=300, ge=0, description="Steps of linear rise to the peak rate.")
+    warmup_steps: int = Field(default=300, ge=0, description="Steps of linear rise to the peak rate.")
     weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay.")
-    grad_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
-    ema: float = Field(default=0.999, ge=0, lt=1, description="Decay of the averaged weights, which are what is kept.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
+    ema_decay: float = Field(
+        default=0.999, ge=0, lt=1, description="Decay of the averaged weights, which are what is kept."
+    )
     checkpoint_every: int = Field(default=500, ge=1, description="Steps between checkpoints.")
-    accumulate: int = Field(
+    gradient_accumulation_steps: int = Field(
         default=1,
         ge=1,
         exclude_if=lambda value: value == 1,

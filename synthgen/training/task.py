@@ -52,7 +52,7 @@ class Task(ABC):
         stream: name of the random numbers that batches are made with.
         summed: whether `losses` are shares of one loss, which the task has divided by something of the whole batch.
         metric: the score that says which step was best, and in which direction.
-        picture_every: steps between pictures; None: there are none.
+        sample_every: steps between pictures; None: there are none.
         data: all that was read, which checkpoints are tied to.
         notes: what users should know of how the data were read.
     """
@@ -60,7 +60,7 @@ class Task(ABC):
     stream: ClassVar[str] = "noise"
     summed: ClassVar[bool] = False
     metric: ClassVar[tuple[str, Literal["minimize", "maximize"]]] = ("validation loss", "minimize")
-    picture_every: int | None = None
+    sample_every: int | None = None
     data: Any
     notes: Sequence[str] = ()
 
@@ -96,11 +96,11 @@ class Task(ABC):
         """Called once before the first step, also of a training that goes on."""
 
     def pictures(self, step: int, ema: Ema, monitor: Monitor) -> None:  # noqa: B027 -- many show none
-        """Shows what the averaged weights generate, every `picture_every` steps."""
+        """Shows what the averaged weights generate, every `sample_every` steps."""
 
     def parts(self, batch: Any) -> Sequence[Any]:
         """The parts that a batch is computed in, one after the other."""
-        parts: Sequence[Any] = batch.parts(self.config.accumulate)
+        parts: Sequence[Any] = batch.parts(self.config.gradient_accumulation_steps)
         return parts
 
     def autocast(self) -> AbstractContextManager[Any]:

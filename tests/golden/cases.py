@@ -30,7 +30,7 @@ RECIPES: list[Case] = [
     ),
 ]
 
-SHORT = {"trainer.steps": 20, "trainer.batch_size": 4, "trainer.warmup": 5, "trainer.checkpoint_every": 10}
+SHORT = {"trainer.steps": 20, "trainer.batch_size": 4, "trainer.warmup_steps": 5, "trainer.checkpoint_every": 10}
 SMALL = {"trainer.network.channels": "[8, 16]", "trainer.network.attention_levels": 1}
 CLOTHES = {"trainer.data.path": "data/clothes", "trainer.data.validation": 0.2}
 CELLS = {"trainer.data.path": "data/cells", "trainer.data.validation": 0.25, "trainer.crop": 32}

@@ -38,10 +38,10 @@ MODEL = """\
     channels: {{ fit.channels }}\t# width of each level; wider learns more and takes longer
   steps: {{ fit.steps }}\t# raise it if the pictures still get better at the end
   batch_size: {{ fit.batch_size }}
-  ema: 0.999\t# decay of the averaged weights, which are what is kept
+  ema_decay: 0.999\t# decay of the averaged weights, which are what is kept
   flip: false\t# true if a mirrored image still shows its class; doubles the data
   checkpoint_every: 500\t# a stopped training goes on from the last one
-  picture_every: 1000\t# sample grids in models/{{ name }}/training/
+  sample_every: 1000\t# sample grids in models/{{ name }}/training/
 """
 
 CRITIC = """\

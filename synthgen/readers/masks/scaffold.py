@@ -44,13 +44,13 @@ MODEL = """\
   network:
     patch_size: 2\t# pixels a side that become channels; larger is cheaper and coarser
     channels: [32, 64, 96]\t# width of each level; wider learns more and takes longer
-  noise_mean: -0.4\t# higher than usual: broad shapes are decided at high noise
-  noise_std: 1.6
+  log_sigma_mean: -0.4\t# higher than usual: broad shapes are decided at high noise
+  log_sigma_std: 1.6
   steps: 6000\t# raise it if the pictures still get better at the end
   batch_size: 8
   learning_rate: 8.0e-4
   checkpoint_every: 500\t# a stopped training goes on from the last one
-  picture_every: 1500\t# layouts, drawn and real pictures in models/{{ name }}/training/
+  sample_every: 1500\t# layouts, drawn and real pictures in models/{{ name }}/training/
 """
 
 CRITIC = """\
@@ -92,7 +92,7 @@ labelers:
 # Reject pictures whose objects a network does not find. First: synthgen train {{ name }}-critic.yaml
 #   - {use: segmenter, model: models/{{ name }}-critic}
 # scorers:
-#   - {use: mask-agreement, name: critic, against: segmenter_instances}
+#   - {use: mask-agreement, name: critic, predicted: segmenter_instances}
 # keep:
 #   - critic_iou >= 0.3
 {% include 'output' %}

@@ -67,18 +67,18 @@ class DiffusionConfig(LoopConfig):
     )
     network: NetworkConfig = Field(default=NetworkConfig(), description="Shape of the UNet; with `base`, the base's.")
     objective: Literal["edm", "v-prediction"] = Field(default="edm", description="What the network learns to output.")
-    noise_mean: float = Field(
+    log_sigma_mean: float = Field(
         default=P_MEAN,
         ge=-5,
         le=5,
         description="Mean of the logarithm of EDM's noise levels; raise it for large or smooth pictures, whose broad "
         "shapes are decided at high noise.",
     )
-    noise_std: float = Field(default=P_STD, gt=0, le=4, description="Standard deviation of that logarithm.")
+    log_sigma_std: float = Field(default=P_STD, gt=0, le=4, description="Standard deviation of that logarithm.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto is bf16 where the hardware multiplies it fast, else fp32."
     )
-    picture_every: int = Field(default=2000, ge=1, description="Steps between sample grids.")
+    sample_every: int = Field(default=2000, ge=1, description="Steps between sample grids.")
 
     @model_validator(mode="after")
     def _replayable(self) -> DiffusionConfig:
@@ -149,8 +149,8 @@ class DiffusionTask(Task):
 
     def __init__(self, config: DiffusionConfig, source: Source, deviation: float, start: Start) -> None:
         self.config, self.source = config, source
-        self.picture_every = config.picture_every
-        edm = Edm(deviation, config.noise_mean, config.noise_std)
+        self.sample_every = config.sample_every
+        edm = Edm(deviation, config.log_sigma_mean, config.log_sigma_std)
         self.objective: Objective = edm if config.objective == "edm" else VPrediction()
         self.held_out = source.held_out()
         precision = choose_precision(config.precision, start.device)
@@ -220,8 +220,8 @@ class DiffusionTask(Task):
             {"base": config.base} if config.base else {},
             {"replay": f"{replay.share:.0%} of a batch, {replay.samples} drawn"} if replay else {},
             "objective",
-            {"noise": f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}"},
-            *("steps", "batch_size", "learning_rate", "ema", "network.patch_size", "network.channels"),
+            {"noise": f"log-normal, mean {config.log_sigma_mean}, deviation {config.log_sigma_std}"},
+            *("steps", "batch_size", "learning_rate", "ema_decay", "network.patch_size", "network.channels"),
         )
         return self.made(pipeline, self.card(title, settings, scores))
 

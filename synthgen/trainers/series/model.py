@@ -54,7 +54,7 @@ def pipeline(
         windows.covariate_names,
         windows.static_names,
         # windows around events begin at one place of a series only, and could not go on from another
-        config.shown.start > 0 and config.data.events is None,
+        config.observed_mask.start > 0 and config.data.events is None,
     )
     made.set_progress_bar_config(disable=True)
     return made

@@ -137,12 +137,12 @@ class SeriesTask(Task):
     ) -> None:
         self.config, self.windows, self.scaler = config, training, scaler
         self.data = (training, held_out)
-        self.picture_every = config.picture_every
+        self.sample_every = config.sample_every
         self.training = ScaledWindows(training, scaler)
         self.held_out = ScaledWindows(held_out, scaler) if held_out is not None else None
         self.owners = [*range(len(training.channels)), *scaler.config.gated]
         deviation, spread = round(self.training.deviation, 4), self.training.spread()
-        self.objective = Edm.stochastic(deviation, spread, config.noise_mean, config.noise_std)
+        self.objective = Edm.stochastic(deviation, spread, config.log_sigma_mean, config.log_sigma_std)
         super().__init__(config, len(self.training), start.seed, start.device, precision)
 
     def network(self) -> Any:
@@ -150,7 +150,7 @@ class SeriesTask(Task):
 
     def batch(self, step: int, random: torch.Generator) -> Noised:
         config = self.config
-        batch = self.training.take(self._balanced(random) if config.balance else self.batches.rows(step))
+        batch = self.training.take(self._balanced(random) if config.class_balance else self.batches.rows(step))
         hidden = torch.rand(len(batch), generator=random) < config.label_dropout
         labels = torch.where(hidden, max(1, len(self.windows.classes)), batch.labels)
         return self._noised(replace(batch, labels=labels), random)
@@ -158,18 +158,18 @@ class SeriesTask(Task):
     def _balanced(self, random: torch.Generator) -> torch.Tensor:
         """Rows of a batch in which windows of rare classes are likelier than others."""
         counts = torch.bincount(self.training.labels).clamp_min(1)
-        weights = counts.double().pow(-self.config.balance)[self.training.labels]
+        weights = counts.double().pow(-self.config.class_balance)[self.training.labels]
         n = len(self.batches.rows(0))
         return torch.multinomial(weights, n, replacement=True, generator=random)
 
     def _noised(self, batch: Batch, random: torch.Generator) -> Noised:
         x, missing = batch.x, batch.missing
         shape = (*x.shape[:2], len(self.windows.channels))
-        shown = observed_mask.draw(self.config.shown, shape, random)[..., self.owners] & ~missing
+        shown = observed_mask.draw(self.config.observed_mask, shape, random)[..., self.owners] & ~missing
         levels, noise = torch.randn(len(x), generator=random), torch.randn(x.shape, generator=random)
         absent = missing
-        if self.config.told < 1:
-            unmarked = torch.rand(len(x), 1, 1, generator=random) >= self.config.told
+        if self.config.missing_indicator < 1:
+            unmarked = torch.rand(len(x), 1, 1, generator=random) >= self.config.missing_indicator
             ended = torch.zeros_like(missing) if batch.real is None else ~batch.real[..., None]
             absent = torch.where(unmarked, ended, missing)
         fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
@@ -230,15 +230,15 @@ class SeriesTask(Task):
     def finish(self, ema: Ema, title: str) -> Made:
         config, made, scores = self.config, self.pipeline(ema), self.validation(ema)
         noise = (
-            f"log-normal, mean {config.noise_mean}, deviation {config.noise_std}, above the mean "
+            f"log-normal, mean {config.log_sigma_mean}, deviation {config.log_sigma_std}, above the mean "
             f"{self.objective.p_std_above:.3g}; drawn from {self.objective.sigma_max:g}"
         )
-        shown = ", ".join(f"{name} {share:g}" for name, share in config.shown.model_dump().items())
+        shown = ", ".join(f"{name} {share:g}" for name, share in config.observed_mask.model_dump().items())
         settings = self.settings(
             made.denoiser,
             *("preset", ("steps in a token", "patch"), "scaling"),
             {"gates": len(made.scaler.config.gated), "shown": shown, "noise": noise},
-            *("steps", "batch_size", "learning_rate", "ema", "label_dropout", "balance"),
+            *("steps", "batch_size", "learning_rate", "ema_decay", "label_dropout", "class_balance"),
         )
         n_classes = len(self.windows.classes)
         use = (

@@ -49,10 +49,10 @@ class SeriesTrainer(GradientTrainer):
             default="standard",
             description="How channels are scaled: by mean and deviation, or by quantiles, which suits heavy tails.",
         )
-        shown: Shown = Field(
+        observed_mask: Shown = Field(
             default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
         )
-        told: float = Field(
+        missing_indicator: float = Field(
             default=1.0,
             ge=0,
             le=1,
@@ -62,15 +62,15 @@ class SeriesTrainer(GradientTrainer):
         label_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
         )
-        noise_mean: float = Field(default=-1.2, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
-        noise_std: float = Field(
+        log_sigma_mean: float = Field(default=-1.2, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
+        log_sigma_std: float = Field(
             default=1.2,
             gt=0,
             le=4,
             description="Standard deviation of that logarithm; above the mean it is more where the values of a window "
             "go together: sampling starts from more noise then, and training must visit it.",
         )
-        balance: float = Field(
+        class_balance: float = Field(
             default=0.0,
             ge=0,
             le=1,
@@ -82,7 +82,7 @@ class SeriesTrainer(GradientTrainer):
             description="auto is bf16 where the hardware multiplies it fast, else fp32; on CPUs, the network tiny is "
             "faster in fp32 everywhere.",
         )
-        picture_every: int = Field(default=2000, ge=1, description="Steps between pictures of drawn series.")
+        sample_every: int = Field(default=2000, ge=1, description="Steps between pictures of drawn series.")
 
     def check(self) -> Sequence[Problem]:
         """Everything in the data that `train` would stumble over."""

@@ -76,8 +76,8 @@ class TuningConfig(LoopConfig):
         default=1e-4, gt=0, description="Peak of AdamW; by default 1e-4 for lora, 1e-5 for full, 5e-3 for a word."
     )
     final_rate: float = Field(default=0.1, ge=0, le=1, description="Share of the peak at the last step (cosine).")
-    warmup: int = Field(default=50, ge=0, description="Steps of linear rise to the peak rate.")
-    ema: float = Field(default=0.99, ge=0, lt=1, description="Decay of the averaged weights, which are kept.")
+    warmup_steps: int = Field(default=50, ge=0, description="Steps of linear rise to the peak rate.")
+    ema_decay: float = Field(default=0.99, ge=0, lt=1, description="Decay of the averaged weights, which are kept.")
     checkpoint_every: int = Field(default=250, ge=1, description="Steps between checkpoints.")
     min_snr: float = Field(default=5.0, ge=0, description="Gamma of min-SNR weights of the loss; 0 is none.")
     caption_dropout: float = Field(
@@ -87,14 +87,16 @@ class TuningConfig(LoopConfig):
         description="Share of captions that are hidden, which guidance needs in long trainings.",
     )
     flip: bool = Field(default=False, description="Mirror pictures at random; only if left and right mean nothing.")
-    accumulate: int = Field(default=1, ge=1, description="Parts that a batch is computed in, to save memory.")
+    gradient_accumulation_steps: int = Field(
+        default=1, ge=1, description="Parts that a batch is computed in, to save memory."
+    )
     gradient_checkpointing: bool = Field(
         default=False, description="Compute activations twice instead of keeping them: less memory, slower."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto is bf16 where the hardware multiplies it fast, else fp32."
     )
-    picture_every: int = Field(default=250, ge=1, description="Steps between sample grids.")
+    sample_every: int = Field(default=250, ge=1, description="Steps between sample grids.")
     sample_prompts: list[str] = Field(
         default=[], max_length=16, description="What sample grids show; by default the first captions."
     )

@@ -78,7 +78,7 @@ class LatentTask(Task):
         precision: str,
     ) -> None:
         self.pipeline, self.data, self.sets, self.noise, self.base = pipeline, images, sets, noise, base
-        self.notes, self.config, self.picture_every = images.notes, config, config.picture_every
+        self.notes, self.config, self.sample_every = images.notes, config, config.sample_every
         self.prompts = config.sample_prompts or list(dict.fromkeys(images.captions))[:N_PROMPTS]
         self.described = adapters.describe(pipeline, base)
         self._kept: dict[str, Words] = {}
@@ -199,7 +199,7 @@ class LatentTask(Task):
         self.model.eval()
         scores = {"loss at fixed noise, of the base": self.loss_before, "the same after training": self.fixed_loss()}
         settings = {
-            **table(config, "method", "steps", "batch_size", "learning_rate", "ema", "resolution", "min_snr"),
+            **table(config, "method", "steps", "batch_size", "learning_rate", "ema_decay", "resolution", "min_snr"),
             **table(config, "caption_dropout", "flip"),
             **rows(config),
             "trained weights": sum(p.numel() for p in ema.values.values()),

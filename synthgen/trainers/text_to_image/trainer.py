@@ -38,7 +38,7 @@ class TextToImageTrainer(GradientTrainer):
         if not Path(str(data.get("path", ""))).is_dir():
             thing = dict(settings.get("word") or {}).get("placeholder", "a disc")
             data = {"path": testing.make("pictures"), "caption": f"a photo of {thing}", "licence": "cc0-1.0"}
-        twos = ("steps", "batch_size", "checkpoint_every", "picture_every", "sample_steps")
+        twos = ("steps", "batch_size", "checkpoint_every", "sample_every", "sample_steps")
         few = {**dict.fromkeys(twos, 2), "resolution": 16}
         prior = settings.get("prior")
         more = {"prior": {**prior, "samples": 2, "steps": 2}} if isinstance(prior, Mapping) else {}

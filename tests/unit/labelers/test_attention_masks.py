@@ -140,14 +140,14 @@ def test_settings_change_the_masks() -> None:
     for changed in (
         {"self_power": 0},
         {"threshold": 0.8},
-        {"unsure": 0.3},
+        {"uncertain": 0.3},
         {"levels": [0.9]},
         {"cross_scales": [1]},
         {"self_scale": 1},
     ):
         assert not np.array_equal(annotate(labeler(**changed), columns)[0], base), changed
     with pytest.raises(ValidationError, match=r"must not be above `threshold` \(got 0.7 and 0.6\)"):
-        AttentionMasks.Config(model="x", objects=OBJECTS, unsure=0.7)
+        AttentionMasks.Config(model="x", objects=OBJECTS, uncertain=0.7)
     for settings in ({}, {"objects": OBJECTS, "of": "animal"}):
         with pytest.raises(ValidationError, match="either `objects` or `of`"):
             AttentionMasks.Config(model="x", **settings)

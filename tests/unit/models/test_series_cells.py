@@ -83,7 +83,7 @@ def test_a_model_of_a_wide_table_has_them_and_comes_back_from_its_folder(
     tmp_path: Path, n_channels: int, wide: bool
 ) -> None:
     data = {"path": table(tmp_path / "table.parquet", n_channels), "length": 10}
-    settings = {"data": data, "steps": 8, "batch_size": 4, "warmup": 1, "patch": 2}
+    settings = {"data": data, "steps": 8, "batch_size": 4, "warmup_steps": 1, "patch": 2}
     out = SeriesTrainer(SeriesTrainer.Config.model_validate(settings)).train(
         tmp_path / "m", 0, device="cpu", quiet=True
     )

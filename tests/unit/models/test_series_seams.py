@@ -43,8 +43,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Any:
     rows = "".join(f"{a:.5f},{b:.5f}\n" for a, b in process(4000, 0))
     path = series_files.csv(folder / "table.csv", "ar,waves\n" + rows)
     settings = {"data": {"path": str(path), "length": LENGTH, "validation": 0}, "steps": 500, "batch_size": 64}
-    rate = {"warmup": 20, "learning_rate": 3e-3, "ema": 0.98, "checkpoint_every": 500, "picture_every": 500}
-    shown = {"shown": {"cells": 0.1, "gap": 0.1, "start": 0.4}}
+    rate = {"warmup_steps": 20, "learning_rate": 3e-3, "ema_decay": 0.98, "checkpoint_every": 500, "sample_every": 500}
+    shown = {"observed_mask": {"cells": 0.1, "gap": 0.1, "start": 0.4}}
     trainer = SeriesTrainer(SeriesTrainer.Config.model_validate({**settings, **rate, **shown}))
     made = registry.load_pipeline(trainer.train(folder / "model", 0, device="cpu", quiet=True), "cpu", torch.float32)
     made.set_progress_bar_config(disable=True)

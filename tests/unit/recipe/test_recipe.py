@@ -133,3 +133,17 @@ def test_where_a_value_may_be_of_several_types_its_own_place_is_named(tmp_path: 
     assert [line for line in problems(tmp_path, text) if "condition.axes" in line] == [
         "r.yaml:3: condition.axes.list.0: must be a valid string (got 1)"
     ]
+
+
+def test_a_key_that_was_renamed_is_named(tmp_path: Path) -> None:
+    recipe = {
+        "kind": "model",
+        "name": "m",
+        "trainer": {"use": "classifier", "data": {"path": "x"}, "ema": 0.9, "told": 1},
+    }
+    path = helpers.write(tmp_path, recipe)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, Plugins())
+    first, second = caught.value.problems
+    assert first.endswith("trainer.ema: is called `ema_decay` now")
+    assert "trainer.told: unknown key `told`" in second, "another trainer's setting had that name"

@@ -16,7 +16,7 @@ from synthgen.parts.protocols import Slot
 from synthgen.samplers.text_to_image import TextToImage
 from synthgen.trainers.text_to_image.trainer import TextToImageTrainer
 
-QUICK = {"steps": 4, "batch_size": 2, "checkpoint_every": 4, "picture_every": 4, "sample_steps": 1, "warmup": 1}
+QUICK = {"steps": 4, "batch_size": 2, "checkpoint_every": 4, "sample_every": 4, "sample_steps": 1, "warmup_steps": 1}
 
 
 def trained(out: Path, **settings: Any) -> str:

@@ -18,7 +18,7 @@ SCHEMA = {"boxes": Boxes(40, 40, ("red", "white")), "found_boxes": Boxes(40, 40,
 
 
 def agreement(**settings: object) -> BoxAgreement:
-    return BoxAgreement(BoxAgreement.Config.model_validate({"against": "found_boxes", "name": "critic", **settings}))
+    return BoxAgreement(BoxAgreement.Config.model_validate({"predicted": "found_boxes", "name": "critic", **settings}))
 
 
 def test_classes_are_compared_by_name() -> None:
@@ -37,9 +37,9 @@ def test_classes_are_compared_by_name() -> None:
 
 
 def test_fields_that_do_not_fit_are_named() -> None:
-    assert helpers.bind_messages(agreement(against="image"), {"boxes": SCHEMA["boxes"], "image": Image(40, 40, 3)}) == [
-        "`image` holds no boxes; there are: boxes"
-    ]
+    assert helpers.bind_messages(
+        agreement(predicted="image"), {"boxes": SCHEMA["boxes"], "image": Image(40, 40, 3)}
+    ) == ["`image` holds no boxes; there are: boxes"]
     (problem,) = helpers.bind_messages(agreement(), {**SCHEMA, "found_boxes": Boxes(40, 40, ("white",))})
     assert "`red`" in problem
 
@@ -51,7 +51,7 @@ def test_the_card_says_how_complete_boxes_are(tmp_path: Path) -> None:
         "sampler": {"use": "layout-to-image", "model": tiny.one_style(), "steps": 2},
         "labelers": [{"use": "detector", "model": tiny.detector()}],
         "scorers": [
-            {"use": "box-agreement", "name": name, "against": "detector_boxes"} for name in ("critic", "judge")
+            {"use": "box-agreement", "name": name, "predicted": "detector_boxes"} for name in ("critic", "judge")
         ],
         "keep": ["critic_extra <= 1000"],
         "output": {"writers": ["parquet"]},

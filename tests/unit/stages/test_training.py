@@ -42,7 +42,7 @@ def content(**changes: Any) -> dict[str, Any]:
         "kind": "dataset",
         "name": "weather",
         "data": tiny.series_data(test=0.3, licence="cc0-1.0", source="Sensors of a test"),
-        "train": {"use": "series", "steps": 6, "batch_size": 4, "checkpoint_every": 3, "warmup": 1},
+        "train": {"use": "series", "steps": 6, "batch_size": 4, "checkpoint_every": 3, "warmup_steps": 1},
         "condition": {"use": "classes", "quotas": {"calm": 12, "wild": 12}},
         "sampler": {"use": "series", "model": "trained", "steps": 2},
         "labelers": ["class-label"],

@@ -17,8 +17,15 @@ from synthgen.trainers.images.class_conditional import ClassConditionalTrainer
 
 SIDE, N_DRAWN = 8, 64
 NETWORK = {"patch_size": 2, "channels": [16, 16], "attention_levels": 0}
-LEARN = {"network": NETWORK, "steps": 120, "learning_rate": 5e-3, "ema": 0.9, "batch_size": 32, "warmup": 10}
-QUICK = LEARN | {"steps": 12, "batch_size": 8, "warmup": 1}
+LEARN = {
+    "network": NETWORK,
+    "steps": 120,
+    "learning_rate": 5e-3,
+    "ema_decay": 0.9,
+    "batch_size": 32,
+    "warmup_steps": 10,
+}
+QUICK = LEARN | {"steps": 12, "batch_size": 8, "warmup_steps": 1}
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 
@@ -39,7 +46,7 @@ def bands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(data: Path, out: Path, **settings: Any) -> Path:
     common = {"data": {"path": str(data), "licence": "cc0-1.0", "validation": 0.25}, "checkpoint_every": 60}
-    config = ClassConditionalTrainer.Config.model_validate({**common, "picture_every": 1000, **settings})
+    config = ClassConditionalTrainer.Config.model_validate({**common, "sample_every": 1000, **settings})
     return ClassConditionalTrainer(config).train(out, 0, device="cpu", quiet=True)
 
 
@@ -115,18 +122,18 @@ def test_the_norm_of_a_gradient_is_bounded(bands: Path, tmp_path: Path) -> None:
     """With a bound far below AdamW's epsilon no weight moves any more; with the usual one all layers do."""
 
     def moved(name: str, **more: float) -> float:
-        settings = QUICK | {"weight_decay": 0.0, "ema": 0.0} | more
+        settings = QUICK | {"weight_decay": 0.0, "ema_decay": 0.0} | more
         pairs = [load_file(train(bands, tmp_path / f"{name}{n}", **settings | {"steps": n}) / WEIGHTS) for n in (1, 12)]
         return max(float((pairs[0][key] - pairs[1][key]).abs().max()) for key in pairs[0])
 
     assert moved("usual") > 1e-2
-    assert moved("bounded", grad_clip=1e-14) < 1e-4
+    assert moved("bounded", max_grad_norm=1e-14) < 1e-4
 
 
 def test_noise_mean_decides_which_noise_levels_are_learnt(bands: Path, tmp_path: Path) -> None:
     """Errors at a noise level are measured on the same images, whatever a model was trained on."""
     low, high = (
-        train(bands, tmp_path / str(mean), noise_mean=mean, noise_std=0.5, **LEARN | {"steps": 60})
+        train(bands, tmp_path / str(mean), log_sigma_mean=mean, log_sigma_std=0.5, **LEARN | {"steps": 60})
         for mean in (-2.5, 1.0)
     )
     assert error(low, bands, sigma=0.08) < 0.8 * error(high, bands, sigma=0.08)

@@ -21,7 +21,14 @@ from synthgen.readers.masks.reader import Example
 from synthgen.trainers.images.crops import crop
 from synthgen.trainers.images.detector import focal_loss, targets
 
-SETTINGS = {"batch_size": 4, "warmup": 5, "crop": 48, "widths": [8, 16, 16], "ema": 0.8, "learning_rate": 1e-2}
+SETTINGS = {
+    "batch_size": 4,
+    "warmup_steps": 5,
+    "crop": 48,
+    "widths": [8, 16, 16],
+    "ema_decay": 0.8,
+    "learning_rate": 1e-2,
+}
 
 
 def squares(root: Path, n: int = 12, side: int = 64) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from synthgen.readers.masks.types import MaskData
 from synthgen.trainers.images.crops import Crops, crop
 from synthgen.trainers.images.segment_anything import mask_loss, prompts
 
-QUICK = {"steps": 4, "checkpoint_every": 2, "batch_size": 4, "warmup": 1}
-DIFFUSION = {**QUICK, "crop": 32, "picture_every": 4, "network": {"patch_size": 2, "channels": [8, 16]}, "turn": True}
+QUICK = {"steps": 4, "checkpoint_every": 2, "batch_size": 4, "warmup_steps": 1}
+DIFFUSION = {**QUICK, "crop": 32, "sample_every": 4, "network": {"patch_size": 2, "channels": [8, 16]}, "turn": True}
 
 
 def train(folder: Path, use: str, data: dict[str, Any] | None = None, **settings: Any) -> Path:
@@ -98,8 +98,8 @@ def test_a_stopped_training_ends_with_the_same_weights(
 
 
 def test_a_segmenter_learns_discs_and_knows_its_losses(tmp_path: Path) -> None:
-    settings = {"steps": 60, "checkpoint_every": 60, "batch_size": 4, "warmup": 5, "crop": 48, "widths": [8, 16]}
-    out = train(tmp_path, "segmenter", learning_rate=1e-2, ema=0.8, turn=True, **settings)
+    settings = {"steps": 60, "checkpoint_every": 60, "batch_size": 4, "warmup_steps": 5, "crop": 48, "widths": [8, 16]}
+    out = train(tmp_path, "segmenter", learning_rate=1e-2, ema_decay=0.8, turn=True, **settings)
     scores = json.loads((out / "training" / "losses.jsonl").read_text().splitlines()[-1])
     assert scores["validation dice"] > 0.9
     index = folders.read_index(out)

@@ -18,9 +18,9 @@ import tiny
 from synthgen.errors import ModelError
 from synthgen.training.trainer import data_sha256
 
-STEPS = {"steps": 2, "checkpoint_every": 2, "batch_size": 2, "warmup": 1}
+STEPS = {"steps": 2, "checkpoint_every": 2, "batch_size": 2, "warmup_steps": 1}
 CROPS = {**STEPS, "crop": 32}
-UNET = {"network": {"patch_size": 1, "channels": [8, 16]}, "picture_every": 9}
+UNET = {"network": {"patch_size": 1, "channels": [8, 16]}, "sample_every": 9}
 SAM = {"image_size": 32, "embed_dim": 16, "depth": 1, "num_heads": 2, "global_attn_indexes": [0], "prompt_dim": 32}
 
 
@@ -62,8 +62,8 @@ TRAINERS: dict[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any]]] = {
     "layout-to-image": (masks, CROPS | UNET),
     "segment-anything": (masks, {**CROPS, "network": SAM}),
     "segmenter": (masks, {**CROPS, "widths": [8, 16]}),
-    "series": (series, {**STEPS, "picture_every": 9}),
-    "text-to-image": (captioned, {**STEPS, "picture_every": 2, "sample_steps": 1, "resolution": 16}),
+    "series": (series, {**STEPS, "sample_every": 9}),
+    "text-to-image": (captioned, {**STEPS, "sample_every": 2, "sample_steps": 1, "resolution": 16}),
 }
 
 

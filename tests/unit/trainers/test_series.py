@@ -27,7 +27,14 @@ SHAPE = (400, 12, 3)
 
 
 def trainer(**more: Any) -> SeriesTrainer:
-    settings = {"data": tiny.series_data(), "steps": 6, "batch_size": 4, "checkpoint_every": 3, "warmup": 1, **more}
+    settings = {
+        "data": tiny.series_data(),
+        "steps": 6,
+        "batch_size": 4,
+        "checkpoint_every": 3,
+        "warmup_steps": 1,
+        **more,
+    }
     return SeriesTrainer(SeriesTrainer.Config.model_validate(settings))
 
 
@@ -75,8 +82,8 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypa
 
 def learned(folder: Path, channel: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """(drawn windows (64, 16), real ones) of one channel after a short training."""
-    more = {"data": tiny.series_data(channels=[channel]), "steps": steps, "batch_size": 32, "warmup": 20}
-    out = trainer(**more, learning_rate=3e-3, ema=0.98, checkpoint_every=steps).train(folder, 0, quiet=True)
+    more = {"data": tiny.series_data(channels=[channel]), "steps": steps, "batch_size": 32, "warmup_steps": 20}
+    out = trainer(**more, learning_rate=3e-3, ema_decay=0.98, checkpoint_every=steps).train(folder, 0, quiet=True)
     made = registry.load_pipeline(out, "cpu", torch.float32)
     made.set_progress_bar_config(disable=True)
     drawn = made([0] * 64, generator=torch.Generator().manual_seed(0)).series[:, :, 0]
@@ -214,12 +221,12 @@ def test_windows_are_told_of_missing_values_as_often_as_asked(tmp_path: Path) ->
     windows = training_windows()
     windows.rows[::4] = np.nan
     assert torch.equal(marked(task(tmp_path, windows), windows), where_missing(windows))
-    assert not marked(task(tmp_path, windows, told=0), windows).any()
-    some = marked(task(tmp_path, windows, told=0.5), windows)
+    assert not marked(task(tmp_path, windows, missing_indicator=0), windows).any()
+    some = marked(task(tmp_path, windows, missing_indicator=0.5), windows)
     told = some.flatten(1).any(1)
     assert 0.3 < float(told.float().mean()) < 0.7
     assert torch.equal(some[told], where_missing(windows)[told])
-    assert made_losses_equal(task(tmp_path, windows, told=0), windows)
+    assert made_losses_equal(task(tmp_path, windows, missing_indicator=0), windows)
 
 
 def made_losses_equal(made: Any, windows: Any) -> bool:
@@ -240,7 +247,7 @@ def test_padding_is_always_marked(tmp_path: Path) -> None:
 
     windows = training_windows()
     windows = replace(windows, lengths=np.full(len(windows), 10))
-    found = marked(task(tmp_path, windows, told=0), windows)
+    found = marked(task(tmp_path, windows, missing_indicator=0), windows)
     assert found[:, 10:].all() and not found[:, :10].any()
 
 
@@ -249,14 +256,14 @@ def test_balanced_batches_draw_classes_equally(tmp_path: Path) -> None:
     windows = windows.take(
         np.concatenate([np.flatnonzero(windows.labels == 0), np.flatnonzero(windows.labels == 1)[:3]])
     )
-    made = task(tmp_path, windows, balance=1, batch_size=64)
+    made = task(tmp_path, windows, class_balance=1, batch_size=64)
     rows = torch.cat([made._balanced(torch.Generator().manual_seed(i)) for i in range(20)])
     assert 0.45 < float(made.training.labels[rows].float().mean()) < 0.55
 
 
 def test_noise_levels_are_those_of_the_settings(tmp_path: Path) -> None:
     """Each setting of the noise leads to weights of its own."""
-    choices = [{}, {"noise_mean": 0.5}, {"noise_std": 2.0}]
+    choices = [{}, {"log_sigma_mean": 0.5}, {"log_sigma_std": 2.0}]
     plain, *others = (
         weights(trainer(**more).train(tmp_path / str(i), 0, device="cpu", quiet=True)) for i, more in enumerate(choices)
     )

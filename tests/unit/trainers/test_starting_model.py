@@ -22,7 +22,7 @@ from synthgen.trainers.images.class_conditional import ClassConditionalTrainer
 from synthgen.trainers.images.layout import LayoutTrainer
 from synthgen.trainers.images.layout_to_image import LayoutToImageTrainer
 
-QUICK = {"steps": 2, "checkpoint_every": 2, "picture_every": 2, "batch_size": 4, "warmup": 1, "precision": "fp32"}
+QUICK = {"steps": 2, "checkpoint_every": 2, "sample_every": 2, "batch_size": 4, "warmup_steps": 1, "precision": "fp32"}
 REPLAY = {"share": 0.5, "samples": 6, "steps": 2}
 
 
@@ -43,9 +43,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
     data = {"path": shades(folder / "data", dark=30, bright=220), "licence": "mit", "source": "shades"}
     network = {"patch_size": 1, "channels": [8, 16]}
-    steps = {**QUICK, "steps": 60, "checkpoint_every": 60, "picture_every": 60, "batch_size": 8}
+    steps = {**QUICK, "steps": 60, "checkpoint_every": 60, "sample_every": 60, "batch_size": 8}
     config = ClassConditionalTrainer.Config.model_validate(
-        {"data": data, "network": network, "learning_rate": 1e-2, "ema": 0.9, **steps}
+        {"data": data, "network": network, "learning_rate": 1e-2, "ema_decay": 0.9, **steps}
     )
     return ClassConditionalTrainer(config).train(folder / "model", 0, device="cpu", quiet=True)
 
@@ -82,8 +82,8 @@ def test_at_first_old_classes_are_drawn_as_before(base: Path, tmp_path: Path) ->
 
 def test_a_new_class_is_learnt_and_replay_keeps_the_old_ones(base: Path, tmp_path: Path) -> None:
     data = {"path": shades(tmp_path / "data", middle=120)}
-    more: dict[str, Any] = {"base": str(base), "data": data, "learning_rate": 5e-3, "ema": 0.8, "batch_size": 8}
-    more |= {"steps": 40, "checkpoint_every": 40, "picture_every": 40}
+    more: dict[str, Any] = {"base": str(base), "data": data, "learning_rate": 5e-3, "ema_decay": 0.8, "batch_size": 8}
+    more |= {"steps": 40, "checkpoint_every": 40, "sample_every": 40}
     plain = tune(ClassConditionalTrainer, tmp_path / "plain", **more)
     kept = tune(ClassConditionalTrainer, tmp_path / "kept", **more, replay={**REPLAY, "samples": 32, "steps": 6})
     for out in (plain, kept):

@@ -30,7 +30,7 @@ from synthgen.trainers.text_to_image.trainer import TextToImageTrainer
 from synthgen.training import loop
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2", "conv_in", "conv_out"]
-QUICK = {"steps": 4, "batch_size": 2, "checkpoint_every": 2, "picture_every": 4, "sample_steps": 2, "warmup": 1}
+QUICK = {"steps": 4, "batch_size": 2, "checkpoint_every": 2, "sample_every": 4, "sample_steps": 2, "warmup_steps": 1}
 WORD = {"placeholder": "<mine>", "initialize_from": "wall", "vectors": 2}
 
 
@@ -63,8 +63,8 @@ def far(x: torch.Tensor, real: torch.Tensor) -> float:
 @pytest.mark.parametrize("base", [tiny.stable_diffusion, tiny.stable_diffusion_xl])
 def test_a_lora_moves_what_is_drawn_towards_the_pictures(base: Any, tmp_path: Path) -> None:
     """The same seeds and prompts, with and without it; the pictures as the VAE sees them."""
-    more = {"lora": {"rank": 8, "target_modules": LAYERS}, "learning_rate": 2e-2, "ema": 0.8}
-    steps = {"steps": 50, "batch_size": 4, "checkpoint_every": 50, "picture_every": 50}
+    more = {"lora": {"rank": 8, "target_modules": LAYERS}, "learning_rate": 2e-2, "ema_decay": 0.8}
+    steps = {"steps": 50, "batch_size": 4, "checkpoint_every": 50, "sample_every": 50}
     out = train(tmp_path / "out", base=base(), **more, **steps)
     plain, tuned = pipeline_of(base()), pipeline_of(base(), out)
     images = captioned.read(captioned.CaptionData.model_validate(tiny.wall()), 16)
@@ -83,7 +83,7 @@ def test_a_lora_moves_what_is_drawn_towards_the_pictures(base: Any, tmp_path: Pa
 def test_what_is_loaded_is_what_was_trained(tmp_path: Path) -> None:
     """Layers of attention and convolutions alike, and alpha."""
     lora = {"rank": 4, "alpha": 2, "target_modules": LAYERS}
-    out = train(tmp_path / "out", lora=lora, learning_rate=1e-2, ema=0.0)
+    out = train(tmp_path / "out", lora=lora, learning_rate=1e-2, ema_decay=0.0)
     saved = sorted((out / "training" / "checkpoints").iterdir())[-1] / "ema.safetensors"
     loaded = pipeline_of(tiny.stable_diffusion(), out).unet
     own = {name.replace(".lora_0.", ".default."): value for name, value in loaded.named_parameters()}
@@ -148,7 +148,7 @@ def test_parts_of_a_batch_add_up_to_it(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(loop, "fit", one_step)
     prior = {"prompt": "a wall", "samples": 4, "steps": 2}
     more: dict[str, Any]
-    for more in ({}, {"accumulate": 3, "gradient_checkpointing": True}):
+    for more in ({}, {"gradient_accumulation_steps": 3, "gradient_checkpointing": True}):
         with pytest.raises(InterruptedError):
             train(tmp_path / "out", batch_size=4, prior=prior, **more)
     whole, parts = found

@@ -16,7 +16,7 @@ from synthgen.readers.images import labelled as data
 from synthgen.trainers.images.classifier import fit_temperature
 
 ROOT = Path(__file__).parents[3]
-QUICK = ["trainer.steps=6", "trainer.checkpoint_every=3", "trainer.picture_every=6", "trainer.network.channels=[8, 16]"]
+QUICK = ["trainer.steps=6", "trainer.checkpoint_every=3", "trainer.sample_every=6", "trainer.network.channels=[8, 16]"]
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,9 @@ def critic(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "data": {"path": data.DIGITS, "licence": "cc-by-4.0"},
             "widths": [16, 32],
             "steps": 150,
-            "warmup": 10,
+            "warmup_steps": 10,
             "learning_rate": 3e-3,
-            "ema": 0.9,
+            "ema_decay": 0.9,
             "shift_px": 0,
             "checkpoint_every": 150,
         },

@@ -98,7 +98,7 @@ class Hearing(Monitor):
 
 
 def test_disk_is_estimated_before_the_first_step(tmp_path: Path) -> None:
-    config = LoopConfig(steps=4, batch_size=2, warmup=0, checkpoint_every=2)
+    config = LoopConfig(steps=4, batch_size=2, warmup_steps=0, checkpoint_every=2)
     with Hearing(tmp_path / "not there yet") as monitor:
         loop.fit(Line(config, 2, 0, "cpu"), {}, monitor)
     said = monitor.said

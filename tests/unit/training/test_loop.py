@@ -24,7 +24,7 @@ from synthgen.training.monitor import Monitor
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Made, Task
 
-CONFIG = LoopConfig(steps=20, batch_size=8, learning_rate=1e-2, warmup=3, checkpoint_every=4)
+CONFIG = LoopConfig(steps=20, batch_size=8, learning_rate=1e-2, warmup_steps=3, checkpoint_every=4)
 OnStep = Callable[[int], None]
 
 
@@ -249,7 +249,7 @@ class Parts(Line):
 def test_accumulated_gradients_are_those_of_the_whole_batch() -> None:
     gradients = []
     for accumulate in (1, 3, 99):
-        task = Parts(CONFIG.model_copy(update={"accumulate": accumulate}))
+        task = Parts(CONFIG.model_copy(update={"gradient_accumulation_steps": accumulate}))
         loss = loop.backward(task, 5)
         gradients.append([loss, task.model.weight.grad.item(), task.model.bias.grad.item()])
         assert task.n_calls == min(accumulate, 8)
@@ -291,10 +291,10 @@ def test_dropout_follows_from_the_step_and_leaves_the_global_generator_alone() -
 def test_large_gradients_are_clipped(tmp_path: Path) -> None:
     """The weights' change in one step of plain AdamW hides the gradient's size, so its first moment is looked at."""
     norms = []
-    for grad_clip in (1e-3, 1e3):
-        config = CONFIG.model_copy(update={"steps": 1, "grad_clip": grad_clip, "checkpoint_every": 1})
-        fitted(tmp_path / str(grad_clip), config=config)
-        saved = load_file(latest(tmp_path / str(grad_clip)) / "optimiser.safetensors")
+    for max_grad_norm in (1e-3, 1e3):
+        config = CONFIG.model_copy(update={"steps": 1, "max_grad_norm": max_grad_norm, "checkpoint_every": 1})
+        fitted(tmp_path / str(max_grad_norm), config=config)
+        saved = load_file(latest(tmp_path / str(max_grad_norm)) / "optimiser.safetensors")
         norms.append(float(sum(value.square().sum() for key, value in saved.items() if key.endswith("exp_avg")).sqrt()))  # type: ignore[union-attr]
     assert norms[0] == pytest.approx(0.1 * 1e-3, rel=1e-3)  # 1 - beta_1 of the clipped gradient
     assert norms[1] > 100 * norms[0]

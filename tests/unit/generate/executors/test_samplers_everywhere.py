@@ -57,7 +57,7 @@ def layouts() -> dict[str, Any]:
             {"use": "segmenter", **segmenter},
             {"use": "noisy-to-ignore", **segmenter},
         ],
-        "scorers": [{"use": "mask-agreement", "name": "sam", "against": "sam_instances"}],
+        "scorers": [{"use": "mask-agreement", "name": "sam", "predicted": "sam_instances"}],
     }
 
 

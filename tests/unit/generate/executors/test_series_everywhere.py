@@ -13,7 +13,7 @@ import helpers
 import synthgen
 import tiny
 
-LITTLE = {"use": "series", "steps": 3, "batch_size": 4, "warmup": 1}
+LITTLE = {"use": "series", "steps": 3, "batch_size": 4, "warmup_steps": 1}
 
 
 def faults() -> dict[str, Any]:

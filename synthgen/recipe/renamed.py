@@ -1,0 +1,21 @@
+"""Keys of recipes that had another name before: what an old recipe is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+RENAMED: Mapping[str, str] = {
+    "accumulate": "gradient_accumulation_steps",
+    "against": "predicted",
+    "balance": "class_balance",
+    "ema": "ema_decay",
+    "grad_clip": "max_grad_norm",
+    "intended": "reference",
+    "noise_mean": "log_sigma_mean",
+    "noise_std": "log_sigma_std",
+    "picture_every": "sample_every",
+    "shown": "observed_mask",
+    "told": "missing_indicator",
+    "unsure": "uncertain",
+    "warmup": "warmup_steps",
+}
