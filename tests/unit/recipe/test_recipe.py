@@ -143,7 +143,7 @@ def test_a_key_that_was_renamed_is_named(tmp_path: Path) -> None:
     }
     path = helpers.write(tmp_path, recipe)
     with pytest.raises(RecipeError) as caught:
-        load_recipe(path, Plugins())
+        load_recipe(path, (), Plugins())
     first, second = caught.value.problems
     assert first.endswith("trainer.ema: is called `ema_decay` now")
     assert "trainer.told: unknown key `told`" in second, "another trainer's setting had that name"
