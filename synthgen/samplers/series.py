@@ -123,7 +123,8 @@ class SeriesSampler(FolderPart):
         if not self._continues:
             message = (
                 f"{model}: draws {trained} steps and was not trained to go on, so that {length} cannot be drawn; "
-                "train it with `observed_mask: {start: 0.15}` or more, on windows from anywhere in a series (not of `events`)"
+                "train it with `observed_mask: {start: 0.15}` or more, on windows from anywhere in a series (not of "
+                "`events`)"
             )
             problems.append(Problem(message))
         if self._overlap >= trained:
