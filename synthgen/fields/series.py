@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -24,14 +25,14 @@ class NpyArray(Field):
     repeated: ClassVar[bool] = True
 
     @property
+    @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """The shape of every value."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def number(self) -> np.dtype[Any]:
         """The dtype of every value."""
-        raise NotImplementedError
 
     @property
     def suffix(self) -> str:
