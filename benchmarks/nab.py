@@ -2,7 +2,7 @@
 
 The rule, equal for all series and chosen without their labels: the first 15 % of the rows, the part that the benchmark
 itself leaves for learning, train a small model with `use: series`; the other 85 % are scored by a recipe with
-`real-series`, `draw: nothing` and `denoising-error`. Rows count as regular steps. Overlapping windows are averaged,
+`real-series`, `generate: nothing` and `denoising-error`. Rows count as regular steps. Overlapping windows are averaged,
 and a step's score is compared with whether it lies in a labelled window (area under the ROC curve). Simple detectors
 see the same rows: the distance from the mean of the first rows, or of the steps before, in their deviations, and
 scikit-learn's IsolationForest on windows, whose steps share its scores. Because labelled windows have hundreds of
@@ -82,7 +82,7 @@ def scored(values: np.ndarray, model: Path, out: Path, settings: dict[str, Any])
         "condition": {
             "use": "real-series",
             "data": {"path": str(out / "rest.csv"), "length": LENGTH, "stride": STRIDE},
-            "draw": "nothing",
+            "generate": "nothing",
         },
         "sampler": {"use": "series", "model": str(model)},
         "labelers": [{"use": "denoising-error", "model": str(model), **settings}],

@@ -3,7 +3,7 @@
 Takes the real Fashion-MNIST (four idx files) with --real. Renders two datasets under --out, or finds
 them there: one with the recipe's keep rule, one without. The same probe is trained on synthetic, on
 real, and on both, with three seeds, and tested on the real test images. Labels, coverage and
-distances are judged by a classifier that scored no sample.
+distances are evaluated by a classifier that scored no sample.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from synthgen.recipe.sections import Evaluation
 from synthgen.stages import evaluation
 
 RECIPE = "recipes/classification.yaml"
-JUDGE = "starter/fashion-mnist-judge"
+EVALUATOR = "starter/fashion-mnist-evaluator"
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         print(
             f"\n{name}: {result.manifest['samples']} samples, {100 * accepted:.1f} % of the tries accepted", flush=True
         )
-        settings = Evaluation(seeds=arguments.seeds, steps=arguments.steps, judge=JUDGE)
+        settings = Evaluation(seeds=arguments.seeds, steps=arguments.steps, evaluator=EVALUATOR)
         found = evaluation.compare(str(folder), arguments.real, settings, lambda text: None)
         print(evaluation.text(found))
         print(json.dumps(found), flush=True)

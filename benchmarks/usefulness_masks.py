@@ -3,10 +3,10 @@
 Takes the real nuclei (Data Science Bowl 2018, as recipes/train/nuclei.yaml names them). Renders four
 datasets under --out, or finds them there: layouts drawn by a model, kept by the rules; the same with
 every first try, and with stricter rules; and layouts of real training masks, with those. The same U-Net
-is trained on each, on the real pictures and on both, and tested on the real test pictures; masks are judged by a
+is trained on each, on the real pictures and on both, and tested on the real test pictures; masks are evaluated by a
 segmenter that took no part.
 
-With --low, everything stands on a tenth of the real training pictures: picture model, critic and
+With --low, everything stands on a tenth of the real training pictures: image model, filter model and
 layouts are made from them alone (about an hour), and the U-Net is trained on them with and
 without the samples.
 """
@@ -27,8 +27,8 @@ from synthgen.recipe.sections import Evaluation
 from synthgen.stages import evaluation
 
 RECIPE, TRAIN = "recipes/segmentation.yaml", "recipes/train/nuclei.yaml"
-CRITIC, JUDGE = "recipes/train/nuclei-critic.yaml", "starter/nuclei-judge"
-STRICTER = ["keep=[critic_iou >= 0.5, critic_dice >= 0.7, critic_extra <= 2]"]
+FILTER, EVALUATOR = "recipes/train/nuclei-filter.yaml", "starter/nuclei-evaluator"
+STRICTER = ["keep=[filter_iou >= 0.5, filter_dice >= 0.7, filter_extra <= 2]"]
 FIRST_TRIES = ["keep=[]", "labelers=[class-label]", "scorers=[]"]
 
 
@@ -60,7 +60,7 @@ def full(out: Path, names: list[str], samples: int | None, n_seeds: int, steps: 
     kinds["real-layouts"] = [*on_real_layouts(1.0, "starter/nuclei"), *STRICTER]
     for name, overrides in ((name, kinds[name]) for name in names):
         accepted = render(out / name, samples, overrides)
-        settings = Evaluation(seeds=n_seeds, steps=steps, judge=JUDGE)
+        settings = Evaluation(seeds=n_seeds, steps=steps, evaluator=EVALUATOR)
         found = evaluation.compare(str(out / name), TRAIN, settings, lambda text: None, allow_incomplete=True)
         print(f"\n{name}: {100 * accepted:.1f} % of the tries accepted")
         print(evaluation.text(found))
@@ -70,13 +70,13 @@ def full(out: Path, names: list[str], samples: int | None, n_seeds: int, steps: 
 def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
     tenth = "trainer.data.fraction=0.1"
     model = api.train(TRAIN, out / "model-low", overrides=[tenth, "trainer.styles=10", "trainer.steps=3000"])
-    critic = str(api.train(CRITIC, out / "critic-low", overrides=[tenth, "trainer.steps=800"]))
+    filter_model = str(api.train(FILTER, out / "filter-low", overrides=[tenth, "trainer.steps=800"]))
     labelers = [
         {"use": "class-label"},
-        {"use": "segmenter", "model": critic},
-        {"use": "noisy-to-ignore", "model": critic},
+        {"use": "segmenter", "model": filter_model},
+        {"use": "noisy-to-ignore", "model": filter_model},
     ]
-    scorers = [{"use": "mask-agreement", "name": "critic", "predicted": "segmenter_instances"}]
+    scorers = [{"use": "mask-agreement", "name": "filter", "predicted": "segmenter_instances"}]
     checked = [f"labelers={json.dumps(labelers)}", f"scorers={json.dumps(scorers)}"]
     accepted = render(out / "low", samples, [*on_real_layouts(0.1, str(model)), *checked])
     data = segmentation.mask_data(origin.data_section(TRAIN), TRAIN).model_copy(update={"fraction": 0.1})

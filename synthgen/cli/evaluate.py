@@ -20,7 +20,7 @@ from synthgen.cli import options
     "or the share that the recipe holds out.",
 )
 @click.option("--test", metavar="DATA", help="Real test data, if it is not part of --real.")
-@click.option("--judge", metavar="MODEL", help="A classifier or segmenter that took no part in making the data.")
+@click.option("--evaluator", metavar="MODEL", help="A classifier or segmenter that took no part in making the data.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Repeats of every training.")
 @click.option(
     "--steps", type=click.IntRange(min=1), help="Training steps of each; by default 2000, for masks and series 600."
@@ -45,7 +45,7 @@ def command(
     folder: str,
     real: str,
     test: str | None,
-    judge: str | None,
+    evaluator: str | None,
     seeds: int,
     steps: int | None,
     effort: float,
@@ -64,7 +64,9 @@ def command(
     from synthgen.recipe.sections import Evaluation
     from synthgen.stages import evaluation
 
-    settings = Evaluation(seeds=seeds, steps=steps, effort=effort, split=split, judge=judge, segmentation=segmentation)
+    settings = Evaluation(
+        seeds=seeds, steps=steps, effort=effort, split=split, evaluator=evaluator, segmentation=segmentation
+    )
     found = evaluation.compare(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
     click.echo(json.dumps(found, indent=1) if as_json else evaluation.text(found))
     asked = {"real": real, "test": test, "settings": settings.model_dump(mode="json")}

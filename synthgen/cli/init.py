@@ -88,14 +88,14 @@ def _scaffold(target: str, given: dict[str, Any], plugins: Plugins) -> tuple[Sca
 
 def _say_next(folder: Path, name: str, recipes: Recipes) -> None:
     """The commands that lead from the recipes to the dataset."""
-    paths = {part: shlex.quote(str(folder / f"{name}{part}.yaml")) for part in ("-model", "-critic", "")}
+    paths = {part: shlex.quote(str(folder / f"{name}{part}.yaml")) for part in ("-model", "-filter", "")}
     prefix = formatting.prefix()
     click.echo("next:")
     first = f"train {paths['-model']}" if f"{name}-model.yaml" in recipes else f"plan {paths['']}"
     click.echo(f"  {prefix}synthgen {first}\n  {prefix}synthgen run {paths['']}")
-    if f"{name}-critic.yaml" in recipes:
+    if f"{name}-filter.yaml" in recipes:
         click.echo(f"before the run, if its samples shall be checked (the comments in {paths['']} say how):")
-        click.echo(f"  {prefix}synthgen train {paths['-critic']}")
+        click.echo(f"  {prefix}synthgen train {paths['-filter']}")
 
 
 def _name(target: str, name: str | None) -> str:

@@ -43,7 +43,7 @@ class Images:
         quotas: dict[str, Annotated[int, Setting(ge=1)]] | None = Setting(
             default=None, description="Samples of each class; by default every picture as often."
         )
-        each: int = Setting(default=1, ge=1, description="How often every picture is drawn anew, without quotas.")
+        repeats: int = Setting(default=1, ge=1, description="Samples from every image, without quotas.")
         seed: int = Setting(default=0, description="The order of the pictures.")
         licence: str = Setting(default="unknown", description="Licence of the pictures, for the card.")
         source: str = Setting(default="", description="Where the pictures come from, for the card.")
@@ -64,7 +64,7 @@ class Images:
         self._quotas = Quotas(config.quotas) if config.quotas else None
         rows = range(len(self._gallery))
         self._rows = {name: [i for i in rows if self._gallery.labels[i] == n] for n, name in enumerate(classes)}
-        self.samples = self._quotas.total if self._quotas else config.each * len(rows)
+        self.samples = self._quotas.total if self._quotas else config.repeats * len(rows)
         self._names = self._quotas.names if self._quotas else classes
         self._varied = Varied(config, ("label", "image", "source", "prompt"), config.seed)
         own: dict[str, Field] = {"label": Label(self._names), "image": Image(*config.size, 3), "source": Text()}
@@ -72,7 +72,7 @@ class Images:
 
     def identity(self) -> dict[str, Any]:
         settings = self.config.model_dump(
-            mode="json", exclude={"path", "licence", "source", "quotas", "each", "skip_broken"}
+            mode="json", exclude={"path", "licence", "source", "quotas", "repeats", "skip_broken"}
         )
         proportions = self._quotas.proportions if self._quotas else None
         return settings | {

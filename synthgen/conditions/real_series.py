@@ -29,7 +29,7 @@ class RealSeries:
 
     `known` holds the values that are kept, NaN where the sampler draws; `time`, `covariates` and `static` are as in the
     data, `start` is the time of the window's first step in its recording, `source` names the recording, and `origin` is
-    the timestamp that its times count from, empty if they are numbers. With `draw: nothing`, windows come as they are,
+    the timestamp that its times count from, empty if they are numbers. With `generate: nothing`, windows come as they are,
     as `series` in the place of `known`: gaps stay gaps, and the last window of a recording ends with it, so that every
     step is in one.
     """
@@ -43,25 +43,29 @@ class RealSeries:
         part: Part = Setting(
             default="all", description="Which windows: all, or those of one of the parts that `data` divides into."
         )
-        draw: Literal["missing", "end", "all", "nothing"] = Setting(
+        generate: Literal["missing", "end", "all", "nothing"] = Setting(
             default="missing",
             description="What is drawn: missing values (windows without any are left out); what follows the first "
-            "`known` steps; everything, for the same times, covariates, static columns and class; or nothing, for "
+            "`context_length` steps; everything, for the same times, covariates, static columns and class; or nothing, for "
             "labels and scores of the series as they are.",
         )
-        known: int | None = Setting(default=None, ge=1, description="Steps that are known with `draw: end`.")
-        each: int = Setting(default=1, ge=1, description="How often every window is drawn, for intervals.")
+        context_length: int | None = Setting(
+            default=None, ge=1, description="Steps that are known with `generate: end`."
+        )
+        repeats: int = Setting(default=1, ge=1, description="How often every window is drawn, for intervals.")
 
         @model_validator(mode="after")
         def _fits(self) -> RealSeries.Config:
-            if (self.known is not None) != (self.draw == "end"):
-                raise ValueError("`known` goes with `draw: end`, which needs it")
-            if self.known is not None and self.known >= self.data.length:
+            if (self.context_length is not None) != (self.generate == "end"):
+                raise ValueError("`context_length` goes with `generate: end`, which needs it")
+            if self.context_length is not None and self.context_length >= self.data.length:
                 raise ValueError(
-                    f"`known` must leave something of the {self.data.length} steps of `data.length` to draw"
+                    f"`context_length` must leave something of the {self.data.length} steps of `data.length` to draw"
                 )
-            if self.draw == "nothing" and self.each > 1:
-                raise ValueError("`each` is for windows that are drawn; with `draw: nothing` all copies are equal")
+            if self.generate == "nothing" and self.repeats > 1:
+                raise ValueError(
+                    "`repeats` is for windows that are drawn; with `generate: nothing` all copies are equal"
+                )
             return self
 
     def __init__(self, config: Config) -> None:
@@ -71,14 +75,14 @@ class RealSeries:
             data = data.model_copy(update={"validation": 0.0, "test": 0.0})
         self._recordings = reader.read(data)
         part: reader.Split = "train" if config.part == "all" else config.part
-        cut = reader.windows(self._recordings, data, part, to_the_end=config.draw == "nothing")
-        if config.draw == "missing":
+        cut = reader.windows(self._recordings, data, part, to_the_end=config.generate == "nothing")
+        if config.generate == "missing":
             gaps = np.concatenate([[0], np.cumsum(np.isnan(cut.rows).any(1))])  # in the rows before each
             cut = cut.take(np.flatnonzero(gaps[cut.first + cut.lengths] > gaps[cut.first]))
             if not len(cut):
                 raise DataError(
-                    f"{data.path}: has no missing values in these windows; `draw: end` or `all` draws others, "
-                    "and `draw: nothing` hands them over as they are"
+                    f"{data.path}: has no missing values in these windows; `generate: end` or `all` draws others, "
+                    "and `generate: nothing` hands them over as they are"
                 )
         if (cut.lengths < cut.length).any():
             raise DataError(
@@ -87,12 +91,16 @@ class RealSeries:
         self._windows = cut
         self._overlap = bool((np.diff(cut.first) < cut.length).any())
         self._sha256 = reader.sha256(config.data)
-        self.samples = config.each * len(cut)
+        self.samples = config.repeats * len(cut)
         length, unit = cut.length, cut.time_unit
         names, units = (tuple(getattr(c, key) for c in cut.channels) for key in ("name", "unit"))
         self.fields: Mapping[str, Field] = {
             **({"label": Label(cut.classes)} if cut.classes else {}),
-            **({NAMES[config.draw]: Series(length, names, units, _dtype(cut.rows))} if config.draw in NAMES else {}),
+            **(
+                {NAMES[config.generate]: Series(length, names, units, _dtype(cut.rows))}
+                if config.generate in NAMES
+                else {}
+            ),
             "time": Times(length, unit),
             **({"covariates": _plain(length, cut.covariate_names, cut.row_covariates)} if cut.covariate_names else {}),
             **({"static": _plain(1, cut.static_names, cut.static)} if cut.static_names else {}),
@@ -102,7 +110,7 @@ class RealSeries:
         }
 
     def identity(self) -> dict[str, Any]:
-        settings = self.config.model_dump(mode="json", exclude={"each": True, "data": {"path", "licence", "source"}})
+        settings = self.config.model_dump(mode="json", exclude={"repeats": True, "data": {"path", "licence", "source"}})
         return settings | {"data_sha256": self._sha256}
 
     def columns(self) -> Mapping[str, str]:
@@ -135,8 +143,8 @@ class RealSeries:
         """The arrays of a window."""
         cut = self._windows.take(np.array([row]))
         known = np.array(cut.values[0])
-        if self.config.known is not None:
-            known[self.config.known :] = np.nan
+        if self.config.context_length is not None:
+            known[self.config.context_length :] = np.nan
         values = {
             "known": known,
             "series": known,

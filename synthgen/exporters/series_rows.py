@@ -68,7 +68,7 @@ class SeriesRows(Samples):
         self.time = first(self.fields, Times)[0] or None
         self.completes = "known" in self.fields
         condition = self.book.identity["condition"]
-        self.passes = condition["use"] == "real-series" and condition["draw"] == "nothing"
+        self.passes = condition["use"] == "real-series" and condition["generate"] == "nothing"
         self._plan = dict(self._planned())
         self.columns = tuple(self._plan)
         used = {origin.field for origin in self._plan.values()}

@@ -210,7 +210,7 @@ class Completed:
         drawn = sorted({n for n in numbers if n})
         if not drawn:
             return "nothing was drawn"
-        return f"of {drawn[0]}" + (f" to {drawn[-1]}" if len(drawn) > 1 else "") + " values; `each` draws more"
+        return f"of {drawn[0]}" + (f" to {drawn[-1]}" if len(drawn) > 1 else "") + " values; `repeats` draws more"
 
     def add(self, condition: Mapping[str, Any], times: np.ndarray, known: np.ndarray, values: np.ndarray) -> None:
         for time, there, value in zip(times.tolist(), known, values, strict=True):

@@ -43,7 +43,7 @@ class DenoisingError(FolderPart):
             min_length=1,
             description="Noise levels, where 1 is about the standard deviation of a channel.",
         )
-        draws: int = Setting(
+        repeats: int = Setting(
             default=1, ge=1, description="Pairs of noise a level; more make scores smoother and cost as much more."
         )
         mask: Literal["blocks", "none"] = Setting(
@@ -117,7 +117,7 @@ class DenoisingError(FolderPart):
         if "static" in more:
             more["static"] = more["static"][:, 0]
         labels = [0] * len(series) if self._ids is None else [self._ids[i] for i in columns["condition.label"]]
-        noise = streams.normals(seeds, (config.draws, self._length, self._n_scaled))
+        noise = streams.normals(seeds, (config.repeats, self._length, self._n_scaled))
         with torch.inference_mode():
             off = deviations(
                 self._pipeline,

@@ -27,7 +27,7 @@ class Detector(FolderPart):
     class Config(Settings):
         """Settings of `use: detector`."""
 
-        model: str = Setting(description="A detector: a starter such as starter/blood-cells-critic, or a folder.")
+        model: str = Setting(description="A detector: a starter such as starter/blood-cells-filter, or a folder.")
         min_score: float | None = Setting(
             default=None,
             ge=0,

@@ -33,7 +33,7 @@ class NoisyToIgnore(FolderPart):
     class Config(Settings):
         """Settings of `use: noisy-to-ignore`."""
 
-        model: str = Setting(description="A segmenter: a starter such as starter/nuclei-critic, or a folder.")
+        model: str = Setting(description="A segmenter: a starter such as starter/nuclei-filter, or a folder.")
         segmentation: str = Setting(default="segmentation", description="The class map that is checked.")
         tolerance: float = Setting(default=1.25, gt=0, description="Times the class's mean loss on real pictures.")
         field: FieldName = Setting(default="clean_segmentation", description="Name of the new class map.")

@@ -24,7 +24,7 @@ class Segmenter(FolderPart):
     class Config(Settings):
         """Settings of `use: segmenter`."""
 
-        model: str = Setting(description="A segmenter: a starter such as starter/nuclei-critic, or a folder.")
+        model: str = Setting(description="A segmenter: a starter such as starter/nuclei-filter, or a folder.")
         field: FieldName = Setting(default="segmenter_instances", description="Name of the instance map.")
         segmentation: FieldName | None = Setting(
             default=None, description="Name of the class map; by default none is written."

@@ -13,7 +13,7 @@ from typing import Any
 from synthgen.base.names import printable
 
 Recipes = Mapping[str, str]
-"""Recipes by file name. `NAME-model.yaml` trains a model first, and `NAME-critic.yaml` one that scores samples."""
+"""Recipes by file name. `NAME-model.yaml` trains a model first, and `NAME-filter.yaml` one that scores samples."""
 
 COLUMN = 31
 
@@ -27,11 +27,11 @@ name: {{ name }}\t# the model goes to models/{{ name }}
 seed: 0\t# every random number follows from it
 
 trainer:""",
-    "start_critic": """\
+    "start_filter": """\
 
 kind: model
 version: 1
-name: {{ name }}-critic\t# the model goes to models/{{ name }}-critic
+name: {{ name }}-filter\t# the model goes to models/{{ name }}-filter
 seed: 1
 
 trainer:""",

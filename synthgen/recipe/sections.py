@@ -36,7 +36,7 @@ class Evaluation(Settings):
         "are faster, and not comparable with published numbers.",
     )
     split: str = Field(default="train", description="Split of the dataset that is measured; `all` for all.")
-    judge: str | None = Field(
+    evaluator: str | None = Field(
         default=None, description="Pictures: a classifier or segmenter that took no part in making the data."
     )
     segmentation: str = Field(default="segmentation", description="Masks: the class map to train on.")

@@ -29,7 +29,7 @@ class Agreement(FolderPart):
     class Config(Settings):
         """Settings of `use: agreement`."""
 
-        model: str = Field(description="A classifier: a starter such as starter/fashion-mnist-critic, or a folder.")
+        model: str = Field(description="A classifier: a starter such as starter/fashion-mnist-filter, or a folder.")
         field: FieldName = Field(default="agreement", description="Name of the score.")
 
     config: Config

@@ -16,7 +16,7 @@ from synthgen.parts.registry import unknown
 
 
 class BoxAgreement(PlainAnnotator):
-    """Adds, for `name: critic`, `critic_iou`, `critic_found`, `critic_missed` and `critic_extra`.
+    """Adds, for `name: filter`, `filter_iou`, `filter_found`, `filter_missed` and `filter_extra`.
 
     Each box has one partner at most, of its own class and with an IoU of `min_iou` or more. iou: mean
     IoU of the partners, 0 to 1. found and missed: reference boxes with and without a partner. extra:

@@ -26,7 +26,7 @@ from synthgen.recipe.reading import load_recipe
 
 PLUGINS = Plugins([helpers.TOY])
 RECIPES = helpers.ROOT / "recipes"
-STARTER, CRITIC = "starter/fashion-mnist", "starter/fashion-mnist-critic"
+STARTER, FILTER = "starter/fashion-mnist", "starter/fashion-mnist-filter"
 CLASSES = ("Bag", "Sneaker", "Shirt")
 CLOTHES = Label(CLASSES)
 
@@ -166,7 +166,7 @@ ROWS = [
     Row("labelers", "depth", {"model": tiny.depth_anything}, tiny.pictures),
     Row("labelers", "anomalies", {"count": [1, 3], "length": [4, 8]}, tiny.normal_series),
     Row("labelers", "anomalies", {"length": [6, 9], "model": tiny.series, "steps": 2}, tiny.normal_series),
-    Row("labelers", "denoising-error", {"model": tiny.series, "block": 4, "draws": 2}, tiny.normal_series),
+    Row("labelers", "denoising-error", {"model": tiny.series, "block": 4, "repeats": 2}, tiny.normal_series),
     Row("labelers", "denoising-error", {"model": tiny.series, "mask": "none", "sigma": [1]}, tiny.normal_series),
     Row("scorers", "peak", {"field": "series"}, tiny.normal_series),
     Row("scorers", "clip-similarity", {"model": tiny.clip}, tiny.asked),
@@ -201,9 +201,9 @@ ROWS = [
     Row("conditions", "classes", {"quotas": {"a": 2, "b": 3}}),
     Row("samplers", "class-conditional", {"model": STARTER, "steps": 2}),
     Row("samplers", "class-conditional", {"model": STARTER, "steps": 2, "guidance": 2.0}),
-    Row("conditions", "real-series", {"data": tiny.gaps_data, "each": 2}),
-    Row("conditions", "real-series", {"data": tiny.series_data, "draw": "end", "known": 5}),
-    Row("conditions", "real-series", {"data": tiny.gaps_data, "draw": "nothing"}),
+    Row("conditions", "real-series", {"data": tiny.gaps_data, "repeats": 2}),
+    Row("conditions", "real-series", {"data": tiny.series_data, "generate": "end", "context_length": 5}),
+    Row("conditions", "real-series", {"data": tiny.gaps_data, "generate": "nothing"}),
     Row("samplers", "series", {"model": tiny.series, "steps": 3}, tiny.kinds),
     Row("samplers", "series", {"model": tiny.asking_series, "steps": 2}, tiny.partly_known),
     Row("samplers", "series", {"model": tiny.series, "steps": 3, "guidance": 2.0}, tiny.kinds),
@@ -211,7 +211,7 @@ ROWS = [
     Row("samplers", "smooth", {"size": 6}),
     Row("samplers", "scenes", {}, kinds),
     Row("labelers", "class-label", {}),
-    Row("scorers", "agreement", {"model": CRITIC}),
+    Row("scorers", "agreement", {"model": FILTER}),
     Row("scorers", "brightness", {"noise": 0.1}),
     Row("writers", "webdataset", {}),
     Row("writers", "parquet", {}),

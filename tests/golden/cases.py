@@ -54,17 +54,17 @@ def model(
 TRAINERS: list[Case] = [
     model("classification", SMALL),
     model("fashion-mnist", SMALL, CLOTHES),
-    model("fashion-mnist-critic", CLOTHES, WIDTHS),
-    model("fashion-mnist-judge", CLOTHES, WIDTHS),
+    model("fashion-mnist-filter", CLOTHES, WIDTHS),
+    model("fashion-mnist-evaluator", CLOTHES, WIDTHS),
     model("segmentation", SMALL, CELLS),
     model("nuclei", SMALL, CELLS, {"trainer.styles": 4}),
     model("nuclei-layouts", SMALL, CELLS),
-    model("nuclei-critic", CELLS, WIDTHS),
-    model("nuclei-judge", CELLS, WIDTHS),
+    model("nuclei-filter", CELLS, WIDTHS),
+    model("nuclei-evaluator", CELLS, WIDTHS),
     model("sam-nuclei", CELLS, {f"trainer.network.{name}": value for name, value in SAM.items()}),
     model("blood-cells", SMALL, BCCD, {"trainer.styles": 3}),
-    model("blood-cells-critic", BCCD, WIDTHS),
-    model("blood-cells-judge", BCCD, WIDTHS),
+    model("blood-cells-filter", BCCD, WIDTHS),
+    model("blood-cells-evaluator", BCCD, WIDTHS),
     model("tune", CELLS, {"trainer.replay.samples": 4, "trainer.replay.steps": 3}),
     model("ecg", ECG),
     model("timeseries", {"trainer.data.path": "data/my.csv"}),
@@ -94,11 +94,11 @@ def own(name: str, *models: str, smoke: bool = False) -> Dataset:
 
 
 DATASETS: list[Case] = [
-    own("own-classes", "fashion-mnist", "fashion-mnist-critic"),
-    own("own-layouts", "nuclei", "nuclei-critic", "sam-nuclei"),
+    own("own-classes", "fashion-mnist", "fashion-mnist-filter"),
+    own("own-layouts", "nuclei", "nuclei-filter", "sam-nuclei"),
     own("own-class-maps", "own/class-maps", "own/classes"),
     own("placed"),
-    own("boxes", "blood-cells", "blood-cells-critic"),
+    own("boxes", "blood-cells", "blood-cells-filter"),
     own("own-series", "own/stations"),
     own("waves", "timeseries"),
     own("scored-series", "timeseries"),
@@ -135,13 +135,13 @@ EXPORTS = {
 }
 SHOWN = ("own-classes", "own-layouts", "boxes", "own-series")
 BRIEFLY = ("--seeds", "1", "--steps", "20", "--split", "all", "--json")
-JUDGE = "trainers/fashion-mnist-judge"
+EVALUATOR = "trainers/fashion-mnist-evaluator"
 OUTPUTS: list[Case] = [
     *(export(name, *words.split()) for name, formats in EXPORTS.items() for words in formats),
     *(output("report", name, "-o", "{out}") for name in (*SHOWN, "text-everything")),
     *(output("preview", name, "-o", "{out}", suffix=".png") for name in SHOWN),
     output("duplicates", "own-classes", "--json"),
-    output("evaluate", "own-classes", "--real", "data/clothes", "--judge", "{1}", *BRIEFLY, needs=(JUDGE,)),
+    output("evaluate", "own-classes", "--real", "data/clothes", "--evaluator", "{1}", *BRIEFLY, needs=(EVALUATOR,)),
     output("evaluate", "own-layouts", "--real", "golden/nuclei.yaml", *BRIEFLY),
     output("evaluate", "own-series", "--real", "golden/stations.yaml", "--effort", "0.002", *BRIEFLY),
     init("photos", "data/photos"),

@@ -38,7 +38,7 @@ def test_images() -> data.LabelledImages:
     return data.read(str(FOLDER), split="test")
 
 
-@pytest.mark.parametrize("name", ["starter/fashion-mnist-critic", "starter/fashion-mnist-judge"])
+@pytest.mark.parametrize("name", ["starter/fashion-mnist-filter", "starter/fashion-mnist-evaluator"])
 def test_classifiers_are_as_good_as_their_cards_say(name: str, test_images: data.LabelledImages) -> None:
     folder = folders.resolve(name)
     match = re.search(r"validation accuracy \| ([\d.]+)", (Path(folder) / "README.md").read_text())
@@ -47,25 +47,25 @@ def test_classifiers_are_as_good_as_their_cards_say(name: str, test_images: data
     assert (found == test_images.labels).mean() == pytest.approx(float(match[1]), abs=0.015)
 
 
-def test_the_judge_recognises_what_the_starter_draws() -> None:
+def test_the_evaluator_recognises_what_the_starter_draws() -> None:
     part = ClassConditional(ClassConditional.Config(model="starter/fashion-mnist", steps=18))
     assert part.bind({"label": Label(tuple(part.names))}) == []
     part.setup("cpu")
     slots = [Slot(i, {"label": i % 10}, "train") for i in range(200)]
     images = part.sample(slots, [seeds.seed_of(0, "sampler", i) for i in range(200)])["image"]
-    judge = registry.load_network(folders.resolve("starter/fashion-mnist-judge"), "cpu")
-    found = judge.predict_proba(np.stack(images)).argmax(1)
+    evaluator = registry.load_network(folders.resolve("starter/fashion-mnist-evaluator"), "cpu")
+    found = evaluator.predict_proba(np.stack(images)).argmax(1)
     assert (found == np.arange(200) % 10).mean() > 0.8
 
 
 @pytest.fixture(scope="module")
 def nuclei() -> Examples:
     """The test pictures of the nuclei, grey and colour."""
-    recipe = str(helpers.ROOT / "recipes" / "train" / "nuclei-critic.yaml")
+    recipe = str(helpers.ROOT / "recipes" / "train" / "nuclei-filter.yaml")
     return reader.read(segmentation.mask_data(origin.data_section(recipe), recipe), "test")
 
 
-@pytest.mark.parametrize("name", ["starter/nuclei-critic", "starter/nuclei-judge"])
+@pytest.mark.parametrize("name", ["starter/nuclei-filter", "starter/nuclei-evaluator"])
 def test_segmenters_are_as_good_as_their_cards_say(name: str, nuclei: Examples) -> None:
     folder = folders.resolve(name)
     match = re.search(r"validation dice \| ([\d.]+)", (Path(folder) / "README.md").read_text())
@@ -90,14 +90,14 @@ def test_segment_anything_outlines_nuclei_in_boxes_around_them(nuclei: Examples)
     assert np.mean(scores) > 0.75
 
 
-def test_the_judge_finds_the_nuclei_that_were_drawn() -> None:
+def test_the_evaluator_finds_the_nuclei_that_were_drawn() -> None:
     config = LayoutToImage.Config(model="starter/nuclei", layout_model="starter/nuclei-layouts", size=96, guidance=2)
     part = LayoutToImage(config)
     assert part.bind({"label": Label(("grey", "colour"))}) == []
     part.setup("cpu")
     slots = [Slot(i, {"label": 0}, "train") for i in range(20)]
     drawn = part.sample(slots, [seeds.seed_of(0, "sampler", i) for i in range(20)])
-    judge = registry.load_network(folders.resolve("starter/nuclei-judge"), "cpu")
-    found = judge.segment(np.stack(drawn["image"]))
+    evaluator = registry.load_network(folders.resolve("starter/nuclei-evaluator"), "cpu")
+    found = evaluator.segment(np.stack(drawn["image"]))
     scores = [Match(a, b.instances).dice for a, b in zip(drawn["instances"], found, strict=True)]
     assert np.mean(scores) > 0.6

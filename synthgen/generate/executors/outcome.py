@@ -61,7 +61,7 @@ class Executor(Protocol):
 
 
 def outcome_of(worker: Worker, shard: int, listen: Listen) -> Outcome:
-    """Renders a shard; what the worker raises is a value that travels, because it is the driver's to judge."""
+    """Renders a shard; what the worker raises is a value that travels, because it is the driver's to evaluator."""
     try:
         return worker.render(shard, listen)
     except Exception as error:

@@ -26,7 +26,7 @@ N_FEATURES = 10_000
 class Classification:
     """Accuracy on real test images of a network trained on the dataset, beside networks trained on real images.
 
-    With `judge`, also features of the dataset beside those of real images.
+    With `evaluator`, also features of the dataset beside those of real images.
     """
 
     version = 1
@@ -37,7 +37,7 @@ class Classification:
         """Settings of the comparison of labelled images."""
 
         steps: int = Field(default=2000, ge=1, description="Training steps of each network.")
-        judge: str | None = Field(default=None, description="A classifier that took no part in making the data.")
+        evaluator: str | None = Field(default=None, description="A classifier that took no part in making the data.")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -70,12 +70,12 @@ class Classification:
             "steps": config.steps,
             "accuracy": {name: {"n": sizes[name], **in_percent(spread.values)} for name, spread in accuracy.items()},
         }
-        if config.judge:
+        if config.evaluator:
             from synthgen.models import registry
 
-            place = folders.resolve(config.judge)
+            place = folders.resolve(config.evaluator)
             network = registry.load_network(place, "cpu")
-            found["judge"] = config.judge
+            found["evaluator"] = config.evaluator
             found["fd_name"] = f"FD-task({folders.weights_sha256(place)[:8]})"
             found["features"] = in_features(network, synthetic, train_set, test_set)
         return found
@@ -92,7 +92,7 @@ class Classification:
         if "features" in found:
             f = found["features"]
             lines += [
-                f"in the features of {found['judge']}:",
+                f"in the features of {found['evaluator']}:",
                 f"  labels that it shares  {100 * f['agreement']:6.2f} %  (real test images: "
                 f"{100 * f['agreement_test']:.2f} %)",
                 f"  {found['fd_name']}  {f['fd']:6.2f}    (real test images: {f['fd_floor']:.2f})",
@@ -156,10 +156,10 @@ def usefulness(
     return {name: Spread(tuple(values)) for name, values in accuracies.items()}
 
 
-def in_features(judge: Any, synthetic: Labelled, real: Labelled, test: Labelled) -> dict[str, float]:
-    """Measures in the feature space of `judge`, an ImageClassifier that made no decision about the data.
+def in_features(evaluator: Any, synthetic: Labelled, real: Labelled, test: Labelled) -> dict[str, float]:
+    """Measures in the feature space of `evaluator`, an ImageClassifier that made no decision about the data.
 
-    `agreement` is the share of labels that the judge shares; `agreement_test` the same on real
+    `agreement` is the share of labels that the evaluator shares; `agreement_test` the same on real
     test images, its ceiling. `fd` is the Frechet distance from the real training images and
     `fd_floor` that of the test images; `coverage` and `coverage_test` likewise; `nearest_ratio`
     is the median distance of a synthetic image to its nearest training image, over that of a
@@ -169,12 +169,12 @@ def in_features(judge: Any, synthetic: Labelled, real: Labelled, test: Labelled)
 
     n = min(N_FEATURES, len(synthetic), len(test))
     some, held_out, reference = synthetic.subset(n, 0), test.subset(n, 0), real.subset(N_FEATURES, 0)
-    f_synthetic, f_test, f_real = (judge.features(data.images) for data in (some, held_out, reference))
+    f_synthetic, f_test, f_real = (evaluator.features(data.images) for data in (some, held_out, reference))
     to_train, _ = features.nearest_distances(f_synthetic, f_real)
     test_to_train, _ = features.nearest_distances(f_test, f_real)
     return {
-        "agreement": float((judge.predict_proba(synthetic.images).argmax(1) == synthetic.labels).mean()),
-        "agreement_test": float((judge.predict_proba(test.images).argmax(1) == test.labels).mean()),
+        "agreement": float((evaluator.predict_proba(synthetic.images).argmax(1) == synthetic.labels).mean()),
+        "agreement_test": float((evaluator.predict_proba(test.images).argmax(1) == test.labels).mean()),
         "fd": features.frechet_distance(f_synthetic, f_real),
         "fd_floor": features.frechet_distance(f_test, f_real),
         "coverage": features.coverage(f_real, f_synthetic),

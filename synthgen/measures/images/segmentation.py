@@ -28,7 +28,7 @@ METRICS = ("dice", "mIoU", "AJI", "PQ")
 class Segmentation:
     """Dice, mIoU, AJI and PQ on real test images of a U-Net trained on the dataset, beside U-Nets trained on real ones.
 
-    With `judge`, also the mean IoU of the dataset's masks with those that a segmenter finds.
+    With `evaluator`, also the mean IoU of the dataset's masks with those that a segmenter finds.
     """
 
     version = 1
@@ -39,7 +39,7 @@ class Segmentation:
         """Settings of the comparison of images with masks."""
 
         steps: int = Field(default=STEPS, ge=1, description="Training steps of each network.")
-        judge: str | None = Field(default=None, description="A segmenter that took no part in making the data.")
+        evaluator: str | None = Field(default=None, description="A segmenter that took no part in making the data.")
         segmentation: str = Field(default="segmentation", description="The class map to train on.")
 
     def __init__(self, config: Config) -> None:
@@ -77,9 +77,9 @@ class Segmentation:
             "steps": config.steps,
             "scores": scores(arms, real_test, config.seeds, config.steps, comparison.note),
         }
-        if config.judge:
-            result["judge"] = config.judge
-            result["matched_iou"] = agreement_with(config.judge, synthetic, real_test)
+        if config.evaluator:
+            result["evaluator"] = config.evaluator
+            result["matched_iou"] = agreement_with(config.evaluator, synthetic, real_test)
         return result
 
     @staticmethod
@@ -95,7 +95,7 @@ class Segmentation:
             dice = {name: groups[group]["dice"]["mean"] for name, groups in found["scores"].items()}
             lines.append(f"  Dice of synthetic over real: {dice['synthetic'] / dice['real']:.3f}")
         if "matched_iou" in found:
-            lines.append(f"mean IoU of the masks with those that {found['judge']} finds:")
+            lines.append(f"mean IoU of the masks with those that {found['evaluator']} finds:")
             lines += [f"  {name:<20} {value:.3f}" for name, value in found["matched_iou"].items()]
         return "\n".join(lines)
 
@@ -229,12 +229,12 @@ def mean_iou(matches: Sequence[Match]) -> float:
     return float(np.mean(ratios))
 
 
-def agreement_with(judge: str, synthetic: Examples, real_test: Examples) -> Mapping[str, Any]:
+def agreement_with(evaluator: str, synthetic: Examples, real_test: Examples) -> Mapping[str, Any]:
     """Mean matched IoU of the masks with those of a segmenter that took no part, and the same on real pairs."""
     from synthgen.models import registry
 
-    place = folders.resolve(judge)
-    folders.check_class(place, judge, "Segmenter", "segmenter")
+    place = folders.resolve(evaluator)
+    folders.check_class(place, evaluator, "Segmenter", "segmenter")
     model = registry.load_network(place, "cpu")
     found = {}
     for name, examples in (("synthetic", synthetic), ("real test", real_test)):

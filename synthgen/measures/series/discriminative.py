@@ -25,7 +25,7 @@ def discriminative_score(
     iterations: int = ITERATIONS,
     device: str = "cpu",
 ) -> float:
-    """|accuracy - 1/2| of the judge on windows it was not trained on: 0 (cannot tell) to 0.5 (always right).
+    """|accuracy - 1/2| of the evaluator on windows it was not trained on: 0 (cannot tell) to 0.5 (always right).
 
     A random 80 % of each set trains it with batches of 128 real and 128 synthetic windows; the rest tests it.
     The larger set is first cut to a random part of the smaller one's size, so that chance is 1/2.
@@ -34,14 +34,14 @@ def discriminative_score(
         real: float32, (N, L, C), scaled by the caller.
         synthetic: the same for (M, L, C).
         seed: of the split, the first weights and the batches.
-        hidden: units of the judge; None is the published half of the channels, `STRONG_HIDDEN` a stronger judge.
+        hidden: units of the evaluator; None is the published half of the channels, `STRONG_HIDDEN` a stronger evaluator.
 
     Raises:
         DataError: the windows cannot be compared.
 
     Source: Yoon et al. 2019, "Time-series generative adversarial networks", and the code of TimeGAN
     (`metrics/discriminative_metrics.py`) and Diffusion-TS (`Utils/discriminative_metric.py`): the
-    judge reads all L steps and decides on its last state.
+    evaluator reads all L steps and decides on its last state.
     """
     check(real, synthetic)
     rng = stream(seed, "discriminative")
@@ -49,17 +49,17 @@ def discriminative_score(
     train_real, test_real = halves(recurrent.to_device(some(real, n, rng), device), rng)
     train_fake, test_fake = halves(recurrent.to_device(some(synthetic, n, rng), device), rng)
     channels = real.shape[2]
-    judge = recurrent.Recurrent(channels, hidden or recurrent.hidden_of(channels), rng).to(device)
+    evaluator = recurrent.Recurrent(channels, hidden or recurrent.hidden_of(channels), rng).to(device)
 
     def loss() -> torch.Tensor:
         a = recurrent.batch(train_real, BATCH_SIZE, rng)
         b = recurrent.batch(train_fake, BATCH_SIZE, rng)
-        is_real, is_fake = judge(torch.cat([a, b]))[:, -1].split([len(a), len(b)])
+        is_real, is_fake = evaluator(torch.cat([a, b]))[:, -1].split([len(a), len(b)])
         return F.softplus(-is_real).mean() + F.softplus(is_fake).mean()
 
-    recurrent.fit(judge, loss, iterations)
-    right = (recurrent.logits(judge, test_real)[:, -1] > 0).sum() + (
-        recurrent.logits(judge, test_fake)[:, -1] <= 0
+    recurrent.fit(evaluator, loss, iterations)
+    right = (recurrent.logits(evaluator, test_real)[:, -1] > 0).sum() + (
+        recurrent.logits(evaluator, test_fake)[:, -1] <= 0
     ).sum()
     return abs(int(right) / (len(test_real) + len(test_fake)) - 0.5)
 
@@ -72,7 +72,7 @@ def halves(data: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, 
 
 
 def n_test(n_real: int, n_synthetic: int) -> int:
-    """Windows that the judge is tested on, real and synthetic together."""
+    """Windows that the evaluator is tested on, real and synthetic together."""
     n = min(n_real, n_synthetic)
     return 2 * (n - int(n * TRAIN_SHARE))
 

@@ -69,7 +69,9 @@ class SeriesMeasure:
         effort: float = Field(
             default=1.0, gt=0, le=1, description="Share of the published iterations that metrics are trained for."
         )
-        judge: str | None = Field(default=None, description="Not used: the metrics are trained on the real windows.")
+        evaluator: str | None = Field(
+            default=None, description="Not used: the metrics are trained on the real windows."
+        )
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -100,8 +102,8 @@ class SeriesMeasure:
         config, name = self.config, comparison.name
         if comparison.test is not None:
             raise UsageError("--test: is not used for series: `test` of the real `data` says what is held out")
-        if config.judge is not None:
-            raise UsageError("--judge: is not used for series: their metrics are trained on the real windows")
+        if config.evaluator is not None:
+            raise UsageError("--evaluator: is not used for series: their metrics are trained on the real windows")
         data = series_data(comparison.data, name)
         recordings = reader.read(data)
         training = reader.windows(recordings, data, "train")

@@ -1,4 +1,4 @@
-"""Image classifiers: critics that score samples, and judges that only evaluate."""
+"""Image classifiers: filter models that score samples, and evaluators that only evaluate."""
 
 from __future__ import annotations
 

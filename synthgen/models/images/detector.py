@@ -1,4 +1,4 @@
-"""A small U-Net that finds boxes by the centres of objects: critics that check whether pictures fit their boxes.
+"""A small U-Net that finds boxes by the centres of objects: filter models that check whether pictures fit their boxes.
 
 Source: Zhou et al. 2019, "Objects as points", for the heat maps; Liu et al. 2020, "Training-time-friendly network for
 real-time object detection", for the distances to the four sides.

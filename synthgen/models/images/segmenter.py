@@ -1,4 +1,4 @@
-"""A small U-Net that finds objects: critics that check images, judges, and probes of a dataset's usefulness."""
+"""A small U-Net that finds objects: filter models, evaluators, and probes of a dataset's usefulness."""
 
 from __future__ import annotations
 

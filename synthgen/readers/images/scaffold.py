@@ -44,10 +44,10 @@ MODEL = """\
   sample_every: 1000\t# sample grids in models/{{ name }}/training/
 """
 
-CRITIC = """\
-# A classifier of the same images, which scores samples: `synthgen train {{ name }}-critic.yaml`
+FILTER = """\
+# A classifier of the same images, which scores samples: `synthgen train {{ name }}-filter.yaml`
 # Then uncomment `scorers` and `keep` in {{ name }}.yaml.
-{% include 'start_critic' %}
+{% include 'start_filter' %}
   use: classifier
   data:
     path: {{ path_yaml }}
@@ -93,11 +93,11 @@ sampler:\t# the diffusion model that draws the samples
 
 labelers:
   - use: class-label\t# the class that was asked for, as `label`
-{% if fit.critic %}
-# Reject what a classifier does not recognise. First: synthgen train {{ name }}-critic.yaml
+{% if fit.filter_model %}
+# Reject what a classifier does not recognise. First: synthgen train {{ name }}-filter.yaml
 # scorers:
 #   - use: agreement         # probability of the asked class
-#     model: models/{{ name }}-critic
+#     model: models/{{ name }}-filter
 # keep:
 #   - agreement >= 0.5
 {% endif %}{% include 'output' %}
@@ -105,7 +105,7 @@ labelers:
 
 SIDES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 MIN_IMAGES = 8
-MIN_FOR_CRITIC = 40
+MIN_FOR_FILTER = 40
 
 
 @dataclass
@@ -215,7 +215,7 @@ class Fit:
     channels: list[int]
     steps: int
     batch_size: int
-    critic: bool
+    filter_model: bool
 
 
 def fit(found: ClassFindings) -> Fit:
@@ -223,8 +223,8 @@ def fit(found: ClassFindings) -> Fit:
     side = max((s for s in SIDES if s <= found.short_side), default=SIDES[0])
     patch = 1 if side < 20 else 2 if side <= 32 else 4
     steps = 3000 if found.n < 2000 else 5000
-    critic = min(found.counts.values()) >= MIN_FOR_CRITIC
-    return Fit(side, patch, [32, 64] if side < 20 else [64, 96], steps, 64, critic)
+    filter_model = min(found.counts.values()) >= MIN_FOR_FILTER
+    return Fit(side, patch, [32, 64] if side < 20 else [64, 96], steps, 64, filter_model)
 
 
 def quotas(found: ClassFindings) -> dict[str, int]:
@@ -259,12 +259,12 @@ def warnings(found: ClassFindings, chosen: Fit) -> Iterator[str]:
         yield f"images are scaled to {side} x {side}"
     if min(min(size) for size in found.sizes) < side:
         yield f"some images are smaller than {side} pixels and will be enlarged"
-    if not chosen.critic:
-        yield f"a class has fewer than {MIN_FOR_CRITIC} images, too few for a classifier that scores samples"
+    if not chosen.filter_model:
+        yield f"a class has fewer than {MIN_FOR_FILTER} images, too few for a classifier that scores samples"
 
 
 def recipes(name: str, found: ClassFindings, fit: Fit) -> Recipes:
-    """File names and contents: the model, the critic if there are enough images for one, the dataset."""
+    """File names and contents: the model, the filter model if there are enough images for one, the dataset."""
     wanted = quotas(found)
     numbers = {json.dumps(cls, ensure_ascii=False): n for cls, n in wanted.items()}
     values = {
@@ -276,9 +276,9 @@ def recipes(name: str, found: ClassFindings, fit: Fit) -> Recipes:
         "quotas": numbers,
         "real": {json.dumps(cls, ensure_ascii=False): n for cls, n in found.counts.items()},
     }
-    templates = {f"{name}-model.yaml": MODEL, f"{name}-critic.yaml": CRITIC, f"{name}.yaml": DATASET}
-    if not fit.critic:
-        del templates[f"{name}-critic.yaml"]
+    templates = {f"{name}-model.yaml": MODEL, f"{name}-filter.yaml": FILTER, f"{name}.yaml": DATASET}
+    if not fit.filter_model:
+        del templates[f"{name}-filter.yaml"]
     return render(templates, values, found.root)
 
 

@@ -53,10 +53,10 @@ MODEL = """\
   sample_every: 1500\t# layouts, drawn and real pictures in models/{{ name }}/training/
 """
 
-CRITIC = """\
-# A small U-Net of the same pictures, which checks samples: `synthgen train {{ name }}-critic.yaml`
+FILTER = """\
+# A small U-Net of the same pictures, which checks samples: `synthgen train {{ name }}-filter.yaml`
 # Then uncomment the last labeler, `scorers` and `keep` in {{ name }}.yaml.
-{% include 'start_critic' %}
+{% include 'start_filter' %}
   use: segmenter
   data:
 {{ data_again }}
@@ -89,12 +89,12 @@ condition:\t# what each picture must show
 labelers:
   - use: boxes\t# around every object; the masks are the layout itself
 
-# Reject pictures whose objects a network does not find. First: synthgen train {{ name }}-critic.yaml
-#   - {use: segmenter, model: models/{{ name }}-critic}
+# Reject pictures whose objects a network does not find. First: synthgen train {{ name }}-filter.yaml
+#   - {use: segmenter, model: models/{{ name }}-filter}
 # scorers:
-#   - {use: mask-agreement, name: critic, predicted: segmenter_instances}
+#   - {use: mask-agreement, name: filter, predicted: segmenter_instances}
 # keep:
-#   - critic_iou >= 0.3
+#   - filter_iou >= 0.3
 {% include 'output' %}
 """
 
@@ -250,8 +250,8 @@ def warnings(found: MaskFindings) -> Iterator[str]:
 
 
 def recipes(name: str, found: MaskFindings) -> Recipes:
-    """File names and contents: the model, the critic, the dataset."""
-    templates = {f"{name}-model.yaml": MODEL, f"{name}-critic.yaml": CRITIC, f"{name}.yaml": DATASET}
+    """File names and contents: the model, the filter model, the dataset."""
+    templates = {f"{name}-model.yaml": MODEL, f"{name}-filter.yaml": FILTER, f"{name}.yaml": DATASET}
     values = {"name": name, "found": found, "what": "masks"}
     return render(templates, values | data_blocks(found.settings), Path(found.settings["path"]))
 

@@ -49,12 +49,12 @@ def test_own_folder_to_own_dataset_in_three_commands(cli, tmp_path: Path, monkey
     assert dataset.manifest["sources"][0]["licence"] == "unknown"
 
 
-def test_enough_images_bring_a_critic(cli, tmp_path: Path) -> None:
+def test_enough_images_bring_a_filter_model(cli, tmp_path: Path) -> None:
     folder = paint(tmp_path / "pets", {"cat": 45, "dog": 90}, (30, 24), "RGB")
     answer = cli("init", folder, "-o", tmp_path / "recipes")
     assert answer.code == 0
     assert sorted(path.name for path in (tmp_path / "recipes").iterdir()) == [
-        "pets-critic.yaml",
+        "pets-filter.yaml",
         "pets-model.yaml",
         "pets.yaml",
     ]
@@ -110,22 +110,22 @@ def test_pictures_with_masks_to_a_dataset_in_three_commands(cli, tmp_path: Path,
     assert answer.code == 0, answer.err
     assert "16 with masks" in answer.out
     assert "instances: each number is one object" in answer.out
-    assert answer.out.endswith("  synthgen train cells-critic.yaml\n")
+    assert answer.out.endswith("  synthgen train cells-filter.yaml\n")
     assert sorted(path.name for path in tmp_path.glob("*.yaml")) == [
-        "cells-critic.yaml",
+        "cells-filter.yaml",
         "cells-model.yaml",
         "cells.yaml",
     ]
     small = ["--set", "trainer.steps=3", "--set", "trainer.network.channels=[8, 16]", "--set", "trainer.batch_size=2"]
     assert cli("train", "cells-model.yaml", "--device", "cpu", *small).code == 0
-    assert cli("train", "cells-critic.yaml", "--device", "cpu", "--set", "trainer.steps=2").code == 0
+    assert cli("train", "cells-filter.yaml", "--device", "cpu", "--set", "trainer.steps=2").code == 0
     head, marker, rest = (tmp_path / "cells.yaml").read_text().partition("# Reject")
     explained, *optional = rest.partition("\n\n")[0].splitlines()
     text = "\n".join(line.removeprefix("# ") for line in optional).replace(">= 0.3", ">= 0")
     (tmp_path / "cells.yaml").write_text(f"{head}{marker}{explained}\n{text}\n\n{rest.partition(chr(10) * 2)[2]}")
     ran = cli("run", "cells.yaml", "--device", "cpu", "-o", "out", "--samples", 4, "--set", "sampler.steps=2")
     assert ran.code == 0, ran.err
-    assert "critic_iou" in synthgen.load(tmp_path / "out")[0]
+    assert "filter_iou" in synthgen.load(tmp_path / "out")[0]
 
 
 def test_class_maps_are_told_from_instances(cli, tmp_path: Path) -> None:

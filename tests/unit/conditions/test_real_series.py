@@ -26,7 +26,7 @@ def condition(**settings: Any) -> RealSeries:
 
 
 def test_windows_with_missing_values_come_in_order_and_again() -> None:
-    part = condition(each=3)
+    part = condition(repeats=3)
     n = part.samples // 3
     first, family = part.condition(0)
     again, same_family = part.condition(n)
@@ -40,20 +40,20 @@ def test_windows_with_missing_values_come_in_order_and_again() -> None:
 
 
 def test_the_end_is_drawn_after_the_known_steps() -> None:
-    values, _ = condition(draw="end", known=4).condition(3)
+    values, _ = condition(generate="end", context_length=4).condition(3)
     assert np.isnan(values["known"][4:]).all() and not np.isnan(values["known"][:4, 1]).any()
 
 
 def test_parts_and_everything() -> None:
-    whole, held = condition(draw="all"), condition(draw="all", part="validation")
+    whole, held = condition(generate="all"), condition(generate="all", part="validation")
     assert "known" not in whole.fields and held.samples < whole.samples
     assert held.condition(0)[0]["start"] >= 60
 
 
 def test_with_nothing_to_draw_all_windows_come_as_they_are_to_the_last_row() -> None:
-    part = condition(draw="nothing")
+    part = condition(generate="nothing")
     plain = RealSeries(
-        RealSeries.Config.model_validate({"data": tiny.series_data() | {"stride": 7}, "draw": "nothing"})
+        RealSeries.Config.model_validate({"data": tiny.series_data() | {"stride": 7}, "generate": "nothing"})
     )
     assert "known" not in part.fields and "origin" in part.fields
     gaps = [np.isnan(part.condition(i)[0]["series"]).any() for i in range(part.samples)]
@@ -70,12 +70,12 @@ def test_with_nothing_to_draw_all_windows_come_as_they_are_to_the_last_row() -> 
 
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValidationError, match="all copies are equal"):
-        condition(draw="nothing", each=2)
-    with pytest.raises(ValidationError, match="`known` goes with `draw: end`"):
-        condition(draw="end")
+        condition(generate="nothing", repeats=2)
+    with pytest.raises(ValidationError, match="`context_length` goes with `generate: end`"):
+        condition(generate="end")
     with pytest.raises(ValidationError, match="must leave something of the 12 steps"):
-        condition(draw="end", known=12)
-    with pytest.raises(DataError, match="`draw: nothing` hands them over"):
+        condition(generate="end", context_length=12)
+    with pytest.raises(DataError, match="`generate: nothing` hands them over"):
         RealSeries(RealSeries.Config.model_validate({"data": tiny.series_data()}))
 
 
@@ -94,9 +94,9 @@ def recipe(folder: Path, **settings: Any) -> Path:
 
 
 def test_a_dataset_keeps_what_is_known_and_completes_the_rest(tmp_path: Path) -> None:
-    out = synthgen.run(recipe(tmp_path, each=2), tmp_path / "out", executor="local", workers=1, device="cpu").out
+    out = synthgen.run(recipe(tmp_path, repeats=2), tmp_path / "out", executor="local", workers=1, device="cpu").out
     samples = list(synthgen.load(out))
-    part = condition(each=2)
+    part = condition(repeats=2)
     assert len(samples) == part.samples
     for sample in samples:
         known, drawn = sample["known"], sample["series"]
@@ -122,12 +122,12 @@ def test_the_sampler_says_what_the_condition_lacks() -> None:
         "needs the covariates sun, as `use: real-series` gives them",
         "needs the static height, as `use: real-series` gives them",
     ]
-    fields = dict(condition(draw="end", known=2).fields)
+    fields = dict(condition(generate="end", context_length=2).fields)
     assert sampler(tiny.asking_series()).bind(fields) == []
 
 
 def test_other_channels_and_times_are_told(tmp_path: Path) -> None:
-    path = recipe(tmp_path, draw="end", known=3)
+    path = recipe(tmp_path, generate="end", context_length=3)
     content = yaml.safe_load(path.read_text())
     content["condition"]["data"] |= {"channels": ["rain", "wave"], "time_unit": "d"}
     path.write_text(yaml.safe_dump(content))
@@ -139,7 +139,7 @@ def test_other_channels_and_times_are_told(tmp_path: Path) -> None:
 
 def test_a_completed_table_has_known_values_and_intervals(tmp_path: Path) -> None:
     data = tiny.gaps_data() | {"stride": 12}
-    path = recipe(tmp_path, each=4, data=data)
+    path = recipe(tmp_path, repeats=4, data=data)
     out = synthgen.run(path, tmp_path / "out", executor="local", workers=1, device="cpu").out
     done = helpers.call(helpers.command("export", out, "--to", "csv", "-o", tmp_path / "tables"))
     assert done.returncode == 0 and "completed.csv" in done.stdout
@@ -163,7 +163,7 @@ def test_a_completed_table_has_known_values_and_intervals(tmp_path: Path) -> Non
 
 def test_windows_that_share_steps_stay_in_one_split() -> None:
     def families(**data: Any) -> list[str]:
-        some = RealSeries(RealSeries.Config.model_validate({"data": tiny.series_data() | data, "draw": "all"}))
+        some = RealSeries(RealSeries.Config.model_validate({"data": tiny.series_data() | data, "generate": "all"}))
         return [some.condition(i)[1] for i in range(some.samples)]
 
     apart, overlapping = families(stride=16), families(stride=15)
@@ -192,7 +192,7 @@ def test_every_row_is_exported_once_at_its_own_time(tmp_path: Path, kind: str) -
     rows = "".join(f"{time},{i % 7},{i}\n" for i, time in enumerate(times))
     table = series_files.csv(tmp_path / "own.csv", "when,wave,rain\n" + rows)
     data = {"path": str(table), "time": "when", "time_unit": "h", "length": 20, "stride": 5}
-    path = recipe(tmp_path, data=data, draw="nothing")
+    path = recipe(tmp_path, data=data, generate="nothing")
     path.write_text(path.read_text().replace(tiny.asking_series(), tiny.series(("series",))))
     found = tables(tmp_path, path)["recordings"]
     assert [float(row["rain"]) for row in found] == list(range(60))
@@ -205,7 +205,7 @@ def test_completed_tables_have_the_timestamps_of_the_data(tmp_path: Path) -> Non
     rows = "".join(f"{time},{'' if i % 10 == 3 else i % 7},{i}\n" for i, time in enumerate(times))
     table = series_files.csv(tmp_path / "own.csv", "when,wave,rain\n" + rows)
     data = {"path": str(table), "time": "when", "time_unit": "h", "length": 10, "stride": 10}
-    path = recipe(tmp_path, data=data, each=2)
+    path = recipe(tmp_path, data=data, repeats=2)
     model = tiny.series(("series",))
     path.write_text(path.read_text().replace(tiny.asking_series(), model))
     found = tables(tmp_path, path)
@@ -216,7 +216,7 @@ def test_completed_tables_have_the_timestamps_of_the_data(tmp_path: Path) -> Non
 def test_overlapping_forecasts_are_told_where_there_are_any(tmp_path: Path) -> None:
     """Steps that one window knows and another draws count as drawn, whichever comes last."""
     data = tiny.gaps_data() | {"stride": 4}
-    path = recipe(tmp_path, data=data, draw="end", known=6, each=3)
+    path = recipe(tmp_path, data=data, generate="end", context_length=6, repeats=3)
     found = tables(tmp_path, path)
     dataset = synthgen.load(tmp_path / "out")
     drawn: dict[tuple[str, float], list[float]] = {}

@@ -255,7 +255,7 @@ FIELDS = {
     ("names", "chosen", "roles"),
     [
         ("instances segmentation boxes", {}, {"instances": "instances", "segmentation": "segmentation"}),
-        ("boxes critic_instances critic_segmentation", {}, {"boxes": "boxes"}),
+        ("boxes filter_instances filter_segmentation", {}, {"boxes": "boxes"}),
         ("found_boxes", {}, {"boxes": "found_boxes"}),
         ("sam_instances", {}, {"instances": "sam_instances"}),
         ("sam_instances dino_boxes", {}, {"instances": "sam_instances", "boxes": "dino_boxes"}),

@@ -33,7 +33,7 @@ def completions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tiny.gaps_data() | {"stride": 12, "units": {"rain": "mm"}}
     return drawn(
         tmp_path_factory.mktemp("completions"),
-        condition={"use": "real-series", "data": data, "draw": "missing", "each": 3},
+        condition={"use": "real-series", "data": data, "generate": "missing", "repeats": 3},
         sampler={"use": "series", "model": tiny.asking_series(), "steps": 2},
         labelers=[],
     )

@@ -177,13 +177,13 @@ TOGETHER = [
             ("size: 96", "size: 97"),
             ("starter/nuclei-layouts", "starter/nuclei-layots"),
             ("against: sam_instances", "against: sam_instance"),
-            ("critic_dice >=", "critik_dice >="),
+            ("filter_dice >=", "filtr_dice >="),
         ],
         [
             "sampler: no starter is called starter/nuclei-layots",
             "sampler: draws pictures whose sides are multiples of 16",
             "scorers.0: `sam_instance` is no instance map",
-            "keep.1: unknown score `critik_dice`",
+            "keep.1: unknown score `filtr_dice`",
         ],
     ),
     (
@@ -191,7 +191,7 @@ TOGETHER = [
         [("seed: 0", "seed: 0\nseed: 1"), ("  steps: 10", "  steps: -3"), ("agreement >=", "agrement >=")],
         ["seed: given twice, first in line 8", "sampler.steps: must be", "keep.0: unknown score `agrement`"],
     ),
-    ("segmentation", [CLASSES, ("critic_dice >=", "critik_dice >=")], ["condition.use: unknown", "keep.1: unknown"]),
+    ("segmentation", [CLASSES, ("filter_dice >=", "filtr_dice >=")], ["condition.use: unknown", "keep.1: unknown"]),
 ]
 FOLLOWED = [
     ("segmentation", [CLASSES], ["condition.use: unknown condition `clases`"]),

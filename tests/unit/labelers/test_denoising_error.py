@@ -118,7 +118,7 @@ def scores_recipe(folder: Path, data: dict[str, Any], model: str, **more: Any) -
         "kind": "dataset",
         "name": "scores",
         "batch_size": 8,
-        "condition": {"use": "real-series", "draw": "nothing", "data": data},
+        "condition": {"use": "real-series", "generate": "nothing", "data": data},
         "sampler": {"use": "series", "model": model},
         "labelers": [{"use": "denoising-error", "model": model, "sigma": [0.5]}],
         "scorers": [{"use": "peak", "quantile": 0.9}],
@@ -177,7 +177,7 @@ def test_covariates_and_static_numbers_come_from_the_condition(tmp_path: Path) -
 def test_the_recipe_of_the_docs_trains_and_scores_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The condition's table is the training's, and the model that it makes is the labeler's too."""
     text = (helpers.ROOT / "docs" / "timeseries.md").read_text()
-    block = next(b.split("```")[0] for b in text.split("```yaml\n")[1:] if "draw: nothing" in b)
+    block = next(b.split("```")[0] for b in text.split("```yaml\n")[1:] if "generate: nothing" in b)
     (tmp_path / "scores.yaml").write_text(block)
     values = tiny.sensor_values(90, 4)
     with (tmp_path / "my.csv").open("w", newline="") as file:

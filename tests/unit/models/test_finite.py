@@ -96,7 +96,7 @@ def test_a_damaged_text_encoder_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", [spoil, drop, add])
 def test_a_damaged_network_is_refused_when_it_is_loaded(tmp_path: Path, change: Any) -> None:
-    copy = changed(tmp_path, STARTERS / "fashion-mnist-critic", ".", change)
+    copy = changed(tmp_path, STARTERS / "fashion-mnist-filter", ".", change)
     with pytest.raises(ModelError, match="weights"):
         registry.load_network(copy, "cpu")
 
@@ -113,7 +113,7 @@ def test_what_a_network_makes_of_sound_weights_is_checked_as_well() -> None:
         pipeline.unet.conv_out.weight.fill_(3e38)
     with pytest.raises(NonFiniteError, match="denoised numbers"):
         pipeline([0], num_inference_steps=1, output_type="uint8")
-    network = registry.load_network(STARTERS / "fashion-mnist-critic", "cpu")
+    network = registry.load_network(STARTERS / "fashion-mnist-filter", "cpu")
     with torch.no_grad():
         network.head.weight.fill_(float("nan"))
     with pytest.raises(NonFiniteError, match="outputs"):

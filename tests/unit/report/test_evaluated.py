@@ -7,7 +7,7 @@ from synthgen.report import evaluated
 FOUND = {
     "kind": "series",
     "n_test": 456,
-    "judge": None,
+    "evaluator": None,
     "usefulness": {
         "rare": "A",
         "scores": {

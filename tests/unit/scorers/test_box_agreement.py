@@ -18,7 +18,7 @@ SCHEMA = {"boxes": Boxes(40, 40, ("red", "white")), "found_boxes": Boxes(40, 40,
 
 
 def agreement(**settings: object) -> BoxAgreement:
-    return BoxAgreement(BoxAgreement.Config.model_validate({"predicted": "found_boxes", "name": "critic", **settings}))
+    return BoxAgreement(BoxAgreement.Config.model_validate({"predicted": "found_boxes", "name": "filter", **settings}))
 
 
 def test_classes_are_compared_by_name() -> None:
@@ -29,10 +29,10 @@ def test_classes_are_compared_by_name() -> None:
     found = np.array([[0, 0, 10, 8, 3], [1, 30, 9, 38, 1], [30, 0, 39, 9, 2]], dtype=np.float32)
     scores = part.annotate({"boxes": [intended, intended[:0]], "found_boxes": [found, found[:0]]}, [0, 0])
     assert scores == {
-        "critic_iou": [pytest.approx(0.8), 1.0],
-        "critic_found": [1.0, 0.0],
-        "critic_missed": [1.0, 0.0],
-        "critic_extra": [1.0, 0.0],
+        "filter_iou": [pytest.approx(0.8), 1.0],
+        "filter_found": [1.0, 0.0],
+        "filter_missed": [1.0, 0.0],
+        "filter_extra": [1.0, 0.0],
     }
 
 
@@ -51,9 +51,9 @@ def test_the_card_says_how_complete_boxes_are(tmp_path: Path) -> None:
         "sampler": {"use": "layout-to-image", "model": tiny.one_style(), "steps": 2},
         "labelers": [{"use": "detector", "model": tiny.detector()}],
         "scorers": [
-            {"use": "box-agreement", "name": name, "predicted": "detector_boxes"} for name in ("critic", "judge")
+            {"use": "box-agreement", "name": name, "predicted": "detector_boxes"} for name in ("filter", "evaluator")
         ],
-        "keep": ["critic_extra <= 1000"],
+        "keep": ["filter_extra <= 1000"],
         "output": {"writers": ["parquet"]},
     }
     result = helpers.run(helpers.write(tmp_path, recipe), tmp_path / "out")
@@ -67,7 +67,7 @@ def test_the_card_says_how_complete_boxes_are(tmp_path: Path) -> None:
     sentence = f"`detector_boxes` has {found} of the {found + missed} `boxes` ({100 * found / (found + missed):.1f} %)"
     assert f"- {sentence}, and {extra} objects that have no box there" in card
     assert card.count(sentence) == 2
-    assert card.count("so the numbers flatter") == 1, "no rule names the judge's scores"
+    assert card.count("so the numbers flatter") == 1, "no rule names the evaluator's scores"
     assert (
         "on 4 real pictures (test), the detector detector finds 15 of 20 boxes (75 %) with scores of 0.1 or more, and 5"
         in card

@@ -195,7 +195,7 @@ def test_all_mistakes_are_told_at_once_where_they_were_written(here: Path) -> No
         ({"train": None, "sampler": {"use": "series", "model": tiny.series}}, "data: no part of this recipe takes"),
         ({"data": {"path": "nowhere.csv", "length": 8}}, "data.path: nowhere.csv: no such file"),
         (
-            {"data": {"path": "nowhere.csv", "length": 8}, "condition": {"use": "real-series", "draw": "all"}},
+            {"data": {"path": "nowhere.csv", "length": 8}, "condition": {"use": "real-series", "generate": "all"}},
             "data.path: nowhere.csv: no such file",
         ),
         ({"data": {"path": tiny.sensors, "length": 8, "time": "day"}}, "data.path: .*: unknown column `day`"),
@@ -232,7 +232,7 @@ def test_real_series_are_completed_by_a_model_of_the_same_table(here: Path) -> N
     result = run(
         here,
         data={"path": str(table), "time": "t", "length": 8, "stride": 8},
-        condition={"use": "real-series", "draw": "missing"},
+        condition={"use": "real-series", "generate": "missing"},
         labelers=[],
         samples=6,
         evaluate=LITTLE,
@@ -275,7 +275,7 @@ def test_a_table_is_read_once_a_process(here: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(table, "open_table", counted)
     source = here / "own.csv"
     source.write_text(Path(tiny.sensors()).read_text())
-    drawn_again = {"use": "real-series", "draw": "all"}
+    drawn_again = {"use": "real-series", "generate": "all"}
     changes = {"data": content()["data"] | {"path": str(source)}, "condition": drawn_again, "samples": 8}
     found = resolve(helpers.write(here, content(evaluate=LITTLE, **changes), "weather.yaml"))
     assert found.columns and opened == ["own.csv"], "checked against real data, a sketch, a condition: one reading"

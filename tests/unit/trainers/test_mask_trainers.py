@@ -188,7 +188,18 @@ def test_evaluation_trains_on_the_dataset_and_on_real_pictures(
     model = helpers.write(
         tmp_path, {"kind": "model", "name": "m", "trainer": {"use": "segmenter", "data": tiny.mask_data()}}, "m.yaml"
     )
-    words = ("evaluate", tmp_path / "out", "--real", model, "--seeds", 2, "--steps", 40, "--judge", tiny.segmenter())
+    words = (
+        "evaluate",
+        tmp_path / "out",
+        "--real",
+        model,
+        "--seeds",
+        2,
+        "--steps",
+        40,
+        "--evaluator",
+        tiny.segmenter(),
+    )
     found = json.loads(cli(*words, "--json").out)
     assert found["n_test"] == {"grey": 3, "colour": 1}
     assert found["n_train"] == {"synthetic": 12, "real": 12, "both": 24}

@@ -27,11 +27,11 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def critic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("critic")
+def filter_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filter")
     recipe = {
         "kind": "model",
-        "name": "critic",
+        "name": "filter",
         "trainer": {
             "use": "classifier",
             "data": {"path": data.DIGITS, "licence": "cc-by-4.0"},
@@ -44,8 +44,8 @@ def critic(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "checkpoint_every": 150,
         },
     }
-    path = helpers.write(folder, recipe, "critic.yaml")
-    return synthgen.train(path, folder / "critic", device="cpu")
+    path = helpers.write(folder, recipe, "filter.yaml")
+    return synthgen.train(path, folder / "filter", device="cpu")
 
 
 def test_folder_holds_pipeline_card_pictures_and_logs(digits: Path) -> None:
@@ -61,7 +61,7 @@ def test_folder_holds_pipeline_card_pictures_and_logs(digits: Path) -> None:
     assert len(modes) == 1, "who may read the card may read the weights"
 
 
-def test_model_is_usable_in_a_recipe_at_once(digits: Path, critic: Path, tmp_path: Path) -> None:
+def test_model_is_usable_in_a_recipe_at_once(digits: Path, filter_model: Path, tmp_path: Path) -> None:
     recipe = {
         "kind": "dataset",
         "name": "digits",
@@ -70,7 +70,7 @@ def test_model_is_usable_in_a_recipe_at_once(digits: Path, critic: Path, tmp_pat
         "condition": {"use": "classes", "quotas": {"3": 4, "7": 6}},
         "sampler": {"use": "class-conditional", "model": str(digits), "steps": 3},
         "labelers": [{"use": "class-label"}],
-        "scorers": [{"use": "agreement", "model": str(critic)}],
+        "scorers": [{"use": "agreement", "model": str(filter_model)}],
         "tries": 1,
     }
     result = synthgen.run(helpers.write(tmp_path, recipe), tmp_path / "out", workers=1, device="cpu")
@@ -91,9 +91,9 @@ def test_the_same_command_again_changes_no_weights(digits: Path) -> None:
         synthgen.train(recipe, digits, overrides=[*QUICK, "trainer.steps=9"], device="cpu")
 
 
-def test_classifier_learns(critic: Path) -> None:
+def test_classifier_learns(filter_model: Path) -> None:
     test = data.read(data.DIGITS, "test")
-    network = registry.load_network(critic, "cpu")
+    network = registry.load_network(filter_model, "cpu")
     probabilities = network.predict_proba(test.images)
     assert (probabilities.argmax(1) == test.labels).mean() > 0.8
 

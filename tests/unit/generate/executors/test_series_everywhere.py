@@ -52,7 +52,7 @@ def completed() -> dict[str, Any]:
     return {
         "data": tiny.gaps_data(),
         "train": LITTLE,
-        "condition": {"use": "real-series", "draw": "missing", "each": 2},
+        "condition": {"use": "real-series", "generate": "missing", "repeats": 2},
         "sampler": {"use": "series", "model": "trained", "steps": 2},
         "labelers": [{"use": "denoising-error", "model": "trained"}],
     }
@@ -63,7 +63,7 @@ def scored() -> dict[str, Any]:
     return {
         "data": tiny.gaps_data(),
         "train": LITTLE,
-        "condition": {"use": "real-series", "draw": "nothing"},
+        "condition": {"use": "real-series", "generate": "nothing"},
         "sampler": {"use": "series", "model": "trained"},
         "labelers": [{"use": "denoising-error", "model": "trained"}],
     }

@@ -1,4 +1,4 @@
-"""The judge on distributions whose answer is known, and the floor against a simulation."""
+"""The evaluator on distributions whose answer is known, and the floor against a simulation."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def test_shifted_noise_is_told_apart() -> None:
     assert discriminative_score(NOISE, NOISE + 1, 0, hidden=16, iterations=200) > 0.45
 
 
-def test_the_judge_reads_the_order_of_steps() -> None:
+def test_the_evaluator_reads_the_order_of_steps() -> None:
     """Rising against falling ramps: the values are the same, the order is not."""
     ramps = np.sort(NOISE, axis=1)
     assert discriminative_score(ramps, ramps[:, ::-1], 0, hidden=16, iterations=300) > 0.45
 
 
-def test_a_stronger_judge_sees_more() -> None:
+def test_a_stronger_evaluator_sees_more() -> None:
     """Channels that go together against channels that do not: a product, which one unit cannot compute."""
     x = RNG.choice([-1.0, 1.0], (800, 4, 2)).astype(np.float32)
     together = x.copy()

@@ -71,8 +71,8 @@ def test_other_data_are_refused(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_command_says_which_options_are_not_for_series(folder: Path, tmp_path: Path) -> None:
-    done = helpers.call(helpers.command("evaluate", folder, "--real", model_recipe(tmp_path), "--judge", "x"))
-    assert done.returncode == 2 and "--judge: is not used for series" in done.stderr
+    done = helpers.call(helpers.command("evaluate", folder, "--real", model_recipe(tmp_path), "--evaluator", "x"))
+    assert done.returncode == 2 and "--evaluator: is not used for series" in done.stderr
 
 
 def test_windows_are_taken_in_the_real_proportions() -> None:

@@ -1,4 +1,4 @@
-"""The judge's cell against its equations."""
+"""The evaluator's cell against its equations."""
 
 from __future__ import annotations
 
