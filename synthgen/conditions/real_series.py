@@ -19,7 +19,7 @@ from synthgen.readers.series.reader import SeriesData, Windows
 
 Part = Literal["all", "train", "validation", "test"]
 NAMES = {"missing": "known", "end": "known", "nothing": "series"}
-"""The field that holds the values, by what is drawn."""
+"""The field that holds the values, by what is generated."""
 
 
 class RealSeries:
@@ -29,9 +29,9 @@ class RealSeries:
 
     `known` holds the values that are kept, NaN where the sampler draws; `time`, `covariates` and `static` are as in the
     data, `start` is the time of the window's first step in its recording, `source` names the recording, and `origin` is
-    the timestamp that its times count from, empty if they are numbers. With `generate: nothing`, windows come as they are,
-    as `series` in the place of `known`: gaps stay gaps, and the last window of a recording ends with it, so that every
-    step is in one.
+    the timestamp that its times count from, empty if they are numbers. With `generate: nothing`, windows come as they
+    are, as `series` in the place of `known`: gaps stay gaps, and the last window of a recording ends with it, so that
+    every step is in one.
     """
 
     version: ClassVar[int] = 2
@@ -45,14 +45,14 @@ class RealSeries:
         )
         generate: Literal["missing", "end", "all", "nothing"] = Setting(
             default="missing",
-            description="What is drawn: missing values (windows without any are left out); what follows the first "
-            "`context_length` steps; everything, for the same times, covariates, static columns and class; or nothing, for "
-            "labels and scores of the series as they are.",
+            description="What is generated: missing values (windows without any are left out); what follows the first "
+            "`context_length` steps; everything, for the same times, covariates, static columns and class; or "
+            "nothing, for labels and scores of the series as they are.",
         )
         context_length: int | None = Setting(
             default=None, ge=1, description="Steps that are known with `generate: end`."
         )
-        repeats: int = Setting(default=1, ge=1, description="How often every window is drawn, for intervals.")
+        repeats: int = Setting(default=1, ge=1, description="Samples from every window, for intervals.")
 
         @model_validator(mode="after")
         def _fits(self) -> RealSeries.Config:
@@ -63,9 +63,7 @@ class RealSeries:
                     f"`context_length` must leave something of the {self.data.length} steps of `data.length` to draw"
                 )
             if self.generate == "nothing" and self.repeats > 1:
-                raise ValueError(
-                    "`repeats` is for windows that are drawn; with `generate: nothing` all copies are equal"
-                )
+                raise ValueError("`repeats` needs something to generate; with `generate: nothing` all copies are equal")
             return self
 
     def __init__(self, config: Config) -> None:

@@ -34,7 +34,7 @@ def discriminative_score(
         real: float32, (N, L, C), scaled by the caller.
         synthetic: the same for (M, L, C).
         seed: of the split, the first weights and the batches.
-        hidden: units of the evaluator; None is the published half of the channels, `STRONG_HIDDEN` a stronger evaluator.
+        hidden: units of the evaluator; None is the published half of the channels, `STRONG_HIDDEN` a stronger one.
 
     Raises:
         DataError: the windows cannot be compared.
