@@ -1,8 +1,8 @@
 """How good are masks from attention? `use: attention-masks` on a small Stable Diffusion that is trained here.
 
-The model and its pictures are those of attention_scenes.py: about 20 minutes of one core a seed, kept under --out.
-Noise levels, power and thresholds are chosen on training pictures; then the labeler itself is run on pictures of
-clothes that the model has not seen. A picture is asked for what it shows; for the presence gate, half of the classes
+The model and its images are those of attention_scenes.py: about 20 minutes of one core a seed, kept under --out.
+Noise levels, power and thresholds are chosen on training images; then the labeler itself is run on images of
+clothes that the model has not seen. An image is asked for what it shows; for the presence gate, half of the classes
 asked for are absent.
 """
 
@@ -35,7 +35,7 @@ THRESHOLDS = np.round(np.arange(0.3, 0.85, 0.05), 2)
 
 @dataclass(frozen=True)
 class Asked:
-    """Pictures, the classes that each is asked for (in the order of its prompt), and the true class maps."""
+    """Images, the classes that each is asked for (in the order of its prompt), and the true class maps."""
 
     pictures: Scenes
     classes: list[tuple[int, ...]]
@@ -46,7 +46,7 @@ class Asked:
 
 
 def with_absent(pictures: Scenes, seed: int) -> Asked:
-    """One class that each picture shows and one that it lacks, in either order."""
+    """One class that each image shows and one that it lacks, in either order."""
     random = np.random.default_rng(seed)
     asked = []
     for classes in pictures.classes:
@@ -80,7 +80,7 @@ def overlap(found: np.ndarray, true: np.ndarray, judged: np.ndarray | None = Non
 
 
 def by_class(maps: np.ndarray, asked: Asked, leave_out_ignored: bool = False) -> dict[str, float]:
-    """Mean over pictures of the overlap with the true region, for the classes that are there."""
+    """Mean over images of the overlap with the true region, for the classes that are there."""
     found: dict[str, list[float]] = {name: [] for name in NAMES}
     for drawn, true, classes in zip(maps, asked.pictures.regions, asked.classes, strict=True):
         for cls in classes:
@@ -92,7 +92,7 @@ def by_class(maps: np.ndarray, asked: Asked, leave_out_ignored: bool = False) ->
 
 
 def chance(maps: np.ndarray, asked: Asked, seed: int) -> tuple[float, float]:
-    """The same numbers of pixels elsewhere (each class's mask rolled by chance), and the whole picture."""
+    """The same numbers of pixels elsewhere (each class's mask rolled by chance), and the whole image."""
     random = np.random.default_rng(seed)
     rolled, whole = [], []
     for drawn, true, classes in zip(maps, asked.pictures.regions, asked.classes, strict=True):
@@ -104,7 +104,7 @@ def chance(maps: np.ndarray, asked: Asked, seed: int) -> tuple[float, float]:
 
 
 def choose(folder: Path, pictures: Scenes) -> dict[int, tuple[float, list[float], float]]:
-    """For each power, the best mean overlap on these pictures with its levels and threshold (no band, no gate)."""
+    """For each power, the best mean overlap on these images with its levels and threshold (no band, no gate)."""
     asked = Asked(pictures, pictures.classes)
     reader = labeler(folder)._reader
     singles = sorted({level for levels in LEVELS for level in levels})
@@ -155,18 +155,16 @@ def report(folder: Path, seed: int, n_train: int, n_test: int) -> None:
     test = attention_scenes.scenes(n_test, "test", 2000 + seed)
     best = choose(folder, train)
     for power, (score, levels, threshold) in best.items():
-        print(
-            f"  chosen on training pictures, power {power}: levels {levels}, threshold {threshold} ({100 * score:.1f})"
-        )
+        print(f"  chosen on training images, power {power}: levels {levels}, threshold {threshold} ({100 * score:.1f})")
     shown = Asked(test, test.classes)
     power = max(best, key=lambda p: best[p][0])
     for p in sorted({0, power, 4}):
         chosen = {"self_power": p, "levels": best[p][1], "threshold": best[p][2], "uncertain": best[p][2]}
         maps, _ = annotate(labeler(folder, **chosen, min_presence=0), shown)
-        line(f"IoU on held-out pictures, power {p}", by_class(maps, shown))
+        line(f"IoU on held-out images, power {p}", by_class(maps, shown))
         if p == power:
             rolled, whole = chance(maps, shown, seed)
-            line("  chance", {"same pixels elsewhere": rolled, "whole picture": whole})
+            line("  chance", {"same pixels elsewhere": rolled, "whole image": whole})
     chosen = {"self_power": power, "levels": best[power][1], "threshold": best[power][2]}
     chosen["uncertain"] = round(chosen["threshold"] - 0.1, 2)
     part = labeler(folder, **chosen, min_presence=0)
@@ -195,7 +193,7 @@ def report(folder: Path, seed: int, n_train: int, n_test: int) -> None:
 
 
 def wrong(maps: np.ndarray, asked: Asked) -> float:
-    """Share of the pixels that are given to a class that the picture lacks."""
+    """Share of the pixels that are given to a class that the image lacks."""
     shares = []
     for drawn, true, classes in zip(maps, asked.pictures.regions, asked.classes, strict=True):
         shares.append(sum(float((drawn == cls).mean()) for cls in classes if not (true == cls).any()))
@@ -208,7 +206,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--pictures", type=int, default=4000, help="for training the model")
-    parser.add_argument("--chosen-on", type=int, default=60, help="training pictures that settings are chosen on")
+    parser.add_argument("--chosen-on", type=int, default=60, help="training images that settings are chosen on")
     parser.add_argument("--held-out", type=int, default=200)
     arguments = parser.parse_args()
     for seed in range(arguments.seeds):

@@ -1,4 +1,4 @@
-"""A small Stable Diffusion that is really trained, and pictures whose objects are known: for attention_masks.py.
+"""A small Stable Diffusion that is really trained, and images whose objects are known: for attention_masks.py.
 
 One or two pieces of clothing (Fashion-MNIST), each class in a hue of its own, on a coloured and textured ground of 64
 pixels; the caption names them. Under noise that hides hue and outline the word tells both, and so it is attended to.
@@ -32,7 +32,7 @@ MAX_TOKENS = 12
 
 @dataclass(frozen=True)
 class Scenes:
-    """Pictures uint8 (N, 64, 64, 3), the class of each pixel uint8 (N, 64, 64) from 1 on, and the classes shown."""
+    """Images uint8 (N, 64, 64, 3), the class of each pixel uint8 (N, 64, 64) from 1 on, and the classes shown."""
 
     images: np.ndarray
     regions: np.ndarray
@@ -50,7 +50,7 @@ def caption(classes: tuple[int, ...]) -> str:
 
 
 def scenes(n: int, split: str, seed: int) -> Scenes:
-    """`n` pictures, half with one object and half with two of different classes, from clothes of one split."""
+    """`n` images, half with one object and half with two of different classes, from clothes of one split."""
     found = labelled.read(DATA, split)  # type: ignore[arg-type]
     rows = [np.flatnonzero(found.labels == found.classes.index(name)) for name in NAMES.values()]
     random = np.random.default_rng(seed)
@@ -96,7 +96,7 @@ def _put(
     side: int,
     random: np.random.Generator,
 ) -> None:
-    """Puts one piece of clothing into a picture, tinted, and its class where it covers the ground."""
+    """Puts one piece of clothing into an image, tinted, and its class where it covers the ground."""
     grey = torch.from_numpy(clothing[None, None].astype(np.float32))
     scaled = F.interpolate(grey, (side, side), mode="bilinear", align_corners=False, antialias=True)[0, 0].numpy()
     alpha = (scaled / 60).clip(0, 1)[..., None]
@@ -127,7 +127,7 @@ def patch_vae() -> Any:
     """An AutoencoderKL whose encoder is set by hand: the 48 latents of a cell are its 4x4 pixels, to 1e-4.
 
     Two layers of stride 2 sort pixels into channels. The normalisation before the last layer is made harmless by two
-    channels that are large and constant, and by each value's opposite beside it: mean 0, and a variance that no picture
+    channels that are large and constant, and by each value's opposite beside it: mean 0, and a variance that no image
     changes. The decoder stays random, because nothing is drawn.
     """
     import diffusers
@@ -201,7 +201,7 @@ def networks(n_tokens: int) -> tuple[Any, Any]:
 
 
 def trained(folder: Path, seed: int, n: int, steps: int) -> Path:
-    """The pipeline in `folder`; trained on `n` pictures first unless it is there."""
+    """The pipeline in `folder`; trained on `n` images first unless it is there."""
     import diffusers
 
     if (folder / "model_index.json").is_file():

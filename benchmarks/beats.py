@@ -2,7 +2,7 @@
 
 Takes MIT-BIH record 100 (as recipes/train/ecg.yaml names it). The recording is cut into blocks of equal time. For each
 block, the recording is turned so that the block comes last, where the recipe's `test` holds it out: the generator of
-recipes/train/ecg.yaml is trained anew without it and draws beats, and the same small classifier is trained with equal
+recipes/train/ecg.yaml is trained again without it and draws beats, and the same small classifier is trained with equal
 steps on the other blocks' real beats, on drawn ones, on both as they are, and on both with real beats as often as
 drawn ones in every batch. Each beat of the recording is then judged by classifiers that never saw its block;
 intervals are from a bootstrap over beats.

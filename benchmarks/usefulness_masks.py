@@ -1,12 +1,12 @@
-"""Does the data help segmentation? The nuclei recipe against the real training pictures, with and without its rules.
+"""Does the data help segmentation? The nuclei recipe against the real training images, with and without its rules.
 
 Takes the real nuclei (Data Science Bowl 2018, as recipes/train/nuclei.yaml names them). Renders four
 datasets under --out, or finds them there: layouts drawn by a model, kept by the rules; the same with
 every first try, and with stricter rules; and layouts of real training masks, with those. The same U-Net
-is trained on each, on the real pictures and on both, and tested on the real test pictures; masks are evaluated by a
+is trained on each, on the real images and on both, and tested on the real test images; masks are evaluated by a
 segmenter that took no part.
 
-With --low, everything stands on a tenth of the real training pictures: image model, filter model and
+With --low, everything stands on a tenth of the real training images: image model, filter model and
 layouts are made from them alone (about an hour), and the U-Net is trained on them with and
 without the samples.
 """
@@ -33,7 +33,7 @@ FIRST_TRIES = ["keep=[]", "labelers=[class-label]", "scorers=[]"]
 
 
 def on_real_layouts(fraction: float, model: str) -> list[str]:
-    """Overrides that take layouts from the masks of the real training pictures."""
+    """Overrides that take layouts from the masks of the real training images."""
     data = segmentation.mask_data(origin.data_section(TRAIN), TRAIN).model_copy(update={"fraction": fraction})
     condition = {
         "use": "real-layouts",
@@ -84,12 +84,12 @@ def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
     drawn = segmentation.from_dataset(str(out / "low"), "train", "segmentation", allow_incomplete=True)
     often = (*real.items * max(1, len(drawn) // len(real)), *drawn.items)
     arms = {
-        "a tenth of the real pictures": (real.items, None),
+        "a tenth of the real images": (real.items, None),
         "with samples": ((*real.items, *drawn.items), None),
         "with samples, the real ones as often": (often, None),
         "the same for half of the steps, then real ones alone": (often, real),
     }
-    print(f"\na tenth: {len(real)} real pictures, {len(drawn)} samples, {100 * accepted:.1f} % of the tries accepted")
+    print(f"\na tenth: {len(real)} real images, {len(drawn)} samples, {100 * accepted:.1f} % of the tries accepted")
     for name, (items, then) in arms.items():
         runs = []
         for seed in range(n_seeds):
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=segmentation.STEPS)
     parser.add_argument("--only", nargs="*", default=KINDS, choices=KINDS, help="these datasets only")
-    parser.add_argument("--low", action="store_true", help="a tenth of the real pictures and nothing else")
+    parser.add_argument("--low", action="store_true", help="a tenth of the real images and nothing else")
     arguments = parser.parse_args()
     if arguments.low:
         low(arguments.out, arguments.samples, arguments.seeds, arguments.steps)

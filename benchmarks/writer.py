@@ -1,7 +1,7 @@
 """CPU seconds a sample: our tar writer with checksums against webdataset's ShardWriter.
 
 Both get the same stored bytes (an image of `--bytes`, a class, a JSON text), so that encoding
-pictures is not part of it. Ours also hashes every sample for the index, hashes the whole file for
+images is not part of it. Ours also hashes every sample for the index, hashes the whole file for
 the manifest, and syncs it.
 """
 

@@ -60,7 +60,7 @@ def toy(**changes: Any) -> dict[str, Any]:
 
 
 def scenes(**changes: Any) -> dict[str, Any]:
-    """A small recipe of pictures with masks that are hard for file formats: ten of them, two of each kind."""
+    """A small recipe of images with masks that are hard for file formats: ten of them, two of each kind."""
     kinds = dict.fromkeys(("empty", "border", "crowded", "dots", "touching"), 2)
     parts = {
         "condition": {"use": "classes", "quotas": kinds},

@@ -1,4 +1,4 @@
-"""Small real models with random weights, and small pictures with masks: what parts need to run in a test."""
+"""Small real models with random weights, and small images with masks: what parts need to run in a test."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def discs(n: int, side: int, seed: int) -> np.ndarray:
 
 
 def picture(instances: np.ndarray, colour: bool, seed: int) -> np.ndarray:
-    """Bright objects on a dark ground, or dark ones on pink, with noise; uint8 (H, W, 3)."""
+    """Bright objects on a dark background, or dark ones on pink, with noise; uint8 (H, W, 3)."""
     random = np.random.default_rng(seed)
     inside = (instances > 0)[..., None]
     pair = (np.array([110, 80, 160]), np.array([230, 190, 220])) if colour else (np.full(3, 180), np.full(3, 15))
@@ -55,7 +55,7 @@ def picture(instances: np.ndarray, colour: bool, seed: int) -> np.ndarray:
 
 @cache
 def masks(n: int = 16, side: int = 48) -> str:
-    """A folder of pictures with instance masks, a table of their styles, and their boxes as a COCO file."""
+    """A folder of images with instance masks, a table of their styles, and their boxes as a COCO file."""
     root = folder() / f"masks-{n}-{side}"
     (root / "images").mkdir(parents=True)
     (root / "masks").mkdir()
@@ -200,7 +200,7 @@ def series(
     sizes = {"n_covariates": len(covariates), "n_static": len(static), "n_classes": len(classes)}
     network = SeriesDenoiser(scaler.n_scaled, **sizes, width=16, n_blocks=1, n_heads=2, patch=2)
     for layer in (network.out, network.shift, *(block.modulation for block in network.blocks)):
-        # Less in the last layer, or most of what is drawn would lie at the ends of the range of the data.
+        # Less in the last layer, or most of what is generated would lie at the ends of the range of the data.
         torch.nn.init.normal_(layer.weight, std=0.1 if layer is network.out else 0.3)
     scheduler = Edm.stochastic(1.0).scheduler()
     names, units = SERIES_CHANNELS, ("1", "mm")
@@ -281,7 +281,7 @@ def kinds(n: int) -> tuple[Schema, Columns]:
 
 
 def normal_series(n: int) -> tuple[Schema, Columns]:
-    """Fields and values as labelers see them: series of the shape that `series` draws, some values missing."""
+    """Fields and values as labelers see them: series of the shape that `series` generates, some values missing."""
     series = [sensor_values(17, 10 + i) for i in range(n)]
     for i, values in enumerate(series):
         values[i % 17, i % 2] = np.nan
@@ -390,7 +390,7 @@ def controlnet_xl() -> str:
 
 @cache
 def photos(n: int = 6) -> str:
-    """A folder of pictures in two classes, of other sizes and kinds than they are used at."""
+    """A folder of images in two classes, of other sizes and kinds than they are used at."""
     root = folder() / f"photos-{n}"
     for i in range(n):
         place = root / ("cat", "dog")[i % 2]
@@ -408,7 +408,7 @@ def prompt_table() -> str:
 
 
 def photo_condition(n: int) -> tuple[Schema, Columns]:
-    """Fields and values of a condition that brings real pictures with objects, and what can be said of them."""
+    """Fields and values of a condition that brings real images with objects, and what can be said of them."""
     schema, columns = layout_condition(n)
     images = [picture(found, i % 2 == 1, i) for i, found in enumerate(columns["instances"])]
     more = {"prompt": Text(), "image": ImageField(SIDE, SIDE, 3)}
@@ -416,7 +416,7 @@ def photo_condition(n: int) -> tuple[Schema, Columns]:
 
 
 def captioned(colour: tuple[int, int, int] = (220, 60, 40), n: int = 12) -> str:
-    """A folder of `n` pictures in about one colour, 24 x 20, without captions."""
+    """A folder of `n` images in about one colour, 24 x 20, without captions."""
     place = folder() / f"colour-{'-'.join(map(str, colour))}-{n}"
     if not place.exists():
         place.mkdir()
@@ -438,7 +438,7 @@ def prompts(n: int) -> tuple[Schema, Columns]:
 
 
 def asked(n: int) -> tuple[Schema, Columns]:
-    """Fields and values of pictures that were drawn from prompts, and boxes that were found in them."""
+    """Fields and values of images that were generated from prompts, and boxes that were found in them."""
     schema, columns = pictures(n)
     random = np.random.default_rng(1)
     corners = [random.uniform(0, 20, (i % 3, 2)) for i in range(n)]
@@ -484,7 +484,7 @@ def box_condition(n: int) -> tuple[Schema, Columns]:
 
 
 def pictures(n: int) -> tuple[Schema, Columns]:
-    """Fields and values as labelers and scorers see them: pictures with maps by construction."""
+    """Fields and values as labelers and scorers see them: images with maps by construction."""
     schema, columns = layout_condition(n)
     images = [picture(found, i % 2 == 1, i) for i, found in enumerate(columns["instances"])]
     shifted = [np.roll(found, 2, axis=1) for found in columns["instances"]]
@@ -493,7 +493,7 @@ def pictures(n: int) -> tuple[Schema, Columns]:
 
 
 def boxed(n: int) -> tuple[Schema, Columns]:
-    """Fields and values as labelers and scorers see them: pictures with the boxes that were asked for and found."""
+    """Fields and values as labelers and scorers see them: images with the boxes that were asked for and found."""
     schema, columns = box_condition(n)
     images = [picture(discs(4, SIDE, seed), True, seed) for seed in range(n)]
     shifted = [boxes + np.float32([2, 0, 2, 0, 0]) for boxes in columns["boxes"]]
@@ -502,7 +502,7 @@ def boxed(n: int) -> tuple[Schema, Columns]:
 
 
 def prompted(n: int) -> tuple[Schema, Columns]:
-    """Fields and values as labelers see them: noisy pictures of 16 pixels, their prompts, an axis of the prompts."""
+    """Fields and values as labelers see them: noisy images of 16 pixels, their prompts, an axis of the prompts."""
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(n)]
     schema = {"condition.prompt": Text(), "condition.animal": Label(("cat", "dog")), "image": ImageField(16, 16, 3)}

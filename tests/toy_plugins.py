@@ -82,7 +82,7 @@ class Smooth:
 
 
 class Scenes:
-    """Pictures with masks that are hard for file formats; the class says which kind of layout a slot gets."""
+    """Images with masks that are hard for file formats; the class says which kind of layout a slot gets."""
 
     version: ClassVar[int] = 1
     sources: Sequence[Source] = ()
@@ -92,7 +92,7 @@ class Scenes:
         model_config = ConfigDict(extra="forbid", frozen=True)
         size: int = 48
         prefix: str = ""  # of the maps' names, as labelers have them
-        objects: tuple[str, ...] = ("cell", "debris")  # the first two are drawn
+        objects: tuple[str, ...] = ("cell", "debris")  # the first two are generated
 
     def __init__(self, config: Config) -> None:
         self.config = config

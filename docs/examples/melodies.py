@@ -138,7 +138,7 @@ class Melody:
 
 
 class JsonLines:
-    """A line of JSON for each sample; bytes, as of pictures, in base64."""
+    """A line of JSON for each sample; bytes, as of images, in base64."""
 
     version: ClassVar[int] = 1
     suffix: ClassVar[str] = "jsonl"

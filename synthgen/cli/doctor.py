@@ -171,7 +171,7 @@ def count_tensors(folder: Path) -> int:
 
 
 def timing() -> Check:
-    """Images a second of the first starter that draws: one batch after a first one for warming up."""
+    """Images a second of the first starter that generates: one batch after a first one for warming up."""
     from synthgen.generate.plan import build
     from synthgen.parts.registry import Plugins
     from synthgen.recipe.recipe import DatasetRecipe
@@ -179,7 +179,7 @@ def timing() -> Check:
 
     drawing = [n for n in folders.list_starters() if (folders.resolve(n) / "model_index.json").is_file()]
     if not drawing:
-        return Check("speed", "note", "no starter draws pictures")
+        return Check("speed", "note", "no starter generates images")
     environment.use_one_thread()
     classes = list(folders.read_index(folders.resolve(drawing[0]))["id2label"].values())
     recipe = {

@@ -1,4 +1,4 @@
-"""`synthgen duplicates DIR`: pictures of a dataset that repeat others, and a selection without them."""
+"""`synthgen duplicates DIR`: images of a dataset that repeat others, and a selection without them."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ MAX_NAMED = 5
     type=click.IntRange(0, 16),
     default=2,
     show_default=True,
-    help="In how many of the 64 bits of their perceptual hashes two pictures may differ and still be the same one.",
+    help="In how many of the 64 bits of their perceptual hashes two images may differ and still be the same one.",
 )
-@click.option("--field", metavar="NAME", help="The pictures that are compared; by default the first field of pictures.")
+@click.option("--field", metavar="NAME", help="The images that are compared; by default the first field of images.")
 @click.option("--allow-incomplete", is_flag=True, help="Also look through a dataset that is short or still written.")
 @options.json_option
 def command(folder: str, max_bits: int, field: str | None, allow_incomplete: bool, as_json: bool) -> None:
-    """Find pictures of the dataset in DIR that repeat others, over all splits.
+    """Find images of the dataset in DIR that repeat others, over all splits.
 
-    Of each group of near-identical pictures the first is kept; the others are named in
+    Of each group of near-identical images the first is kept; the others are named in
     DIR/selections/unique.json, and synthgen.load(DIR, selection="unique") leaves them out. No
-    data file is changed. Chains of pictures that are near each other make one group.
+    data file is changed. Chains of images that are near each other make one group.
     """
     started = time.perf_counter()
     book = ledger.read(folder)
@@ -74,7 +74,7 @@ def command(folder: str, max_bits: int, field: str | None, allow_incomplete: boo
 
 
 def read_hashes(book: Ledger, field: str, tick: Callable[[int], Any]) -> tuple[list[str], list[int], Any]:
-    """Keys, shard numbers and perceptual hashes, uint64 (N,), of all samples in order; one picture is in memory."""
+    """Keys, shard numbers and perceptual hashes, uint64 (N,), of all samples in order; one image is in memory."""
     import numpy as np
 
     from synthgen.vision.perceptual_hash import perceptual_hash
@@ -93,7 +93,7 @@ def read_hashes(book: Ledger, field: str, tick: Callable[[int], Any]) -> tuple[l
 def find(
     keys: list[str], shards: list[int], hashes: Any, max_bits: int, field: str
 ) -> tuple[Selection, list[list[str]]]:
-    """The selection without repeated pictures, and the keys of each group of several, largest groups first."""
+    """The selection without repeated images, and the keys of each group of several, largest groups first."""
     from synthgen.vision.perceptual_hash import groups
 
     numbers = groups(hashes, max_bits)
@@ -115,12 +115,12 @@ def _picture_field(book: Ledger, asked: str | None) -> str:
     if asked is not None and asked not in pictures:
         raise UsageError(f"--field: {unknown(asked, pictures, 'field of pictures')}")
     if not pictures:
-        raise UsageError(f"{book.root}: holds no pictures, so there is nothing to compare")
+        raise UsageError(f"{book.root}: holds no images, so there is nothing to compare")
     return asked or pictures[0]
 
 
 def _say(folder: str, facts: dict[str, Any], seconds: float) -> None:
-    click.echo(f"compared  {facts['samples']} pictures in {formatting.duration(seconds)}")
+    click.echo(f"compared  {facts['samples']} images in {formatting.duration(seconds)}")
     if not facts["groups"]:
         click.echo(f"copies    none within {facts['max_bits']} bits")
     else:

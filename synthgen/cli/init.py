@@ -31,7 +31,7 @@ from synthgen.recipe.recipe import NAME
     type=click.Choice(list(kinds.WORDS)),
     help="What the numbers in masks mean, where the masks leave it open: objects, class ids, or one kind of object.",
 )
-@click.option("--skip-broken", is_flag=True, help="Leave pictures out that cannot be read, and count them.")
+@click.option("--skip-broken", is_flag=True, help="Leave images out that cannot be read, and count them.")
 @options.plugin_option
 def command(
     target: str,
@@ -48,7 +48,7 @@ def command(
 
     DIR holds one folder of images for each class, or images with masks (images/ and masks/, or
     1.png beside 1_mask.png), or images with boxes (COCO, YOLO, Pascal VOC). Writes one recipe for
-    a model of the images, one for a dataset drawn with it and, if there are enough images, one for
+    a model of the images, one for a dataset generated with it and, if there are enough images, one for
     a network that scores samples. From a folder to a dataset:
 
     \b
@@ -56,7 +56,7 @@ def command(
         synthgen train photos-model.yaml
         synthgen run photos.yaml
 
-    For a TABLE (.csv, .tsv or .parquet) it is one recipe, which trains, draws and evaluates in one go:
+    For a TABLE (.csv, .tsv or .parquet) it is one recipe, which trains, generates and evaluates in one go:
 
     \b
         synthgen init sales.csv

@@ -137,7 +137,7 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
         ("dataset", f"{facts['name']}, {facts['samples']} samples"),
         ("classes", formatting.counts(facts["classes"])),
         ("splits", about + formatting.counts(facts["splits"])),
-        ("shards", f"{facts['shards']} of {facts['shard_size']} slots, drawn in batches of {facts['batch_size']}"),
+        ("shards", f"{facts['shards']} of {facts['shard_size']} slots, generated in batches of {facts['batch_size']}"),
         ("fields", ", ".join(f"{field['name']} ({field['type']})" for field in facts["fields"])),
         plan_model.keep_row(facts),
         *plan_model.own_rows(facts.get("train")),

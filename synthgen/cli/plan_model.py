@@ -21,7 +21,7 @@ def describe(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any]:
     """Everything that is said, as JSON values. No weights are loaded, nothing is fetched or made.
 
     Raises:
-        DataError: its pictures cannot be listed, or the range of their values is not known.
+        DataError: its images cannot be listed, or the range of their values is not known.
     """
     settings = recipe.trainer.settings
     base, data = settings.get("base"), settings.get("data") or {}
@@ -50,7 +50,7 @@ def data_notes(trainer: Any, settings: Mapping[str, Any]) -> list[str]:
 
 
 def _training(recipe: ModelRecipe, plugins: Plugins) -> dict[str, int]:
-    """Its steps, pictures a step and steps between checkpoints, defaults included, as far as the trainer has them."""
+    """Its steps, images a step and steps between checkpoints, defaults included, as far as the trainer has them."""
     config = config_class(plugins, "trainers", recipe.trainer.use).model_validate(recipe.trainer.settings)
     names = ("steps", "batch_size", "checkpoint_every")
     return {name: value for name in names if isinstance(value := getattr(config, name, None), int)}
@@ -138,7 +138,7 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
         ),
         *own_rows(facts["train"]),
         *formatting.column_rows(facts.get("columns", {})),
-        ("shards", f"of {facts['shard_size']} slots, drawn in batches of {facts['batch_size']}"),
+        ("shards", f"of {facts['shard_size']} slots, generated in batches of {facts['batch_size']}"),
         keep_row(facts),
         *(part_row(part) for part in facts["parts"]),
         ("evaluate", "against the real data, once the dataset is complete" if facts["evaluate"] else ""),

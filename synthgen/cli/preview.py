@@ -1,4 +1,4 @@
-"""`synthgen preview`: a few samples as one picture."""
+"""`synthgen preview`: a few samples as one image."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from synthgen.report.preview import Drawn, Groups, legend
 
 @click.command("preview")
 @click.argument("target", metavar="RECIPE|DIR", type=click.Path())
-@click.option("-o", "--out", metavar="FILE", help="The picture to write; by default <name>-preview.png.")
+@click.option("-o", "--out", metavar="FILE", help="The image to write; by default <name>-preview.png.")
 @click.option(
-    "--samples", type=click.IntRange(1, 2000), metavar="N", help="How many samples; by default a few a class."
+    "--samples", type=click.IntRange(1, 2000), metavar="N", help="How many samples; by default a few per class."
 )
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Which samples of a dataset are shown.")
 @options.set_option
@@ -44,10 +44,10 @@ def command(
     smoke: bool,
     device: str,
 ) -> None:
-    """Put a few samples of a recipe, or of a finished dataset, into one picture.
+    """Put a few samples of a recipe, or of a finished dataset, into one image.
 
-    For a RECIPE, the first try of each slot is drawn as `synthgen run` would draw it, and tries
-    that a keep rule would reject are framed in red. Nothing but the picture is written, except that
+    For a RECIPE, the first try of each slot is generated as `synthgen run` would draw it, and tries
+    that a keep rule would reject are framed in red. Nothing but the image is written, except that
     a RECIPE with a section `train` trains its model first if it is not there yet. For the DIR of a
     dataset, samples of all classes are picked at random.
     """
@@ -97,7 +97,7 @@ def _say_times(drawn: Drawn, n_samples: int, found: str, device: str) -> None:
     click.echo(f"a sample  {each} on one {place}, after {setup} for loading the models")
     head = f"all {n_samples:<4}"
     if not drawn.acceptance:
-        click.echo(f"{head}  cannot be told, because every try was rejected")
+        click.echo(f"{head}  unknown, because every try was rejected")
         return
     n_workers = default_workers(device)
     total = n_samples * drawn.seconds_each / drawn.acceptance
@@ -120,4 +120,4 @@ def _save(groups: Groups, title: str, subtitle: str, colours: sheet.Legend, path
     picture = io.BytesIO()
     sheet.draw_sheet(groups, title, subtitle, colours).save(picture, "PNG", optimize=True)
     write_output(Path(path), picture.getvalue())
-    click.echo(f"picture   {path}")
+    click.echo(f"image   {path}")

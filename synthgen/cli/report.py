@@ -20,7 +20,7 @@ from synthgen.report import page
 @click.option(
     "--real",
     metavar="RECIPE",
-    help="The recipe of a model trained on series: its real training windows stand beside the drawn ones.",
+    help="The recipe of a model trained on series: its real training windows stand beside the generated ones.",
 )
 @click.option("-o", "--out", metavar="FILE", help=f"The page to write; by default reports/{page.FILE} in DIR.")
 def command(folder: str, real: str | None, out: str | None) -> None:

@@ -39,7 +39,7 @@ USES = {
 @options.smoke_option
 @options.device_option
 @options.quiet_option
-@click.option("--skip-broken", is_flag=True, help="Leave pictures out that cannot be read, and count them in the card.")
+@click.option("--skip-broken", is_flag=True, help="Leave images out that cannot be read, and count them in the card.")
 def command(
     recipe: str,
     out: str | None,
@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Train the model that RECIPE (kind: model) describes.
 
-    Checkpoints, losses and sample pictures go to the folder `training` inside the model's.
+    Checkpoints, losses and sample images go to the folder `training` inside the model's.
     Giving the same command again goes on from the last checkpoint.
     """
     started = time.perf_counter()

@@ -51,7 +51,7 @@ class Axes:
     """Which value each axis has in which sample.
 
     `grid` takes every combination in turn, weights multiplied. `balanced` draws each axis on its
-    own, from a deck that holds every value as often as its weight and is shuffled anew when it is
+    own, from a deck that holds every value as often as its weight and is shuffled again when it is
     used up: every value comes as often as asked, however many combinations there are.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""`use: images`: every slot shows a real picture, to be drawn anew."""
+"""`use: images`: every slot shows a real image, to be generated again."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Side = Annotated[int, Setting(ge=8, le=8192)]
 
 
 class Images:
-    """Pictures of a folder, in a shuffled order that begins anew when it is used up; read when they are needed.
+    """Images of a folder, in a shuffled order that begins again when it is used up; read when they are needed.
 
-    Slots that show the same picture stay in one split.
+    Slots that show the same image stay in one split.
     """
 
     version: ClassVar[int] = 1
@@ -34,19 +34,19 @@ class Images:
         """Settings of `use: images`."""
 
         path: str = Setting(
-            description="A folder of pictures, or of folders of pictures, which are the classes; sklearn:photos are "
+            description="A folder of images, or of folders of images, which are the classes; sklearn:photos are "
             "two photos that come with scikit-learn."
         )
         size: tuple[Side, Side] = Setting(
-            description="Height and width: pictures are scaled until they cover them, and cut in the middle."
+            description="Height and width: images are scaled until they cover them, and cut in the middle."
         )
         quotas: dict[str, Annotated[int, Setting(ge=1)]] | None = Setting(
-            default=None, description="Samples of each class; by default every picture as often."
+            default=None, description="Samples of each class; by default every image as often."
         )
         repeats: int = Setting(default=1, ge=1, description="Samples from every image, without quotas.")
-        seed: int = Setting(default=0, description="The order of the pictures.")
-        licence: str = Setting(default="unknown", description="Licence of the pictures, for the card.")
-        source: str = Setting(default="", description="Where the pictures come from, for the card.")
+        seed: int = Setting(default=0, description="The order of the images.")
+        licence: str = Setting(default="unknown", description="Licence of the images, for the card.")
+        source: str = Setting(default="", description="Where the images come from, for the card.")
         range: RangeSetting = "auto"
         skip_broken: SkipBroken = False
 

@@ -1,4 +1,4 @@
-"""`use: masked-images`: every slot shows a part of a real picture with its objects, mirrored and turned."""
+"""`use: masked-images`: every slot shows a part of a real image with its objects, mirrored and turned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synthgen.readers.masks.types import Example
 
 
 class MaskedImages(RealLayouts):
-    """The layouts of `real-layouts` with the pictures that they belong to, as `image`."""
+    """The layouts of `real-layouts` with the images that they belong to, as `image`."""
 
     version: ClassVar[int] = 1
     made: ClassVar[tuple[str, ...]] = ("image", *MAPS)

@@ -1,4 +1,4 @@
-"""`use: placed-objects`: objects cut out of real masks and placed anew without overlap, as many as are asked for."""
+"""`use: placed-objects`: objects cut out of real masks and placed again without overlap, as many as are asked for."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Count = Annotated[int, Setting(ge=0, le=65535)]
 
 
 class PlacedObjects(RealLayouts):
-    """New layouts of real objects. All objects of a layout come from one picture, which stays in one split.
+    """New layouts of real objects. All objects of a layout come from one image, which stays in one split.
 
-    An object that finds no free place is given up after 200 random places, so that a picture can
+    An object that finds no free place is given up after 200 random places, so that an image can
     hold fewer objects than were asked for; how many it holds is in its maps.
     """
 
@@ -35,7 +35,7 @@ class PlacedObjects(RealLayouts):
         densities: dict[str, tuple[Count, Count]] = Setting(
             default={"any": (0, 12)},
             min_length=1,
-            description="Least and most objects of a picture, by a name of your own; every density is as frequent.",
+            description="Least and most objects of an image, by a name of your own; every density is as frequent.",
         )
         gap_px: int = Setting(default=1, ge=0, description="Least free space between two objects.")
 
@@ -73,7 +73,7 @@ class PlacedObjects(RealLayouts):
 def place(layout: Layout, n: int, size: int, gap_px: int, random: np.random.Generator) -> Layout:
     """Up to `n` objects of `layout`, turned and mirrored at random, at random places of an empty square.
 
-    An object may reach over the border, as in a picture of a larger scene, by less than half of it.
+    An object may reach over the border, as in an image of a larger scene, by less than half of it.
     """
     instances = np.zeros((size, size), dtype=np.uint16)
     segmentation = np.zeros((size, size), dtype=np.uint8)

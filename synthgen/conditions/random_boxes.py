@@ -21,10 +21,10 @@ Pair = tuple[Annotated[float, Setting(ge=0)], Annotated[float, Setting(ge=0)]]
 
 
 class ObjectSettings(Settings):
-    """How many objects of a class a picture has, and how large they are."""
+    """How many objects of a class there are in an image, and how large they are."""
 
     count: tuple[Annotated[int, Setting(ge=0)], Annotated[int, Setting(ge=0)]] = Setting(
-        description="Least and most objects of this class in a picture."
+        description="Least and most objects of this class in an image."
     )
     side_px: Pair = Setting(description="Least and most pixels of an object's mean side.")
     aspect: float = Setting(default=1.2, ge=1, le=10, description="Most that one side exceeds the other, as a factor.")
@@ -45,14 +45,14 @@ class RandomBoxes(PlainPart):
     class Config(Settings):
         """Settings of `use: random-boxes`."""
 
-        size: int = Setting(default=96, ge=16, le=4096, description="Side of the pictures in pixels.")
-        objects: dict[str, ObjectSettings] = Setting(min_length=1, description="What a picture shows, by class.")
+        size: int = Setting(default=96, ge=16, le=4096, description="Side of the images in pixels.")
+        objects: dict[str, ObjectSettings] = Setting(min_length=1, description="What an image shows, by class.")
         shape: Literal["box", "ellipse"] | None = Setting(
             default=None,
             description="Shape of the objects in the boxes, if `instances` and `segmentation` are wanted too.",
         )
         overlap: float = Setting(default=0.1, ge=0, le=1, description="Largest intersection over union of two boxes.")
-        seed: int = Setting(default=0, description="Which boxes are drawn.")
+        seed: int = Setting(default=0, description="Which boxes are generated.")
 
     config: Config
 

@@ -1,4 +1,4 @@
-"""`use: random-regions`: every slot shows a real picture and a region of it where an object is to be put."""
+"""`use: random-regions`: every slot shows a real image and a region of it where an object is to be put."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class RegionSettings(Settings):
 
 
 class RandomRegions:
-    """Real pictures in a shuffled order, each with one region; the object's class is `label`, with exact counts.
+    """Real images in a shuffled order, each with one region; the object's class is `label`, with exact counts.
 
-    Slots that show the same picture stay in one split.
+    Slots that show the same image stay in one split.
     """
 
     version: ClassVar[int] = 1
@@ -51,17 +51,17 @@ class RandomRegions:
     class Config(Vary):
         """Settings of `use: random-regions`."""
 
-        path: str = Setting(description="A folder of pictures, or of folders of pictures.")
+        path: str = Setting(description="A folder of images, or of folders of images.")
         size: tuple[Side, Side] = Setting(
-            description="Height and width: pictures are scaled until they cover them, and cut in the middle."
+            description="Height and width: images are scaled until they cover them, and cut in the middle."
         )
         objects: dict[str, RegionSettings] = Setting(
-            min_length=1, max_length=254, description="What is put into the pictures, by class."
+            min_length=1, max_length=254, description="What is put into the images, by class."
         )
         shape: Literal["ellipse", "box"] = Setting(default="ellipse", description="Shape of the regions.")
-        seed: int = Setting(default=0, description="Which pictures and regions are taken.")
-        licence: str = Setting(default="unknown", description="Licence of the pictures, for the card.")
-        source: str = Setting(default="", description="Where the pictures come from, for the card.")
+        seed: int = Setting(default=0, description="Which images and regions are taken.")
+        licence: str = Setting(default="unknown", description="Licence of the images, for the card.")
+        source: str = Setting(default="", description="Where the images come from, for the card.")
         range: RangeSetting = "auto"
         skip_broken: SkipBroken = False
 
@@ -125,7 +125,7 @@ class RandomRegions:
         return Lazy(values, ("image", "instances", "segmentation"), make), self._gallery.pictures.name(place)
 
     def _region(self, settings: RegionSettings, random: np.random.Generator) -> np.ndarray:
-        """bool (height, width): one region, all of it inside the picture."""
+        """bool (height, width): one region, all of it inside the image."""
         side = float(random.uniform(*settings.side_px))
         stretch = settings.aspect ** float(random.uniform(-0.5, 0.5))
         spans = [min(side / stretch, self.config.size[0]), min(side * stretch, self.config.size[1])]

@@ -1,4 +1,4 @@
-"""`use: real-layouts`: every slot shows the objects of a part of a real picture, mirrored and turned."""
+"""`use: real-layouts`: every slot shows the objects of a part of a real image, mirrored and turned."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ TAKEN = ("label", "source", "density", "prompt", "image", *MAPS)
 class LayoutSettings(Vary):
     """Settings of conditions that take layouts from real masks."""
 
-    data: MaskData = Setting(description="Real pictures with masks; only the training split is read.")
+    data: MaskData = Setting(description="Real images with masks; only the training split is read.")
     size: int = Setting(default=96, ge=16, le=4096, description="Side of the layouts in pixels.")
     turn: bool = Setting(
         default=False, description="Mirror and quarter-turn at random; only if directions mean nothing."
     )
     quotas: dict[str, Annotated[int, Setting(ge=1)]] | None = Setting(
-        default=None, description="Samples of each class of picture; by default as they are in the data."
+        default=None, description="Samples of each class of image; by default as they are in the data."
     )
-    seed: int = Setting(default=0, description="Which pictures and parts are taken.")
+    seed: int = Setting(default=0, description="Which images and parts are taken.")
 
 
 class RealLayouts:
-    """Layouts cut out of real masks. Slots whose layouts come from one picture stay in one split."""
+    """Layouts cut out of real masks. Slots whose layouts come from one image stay in one split."""
 
     version: ClassVar[int] = 1
     Config = LayoutSettings
@@ -95,7 +95,7 @@ class RealLayouts:
         return maps(renumbered(Layout(window.cut(item.layout.instances), window.cut(item.layout.segmentation))))
 
     def picture(self, index: int, random: np.random.Generator) -> tuple[int, Example]:
-        """The class of slot `index`, by the quotas or by chance, and a random picture of it."""
+        """The class of slot `index`, by the quotas or by chance, and a random image of it."""
         if self._quotas is None:
             item = self._items[int(random.integers(len(self._items)))]
             return item.label, item
@@ -120,7 +120,7 @@ def maps(layout: Layout) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A square part of a picture, mirrored first and then turned by quarters."""
+    """A square part of an image, mirrored first and then turned by quarters."""
 
     top: int
     left: int
@@ -130,7 +130,7 @@ class Window:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], size: int, turn: bool, random: np.random.Generator) -> Window:
-        """A random one of a picture of that shape; with `turn`, mirrored and turned at random."""
+        """A random one of an image of that shape; with `turn`, mirrored and turned at random."""
         top, left = (int(random.integers(0, max(n - size, 0) + 1)) for n in shape)
         turns, mirror = (int(random.integers(n)) for n in (4, 2)) if turn else (0, 0)
         return cls(top, left, size, turns, bool(mirror))

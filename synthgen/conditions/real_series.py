@@ -1,4 +1,4 @@
-"""`use: real-series`: what is known of real series, to be completed, continued, drawn anew, or only labelled."""
+"""`use: real-series`: what is known of real series, to be completed, continued, generated again, or only labelled."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class RealSeries:
 
     So if windows overlap, all those of a recording go where it goes.
 
-    `known` holds the values that are kept, NaN where the sampler draws; `time`, `covariates` and `static` are as in the
-    data, `start` is the time of the window's first step in its recording, `source` names the recording, and `origin` is
+    `known` holds the values that are kept, NaN where the sampler generates; `time`, `covariates` and `static` are as in
+    the data, `start` is the time of the window's first step in its recording, `source` names the recording, and `origin` is
     the timestamp that its times count from, empty if they are numbers. With `generate: nothing`, windows come as they
     are, as `series` in the place of `known`: gaps stay gaps, and the last window of a recording ends with it, so that
     every step is in one.
@@ -79,7 +79,7 @@ class RealSeries:
             cut = cut.take(np.flatnonzero(gaps[cut.first + cut.lengths] > gaps[cut.first]))
             if not len(cut):
                 raise DataError(
-                    f"{data.path}: has no missing values in these windows; `generate: end` or `all` draws others, "
+                    f"{data.path}: has no missing values in these windows; `generate: end` or `all` generates others, "
                     "and `generate: nothing` hands them over as they are"
                 )
         if (cut.lengths < cut.length).any():

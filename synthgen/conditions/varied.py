@@ -1,4 +1,4 @@
-"""What conditions share that stand on real pictures and let other things vary besides."""
+"""What conditions share that stand on real images and let other things vary besides."""
 
 from __future__ import annotations
 

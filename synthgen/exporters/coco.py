@@ -1,4 +1,4 @@
-"""COCO: pictures by split, and one annotation file for each split with boxes, areas and run-length masks."""
+"""COCO: images by split, and one annotation file for each split with boxes, areas and run-length masks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Encode = Callable[[np.ndarray], Any]
 
 
 class Coco(SceneExporter):
-    """Pictures by split, and one annotation file for each split with boxes, areas and masks.
+    """Images by split, and one annotation file for each split with boxes, areas and masks.
 
-    Memory does not grow with the number of scenes. Ids of pictures and objects count from 1 in each split; category
+    Memory does not grow with the number of scenes. Ids of images and objects count from 1 in each split; category
     ids are the class ids.
     """
 
@@ -66,7 +66,7 @@ class Coco(SceneExporter):
 
 
 class _SplitFile:
-    """The annotation file of one split: pictures come at once, objects by way of a second file."""
+    """The annotation file of one split: images come at once, objects by way of a second file."""
 
     def __init__(self, out: Path, split: str, scenes: Scenes, encode: Encode) -> None:
         self.path = out / "annotations" / f"instances_{split}.json"

@@ -1,4 +1,4 @@
-"""Image folders: pictures by split and class, as torchvision's ImageFolder and HF's imagefolder read them."""
+"""Image folders: images by split and class, as torchvision's ImageFolder and HF's imagefolder read them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from synthgen.exporters.scene import SceneExporter, Scenes
 
 
 class ImageFolder(SceneExporter):
-    """Pictures by split and class.
+    """Images by split and class.
 
     A class whose name no folder can have gets another one, by `names.file_names`; `classes.csv` says which is whose.
     """
 
     description: ClassVar[str] = (
-        "<split>/<class>/ of pictures, or <split>/ for datasets without classes; classes.csv names the folders"
+        "<split>/<class>/ of images, or <split>/ for datasets without classes; classes.csv names the folders"
     )
     with_objects: ClassVar[bool] = False
 

@@ -45,7 +45,7 @@ class Recordings:
             self._found[place].append(found[i])
 
     def write(self, table: Table) -> None:
-        """A row a time of every entity, in order of both; missing values have no score."""
+        """One row per time of every entity, in order of both; missing values have no score."""
         places = sorted(self._values)
         values = np.stack([self._values[place] for place in places]).astype(self._rows.kind.dtype)
         means = np.stack([_mean(np.stack(self._found[place])) for place in places]).astype(np.float32)

@@ -21,7 +21,7 @@ KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One picture with its labels.
+    """One image with its labels.
 
     `picture` is the stored file. `instances` uint16 (H, W) and `segmentation` uint8 (H, W) are None if the dataset
     has none (or, of `instances`, none whose classes are known); `boxes` is float32 (N, 5), left, top, right, bottom
@@ -45,13 +45,13 @@ class Scenes(Selected):
     Objects come from the fields that `roles.fields_of_roles` finds.
 
     Attributes:
-        height, width, channels: of the pictures.
-        suffix: ending of the picture files.
+        height, width, channels: of the images.
+        suffix: ending of the image files.
         objects: names of the objects' classes, ids from 1; empty if there are no objects.
-        classes: names of the pictures' classes, ids from 0.
+        classes: names of the images' classes, ids from 0.
 
     Raises:
-        UsageError: the dataset holds no pictures, no such field, or several fields for one role.
+        UsageError: the dataset holds no images, no such field, or several fields for one role.
         StoreError: it is incomplete (without `allow_incomplete`).
     """
 
@@ -66,7 +66,7 @@ class Scenes(Selected):
         super().__init__(folder, split, allow_incomplete)
         self._image, image = first(self.fields, Image)
         if image is None:
-            raise UsageError(f"{folder}: holds no pictures, so there is nothing to export")
+            raise UsageError(f"{folder}: holds no images, so there is nothing to export")
         self.height, self.width, self.channels = image.height, image.width, image.channels
         self.suffix = IMAGE_SUFFIX[image.format]
         self._label, label = first(self.fields, Label)

@@ -1,4 +1,4 @@
-"""Series rows: what tables see of a dataset of series, a block of columns for each sample, a row a step."""
+"""Series rows: what tables see of a dataset of series, a block of columns for each sample, one row per step."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SeriesRows(Samples):
     channel; and the values of what else has one for each step: `<field>.<channel>` where that name is taken.
 
     Attributes:
-        completes: values were drawn beside known ones.
+        completes: values were generated beside known ones.
         passes: the series are real ones, as they were.
         columns: of the table, in order.
         left_out: names of the fields that have neither one value a step nor one a series.
@@ -61,7 +61,7 @@ class SeriesRows(Samples):
         self.field, kind = first(self.fields, Series)
         if kind is None:
             raise UsageError(
-                f"{folder}: tables are of series; it holds {', '.join(self.fields)}; for pictures try "
+                f"{folder}: tables are of series; it holds {', '.join(self.fields)}; for images try "
                 "`--to imagefolder` or `--to coco`"
             )
         self.kind = kind

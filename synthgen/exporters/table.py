@@ -168,14 +168,14 @@ def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int
         name = f"recordings.{table.suffix}"
         with table(out / name, whole.columns, rows.about) as file:
             whole.write(file)
-        notes.append(f"{name} has a row a time of every recording, with the mean score of the windows that it is in")
+        notes.append(f"{name} has one row per time of every recording, with the mean score of its windows")
     if completed is not None:
         name = f"completed.{table.suffix}"
         with table(out / name, completed.columns, rows.about) as file:
             completed.write(file)
         notes.append(
-            f"{name} has a row a time of every series: the known value or the median of those drawn, and where values "
-            f"were drawn their 90 % interval ({completed.extent})"
+            f"{name} has one row per time of every series: the known value or the median of those generated, and where "
+            f"values were generated their 90 % interval ({completed.extent})"
         )
     if rows.left_out:
         notes.append(f"left out, having no value for each step: {', '.join(rows.left_out)}")
@@ -185,7 +185,7 @@ def _export(table: type[Table], rows: SeriesRows, out: Path, tick: Callable[[int
 class Completed:
     """All draws of every cell of the series that were completed: in memory, because copies lie far apart.
 
-    Windows may overlap: a cell that was drawn in one of them and known in another counts as drawn.
+    Windows may overlap: a cell that was generated in one of them and known in another counts as generated.
     """
 
     def __init__(self, rows: SeriesRows) -> None:
@@ -205,12 +205,12 @@ class Completed:
 
     @property
     def extent(self) -> str:
-        """How many values were drawn of a cell: of one, an interval has no width."""
+        """How many values were generated of a cell: of one, an interval has no width."""
         numbers = [int((~np.isnan(np.stack(drawn))).sum(0).max()) for drawn in self._drawn.values()]
         drawn = sorted({n for n in numbers if n})
         if not drawn:
-            return "nothing was drawn"
-        return f"of {drawn[0]}" + (f" to {drawn[-1]}" if len(drawn) > 1 else "") + " values; `repeats` draws more"
+            return "nothing was generated"
+        return f"of {drawn[0]}" + (f" to {drawn[-1]}" if len(drawn) > 1 else "") + " values; `repeats` generates more"
 
     def add(self, condition: Mapping[str, Any], times: np.ndarray, known: np.ndarray, values: np.ndarray) -> None:
         for time, there, value in zip(times.tolist(), known, values, strict=True):
@@ -219,7 +219,7 @@ class Completed:
             self._drawn[place].append(np.where(np.isnan(there), value, there.dtype.type(np.nan)))
 
     def write(self, table: Table) -> None:
-        """A row a time of every entity, in order of both."""
+        """One row per time of every entity, in order of both."""
         places = sorted(self._known)
         for first in range(0, len(places), N_TOGETHER):
             some = places[first : first + N_TOGETHER]
@@ -235,7 +235,7 @@ def _quantiles(drawn: np.ndarray) -> np.ndarray:
     """(Q, C): QUANTILES over copies (N, C), of which NaN ones do not count; NaN where all are."""
     there = ~np.isnan(drawn)
     found = np.full((len(QUANTILES), drawn.shape[1]), np.nan)
-    for counts in {tuple(column) for column in there.T.tolist() if any(column)}:  # columns drawn alike go together
+    for counts in {tuple(column) for column in there.T.tolist() if any(column)}:  # columns generated alike go together
         alike = (there == np.array(counts)[:, None]).all(0)
         found[:, alike] = np.quantile(drawn[np.array(counts)][:, alike], QUANTILES, axis=0)
     return found

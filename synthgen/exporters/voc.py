@@ -1,4 +1,4 @@
-"""Pascal VOC: pictures, class and object maps as palette PNGs, boxes as XML, lists of names by split."""
+"""Pascal VOC: images, class and object maps as palette PNGs, boxes as XML, lists of names by split."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MAX_OBJECTS = 254
 
 
 class Voc(SceneExporter):
-    """Pictures with an XML file each, and maps of classes and objects.
+    """Images with an XML file each, and maps of classes and objects.
 
-    A palette map numbers 254 objects at most; pictures with more get no object map.
+    A palette map numbers 254 objects at most; images with more get no object map.
     """
 
     description: ClassVar[str] = (
@@ -61,7 +61,7 @@ class Voc(SceneExporter):
             notes.append(f"classes of the maps in SegmentationClass: {listed}")
         if crowded:
             notes.append(
-                f"{crowded} pictures have more than {MAX_OBJECTS} objects, so they have no SegmentationObject map"
+                f"{crowded} images have more than {MAX_OBJECTS} objects, so they have no SegmentationObject map"
             )
         return notes
 
@@ -76,7 +76,7 @@ def _save_objects(scene: Scene, path: Path) -> bool:
 
 
 def annotation(scene: Scene, file: str, scenes: Scenes, classes: Sequence[str]) -> bytes:
-    """The XML of one picture, with `classes` for the ids from 1.
+    """The XML of one image, with `classes` for the ids from 1.
 
     VOC counts pixels from 1, and its boxes include their last row and column.
     """

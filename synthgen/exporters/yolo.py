@@ -1,4 +1,4 @@
-"""YOLO: pictures and text labels by split, and a data.yaml; boxes, or polygons for segmentation."""
+"""YOLO: images and text labels by split, and a data.yaml; boxes, or polygons for segmentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESERVED = {"names", "path", "nc", "download", "kpt_shape"}
 
 
 class Yolo(SceneExporter):
-    """A line `class centre-x centre-y width height` for each object, as shares of the picture."""
+    """A line `class centre-x centre-y width height` for each object, as shares of the image."""
 
     description: ClassVar[str] = "images/<split>/, labels/<split>/*.txt with boxes, and data.yaml"
 
@@ -26,7 +26,7 @@ class Yolo(SceneExporter):
 
 
 class YoloPolygons(Yolo):
-    """A line `class x1 y1 x2 y2 ...` for each object, as shares of the picture.
+    """A line `class x1 y1 x2 y2 ...` for each object, as shares of the image.
 
     Parts and holes of an object are bridged into its one polygon, so that nothing of the mask is lost.
     """

@@ -20,7 +20,7 @@ class Field(Protocol):
         croissant_type: what Croissant calls one value.
         repeated: a sample has several such values.
         ragged: arrays have another length in each sample, so that a batch of them is a list.
-        is_number: a value is one number, which may stand under a sample's picture as scores do.
+        is_number: a value is one number, which may stand under a sample's image as scores do.
         transformed: `synthgen.load(transform=...)` is called with each value.
     """
 
@@ -67,7 +67,7 @@ class Field(Protocol):
         return None if isinstance(stored, bytes) else stored
 
     def with_image_format(self, image_format: str) -> Self:
-        """The same field, its pictures stored in another format of files; itself if that does not concern it."""
+        """The same field, its images stored in another format of files; itself if that does not concern it."""
         return self
 
     # Tables: all values of a column at once.

@@ -1,4 +1,4 @@
-"""Fields that are pictures: images, and maps with a number for each pixel; their codecs."""
+"""Fields that are images: images, and maps with a number for each pixel; their codecs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMAGE_SUFFIX: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
 class _Picture(Field):
-    """What all pictures have in common: files of pictures in a tar, and in a table bytes that HF datasets decode."""
+    """What all images have in common: files of images in a tar, and in a table bytes that HF datasets decode."""
 
     __slots__ = ()
     croissant_type: ClassVar[str] = "sc:ImageObject"
@@ -53,7 +53,7 @@ class _Picture(Field):
 
 @dataclass(frozen=True, slots=True)
 class Image(_Picture):
-    """A picture: uint8 array of shape (height, width, channels), 1 channel grey or 3 RGB.
+    """An image: uint8 array of shape (height, width, channels), 1 channel grey or 3 RGB.
 
     PNG and lossless WebP give the same pixels back; JPEG is written at quality 95. WebP has no
     grey: other readers see three equal channels.
@@ -161,14 +161,14 @@ class InstanceMap(_Map):
 class DepthMap(_Map):
     """How near each pixel is: uint16 array (height, width), stored as a 16-bit PNG.
 
-    65535 is the nearest pixel of the picture and 0 the farthest, as depth maps of MiDaS, Depth Anything and ControlNet
-    have it; values of different pictures cannot be compared.
+    65535 is the nearest pixel of the image and 0 the farthest, as depth maps of MiDaS, Depth Anything and ControlNet
+    have it; values of different images cannot be compared.
     """
 
     type: ClassVar[str] = "depth"
 
     def text(self, quote: Callable[[str], str]) -> str:
-        return f"depth, {self.height} x {self.width}, 16-bit PNG, 0 farthest to 65535 nearest of each picture"
+        return f"depth, {self.height} x {self.width}, 16-bit PNG, 0 farthest to 65535 nearest of each image"
 
     def task(self, schema: Mapping[str, Field]) -> str:
         return "depth-estimation"
@@ -219,7 +219,7 @@ def _png(array: np.ndarray) -> bytes:
 
 
 def _decoded(stored: bytes, mode: str | None = None) -> np.ndarray:
-    """A stored picture's pixels, a copy that may be written to.
+    """A stored image's pixels, a copy that may be written to.
 
     Raises:
         DataError: it is damaged.
@@ -230,4 +230,4 @@ def _decoded(stored: bytes, mode: str | None = None) -> np.ndarray:
         with Pillow.open(io.BytesIO(stored), formats=FORMATS) as picture:
             return np.array(picture.convert(mode) if mode else picture)
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to, SyntaxErrors included
-        raise DataError(f"a stored picture is damaged ({error}); `synthgen verify` names its file") from None
+        raise DataError(f"a stored image is damaged ({error}); `synthgen verify` names its file") from None

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture of its own: uint8 (H, W, 1) grey or (H, W, 3) RGB."""
+    """An image of its own: uint8 (H, W, 1) grey or (H, W, 3) RGB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlines:
-    """Objects, each outlined in a colour of its own on the sample's picture: int (H, W), 0 background."""
+    """Objects, each outlined in a colour of its own on the sample's image: int (H, W), 0 background."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Objects as frames on the sample's picture, in the colours of `classes`.
+    """Objects as frames on the sample's image, in the colours of `classes`.
 
     float (N, 5): left, top, right and bottom in pixels, and the class id from 1.
     """
@@ -27,7 +27,7 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class Shades:
-    """Brightness beside the sample's picture: uint8 (H, W)."""
+    """Brightness beside the sample's image: uint8 (H, W)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Text (str), where a sample has neither a picture nor curves."""
+    """Text (str), where a sample has neither an image nor curves."""
 
 
 Shown = Picture | Outlines | Frames | Shades | Curves | TimeAxis | Marks | Words

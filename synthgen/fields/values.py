@@ -96,7 +96,7 @@ class Number(_Value):
 
 @dataclass(frozen=True, slots=True)
 class Boxes(Field):
-    """Objects in a picture of (height, width) as boxes: float32 array (N, 5) of left, top, right, bottom, class id.
+    """Objects in an image of (height, width) as boxes: float32 array (N, 5) of left, top, right, bottom, class id.
 
     Corners are in pixels. Class ids are those of `SegmentationMap`: `classes` from 1 on. A pixel covers [i, i + 1), so
     that a box around pixel 0 is 0 to 1. Stored as `{"bbox": [[x, y, width, height], ...], "category": [...]}` with
@@ -162,7 +162,7 @@ class Boxes(Field):
 
 @dataclass(frozen=True, slots=True)
 class Numbers(Field):
-    """Some finite numbers, one an object for instance: float array (N,)."""
+    """Some finite numbers, one per object for instance: float array (N,)."""
 
     unit: str = "1"
     type: ClassVar[str] = "numbers"
@@ -191,7 +191,7 @@ class Numbers(Field):
         return {"_type": "List", "feature": {"dtype": "float64", "_type": "Value"}}
 
     def text(self, quote: Callable[[str], str]) -> str:
-        return "numbers, one an object"
+        return "numbers, one per object"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ WORTH = 0.95
 
 
 def settle(plan: Plan, store: Store) -> tuple[int, list[str]]:
-    """The batch size that this folder's samples are drawn with, and what the user is to be told.
+    """The batch size that this folder's samples are generated with, and what to say to the user.
 
     With `auto`, the first worker that gets here tries sizes out and pins one; whoever comes later,
     or resumes, takes the one that is pinned. Needs the loaded parts.

@@ -31,7 +31,7 @@ FRUITLESS = 5
 
 
 class Observer(Protocol):
-    """Told what happens, in order; prints it or not."""
+    """Receives what happens, in order; prints it or not."""
 
     def note(self, text: str) -> None: ...
     def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None: ...

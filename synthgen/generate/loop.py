@@ -1,4 +1,4 @@
-"""The loop: a shard's slots are drawn, labelled, scored, kept or drawn again, and encoded."""
+"""The loop: a shard's slots are generated, labelled, scored, kept or generated again, and encoded."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def render_shard(
 ) -> Rendered:
     """Renders one shard: a pure function of the plan, the shard's number and the batch size.
 
-    Batches are formed inside the shard in slot order. What one try rejects is pooled and drawn
+    Batches are formed inside the shard in slot order. What one try rejects is pooled and generated
     again with the next seed, until nothing is left or `tries` is spent; the slots that are left
-    then are `short`. `pool` encodes; `ahead`, of one thread, draws the next batch while this one
+    then are `short`. `pool` encodes; `ahead`, of one thread, generates the next batch while this one
     is decoded, labelled and scored, which pays where the sampler has a device of its own.
     `after_batch` hears of the tries of every batch.
 
@@ -96,7 +96,7 @@ def render_shard(
 
 
 def padded_size(n: int, batch_size: int) -> int:
-    """The size that a batch of `n` is drawn at: `batch_size`, or the smallest of its halves that holds `n`.
+    """The size that a batch of `n` is generated at: `batch_size`, or the smallest of its halves that holds `n`.
 
     It depends on `n` alone, so that a sample's bytes do not depend on how it came to stand in a
     short batch: results of networks are bit-equal only at equal batch size.
@@ -109,7 +109,7 @@ def padded_size(n: int, batch_size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Slots that are drawn together; `padded` repeats the last one up to the size that networks see."""
+    """Slots that are generated together; `padded` repeats the last one up to the size that networks see."""
 
     slots: Sequence[Slot]
     padded: Sequence[Slot]
@@ -132,7 +132,7 @@ def draw_all(
     seconds: dict[str, float],
     ahead: ThreadPoolExecutor | None,
 ) -> Iterator[tuple[Batch, Columns]]:
-    """Every batch with what the sampler drew for it, in order; at most one batch is drawn ahead."""
+    """Every batch with what the sampler drew for it, in order; at most one batch is generated ahead."""
     if ahead is None:
         for batch in batches(slots, batch_size):
             yield batch, draw(plan, batch, attempt, seconds)
@@ -152,7 +152,7 @@ def draw_all(
 
 
 def draw(plan: Plan, batch: Batch, attempt: int, seconds: dict[str, float]) -> Columns:
-    """What the sampler draws for one batch at one try, padding included."""
+    """What the sampler generates for one batch at one try, padding included."""
     started = time.perf_counter()
     with blamed(sampler_name(plan)):
         drawn = plan.parts.sampler.sample(batch.padded, batch.seeds(plan, "sampler", attempt))
@@ -161,7 +161,7 @@ def draw(plan: Plan, batch: Batch, attempt: int, seconds: dict[str, float]) -> C
 
 
 def annotate(plan: Plan, batch: Batch, attempt: int, drawn: Columns, seconds: dict[str, float]) -> Columns:
-    """All columns of one batch: condition, what was drawn, labels and scores; the padding is removed last."""
+    """All columns of one batch: condition, what was generated, labels and scores; the padding is removed last."""
     n = len(batch.padded)
     columns: dict[str, Sequence[Any]] = {
         f"condition.{name}": [slot.condition[name] for slot in batch.padded] for name in plan.parts.condition.fields

@@ -42,7 +42,7 @@ device are left out as well: they are not in the recipe at all."""
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is decided before anything is drawn.
+    """Everything that is decided before anything is generated.
 
     `schema` lists the stored fields: the sampler's, the labelers' and the scorers', in that order.
     `local_parts` names the parts that files given with `--plugin` define.

@@ -135,7 +135,7 @@ def check_record(store: Store, plan: Plan, shard: int, record: Commit) -> None:
 
 
 def bytes_per_sample(plan: Plan, survey: Survey) -> float:
-    """Disk space of a sample: measured on what is committed, else an upper bound from raw pictures and tar blocks."""
+    """Disk space of a sample: measured on what is committed, else an upper bound from raw images and tar blocks."""
     if survey.accepted:
         return survey.bytes / survey.accepted
     raw = sum(f.raw_bytes for f in plan.schema.values())

@@ -27,18 +27,18 @@ Share = Annotated[float, Setting(ge=0, le=1)]
 class AttentionMasks(HubPart):
     """Writes the class of every pixel, 255 where it is not sure, and a presence for each class, in class order.
 
-    The picture is noised to a few levels and shown to the UNet with its prompt. What each place attends of an object's
-    words, averaged over heads, layers and levels, is spread along the self attention, scaled up to the picture and
+    The image is noised to a few levels and shown to the UNet with its prompt. What each place attends of an object's
+    words, averaged over heads, layers and levels, is spread along the self attention, scaled up to the image and
     stretched to 0 to 1. Where several classes reach the threshold, the strongest has the pixel.
 
     Any stretched map reaches 1 somewhere. So a class is left out if the prompt lacks its words (presence 0), or if the
     pixels that it would have, uncertain ones counted, attend to its words less than `min_presence` times the even share
     of a token. This gate is a coarse one, and what its number means differs between models and words: look at those of
-    some pictures before relying on it.
+    some images before relying on it.
 
     A sample costs one pass of the UNet a level, without guidance, and one of the VAE's encoder; samples are read one
     by one. Memory is that of the pipeline and some maps of self attention: see `AttentionReader`. Weights are held once
-    if the sampler of the same worker draws with this model and `dtype`, without adapters, `offload`, `compile` and what
+    if the sampler of the same worker uses this model and `dtype`, without adapters, `offload`, `compile` and what
     saves the VAE's memory.
 
     Source: Nguyen et al. 2023, "Dataset Diffusion" (maps, power of self attention, bands).
@@ -51,7 +51,7 @@ class AttentionMasks(HubPart):
 
         model: str = Setting(
             description="A folder with a Stable Diffusion or Stable Diffusion XL pipeline, or owner/name@commit of the "
-            "hub; best the one that draws."
+            "hub; best the one that generates."
         )
         objects: dict[str, str] | None = Setting(
             default=None,
@@ -63,13 +63,13 @@ class AttentionMasks(HubPart):
             default=None, description="In place of `objects`: the axis of the prompts that says each sample's object."
         )
         prompt: str | None = Setting(
-            default=None, min_length=1, description="What the UNet is told of every picture; by default its own prompt."
+            default=None, min_length=1, description="The prompt of every image for the UNet; by default its own."
         )
         levels: list[Share] = Setting(
             default=[0.3, 0.5, 0.7],
             min_length=1,
             max_length=50,
-            description="Noise levels, as shares of the schedule: 0 is the picture, 1 noise.",
+            description="Noise levels, as shares of the schedule: 0 is the image, 1 noise.",
         )
         cross_scales: list[Scale] | None = Setting(
             default=None,
@@ -150,7 +150,7 @@ class AttentionMasks(HubPart):
         from synthgen.models.text_to_image.attention_reader import AttentionReader
 
         config = self.config
-        networks = hub.shared(self.reference, config.dtype, device)  # of the sampler, if it draws with this model
+        networks = hub.shared(self.reference, config.dtype, device)  # of the sampler, if it generates with this model
         given = {**networks, "safety_checker": None}
         pipeline = hub.load_pipeline(self.reference, "Text2Image", getattr(torch, config.dtype), **given)
         pipeline.vae.float()  # that of Stable Diffusion XL overflows in float16
@@ -180,7 +180,7 @@ class AttentionMasks(HubPart):
     def _found(
         self, image: np.ndarray, prompt: str, asked: Sequence[int], noise: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Stretched maps (classes, H, W) and presences (classes,) of one picture; 0 for classes not asked for."""
+        """Stretched maps (classes, H, W) and presences (classes,) of one image; 0 for classes not asked for."""
         from synthgen.models.text_to_image import attention_maps
 
         phrases = list(self._phrases.values())

@@ -19,10 +19,10 @@ from synthgen.parts.problem import Problem
 
 
 class Depth(HubPart):
-    """Writes a depth map: 65535 is the nearest pixel of the picture, 0 the farthest, on the model's own scale.
+    """Writes a depth map: 65535 is the nearest pixel of the image, 0 the farthest, on the model's own scale.
 
-    That scale is inverse depth, up to a factor and an offset that differ from picture to picture. Models that tell
-    metres are turned round, so that near is high for them as well. A picture without any depth has 0 everywhere.
+    That scale is inverse depth, up to a factor and an offset that differ from image to image. Models that tell
+    metres are turned round, so that near is high for them as well. An image without any depth has 0 everywhere.
 
     Source: Ranftl et al. 2022, "Towards Robust Monocular Depth Estimation", section 5 (what the values mean).
     """

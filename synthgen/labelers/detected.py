@@ -29,7 +29,7 @@ class DetectSettings(ModelSettings):
         le=1,
         description="Of two boxes that overlap more, the better one stays, whatever their classes.",
     )
-    max_boxes: int = Setting(default=100, ge=1, le=10_000, description="The best so many of each picture are kept.")
+    max_boxes: int = Setting(default=100, ge=1, le=10_000, description="The best so many of each image are kept.")
     field: FieldName = Setting(default="found", description="Start of the names of the new fields.")
 
 
@@ -56,12 +56,12 @@ class ObjectFinder(HubPart):
 def kept(
     config: DetectSettings, found: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes (N, 5) of one picture that pass the settings, and their scores, as `best_boxes` has them."""
+    """The boxes (N, 5) of one image that pass the settings, and their scores, as `best_boxes` has them."""
     return best_boxes(found, shape, min_score=config.min_score, nms_iou=config.nms_iou, max_boxes=config.max_boxes)
 
 
 def as_columns(config: DetectSettings, found: Sequence[tuple[np.ndarray, np.ndarray]]) -> Columns:
-    """The new columns from what `kept` returned for each picture."""
+    """The new columns from what `kept` returned for each image."""
     return {
         f"{config.field}_boxes": [boxes for boxes, _ in found],
         f"{config.field}_score": [scores for _, scores in found],

@@ -33,7 +33,7 @@ class Detector(FolderPart):
             ge=0,
             le=1,
             description="Boxes below it are dropped; by default the score that balanced misses and false alarms on "
-            "held-out pictures when the model was trained.",
+            "held-out images when the model was trained.",
         )
         field: FieldName = Setting(default="detector", description="Start of the names of the new fields.")
 
@@ -71,7 +71,7 @@ class Detector(FolderPart):
 
 
 def measured(name: str, min_score: float, counts: Mapping[str, Any]) -> str:
-    """How complete boxes of real pictures are to a detector, which its training wrote into its configuration.
+    """How complete boxes of real images are to a detector, which its training wrote into its configuration.
 
     Args:
         min_score: the least score that counts; the nearest one that was measured is reported.
@@ -79,7 +79,7 @@ def measured(name: str, min_score: float, counts: Mapping[str, Any]) -> str:
     score = min(counts["at"], key=lambda text: abs(float(text) - min_score))
     found, extra = counts["at"][score]
     return (
-        f"on {counts['pictures']} real pictures ({counts['split']}), the detector {name} finds {found} of "
+        f"on {counts['pictures']} real images ({counts['split']}), the detector {name} finds {found} of "
         f"{counts['boxes']} boxes ({100 * found / max(counts['boxes'], 1):.0f} %) with scores of {float(score)} or "
         f"more, and {extra} objects that have no box there "
         f"({100 * extra / max(found + extra, 1):.0f} % of what it finds)"

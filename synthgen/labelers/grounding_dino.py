@@ -17,9 +17,9 @@ from synthgen.labelers.detected import DetectSettings, ObjectFinder
 class GroundingDino(ObjectFinder):
     """Writes boxes with classes, and the score of each box, best first.
 
-    The network looks at a picture with the whole prompt in mind, and so the phrases of one prompt change each other's
+    The network looks at an image with the whole prompt in mind, and so the phrases of one prompt change each other's
     scores. Therefore it is asked for each class by itself: a score (the sigmoid of the word that fits best) depends on
-    the picture and its own text, and the time grows with the number of classes.
+    the image and its own text, and the time grows with the number of classes.
     """
 
     version: ClassVar[int] = 2
@@ -54,14 +54,14 @@ class GroundingDino(ObjectFinder):
         found = []
         with torch.inference_mode():
             for image in coloured(columns["image"]):
-                # alone: in a batch, a picture's place in it changes its last bits (seen on a CPU)
+                # alone: in a batch, an image's place in it changes its last bits (seen on a CPU)
                 picture = self._processor.image_processor(images=[image], return_tensors="pt").to(self._model.device)
                 of_class = [self._found(picture, text, image.shape[:2]) for text in self.config.objects.values()]
                 found.append(detected.kept(self.config, of_class, image.shape[:2]))
         return detected.as_columns(self.config, found)
 
     def _found(self, picture: Any, text: str, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (Q, 4) in pixels and scores (Q,) of one text in one picture."""
+        """Boxes (Q, 4) in pixels and scores (Q,) of one text in one image."""
         from transformers.image_transforms import center_to_corners_format
 
         tokens = self._processor.tokenizer([prompt(text)], return_tensors="pt").to(self._model.device)

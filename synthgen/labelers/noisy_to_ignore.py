@@ -20,7 +20,7 @@ class NoisyToIgnore(FolderPart):
     """Writes `clean_segmentation`, and `ignored`, the share of pixels that became 255.
 
     A pixel is noisy if the network's cross-entropy for its intended class is over `tolerance`
-    times the mean of that class on real held-out pictures. So a picture with a spoilt corner is
+    times the mean of that class on real held-out images. So an image with a spoilt corner is
     kept, and only the corner teaches nothing.
 
     Source: Yang et al. 2023, "FreeMask", section 3.3 (tolerance 1.25).
@@ -35,7 +35,7 @@ class NoisyToIgnore(FolderPart):
 
         model: str = Setting(description="A segmenter: a starter such as starter/nuclei-filter, or a folder.")
         segmentation: str = Setting(default="segmentation", description="The class map that is checked.")
-        tolerance: float = Setting(default=1.25, gt=0, description="Times the class's mean loss on real pictures.")
+        tolerance: float = Setting(default=1.25, gt=0, description="Times the class's mean loss on real images.")
         field: FieldName = Setting(default="clean_segmentation", description="Name of the new class map.")
 
     config: Config
@@ -44,7 +44,7 @@ class NoisyToIgnore(FolderPart):
         super().__init__(config)
         self.objects, self.class_losses = tuple(self.index["objects"]), np.array(self.index["class_losses"])
         if len(self.class_losses) != len(self.objects) + 1:
-            raise ModelError(f"{config.model} does not say its mean losses on real pictures (`class_losses`)")
+            raise ModelError(f"{config.model} does not say its mean losses on real images (`class_losses`)")
         self._ids: np.ndarray = np.zeros(256, dtype=np.int64)
 
     def bind(self, columns: Schema) -> list[Problem]:

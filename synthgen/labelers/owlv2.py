@@ -17,8 +17,8 @@ from synthgen.labelers.detected import DetectSettings, ObjectFinder
 class Owlv2(ObjectFinder):
     """Writes boxes with classes, and the score of each box, best first.
 
-    Scores are absolute (a sigmoid a box and text), so that neither other texts nor other pictures change them. Each
-    picture is encoded once, all pictures of a batch together; each text once.
+    Scores are absolute (a sigmoid a box and text), so that neither other texts nor other images change them. Each
+    image is encoded once, all images of a batch together; each text once.
     """
 
     version: ClassVar[int] = 1
@@ -74,7 +74,7 @@ class Owlv2(ObjectFinder):
             corners: Any = center_to_corners_format(self._model.box_predictor(patches, features))
             boxes = corners.float().cpu().numpy()
             scores = [self._scores(patches, text) for text in self._texts]
-        shapes = [image.shape[:2] for image in images]  # boxes are shares of the square that a picture is padded to
+        shapes = [image.shape[:2] for image in images]  # boxes are shares of the square that an image is padded to
         return detected.as_columns(
             self.config,
             [

@@ -30,10 +30,10 @@ class PromptSettings(Settings):
         default=0.7, gt=0, le=1, description="Of two masks whose boxes overlap more, the better one stays."
     )
     max_share: float = Setting(
-        default=1.0, gt=0, le=1, description="Masks that cover more of the picture are dropped: they are ground."
+        default=1.0, gt=0, le=1, description="Masks that cover more of the image are dropped: they are background."
     )
     min_area_px: int = Setting(default=8, ge=1, description="Smaller masks are dropped.")
-    stretch: bool = Setting(default=False, description="Show it each picture with its contrast stretched.")
+    stretch: bool = Setting(default=False, description="Show it each image with its contrast stretched.")
     field: FieldName = Setting(default="sam", description="Start of the names of the new fields.")
 
 
@@ -83,7 +83,7 @@ def prompts_of(source: np.ndarray, kind: str) -> tuple[np.ndarray | None, np.nda
 
 
 def grid(n: int, height: int, width: int) -> np.ndarray:
-    """n x n points (n * n, 2), x and y in pixels, evenly spread over a picture."""
+    """n x n points (n * n, 2), x and y in pixels, evenly spread over an image."""
     steps = (np.arange(n) + 0.5) / n
     return np.stack(np.meshgrid(steps * width, steps * height), axis=-1).reshape(-1, 2)
 
@@ -116,7 +116,7 @@ def kept(
 def as_columns(
     config: PromptSettings, fields: Schema, found: list[tuple[Any, Any, Any, Any]], columns: Columns
 ) -> Columns:
-    """The new columns, those of `fields`, from what `kept` returned for each picture of `columns`."""
+    """The new columns, those of `fields`, from what `kept` returned for each image of `columns`."""
     names = ("instances", "predicted_iou", "stability")
     added = {f"{config.field}_{name}": [row[i] for row in found] for i, name in enumerate(names)}
     if f"{config.field}_segmentation" in fields:

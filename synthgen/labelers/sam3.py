@@ -43,7 +43,7 @@ class Sam3(HubPart):
             default=0.7, gt=0, le=1, description="Of two masks whose boxes overlap more, the better one stays."
         )
         min_area_px: int = Setting(default=8, ge=1, description="Smaller masks are dropped.")
-        stretch: bool = Setting(default=False, description="Show it each picture with its contrast stretched.")
+        stretch: bool = Setting(default=False, description="Show it each image with its contrast stretched.")
         field: FieldName = Setting(default="sam3", description="Start of the names of the new fields.")
 
     config: Config

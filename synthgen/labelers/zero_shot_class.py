@@ -1,4 +1,4 @@
-"""`use: zero-shot-class`: which of some named classes a picture shows, by CLIP or SigLIP through transformers."""
+"""`use: zero-shot-class`: which of some named classes an image shows, by CLIP or SigLIP through transformers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ZeroShotClass(HubPart):
     """Writes the class whose text fits best, and how surely it does.
 
     The probability of CLIP is a softmax over the classes named here, with the model's own temperature; that of SigLIP
-    is a sigmoid, which the other classes do not change. Neither depends on other pictures.
+    is a sigmoid, which the other classes do not change. Neither depends on other images.
     """
 
     version: ClassVar[int] = 1

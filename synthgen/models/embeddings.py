@@ -1,4 +1,4 @@
-"""Embeddings of pictures and texts by CLIP, SigLIP and DINOv2 through transformers: vectors of length 1."""
+"""Embeddings of images and texts by CLIP, SigLIP and DINOv2 through transformers: vectors of length 1."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from synthgen.models import hub
 from synthgen.models.finite import finite
 
 TEXT_TYPES = ("clip", "siglip", "siglip2")
-"""Model types that embed pictures and texts into the same space."""
+"""Model types that embed images and texts into the same space."""
 PICTURE_TYPES = (*TEXT_TYPES, "dinov2")
 
 
 class Embedder:
-    """A loaded model that turns pictures, and texts if it reads any, into float64 vectors of length 1.
+    """A loaded model that turns images, and texts if it reads any, into float64 vectors of length 1.
 
-    Pictures are embedded together, texts one by one and each once: then a vector depends on how many
-    pictures stand beside its own, and on nothing else.
+    Images are embedded together, texts one by one and each once: then a vector depends on how many
+    images stand beside its own, and on nothing else.
     """
 
     def __init__(self, reference: hub.Reference, device: str, texts: bool = True) -> None:
@@ -35,7 +35,7 @@ class Embedder:
         return hasattr(self._model, "logit_bias")
 
     def pictures(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Vectors (N, D) of pictures, uint8 (H, W, 1 or 3) each."""
+        """Vectors (N, D) of images, uint8 (H, W, 1 or 3) each."""
         import torch
 
         with torch.inference_mode():
@@ -61,7 +61,7 @@ class Embedder:
         return self._texts[text]
 
     def probabilities(self, pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
-        """How surely each text fits each picture, (N, T), as the model was trained to say it.
+        """How surely each text fits each image, (N, T), as the model was trained to say it.
 
         CLIP's add up to 1 over the texts; those of SigLIP are independent.
 
@@ -76,7 +76,7 @@ class Embedder:
 
 
 def coloured(images: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Pictures as networks of transformers see them: uint8 (H, W, 3), grey ones with three equal channels."""
+    """Images as networks of transformers see them: uint8 (H, W, 3), grey ones with three equal channels."""
     return [np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image for image in images]
 
 
@@ -90,7 +90,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     found = finite(vectors.astype(np.float64), "numbers of embeddings")
     lengths = np.sqrt((found**2).sum(1, keepdims=True))
     if not (lengths > 0).all():
-        raise DataError("a model gave a picture or a text no direction: its embedding is zero")
+        raise DataError("a model gave an image or a text no direction: its embedding is zero")
     return found / lengths
 
 

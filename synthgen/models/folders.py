@@ -159,7 +159,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def source(name: str) -> Source:
-    """What a dataset that was drawn with this model owes it: its name, hash and licence."""
+    """What a dataset that was generated with this model owes it: its name, hash and licence."""
     folder = resolve(name)
     card = read_card(folder)
     return Source(

@@ -25,7 +25,7 @@ INSTALL = "pip install '.[foundation]'"
 UNKNOWN = "see the hub"
 _WAYS_OUT: Mapping[str, str] = {
     "GatedRepoError": "its licence must be accepted first: open the page of {place} on the hub signed in, agree, then "
-    "`hf auth login` on every machine that draws",
+    "`hf auth login` on every machine that generates",
     "RevisionNotFoundError": "the hub has {place}, but not the commit {revision}; its page lists commits under Files, "
     "History",
     "RepositoryNotFoundError": "the hub has no model {place}, or a private one; check the name, or `hf auth login`",
@@ -135,7 +135,7 @@ def load(reference: Reference, *classes: str, device: str = "cpu") -> list[Any]:
 
 
 def _state(reference: Reference) -> str:
-    """What the files hold, so that a folder that was written anew is loaded anew."""
+    """What the files hold, so that a folder that was written again is loaded again."""
     return reference.revision or folders.weights_sha256(Path(reference.place))
 
 
@@ -179,7 +179,7 @@ def load_pipeline(reference: Reference, task: str, dtype: Any, **components: Any
     except (OSError, ValueError, RuntimeError, AttributeError) as error:
         raise not_loaded(reference, f"for {task}", error) from error
     if getattr(pipeline, "safety_checker", None) is not None:
-        pipeline.register_modules(safety_checker=None)  # it paints pictures black; rules decide what is kept
+        pipeline.register_modules(safety_checker=None)  # it paints images black; rules decide what is kept
     weights.check_weights(reference.name, pipeline)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

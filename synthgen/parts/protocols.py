@@ -13,7 +13,7 @@ from synthgen.parts.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Sample number `index` of the dataset and what it must show, fixed before anything is drawn.
+    """Sample number `index` of the dataset and what it must show, fixed before anything is generated.
 
     `condition` maps the condition's field names to values. `family` names the group of slots
     that share a condition's source and must land in one split; None for a group of its own.
@@ -118,7 +118,7 @@ class Annotator(Part, Protocol):
 class Encoded:
     """One accepted sample in stored form: what writers put into files.
 
-    `values` holds every field's stored form (bytes of a picture, an int, a float), in schema
+    `values` holds every field's stored form (bytes of an image, an int, a float), in schema
     order; `meta` the JSON values that describe how the sample came to be.
     """
 

@@ -1,4 +1,4 @@
-"""The one listing of people's folders: which pictures, files and subfolders are read, and what stops a reader."""
+"""The one listing of people's folders: which images, files and subfolders are read, and what stops a reader."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from synthgen.readers.images.opening import SUFFIXES
 from synthgen.readers.problems import Problems
 
 ENDINGS = ", ".join(sorted(SUFFIXES))
-"""The endings of pictures, in words."""
+"""The endings of images, in words."""
 
 LEFT_BEHIND = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 """What Windows, macOS and network drives put beside people's files, apart from names that begin with a dot."""
 
 
 def pictures(folder: str | Path, nested: bool = True) -> list[Path]:
-    """The picture files of a folder, and with `nested` those of its subfolders, sorted by path.
+    """The image files of a folder, and with `nested` those of its subfolders, sorted by path.
 
     Endings count in any capitals. Hidden files and what operating systems leave behind are left out. Links are
     followed, and one that leads back to a folder around it is not entered twice.
@@ -46,7 +46,7 @@ def folders(folder: str | Path) -> list[Path]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a picture, by its ending."""
+    """Whether a file is an image, by its ending."""
     return path.suffix.lower() in SUFFIXES
 
 

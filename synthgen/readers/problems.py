@@ -1,4 +1,4 @@
-"""What is wrong with people's data, all of it at once; of broken pictures, which ones are left out instead."""
+"""What is wrong with people's data, all of it at once; of broken images, which ones are left out instead."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ SHOWN = 20
 """Lines of an error; what is beyond is counted."""
 
 NAMED = 3
-"""Pictures that are named where some are left out; what is beyond is counted."""
+"""Images that are named where some are left out; what is beyond is counted."""
 
 SkipBroken = Annotated[
     bool,
     Field(
-        description="Leave pictures out that cannot be read, and count them, instead of stopping at them.",
+        description="Leave images out that cannot be read, and count them, instead of stopping at them.",
         exclude_if=lambda value: not value,
     ),
 ]
-"""The setting `skip_broken` of every reader of pictures; False is the default, and not part of identities."""
+"""The setting `skip_broken` of every reader of images; False is the default, and not part of identities."""
 
-HINT = "`skip_broken: true` in the section `data`, or --skip-broken, leaves such pictures out and counts them"
+HINT = "`skip_broken: true` in the section `data`, or --skip-broken, leaves such images out and counts them"
 
 
 class Problems:
     """Collects lines `file: row N: column: what is wrong` while data are read; `check` raises them all at once.
 
-    With `skip_broken`, pictures that cannot be read are left out: their names are in `left_out`.
+    With `skip_broken`, images that cannot be read are left out: their names are in `left_out`.
     """
 
     def __init__(self, skip_broken: bool = False) -> None:
@@ -58,14 +58,14 @@ class Problems:
 
     @contextmanager
     def picture(self, name: str) -> Iterator[None]:
-        """Reads one picture: a DataError inside is kept, and the loop around goes on with the next."""
+        """Reads one image: a DataError inside is kept, and the loop around goes on with the next."""
         try:
             yield
         except DataError as error:
             self.add_broken(name, error.messages)
 
     def add_broken(self, name: str, problems: Sequence[str]) -> None:
-        """Problems of one picture, which is left out with `skip_broken`."""
+        """Problems of one image, which is left out with `skip_broken`."""
         if self.skip_broken:
             self.left_out.append(name)
         else:
@@ -95,7 +95,7 @@ class Problems:
 
     @property
     def note(self) -> str:
-        """Which pictures were left out, in words; empty if none were."""
+        """Which images were left out, in words; empty if none were."""
         return left_out(self.left_out)
 
 
@@ -108,9 +108,9 @@ def read_bytes(path: Path, name: str = "") -> bytes:
 
 
 def left_out(names: Sequence[str]) -> str:
-    """Which pictures were left out, in words; empty if none were."""
+    """Which images were left out, in words; empty if none were."""
     if not names:
         return ""
-    what = "1 picture cannot be read and is" if len(names) == 1 else f"{len(names)} pictures cannot be read and are"
+    what = "1 image cannot be read and is" if len(names) == 1 else f"{len(names)} images cannot be read and are"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{what} left out: {', '.join(names[:NAMED])}{more}"

@@ -46,9 +46,9 @@ seed: 0\t# another seed gives another dataset""",
 samples: 200
 
 shard_size: 50\t# samples in a file: the unit of work and of resume
-batch_size: 10\t# samples drawn together; it decides bytes, so it belongs to the recipe""",
+batch_size: 10\t# samples generated together; it decides bytes, so it belongs to the recipe""",
     "layout_sampler": """\
-sampler:\t# the diffusion model that draws the pictures
+sampler:\t# the diffusion model that generates the images
   use: layout-to-image
   model: models/{{ name }}\t# made by `synthgen train {{ name }}-model.yaml`
   steps: 18\t# denoising steps; fewer are faster and rougher""",
@@ -105,15 +105,15 @@ def render(templates: Recipes, values: Mapping[str, Any], folder: Path) -> Recip
 
 
 COMMENTS = {
-    "images": "subfolder of the pictures",
+    "images": "subfolder of the images",
     "masks": "subfolder of the masks",
     "boxes": "where their boxes are: a COCO file, or a folder of YOLO's or Pascal VOC's labels",
     "mask_kind": "what a mask's numbers mean: instances, classes (255 unknown) or binary",
     "colours": "what the masks' colours mean",
     "objects": "names of the objects' classes, ids from 1",
-    "scale": "pictures are resized by this factor first",
-    "skip_broken": "pictures that cannot be read are left out and counted",
-    "licence": "of the pictures; it goes into the model's card and into every dataset",
+    "scale": "images are resized by this factor first",
+    "skip_broken": "images that cannot be read are left out and counted",
+    "licence": "of the images; it goes into the model's card and into every dataset",
 }
 
 

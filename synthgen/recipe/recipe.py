@@ -65,7 +65,7 @@ class Output(Settings):
     writers: PartList = Field(
         default=[PartSpec(use="webdataset")], min_length=1, description="File formats, one file a shard and split each."
     )
-    image_format: ImageFormat = Field(default="png", description="Codec of pictures: png and webp keep every pixel.")
+    image_format: ImageFormat = Field(default="png", description="Codec of images: png and webp keep every pixel.")
 
     @pydantic.field_validator("writers")
     @classmethod
@@ -96,13 +96,13 @@ class DatasetRecipe(Settings):
     samples: Annotated[int, Field(gt=0)] | None = Field(
         default=None, description="Size of the dataset; by default the sum of the quotas."
     )
-    tries: int = Field(default=4, ge=1, le=1000, description="How often a slot is drawn before it is given up.")
+    tries: int = Field(default=4, ge=1, le=1000, description="How often a slot is generated before it is given up.")
     shard_size: int = Field(
         default=100, ge=1, le=1_000_000, description="Slots in a shard, the unit of work and of resume."
     )
     batch_size: Annotated[int, Field(ge=1, le=100_000)] | Literal["auto"] = Field(
         default=32,
-        description="Samples drawn together; decides bytes, so it is fixed. `auto` finds the fastest that fits by "
+        description="Samples generated together; decides bytes, so it is fixed. `auto` finds the fastest that fits by "
         "trial, once for each output folder.",
     )
     splits: dict[str, float] = Field(
@@ -120,7 +120,7 @@ class DatasetRecipe(Settings):
         default=None, description="A model to be trained first, once; parts use it as `model: trained`."
     )
     condition: PartSpec = Field(description="What each sample must show.")
-    sampler: PartSpec = Field(description="The diffusion model that draws the samples.")
+    sampler: PartSpec = Field(description="The diffusion model that generates the samples.")
     labelers: PartList = Field(default=[], description="Parts that add labels, in this order.")
     scorers: PartList = Field(default=[], description="Parts that add numbers, in this order.")
     keep: list[str] = Field(default=[], description="Rules such as `agreement >= 0.7`; all must hold.")

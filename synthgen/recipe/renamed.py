@@ -1,4 +1,4 @@
-"""Keys of recipes that had another name before: what an old recipe is told."""
+"""Keys of recipes that had another name before: what an old recipe should say."""
 
 from __future__ import annotations
 

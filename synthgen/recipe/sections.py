@@ -37,7 +37,7 @@ class Evaluation(Settings):
     )
     split: str = Field(default="train", description="Split of the dataset that is measured; `all` for all.")
     evaluator: str | None = Field(
-        default=None, description="Pictures: a classifier or segmenter that took no part in making the data."
+        default=None, description="Images: a classifier or segmenter that took no part in making the data."
     )
     segmentation: str = Field(default="segmentation", description="Masks: the class map to train on.")
     measures: dict[str, dict[str, Any]] = Field(

@@ -35,7 +35,7 @@ NOTHING = "every series has gaps"
 
 
 class Chart:
-    """One picture while it is drawn; `svg` holds its text afterwards."""
+    """One image while it is drawn; `svg` holds its text afterwards."""
 
     def __init__(self) -> None:
         self.svg = ""

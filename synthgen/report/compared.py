@@ -1,4 +1,4 @@
-"""Drawn series of a dataset beside real ones, class by class: what the pictures of a report are made of."""
+"""Drawn series of a dataset beside real ones, class by class: what the images of a report are made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series as small pictures: a panel for each channel, on one scale for all series that are shown together."""
+"""Series as small images: a panel for each channel, on one scale for all series that are shown together."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def ranges(series: Sequence[np.ndarray]) -> np.ndarray:
 def draw(
     values: np.ndarray, times: np.ndarray | None, limits: np.ndarray, marked: np.ndarray | None = None
 ) -> np.ndarray:
-    """One series (L, C) as a picture, uint8 RGB: a panel for each of the first channels, gaps where values are missing.
+    """One series (L, C) as an image, uint8 RGB: a panel for each of the first channels, gaps where values are missing.
 
     Args:
         times: (L,), rising; None for regular steps.
         limits: what `ranges` found.
-        marked: class ids (L, C), 0 where nothing is marked; each class has a ground in its colour of `mark_colours`.
+        marked: class ids (L, C), 0 where nothing is marked; each class has its colour of `mark_colours`.
     """
     from PIL import Image, ImageDraw
 

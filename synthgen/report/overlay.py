@@ -1,4 +1,4 @@
-"""Overlays: objects drawn over pictures, as outlines in colours of their own or as boxes in those of classes; depth."""
+"""Overlays: objects drawn over images, as outlines in colours of their own or as boxes in those of classes; depth."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def with_objects(picture: np.ndarray, shown: Mapping[str, Any], schema: Schema) -> np.ndarray:
-    """The picture, and beside it the same with its objects and its depth, uint8 RGB; as it is if it has neither.
+    """The image, and beside it the same with its objects and its depth, uint8 RGB; as it is if it has neither.
 
     Of several instance maps and boxes the first is shown: the one by construction. What is near is bright. The contrast
-    is stretched, because microscopes' pictures are often too dark to see anything. Small pictures
+    is stretched, because microscopes' images are often too dark to see anything. Small images
     are enlarged by a whole factor, so that outlines are thin.
 
     Args:
-        picture: uint8 (H, W, 1 or 3).
+        image: uint8 (H, W, 1 or 3).
         shown: what the fields of the sample show, by name.
     """
     instances, boxes, depth = (shown.get(first_shown(schema, way)[0]) for way in (Outlines, Frames, Shades))
@@ -63,10 +63,10 @@ def enlarged(array: np.ndarray, factor: int) -> np.ndarray:
 
 
 def draw_outlines(picture: np.ndarray, instances: np.ndarray) -> None:
-    """Draws the edge of every object of (H, W) into a picture (H, W, 3), in the object's colour.
+    """Draws the edge of every object of (H, W) into an image (H, W, 3), in the object's colour.
 
     The innermost pixels of an object are dark and those behind them bright, so that one of the two
-    lines is seen on any ground. Objects that are too thin for two lines have the bright one.
+    lines is seen on any background. Objects that are too thin for two lines have the bright one.
     """
     edge = _edge(instances)
     inner = np.where(edge, 0, instances)
@@ -101,7 +101,7 @@ def _beside(mask: np.ndarray) -> np.ndarray:
 
 
 def draw_boxes(picture: np.ndarray, boxes: np.ndarray, factor: int) -> None:
-    """Draws boxes (N, 5), in pixels before enlarging, into a picture, in the colours of their classes."""
+    """Draws boxes (N, 5), in pixels before enlarging, into an image, in the colours of their classes."""
     table = box_colours(int(boxes[:, 4].max()) + 1 if len(boxes) else 1)
     height, width = picture.shape[:2]
     for left, top, right, bottom, cls in boxes:
@@ -126,7 +126,7 @@ def legend(schema: Schema) -> list[tuple[str, tuple[int, int, int]]]:
 def box_colours(n: int) -> np.ndarray:
     """Colours of the class ids 0 to `n` - 1, uint8 (n, 3).
 
-    Bright ones are darkened, because boxes lie on the ground around objects, which in pictures
+    Bright ones are darkened, because boxes lie on the background around objects, which in images
     with classes of objects is bright more often than not.
     """
     bright = colours(n)

@@ -29,7 +29,7 @@ N_SCORES, N_CHANNELS = 24, 4
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as a `data:` address, with its width on the page in pixels (0: what room there is) and words."""
+    """An image as a `data:` address, with its width on the page in pixels (0: what room there is) and words."""
 
     address: str
     alt: str
@@ -145,7 +145,7 @@ def _histograms(book: Ledger, tries: Tries) -> Iterator[Picture]:
 
 
 def _tiles(groups: Groups) -> Iterator[tuple[str, list[Picture]]]:
-    """The samples of a preview, small ones enlarged with hard edges, each as a picture of its own."""
+    """The samples of a preview, small ones enlarged with hard edges, each as an image of its own."""
     from PIL import Image
 
     tiles = [tile for group in groups.values() for tile in group]

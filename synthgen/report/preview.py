@@ -150,7 +150,7 @@ def can_show(schema: Schema) -> bool:
 
 
 def pictures(samples: Sequence[Mapping[str, Any]], schema: Schema) -> list[np.ndarray]:
-    """Every sample as uint8 (H, W, C): its picture with its objects beside it, or its curves on one scale for all.
+    """Every sample as uint8 (H, W, C): its image with its objects beside it, or its curves on one scale for all.
 
     Only what has neither is shown in words.
     """
@@ -180,7 +180,7 @@ def _curves(schema: Schema) -> str:
 
 
 def legend(schema: Schema) -> Legend:
-    """What colours mean in the pictures of such samples."""
+    """What colours mean in the images of such samples."""
     _, series = first_shown(schema, Curves)
     if not series or first_shown(schema, Picture)[1]:
         return overlay.legend(schema)
@@ -209,7 +209,7 @@ def class_of(schema: Schema, condition: Mapping[str, Any]) -> str:
 
 
 def _caption(group: str, key: str, text: str) -> tuple[str, str]:
-    """The line under a picture and the smaller ones below it: class, key, scores."""
+    """The line under an image and the smaller ones below it: class, key, scores."""
     return (group, f"{key}\n{text}".strip()) if group else (key, text)
 
 

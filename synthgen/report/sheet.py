@@ -1,4 +1,4 @@
-"""The contact sheet: pictures in an even grid, each with its class under it, rejected ones marked."""
+"""The contact sheet: images in an even grid, each with its class under it, rejected ones marked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ASPECT, WIDEST = 1.3, 1600
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One picture, uint8 (height, width, channels) with 1 or 3 channels, and the words under it.
+    """One image, uint8 (height, width, channels) with 1 or 3 channels, and the words under it.
 
     `caption` is a line in ink, `note` smaller ones below it; both in red if `rejected`.
     """
@@ -39,9 +39,9 @@ Legend = Sequence[tuple[str, tuple[int, int, int]]]
 
 
 def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str = "", legend: Legend = ()) -> Picture:
-    """One RGB picture of all tiles; each group, usually a class, stands together.
+    """One RGB image of all tiles; each group, usually a class, stands together.
 
-    Pictures under 112 pixels (168 if there are few) are enlarged by a whole factor with hard pixel edges, so that every
+    Images under 112 pixels (168 if there are few) are enlarged by a whole factor with hard pixel edges, so that every
     pixel can be seen; those above 256 are reduced. Captions that are too long end in dots.
 
     Raises:
@@ -52,7 +52,7 @@ def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str =
 
     tiles = [tile for group in groups.values() for tile in group]
     if not tiles:
-        raise ValueError("a sheet needs at least one picture")
+        raise ValueError("a sheet needs at least one image")
     width, height = cell_size([tile.picture for tile in tiles])
     cell_px = height + GAP + 26 + LINE_PX * max(len(tile.note.splitlines()) for tile in tiles)
     rows = split_rows(list(groups.values()), width + GAP, cell_px)
@@ -105,7 +105,7 @@ def split_rows(groups: Sequence[Sequence[Tile]], width: int, height: int) -> lis
 
 
 def cell_size(pictures: Sequence[np.ndarray]) -> tuple[int, int]:
-    """Width and height in pixels that every picture of the sheet gets."""
+    """Width and height in pixels that every image of the sheet gets."""
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
     side, least = max(height, width), MIN_PX_OF_FEW if len(pictures) <= FEW else MIN_PX
     if side < least:

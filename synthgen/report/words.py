@@ -1,4 +1,4 @@
-"""Text as small pictures, of a size that all share."""
+"""Text as small images, of a size that all share."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from synthgen.samplers.guided import Guided
 
 
 class ClassConditional(FolderPart):
-    """Draws `image` for `condition.label`; classes are matched to the model's by name."""
+    """Generates `image` for `condition.label`; classes are matched to the model's by name."""
 
     version: ClassVar[int] = 1
     wanted: ClassVar[str] = "ClassConditionalPipeline"

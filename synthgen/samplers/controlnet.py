@@ -21,11 +21,11 @@ GOLDEN = 0.618034
 
 
 class ControlNet(PromptedSampler):
-    """Draws `image` to fit a control picture that is made of the condition.
+    """Generates `image` to fit a control image that is made of the condition.
 
     `segmentation` paints the condition's class map in the colours that the ControlNet was trained
-    with; `outlines` the edges of its objects; `edges` the Canny edges of its picture; `picture`
-    takes its picture as it is: a depth map, a scribble. The condition's maps are the labels, as
+    with; `outlines` the edges of its objects; `edges` the Canny edges of its image; `picture`
+    takes its image as it is: a depth map, a scribble. The condition's maps are the labels, as
     `instances` and `segmentation`.
     """
 
@@ -42,8 +42,8 @@ class ControlNet(PromptedSampler):
             default=None, description="The ControlNet's licence, as for the model."
         )
         control: Literal["segmentation", "outlines", "edges", "picture"] = Setting(
-            description="What the control picture is made of: the class map, the objects' outlines, the edges of the "
-            "condition's picture, or that picture itself (a depth map, say)."
+            description="What the control image is made of: the class map, the objects' outlines, the edges of the "
+            "condition's image, or that image itself (a depth map, say)."
         )
         colours: dict[str, Colour] = Setting(
             default={},
@@ -87,7 +87,7 @@ class ControlNet(PromptedSampler):
             return [*problems, Problem(message, (name, "control"))]
         size = (field.height, field.width)
         if size != self.prompted.size:
-            message = f"draws pictures of `size` {list(self.prompted.size)}; the condition's are {list(size)}"
+            message = f"generates images of `size` {list(self.prompted.size)}; the condition's are {list(size)}"
             problems.append(Problem(message, (name, "size")))
         if isinstance(field, SegmentationMap):
             problems += self._paint(field.classes)
@@ -124,7 +124,7 @@ class ControlNet(PromptedSampler):
         return self.prompted.columns(slots, seeds, {self._argument: controls}, **same)
 
     def control_of(self, condition: Mapping[str, Any]) -> np.ndarray:
-        """The control picture of one slot, uint8 (H, W, 3)."""
+        """The control image of one slot, uint8 (H, W, 3)."""
         if self.config.control == "segmentation":
             found: np.ndarray = self._palette[condition["segmentation"]]
             return found

@@ -1,4 +1,4 @@
-"""`use: image-to-image`: real pictures drawn anew, more or less freely, with the label that they had."""
+"""`use: image-to-image`: real images generated again, more or less freely, with the label that they had."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synthgen.samplers.prompted import PromptedSampler, PromptedSettings
 
 
 class ImageToImage(PromptedSampler):
-    """Draws `image` from noise that is mixed with the condition's picture, towards the prompt."""
+    """Draws `image` from noise that is mixed with the condition's image, towards the prompt."""
 
     version: ClassVar[int] = 1
     task: ClassVar[str] = "Image2Image"
@@ -28,7 +28,7 @@ class ImageToImage(PromptedSampler):
             default=0.5,
             gt=0,
             le=1,
-            description="How far a picture is drawn anew: 0.2 retouches, 1 keeps nothing of it.",
+            description="How far an image is generated again: 0.2 retouches, 1 keeps nothing of it.",
         )
 
     config: Config

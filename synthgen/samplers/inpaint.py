@@ -1,4 +1,4 @@
-"""`use: inpaint`: a region of a real picture drawn anew; the region is the label."""
+"""`use: inpaint`: a region of a real image generated again; the region is the label."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synthgen.samplers.prompted import PromptedSampler, PromptedSettings
 
 
 class Inpaint(PromptedSampler):
-    """Draws the objects of the condition's picture anew, or the ground between them; all else stays as it was.
+    """Generates the objects of the condition's image again, or the background between them; all else stays as it was.
 
     Objects are those of `condition.instances`. The condition's maps are the labels, as `instances` and `segmentation`:
     exact if a region is full of its object, which a labeler can check.
@@ -29,14 +29,20 @@ class Inpaint(PromptedSampler):
     class Config(PromptedSettings):
         """Settings of `use: inpaint`."""
 
-        redraw: Literal["objects", "ground"] = Setting(
-            default="objects", description="What is drawn anew: the objects, or everything else."
+        redraw: Literal["objects", "background"] = Setting(
+            default="objects", description="What is generated again: the objects, or everything else."
         )
         grow_px: int = Setting(
-            default=0, ge=0, le=256, description="How far the drawn region reaches beyond the objects (or into them)."
+            default=0,
+            ge=0,
+            le=256,
+            description="How far the generated region reaches beyond the objects (or into them).",
         )
         strength: float = Setting(
-            default=1.0, gt=0, le=1, description="How far the region is drawn anew: 1 keeps nothing of what was there."
+            default=1.0,
+            gt=0,
+            le=1,
+            description="How far the region is generated again: 1 keeps nothing of what was there.",
         )
 
     config: Config
@@ -61,7 +67,7 @@ class Inpaint(PromptedSampler):
         return {**columns, "image": kept}
 
     def region(self, instances: np.ndarray) -> np.ndarray:
-        """Which pixels are drawn anew, bool (H, W)."""
+        """Which pixels are generated again, bool (H, W)."""
         from scipy import ndimage
 
         inside: np.ndarray = instances > 0 if self.config.redraw == "objects" else instances == 0

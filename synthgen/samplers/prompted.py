@@ -65,14 +65,14 @@ class PromptedSettings(hub.ModelSettings):
     gpu_memory_gb: float = Field(
         default=0,
         ge=0,
-        description="GPU memory that this needs; less is refused before anything is drawn. 0 asks none.",
+        description="GPU memory that this needs; less is refused before anything is generated. 0 asks none.",
     )
     offload: Literal["none", "model", "sequential"] = Field(
         default="none",
         description="Keeps weights in main memory until they are needed: whole networks, or layer by layer (slow).",
     )
-    vae_slicing: bool = Field(default=False, description="Decodes a batch picture by picture, which needs less memory.")
-    vae_tiling: bool = Field(default=False, description="Decodes large pictures in tiles, which needs less memory.")
+    vae_slicing: bool = Field(default=False, description="Decodes a batch image by image, which needs less memory.")
+    vae_tiling: bool = Field(default=False, description="Decodes large images in tiles, which needs less memory.")
     compile: bool = Field(
         default=False, description="Compiles the repeated blocks of the network; pays off after some hundred images."
     )
@@ -154,7 +154,7 @@ class Prompted:
         self._drawing = drawing.Drawing(pipeline, self.size, self.scales, config.negative_prompt)
 
     def drawn_fields(self, condition: Schema, *by_construction: str) -> tuple[dict[str, Column], list[Problem]]:
-        """What is drawn: `image`, the prompt if it is made here, and those fields of the condition that are labels.
+        """What is generated: `image`, the prompt if it is made here, and those fields of the condition that are labels.
 
         Returns them with the problems of the prompt.
         """
@@ -171,7 +171,7 @@ class Prompted:
         given: Mapping[str, Sequence[Any]] | None = None,
         **same: Any,
     ) -> dict[str, Sequence[Any]]:
-        """The columns of `drawn_fields`; pictures are uint8 (height, width, 3).
+        """The columns of `drawn_fields`; images are uint8 (height, width, 3).
 
         `given` has further arguments of the pipeline's call, one value a sample, `same` one for all.
         """
@@ -220,7 +220,7 @@ class PromptedSampler:
 
     @classmethod
     def smoke(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings with a small pipeline of the same kind, small pictures and few steps."""
+        """The settings with a small pipeline of the same kind, small images and few steps."""
         model = testing.make(testing.pipeline_kind(str(settings["model"])))
         left_out = ("size", "lora", "embeddings", "gpu_memory_gb", "dtype", "offload", "compile", "scheduler")
         kept = {name: value for name, value in settings.items() if name not in left_out}
@@ -238,18 +238,18 @@ class PromptedSampler:
 
 
 def picture_problems(condition: Schema, size: tuple[int, int]) -> list[Problem]:
-    """What is wrong with a condition that must bring pictures of `size`."""
+    """What is wrong with a condition that must bring images of `size`."""
     image = condition.get("image")
     if not isinstance(image, Image):
-        return [Problem("needs a condition with pictures, such as `use: images`", ("image",))]
+        return [Problem("needs a condition with images, such as `use: images`", ("image",))]
     if (image.height, image.width) != size:
-        message = f"draws pictures of `size` {list(size)}, and the condition's are {[image.height, image.width]}"
+        message = f"generates images of `size` {list(size)}, and the condition's are {[image.height, image.width]}"
         return [Problem(message, ("image", "size"))]
     return []
 
 
 def as_pillow(array: np.ndarray) -> Any:
-    """A mask (H, W), or a picture (H, W, 1 or 3) in RGB, in the form that pipelines take."""
+    """A mask (H, W), or an image (H, W, 1 or 3) in RGB, in the form that pipelines take."""
     from PIL import Image as Pillow
 
     if array.ndim == 3 and array.shape[2] == 1:

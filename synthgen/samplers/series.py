@@ -17,16 +17,16 @@ from synthgen.parts.protocols import Slot
 from synthgen.samplers.guided import Guided
 
 VALUES = ("series", "known")
-"""What a condition calls values that are not drawn: all of a series, or some."""
+"""What a condition calls values that are not generated: all of a series, or some."""
 
 
 class SeriesSampler(FolderPart):
-    """Draws `series` and `time` for `condition.label`; classes are matched to the model's by name.
+    """Generates `series` and `time` for `condition.label`; classes are matched to the model's by name.
 
     Of a model that knows one class, no class need be asked for. A condition such as `real-series` may also give
     `known` values, which are kept, `time`, `covariates` and `static` numbers; what the model was given of these stands
     beside the series as fields of the same names, because a forecast cannot be learned without its covariates.
-    Series longer than the windows that the model was trained on, by `length` or as the condition's are, are drawn
+    Series longer than the windows that the model was trained on, by `length` or as the condition's are, are generated
     window by window, each with the end of those before it known. Steps after the condition's last one follow at the
     median of its steps.
     A condition that gives whole `series` leaves nothing to draw: they pass through as they are, gaps and all.
@@ -45,7 +45,7 @@ class SeriesSampler(FolderPart):
             default=None,
             ge=2,
             description="Steps of a series, more than the model's windows have too: it then goes on from what it has "
-            "drawn. By default as many as the condition's series, or the model's windows.",
+            "generated. By default as many as the condition's series, or the model's windows.",
         )
         overlap: float = Field(
             default=0.5,
@@ -122,7 +122,7 @@ class SeriesSampler(FolderPart):
             return problems
         if not self._continues:
             message = (
-                f"{model}: draws {trained} steps and was not trained to go on, so that {length} cannot be drawn; "
+                f"{model}: generates {trained} steps and was not trained to go on, so that {length} cannot be drawn; "
                 "train it with `observed_mask: {start: 0.15}` or more, on windows from anywhere in a series (not of "
                 "`events`)"
             )

@@ -12,10 +12,10 @@ from synthgen.samplers.prompted import PromptedSampler, PromptedSettings
 
 
 class TextToImage(PromptedSampler):
-    """Draws `image` for the prompt.
+    """Generates `image` for the prompt.
 
     Each sample has a random stream of its own. A pipeline's own safety checker, which paints
-    pictures black, is left out: rules decide what is kept.
+    images black, is left out: rules decide what is kept.
     """
 
     version: ClassVar[int] = 2

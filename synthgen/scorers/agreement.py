@@ -53,7 +53,7 @@ class Agreement(FolderPart):
         want = (self.resolution, self.resolution, self.channels)
         if (image.height, image.width, image.channels) != want:
             got = (image.height, image.width, image.channels)
-            message = f"model {self.config.model} sees images of shape {want}, the sampler draws {got}"
+            message = f"model {self.config.model} sees images of shape {want}, the sampler generates {got}"
             problems.append(Problem(message, ("image",)))
         self._ids = np.array([self.names.index(name) for name in label.classes if name in self.names])
         return problems

@@ -20,7 +20,7 @@ class BoxAgreement(PlainAnnotator):
 
     Each box has one partner at most, of its own class and with an IoU of `min_iou` or more. iou: mean
     IoU of the partners, 0 to 1. found and missed: reference boxes with and without a partner. extra:
-    found boxes without one. A picture without boxes in both has 1, 0, 0 and 0.
+    found boxes without one. An image without boxes in both has 1, 0, 0 and 0.
     """
 
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""`use: clip-similarity`: how well a picture fits a text, by CLIP or SigLIP through transformers."""
+"""`use: clip-similarity`: how well an image fits a text, by CLIP or SigLIP through transformers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from synthgen.parts.registry import unknown
 
 
 class ClipSimilarity(HubPart):
-    """Adds the cosine similarity, -1 to 1, of the picture's and the text's embeddings.
+    """Adds the cosine similarity, -1 to 1, of the image's and the text's embeddings.
 
     The text is what the condition asks for. Numbers of different models cannot be compared: those of CLIP lie near 0.3
-    where picture and text fit, those of SigLIP near 0.1.
+    where image and text fit, those of SigLIP near 0.1.
     """
 
     version: ClassVar[int] = 1

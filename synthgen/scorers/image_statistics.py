@@ -1,4 +1,4 @@
-"""`use: image-statistics`: sharpness, entropy, saturation, brightness and contrast, alone or against real pictures."""
+"""`use: image-statistics`: sharpness, entropy, saturation, brightness and contrast, alone or against real images."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class ImageStatistics:
-    """Adds five numbers of each picture, and with `real` also their percentiles among real pictures.
+    """Adds five numbers of each image, and with `real` also their percentiles among real images.
 
     sharpness: variance of the Laplacian of the grey levels (0 to 255). entropy: of the histogram of the 256 grey
     levels, 0 to 8 bits. saturation: mean of HSV's, 0 to 1. brightness and contrast: mean and standard deviation of the
     grey levels, 0 to 1.
 
-    A percentile, 0 to 100, is the share of the real pictures with a lower value, and half of those with an equal one.
-    Real pictures are cut and scaled to the size of the samples first, because sharpness depends on it.
+    A percentile, 0 to 100, is the share of the real images with a lower value, and half of those with an equal one.
+    Real images are cut and scaled to the size of the samples first, because sharpness depends on it.
 
     Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy" (variance of the Laplacian).
     """
@@ -45,9 +45,9 @@ class ImageStatistics:
         """Settings of `use: image-statistics`."""
 
         real: str | None = Setting(
-            default=None, description="A folder of real pictures to compare with, subfolders included."
+            default=None, description="A folder of real images to compare with, subfolders included."
         )
-        licence: str = Setting(default="unknown", description="Licence of the real pictures, for the card.")
+        licence: str = Setting(default="unknown", description="Licence of the real images, for the card.")
         range: RangeSetting = "auto"
         skip_broken: SkipBroken = False
         name: str = Setting(
@@ -98,7 +98,7 @@ class ImageStatistics:
 
 
 def statistics(picture: np.ndarray) -> list[float]:
-    """The numbers named in `UNITS`, of a picture uint8 (H, W, 1 or 3)."""
+    """The numbers named in `UNITS`, of an image uint8 (H, W, 1 or 3)."""
     channels = [np.ascontiguousarray(picture[..., i]) for i in range(picture.shape[2])]
     weights = LUMA if len(channels) == 3 else (1.0,)
     grey = np.sum([channel * weight for channel, weight in zip(channels, weights, strict=True)], axis=0)

@@ -18,7 +18,7 @@ class MaskAgreement(PlainAnnotator):
 
     iou: mean over the reference objects of the IoU with the best found one, 0 to 1. dice: of all
     objects against the background, 0 to 1. missed and extra: objects of one map without a partner of
-    IoU over 0.5 in the other. A picture without objects in both has 1, 1, 0 and 0.
+    IoU over 0.5 in the other. An image without objects in both has 1, 1, 0 and 0.
     """
 
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""`use: near-duplicate`: how near the nearest picture of a folder is, real or training pictures for instance."""
+"""`use: near-duplicate`: how near the nearest image of a folder is, real or training images for instance."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PICTURES_AT_ONCE = 16
 class NearDuplicate:
     """Adds, for `name: copy`, `copy_bits` and, with a model, `copy_similarity`.
 
-    bits: in how many of 64 bits the perceptual hashes of a sample and of the nearest picture in the folder differ; 0
-    to about 4 are copies, unrelated pictures differ in about 32. similarity: the largest cosine similarity of
-    embeddings, -1 to 1, which also finds copies that were mirrored, cut or coloured anew. The folder is read once, in
-    setup, and its pictures are cut in the middle and scaled to the size of the samples.
+    bits: in how many of 64 bits the perceptual hashes of a sample and of the nearest image in the folder differ; 0
+    to about 4 are copies, unrelated images differ in about 32. similarity: the largest cosine similarity of
+    embeddings, -1 to 1, which also finds copies that were mirrored, cut or coloured again. The folder is read once, in
+    setup, and its images are cut in the middle and scaled to the size of the samples.
 
     Duplicates among the samples depend on other samples and are no scorer's matter: `synthgen duplicates` finds them in
     a finished dataset.
@@ -38,8 +38,8 @@ class NearDuplicate:
     class Config(Settings):
         """Settings of `use: near-duplicate`."""
 
-        folder: str = Setting(description="The pictures that samples must not repeat, subfolders included.")
-        folder_licence: str = Setting(default="unknown", description="Licence of these pictures, for the card.")
+        folder: str = Setting(description="The images that samples must not repeat, subfolders included.")
+        folder_licence: str = Setting(default="unknown", description="Licence of these images, for the card.")
         range: RangeSetting = "auto"
         skip_broken: SkipBroken = False
         model: str | None = Setting(
@@ -108,7 +108,7 @@ class NearDuplicate:
         self._vectors = np.array(vectors, dtype=np.float32)
 
     def _embedded(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """One vector a picture; none without a model."""
+        """One vector an image; none without a model."""
         return list(self._embedder.pictures(images)) if self._embedder and images else []
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:

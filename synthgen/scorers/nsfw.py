@@ -1,4 +1,4 @@
-"""`use: nsfw`: how surely a picture is not safe for work, by an image classifier through transformers."""
+"""`use: nsfw`: how surely an image is not safe for work, by an image classifier through transformers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Nsfw(HubPart):
         if self._model.config.problem_type == "multi_label_classification":
             raise ModelError(
                 f"model {self.config.model}: gives each class a probability of its own, which cannot be summed; "
-                "a classifier with one class a picture is needed here"
+                "a classifier with one class an image is needed here"
             )
         self._ids = sorted({ids[name] for name in self.config.unsafe})
 

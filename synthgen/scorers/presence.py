@@ -1,4 +1,4 @@
-"""`use: presence`: how surely the object that was asked for is in the picture, by the boxes that a labeler found."""
+"""`use: presence`: how surely the object that was asked for is in the image, by the boxes that a labeler found."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ KINDS: Mapping[str, str] = {
 }
 """What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`.
 
-`pictures` is no model, but a folder of small pictures for trainers.
+`pictures` is no model, but a folder of small images for trainers.
 """
 
 CONTROLNETS: Mapping[str, str] = {

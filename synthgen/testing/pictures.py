@@ -1,4 +1,4 @@
-"""Small pictures of nothing in particular, for trying out trainers."""
+"""Small images of nothing in particular, for trying out trainers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ README = "---\nlicense: cc0-1.0\n---\n# Discs\n\nBright discs on dark grounds, f
 
 
 def discs(folder: Path) -> None:
-    """Eight pictures of one bright disc each, PNG, 24 x 24."""
+    """Eight images of one bright disc each, PNG, 24 x 24."""
     import numpy as np
     from PIL import Image
 

@@ -29,7 +29,7 @@ def stable_diffusion(folder: Path, limit: int = words.LIMIT) -> None:
 
 
 def stable_diffusion_xl(folder: Path) -> None:
-    """Stable Diffusion XL: two text encoders, and a UNet that is told the picture's size."""
+    """Stable Diffusion XL: two text encoders, and a UNet conditioned on the image's size."""
     import diffusers
 
     tokenizer, n_words = words.clip_tokenizer()
@@ -77,7 +77,7 @@ def stable_diffusion_3(folder: Path) -> None:
 
 
 def flux(folder: Path) -> None:
-    """FLUX.1: a transformer with a guidance that is told to the network, CLIP and T5."""
+    """FLUX.1: a transformer whose guidance is an input of the network, CLIP and T5."""
     import diffusers
 
     clip_words, n_clip = words.clip_tokenizer()
@@ -226,7 +226,7 @@ def _vae(latents: int, **more: Any) -> Any:
 
 
 def _xl(times: int) -> dict[str, Any]:
-    """What a UNet of Stable Diffusion XL is told besides: pooled words and six numbers."""
+    """Other inputs of a UNet of Stable Diffusion XL: pooled words and six numbers."""
     return {
         "addition_embed_type": "text_time",
         "addition_time_embed_dim": times,

@@ -18,7 +18,7 @@ def _sam3_vision() -> dict[str, Any]:
 
 
 def _prompted(side: int, patch: int) -> dict[str, Any]:
-    """What reads prompts for a picture of `side` pixels, and what draws masks."""
+    """What reads prompts for an image of `side` pixels, and what generates masks."""
     prompt = {"hidden_size": 32, "image_size": side, "patch_size": patch, "mask_input_channels": 4}
     decoder = {"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
     return {"prompt_encoder_config": prompt, "mask_decoder_config": decoder}
@@ -75,7 +75,7 @@ def sam3(folder: Path) -> None:
 
 
 def clip(folder: Path) -> None:
-    """CLIP, which sees pictures and reads texts."""
+    """CLIP, which sees images and reads texts."""
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
 
     tokenizer, n_words = words.clip_tokenizer()
@@ -110,13 +110,13 @@ def owlv2(folder: Path) -> None:
     text, vision = _two_towers(n_words, **ends)
     config = Owlv2Config(text_config=text, vision_config=vision, projection_dim=_LAYERS["hidden_size"])
     model = Owlv2ForObjectDetection(config).eval()
-    torch.nn.init.normal_(model.box_head.dense2.weight, std=0.05)  # boxes as large as patches, not as the picture
+    torch.nn.init.normal_(model.box_head.dense2.weight, std=0.05)  # boxes as large as patches, not as the image
     model.save_pretrained(folder)
     Owlv2Processor(Owlv2ImageProcessor(size={"height": 32, "width": 32}), tokenizer).save_pretrained(folder)
 
 
 def grounding_dino(folder: Path) -> None:
-    """Grounding DINO, which looks at pictures with a phrase in mind."""
+    """Grounding DINO, which looks at images with a phrase in mind."""
     import torch
     from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection, GroundingDinoProcessor
     from transformers.models.grounding_dino.image_processing_grounding_dino import GroundingDinoImageProcessor
@@ -131,7 +131,7 @@ def grounding_dino(folder: Path) -> None:
     model = GroundingDinoForObjectDetection(config).eval()
     last = model.bbox_embed[0].layers[-1]
     torch.nn.init.normal_(last.weight, std=0.1)  # it starts at zero, with boxes on a grid
-    torch.nn.init.constant_(last.bias[2:], 1.0)  # boxes start at a 20th of a side: less than a pixel of small pictures
+    torch.nn.init.constant_(last.bias[2:], 1.0)  # boxes start at a 20th of a side: less than a pixel of small images
     model.save_pretrained(folder)
     size = {"shortest_edge": 64, "longest_edge": 96}
     GroundingDinoProcessor(GroundingDinoImageProcessor(size=size), tokenizer).save_pretrained(folder)
@@ -158,7 +158,7 @@ def depth_anything(folder: Path) -> None:
 
 
 def vit(folder: Path) -> None:
-    """A vision transformer that knows two classes of pictures, `normal` and `nsfw`."""
+    """A vision transformer that knows two classes of images, `normal` and `nsfw`."""
     from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
     config = ViTConfig(**_LAYERS, image_size=32, patch_size=8, id2label={0: "normal", 1: "nsfw"})
@@ -167,7 +167,7 @@ def vit(folder: Path) -> None:
 
 
 def dinov2(folder: Path) -> None:
-    """DINOv2, which says what a picture is like."""
+    """DINOv2, which says what an image is like."""
     from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
 
     Dinov2Model(Dinov2Config(**_dinov2())).eval().save_pretrained(folder)
@@ -179,7 +179,7 @@ _LAYERS: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32, "num_hidd
 
 
 def _two_towers(n_words: int, **ends: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What reads texts of so many words, and what sees pictures of 32 pixels a side."""
+    """What reads texts of so many words, and what sees images of 32 pixels a side."""
     text = {**_LAYERS, **ends, "vocab_size": n_words, "max_position_embeddings": words.LIMIT}
     return text, {**_LAYERS, "image_size": 32, "patch_size": 8}
 

@@ -27,7 +27,7 @@ MEASURED_STEPS = 3
 class Forecast:
     """Time that is left of a training: steps at their speed of the last minute, and checkpoints at their mean cost.
 
-    A checkpoint's cost is that of writing it and of all that is scored and drawn then. Until the first one it is not
+    A checkpoint's cost is that of writing it and of all that is scored and generated. Until the first one it is not
     known, and left out.
     """
 
@@ -72,7 +72,9 @@ class Forecast:
             return ""
         self._said = True
         n = self.n_checkpoints_left
-        beside = f", and what is scored and drawn at {n} checkpoint{'s' * (n > 1)}" if n and not self._aside_s else ""
+        beside = (
+            f", and what is scored and generated at {n} checkpoint{'s' * (n > 1)}" if n and not self._aside_s else ""
+        )
         return (
             f"estimate from the first {self._done - self._start} steps: about {duration(left)} left "
             f"({duration(1 / rate)} a step){beside}; {memory(device)}"

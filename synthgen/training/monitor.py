@@ -1,4 +1,4 @@
-"""What a training shows of itself: a progress bar, metrics as JSON, TensorBoard, a plot and picture grids."""
+"""What a training shows of itself: a progress bar, metrics as JSON, TensorBoard, a plot and image grids."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Monitor:
         self._board.add_image("samples", sheet, step, dataformats="HWC")
 
     def picture_file(self, step: int) -> Path:
-        """Where the picture of a step goes: samples-<step>.png."""
+        """Where the image of a step goes: samples-<step>.png."""
         return self.folder / f"samples-{step:06d}.png"
 
 

@@ -24,7 +24,7 @@ FEW_WINDOWS = 50
 
 
 def work_folder(out: Path) -> Path:
-    """Where a training keeps checkpoints, pictures and logs: `<out>/training`, which stays there."""
+    """Where a training keeps checkpoints, images and logs: `<out>/training`, which stays there."""
     return out / WORK
 
 
@@ -75,13 +75,13 @@ def mask_card(result: Result, data: MaskData, examples: Examples) -> str:
     n_objects = sum(item.n_objects for item in examples.items)
     front = {"classes": list(examples.classes), "objects": list(examples.objects), "channels": 3}
     text = f"{len(examples)} images with {n_objects} objects ({', '.join(map(markdown, examples.objects))})"
-    limits = "It knows objects and pictures of this kind, at about this scale, and nothing else"
+    limits = "It knows objects and images of this kind, at about this scale, and nothing else"
     return _card(result, data, front, text, f"By class: {_counts(counts)}.", limits, notes=examples.notes)
 
 
 def with_test_scores(card: str, scores: Mapping[str, Any], split: str, n_pictures: int) -> str:
     """A card with what was measured on a split that nothing was trained or chosen on, before its limits."""
-    table = "\n".join(_scores(scores, f"the {n_pictures} real pictures of the {split} split"))
+    table = "\n".join(_scores(scores, f"the {n_pictures} real images of the {split} split"))
     return card.replace("## Limits\n", f"{table}\n## Limits\n", 1)
 
 
@@ -98,21 +98,21 @@ def series_card(result: Result, data: SeriesData, windows: Windows) -> str:
     if few := {name: n for name, n in counts.items() if 0 < n < FEW_WINDOWS}:
         few_windows = " and ".join(f"{n} windows of {markdown(name)}" for name, n in few.items())
         limits = (
-            f"It was shown only {few_windows}: what it draws of them varies little beyond those, and cannot show what "
-            f"they lack. {limits}"
+            f"It was shown only {few_windows}: what it generates of them varies little beyond those, and cannot show "
+            f"what they lack. {limits}"
         )
     return _card(result, data, front, text, by_class, limits, "held-out windows of the training part")
 
 
 def tuned_card(result: Result, data: CaptionData, images: CaptionedImages) -> str:
-    """The model card of what was tuned from a text-to-image model on pictures with captions."""
+    """The model card of what was tuned from a text-to-image model on images with captions."""
     side, captions = images.images.shape[1], list(dict.fromkeys(images.captions))
-    text = f"{len(images)} pictures, cut to squares of {side} px, with {len(captions)} different captions"
+    text = f"{len(images)} images, cut to squares of {side} px, with {len(captions)} different captions"
     shown = "".join(f"\n- {markdown(caption)}" for caption in captions[:10])
-    limits = "It draws what the base draws, changed towards these pictures; other prompts may have changed as well"
+    limits = "It generates as the base does, changed towards these images; other prompts may have changed as well"
     front = {"resolution": side}
     such_as = f"Captions such as\n{shown}"
-    return _card(result, data, front, text, such_as, limits, "the training pictures", images.notes)
+    return _card(result, data, front, text, such_as, limits, "the training images", images.notes)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -21,9 +21,9 @@ def kept(
 ) -> np.ndarray:
     """What `draw` makes of the numbers 0 .. n - 1, (n, ...), from `folder` as far as it is there.
 
-    They are drawn `n_together` at a time, and each such piece is written as one file in one rename, so
-    that a training that was killed draws no piece twice. A folder that was drawn with other `facts`
-    is drawn again. `drawn.png` shows the first pictures.
+    They are generated `n_together` at a time, and each such piece is written as one file in one rename, so
+    that a training that was killed generates no piece twice. A folder that was generated with other `facts`
+    is generated again. `drawn.png` shows the first images.
     """
     text = json.dumps(facts, sort_keys=True)
     known = folder / "facts.json"

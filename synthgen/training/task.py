@@ -33,7 +33,7 @@ class Start:
 
     @property
     def work(self) -> Path:
-        """Where checkpoints, pictures and logs are kept."""
+        """Where checkpoints, images and logs are kept."""
         return work_folder(self.out)
 
 
@@ -52,7 +52,7 @@ class Task(ABC):
         stream: name of the random numbers that batches are made with.
         summed: whether `losses` are shares of one loss, which the task has divided by something of the whole batch.
         metric: the score that says which step was best, and in which direction.
-        sample_every: steps between pictures; None: there are none.
+        sample_every: steps between images; None: there are none.
         data: all that was read, which checkpoints are tied to.
         notes: what users should know of how the data were read.
     """

@@ -1,1 +1,1 @@
-"""Algorithms on pictures, maps and objects, without networks."""
+"""Algorithms on images, maps and objects, without networks."""

@@ -18,7 +18,7 @@ MIN_AREA_PX = 4
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Objects of one picture.
+    """Objects of one image.
 
     `instances`: uint16 (H, W), 0 background, else the object's number. `segmentation`: uint8
     (H, W), 0 background, else the class number from 1; 255 is unknown.
@@ -52,7 +52,7 @@ def decode(channels: np.ndarray, min_area_px: int = MIN_AREA_PX) -> Layout:
     """The layout that channels (n_classes, H, W) of a network show; the inverse of `encode` up to blur.
 
     Pixels above -0.5 belong to the class whose channel is highest. Each connected core above 0.5
-    becomes an object, which grows by watershed to the valley or outline; ground without a core is
+    becomes an object, which grows by watershed to the valley or outline; background without a core is
     an object if it stands alone. Objects under `min_area_px` are dropped. Numbers run from 1
     without gaps, in reading order of the cores.
     """
@@ -62,13 +62,13 @@ def decode(channels: np.ndarray, min_area_px: int = MIN_AREA_PX) -> Layout:
     instances = np.zeros(value.shape, dtype=np.int32)
     n = 0
     for cls in range(1, len(channels) + 1):
-        ground = segmentation == cls
-        seeds, n_seeds = ndimage.label(ground & (value > CORE))
-        lonely, _ = ndimage.label(ground)
+        background = segmentation == cls
+        seeds, n_seeds = ndimage.label(background & (value > CORE))
+        lonely, _ = ndimage.label(background)
         with_core = np.unique(lonely[seeds > 0])
-        rest, n_rest = ndimage.label(ground & ~np.isin(lonely, with_core))
+        rest, n_rest = ndimage.label(background & ~np.isin(lonely, with_core))
         seeds = np.where(rest > 0, rest + n_seeds, seeds)
-        grown = watershed(-value, seeds, mask=ground)  # type: ignore[no-untyped-call]
+        grown = watershed(-value, seeds, mask=background)  # type: ignore[no-untyped-call]
         instances = np.where(grown > 0, grown + n, instances)
         n += n_seeds + n_rest
     return renumbered(Layout(instances, segmentation), min_area_px)

@@ -12,7 +12,7 @@ MATCH_IOU = 0.5
 
 @dataclass(frozen=True)
 class Match:
-    """Objects of one picture by intent and by finding.
+    """Objects of one image by intent and by finding.
 
     Args:
         intended: uint16 (H, W), 0 background, else object numbers; the truth where there is one.
@@ -61,7 +61,7 @@ class Match:
 
     @property
     def dice(self) -> float:
-        """Dice coefficient of object against ground, 0 to 1; 1 if both are empty."""
+        """Dice coefficient of object against background, 0 to 1; 1 if both are empty."""
         table = self._overlap
         both, total = table[1:, 1:].sum(), table[1:].sum() + table[:, 1:].sum()
         return float(2 * both / total) if total else 1.0

@@ -1,4 +1,4 @@
-"""Perceptual hashes: 64 bits that stay nearly the same when a picture is resized, recompressed or made brighter."""
+"""Perceptual hashes: 64 bits that stay nearly the same when an image is resized, recompressed or made brighter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_COMPARED = 1 << 22
 
 
 def perceptual_hash(picture: np.ndarray) -> int:
-    """64 bits of a picture, uint8 (H, W, 1 or 3): which of its slowest waves are stronger than their median.
+    """64 bits of an image, uint8 (H, W, 1 or 3): which of its slowest waves are stronger than their median.
 
     The bits are those of the package imagehash (`phash`), row by row, the first one highest.
 
@@ -24,9 +24,7 @@ def perceptual_hash(picture: np.ndarray) -> int:
 
     grey = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).convert("L")
     small = np.asarray(grey.resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS), dtype=np.float64)
-    waves = dctn(small)[:N_LOW, :N_LOW].round(
-        6
-    )  # zeros are zeros then: a flat picture has no waves but rounding errors
+    waves = dctn(small)[:N_LOW, :N_LOW].round(6)  # zeros are zeros then: a flat image has no waves but rounding errors
     return int.from_bytes(np.packbits(waves > np.median(waves)).tobytes(), "big")
 
 

@@ -40,7 +40,7 @@ def clothes(n: int) -> tuple[Schema, Columns]:
 
 
 def pictures(n: int) -> tuple[Schema, Columns]:
-    """Pictures of the size that the starter draws, and classes."""
+    """Images of the size that the starter generates, and classes."""
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 256, (28, 28, 1), dtype=np.uint8) for _ in range(n)]
     schema = {"condition.label": CLOTHES, "image": Image(28, 28, 1)}
@@ -130,7 +130,7 @@ ROWS = [
     Row("samplers", "image-to-image", {**T2I, **PHOTO}, tiny.photo_condition),
     Row("samplers", "image-to-image", {**PHOTO, "model": tiny.stable_diffusion_xl, "steps": 4}, tiny.photo_condition),
     Row("samplers", "inpaint", {**T2I, **PHOTO, "grow_px": 2}, tiny.photo_condition),
-    Row("samplers", "inpaint", {**PHOTO, "model": tiny.flux, "steps": 2, "redraw": "ground"}, tiny.photo_condition),
+    Row("samplers", "inpaint", {**PHOTO, "model": tiny.flux, "steps": 2, "redraw": "background"}, tiny.photo_condition),
     Row("samplers", "controlnet", {**T2I, **PHOTO, **CONTROL}, tiny.photo_condition),
     Row("samplers", "controlnet", {**T2I, **PHOTO, **CONTROL, "control": "outlines"}, tiny.photo_condition),
     Row("samplers", "controlnet", {**T2I, **PHOTO, **CONTROL, "control": "edges"}, tiny.photo_condition),

@@ -1,4 +1,4 @@
-"""Picture files as people have them: any bytes are read as a picture or a mask, or refused by name, in silence."""
+"""Image files as people have them: any bytes are read as an image or a mask, or refused by name, in silence."""
 
 from __future__ import annotations
 

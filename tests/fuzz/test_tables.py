@@ -108,7 +108,7 @@ FILES: list[tuple[str, str, bytes, dict[str, Any]]] = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder with a picture, which captions name."""
+    """A folder with an image, which captions name."""
     (tmp_path / "a.png").write_bytes(picture())
     yield tmp_path
 

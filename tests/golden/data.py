@@ -88,7 +88,7 @@ def stations(path: Path, n: int = 96) -> None:
 
 
 def cells(root: Path, n: int = 24) -> None:
-    """Pictures of discs with instance maps, class maps, boxes as COCO, and a table of splits and kinds."""
+    """Images of discs with instance maps, class maps, boxes as COCO, and a table of splits and kinds."""
     for folder in ("images", "masks", "classes"):
         (root / folder).mkdir(parents=True)
     coco: dict[str, list[dict[str, object]]] = {"images": [], "annotations": []}
@@ -113,7 +113,7 @@ def cells(root: Path, n: int = 24) -> None:
 
 
 def clothes(root: Path, n: int = 120) -> None:
-    """Grey pictures of 28 x 28 in ten classes, as idx files."""
+    """Grey images of 28 x 28 in ten classes, as idx files."""
     root.mkdir()
     random = np.random.default_rng(3)
     for part, count in (("train", n), ("t10k", 40)):
@@ -127,7 +127,7 @@ def clothes(root: Path, n: int = 120) -> None:
 
 
 def photos(root: Path, n: int = 12) -> None:
-    """Colour pictures in a folder a class, some of them with a caption beside."""
+    """Colour images in one folder per class, some of them with a caption beside."""
     for label, name in enumerate(("disc", "field")):
         (root / name).mkdir(parents=True)
         for i in range(n):
@@ -171,7 +171,7 @@ def _discs(n: int, seed: int, side: int = SIDE) -> np.ndarray:
 
 
 def _lit(instances: np.ndarray, colour: bool, seed: int) -> np.ndarray:
-    """Bright objects on a dark ground, or dark ones on pink, with noise; uint8 (H, W, 3)."""
+    """Bright objects on a dark background, or dark ones on pink, with noise; uint8 (H, W, 3)."""
     random = np.random.default_rng(seed)
     noise = random.integers(-12, 13, (*instances.shape, 1))
     pair = ([110, 80, 160], [230, 190, 220]) if colour else ([180] * 3, [15] * 3)

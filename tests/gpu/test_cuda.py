@@ -1,4 +1,4 @@
-"""The same recipe on a GPU: repeatable there, and close to what the CPU draws."""
+"""The same recipe on a GPU: repeatable there, and close to what the CPU generates."""
 
 from __future__ import annotations
 

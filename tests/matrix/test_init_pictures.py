@@ -1,4 +1,4 @@
-"""`synthgen init` on layouts of people's own pictures: each ends in recipes that train and plan, or in one sentence."""
+"""`synthgen init` on layouts of people's own images: each ends in recipes that train and plan, or in one sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Made = Callable[[Path], None]
 
 
 def shapes(i: int) -> np.ndarray:
-    """Numbered objects of picture `i`, two to five discs and squares apart from each other, uint16 (SIDE, SIDE)."""
+    """Numbered objects of image `i`, two to five discs and squares apart from each other, uint16 (SIDE, SIDE)."""
     numbers = np.zeros((SIDE, SIDE), dtype=np.uint16)
     for number, (y, x) in enumerate([(4, 4), (4, 24), (24, 4), (24, 24), (15, 15)][: 2 + i % 3], start=1):
         numbers[y : y + 8 + i % 2, x : x + 8] = number
@@ -50,7 +50,7 @@ def binary(i: int) -> np.ndarray:
 def scenes(
     root: Path, mask: Callable[[int], np.ndarray], images: str = "images/{}.png", to: str = "masks/{}.png"
 ) -> None:
-    """Pictures and masks at these places, `{}` a number."""
+    """Images and masks at these places, `{}` a number."""
     for i in range(N):
         for place, picture in ((images, photo(i)), (to, Image.fromarray(mask(i)))):
             path = root / place.format(f"{i:03d}")
@@ -164,7 +164,7 @@ def classes_and_leftovers(root: Path) -> None:
 
 
 def deep_pictures(root: Path) -> None:
-    """Pictures of 12 bits in files of 16."""
+    """Images of 12 bits in files of 16."""
     classes(root, ("cat", "dog"))
     for path in root.rglob("*.PNG"):
         values = np.asarray(Image.open(path).convert("L")).astype(np.uint16) * 16
@@ -200,7 +200,7 @@ TRAINS: dict[str, tuple[Made, tuple[str, ...], str]] = {
     "class folders with capitals, spaces and dots": (classes, (), "18 in 2 classes"),
     "class folders with EXIF orientation": (classes_with_exif, (), "27 in 2 classes"),
     "a linked class and leftovers": (classes_and_leftovers, (), "18 in 2 classes"),
-    "16-bit pictures": (deep_pictures, (), "18 in 2 classes"),
+    "16-bit images": (deep_pictures, (), "18 in 2 classes"),
     "binary masks": (lambda root: scenes(root, binary), (), "9 with masks, 27 objects (4 at most"),
     "binary masks of 0 and 1": (lambda root: scenes(root, lambda i: binary(i) // 255), (), "27 objects"),
     "binary masks saved as RGB": (grey_in_rgb, (), "27 objects"),
@@ -211,11 +211,11 @@ TRAINS: dict[str, tuple[Made, tuple[str, ...], str]] = {
     "CamVid's ids": (
         lambda root: scenes(root, camvid, "train/{}.png", "trainannot/{}.png"), (), "class_11"
     ),
-    "masks beside pictures": (flat_with_masks, (), "27 objects"),
+    "masks beside images": (flat_with_masks, (), "27 objects"),
     "mirrored subfolders": (
         lambda root: scenes(root, binary, "images/day/{}.png", "masks/day/{}_seg.png"), (), "27 objects"
     ),
-    "one corrupt picture, skipped": (corrupt, ("--skip-broken",), "1 picture cannot be read and is left out"),
+    "one corrupt image, skipped": (corrupt, ("--skip-broken",), "1 image cannot be read and is left out"),
     "an open question, answered": (lambda root: scenes(root, crowded_masks), ("--masks", "instances"), "18 objects"),
     "COCO": (coco, (), "9 with boxes (COCO: annotations/instances_train.json)"),
     "COCO with a crowd": (lambda root: coco(root, iscrowd=1), (), "are no objects, and are left out: 1"),
@@ -224,7 +224,7 @@ TRAINS: dict[str, tuple[Made, tuple[str, ...], str]] = {
 }  # fmt: skip
 
 REFUSED: dict[str, tuple[Made, tuple[str, ...], str]] = {
-    "one corrupt picture": (corrupt, (), "torn.png: is no readable picture"),
+    "one corrupt image": (corrupt, (), "torn.png: is no readable image"),
     "JPEG masks": (jpeg_masks, (), "000.jpg and 8 more are masks saved as JPEG"),
     "two masks of one name": (doubled, (), "003.tif: have the same name but for the ending; keep one of them"),
     "colours without a table": (lambda root: scenes(root, coloured), (), "masks in colours (0,0,0 0,0,200 200,0,0)"),
@@ -232,7 +232,7 @@ REFUSED: dict[str, tuple[Made, tuple[str, ...], str]] = {
     "0 and 255 as classes": (lambda root: scenes(root, binary), ("--masks", "classes"), "`mask_kind: binary`"),
     "0 and 255 as instances": (lambda root: scenes(root, binary), ("--masks", "instances"), "`mask_kind: binary`"),
     "empty masks": (lambda root: scenes(root, lambda i: binary(i) * 0), (), "all masks are empty"),
-    "COCO with a box outside": (lambda root: coco(root, bbox=[30, 30, 20, 20]), (), "reaches out of the picture"),
+    "COCO with a box outside": (lambda root: coco(root, bbox=[30, 30, 20, 20]), (), "reaches out of the image"),
     "COCO with a box of no size": (lambda root: coco(root, bbox=[3, 3, 0, 2]), (), "both must be above 0"),
 }  # fmt: skip
 

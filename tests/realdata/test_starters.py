@@ -60,7 +60,7 @@ def test_the_evaluator_recognises_what_the_starter_draws() -> None:
 
 @pytest.fixture(scope="module")
 def nuclei() -> Examples:
-    """The test pictures of the nuclei, grey and colour."""
+    """The test images of the nuclei, grey and colour."""
     recipe = str(helpers.ROOT / "recipes" / "train" / "nuclei-filter.yaml")
     return reader.read(segmentation.mask_data(origin.data_section(recipe), recipe), "test")
 

@@ -207,7 +207,7 @@ class _Life:
 
 
 class Actor:
-    """A worker as a Ray actor. Failures to start are kept and told with the first shard."""
+    """A worker as a Ray actor. Failures to start are kept and reported with the first shard."""
 
     def __init__(self, job: Job, plugin_files: dict[str, bytes]) -> None:
         self._worker: Worker | None = None
@@ -218,7 +218,7 @@ class Actor:
                 self._worker = Worker(with_files(job, plugin_files, Path(folder)))
         except SynthgenError as error:
             self._error = str(error)
-        except Exception:  # told to the driver, which knows what to do about it
+        except Exception:  # reported to the driver, which knows what to do about it
             self._error = f"a worker cannot start: {traceback.format_exc()}"
 
     def ready(self) -> bool:

@@ -198,7 +198,7 @@ class Worker:
 
 
 def import_codecs() -> None:
-    """Imports what the first shard's files need, while its first batch is drawn; pa.array also imports pandas."""
+    """Imports what the first shard's files need, while its first batch is generated; pa.array also imports pandas."""
     import PIL.PngImagePlugin  # noqa: F401
     import pyarrow as pa
     import pyarrow.parquet

@@ -26,7 +26,7 @@ class Wish:
         n_steps: lengths; n_channels: how many channels an event is in.
         severity: in robust standard deviations; speed: over 1, half of the events are slower by as much.
         missing: share of dropouts whose values are missing, not at the floor.
-        seam: steps on each side of a cut that will be drawn anew; 0 for none.
+        seam: steps on each side of a cut that will be generated again; 0 for none.
     """
 
     weights: Mapping[Kind, float]

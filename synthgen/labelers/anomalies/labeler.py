@@ -30,8 +30,8 @@ class Anomalies:
     says of each what, when, in which channels and how severe. Which events a series gets depends on its seed alone.
 
     With a `model`, the cuts that only an injection leaves behind (around a shift, an odd stretch, where a sensor works
-    again) are drawn anew by it: the steps within `seam` of the cut, on both sides, belong to the event, and at least a
-    third of the event lies between its seams. That softens cuts, and need not hide them: what is next to a seam may be
+    again) are generated again by it: the steps within `seam` of the cut, on both sides, belong to the event, and at least
+    a third of the event lies between its seams. That softens cuts, and need not hide them: what is next to a seam may be
     far from all that the model knows. Sizes are then measured by the model's data, not by the series.
 
     Source, for the kinds: Lai et al. 2021, "Revisiting time series outlier detection" (what is odd in a signal: points,
@@ -62,15 +62,15 @@ class Anomalies:
             default=(1.5, 3.0), description="How many times faster, or slower, time goes in `frequency` events."
         )
         missing: float = Setting(
-            default=0.5, ge=0, le=1, description="Share of dropouts without values; the others lie at the floor."
+            default=0.5, ge=0, le=1, description="Share of dropouts without values; the others are at the floor."
         )
         channels: tuple[Annotated[int, Setting(ge=1)], Annotated[int, Setting(ge=1)]] | None = Setting(
             default=None, description="Fewest and most channels of an event; by default from one to all."
         )
         model: str | None = Setting(
-            default=None, description="A model of these series, as the sampler's, that draws the cuts anew."
+            default=None, description="A model of these series, as the sampler's, that generates the cuts again."
         )
-        seam: int = Setting(default=4, ge=1, description="Steps on each side of a cut that the model draws anew.")
+        seam: int = Setting(default=4, ge=1, description="Steps on each side of a cut that the model generates again.")
         steps: int = Setting(default=20, gt=0, le=1000, description="Denoising steps of the model.")
         series: str = Setting(default="series", description="The series that is read.")
         time: str = Setting(default="time", description="The times of its steps.")
@@ -203,7 +203,7 @@ class Anomalies:
     def _with_seams(
         self, placed: Sequence[Placed], times: np.ndarray, labels: Sequence[int], seeds: Sequence[int]
     ) -> list[np.ndarray]:
-        """The series with new values at their seams, drawn around all others; what is missing stays missing."""
+        """The series with new values at their seams, generated around all others; what is missing stays missing."""
         import torch
 
         from synthgen.models.sampling import torch_generator

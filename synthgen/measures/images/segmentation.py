@@ -61,7 +61,7 @@ class Segmentation:
         """
         config, test = self.config, comparison.test
         data = mask_data(comparison.data, comparison.name)
-        data.require_masks("the comparison with real pictures")
+        data.require_masks("the comparison with real images")
         synthetic = from_dataset(comparison.folder, config.part, config.segmentation, comparison.allow_incomplete)
         real_train, real_test = reader.read(data), read_test(data, test)
         for where, one in ((data.path, real_train), (test or data.path, real_test)):
@@ -88,7 +88,7 @@ class Segmentation:
         for group, n in found["n_test"].items() if "scores" in found else ():
             if not n:
                 continue
-            lines.append(f"on {n} real test pictures ({group}), {found['seeds']} seeds, {found['steps']} steps:")
+            lines.append(f"on {n} real test images ({group}), {found['seeds']} seeds, {found['steps']} steps:")
             for name, groups in found["scores"].items():
                 shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f}" for m, v in groups[group].items())
                 lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}")
@@ -127,12 +127,12 @@ def mask_data(data: Mapping[str, Any], name: str) -> MaskData:
     """
     is_recipe = Path(name).suffix in (".yaml", ".yml")
     if (is_recipe and "objects" not in data) or not settings_fit(MaskData, data):
-        raise UsageError(f"{name}: must be the recipe of a model that is trained on pictures with masks")
+        raise UsageError(f"{name}: must be the recipe of a model that is trained on images with masks")
     return MaskData.model_validate(dict(data))
 
 
 def read_test(data: MaskData, test: str | None) -> Examples:
-    """Real test pictures: the test split of `data`, or those of `test`, which a recipe describes or is like `data`.
+    """Real test images: the test split of `data`, or those of `test`, which a recipe describes or is like `data`.
 
     Raises:
         DataError: there are none, or they cannot be used.
@@ -141,7 +141,7 @@ def read_test(data: MaskData, test: str | None) -> Examples:
         try:
             return reader.read(data, "test")
         except DataError as error:
-            raise DataError(f"{error}, or name the test pictures with --test") from None
+            raise DataError(f"{error}, or name the test images with --test") from None
     is_recipe = Path(test).suffix in (".yaml", ".yml")
     described = mask_data(origin.data_section(test), test) if is_recipe else data.model_copy(update={"path": test})
     return reader.read_test(described)
@@ -194,9 +194,9 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
 
 
 def by_class(model: Any, test: Examples) -> dict[str, dict[str, float]]:
-    """The measures on each class of picture, 0 to 1.
+    """The measures on each class of image, 0 to 1.
 
-    dice, AJI, PQ: means over pictures. mIoU: mean over background and objects of the IoU of all pixels.
+    dice, AJI, PQ: means over images. mIoU: mean over background and objects of the IoU of all pixels.
     """
     found: dict[str, dict[str, float]] = {}
     for label, name in enumerate(test.classes):
@@ -220,11 +220,11 @@ def match(model: Any, item: Example) -> Match:
 
 
 def mean_iou(matches: Sequence[Match]) -> float:
-    """IoU of object and of background pixels over all pictures together, their mean."""
+    """IoU of object and of background pixels over all images together, their mean."""
     ratios = []
-    for ground in (False, True):
-        shared = sum(int((((m.intended > 0) != ground) & ((m.found > 0) != ground)).sum()) for m in matches)
-        joined = sum(int((((m.intended > 0) != ground) | ((m.found > 0) != ground)).sum()) for m in matches)
+    for background in (False, True):
+        shared = sum(int((((m.intended > 0) != background) & ((m.found > 0) != background)).sum()) for m in matches)
+        joined = sum(int((((m.intended > 0) != background) | ((m.found > 0) != background)).sum()) for m in matches)
         ratios.append(shared / max(joined, 1))
     return float(np.mean(ratios))
 

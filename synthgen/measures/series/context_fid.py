@@ -18,7 +18,7 @@ def context_fid(
     windows get fewer: compare scores of equal numbers of windows only.
 
     Args:
-        real: float32, (N, L, C), scaled by the caller; the encoder is fitted to them, anew for every seed.
+        real: float32, (N, L, C), scaled by the caller; the encoder is fitted to them, again for every seed.
         synthetic: the same for (M, L, C).
         seed: of the encoder's first weights, batches, crops and masks.
         iterations: of the fit; None is the published number, which depends on the array's size.

@@ -133,12 +133,12 @@ class SeriesMeasure:
                 ours, train_set, test_set, classes, config.seeds, config.steps, comparison.note
             )
         iterations = effort(config.effort)
-        found["rulers"] = realism(ours, train_set, test_set, classes, config.seeds, comparison.note, iterations)
+        found["metrics"] = realism(ours, train_set, test_set, classes, config.seeds, comparison.note, iterations)
         return found
 
     @staticmethod
     def text(found: Mapping[str, Any]) -> str:
-        if "rulers" not in found:
+        if "metrics" not in found:
             return ""
         from synthgen.measures.series import metrics
 
@@ -155,9 +155,9 @@ class SeriesMeasure:
                     f"  trained on {scores['n']:>6} {name:<9} balanced accuracy {_percent(accuracy)}, average "
                     f"precision of {useful['rare']} {_percent(precision)}"
                 )
-        if found["rulers"]:
-            lines.append(metrics.text(found["rulers"]))
-            if found["rulers"]["effort"] != asdict(metrics.Effort()):
+        if found["metrics"]:
+            lines.append(metrics.text(found["metrics"]))
+            if found["metrics"]["effort"] != asdict(metrics.Effort()):
                 lines.append("fewer iterations than published, so that these numbers compare with nothing else")
         else:
             lines.append(

@@ -65,7 +65,7 @@ class ClassConditionalPipeline(DiffusionPipeline):
         latents: torch.Tensor | None = None,
         output_type: str = "pil",
     ) -> ImagePipelineOutput:
-        """Draws one image for each class id.
+        """Generates one image for each class id.
 
         Args:
             guidance_scale: one number, or one an image; 1 is no guidance and costs half as much.

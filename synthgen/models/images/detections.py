@@ -26,13 +26,13 @@ def best_boxes(
     nms_iou: float,
     max_boxes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes (N, 5) of one picture that pass, best first, and their scores, float64 (N,).
+    """The boxes (N, 5) of one image that pass, best first, and their scores, float64 (N,).
 
-    Boxes are cut off at the picture's edges; those of which less than a pixel's width or height is left are dropped.
+    Boxes are cut off at the image's edges; those of which less than a pixel's width or height is left are dropped.
 
     Args:
         found: of each class in order, boxes as left, top, right, bottom in pixels, (M, 4), and scores 0 to 1, (M,).
-        shape: height and width of the picture.
+        shape: height and width of the image.
         min_score: boxes below it are dropped.
         nms_iou: of two boxes that overlap more, the better one stays, whatever their classes.
         max_boxes: the best so many are kept.
@@ -58,7 +58,7 @@ def best_boxes(
 
 @dataclass(frozen=True)
 class BoxMatch:
-    """Boxes of one picture by intent and by finding, float (N, 5): left, top, right, bottom, class number.
+    """Boxes of one image by intent and by finding, float (N, 5): left, top, right, bottom, class number.
 
     Partners are of one class with an IoU of `least` or more. Each box has one partner at most: the assignment has as
     many pairs as can be, and of those the largest sum of IoUs.
@@ -114,14 +114,14 @@ def average_precision(
     names: Sequence[str],
     least: float = MATCH_IOU,
 ) -> dict[str, float]:
-    """Average precision of each class that occurs, 0 to 1, at one IoU, over pictures.
+    """Average precision of each class that occurs, 0 to 1, at one IoU, over images.
 
     Args:
-        intended: of each picture, boxes (N, 5) as in `BoxMatch`.
-        found: of each picture, boxes (M, 5) and scores (M,).
+        intended: of each image, boxes (N, 5) as in `BoxMatch`.
+        found: of each image, boxes (M, 5) and scores (M,).
         names: class names, from class number 1.
 
-    Source: COCOeval of pycocotools, with 101 recall levels and at most 100 detections of a picture.
+    Source: COCOeval of pycocotools, with 101 recall levels and at most 100 detections of an image.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval

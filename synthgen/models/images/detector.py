@@ -1,4 +1,4 @@
-"""A small U-Net that finds boxes by the centres of objects: filter models that check whether pictures fit their boxes.
+"""A small U-Net that finds boxes by the centres of objects: filter models that check whether images fit their boxes.
 
 Source: Zhou et al. 2019, "Objects as points", for the heat maps; Liu et al. 2020, "Training-time-friendly network for
 real-time object detection", for the distances to the four sides.
@@ -27,13 +27,13 @@ LEAST_SCORE = 0.02
 
 
 class Detector(UNet):
-    """Boxes of objects in pictures of any size; one place of its maps stands for 2 x 2 pixels.
+    """Boxes of objects in images of any size; one place of its maps stands for 2 x 2 pixels.
 
     Args:
         objects: names of the objects' classes, class numbers from 1.
         widths: channels of each level, multiples of 8; every level but the first halves the side.
-        min_score: the score that the trainer chose on held-out pictures as the least that counts.
-        measured: what the finished network found in real pictures: the `split` of the data, numbers of `pictures` and
+        min_score: the score that the trainer chose on held-out images as the least that counts.
+        measured: what the finished network found in real images: the `split` of the data, numbers of `pictures` and
             of their `boxes`, and `at` each least score how many of those were found, and how many objects without one.
     """
 

@@ -1,4 +1,4 @@
-"""The layout pipeline: a class-conditional diffusion model whose pictures are layout channels."""
+"""The layout pipeline: a class-conditional diffusion model whose images are layout channels."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from synthgen.vision.layouts import Layout
 
 
 class LayoutPipeline(ClassConditionalPipeline):
-    """New layouts: one channel an object class is drawn, enlarged, and decoded to objects.
+    """New layouts: one channel an object class is generated, enlarged, and decoded to objects.
 
     Args:
         objects: names of the objects' classes, one channel each.
-        scale: how much smaller layouts are drawn than the pictures they are for: outlines are smooth,
+        scale: how much smaller layouts are drawn than the images they are for: outlines are smooth,
             so that 0.5 costs a quarter and loses little.
         smooth: deviation of the blur that rounds the outlines, in drawn pixels; 0 is none. Drawn outlines
-            are rougher than real ones; the default brings the solidity of drawn nuclei to that of real ones.
+            are rougher than real ones; the default brings the solidity of generated nuclei to that of real ones.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class LayoutPipeline(ClassConditionalPipeline):
         min_area_px: int = layouts.MIN_AREA_PX,
         **options: Any,
     ) -> list[Layout]:
-        """Draws one layout for each class id.
+        """Generates one layout for each class id.
 
         Args:
             latents: standard normal noise (N, n_objects, h, w) at the drawn size; layouts have sides h / scale.

@@ -23,14 +23,14 @@ class LayoutToImagePipeline(DiffusionPipeline):
     The UNet gets the noisy image and the layout's channels (`layouts.encode`), concatenated, after
     both went through pixel-unshuffle. It is convolutional, so that any size which is a multiple of
     its coarsest cell can be drawn. Pixels v in 0..255 are (v / 255)^gamma before they are noised:
-    a gamma of 0.5 gives dark pictures, such as fluorescence, as many levels as bright ones.
+    a gamma of 0.5 gives dark images, such as fluorescence, as many levels as bright ones.
 
     Args:
         unet: in channels (C + number of objects) * patch_size^2, out channels C * patch_size^2.
         scheduler: any diffusers scheduler with `scale_model_input` and `step`.
         objects: names of the objects' classes, one layout channel each.
-        id2label: names of the classes of pictures by id.
-        grey: ids of classes without colour: their pictures get the mean of the channels in each.
+        id2label: names of the classes of images by id.
+        grey: ids of classes without colour: their images get the mean of the channels in each.
         class_of_style: the class of each style (kinds of exposure and stain within a class); by default
             every class is one style. The UNet has one class embedding a style.
         style_shares: how frequent each style is within its class.
@@ -62,7 +62,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes of pictures in id order."""
+        """Names of the classes of images in id order."""
         return [name for _, name in sorted((int(i), name) for i, name in self.config.id2label.items())]
 
     @property
@@ -75,7 +75,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
         return int(self.config.patch_size) * 2 ** (len(self.unet.config.block_out_channels) - 1)
 
     def most_frequent_style(self, label: int) -> int:
-        """The style that most training pictures of a class have."""
+        """The style that most training images of a class have."""
         pairs = enumerate(zip(self.config.class_of_style, self.config.style_shares, strict=True))
         return max((share, -style) for style, (cls, share) in pairs if cls == label)[1] * -1
 
@@ -92,7 +92,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
         latents: torch.Tensor | None = None,
         output_type: str = "pil",
     ) -> ImagePipelineOutput:
-        """Draws one image for each layout.
+        """Generates one image for each layout.
 
         Args:
             layouts: channels as `layouts.encode` makes them, float (N, n_objects, H, W) in [-1, 1].

@@ -15,7 +15,7 @@ from synthgen.vision.layouts import Layout
 
 
 class Segmenter(UNet):
-    """Class of every pixel and, by a distance channel, which object it belongs to; pictures of any size.
+    """Class of every pixel and, by a distance channel, which object it belongs to; images of any size.
 
     Args:
         objects: names of the objects' classes, class ids from 1.

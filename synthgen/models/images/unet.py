@@ -1,4 +1,4 @@
-"""The U-Net under segmenters and detectors: pictures of any size in, maps of numbers out."""
+"""The U-Net under segmenters and detectors: images of any size in, maps of numbers out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Block(nn.Module):
 
 
 class UNet(ModelMixin, ConfigMixin):
-    """Maps over pictures, made by levels of which every one but the first halves the side.
+    """Maps over images, made by levels of which every one but the first halves the side.
 
     Args:
         widths: channels of each level, multiples of 8.
@@ -79,9 +79,9 @@ class UNet(ModelMixin, ConfigMixin):
 
 
 def prepare(images: np.ndarray) -> torch.Tensor:
-    """uint8 (N, H, W, C) to float32 (N, 3, H, W): each picture's darkest pixel -1, its brightest (99.8 %) 1.
+    """uint8 (N, H, W, C) to float32 (N, 3, H, W): each image's darkest pixel -1, its brightest (99.8 %) 1.
 
-    Grey pictures are repeated. A picture without contrast becomes -1 everywhere.
+    Grey images are repeated. An image without contrast becomes -1 everywhere.
     """
     x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float()
     flat = x.flatten(1)

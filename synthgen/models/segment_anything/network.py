@@ -36,10 +36,10 @@ class SegmentAnything(ModelMixin, ConfigMixin):
     """A Sam of any size; `sam` is what SamPredictor and SamAutomaticMaskGenerator take.
 
     Args:
-        image_size: side in pixels that pictures are scaled to by their longer side.
+        image_size: side in pixels that images are scaled to by their longer side.
         patch_size: side of a token in pixels.
         embed_dim, depth, num_heads: of the image encoder.
-        global_attn_indexes: encoder blocks that attend over the whole picture; the others, over windows.
+        global_attn_indexes: encoder blocks that attend over the whole image; the others, over windows.
         window_size: side of those windows in tokens.
         prompt_dim: width of prompts and mask decoder.
         mask_in_chans: width of the encoder of mask prompts.
@@ -98,7 +98,9 @@ class SegmentAnything(ModelMixin, ConfigMixin):
             pixel_mean=list(PIXEL_MEAN),
             pixel_std=list(PIXEL_STD),
         )
-        self.sam.mask_decoder.register_forward_hook(_check_masks)  # for all that is drawn from prompts, grids included
+        self.sam.mask_decoder.register_forward_hook(
+            _check_masks
+        )  # for all that is generated from prompts, grids included
 
     @torch.inference_mode()
     def predictors(self, images: Sequence[np.ndarray]) -> list[SamPredictor]:

@@ -1,7 +1,7 @@
 """What a series model adds for wide tables: a small network for each channel, which sees single cells.
 
 Tokens narrower than a few times the channels cannot carry every cell's value through the transformer, so these
-networks look at the cell itself and at what is known around it, and are told the rest by the cell's token.
+networks look at the cell itself and at what is known around it, and get the rest from the cell's token.
 
 Shapes: B samples, L time steps, C scaled channels, D width of the tokens.
 """

@@ -108,7 +108,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
             level: preconditioned noise level (B,).
             labels: class ids (B,).
             times: real time of each step (B, L).
-            known: observed values (B, L, C), NaN where a value is to be drawn.
+            known: observed values (B, L, C), NaN where a value is to be generated.
             absent: True (B, L, C) where a value is neither known nor wanted: the loss leaves it out.
             covariates: (B, L, K); static: (B, S), NaN where unknown.
             real: True (B, L) at steps that exist, False at padding; None if all do.

@@ -20,7 +20,7 @@ from synthgen.models.series.scaler import SeriesScaler
 
 @dataclass
 class SeriesOutput(BaseOutput):
-    """Drawn series.
+    """Generated series.
 
     Attributes:
         series: (N, L, C) in units, float32 or, as the scaler has it, float64; known values are as they were given.
@@ -94,11 +94,11 @@ class SeriesPipeline(DiffusionPipeline):
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
     ) -> SeriesOutput:
-        """Draws one series for each class id.
+        """Generates one series for each class id.
 
         Args:
-            known: values in units (N, L, C) that the series are drawn around, NaN where they are drawn:
-                gaps of a series, or what follows its beginning. All are drawn if None.
+            known: values in units (N, L, C) that the series are generated around, NaN where they are generated:
+                gaps of a series, or what follows its beginning. All are generated if None.
             times: (N, L) rising, in `time_unit`; by default regular.
             covariates: (N, L, K); static: (N, S), NaN where unknown; required if the model was trained with them.
             guidance_scale: one number, or one a series; 1 is no guidance and costs half as much.

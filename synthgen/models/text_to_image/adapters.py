@@ -60,7 +60,7 @@ class Adapter:
 
     @property
     def source(self) -> Source:
-        """What a dataset that was drawn with this adapter owes it."""
+        """What a dataset that was generated with this adapter owes it."""
         return Source("model", self.name, self.sha256, self.licence, {"base": self.base["name"]} if self.base else {})
 
 
@@ -192,7 +192,7 @@ def _misfits(adapter: Adapter, base: Any, found: Mapping[str, Any]) -> list[str]
         parts = {name: adapter.shapes[name] for name in PER_ENCODER if name in adapter.shapes} or adapter.shapes
         pairs = list(zip(parts.values(), widths, strict=False))
         if len(parts) != len(widths):
-            return [f"{len(widths)} text encoders are told words, and the file has vectors for {len(parts)}"]
+            return [f"{len(widths)} text encoders read words, and the file has vectors for {len(parts)}"]
         return [f"words have {width} numbers and not {shape[-1]}" for shape, width in pairs if shape[-1] != width]
     if isinstance(base, Mapping):
         width = found.get("cross_attention_dim")

@@ -1,4 +1,4 @@
-"""Where a Stable Diffusion UNet looks for the words of a prompt: its attention probabilities for one picture.
+"""Where a Stable Diffusion UNet looks for the words of a prompt: its attention probabilities for one image.
 
 Shapes: C channels of the latents, T tokens of the padded prompt, h x w cells of the self-attention map, N = h * w.
 """
@@ -19,7 +19,7 @@ from synthgen.models.finite import finite
 
 @dataclass(frozen=True, slots=True)
 class Maps:
-    """Attention of one picture, means over heads, layers and noise levels, float32 on the UNet's device.
+    """Attention of one image, means over heads, layers and noise levels, float32 on the UNet's device.
 
     `cross` (T, h, w): which share of its attention a cell gives to each token; the shares of a cell add up to 1.
     `own` (N, N): which share cell i gives to cell j; rows add up to 1.
@@ -52,10 +52,10 @@ def layers(unet: Any) -> list[Layer]:
 
 
 def probabilities(attn: Any, states: torch.Tensor, words: torch.Tensor | None) -> Iterator[torch.Tensor]:
-    """softmax(Q K^T / sqrt(d)) of each head, (queries, keys) each, for one picture's states (1, queries, channels).
+    """softmax(Q K^T / sqrt(d)) of each head, (queries, keys) each, for one image's states (1, queries, channels).
 
     Head by head, so that never more than one head's map is in memory, and in float32 whatever the network's format:
-    a picture changes even shares by less than bfloat16 can tell.
+    an image changes even shares by less than bfloat16 can tell.
     """
     if words is None:
         words = states
@@ -147,8 +147,8 @@ def object_map(maps: Maps, tokens: Sequence[int], power: int, size: tuple[int, i
 def presence(maps: Maps, tokens: Sequence[int], region: np.ndarray) -> float:
     """How much the pixels of `region`, bool (H, W), attend to each of the words at `tokens`, in times the even share.
 
-    1 is what every token of the prompt would get if attention told nothing, padding counted. It is not stretched, and
-    so it is the same whatever other pictures or classes are asked for. 0 for an empty region.
+    1 is what every token of the prompt would get if attention said nothing, padding counted. It is not stretched, and
+    so it is the same whatever other images or classes are asked for. 0 for an empty region.
     """
     if not region.any():
         return 0.0

@@ -1,4 +1,4 @@
-"""Shows a picture to a Stable Diffusion pipeline under noise, and says where its UNet looks for each word."""
+"""Shows an image to a Stable Diffusion pipeline under noise, and says where its UNet looks for each word."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MAX_PROMPTS = 512
 
 
 class AttentionReader:
-    """Shows pictures to a Stable Diffusion or Stable Diffusion XL pipeline, and reads where its UNet looks.
+    """Shows images to a Stable Diffusion or Stable Diffusion XL pipeline, and reads where its UNet looks.
 
-    One picture and one noise level at a time, so that nothing depends on what else is read. Needs, besides networks,
+    One image and one noise level at a time, so that nothing depends on what else is read. Needs, besides networks,
     N^2 float32 for the sum of self attention, N cells, and two or three times as much for one head: about 16 MB for
-    512-pixel pictures and Stable Diffusion 1.5 (N = 1024), 260 MB for 1024-pixel pictures and SDXL (N = 4096).
+    512-pixel images and Stable Diffusion 1.5 (N = 1024), 260 MB for 1024-pixel images and SDXL (N = 4096).
 
     Args:
         pipeline: with its networks on one device.
@@ -52,18 +52,18 @@ class AttentionReader:
         self._prompts: OrderedDict[str, tuple[torch.Tensor, dict[str, torch.Tensor]]] = OrderedDict()
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """(C, height, width) of the latents of a picture. Raises ModelError for sides that the VAE cannot halve."""
+        """(C, height, width) of the latents of an image. Raises ModelError for sides that the VAE cannot halve."""
         cell = self._pipeline.vae_scale_factor
         if height % cell or width % cell:
-            raise ModelError(f"this model sees pictures whose sides are multiples of {cell} (got {height} x {width})")
+            raise ModelError(f"this model sees images whose sides are multiples of {cell} (got {height} x {width})")
         return int(self._pipeline.unet.config.in_channels), height // cell, width // cell
 
     @torch.inference_mode()
     def read(self, image: np.ndarray, prompt: str, levels: Sequence[float], noise: np.ndarray) -> Maps:
-        """The maps of one picture, uint8 (H, W, 1 or 3), as the UNet denoises it with `prompt`.
+        """The maps of one image, uint8 (H, W, 1 or 3), as the UNet denoises it with `prompt`.
 
         Args:
-            levels: shares of the schedule's times, from 0 (the picture) to 1 (noise).
+            levels: shares of the schedule's times, from 0 (the image) to 1 (noise).
             noise: standard normal numbers, float32, one (C, H / cell, W / cell) a level.
 
         Raises:
@@ -104,7 +104,7 @@ class AttentionReader:
         return (latents - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
 
     def _encoded(self, prompt: str, size: tuple[int, int]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The words of a prompt (1, T, channels), and what the UNet is told besides; the last prompts are kept."""
+        """The words of a prompt (1, T, channels), and the UNet's other inputs; the last prompts are kept."""
         if prompt not in self._prompts:
             self.check_length(prompt)
             found = self._pipeline.encode_prompt(

@@ -35,11 +35,11 @@ class Asked:
 
 
 class Drawing:
-    """Draws pictures of `size` (height, width); what a sample looks like depends on its own values alone.
+    """Generates images of `size` (height, width); what a sample looks like depends on its own values alone.
 
     Samples share a call of the pipeline where its arithmetic keeps them apart, and are drawn one by
-    one elsewhere. On a GPU, text-to-image pictures are decoded when they are looked at, in a stream
-    beside the one that draws, so that the next batch may be drawn meanwhile.
+    one elsewhere. On a GPU, text-to-image images are decoded when they are looked at, in a stream
+    beside the one that generates, so that the next batch may be generated meanwhile.
 
     Args:
         scales: every guidance scale that samples may have.
@@ -64,7 +64,7 @@ class Drawing:
         self._together = self.family.batched and (self._mixes or len(scales) == 1)
 
     def draw(self, asked: Sequence[Asked], n_steps: int, same: Mapping[str, Any]) -> Sequence[Any]:
-        """Pictures uint8 (height, width, 3), one a sample; `same` are arguments of the call that all samples share."""
+        """Images uint8 (height, width, 3), one a sample; `same` are arguments of the call that all samples share."""
         if self._together:
             return self._call(asked, n_steps, same)
         return [picture for one in asked for picture in self._call([one], n_steps, same)]
@@ -103,7 +103,7 @@ class Drawing:
         return LazyColumn(len(latents), decode)
 
     def decode(self, latents: Any) -> np.ndarray:
-        """Pictures float32 (N, H, W, 3) in [0, 1] of what the pipeline calls latents."""
+        """Images float32 (N, H, W, 3) in [0, 1] of what the pipeline calls latents."""
         import torch
 
         assert self.family.unscaled is not None
@@ -161,7 +161,7 @@ def check_memory(model: str, need_gb: float, found_gb: float | None) -> None:
     if found_gb is None:
         raise ModelError(
             f"{model} needs a GPU with {need_gb:g} GB, and this runs on the CPU. `synthgen doctor` shows what was "
-            "found; `--smoke` tries the recipe with a small model; `gpu_memory_gb: 0` draws on the CPU all the same, "
+            "found; `--smoke` tries the recipe with a small model; `gpu_memory_gb: 0` uses the CPU all the same, "
             f"slowly. Else {ways}"
         )
     if found_gb < 0.97 * need_gb:  # a card sold as 24 GB has a little less
@@ -169,7 +169,7 @@ def check_memory(model: str, need_gb: float, found_gb: float | None) -> None:
 
 
 def check_size(model: str, pipeline: Any, size: tuple[int, int]) -> None:
-    """Raises ModelError if the pipeline cannot draw pictures of `size`."""
+    """Raises ModelError if the pipeline cannot draw images of `size`."""
     cell = getattr(pipeline, "vae_scale_factor", 1)
     if type(pipeline).__name__.startswith("Flux"):
         cell *= 2  # it packs 2 x 2 latents into one token

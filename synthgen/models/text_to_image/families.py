@@ -20,7 +20,7 @@ class Family:
         guidance: the argument that says how closely to follow the prompt.
         negative: how a negative prompt is given: "with" the prompt, "apart" in a call of its own, or not at all.
         batched: whether samples can share a call without a trace: embeddings have one length, whatever the prompt.
-        product: guidance is a factor in a sum of two predictions (classifier-free), not a number told to the network.
+        product: guidance is a factor in a sum of two predictions (classifier-free), not an input of the network.
         unscaled: (pipeline, latents, height, width) -> what the VAE decodes; None if it is not known.
     """
 

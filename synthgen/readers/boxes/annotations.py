@@ -1,4 +1,4 @@
-"""Boxes that people drew, whatever the format of their files: one record a picture, checked in one place."""
+"""Boxes that people drew, whatever the format of their files: one record an image, checked in one place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from synthgen.errors import DataError
 
 TOLERANCE_PX = 1.0
-"""How far a box may reach out of its picture: labelling tools round, and count from 0 or from 1."""
+"""How far a box may reach out of its image: labelling tools round, and count from 0 or from 1."""
 
 SHOWN_CHARACTERS = 60
 
@@ -19,14 +19,14 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What an annotation file says of one picture.
+    """What an annotation file says of one image.
 
     Attributes:
         where: the file and the place in it, for messages.
-        file: the picture, relative to the folder of the pictures; without an ending if the format names none.
+        file: the image, relative to the folder of the images; without an ending if the format names none.
         size: width and height in pixels, if the file says them.
         split: the part of the data that it belongs to, if the file says so.
-        boxes: left, top, width, height: in pixels, or in shares of the picture if `relative`.
+        boxes: left, top, width, height: in pixels, or in shares of the image if `relative`.
         names: the class of each box.
     """
 
@@ -49,10 +49,10 @@ class Annotations:
 
 
 def located(record: Record, width: int, height: int) -> list[Box]:
-    """The boxes of a record in pixels of its picture: left, top, width, height.
+    """The boxes of a record in pixels of its image: left, top, width, height.
 
     Raises:
-        DataError: a box reaches out of the picture by more than `TOLERANCE_PX`, or the record is of a picture of
+        DataError: a box reaches out of the image by more than `TOLERANCE_PX`, or the record is of an image of
             another size; all of them at once.
     """
     if record.size is not None and record.size != (width, height):
@@ -62,7 +62,7 @@ def located(record: Record, width: int, height: int) -> list[Box]:
     sides = (width, height, width, height) if record.relative else (1, 1, 1, 1)
     boxes = [tuple(value * side for value, side in zip(box, sides, strict=True)) for box in record.boxes]
     outside = [
-        f"{record.where}: box {number} ({name}) reaches out of the picture: left {x:g}, top {y:g}, right {x + w:g}, "
+        f"{record.where}: box {number} ({name}) reaches out of the image: left {x:g}, top {y:g}, right {x + w:g}, "
         f"bottom {y + h:g} in {width} x {height} pixels"
         for number, ((x, y, w, h), name) in enumerate(zip(boxes, record.names, strict=True), start=1)
         if not (min(x, y) >= -TOLERANCE_PX and x + w <= width + TOLERANCE_PX and y + h <= height + TOLERANCE_PX)
@@ -97,7 +97,7 @@ def file_problem(name: Any) -> str:
     if any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in name) or len(name) > 1000:
         return f"is no name of a file: {shown(name)}"
     if PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in name.replace("\\", "/").split("/"):
-        return f"must be a path below the folder of the pictures, without `..` (got {shown(name)})"
+        return f"must be a path below the folder of the images, without `..` (got {shown(name)})"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""COCO files: the text of one into a record a picture, all problems at once."""
+"""COCO files: the text of one into one record per image, all problems at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Id = int | str
 
 
 def parse(raw: bytes, name: str, problems: Problems) -> Annotations:
-    """The pictures of a COCO file with their boxes, in the file's order. Crowds are no objects, and are left out.
+    """The images of a COCO file with their boxes, in the file's order. Crowds are no objects, and are left out.
 
-    A picture with a wrong entry is a problem of that picture, because an object that is left out would be
+    An image with a wrong entry is a problem of that image, because an object that is left out would be
     background for a network.
 
     Raises:
@@ -58,7 +58,7 @@ def parse(raw: bytes, name: str, problems: Problems) -> Annotations:
     if n_crowds:
         found.notes.append(f"{name}: crowds (`iscrowd`) are no objects, and are left out: {n_crowds}")
     if n_strays and problems.skip_broken:
-        found.notes.append(f"{name}: annotations of no picture of the file are left out: {n_strays}")
+        found.notes.append(f"{name}: annotations of no image of the file are left out: {n_strays}")
     return found
 
 
@@ -86,7 +86,7 @@ def _id(value: Any) -> Id | None:
 
 
 def _categories(entries: Sequence[Any], name: str) -> Mapping[Id, str]:
-    """Names by id. They concern every picture, so nothing here can be skipped."""
+    """Names by id. They concern every image, so nothing here can be skipped."""
     problems = Problems()
     found: dict[Id, str] = {}
     for place, entry in enumerate(entries):

@@ -1,4 +1,4 @@
-"""Boxes on disk: COCO files, folders of YOLO's or Pascal VOC's labels, and the pictures that they are of."""
+"""Boxes on disk: COCO files, folders of YOLO's or Pascal VOC's labels, and the images that they are of."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def label_files(found: Places) -> list[Path]:
 
 
 def examples(found: Places, data: MaskData, read: Annotations, pixels: PixelRange, problems: Problems) -> list[Example]:
-    """The pictures of the records with their boxes.
+    """The images of the records with their boxes.
 
     Raises:
         DataError: boxes have classes that `data.objects` does not name.
@@ -85,7 +85,7 @@ def _example(path: Path, record: Record, data: MaskData, pixels: PixelRange) -> 
 
 
 def _voc(found: Places, files: Sequence[Path], problems: Problems) -> Annotations:
-    """An annotation is of the picture that has its name; all pictures need one."""
+    """An annotation is of the image that has its name; all images need one."""
     pictures, chosen = named(found.images), _chosen(found)
     read = Annotations()
     seen: set[str] = set()
@@ -97,7 +97,7 @@ def _voc(found: Places, files: Sequence[Path], problems: Problems) -> Annotation
         with problems.picture(str(path)):
             record = voc.parse(read_bytes(path), str(path))
             if name not in pictures:
-                raise DataError(f"{path}: there is no picture of its name in {found.images}")
+                raise DataError(f"{path}: there is no image of its name in {found.images}")
             read.records.append(_of(record, pictures[name], found))
     for name, path in pictures.items():
         if name not in seen and (chosen is None or name in chosen):
@@ -114,7 +114,7 @@ def _chosen(found: Places) -> set[str] | None:
 
 
 def _yolo(found: Places, files: Sequence[Path], data: MaskData, problems: Problems) -> Annotations:
-    """A label file is of the picture that has its name; pictures without one hold no objects, as YOLO has it."""
+    """A label file is of the image that has its name; images without one hold no objects, as YOLO has it."""
     pictures, sources = named(found.images), _name_files(found)
     classes = yolo.class_names(read_bytes(sources[0]), str(sources[0])) if sources else tuple(data.objects)
     labels = {
@@ -123,7 +123,7 @@ def _yolo(found: Places, files: Sequence[Path], data: MaskData, problems: Proble
     read = Annotations()
     for name, path in labels.items():
         if name not in pictures:
-            problems.add_broken(str(path), [f"{path}: there is no picture of its name in {found.images}"])
+            problems.add_broken(str(path), [f"{path}: there is no image of its name in {found.images}"])
     for name, picture in pictures.items():
         if name not in labels:
             read.records.append(_of(Record(str(picture), ""), picture, found))
@@ -133,7 +133,7 @@ def _yolo(found: Places, files: Sequence[Path], data: MaskData, problems: Proble
             read.records.append(_of(record, picture, found))
     bare = len(pictures.keys() - labels.keys())
     if bare:
-        read.notes.append(f"{found.labels}: pictures without a label file are taken to hold no objects: {bare}")
+        read.notes.append(f"{found.labels}: images without a label file are taken to hold no objects: {bare}")
     return read
 
 

@@ -1,4 +1,4 @@
-"""Scaffolding for pictures with boxes: COCO, YOLO and Pascal VOC folders, and the recipes that fit them."""
+"""Scaffolding for images with boxes: COCO, YOLO and Pascal VOC folders, and the recipes that fit them."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ LEAST_SIDE_PX = 4
 SOME = 50
 
 DATASET = """\
-# Synthetic pictures with boxes like those of {{ path }}: `synthgen run {{ name }}.yaml`
+# Synthetic images with boxes like those of {{ path }}: `synthgen run {{ name }}.yaml`
 {% include 'start_dataset' %}
 {% include 'shards' %}
 tries: 1
 
-splits: {train: 1.0}\t# test on real pictures
+splits: {train: 1.0}\t# test on real images
 
-condition:\t# what each picture must show: boxes at random places
+condition:\t# what each image must show: boxes at random places
   use: random-boxes
-  size: {{ found.crop }}\t# side of the pictures in pixels
-  objects:\t# least and most of each class in a picture, and of its mean side, as in your pictures
+  size: {{ found.crop }}\t# side of the images in pixels
+  objects:\t# least and most of each class in an image, and of its mean side, as in your images
 {%- for cls, settings in objects.items() %}
     {{ cls }}: {{ settings }}
 {%- endfor %}
@@ -62,9 +62,9 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class BoxFindings:
-    """What was seen in a folder of pictures and boxes, and what fits it.
+    """What was seen in a folder of images and boxes, and what fits it.
 
-    `settings` are those of `data` in the recipes; `sizes` are (width, height) of every picture as it is trained on;
+    `settings` are those of `data` in the recipes; `sizes` are (width, height) of every image as it is trained on;
     `objects` the settings of `random-boxes` for each class; `n_boxes` how many boxes each class has.
     """
 
@@ -132,7 +132,7 @@ def _yolo(place: Path) -> Format | None:
 
 
 def _is_yolo(file: Path) -> bool:
-    """Whether a text file holds nothing but boxes, and at least one: captions lie beside pictures, too."""
+    """Whether a text file holds nothing but boxes, and at least one: captions lie beside images, too."""
     names = [str(i) for i in range(1000)]
     try:
         return bool(yolo.parse(read_bytes(file), str(file), "", names).boxes)
@@ -141,7 +141,7 @@ def _is_yolo(file: Path) -> bool:
 
 
 def _folder_of(place: Path, names: Sequence[str]) -> str:
-    """The folder below `place` that has most of the pictures with these names, with or without endings."""
+    """The folder below `place` that has most of the images with these names, with or without endings."""
     best, most = "", 0
     for folder in (place / "images", place, *listing.folders(place)):
         if folder.is_dir():
@@ -162,7 +162,7 @@ def _stem(file: Path, folder: Path) -> str:
 
 
 def look(folder: str | Path, form: Format, settings: Mapping[str, Any]) -> BoxFindings:
-    """Reads every picture of the training split with its boxes.
+    """Reads every image of the training split with its boxes.
 
     Raises:
         DataError: there are too few, or some cannot be used; all problems at once.
@@ -175,12 +175,10 @@ def look(folder: str | Path, form: Format, settings: Mapping[str, Any]) -> BoxFi
     objects = [name for name in read.classes if name in used] or sorted(used)
     if not objects:
         problems.check()
-        raise DataError(
-            f"{folder}: there is no box in any of the {len(read.records)} pictures, so nothing to learn from"
-        )
+        raise DataError(f"{folder}: there is no box in any of the {len(read.records)} images, so nothing to learn from")
     plain = reader.read(MaskData(**chosen, objects=objects))
     if len(plain) < MIN_PICTURES:
-        raise DataError(f"{folder}: has {len(plain)} pictures with boxes; at least {MIN_PICTURES} are needed")
+        raise DataError(f"{folder}: has {len(plain)} images with boxes; at least {MIN_PICTURES} are needed")
     side = statistics.median(min(item.image.shape[:2]) for item in plain.items)
     crop = max((crop for crop in CROPS if crop <= side), default=CROPS[0])
     scale = min(1.0, math.ceil(1000 * crop / side) / 1000)
@@ -205,7 +203,7 @@ def _classes(item: Example) -> np.ndarray:
 
 
 def _wanted(items: Sequence[Example], cls: int, scale: float, crop: int) -> Mapping[str, Any]:
-    """How many objects of a class a crop shows, and how large: from the 5 % to the 95 % quantile of the pictures."""
+    """How many objects of a class a crop shows, and how large: from the 5 % to the 95 % quantile of the images."""
     counts, sides, aspects = [], [], []
     for item in items:
         assert item.boxes is not None
@@ -229,7 +227,7 @@ def warnings(found: BoxFindings) -> Iterator[str]:
     yield from found.notes
     if "scale" in found.settings:
         scale = found.settings["scale"]
-        yield f"pictures are scaled by {scale:g}, so that their shorter side is about {found.crop} pixels"
+        yield f"images are scaled by {scale:g}, so that their shorter side is about {found.crop} pixels"
     small = [name for name, settings in found.objects.items() if sum(settings["side_px"]) / 2 < LEAST_SIDE_PX]
     if small:
         yield f"{', '.join(small)}: smaller than {LEAST_SIDE_PX} pixels at this scale; raise `scale` and `size`"

@@ -1,4 +1,4 @@
-"""Pascal VOC's annotations: the XML of one file into the record of its picture."""
+"""Pascal VOC's annotations: the XML of one file into the record of its image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YOLO's labels: the text of one file into the record of its picture, and the names of the classes."""
+"""YOLO's labels: the text of one file into the record of its image, and the names of the classes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from synthgen.recipe import yaml_text
 
 EXPECTED = "must be `class centre-x centre-y width height`, or `class x1 y1 x2 y2 x3 y3 ...` for a polygon"
 MARGIN = 0.5
-"""Shares further than this from 0 to 1 are no shares of a picture, but pixels."""
+"""Shares further than this from 0 to 1 are no shares of an image, but pixels."""
 
 
 def parse(raw: bytes, name: str, file: str, classes: Sequence[str]) -> Record:
-    """What a label file says of the picture `file`; a polygon counts as the box around it.
+    """What a label file says of the image `file`; a polygon counts as the box around it.
 
     Raises:
         DataError: lines that cannot be read, all of them.
@@ -76,7 +76,7 @@ def _names_in_yaml(text: str, name: str) -> Sequence[object]:
 
 
 def _object(words: Sequence[str], classes: Sequence[str]) -> tuple[str, Box]:
-    """The class and the box, in shares of the picture, of one line.
+    """The class and the box, in shares of the image, of one line.
 
     Raises:
         ValueError: says what is wrong with the line.
@@ -92,7 +92,7 @@ def _object(words: Sequence[str], classes: Sequence[str]) -> tuple[str, Box]:
     except ValueError:
         raise ValueError(f"{EXPECTED} (got {shown(' '.join(words))})") from None
     if not all(math.isfinite(value) and -MARGIN <= value <= 1 + MARGIN for value in numbers):
-        raise ValueError(f"numbers must be shares of the picture, from 0 to 1 (got {shown(' '.join(words[1:]))})")
+        raise ValueError(f"numbers must be shares of the image, from 0 to 1 (got {shown(' '.join(words[1:]))})")
     if len(numbers) == 4:
         x, y, width, height = numbers
         box = (x - width / 2, y - height / 2, width, height)

@@ -12,7 +12,7 @@ from synthgen.readers.scaffolding import Scaffold
 
 
 class ImagesByClass(FolderReader):
-    """Images with one class each: a folder a class, idx files, or Parquet."""
+    """Images with one class each: one folder per class, idx files, or Parquet."""
 
     Config = DataConfig
 

@@ -1,4 +1,4 @@
-"""Pictures with captions: text files beside them, a table of Hugging Face's imagefolder, or a folder a class."""
+"""Images with captions: text files beside them, a table of Hugging Face's imagefolder, or one folder per class."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from synthgen.readers.text_table import load_table, load_text
 TABLES = ("metadata.jsonl", "metadata.csv")
 LABEL = "{label}"
 ACCEPTED = (
-    "a .txt file beside each picture, metadata.jsonl or metadata.csv with `file_name` and `text`, one folder a class "
-    "with `caption: a photo of a {label}`, or one `caption` for all pictures"
+    "a .txt file beside each image, metadata.jsonl or metadata.csv with `file_name` and `text`, one folder a class "
+    "with `caption: a photo of a {label}`, or one `caption` for all images"
 )
 
 
 class CaptionData(Settings):
-    """Where pictures with captions come from."""
+    """Where images with captions come from."""
 
-    path: str = Field(description=f"A folder of pictures (or with train/ in it), with {ACCEPTED}.")
+    path: str = Field(description=f"A folder of images (or with train/ in it), with {ACCEPTED}.")
     caption: str | None = Field(
         default=None,
         min_length=1,
-        description="The caption of every picture, where the folder has none; {label} stands for its subfolder's name.",
+        description="The caption of every image, where the folder has none; {label} stands for its subfolder's name.",
     )
     column: str = Field(default="text", description="The table's column that holds the captions.")
     range: RangeSetting = "auto"
     skip_broken: SkipBroken = False
-    licence: str = Field(default="unknown", description="Licence of the pictures, for the model card.")
-    source: str = Field(default="", description="Where the pictures come from, for the model card.")
+    licence: str = Field(default="unknown", description="Licence of the images, for the model card.")
+    source: str = Field(default="", description="Where the images come from, for the model card.")
 
     def notes(self) -> list[str]:
-        """What users should know, before anything is trained, of how the pictures will be read.
+        """What users should know, before anything is trained, of how the images will be read.
 
         Raises:
             DataError: the range of their values is not known.
@@ -53,7 +53,7 @@ class CaptionData(Settings):
 
 @dataclass(frozen=True, slots=True)
 class CaptionedImages:
-    """Square RGB pictures uint8 (N, S, S, 3) with their captions and files.
+    """Square RGB images uint8 (N, S, S, 3) with their captions and files.
 
     `cuts` int64 (N, 4) says of each how it was cut: height and width of the original in pixels, and
     the top left corner of the square in pixels of the original scaled to S. `notes` say how they were read.
@@ -70,14 +70,14 @@ class CaptionedImages:
 
 
 def read(data: CaptionData, resolution: int) -> CaptionedImages:
-    """Reads every picture, cut to its central square and scaled to `resolution`. Names every problem, up to twenty.
+    """Reads every image, cut to its central square and scaled to `resolution`. Names every problem, up to twenty.
 
     Raises:
-        DataError: there are no pictures, some have no caption, or cannot be read.
+        DataError: there are no images, some have no caption, or cannot be read.
     """
     root, place = Path(data.path), _place(data)
     if not root.is_dir():
-        raise DataError(f"{data.path}: no such folder; pictures with captions are needed: {ACCEPTED}")
+        raise DataError(f"{data.path}: no such folder; images with captions are needed: {ACCEPTED}")
     pairs, wrong = _captions(data, place)
     problems = Problems(data.skip_broken)
     for problem in wrong:
@@ -94,9 +94,9 @@ def read(data: CaptionData, resolution: int) -> CaptionedImages:
             files.append(file)
     problems.check()
     if pairs and not images:
-        raise DataError(f"{place}: none of its {len(pairs)} pictures can be read")
+        raise DataError(f"{place}: none of its {len(pairs)} images can be read")
     if not images:
-        raise DataError(f"{place}: has no pictures ({listing.ENDINGS}); accepted are {ACCEPTED}")
+        raise DataError(f"{place}: has no images ({listing.ENDINGS}); accepted are {ACCEPTED}")
     notes = tuple(text for text in (pixels.note, problems.note) if text)
     return CaptionedImages(np.stack(images), tuple(captions), tuple(files), np.array(cuts, dtype=np.int64), notes)
 
@@ -113,13 +113,13 @@ def _cut(height: int, width: int, side: int) -> tuple[int, int, int, int]:
 
 
 def _captions(data: CaptionData, place: Path) -> tuple[list[tuple[Path, str]], list[str]]:
-    """Pictures with their captions, sorted by name, and what is wrong with others."""
+    """Images with their captions, sorted by name, and what is wrong with others."""
     table = next((place / name for name in TABLES if (place / name).is_file()), None)
     here = listing.pictures(place, nested=False)
     own = [path for path in here if path.with_suffix(".txt").is_file()]
     if data.caption is not None and (table or own):
         raise DataError(
-            f"{table or own[0].with_suffix('.txt')}: the pictures have captions of their own; leave `caption` out, or "
+            f"{table or own[0].with_suffix('.txt')}: the images have captions of their own; leave `caption` out, or "
             "move that file away"
         )
     if table is not None:
@@ -135,7 +135,7 @@ def _captions(data: CaptionData, place: Path) -> tuple[list[tuple[Path, str]], l
             for folder, paths in groups.items()
             for path in paths
         ]
-        return pairs, [f"{folder}: has no pictures" for folder, paths in groups.items() if not paths]
+        return pairs, [f"{folder}: has no images" for folder, paths in groups.items() if not paths]
     if data.caption is not None:
         if LABEL in data.caption:
             raise DataError(f"{here[0]}: lies in no folder of a class, so {LABEL} in `caption` means nothing for it")
@@ -153,7 +153,7 @@ def _text(path: Path) -> str:
 
 
 def _from_table(data: CaptionData, path: Path) -> list[tuple[Path, str]]:
-    """Pictures with their captions, by the rows of a table; raises DataError with all rows that are wrong."""
+    """Images with their captions, by the rows of a table; raises DataError with all rows that are wrong."""
     table = load_table(path)
     table.require("file_name", data.column)
     problems = Problems()

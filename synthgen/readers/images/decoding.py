@@ -1,4 +1,4 @@
-"""Picture files as arrays, whatever their mode: the one decoder of people's files."""
+"""Image files as arrays, whatever their mode: the one decoder of people's files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MASK_MODES = ("1", "L", "P", "I;16", "I;16L", "I;16B", "I")
 
 
 def decode(file: bytes | Path, name: str, channels: int | None = None, pixels: PixelRange | None = None) -> np.ndarray:
-    """A picture file as uint8 (H, W, C), upright as its EXIF data say: transparency on white, palettes resolved.
+    """An image file as uint8 (H, W, C), upright as its EXIF data say: transparency on white, palettes resolved.
 
     Args:
-        channels: 1 or 3; by default 1 if the picture is grey, else 3.
-        pixels: which values of pictures of more than 8 bits become 0 and 255, decided for a whole folder by
-            `folder_range`; by default decided for this picture alone.
+        channels: 1 or 3; by default 1 if the image is grey, else 3.
+        pixels: which values of images of more than 8 bits become 0 and 255, decided for a whole folder by
+            `folder_range`; by default decided for this image alone.
 
     Raises:
         DataError: names the file.
@@ -41,12 +41,12 @@ def decode(file: bytes | Path, name: str, channels: int | None = None, pixels: P
 
 
 def resize(picture: np.ndarray, side: int) -> np.ndarray:
-    """The picture cut to its central square and scaled to `side`, uint8 (side, side, C)."""
+    """The image cut to its central square and scaled to `side`, uint8 (side, side, C)."""
     return fit(picture, side, side)
 
 
 def fit(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The picture cut to its largest central part of the proportions asked for and scaled, uint8 (height, width, C)."""
+    """The image cut to its largest central part of the proportions asked for and scaled, uint8 (height, width, C)."""
     from PIL import Image
 
     if picture.shape[:2] == (height, width):
@@ -64,7 +64,7 @@ def decode_mask(file: bytes | Path, name: str) -> np.ndarray:
     """A mask file as numbers, int64 (H, W), upright: grey of 1, 8 or 16 bits, or the indices of a palette.
 
     Raises:
-        DataError: names the file: it is no picture, has colours or transparency, or numbers that are no whole ones.
+        DataError: names the file: it is no image, has colours or transparency, or numbers that are no whole ones.
     """
     picture = opened(file, name)
     if picture.image.mode not in MASK_MODES:

@@ -1,4 +1,4 @@
-"""Folders of pictures without labels: which files are used, their hash, and the pictures one by one."""
+"""Folders of images without labels: which files are used, their hash, and the images one by one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from synthgen.readers.problems import left_out, read_bytes
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures of a folder that are used, in the order of their names; `left_out` names those that are not."""
+    """The images of a folder that are used, in the order of their names; `left_out` names those that are not."""
 
     root: Path
     files: tuple[Path, ...]
@@ -32,7 +32,7 @@ class Pictures:
         return self.files[i].relative_to(self.root).as_posix()
 
     def picture(self, i: int, channels: int | None = None) -> np.ndarray:
-        """Picture `i`, uint8 (H, W, C), of its own size.
+        """Image `i`, uint8 (H, W, C), of its own size.
 
         Raises:
             DataError: names the file, which cannot be read.
@@ -40,32 +40,32 @@ class Pictures:
         return decode(self.files[i], str(self.files[i]), channels, self.pixels)
 
     def sha256(self) -> str:
-        """sha256 over names and bytes of the pictures that are used."""
+        """sha256 over names and bytes of the images that are used."""
         return sha256(self.root, self.files)
 
     def source(self, licence: str, name: str = "") -> Source:
-        """What samples owe the pictures: name, by default the folder's, licence and hash, and how they were read."""
+        """What samples owe the images: name, by default the folder's, licence and hash, and how they were read."""
         details: dict[str, Any] = {"pictures": len(self.files)} | ({"notes": self.notes} if self.notes else {})
         return Source("data", name or self.root.resolve().name, self.sha256(), licence, details)
 
     @property
     def notes(self) -> list[str]:
-        """What users should know of how the pictures are read, in words."""
+        """What users should know of how the images are read, in words."""
         return [text for text in (self.pixels.note, left_out(self.left_out)) if text]
 
 
 def listed(folder: str, wanted: Wanted = "auto", skip_broken: bool = False) -> Pictures:
-    """The pictures in a folder and its subfolders, sorted.
+    """The images in a folder and its subfolders, sorted.
 
     Raises:
-        DataError: there is no such folder, no picture in it, or the range of its values is not known.
+        DataError: there is no such folder, no image in it, or the range of its values is not known.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise DataError(f"{folder}: no such folder; name one that holds pictures")
+        raise DataError(f"{folder}: no such folder; name one that holds images")
     found = listing.pictures(root)
     if not found:
-        raise DataError(f"{folder}: has no pictures ({listing.ENDINGS}), in subfolders neither")
+        raise DataError(f"{folder}: has no images ({listing.ENDINGS}), in subfolders neither")
     return usable(root, found, wanted, skip_broken)
 
 
@@ -78,7 +78,7 @@ def usable(root: Path, files: Sequence[Path], wanted: Wanted, skip_broken: bool)
     pixels = folder_range(files, wanted, str(root))
     broken = _broken(stats_of(files), pixels) if skip_broken else {}
     if len(broken) == len(files):
-        raise DataError(f"{root}: no picture can be read; the first of {len(files)}: {next(iter(broken.values()))}")
+        raise DataError(f"{root}: no image can be read; the first of {len(files)}: {next(iter(broken.values()))}")
     names = tuple(path.relative_to(root).as_posix() for path in broken)
     return Pictures(root, tuple(path for path in files if path not in broken), pixels, names)
 

@@ -1,4 +1,4 @@
-"""A folder of pictures, listed and hashed at once and read one by one: by class, or all together."""
+"""A folder of images, listed and hashed at once and read one by one: by class, or all together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PHOTOS = "sklearn:photos"
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Pictures of a folder in the order of their names; `labels` are places in `classes`, all 0 if there is one."""
+    """Images of a folder in the order of their names; `labels` are places in `classes`, all 0 if there is one."""
 
     pictures: Pictures
     labels: tuple[int, ...]
@@ -29,23 +29,23 @@ class Gallery:
         return len(self.labels)
 
     def picture(self, i: int, height: int, width: int) -> np.ndarray:
-        """Picture `i` as uint8 RGB (height, width, 3): scaled until it covers them, and cut in the middle.
+        """Image `i` as uint8 RGB (height, width, 3): scaled until it covers them, and cut in the middle.
 
         Raises:
-            DataError: names the file: it cannot be read, or is no picture.
+            DataError: names the file: it cannot be read, or is no image.
         """
         return fit(self.pictures.picture(i, 3), height, width)
 
 
 def listed(path: str, wanted: Wanted = "auto", skip_broken: bool = False) -> Gallery:
-    """The pictures of a folder. If it holds subfolders with pictures and no pictures of its own, they are the classes.
+    """The images of a folder. If it holds subfolders with images and no images of its own, they are the classes.
 
     Raises:
-        DataError: no such folder, none with pictures, or none of a class can be read.
+        DataError: no such folder, none with images, or none of a class can be read.
     """
     root = _photos() if path == PHOTOS else Path(path)
     if not root.is_dir():
-        raise DataError(f"{path}: no such folder; it must hold pictures, or a folder of pictures a class")
+        raise DataError(f"{path}: no such folder; it must hold images, or a folder of images a class")
     own = listing.pictures(root, nested=False)
     if own:
         found = folder.usable(root, own, wanted, skip_broken)
@@ -53,13 +53,13 @@ def listed(path: str, wanted: Wanted = "auto", skip_broken: bool = False) -> Gal
     groups = {place.name: listing.pictures(place) for place in listing.folders(root)}
     files = [file for group in groups.values() for file in group]
     if not files:
-        raise DataError(f"{path}: holds no pictures ({listing.ENDINGS}), nor folders of pictures")
+        raise DataError(f"{path}: holds no images ({listing.ENDINGS}), nor folders of images")
     found = folder.usable(root, files, wanted, skip_broken)
     classes = tuple(name for name, group in groups.items() if group)
     labels = tuple(classes.index(file.relative_to(root).parts[0]) for file in found.files)
     for label, name in enumerate(classes):
         if label not in labels:
-            raise DataError(f"{root / name}: none of its pictures can be read; mend them, or move the folder away")
+            raise DataError(f"{root / name}: none of its images can be read; mend them, or move the folder away")
     return Gallery(found, labels, classes)
 
 

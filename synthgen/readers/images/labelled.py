@@ -44,7 +44,7 @@ class DataConfig(Settings):
     source: str = Field(default="", description="Where the data come from, for the model card.")
 
     def notes(self) -> list[str]:
-        """What users should know, before anything is trained, of how the pictures will be read.
+        """What users should know, before anything is trained, of how the images will be read.
 
         Raises:
             DataError: the range of their values is not known.
@@ -58,7 +58,7 @@ class DataConfig(Settings):
 class LabelledImages:
     """Images uint8 (N, H, W, C) with class ids int64 (N,) and class names in id order.
 
-    `pixels` says how pictures of more than 8 bits were read, `left_out` which ones could not be.
+    `pixels` says how images of more than 8 bits were read, `left_out` which ones could not be.
     """
 
     images: np.ndarray
@@ -69,7 +69,7 @@ class LabelledImages:
 
     @property
     def notes(self) -> list[str]:
-        """What users should know of how the pictures were read."""
+        """What users should know of how the images were read."""
         return [text for text in (self.pixels.note, left_out(self.left_out)) if text]
 
     def take(self, rows: np.ndarray) -> LabelledImages:
@@ -181,7 +181,7 @@ def _idx_file(folder: Path, name: str) -> np.ndarray:
 
 
 def _all_pictures(root: Path) -> list[Path]:
-    """The pictures of all splits."""
+    """The images of all splits."""
     splits = [root / name for name in ("train", "test") if (root / name).is_dir()]
     return [path for place in splits or [root] for path in listing.pictures(place)]
 
@@ -258,7 +258,7 @@ def _parquet(
 
 
 def _content(cell: Any) -> bytes:
-    """The bytes of a picture; none, which are no picture, of a cell that holds something else."""
+    """The bytes of an image; none, which are no image, of a cell that holds something else."""
     raw = cell.get("bytes") if isinstance(cell, dict) else cell
     return raw if isinstance(raw, bytes) else b""
 

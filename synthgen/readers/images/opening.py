@@ -1,4 +1,4 @@
-"""Picture files opened by Pillow: only formats that people keep pictures in, upright, one picture a file."""
+"""Image files opened by Pillow: only formats that people keep images in, upright, one image a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """What Pillow may open. It goes by content, and knows dozens of others, such as EPS, for which it runs Ghostscript."""
 
 DEEP = ("I;16", "I;16L", "I;16B", "I", "F")
-"""Pillow's modes of grey pictures of more than 8 bits."""
+"""Pillow's modes of grey images of more than 8 bits."""
 
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
 """Tags of TIFF 6.0."""
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A picture that was read to its end; `image` is Pillow's, upright as its EXIF data say.
+    """An image that was read to its end; `image` is Pillow's, upright as its EXIF data say.
 
     `deep_colours`: it has colours of 16 bits a channel in the file, of which Pillow reads the upper 8.
     """
@@ -44,16 +44,16 @@ class Opened:
         return self.image.mode in DEEP
 
     def values(self) -> np.ndarray:
-        """Its numbers as they are in the file: (H, W) of a picture that is grey or has a palette."""
+        """Its numbers as they are in the file: (H, W) of an image that is grey or has a palette."""
         array = np.asarray(self.image)
         return array.view(np.uint32) if self.unsigned else array
 
 
 def opened(file: bytes | Path, name: str) -> Opened:
-    """Reads a picture file.
+    """Reads an image file.
 
     Raises:
-        DataError: names the file: it cannot be read, is damaged, larger than Pillow's limit, or holds several pictures.
+        DataError: names the file: it cannot be read, is damaged, larger than Pillow's limit, or holds several images.
     """
     from PIL import ImageOps
 
@@ -69,7 +69,7 @@ def opened(file: bytes | Path, name: str) -> Opened:
 
 
 def is_deep(file: bytes | Path) -> bool:
-    """Whether the header of a picture file says that it has more than 8 bits a channel.
+    """Whether the header of an image file says that it has more than 8 bits a channel.
 
     Raises:
         DataError: as `opened`, without a name.
@@ -95,13 +95,13 @@ def _read(file: io.BytesIO | Path, name: str, read: Callable[[Any], Result]) -> 
     except DataError:
         raise
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to, SyntaxErrors included
-        raise DataError(f"{name}: is no readable picture: {_why(error)}") from None
+        raise DataError(f"{name}: is no readable image: {_why(error)}") from None
     raise DataError(f"{name}: {problem}")
 
 
 def _problem(picture: Any) -> str:
     if picture.format != "MPO" and getattr(picture, "is_animated", False):  # MPO: a photo and its small copies
-        return "holds several pictures or pages, of which only one could be read; save each in a file of its own"
+        return "holds several images or pages, of which only one could be read; save each in a file of its own"
     if picture.format == "TIFF" and picture.mode in DEEP and picture.tag_v2.get(PHOTOMETRIC) == 0:
         return "is stored with white as 0 at more than 8 bits, which cannot be read rightly; save it with black as 0"
     return ""

@@ -1,4 +1,4 @@
-"""Which values of pictures of more than 8 bits are black and white: decided once for a folder, and said."""
+"""Which values of images of more than 8 bits are black and white: decided once for a folder, and said."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ RangeSetting = Annotated[
     Wanted,
     AfterValidator(_rising),
     Field(
-        description="Values of 16-bit, 32-bit and float pictures that become 0 and 255, such as [0, 4095]; others are "
+        description="Values of 16-bit, 32-bit and float images that become 0 and 255, such as [0, 4095]; others are "
         "cut to them. auto: 0 to 255, 4095 or 65535, the least that holds all of the folder, or 0 to 1 of floats.",
         exclude_if=lambda value: value == "auto",
     ),
 ]
-"""The setting `range` of every reader of pictures; auto is the default, and not part of identities."""
+"""The setting `range` of every reader of images; auto is the default, and not part of identities."""
 
 
 @dataclass(frozen=True, slots=True)
 class PixelRange:
-    """The values of pictures of more than 8 bits that become 0 and 255; others are cut to them.
+    """The values of images of more than 8 bits that become 0 and 255; others are cut to them.
 
-    `note` says what was decided and of which pictures; empty if there are none of that kind.
+    `note` says what was decided and of which images; empty if there are none of that kind.
     """
 
     low: float = FULL[0]
@@ -57,11 +57,11 @@ class PixelRange:
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """Both ends, for other folders of the same kind; None if there were no such pictures."""
+        """Both ends, for other folders of the same kind; None if there were no such images."""
         return (self.low, self.high) if self.note else None
 
     def scaled(self, picture: Opened) -> np.ndarray:
-        """A deep picture as uint8 (H, W)."""
+        """A deep image as uint8 (H, W)."""
         values = np.clip(picture.values().astype(np.float64), self.low, self.high)
         return np.rint((values - self.low) * 255 / (self.high - self.low)).astype(np.uint8)
 
@@ -76,7 +76,7 @@ class PixelRange:
 
 @dataclass
 class _Seen:
-    """What the deep pictures of a folder hold."""
+    """What the deep images of a folder hold."""
 
     n_plain: int = 0
     n_integers: int = 0
@@ -98,7 +98,7 @@ class _Seen:
 
 
 def folder_range(files: Sequence[Path], wanted: Wanted, where: str) -> PixelRange:
-    """The range of the deep pictures among files; all are looked at, and again only if one of them has changed.
+    """The range of the deep images among files; all are looked at, and again only if one of them has changed.
 
     Args:
         where: the folder, for messages.
@@ -115,14 +115,14 @@ def _folder_range(files: Stats, wanted: Wanted, where: str) -> PixelRange:
 
 
 def widest_range(files: Iterable[Path], where: str) -> PixelRange:
-    """The range from the lowest to the highest value of the deep pictures among files, for a first look at them.
+    """The range from the lowest to the highest value of the deep images among files, for a first look at them.
 
     Raises:
         DataError: they have one value alone.
     """
     seen = _seen(files)
     if not seen.low < seen.high:
-        raise DataError(f"{where}: all of its pictures of more than 8 bits have one value, {seen.low:g}")
+        raise DataError(f"{where}: all of its images of more than 8 bits have one value, {seen.low:g}")
     note = (
         f"{_held(seen)}, and nothing says which of them are black and white: all is taken; check `range` in the recipes"
     )
@@ -130,7 +130,7 @@ def widest_range(files: Iterable[Path], where: str) -> PixelRange:
 
 
 def range_of(files: Iterable[bytes | Path], wanted: Wanted, where: str) -> PixelRange:
-    """The range of the deep pictures among files or their contents; those that cannot be read do not count.
+    """The range of the deep images among files or their contents; those that cannot be read do not count.
 
     Raises:
         DataError: as `folder_range`.
@@ -146,7 +146,7 @@ def _seen(files: Iterable[bytes | Path]) -> _Seen:
                 seen.add(opened(file, ""))
             else:
                 seen.n_plain += 1
-        except DataError:  # which the reader of the pictures says, or leaves out
+        except DataError:  # which the reader of the images says, or leaves out
             continue
     return seen
 
@@ -164,7 +164,7 @@ def stats_of(files: Iterable[Path]) -> Stats:
 
 
 def picture_range(picture: Opened, name: str) -> PixelRange:
-    """The range of a deep picture that stands alone.
+    """The range of a deep image that stands alone.
 
     Raises:
         DataError: as `folder_range`.
@@ -195,9 +195,9 @@ def _decided(seen: _Seen, wanted: Wanted, where: str) -> PixelRange:
 
 def _held(seen: _Seen) -> str:
     counts = {
-        "grey pictures of 16 or 32 bits": seen.n_integers,
-        "pictures of floats": seen.n_floats,
-        "colour pictures of 16 bits a channel": seen.n_colours,
+        "grey images of 16 or 32 bits": seen.n_integers,
+        "images of floats": seen.n_floats,
+        "colour images of 16 bits a channel": seen.n_colours,
     }
     kinds = " and ".join(f"{kind} ({n})" for kind, n in counts.items() if n)
     return f"{kinds} hold values from {seen.low:g} to {seen.high:g}"

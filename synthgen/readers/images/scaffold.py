@@ -21,11 +21,11 @@ from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, render, sh
 MODEL = """\
 # A diffusion model of the images in {{ path }}: `synthgen train {{ name }}-model.yaml`
 {% include 'start_model' %}
-  use: class-conditional\t# a diffusion model that draws images of a class
+  use: class-conditional\t# a diffusion model that generates images of a class
   data:
     path: {{ path_yaml }}\t# one folder a class
 {%- if range %}
-    range: {{ range }}\t# values of the pictures that become 0 and 255
+    range: {{ range }}\t# values of the images that become 0 and 255
 {%- endif %}
 {%- if found.unreadable %}
     skip_broken: true\t# leave out what cannot be read; false: stop at it
@@ -36,7 +36,7 @@ MODEL = """\
   network:
     patch_size: {{ fit.patch_size }}\t# pixels a side that become channels; larger is cheaper and coarser
     channels: {{ fit.channels }}\t# width of each level; wider learns more and takes longer
-  steps: {{ fit.steps }}\t# raise it if the pictures still get better at the end
+  steps: {{ fit.steps }}\t# raise it if the images still get better at the end
   batch_size: {{ fit.batch_size }}
   ema_decay: 0.999\t# decay of the averaged weights, which are what is kept
   flip: false\t# true if a mirrored image still shows its class; doubles the data
@@ -72,8 +72,8 @@ DATASET = """\
 {% include 'start_dataset' %}
 
 shard_size: 100\t# samples in a file: the unit of work and of resume
-batch_size: 32\t# samples drawn together; it decides bytes, so it belongs to the recipe
-tries: 8\t# how often a sample is drawn again before it is given up
+batch_size: 32\t# samples generated together; it decides bytes, so it belongs to the recipe
+tries: 8\t# how often a sample is generated again before it is given up
 
 splits: {train: 1.0}\t# such as {train: 0.9, val: 0.1}; test on real images
 
@@ -84,7 +84,7 @@ condition:\t# what each sample must show
     {{ cls }}: {{ n }}\t# real images: {{ real[cls] }}
 {%- endfor %}
 
-sampler:\t# the diffusion model that draws the samples
+sampler:\t# the diffusion model that generates the samples
   use: class-conditional
   model: models/{{ name }}\t# made by `synthgen train {{ name }}-model.yaml`
   steps: 18\t# denoising steps; fewer are faster and rougher
@@ -117,9 +117,9 @@ class ClassFindings:
         sizes: (width, height) in pixels of every readable image.
         colours: number of images by channels, 1 or 3.
         unreadable: files that look like images by their name and are none.
-        ignored: files of other kinds, by suffix; hidden ones are not told.
-        loose: pictures that lie beside the class folders.
-        pixels: what is black and white in pictures of more than 8 bits.
+        ignored: files of other kinds, by suffix; hidden ones are left out.
+        loose: images that lie beside the class folders.
+        pixels: what is black and white in images of more than 8 bits.
         guessed: whether `pixels` is no more than the lowest and the highest value, because nothing says more.
     """
 
@@ -246,7 +246,7 @@ def warnings(found: ClassFindings, chosen: Fit) -> Iterator[str]:
         yield f"{left_out(found.unreadable)} (`skip_broken: true` in the recipes)"
     if found.loose:
         n = len(found.loose)
-        what = "1 picture lies" if n == 1 else f"{n} pictures lie"
+        what = "1 image lies" if n == 1 else f"{n} images lie"
         yield f"{what} beside the folders of the classes and will not be used: {', '.join(found.loose[:3])}"
     if found.imbalance > 3:
         rare, n = min(found.counts.items(), key=lambda item: item[1])

@@ -1,4 +1,4 @@
-"""Masks on disk: where those of a split are, which belongs to which picture, and the numbers in a file."""
+"""Masks on disk: where those of a split are, which belongs to which image, and the numbers in a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from synthgen.readers.masks.types import MaskData, Split
 from synthgen.readers.problems import Problems, read_bytes
 
 ENDING = re.compile(r"[_-](masks?|seg|segmentation|labels?|gt)$", re.IGNORECASE)
-"""What masks have at the end of their names, beside pictures of the same names without it."""
+"""What masks have at the end of their names, beside images of the same names without it."""
 
 BACKGROUND, UNKNOWN = "background", "unknown"
 N_COLOURS = 20
@@ -37,7 +37,7 @@ class Places:
 
 
 def places(data: MaskData, split: Split) -> Places:
-    """The folders of pictures, and of masks or boxes: <split>/images, images/<split>, or images for all splits.
+    """The folders of images, and of masks or boxes: <split>/images, images/<split>, or images for all splits.
 
     Raises:
         DataError: there is no such folder.
@@ -55,18 +55,18 @@ def places(data: MaskData, split: Split) -> Places:
 
 
 def named(folder: Path) -> dict[str, Path]:
-    """The pictures of a folder and its subfolders by their path below it, without ending.
+    """The images of a folder and its subfolders by their path below it, without ending.
 
     Raises:
-        DataError: there is no such folder, or two pictures differ in their endings only.
+        DataError: there is no such folder, or two images differ in their endings only.
     """
     return _by_name(folder, listing.pictures(folder))
 
 
 def pairs(found: Places, problems: Problems) -> list[tuple[str, Path, Path | None]]:
-    """The pictures of a split, sorted, with their names below the folder and their masks: None where there is none.
+    """The images of a split, sorted, with their names below the folder and their masks: None where there is none.
 
-    A mask has its picture's name, or that with an ending such as _mask; both lie in like subfolders.
+    A mask has its image's name, or that with an ending such as _mask; both lie in like subfolders.
 
     Raises:
         DataError: there is no such folder, or two files of one name, so that it is open which is meant.
@@ -93,7 +93,7 @@ def mask_paths(found: Places) -> list[Path]:
 
 
 def picture_paths(found: Places) -> list[Path]:
-    """The pictures of a split without the masks among them, sorted."""
+    """The images of a split without the masks among them, sorted."""
     if found.images.resolve() == found.labels.resolve():
         return [path for _, path, _ in pairs(found, Problems())]
     return listing.pictures(found.images)
@@ -157,7 +157,7 @@ def numbers(path: Path, colours: Mapping[Colour, int] | None) -> tuple[str, np.n
     """Pillow's mode of a mask file, and its numbers (H, W): grey values, indices of a palette, or ids of colours.
 
     Raises:
-        DataError: names the file: it is no picture, or holds something else.
+        DataError: names the file: it is no image, or holds something else.
     """
     raw, name = read_bytes(path), str(path)
     if colours is not None:
@@ -169,12 +169,12 @@ def numbers(path: Path, colours: Mapping[Colour, int] | None) -> tuple[str, np.n
 
 
 def picture(path: Path, pixels: PixelRange) -> np.ndarray:
-    """A picture as uint8 (H, W, 3)."""
+    """An image as uint8 (H, W, 3)."""
     return decode(path, str(path), 3, pixels)
 
 
 def scaled(image: np.ndarray, scale: float) -> np.ndarray:
-    """A picture resized by a factor."""
+    """An image resized by a factor."""
     from PIL import Image
 
     if scale == 1:

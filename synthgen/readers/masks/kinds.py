@@ -1,4 +1,4 @@
-"""What the numbers of masks mean: objects, classes, or one kind of object against the ground. Decided once a folder."""
+"""What numbers of masks mean: objects, classes, or one kind of object and background. Decided once per folder."""
 
 from __future__ import annotations
 

@@ -24,13 +24,13 @@ N_DECIDING = 100
 
 
 def read(data: MaskData, split: Split = "train") -> Examples:
-    """Reads the pictures of one split. Every problem that is found is named, up to twenty.
+    """Reads the images of one split. Every problem that is found is named, up to twenty.
 
     A split is the table's or the COCO file's `split`, or a subfolder of that name; data that have
     neither are training data.
 
     Raises:
-        DataError: files are missing, unreadable, or do not fit each other; or there is no object in any picture.
+        DataError: files are missing, unreadable, or do not fit each other; or there is no object in any image.
     """
     found, problems = mask_files.places(data, split), Problems(data.skip_broken)
     pixels, kind, notes = _decisions(data, found)
@@ -45,18 +45,18 @@ def read(data: MaskData, split: Split = "train") -> Examples:
     if problems.note:
         notes.append(problems.note)
     if not items and problems.left_out:
-        raise DataError(f"{found.images}: no picture is left: {problems.note}")
+        raise DataError(f"{found.images}: no image is left: {problems.note}")
     if not items:
         root = Path(data.path)
         raise DataError(
-            f"{found.images}: has no pictures of the split `{split}`; put them into {root / split / data.images} and "
+            f"{found.images}: has no images of the split `{split}`; put them into {root / split / data.images} and "
             f"{root / split / data.masks} (those for training into {root / 'train'}), or name a `table` with the "
             "columns `id` and `split`"
         )
     if not any(item.n_objects for item in items):
         raise DataError(
-            f"{found.labels}: there is no object in any of the {len(items)} pictures of the split `{split}`, so there "
-            "is nothing to learn from; see whether the masks or boxes are those of these pictures"
+            f"{found.labels}: there is no object in any of the {len(items)} images of the split `{split}`, so there "
+            "is nothing to learn from; see whether the masks or boxes are those of these images"
         )
     if data.fraction < 1 and split == "train":
         order = np.random.default_rng(0).permutation(len(items))
@@ -65,7 +65,7 @@ def read(data: MaskData, split: Split = "train") -> Examples:
 
 
 def reading_notes(data: MaskData) -> list[str]:
-    """How pictures and masks will be read, in words, as far as no setting says it; none while there is no folder.
+    """How images and masks will be read, in words, as far as no setting says it; none while there is no folder.
 
     Raises:
         DataError: it cannot be decided, because the files leave it open.
@@ -74,7 +74,7 @@ def reading_notes(data: MaskData) -> list[str]:
 
 
 def _decisions(data: MaskData, found: Places) -> tuple[PixelRange, MaskKind | None, list[str]]:
-    """The range of the pictures' values, what the masks mean (None where boxes stand for them), and notes on both."""
+    """The range of the images' values, what the masks mean (None where boxes stand for them), and notes on both."""
     pixels = folder_range(mask_files.picture_paths(found), data.range, str(found.images))
     kind, reason = (None, "") if data.boxes else kind_of(data)
     meaning = f"masks are {kind}, because {reason}: {kinds.WORDS[kind]}" if kind and reason else ""
@@ -82,7 +82,7 @@ def _decisions(data: MaskData, found: Places) -> tuple[PixelRange, MaskKind | No
 
 
 def read_test(data: MaskData) -> Examples:
-    """The test split of data that were named as test data; all pictures, if they have no splits.
+    """The test split of data that were named as test data; all images, if they have no splits.
 
     Raises:
         DataError: as `read`.
@@ -94,7 +94,7 @@ def read_test(data: MaskData) -> Examples:
 
 
 def class_names(data: MaskData) -> tuple[str, ...]:
-    """Names of the classes of pictures, in id order; one class `picture` if the data name none."""
+    """Names of the classes of images, in id order; one class `picture` if the data name none."""
     return tuple(dict.fromkeys(data.classes.values())) if data.classes else ("picture",)
 
 
@@ -170,7 +170,7 @@ def _mask_examples(
             _, numbers = mask_files.numbers(mask, colours)
             if numbers.shape != image.shape[:2]:
                 high, wide = numbers.shape
-                raise DataError(f"{mask}: is {wide} x {high}, its picture is {image.shape[1]} x {image.shape[0]}")
+                raise DataError(f"{mask}: is {wide} x {high}, its image is {image.shape[1]} x {image.shape[0]}")
             values |= set(np.unique(numbers).tolist())
             layout = kinds.layout_of(numbers, kind, data, str(mask))
             items.append(Example(name, mask_files.scaled(image, data.scale), label, layout))
@@ -179,7 +179,7 @@ def _mask_examples(
 
 
 def _label(data: MaskData, row: Mapping[str, str], name: str) -> int | None:
-    """Class of a picture; None if its value is not among those asked for."""
+    """Class of an image; None if its value is not among those asked for."""
     if data.label is None or data.classes is None:
         return 0
     if data.label not in row:

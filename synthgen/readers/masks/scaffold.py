@@ -1,4 +1,4 @@
-"""Scaffolding for pictures with masks: which they are, what their numbers mean, and the recipes that fit them."""
+"""Scaffolding for images with masks: which they are, what their numbers mean, and the recipes that fit them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ FOR_MASKS = re.compile(r"mask|annot|label|seg|gt|truth", re.IGNORECASE)
 """Names of folders that hold masks."""
 
 MODEL = """\
-# A diffusion model that draws pictures to fit {{ what }}: `synthgen train {{ name }}-model.yaml`
+# A diffusion model that generates images to fit {{ what }}: `synthgen train {{ name }}-model.yaml`
 {% include 'start_model' %}
-  use: layout-to-image\t# a diffusion model that draws pictures to fit layouts
+  use: layout-to-image\t# a diffusion model that generates images to fit layouts
   data:
 {{ data }}
     validation: 0.1\t# share held out for validation losses
   crop: {{ found.crop }}\t# side of the training crops in pixels
-  gamma: {{ found.gamma }}\t# below 1 for dark pictures
+  gamma: {{ found.gamma }}\t# below 1 for dark images
   turn: false\t# true if up, down, left and right mean nothing; multiplies the data by eight
   styles: {{ found.styles }}\t# kinds of exposure, found by clustering
   network:
@@ -46,15 +46,15 @@ MODEL = """\
     channels: [32, 64, 96]\t# width of each level; wider learns more and takes longer
   log_sigma_mean: -0.4\t# higher than usual: broad shapes are decided at high noise
   log_sigma_std: 1.6
-  steps: 6000\t# raise it if the pictures still get better at the end
+  steps: 6000\t# raise it if the images still get better at the end
   batch_size: 8
   learning_rate: 8.0e-4
   checkpoint_every: 500\t# a stopped training goes on from the last one
-  sample_every: 1500\t# layouts, drawn and real pictures in models/{{ name }}/training/
+  sample_every: 1500\t# layouts, generated and real images in models/{{ name }}/training/
 """
 
 FILTER = """\
-# A small U-Net of the same pictures, which checks samples: `synthgen train {{ name }}-filter.yaml`
+# A small U-Net of the same images, which checks samples: `synthgen train {{ name }}-filter.yaml`
 # Then uncomment the last labeler, `scorers` and `keep` in {{ name }}.yaml.
 {% include 'start_filter' %}
   use: segmenter
@@ -69,18 +69,18 @@ FILTER = """\
 """
 
 DATASET = """\
-# Synthetic pictures with the objects of {{ path }}: `synthgen run {{ name }}.yaml`
+# Synthetic images with the objects of {{ path }}: `synthgen run {{ name }}.yaml`
 {% include 'start_dataset' %}
 {% include 'shards' %}
-tries: 8\t# how often a sample is drawn again before it is given up
+tries: 8\t# how often a sample is generated again before it is given up
 
-splits: {train: 1.0}\t# test on real pictures
+splits: {train: 1.0}\t# test on real images
 
-condition:\t# what each picture must show
-  use: placed-objects\t# your objects, placed anew; `real-layouts` takes your masks as they are
+condition:\t# what each image must show
+  use: placed-objects\t# your objects, placed again; `real-layouts` takes your masks as they are
   data:
 {{ data_again }}
-  size: {{ found.crop }}\t# side of the pictures in pixels
+  size: {{ found.crop }}\t# side of the images in pixels
   densities: {few: [0, {{ found.few }}], many: [{{ found.few }}, {{ found.many }}]}\t# least and most objects
 
 {% include 'layout_sampler' %}
@@ -89,7 +89,7 @@ condition:\t# what each picture must show
 labelers:
   - use: boxes\t# around every object; the masks are the layout itself
 
-# Reject pictures whose objects a network does not find. First: synthgen train {{ name }}-filter.yaml
+# Reject images whose objects a network does not find. First: synthgen train {{ name }}-filter.yaml
 #   - {use: segmenter, model: models/{{ name }}-filter}
 # scorers:
 #   - {use: mask-agreement, name: filter, predicted: segmenter_instances}
@@ -101,9 +101,9 @@ labelers:
 
 @dataclass(frozen=True, slots=True)
 class MaskFindings:
-    """What was seen in a folder of pictures and masks, and what fits it.
+    """What was seen in a folder of images and masks, and what fits it.
 
-    `settings` are those of `data` in the recipes; `sizes` are (width, height) of every picture, `counts` the number of
+    `settings` are those of `data` in the recipes; `sizes` are (width, height) of every image, `counts` the number of
     objects in each; `reason` says why the masks are read as they are.
     """
 
@@ -116,7 +116,7 @@ class MaskFindings:
 
     @property
     def crop(self) -> int:
-        """The largest crop up to 96 pixels that the median picture has."""
+        """The largest crop up to 96 pixels that the median image has."""
         side = statistics.median(min(size) for size in self.sizes)
         return max((crop for crop in CROPS if crop <= side), default=CROPS[0])
 
@@ -130,7 +130,7 @@ class MaskFindings:
 
     @property
     def many(self) -> int:
-        """Objects of a crowded crop: twice what a crop of the median picture has."""
+        """Objects of a crowded crop: twice what a crop of the median image has."""
         per_pixel = [n / (w * h) for n, (w, h) in zip(self.counts, self.sizes, strict=True)]
         return max(4, round(2 * statistics.median(per_pixel) * self.crop**2))
 
@@ -140,10 +140,10 @@ class MaskFindings:
 
 
 def find(folder: str | Path) -> dict[str, Any] | None:
-    """The settings `images` and `masks` for the pictures and masks of a folder, None if it has no masks.
+    """The settings `images` and `masks` for the images and masks of a folder, None if it has no masks.
 
-    Masks are in masks/ beside images/, in another folder with the pictures' names (trainannot/ beside train/,
-    SegmentationClass/ beside JPEGImages/), or beside their pictures with _mask, _seg or _label at the end.
+    Masks are in masks/ beside images/, in another folder with the images' names (trainannot/ beside train/,
+    SegmentationClass/ beside JPEGImages/), or beside their images with _mask, _seg or _label at the end.
     """
     root = Path(folder)
     places = [place for place in (root, root / "train") if place.is_dir()]
@@ -163,7 +163,7 @@ def find(folder: str | Path) -> dict[str, Any] | None:
 
 
 def _belong_together(pictures: Path, masks_folder: Path) -> bool:
-    """Whether most pictures have a mask: a folder of pictures without any would be one of classes."""
+    """Whether most images have a mask: a folder of images without any would be one of classes."""
     try:
         pairs = files.pairs(Places(pictures, masks_folder, None), Problems())
     except DataError:
@@ -172,7 +172,7 @@ def _belong_together(pictures: Path, masks_folder: Path) -> bool:
 
 
 def look(folder: str | Path, settings: Mapping[str, Any]) -> MaskFindings:
-    """Reads every picture and mask of the training split.
+    """Reads every image and mask of the training split.
 
     Args:
         settings: those that `find` returned, and what the user asked for.
@@ -194,7 +194,7 @@ def look(folder: str | Path, settings: Mapping[str, Any]) -> MaskFindings:
         chosen |= {"mask_kind": kind, "objects": ["object"] if kind != "classes" else _class_names(chosen, names)}
     found = reader.read(MaskData(**chosen))
     if len(found) < MIN_PICTURES:
-        raise DataError(f"{folder}: has {len(found)} pictures with masks; at least {MIN_PICTURES} are needed")
+        raise DataError(f"{folder}: has {len(found)} images with masks; at least {MIN_PICTURES} are needed")
     return MaskFindings(
         chosen,
         [(item.image.shape[1], item.image.shape[0]) for item in found.items],
@@ -239,9 +239,9 @@ def warnings(found: MaskFindings) -> Iterator[str]:
     empty = sum(n == 0 for n in found.counts)
     if empty:
         what = "1 mask is empty" if empty == 1 else f"{empty} masks are empty"
-        yield f"{what}; such pictures teach what empty ground looks like"
+        yield f"{what}; such images teach what empty background looks like"
     if min(min(size) for size in found.sizes) < found.crop:
-        yield f"some pictures are smaller than {found.crop} pixels and will be continued by mirroring"
+        yield f"some images are smaller than {found.crop} pixels and will be continued by mirroring"
     kind = found.settings.get("mask_kind", "classes")
     if kind == "classes":
         yield f"the number 0 is background, and {IGNORE} is unknown; if 0 is a class of yours, number classes from 1 on"

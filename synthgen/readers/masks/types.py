@@ -26,11 +26,11 @@ class MaskData(Settings):
     path: str = Field(
         description="A folder with images/ and masks/ in it (or in train/, or with train/ in both of them)."
     )
-    images: str = Field(default="images", description="Subfolder of the pictures; `.` if they are in `path` itself.")
+    images: str = Field(default="images", description="Subfolder of the images; `.` if they are in `path` itself.")
     masks: str = Field(
         default="masks",
-        description="Subfolder of the masks, which have the pictures' names, or those with _mask, _seg or _label at "
-        "the end; may be the pictures' own folder.",
+        description="Subfolder of the masks, which have the images' names, or those with _mask, _seg or _label at "
+        "the end; may be the images' own folder.",
     )
     mask_kind: MaskKind | None = Field(
         default=None,
@@ -52,19 +52,19 @@ class MaskData(Settings):
     objects: list[str] = Field(
         default=["object"], min_length=1, max_length=254, description="Classes of the objects, from class id 1 on."
     )
-    table: str | None = Field(default=None, description="A .csv file in `path` with a row an image, keyed by `id`.")
-    label: str | None = Field(default=None, description="The table's column that holds the class of a picture.")
+    table: str | None = Field(default=None, description="A .csv file in `path` with one row per image, keyed by `id`.")
+    label: str | None = Field(default=None, description="The table's column that holds the class of an image.")
     classes: dict[str, str] | None = Field(
-        default=None, description="Class names of pictures by what that column says, in id order; others are left out."
+        default=None, description="Class names of images by what that column says, in id order; others are left out."
     )
-    scale: float = Field(default=1.0, gt=0, le=4, description="Pictures and masks are resized by this factor.")
+    scale: float = Field(default=1.0, gt=0, le=4, description="Images and masks are resized by this factor.")
     range: RangeSetting = "auto"
     skip_broken: SkipBroken = False
     fraction: float = Field(
-        default=1.0, gt=0, le=1, description="Share of the training pictures that is used, for low-data studies."
+        default=1.0, gt=0, le=1, description="Share of the training images that is used, for low-data studies."
     )
     validation: float = Field(
-        default=0.08, gt=0, lt=1, description="Share of the training pictures held out for validation losses."
+        default=0.08, gt=0, lt=1, description="Share of the training images held out for validation losses."
     )
     licence: str = Field(default="unknown", description="Licence of the data, for the model card.")
     source: str = Field(default="", description="Where the data come from, for the model card.")
@@ -80,7 +80,7 @@ class MaskData(Settings):
         return self
 
     def notes(self) -> list[str]:
-        """What users should know, before anything is trained, of how pictures and masks will be read.
+        """What users should know, before anything is trained, of how images and masks will be read.
 
         Raises:
             DataError: the files leave it open.
@@ -97,7 +97,7 @@ class MaskData(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture, uint8 (H, W, 3), of the class `label`, with its objects.
+    """One image, uint8 (H, W, 3), of the class `label`, with its objects.
 
     `layout` holds them pixel by pixel. Of objects known by boxes, `boxes` has left, top, right,
     bottom in pixels, float32 (N, 4), `box_classes` the class numbers from 1, and `channels` what
@@ -126,7 +126,7 @@ class Example:
         return np.ascontiguousarray(self.channels.transpose(2, 0, 1))
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> Example:
-        """The example with picture and objects cut or turned by `change`; lists of boxes are dropped."""
+        """The example with image and objects cut or turned by `change`; lists of boxes are dropped."""
         layout = self.layout and Layout(change(self.layout.instances), change(self.layout.segmentation))
         channels = None if self.channels is None else change(self.channels)
         return Example(self.name, change(self.image), self.label, layout, channels=channels)
@@ -134,7 +134,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Pictures with their objects; `classes` names pictures' labels, `objects` the objects' class ids from 1.
+    """Images with their objects; `classes` names images' labels, `objects` the objects' class ids from 1.
 
     `notes` says in sentences what was decided while reading and what was left out.
     """
@@ -148,17 +148,17 @@ class Examples:
         return len(self.items)
 
     def split(self, share: float, seed: int) -> tuple[Examples, Examples]:
-        """(rest, held out): the same share of every class is held out, at least one picture of each.
+        """(rest, held out): the same share of every class is held out, at least one image of each.
 
         Raises:
-            DataError: a class has fewer than two pictures.
+            DataError: a class has fewer than two images.
         """
         rng = np.random.default_rng(seed)
         held: set[int] = set()
         for label, name in enumerate(self.classes):
             rows = rng.permutation([i for i, item in enumerate(self.items) if item.label == label])
             if len(rows) < 2:
-                raise DataError(f"class `{name}` has {len(rows)} pictures; at least 2 are needed")
+                raise DataError(f"class `{name}` has {len(rows)} images; at least 2 are needed")
             held |= set(rows[: max(1, round(share * len(rows)))].tolist())
         return self.take([i for i in range(len(self)) if i not in held]), self.take(sorted(held))
 

@@ -1,4 +1,4 @@
-"""How drawn series compare with real ones in pictures: lines over bands and power spectra, and one picture of both."""
+"""How drawn series compare with real ones in images: lines over bands and power spectra, and one image of both."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ BAND, MIDDLE, DRAWN = "#d0d7de", "#8c959f", "#0969da"
 
 
 def save(path: Path, drawn: np.ndarray, labels: np.ndarray, real: Windows) -> None:
-    """A PNG: a row a class, a column a channel, and last the spectrum of the first channel.
+    """A PNG: one row per class, one column per channel, and last the spectrum of the first channel.
 
     Grey is where 90 % of the real values are, the grey line their median; blue lines are drawn series.
 
     Args:
-        drawn: (N, L, C) in units, NaN where there is nothing; labels: class ids (N,) as `real` numbers them.
+        generated: (N, L, C) in units, NaN where there is nothing; labels: class ids (N,) as `real` numbers them.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -67,7 +67,7 @@ def bands(axes: Any, times: np.ndarray, values: np.ndarray, of: str = "real") ->
 def lines(axes: Any, times: np.ndarray, values: np.ndarray) -> None:
     """The first series of (N, L) as lines."""
     some = values[:N_LINES]
-    names = [f"drawn, {len(some)} of {len(values)}", *[None] * (len(some) - 1)]
+    names = [f"generated, {len(some)} of {len(values)}", *[None] * (len(some) - 1)]
     axes.plot(times, some.T, color=DRAWN, linewidth=0.8, alpha=0.8, label=names if len(some) > 1 else names[0])
 
 

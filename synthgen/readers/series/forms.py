@@ -1,4 +1,4 @@
-"""Tables as rows in order of entity and time; here those that have a row a time and a column a channel."""
+"""Tables as rows in order of entity and time; here those that have one row per time and one column per channel."""
 
 from __future__ import annotations
 

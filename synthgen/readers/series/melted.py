@@ -1,4 +1,4 @@
-"""Tables that do not have a row a time: one measurement a row (melted), or one series a row (wide)."""
+"""Tables that do not have one row per time: one measurement per row (melted), or one series per row (wide)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scaffolding for a table of series: what its columns seem to be, and the recipe that trains, draws and evaluates."""
+"""Scaffolding for a table of series: what its columns seem to be, and a recipe that trains, generates and evaluates."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LENGTH, SHORTEST, WINDOWS = 24, 4, 10
 
 RECIPE = """\
 # Series like those of {path}, in one command: `synthgen run {name}.yaml`
-# It trains a model of the table (once), draws {n} series with it, and compares them with the real ones.
+# It trains a model of the table (once), generates {n} series with it, and compares them with the real ones.
 
 kind: dataset
 version: 1
@@ -83,7 +83,7 @@ labelers:
 output:
   writers: [parquet]
 
-evaluate:                  # after the run: can a network tell drawn series from real ones, and are any copied?
+evaluate:                  # after the run: can a network tell generated series from real ones, and are any copied?
   seeds: 1                 # repeats; 3 or more give intervals
 """
 
@@ -270,7 +270,7 @@ def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> Recipes:
         "symbols": "signs beside numbers that are ignored",
         "date_format": "how times are written",
         "step": "in `time_unit`; rows of the same step are averaged",
-        "channels": "columns that are drawn; leave out those that are not series",
+        "channels": "columns that are generated; leave out those that are not series",
         "length": "steps of a window",
     }
     settings = {"path": found.path, **found.settings, "channels": found.channels, "length": found.length}

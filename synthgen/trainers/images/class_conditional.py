@@ -34,7 +34,7 @@ from synthgen.training.task import Start, Task
 
 
 class ClassConditionalTrainer(DiffusionTrainer):
-    """Trains on labelled images; ends with a ClassConditionalPipeline folder, its card and its pictures."""
+    """Trains on labelled images; ends with a ClassConditionalPipeline folder, its card and its images."""
 
     class Config(DiffusionConfig):
         """Settings of `use: class-conditional`."""
@@ -84,7 +84,7 @@ class _Task(DiffusionTask):
     def card(self, title: str, settings: Mapping[str, Any], scores: Mapping[str, float]) -> str:
         height, width = self.data.images.shape[1:3]
         use = (
-            f"Draws {height} x {width} images of {len(self.names)} classes. "
+            f"Generates {height} x {width} images of {len(self.names)} classes. "
             "In a recipe: `sampler: {use: class-conditional, model: <this folder>}`."
         )
         settings = {**settings, **table(self.config, "label_dropout")}
@@ -108,7 +108,7 @@ def _images(config: ClassConditionalTrainer.Config, base: Base | None) -> Labell
     if images.images.shape[3] != channels:
         kinds = ["grey" if n == 1 else "in colours" for n in (images.images.shape[3], channels)]
         raise DataError(
-            f"{data.path}: pictures are {kinds[0]}, and the base {base.name} draws pictures {kinds[1]}; "
+            f"{data.path}: images are {kinds[0]}, and the base {base.name} generates images {kinds[1]}; "
             "change them, or train without `base`"
         )
     return images

@@ -1,4 +1,4 @@
-"""Random crops of pictures with objects: image and layout cut, mirrored and turned together."""
+"""Random crops of images with objects: image and layout cut, mirrored and turned together."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Crops:
 
     Args:
         examples: what is trained on.
-        held_out_examples: what validation sees, `N_VIEWS` fixed crops of each picture.
-        side: side of a crop in pixels; smaller pictures are continued by mirroring.
+        held_out_examples: what validation sees, `N_VIEWS` fixed crops of each image.
+        side: side of a crop in pixels; smaller images are continued by mirroring.
         gamma: pixels v in 0..255 become (v / 255)^gamma.
         turn: mirror and quarter-turn at random; only if directions mean nothing.
         layout_dropout: share of layouts that are hidden, which guidance needs.
-        draw_layouts: the layout's channels are what is drawn, instead of what is conditioned on.
+        draw_layouts: the layout's channels are what is generated, instead of what is conditioned on.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class Crops:
 
 
 def crop(item: Example, side: int, random: torch.Generator, turn: bool) -> Example:
-    """A random square of `side` pixels, mirrored and quarter-turned if `turn`; smaller pictures are mirrored on.
+    """A random square of `side` pixels, mirrored and quarter-turned if `turn`; smaller images are mirrored on.
 
-    Boxes move with the picture; they are not cut off at its edges, nor mirrored on.
+    Boxes move with the image; they are not cut off at its edges, nor mirrored on.
     """
     height, width = item.image.shape[:2]
     top, left = (int(torch.randint(0, max(n - side, 0) + 1, (), generator=random)) for n in (height, width))

@@ -58,7 +58,7 @@ class DetectorTrainer(GradientTrainer):
         )
         test: Literal["val", "test"] | None = Field(
             default=None,
-            description="Split of the data that the finished network is measured on; by default the held-out pictures.",
+            description="Split of the data that the finished network is measured on; by default the held-out images.",
         )
 
         @model_validator(mode="after")
@@ -73,18 +73,18 @@ class DetectorTrainer(GradientTrainer):
 
 
 def _check(examples: Examples, side: int) -> None:
-    """Raises DataError if a crop would reach over a picture, where objects are mirrored on and boxes are not."""
+    """Raises DataError if a crop would reach over an image, where objects are mirrored on and boxes are not."""
     shapes = {item.name: (item.image.shape[1], item.image.shape[0]) for item in examples.items}
     small = [f"{name} is {width} x {height}" for name, (width, height) in shapes.items() if min(width, height) < side]
     if small:
         more = f", and {len(small) - 3} more" if len(small) > 3 else ""
         least = min(min(shape) for shape in shapes.values())
         raise DataError(
-            f"crop: is {side} px, and pictures are smaller at this scale: {', '.join(small[:3])}{more}; it can be "
+            f"crop: is {side} px, and images are smaller at this scale: {', '.join(small[:3])}{more}; it can be "
             f"{least} at most"
         )
     if not any(item.n_objects for item in examples.items):
-        raise DataError("data.boxes: no picture of the training split has a box, so there is nothing to learn")
+        raise DataError("data.boxes: no image of the training split has a box, so there is nothing to learn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class DetectorTask(Task):
         rows = ("widths", "crop", "steps", "batch_size", "learning_rate", {"least score that counts": min_score})
         settings = self.settings(network, *rows)
         use = (
-            f"Finds {', '.join(self.training.objects)} in pictures. "
+            f"Finds {', '.join(self.training.objects)} in images. "
             "In a recipe: `labelers: [{use: detector, model: <this folder>}]`."
         )
         scores = held_out_found.scores(min_score)
@@ -234,7 +234,7 @@ def focal_loss(logits: torch.Tensor, heat: torch.Tensor, known: torch.Tensor) ->
 
 @dataclass(frozen=True)
 class Found:
-    """The boxes of some pictures, and what a detector found of them with any score."""
+    """The boxes of some images, and what a detector found of them with any score."""
 
     names: tuple[str, ...]
     intended: list[np.ndarray]
@@ -250,7 +250,7 @@ class Found:
         return cls(examples.objects, intended, found)
 
     def measured(self, min_score: float, cls: int | None = None) -> dict[str, int]:
-        """Counts at a score: pictures, boxes, boxes that were found, and objects found where there is no box.
+        """Counts at a score: images, boxes, boxes that were found, and objects found where there is no box.
 
         Args:
             cls: the class number that is counted; all by default.

@@ -1,4 +1,4 @@
-"""What every image diffusion training shares: the UNet, the noisy loss, validation by noise level, pictures."""
+"""What every image diffusion training shares: the UNet, the noisy loss, validation by noise level, images."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ class NetworkConfig(Settings):
 
 
 class ReplaySettings(Settings):
-    """Pictures of old classes that the base draws, mixed into the batches."""
+    """Images of old classes that the base generates, mixed into the batches."""
 
     share: float = Field(default=0.3, gt=0, lt=1, description="Part of every batch.")
-    samples: int = Field(default=1000, ge=1, description="How many are drawn, of each class in turn.")
+    samples: int = Field(default=1000, ge=1, description="How many are generated, of each class in turn.")
     steps: int = Field(default=18, gt=0, le=1000, description="Denoising steps.")
     guidance: float = Field(default=1.0, ge=0, le=20, description="Guidance; 1 is none.")
     layout_model: str | None = Field(
         default=None,
-        description="For `use: layout-to-image`: what draws the layouts, such as starter/nuclei-layouts.",
+        description="For `use: layout-to-image`: what generates the layouts, such as starter/nuclei-layouts.",
     )
 
 
@@ -71,7 +71,7 @@ class DiffusionConfig(LoopConfig):
         default=P_MEAN,
         ge=-5,
         le=5,
-        description="Mean of the logarithm of EDM's noise levels; raise it for large or smooth pictures, whose broad "
+        description="Mean of the logarithm of EDM's noise levels; raise it for large or smooth images, whose broad "
         "shapes are decided at high noise.",
     )
     log_sigma_std: float = Field(default=P_STD, gt=0, le=4, description="Standard deviation of that logarithm.")
@@ -84,7 +84,7 @@ class DiffusionConfig(LoopConfig):
     def _replayable(self) -> DiffusionConfig:
         if self.replay is not None:
             if self.base is None:
-                raise ValueError("`replay` draws with the base; name one with `base`")
+                raise ValueError("`replay` generates with the base; name one with `base`")
             if not 0 < round(self.replay.share * self.batch_size) < self.batch_size:
                 raise ValueError(
                     f"`replay.share` {self.replay.share} of a batch of {self.batch_size} leaves one part empty; "
@@ -162,7 +162,7 @@ class DiffusionTask(Task):
 
     @abstractmethod
     def sample(self, pipeline: Any) -> tuple[np.ndarray, int]:
-        """Pictures uint8 (N, H, W, C) to look at, and how many stand in a row."""
+        """Images uint8 (N, H, W, C) to look at, and how many stand in a row."""
 
     @abstractmethod
     def card(self, title: str, settings: Mapping[str, Any], scores: Mapping[str, float]) -> str:
@@ -218,7 +218,7 @@ class DiffusionTask(Task):
         settings = self.settings(
             pipeline.unet,
             {"base": config.base} if config.base else {},
-            {"replay": f"{replay.share:.0%} of a batch, {replay.samples} drawn"} if replay else {},
+            {"replay": f"{replay.share:.0%} of a batch, {replay.samples} generated"} if replay else {},
             "objective",
             {"noise": f"log-normal, mean {config.log_sigma_mean}, deviation {config.log_sigma_std}"},
             *("steps", "batch_size", "learning_rate", "ema_decay", "network.patch_size", "network.channels"),

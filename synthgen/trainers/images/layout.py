@@ -29,7 +29,7 @@ N_PICTURES = 24
 
 
 class LayoutTrainer(DiffusionTrainer):
-    """Trains on masks or boxes alone; ends with a LayoutPipeline folder, its card and its pictures."""
+    """Trains on masks or boxes alone; ends with a LayoutPipeline folder, its card and its images."""
 
     class Config(DiffusionConfig):
         """Settings of `use: layout`."""
@@ -84,7 +84,7 @@ class _Task(DiffusionTask):
     def card(self, title: str, settings: Mapping[str, Any], scores: Mapping[str, float]) -> str:
         side = round(self.config.crop / self.config.data.scale)
         use = (
-            f"Draws layouts of {', '.join(self.objects)} for pictures of about {side} x {side}. In a recipe: "
+            f"Generates layouts of {', '.join(self.objects)} for images of about {side} x {side}. In a recipe: "
             "`sampler: {use: layout-to-image, layout_model: <this folder>, ...}`."
         )
         settings = {**settings, **table(self.config, "crop", "label_dropout")}
@@ -99,5 +99,5 @@ def _check(config: LayoutTrainer.Config, base: Base) -> None:
     base.check_side(config.crop, "crop")
     if config.data.scale != scale:
         raise DataError(
-            f"data.scale: is {config.data.scale}, and the base {base.name} draws at {scale}; set it to {scale}"
+            f"data.scale: is {config.data.scale}, and the base {base.name} generates at {scale}; set it to {scale}"
         )

@@ -29,7 +29,7 @@ N_PICTURES = 24
 
 
 class LayoutToImageTrainer(DiffusionTrainer):
-    """Trains on images with masks or boxes; ends with a LayoutToImagePipeline folder, its card and its pictures."""
+    """Trains on images with masks or boxes; ends with a LayoutToImagePipeline folder, its card and its images."""
 
     class Config(DiffusionConfig):
         """Settings of `use: layout-to-image`."""
@@ -37,7 +37,7 @@ class LayoutToImageTrainer(DiffusionTrainer):
         data: MaskData = Field(description="Images with masks or boxes.")
         crop: int = Field(default=64, ge=16, description="Side of the training crops in pixels.")
         gamma: float = Field(
-            default=1.0, gt=0, le=1, description="Pixels v become (v / 255)^gamma; 0.5 suits dark pictures."
+            default=1.0, gt=0, le=1, description="Pixels v become (v / 255)^gamma; 0.5 suits dark images."
         )
         turn: bool = Field(
             default=False, description="Mirror and quarter-turn at random; only if directions mean nothing."
@@ -46,7 +46,7 @@ class LayoutToImageTrainer(DiffusionTrainer):
             default=1,
             ge=1,
             le=1000,
-            description="Kinds of exposure and stain that are told apart within the classes, by clustering.",
+            description="Kinds of exposure and stain that are distinguished within the classes, by clustering.",
         )
         layout_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of layouts that are hidden, which guidance needs."
@@ -111,7 +111,7 @@ class _Task(DiffusionTask):
 
     def card(self, title: str, settings: Mapping[str, Any], scores: Mapping[str, float]) -> str:
         use = (
-            f"Draws RGB images to fit layouts of {', '.join(self.training.objects)}, in the styles "
+            f"Generates RGB images to fit layouts of {', '.join(self.training.objects)}, in the styles "
             f"{', '.join(self.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
         more = {**table(self.config, "crop", "gamma", "layout_dropout"), "styles": len(self.styles.class_of)}
@@ -140,13 +140,13 @@ def _grey(base: Base, classes: Sequence[str], own: Sequence[str], own_grey: Sequ
 
 
 def grey_classes(examples: Examples) -> list[int]:
-    """Ids of the classes whose pictures are all grey."""
+    """Ids of the classes whose images are all grey."""
     coloured = {item.label for item in examples.items if (item.image != item.image[..., :1]).any()}
     return [label for label in range(len(examples.classes)) if label not in coloured]
 
 
 def layout_pictures(channels: np.ndarray) -> np.ndarray:
-    """Layout channels (N, K, H, W) as pictures uint8 (N, H, W, 3); of more than three channels, the first three."""
+    """Layout channels (N, K, H, W) as images uint8 (N, H, W, 3); of more than three channels, the first three."""
     shown = np.zeros((len(channels), 3, *channels.shape[2:]), dtype=np.float32)
     if channels.shape[1] == 1:
         shown[:] = channels * 0.5 + 0.5

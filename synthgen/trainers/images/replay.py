@@ -1,4 +1,4 @@
-"""Replay: pictures that the base draws of what it knows, mixed into batches so that it is not forgotten."""
+"""Replay: images that the base generates of what it knows, mixed into batches so that it is not forgotten."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def replayed(batch_size: int, share: float) -> int:
 def beside(
     own: Source, base: Base | None, config: DiffusionConfig, side: int, start: Start, layouts_too: bool = False
 ) -> Source:
-    """`own`, with replayed pictures mixed in if `config.replay` asks for them: of classes, or of drawn layouts too."""
+    """`own`, with replayed images mixed in if `config.replay` asks for them: of classes, or also of layouts."""
     if base is None or config.replay is None:
         return own
     old = (of_layouts if layouts_too else of_classes)(base, config.replay, side, start)
@@ -62,10 +62,10 @@ def beside(
 
 
 def of_classes(base: Base, settings: ReplaySettings, side: int, start: Start) -> Batch:
-    """Pictures (or layouts as pictures) of the base's classes in turn, drawn once and kept in the work folder.
+    """Images (or layouts as images) of the base's classes in turn, generated once and kept in the work folder.
 
     Raises:
-        ModelError: the settings name a layout model, which draws nothing here.
+        ModelError: the settings name a layout model, which generates nothing here.
     """
     if settings.layout_model is not None:
         raise ModelError("replay.layout_model: is for `use: layout-to-image`; leave it out here")
@@ -87,10 +87,10 @@ def of_classes(base: Base, settings: ReplaySettings, side: int, start: Start) ->
 
 
 def of_layouts(base: Base, settings: ReplaySettings, side: int, start: Start) -> Batch:
-    """Pictures of layouts that `settings.layout_model` draws, in the base's styles, as frequent as the base has them.
+    """Images of layouts that `settings.layout_model` generates, in the base's styles, as frequent as the base has them.
 
     Raises:
-        ModelError: no layout model is named, or it draws other objects or classes.
+        ModelError: no layout model is named, or it generates other objects or classes.
     """
     layout_base = _layout_base(base, settings)
     painter, planner = base.pipeline.to(start.device), layout_base.pipeline.to(start.device)
@@ -124,7 +124,7 @@ def of_layouts(base: Base, settings: ReplaySettings, side: int, start: Start) ->
 def _layout_base(base: Base, settings: ReplaySettings) -> Base:
     if settings.layout_model is None:
         raise ModelError(
-            "replay: the base draws pictures for layouts and has none of its own; name a model that draws them, such "
+            "replay: the base generates images for layouts and has none of its own; name a layout model, such "
             "as `replay: {layout_model: starter/nuclei-layouts}`, or leave `replay` out"
         )
     name = settings.layout_model
@@ -135,7 +135,7 @@ def _layout_base(base: Base, settings: ReplaySettings) -> Base:
     wanted, has = list(base.pipeline.config.objects), list(found.pipeline.config.objects)
     if wanted != has:
         raise ModelError(
-            f"replay.layout_model: {name} draws layouts of {', '.join(has)}, {base.name} {', '.join(wanted)}"
+            f"replay.layout_model: {name} generates layouts of {', '.join(has)}, {base.name} {', '.join(wanted)}"
         )
     missing = [cls for cls in base.classes if cls not in found.classes]
     if missing and len(found.classes) > 1:

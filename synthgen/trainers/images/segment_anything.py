@@ -1,4 +1,4 @@
-"""`use: segment-anything`: trains a small Sam for one kind of picture, with box and point prompts."""
+"""`use: segment-anything`: trains a small Sam for one kind of image, with box and point prompts."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ N_VIEWS = 1
 class EncoderConfig(Settings):
     """Shape of the network."""
 
-    image_size: int = Field(default=128, ge=32, description="Side of the pictures that it sees, in pixels.")
+    image_size: int = Field(default=128, ge=32, description="Side of the images that it sees, in pixels.")
     patch_size: int = Field(default=8, ge=2, description="Side of a token in pixels.")
     embed_dim: int = Field(default=128, ge=8, description="Width of the image encoder.")
     depth: int = Field(default=6, ge=1, description="Blocks of the image encoder.")
     num_heads: int = Field(default=4, ge=1, description="Attention heads of the image encoder.")
-    global_attn_indexes: list[int] = Field(default=[2, 5], description="Blocks that attend over the whole picture.")
+    global_attn_indexes: list[int] = Field(default=[2, 5], description="Blocks that attend over the whole image.")
     window_size: int = Field(default=8, ge=1, description="Window of the other blocks, in tokens.")
     prompt_dim: int = Field(default=64, ge=16, description="Width of prompts and mask decoder.")
     mask_in_chans: int = Field(default=8, ge=4, description="Width of the encoder of mask prompts.")
@@ -66,7 +66,7 @@ class SegmentAnythingTrainer(GradientTrainer):
             default=False, description="Mirror and quarter-turn at random; only if directions mean nothing."
         )
         stretch: bool = Field(
-            default=False, description="Stretch the contrast of each picture, and of those it is used on later."
+            default=False, description="Stretch the contrast of each image, and of those it is used on later."
         )
 
     def task(self, start: Start) -> Task:
@@ -121,7 +121,7 @@ class _Task(Task):
     def _loss(
         self, embedding: torch.Tensor, boxes: torch.Tensor, points: torch.Tensor, truth: torch.Tensor
     ) -> torch.Tensor:
-        """The sum of the losses of a picture's prompts: of all boxes, then of all points."""
+        """The sum of the losses of an image's prompts: of all boxes, then of all points."""
         where = (points[:, None].to(self.device), torch.ones(len(points), 1, device=self.device))
         total = torch.zeros((), device=self.device)
         for point, box, wanted in ((None, boxes.to(self.device), truth[: len(boxes)]), (where, None, truth)):
@@ -166,7 +166,7 @@ class _Task(Task):
 
 
 def resized(item: Example, side: int) -> Example:
-    """The example at `side` x `side` pixels: the picture smoothly, its objects by nearest pixels."""
+    """The example at `side` x `side` pixels: the image smoothly, its objects by nearest pixels."""
 
     def change(array: np.ndarray) -> np.ndarray:
         if array.shape[0] == side:
@@ -183,7 +183,7 @@ def resized(item: Example, side: int) -> Example:
 def prompts(item: Example, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Up to `N_PROMPTS` objects of a crop as jittered boxes (N, 4) and as points (N + E, 2), with their masks.
 
-    The last E points and masks stand for empty ground: their masks are empty.
+    The last E points and masks stand for empty background: their masks are empty.
     """
     assert item.layout is not None
     instances = item.layout.instances
@@ -219,7 +219,7 @@ def mask_loss(logits: torch.Tensor, ious: torch.Tensor, truth: torch.Tensor) -> 
         logits: (N, 4, H, W); ious: (N, 4); truth: bool (N, H, W), empty where there is no object.
 
     Source: Kirillov et al. 2023, "Segment Anything", appendix A (20 focal + 1 dice, the smallest of three, squared
-    error of the IoU). That empty ground has an IoU of 0 is ours.
+    error of the IoU). That empty background has an IoU of 0 is ours.
     """
     wanted = truth[:, None].float().expand_as(logits)
     bce = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")

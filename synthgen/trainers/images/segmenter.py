@@ -126,7 +126,7 @@ class SegmenterTask(Task):
         network = self.averaged(ema, self.network(losses))
         settings = self.settings(network, "widths", "crop", "steps", "batch_size", "learning_rate")
         use = (
-            f"Finds {', '.join(self.training.objects)} in pictures. "
+            f"Finds {', '.join(self.training.objects)} in images. "
             "In a recipe: `labelers: [{use: segmenter, model: <this folder>}]`."
         )
         card = output.mask_card(output.Result(title, settings, scores, use), self.config.data, self.training)
@@ -134,7 +134,7 @@ class SegmenterTask(Task):
 
 
 def agreement(model: Any, examples: Examples) -> dict[str, float]:
-    """Means over pictures: Dice of object against ground, IoU of objects, panoptic quality, AJI."""
+    """Means over images: Dice of object against background, IoU of objects, panoptic quality, AJI."""
     rows = []
     for item in examples.items:
         assert item.layout is not None
@@ -146,7 +146,7 @@ def agreement(model: Any, examples: Examples) -> dict[str, float]:
 
 
 def class_losses(model: Any, examples: Examples) -> list[float]:
-    """Mean cross-entropy of each class's pixels on real pictures, background first, which FreeMask's rule needs."""
+    """Mean cross-entropy of each class's pixels on real images, background first, which FreeMask's rule needs."""
     sums, counts = np.zeros(len(examples.objects) + 1), np.zeros(len(examples.objects) + 1)
     for item in examples.items:
         assert item.layout is not None

@@ -66,7 +66,7 @@ class Base:
         return config.model_copy(update=found)
 
     def check_side(self, side: int, setting: str) -> None:
-        """Raises DataError if pictures of this side do not fit the base's levels."""
+        """Raises DataError if images of this side do not fit the base's levels."""
         if side % self.pipeline.cell:
             cell = self.pipeline.cell
             raise DataError(
@@ -124,7 +124,7 @@ def relabelled(images: LabelledImages, classes: Sequence[str]) -> LabelledImages
 
 
 def relabelled_examples(examples: Examples, classes: Sequence[str]) -> Examples:
-    """The pictures with objects, with ids as `classes` numbers them."""
+    """The images with objects, with ids as `classes` numbers them."""
     ids = np.array([classes.index(name) for name in examples.classes], dtype=np.int64)
     labels = ids[[item.label for item in examples.items]]
     return dataclasses.replace(styles.relabelled(examples, labels), classes=tuple(classes))
@@ -138,11 +138,11 @@ def restyled(
     Those of the data stand behind those of the base, which keep their ids.
     A new style starts as its class does on average, or as all styles do if the class is new. A class that
     has one style in the base and one in the data keeps it, so that tuning changes the class itself. Of
-    a class that the data have, the base's styles are drawn as often as `share` says, the new ones else.
+    a class that the data have, the base's styles are generated as often as `share` says, the new ones else.
 
     Args:
         classes: names of all classes in id order; own_classes: those of the data, as `found` numbers them.
-        share: part of a class that its old styles keep: the share of replayed pictures.
+        share: part of a class that its old styles keep: the share of replayed images.
     """
     config = base.pipeline.config
     class_of, shares, rows = list(config.class_of_style), list(config.style_shares), list(base.embeddings)

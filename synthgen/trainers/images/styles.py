@@ -1,6 +1,6 @@
-"""Styles: kinds of exposure and stain within a class of pictures, found by clustering, that a model is conditioned on.
+"""Styles: kinds of exposure and stain within a class of images, found by clustering, that a model is conditioned on.
 
-A small network that must guess from noise how bright a picture is guesses differently in every
+A small network that must guess from noise how bright an image is guesses differently in every
 corner. If it knows the style, it does not have to guess.
 """
 
@@ -27,10 +27,10 @@ class Styles:
 
 
 def find(training: Examples, held_out: Examples, n_styles: int, gamma: float) -> Styles:
-    """Clusters the pictures of each class into styles, about `n_styles` in all, at least one a class.
+    """Clusters the images of each class into styles, about `n_styles` in all, at least one a class.
 
-    Classes get styles in proportion to the root of their number of pictures. Clusters are k-means'
-    on the means and deviations of ground and objects in every channel. Held-out pictures get the
+    Classes get styles in proportion to the root of their number of images. Clusters are k-means'
+    on the means and deviations of background and objects in every channel. Held-out images get the
     nearest style.
     """
     from sklearn.cluster import KMeans
@@ -55,7 +55,7 @@ def find(training: Examples, held_out: Examples, n_styles: int, gamma: float) ->
 
 
 def features(item: Example, gamma: float) -> np.ndarray:
-    """Mean and deviation of ground and of objects in each channel, of pixels (v / 255)^gamma; float64 (12,)."""
+    """Mean and deviation of background and of objects in each channel, of pixels (v / 255)^gamma; float64 (12,)."""
     pixels = (item.image / 255.0) ** gamma
     if item.layout is not None:
         inside = item.layout.instances > 0

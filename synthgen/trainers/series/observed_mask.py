@@ -9,7 +9,7 @@ from synthgen.base.settings import Settings
 
 
 class Shown(Settings):
-    """How often each part of a window is known in training; the rest of the windows is drawn whole."""
+    """How often each part of a window is known in training; the rest of the windows is generated whole."""
 
     cells: float = Field(default=0.3, ge=0, le=1, description="Single cells, any share of them: for imputation.")
     gap: float = Field(default=0.15, ge=0, le=1, description="All but a span of time, in some or all channels.")

@@ -1,4 +1,4 @@
-"""The training of a series model, step by step: batches, hidden cells, the loss, validation, pictures."""
+"""The training of a series model, step by step: batches, hidden cells, the loss, validation, images."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ class SeriesTask(Task):
         config, made, scores = self.config, self.pipeline(ema), self.validation(ema)
         noise = (
             f"log-normal, mean {config.log_sigma_mean}, deviation {config.log_sigma_std}, above the mean "
-            f"{self.objective.p_std_above:.3g}; drawn from {self.objective.sigma_max:g}"
+            f"{self.objective.p_std_above:.3g}; generated from {self.objective.sigma_max:g}"
         )
         shown = ", ".join(f"{name} {share:g}" for name, share in config.observed_mask.model_dump().items())
         settings = self.settings(
@@ -242,7 +242,7 @@ class SeriesTask(Task):
         )
         n_classes = len(self.windows.classes)
         use = (
-            f"Draws series of {self.windows.length} steps and {len(self.windows.channels)} channels"
+            f"Generates series of {self.windows.length} steps and {len(self.windows.channels)} channels"
             f"{f' of {n_classes} classes' if n_classes else ''}. "
             "In a recipe: `sampler: {use: series, model: <this folder>}`."
         )

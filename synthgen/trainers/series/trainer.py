@@ -27,7 +27,7 @@ N_VALIDATION = 1024
 
 
 class SeriesTrainer(GradientTrainer):
-    """Trains on windows of series; ends with a SeriesPipeline folder, its card and its pictures."""
+    """Trains on windows of series; ends with a SeriesPipeline folder, its card and its images."""
 
     version: ClassVar[int] = 6
 
@@ -57,7 +57,7 @@ class SeriesTrainer(GradientTrainer):
             ge=0,
             le=1,
             description="Share of windows with the places of missing values marked. The others are learned from as "
-            "they are drawn, without such marks: lower it if many values are missing.",
+            "they are generated, without such marks: lower it if many values are missing.",
         )
         label_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
@@ -82,7 +82,7 @@ class SeriesTrainer(GradientTrainer):
             description="auto is bf16 where the hardware multiplies it fast, else fp32; on CPUs, the network tiny is "
             "faster in fp32 everywhere.",
         )
-        sample_every: int = Field(default=2000, ge=1, description="Steps between pictures of drawn series.")
+        sample_every: int = Field(default=2000, ge=1, description="Steps between images of generated series.")
 
     def check(self) -> Sequence[Problem]:
         """Everything in the data that `train` would stumble over."""

@@ -1,6 +1,6 @@
-"""Stable Diffusion and Stable Diffusion XL as training sees them: latents of pictures, words, noise, the network.
+"""Stable Diffusion and Stable Diffusion XL as training sees them: latents of images, words, noise, the network.
 
-Shape suffixes: B pictures, L words, D width of a word, P width of a pooled text, C h w latents.
+Shape suffixes: B images, L words, D width of a word, P width of a pooled text, C h w latents.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def open_base(reference: Reference, dtype: torch.dtype, device: str) -> Any:
     if pipeline.unet.config.in_channels != pipeline.vae.config.latent_channels or pipeline.text_encoder is None:
         raise ModelError(
             f"base: {reference.name} is no plain text-to-image model: its network takes "
-            f"{pipeline.unet.config.in_channels} channels and pictures have {pipeline.vae.config.latent_channels}"
+            f"{pipeline.unet.config.in_channels} channels and images have {pipeline.vae.config.latent_channels}"
         )
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
@@ -115,9 +115,9 @@ def encode(pipeline: Any, captions: Sequence[str]) -> Words:
 
 @dataclass(frozen=True, slots=True)
 class Latents:
-    """Pictures as the VAE sees them, float32 on the CPU: mean and deviation (V, B, C, h, w) of V views, and `sizes`.
+    """Images as the VAE sees them, float32 on the CPU: mean and deviation (V, B, C, h, w) of V views, and `sizes`.
 
-    The views are the picture and, if it may be mirrored, its mirror image. `sizes` (V, B, 6) float32 is what SDXL
+    The views are the image and, if it may be mirrored, its mirror image. `sizes` (V, B, 6) float32 is what SDXL
     is conditioned on: original height and width, top and left of the cut, height and width.
     """
 
@@ -128,14 +128,14 @@ class Latents:
     scale: float
 
     def draw(self, views: torch.Tensor, rows: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """Latents (B, C, h, w) as the network knows them, drawn from the VAE's distribution of each picture."""
+        """Latents (B, C, h, w) as the network knows them, drawn from the VAE's distribution of each image."""
         mean, deviation = self.mean[views, rows], self.deviation[views, rows]
         return (mean + deviation * torch.randn(mean.shape, generator=random) - self.shift) * self.scale
 
 
 @torch.no_grad()
 def encode_pictures(pipeline: Any, images: CaptionedImages, flip: bool) -> Latents:
-    """Each picture encoded once, by itself, in float32: in 16 bits, SDXL's VAE overflows."""
+    """Each image encoded once, by itself, in float32: in 16 bits, SDXL's VAE overflows."""
     vae = pipeline.vae
     dtype = vae.dtype
     vae.to(torch.float32)
@@ -163,7 +163,7 @@ def _as_input(image: np.ndarray, device: Any) -> torch.Tensor:
 
 
 def check_side(pipeline: Any, side: int) -> None:
-    """Raises DataError if pictures of this side do not fit the VAE's and the network's levels."""
+    """Raises DataError if images of this side do not fit the VAE's and the network's levels."""
     unit = pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
     if side % unit:
         raise DataError(

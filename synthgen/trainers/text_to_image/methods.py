@@ -52,7 +52,7 @@ class Lora:
     """Low-rank changes to linear layers of the network.
 
     Source: Hu et al. 2022, "LoRA: low-rank adaptation of large language models": W + alpha / rank * B A,
-    B zero at first, so that training starts from what the base draws.
+    B zero at first, so that training starts from what the base generates.
     """
 
     changes_words = False

@@ -36,10 +36,10 @@ class WordSettings(Settings):
 
 
 class PriorSettings(Settings):
-    """Pictures by the base itself that are trained on beside the user's, so that their class is not forgotten."""
+    """Images by the base itself that are trained on beside the user's, so that their class is not forgotten."""
 
     prompts: list[str] = Field(min_length=1, description="What the class is called, such as a photo of a dog.")
-    samples: int = Field(default=100, ge=1, description="How many are drawn, of each prompt in turn.")
+    samples: int = Field(default=100, ge=1, description="How many are generated, of each prompt in turn.")
     weight: float = Field(default=1.0, gt=0, description="What their loss counts beside the user's.")
     steps: int = Field(default=30, gt=0, le=1000, description="Denoising steps.")
     guidance: float = Field(default=5.0, ge=0, le=50, description="How closely they follow the prompt.")
@@ -59,19 +59,17 @@ class TuningConfig(LoopConfig):
     licence: str | None = Field(
         default=None, description="The base's licence, such as openrail++; by default what its folder's card says."
     )
-    data: CaptionData = Field(description="The user's pictures with captions.")
+    data: CaptionData = Field(description="The user's images with captions.")
     method: Literal["lora", "textual-inversion", "full"] = Field(
         default="lora",
         description="lora: a small file beside the base. textual-inversion: a new word. full: all of the network.",
     )
-    resolution: int = Field(default=512, ge=8, le=4096, description="Side of the pictures in pixels.")
+    resolution: int = Field(default=512, ge=8, le=4096, description="Side of the images in pixels.")
     lora: LoraSettings = Field(default=LoraSettings(), description="Shape of the LoRA.")
     word: WordSettings | None = Field(default=None, description="The word of `method: textual-inversion`.")
     prior: PriorSettings | None = Field(default=None, description="Prior preservation; none by default.")
     steps: int = Field(default=1000, ge=1, description="Optimiser steps.")
-    batch_size: int = Field(
-        default=4, ge=1, description="The user's pictures a step; as many of the prior beside them."
-    )
+    batch_size: int = Field(default=4, ge=1, description="The user's images a step; as many of the prior beside them.")
     learning_rate: float = Field(
         default=1e-4, gt=0, description="Peak of AdamW; by default 1e-4 for lora, 1e-5 for full, 5e-3 for a word."
     )
@@ -86,7 +84,7 @@ class TuningConfig(LoopConfig):
         lt=1,
         description="Share of captions that are hidden, which guidance needs in long trainings.",
     )
-    flip: bool = Field(default=False, description="Mirror pictures at random; only if left and right mean nothing.")
+    flip: bool = Field(default=False, description="Mirror images at random; only if left and right mean nothing.")
     gradient_accumulation_steps: int = Field(
         default=1, ge=1, description="Parts that a batch is computed in, to save memory."
     )

@@ -1,4 +1,4 @@
-"""Tuning a text-to-image pipeline, as the loop wants it: batches of latents, losses, pictures, the result."""
+"""Tuning a text-to-image pipeline, as the loop wants it: batches of latents, losses, images, the result."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from synthgen.training.task import Made, Start, Task
 N_PROMPTS = 4
 N_PICTURES = 8
 N_FIXED = (8, 32)
-"""At least and at most so many pictures whose loss at fixed noise is measured before and after training."""
+"""At least and at most so many images whose loss at fixed noise is measured before and after training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Pictures with their captions, and what their losses count: 1 for the user's own."""
+    """Images with their captions, and what their losses count: 1 for the user's own."""
 
     latents: Latents
     captions: Sequence[str]
@@ -55,7 +55,7 @@ class Batch(batches.Batch):
 
 
 class LatentTask(Task):
-    """What `config.method` trains of a pipeline, on the user's pictures and as many of the prior a step.
+    """What `config.method` trains of a pipeline, on the user's images and as many of the prior a step.
 
     The two are never computed together, so that a batch of both needs no more memory than one of them.
 
@@ -151,7 +151,7 @@ class LatentTask(Task):
 
     @torch.no_grad()
     def fixed_loss(self) -> float:
-        """Mean loss on the user's pictures at noise that is the same every time."""
+        """Mean loss on the user's images at noise that is the same every time."""
         shown, size = self.sets[0], self.config.batch_size
         random = step_generator(self.seed, "validation", 0)
         losses = []
@@ -164,7 +164,7 @@ class LatentTask(Task):
         return float(torch.cat(losses).mean())
 
     def sample(self) -> tuple[np.ndarray, int]:
-        """Pictures for the sample prompts, uint8 (N, S, S, 3), and how many stand in a row; always with equal noise."""
+        """Images for the sample prompts, uint8 (N, S, S, 3), and how many stand in a row; always with equal noise."""
         n_each = max(1, N_PICTURES // len(self.prompts))
         drawn = [self._drawn(prompt, i * n_each, n_each) for i, prompt in enumerate(self.prompts)]
         return np.concatenate(drawn), n_each if n_each > 1 else min(N_PICTURES, len(self.prompts))
@@ -232,14 +232,14 @@ def rows(config: TuningConfig) -> dict[str, Any]:
         found["vectors"] = config.word.vectors
     if config.prior:
         prompts = ", ".join(config.prior.prompts)
-        found["prior"] = f"{config.prior.samples} pictures by the base, weight {config.prior.weight}: {prompts}"
+        found["prior"] = f"{config.prior.samples} images by the base, weight {config.prior.weight}: {prompts}"
     return found
 
 
 def draw(
     pipeline: Any, prompts: Sequence[str], numbers: Sequence[int], side: int, n_steps: int, guidance: float
 ) -> np.ndarray:
-    """Pictures uint8 (N, side, side, 3) of prompts, each from the seed of its number, unseen by the safety checker."""
+    """Images uint8 (N, side, side, 3) of prompts, each from the seed of its number, unseen by the safety checker."""
     with _unchecked(pipeline):
         drawn = pipeline(
             list(prompts),
@@ -255,7 +255,7 @@ def draw(
 
 @contextmanager
 def _unchecked(pipeline: Any) -> Iterator[None]:
-    """Without the safety checker, which paints pictures black: training on black pictures would teach black."""
+    """Without the safety checker, which paints images black: training on black images would teach black."""
     checker = getattr(pipeline, "safety_checker", None)
     if checker is not None:
         pipeline.safety_checker = None

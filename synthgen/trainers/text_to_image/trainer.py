@@ -1,4 +1,4 @@
-"""`use: text-to-image`: tunes Stable Diffusion or Stable Diffusion XL on a user's own pictures."""
+"""`use: text-to-image`: tunes Stable Diffusion or Stable Diffusion XL on a user's own images."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from synthgen.training.trainer import GradientTrainer
 
 
 class TextToImageTrainer(GradientTrainer):
-    """Ends with a LoRA, a learnt word or a whole pipeline, its card and its pictures, as `method` says."""
+    """Ends with a LoRA, a learnt word or a whole pipeline, its card and its images, as `method` says."""
 
     class Config(TuningConfig):
         """Settings of `use: text-to-image`."""
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
-        """A small base, few steps, and pictures made for it where the user's are not there."""
+        """A small base, few steps, and images made for it where the user's are not there."""
         kind = latent.TUNABLE["xl" in str(settings.get("base", "")).lower()]
         data = dict(settings.get("data") or {})
         if not Path(str(data.get("path", ""))).is_dir():

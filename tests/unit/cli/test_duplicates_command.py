@@ -50,7 +50,7 @@ class Repeats:
     def sample(self, slots, seeds):
         return {"image": [self.picture(slot.index) for slot in slots]}
 
-    def picture(self, index):
+    def image(self, index):
         if index in ORIGINAL:
             noise = np.random.default_rng(index).integers(-2, 3, (32, 32, 3))
             return (self.picture(ORIGINAL[index]) + noise).clip(0, 255).astype(np.uint8)
@@ -80,7 +80,7 @@ def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def repeats(once: Path, tmp_path: Path) -> Path:
-    """A dataset of 40 pictures with five copies: three of a kind in two shards, and two pairs."""
+    """A dataset of 40 images with five copies: three of a kind in two shards, and two pairs."""
     return Path(shutil.copytree(once, tmp_path / "out"))
 
 
@@ -92,7 +92,7 @@ def test_the_selection_leaves_out_exactly_the_copies(cli, repeats: Path) -> None
     before = helpers.snapshot(repeats)
     answer = cli("duplicates", repeats)
     assert answer.code == 0
-    for line in ("compared  40 pictures", "copies    5 in 3 groups", "kept      35", 'selection="unique"'):
+    for line in ("compared  40 images", "copies    5 in 3 groups", "kept      35", 'selection="unique"'):
         assert line in answer.out
     assert "4 alike: s000000001, s000000003, s000000017, s000000029" in answer.out
     assert helpers.snapshot(repeats, without="selections") == before, "data files are never rewritten"

@@ -89,7 +89,7 @@ def test_folders_that_will_not_do(cli, tmp_path: Path) -> None:
 
 def test_broken_files_are_named(cli, tmp_path: Path) -> None:
     folder = paint(tmp_path / "pets", {"cat": 9, "dog": 9})
-    (folder / "cat" / "torn.png").write_bytes(b"not a picture")
+    (folder / "cat" / "torn.png").write_bytes(b"not an image")
     (folder / "cat" / "notes.txt").write_text("words")
     answer = cli("init", folder, "-o", tmp_path)
     assert answer.code == 0
@@ -146,8 +146,8 @@ def test_loose_pictures_are_told_and_hidden_files_are_not(cli, tmp_path: Path) -
     answer = cli("init", folder, "-o", tmp_path)
     assert "9 in 1 class\n" in answer.out
     assert "ignored  .txt 1\n" in answer.out
-    assert "1 picture lies beside the folders of the classes and will not be used" in answer.out
-    assert "1 picture cannot be read and is left out: " in answer.out
+    assert "1 image lies beside the folders of the classes and will not be used" in answer.out
+    assert "1 image cannot be read and is left out: " in answer.out
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ SMALL = ("--device", "cpu", "--set", "trainer.steps=2", "--set", "trainer.networ
     [
         ("twelve", "hold values from 0 to 4095; 0 to 4095 become 0 to 255 (`range` changes it)", ""),
         ("floats", "nothing says which of them are black and white: all is taken", "range: [-3.0, 800.0]"),
-        ("torn", "2 pictures cannot be read and are left out: ", "skip_broken: true"),
+        ("torn", "2 images cannot be read and are left out: ", "skip_broken: true"),
     ],
 )
 def test_pictures_as_people_have_them_are_said_and_trained(
@@ -264,8 +264,8 @@ def test_init_and_train_agree_about_what_can_be_read(cli, tmp_path: Path, monkey
     frames = [Image.new("L", (5, 5), level) for level in (0, 9)]
     frames[0].save(folder / "dog" / "moving.gif", save_all=True, append_images=frames[1:])
     said = cli("init", "pets").out
-    assert "2 pictures cannot be read and are left out: pets/cat/drawn.png, pets/dog/moving.gif" in said
+    assert "2 images cannot be read and are left out: pets/cat/drawn.png, pets/dog/moving.gif" in said
     refused = cli("train", "pets-model.yaml", *SMALL, "--set", "trainer.data.skip_broken=false")
     assert refused.code == 1
-    assert "cat/drawn.png: is no readable picture: its content has no known format" in refused.err
-    assert "dog/moving.gif: holds several pictures or pages" in refused.err
+    assert "cat/drawn.png: is no readable image: its content has no known format" in refused.err
+    assert "dog/moving.gif: holds several images or pages" in refused.err

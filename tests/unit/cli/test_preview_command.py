@@ -25,7 +25,7 @@ def red_pixels(path: Path) -> int:
 def test_recipe(cli, recipe: Path, folder: Path) -> None:
     answer = cli("preview", recipe, "--plugin", helpers.TOY, "--device", "cpu")
     assert answer.code == 0
-    assert "picture   toy-preview.png" in answer.out
+    assert "image   toy-preview.png" in answer.out
     assert "all 40" in answer.out
     assert Image.open(folder / "toy-preview.png").mode == "RGB"
     assert sorted(path.name for path in folder.iterdir()) == ["toy-preview.png", "toy.yaml"]

@@ -1,4 +1,4 @@
-"""Conditions that bring real pictures: how often each comes, what goes with it, and what is refused."""
+"""Conditions that bring real images: how often each comes, what goes with it, and what is refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_classes_are_folders_and_quotas_are_exact() -> None:
 def test_pictures_are_read_at_the_size_that_is_asked_for(tmp_path: Path) -> None:
     Image.fromarray(np.full((20, 60), 200, dtype=np.uint8)).save(tmp_path / "grey.png")
     Image.new("RGBA", (30, 30), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     part = images(path=str(tmp_path))
     assert part.samples == 2 and part.fields["label"].classes == (tmp_path.name,)
     found = {part.condition(i)[0]["source"]: part.condition(i)[0]["image"] for i in range(2)}
@@ -62,10 +62,10 @@ def test_pictures_are_read_at_the_size_that_is_asked_for(tmp_path: Path) -> None
 def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         images(path=str(tmp_path / "none"))
-    with pytest.raises(DataError, match="holds no pictures"):
+    with pytest.raises(DataError, match="holds no images"):
         images(path=str(tmp_path))
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"broken\.png: is no readable picture"):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"broken\.png: is no readable image"):
         _ = images(path=str(tmp_path)).condition(0)[0]["image"]
 
 

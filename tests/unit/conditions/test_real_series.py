@@ -1,4 +1,4 @@
-"""Real series as conditions: what is kept, what is drawn, and datasets made of it."""
+"""Real series as conditions: what is kept, what is generated, and datasets made of it."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_completed_tables_have_the_timestamps_of_the_data(tmp_path: Path) -> Non
 
 
 def test_overlapping_forecasts_are_told_where_there_are_any(tmp_path: Path) -> None:
-    """Steps that one window knows and another draws count as drawn, whichever comes last."""
+    """Steps that one window knows and another generates count as generated, whichever comes last."""
     data = tiny.gaps_data() | {"stride": 4}
     path = recipe(tmp_path, data=data, generate="end", context_length=6, repeats=3)
     found = tables(tmp_path, path)

@@ -103,7 +103,7 @@ def test_coco_scores_itself_perfectly(scenes: Path, tmp_path: Path) -> None:
 
 def test_voc_maps_are_the_datasets_and_crowds_are_told(scenes: Path, samples: dict, tmp_path: Path) -> None:
     notes = exported(VOC, scenes, tmp_path)
-    assert "2 pictures have more than 254 objects" in notes[0]
+    assert "2 images have more than 254 objects" in notes[0]
     for key, sample in samples.items():
         with PIL.Image.open(tmp_path / "SegmentationClass" / f"{key}.png") as picture:
             assert picture.mode == "P"
@@ -169,7 +169,7 @@ ODD = ["C++", "C--", "C##", "..", "a/b", "Cat", "cat", "re\x1b[31md <b>|`é", "c
 
 
 def odd_classes(folder: Path, **changes: Any) -> Path:
-    """A toy dataset with one picture of each class whose name is hard."""
+    """A toy dataset with one image of each class whose name is hard."""
     recipe = helpers.toy(
         condition={"use": "classes", "quotas": dict.fromkeys(ODD, 1)}, splits={"train": 1.0}, **changes
     )

@@ -1,4 +1,4 @@
-"""Exports of series as tables: a row a step, as pandas reads them."""
+"""Exports of series as tables: one row per step, as pandas reads them."""
 
 from __future__ import annotations
 

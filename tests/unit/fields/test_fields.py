@@ -146,7 +146,7 @@ def test_decoded_pictures_may_be_written_to() -> None:
         (Image(2, 2, 1), np.zeros((2, 2, 1), dtype=np.float32)),
         (Image(2, 2, 1), np.zeros((2, 2), dtype=np.uint8)),
         (Image(2, 2, 1), np.zeros((2, 2, 3), dtype=np.uint8)),
-        (Image(2, 2, 1), "a picture"),
+        (Image(2, 2, 1), "an image"),
         (Label(("a", "b")), 2),
         (Label(("a", "b")), -1),
         (Label(("a", "b")), 0.0),

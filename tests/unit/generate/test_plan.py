@@ -181,7 +181,7 @@ TOGETHER = [
         ],
         [
             "sampler: no starter is called starter/nuclei-layots",
-            "sampler: draws pictures whose sides are multiples of 16",
+            "sampler: generates images whose sides are multiples of 16",
             "scorers.0: `sam_instance` is no instance map",
             "keep.1: unknown score `filtr_dice`",
         ],

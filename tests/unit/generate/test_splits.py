@@ -107,7 +107,7 @@ def test_rare_classes_reach_every_split_in_the_long_run() -> None:
 def test_families_stay_whole_and_growing_moves_none(n_families: int, samples: int, shares: dict[str, float]) -> None:
     def group(index: int) -> tuple[int, str]:
         family = (index * 17 + index // 7) % n_families
-        return family % 3, f"picture {family}"
+        return family % 3, f"image {family}"
 
     small, large = Splits(0, shares, group), Splits(0, shares, group)
     late = large.of(samples + 50)  # asked for first
@@ -119,7 +119,7 @@ def test_families_stay_whole_and_growing_moves_none(n_families: int, samples: in
 
 
 def test_families_that_come_once_each_have_their_shares() -> None:
-    splits = Splits(0, {"train": 0.8, "val": 0.1, "test": 0.1}, lambda index: (index % 2, f"picture {index}"))
+    splits = Splits(0, {"train": 0.8, "val": 0.1, "test": 0.1}, lambda index: (index % 2, f"image {index}"))
     found = [splits.of(index) for index in range(500)]
     assert Counter(found) == {"train": 400, "val": 50, "test": 50}
     assert Counter(found[:20]) == {"train": 16, "val": 2, "test": 2}

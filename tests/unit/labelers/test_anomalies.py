@@ -1,4 +1,4 @@
-"""Anomalies in series: labels tell all that changes, batches do not matter, cuts are drawn anew."""
+"""Anomalies in series: labels tell all that changes, batches do not matter, cuts are generated again."""
 
 from __future__ import annotations
 

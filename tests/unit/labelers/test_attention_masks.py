@@ -1,4 +1,4 @@
-"""`use: attention-masks`: which pixels become which class, and what is told before anything is drawn."""
+"""`use: attention-masks`: which pixels become which class, and what is told before anything is generated."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_half_precision_finds_nearly_the_same() -> None:
 
 
 def test_weights_that_the_sampler_draws_with_are_held_once() -> None:
-    """By modules of its own: the sampler may draw while a picture is read, and does so on a GPU."""
+    """By modules of its own: the sampler may draw while an image is read, and does so on a GPU."""
     columns, slots = given("a cat, a big dog"), [Slot(0, {"prompt": "a cat"}, "train")]
     alone, _ = annotate(labeler(), columns)
     drawer = sampler()
@@ -177,7 +177,7 @@ def test_weights_that_the_sampler_draws_with_are_held_once() -> None:
     unet = part._reader._pipeline.unet
     with Recorder(unet, layers(unet)) as recorder:
         assert np.array_equal(drawer.sample(slots, [1])["image"][0], drawn)
-    assert not recorder._sums, "what is drawn meanwhile is not read"
+    assert not recorder._sums, "what is generated meanwhile is not read"
     unet.half()
     assert np.array_equal(drawer.sample(slots, [1])["image"][0], drawn)
 

@@ -41,7 +41,7 @@ def found(part: Any, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndar
 
 
 def of_library(part: Any, image: np.ndarray, text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes and scores of one text in one picture by the library's own call, best first."""
+    """Boxes and scores of one text in one image by the library's own call, best first."""
     processor = transformers.AutoProcessor.from_pretrained(part.config.model)
     model = transformers.AutoModelForZeroShotObjectDetection.from_pretrained(part.config.model).eval()
     texts = {"text": [[text]]} if isinstance(part, Owlv2) else {"text": f"{text}."}

@@ -1,4 +1,4 @@
-"""Labels of whole pictures: classes by CLIP and SigLIP, depth by Depth Anything; as the library gives them."""
+"""Labels of whole images: classes by CLIP and SigLIP, depth by Depth Anything; as the library gives them."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_words_of_other_programs(tmp_path: Path) -> None:
         assert torch.equal(made.text_encoder.get_input_embeddings().weight[-2:], vectors)
         with pytest.raises(ModelError, match=f"teaches the word {token}, which cannot be added"):
             adapters.apply(made, [(found, 1.0)])
-        with pytest.raises(ModelError, match="2 text encoders are told words, and the file has vectors for 1"):
+        with pytest.raises(ModelError, match="2 text encoders read words, and the file has vectors for 1"):
             adapters.check_base(found, adapters.architecture(Path(tiny.stable_diffusion_xl())))
 
 

@@ -157,7 +157,7 @@ def test_command_tells_and_leaves_nothing(cli, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="tested on Linux")
 def test_official_vit_b_runs_through_the_labeler(cli, tmp_path: Path) -> None:
-    """At full size, with random weights, from a `.pth` file, on pictures of 1024 pixels."""
+    """At full size, with random weights, from a `.pth` file, on images of 1024 pixels."""
     from synthgen.fields import Image, InstanceMap
     from synthgen.labelers.segment_anything import SegmentAnything as Labeler
 

@@ -72,7 +72,7 @@ def test_the_first_window_is_what_the_model_draws_alone(pipeline: Any) -> None:
 
 
 def test_a_longer_series_begins_with_the_shorter_one(pipeline: Any) -> None:
-    """What was drawn is handed on and kept to the bit, however often it goes through the scaler."""
+    """What was generated is handed on and kept to the bit, however often it goes through the scaler."""
     long = drawn(pipeline, 2, TRAINED + 5 * 9, 8)
     for n_windows in range(5):
         short = drawn(pipeline, 2, TRAINED + n_windows * 9, 8)
@@ -100,12 +100,12 @@ def test_series_do_not_depend_on_their_neighbours(pipeline: Any) -> None:
 
 
 def test_windows_have_streams_of_their_own(pipeline: Any) -> None:
-    """A series whose first windows are known draws the later ones as one that drew the same values before."""
+    """A series whose first windows are known generates the later ones as one that drew the same values before."""
     whole = drawn(pipeline, 2, 70, 8)
     known = whole.copy()
     known[:, 50:] = np.nan
     assert np.array_equal(drawn(pipeline, 2, 70, 8, known=known)[:, :50], whole[:, :50])
-    known[:, 44:] = np.nan  # where the fourth window ends: the next two are drawn as they were
+    known[:, 44:] = np.nan  # where the fourth window ends: the next two are generated as they were
     assert np.array_equal(drawn(pipeline, 2, 70, 8, known=known), whole)
 
 
@@ -150,5 +150,5 @@ def test_what_leads_to_known_values_is_drawn_by_a_window_that_sees_them(pipeline
 def test_a_model_that_knows_no_beginnings_does_not_go_on() -> None:
     made = loaded(tiny.series(continues=False))
     assert drawn(made, 1, TRAINED, 8).shape == (1, TRAINED, 2)
-    with pytest.raises(ValueError, match="draws 17 steps and was not trained to go on"):
+    with pytest.raises(ValueError, match="generates 17 steps and was not trained to go on"):
         drawn(made, 1, TRAINED + 1, 8)

@@ -21,7 +21,7 @@ LENGTH, OVERLAP, N_SERIES, N_WINDOWS = 16, 8, 300, 5
 TOTAL = LENGTH + (N_WINDOWS - 1) * (LENGTH - OVERLAP)
 SIGNIFICANT = 0.01
 SEAM = LENGTH + 2 * (LENGTH - OVERLAP)
-"""The first step that the fourth window draws."""
+"""The first step that the fourth window generates."""
 
 
 def process(n: int, seed: int) -> np.ndarray:

@@ -84,14 +84,14 @@ def test_all_problems_at_once_or_pictures_left_out() -> None:
     assert "skip_broken: true" in lines[21]
     found = parsed(skip_broken=True, annotations=[annotation(bbox=[0, 0, 0, 0]), annotation(id=2, image_id=9)])
     assert [record.file for record in found.records] == ["b.png"], "an object left out would be background"
-    assert found.notes == ["b.json: annotations of no picture of the file are left out: 1"]
+    assert found.notes == ["b.json: annotations of no image of the file are left out: 1"]
 
 
 def test_boxes_are_compared_with_the_picture() -> None:
     record = Record("b.json: a.png", "a.png", None, None, ((0.5, 0.5, 0.5, 0.25),), ("cell",), relative=True)
     assert located(record, 40, 20) == [(20, 10, 20, 5)]
     outside = Record("b.json: a.png", "a.png", (40, 20), None, ((30, 10, 12, 5),), ("cell",))
-    with pytest.raises(DataError, match=r"box 1 \(cell\) reaches out of the picture: left 30, top 10, right 42"):
+    with pytest.raises(DataError, match=r"box 1 \(cell\) reaches out of the image: left 30, top 10, right 42"):
         located(outside, 40, 20)
     with pytest.raises(DataError, match=r"says 40 x 20 pixels, and a.png has 20 x 40"):
         located(outside, 20, 40)
@@ -136,11 +136,11 @@ def test_a_picture_that_does_not_fit_its_record_stops_or_is_left_out(tmp_path: P
     with pytest.raises(DataError) as error:
         reader.read(data)
     assert "b.png: says 90 x 30 pixels" in str(error.value)
-    assert "c.png: is no readable picture" in str(error.value)
+    assert "c.png: is no readable image" in str(error.value)
     found = reader.read(data.model_copy(update={"skip_broken": True}))
     assert len(found) == 1
-    assert found.notes == ("2 pictures cannot be read and are left out: b.png, c.png",)
+    assert found.notes == ("2 images cannot be read and are left out: b.png, c.png",)
     content["annotations"] = []
     (tmp_path / "b.json").write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"there is no object in any of the 1 pictures"):
+    with pytest.raises(DataError, match=r"there is no object in any of the 1 images"):
         reader.read(data.model_copy(update={"skip_broken": True}))

@@ -1,4 +1,4 @@
-"""Pictures with captions, in every form that people keep them in, and what is said of those that cannot be used."""
+"""Images with captions, in every form that people keep them in, and what is said of those that cannot be used."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def read(path: Path, **more: str) -> captioned.CaptionedImages:
 
 def test_a_text_file_beside_each_picture(tmp_path: Path) -> None:
     for name in ("b", "a"):
-        picture(tmp_path / f"{name}.png").with_suffix(".txt").write_text(f" picture {name},\nin words \n")
+        picture(tmp_path / f"{name}.png").with_suffix(".txt").write_text(f" image {name},\nin words \n")
     found = read(tmp_path)
-    assert found.captions == ("picture a, in words", "picture b, in words")
+    assert found.captions == ("image a, in words", "image b, in words")
     assert found.files == ("a.png", "b.png")
     assert found.images.shape == (2, 4, 4, 3)
 
@@ -74,7 +74,7 @@ def test_the_hash_is_of_pixels_and_captions(tmp_path: Path) -> None:
 def test_problems_name_the_file_and_what_is_accepted(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         read(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"has no pictures \(.*\.txt file beside"):
+    with pytest.raises(DataError, match=r"has no images \(.*\.txt file beside"):
         read(tmp_path)
     picture(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"none")
@@ -82,8 +82,8 @@ def test_problems_name_the_file_and_what_is_accepted(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read(tmp_path)
     assert "a.png: has no caption; accepted are a .txt file" in str(error.value)
-    assert "b.png: is no readable picture" in str(error.value)
-    with pytest.raises(DataError, match=r"b\.txt: the pictures have captions of their own; leave `caption` out"):
+    assert "b.png: is no readable image" in str(error.value)
+    with pytest.raises(DataError, match=r"b\.txt: the images have captions of their own; leave `caption` out"):
         read(tmp_path, caption="x")
     with pytest.raises(DataError, match=r"lies in no folder of a class"):
         read(picture(tmp_path / "flat" / "a.png").parent, caption="a {label}")
@@ -93,7 +93,7 @@ def test_problems_name_the_file_and_what_is_accepted(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"`caption` must say \{label\}"):
         read(tmp_path / "classes", caption="a cat")
     (tmp_path / "classes" / "dog").mkdir()
-    with pytest.raises(DataError, match="dog: has no pictures"):
+    with pytest.raises(DataError, match="dog: has no images"):
         read(tmp_path / "classes", caption="a {label}")
 
 

@@ -1,4 +1,4 @@
-"""Folders of pictures without labels, and pictures fitted to a size."""
+"""Folders of images without labels, and images fitted to a size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "photos" / "b").mkdir(parents=True)
     for name, level in (("b/2.PNG", 20), ("1.jpg", 10), ("c.webp", 30)):
         Image.new("RGB", (6, 4), (level, level, level)).save(tmp_path / "photos" / name)
-    (tmp_path / "photos" / "notes.txt").write_text("no picture")
+    (tmp_path / "photos" / "notes.txt").write_text("no image")
     return tmp_path / "photos"
 
 
@@ -42,11 +42,11 @@ def test_the_hash_is_of_names_and_bytes_of_pictures_alone(place: Path) -> None:
 
 def test_nothing_to_read(tmp_path: Path, place: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for name, text in (("nowhere", "no such folder"), ("empty", "has no pictures")):
+    for name, text in (("nowhere", "no such folder"), ("empty", "has no images")):
         with pytest.raises(DataError, match=text):
             folder.listed(str(tmp_path / name))
     (place / "1.jpg").write_bytes(b"broken")
-    with pytest.raises(DataError, match=r"1\.jpg: is no readable picture"):
+    with pytest.raises(DataError, match=r"1\.jpg: is no readable image"):
         folder.listed(str(place)).picture(0)
 
 

@@ -84,7 +84,7 @@ def test_parquet_with_class_names_in_its_metadata(finished: Path) -> None:
 
 def test_parquet_without_the_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table({"picture": [b""]}), tmp_path / "x.parquet")
-    with pytest.raises(DataError, match=r"x\.parquet: needs the columns `image` and `label`, has picture"):
+    with pytest.raises(DataError, match=r"x\.parquet: needs the columns `image` and `label`, has image"):
         data.read(str(tmp_path / "x.parquet"))
 
 
@@ -139,8 +139,8 @@ def test_odd_pictures_become_plain_ones(tmp_path: Path) -> None:
 
 def test_unreadable_picture_is_named(tmp_path: Path) -> None:
     save(tmp_path / "a" / "1.png", grey(1))
-    (tmp_path / "a" / "2.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"2\.png: is no readable picture"):
+    (tmp_path / "a" / "2.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"2\.png: is no readable image"):
         data.read(str(tmp_path))
 
 
@@ -192,6 +192,6 @@ def test_a_broken_picture_is_told_without_objects_in_memory(tmp_path: Path) -> N
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "1.png").write_bytes(b"words")
     (tmp_path / "cat" / "._1.png").write_bytes(b"what macOS leaves behind")
-    with pytest.raises(DataError, match=r"/1\.png: is no readable picture: its content has no known format") as caught:
+    with pytest.raises(DataError, match=r"/1\.png: is no readable image: its content has no known format") as caught:
         data.read(str(tmp_path))
     assert "BytesIO" not in str(caught.value)

@@ -36,7 +36,7 @@ def place(tmp_path: Path) -> Path:
     (data / "cat" / "back").symlink_to(data)
     for name in (".DS_Store", "Thumbs.db", "cat/._1.png", "cat/.cache/1.png", "__MACOSX/cat/1.png", "cat/notes.txt"):
         (data / name).parent.mkdir(parents=True, exist_ok=True)
-        (data / name).write_bytes(b"no picture")
+        (data / name).write_bytes(b"no image")
     return data
 
 

@@ -71,7 +71,7 @@ def test_binary_masks_have_as_many_objects_as_regions(tmp_path: Path) -> None:
 def test_pictures_without_any_object_are_no_data(tmp_path: Path) -> None:
     path = folder(tmp_path, blocks(0), blocks(0))
     for kind in ("instances", "classes", "binary"):
-        with pytest.raises(DataError, match=r"there is no object in any of the 2 pictures"):
+        with pytest.raises(DataError, match=r"there is no object in any of the 2 images"):
             reader.read(MaskData.model_validate({"path": str(path), "mask_kind": kind}))
 
 

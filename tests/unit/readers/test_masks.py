@@ -126,9 +126,9 @@ def test_every_problem_is_named_at_once(folder: Path) -> None:
     lines = str(problem.value).splitlines()
     assert len(lines) == 5 and "skip_broken: true" in lines[4]
     assert "p00.png: has no mask of the same name" in lines[0]
-    assert "p01.png: is 5 x 5, its picture is 48 x 48" in lines[1]
+    assert "p01.png: is 5 x 5, its image is 48 x 48" in lines[1]
     assert "p02.png: is a mask with the mode RGBA" in lines[2]
-    assert "p04.png: is no readable picture" in lines[3]
+    assert "p04.png: is no readable image" in lines[3]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The one decoder of people's pictures: upright, in the range that their folder has, or refused by name."""
+"""The one decoder of people's images: upright, in the range that their folder has, or refused by name."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def png(pixels: np.ndarray, colour_type: int) -> bytes:
 
 
 def read_folder(folder: Path, wanted: object = "auto") -> tuple[PixelRange, list[int]]:
-    """The range of a folder, and the first value of each of its pictures."""
+    """The range of a folder, and the first value of each of its images."""
     files = listing.pictures(folder)
     pixels = folder_range(files, wanted, str(folder))  # type: ignore[arg-type]
     return pixels, [int(decode(path, str(path), 1, pixels)[0, 0, 0]) for path in files]
@@ -192,11 +192,11 @@ def as_eps(raw: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (broken_length, "is no readable picture: broken PNG file"),
+        (broken_length, "is no readable image: broken PNG file"),
         (as_eps, "its content has no known format"),
-        (lambda raw: raw[:50], "is no readable picture: image file is truncated"),
+        (lambda raw: raw[:50], "is no readable image: image file is truncated"),
         (lambda raw: b"", "its content has no known format"),
-        (lambda raw: raw[:16] + struct.pack(">II", 60000, 60000) + raw[24:], "is no readable picture"),
+        (lambda raw: raw[:16] + struct.pack(">II", 60000, 60000) + raw[24:], "is no readable image"),
     ],
 )
 def test_what_is_no_picture_is_refused_by_name(
@@ -222,7 +222,7 @@ def test_a_picture_that_claims_to_be_huge_is_refused_before_it_is_read() -> None
 def test_files_of_several_pictures_are_refused(tmp_path: Path, ending: str) -> None:
     frames = [Image.new("RGB", (4, 4), (level, 0, 0)) for level in (0, 200)]
     frames[0].save(tmp_path / f"1.{ending}", save_all=True, append_images=frames[1:])
-    with pytest.raises(DataError, match="holds several pictures or pages"):
+    with pytest.raises(DataError, match="holds several images or pages"):
         decode(tmp_path / f"1.{ending}", "1")
 
 

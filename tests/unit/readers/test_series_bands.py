@@ -1,4 +1,4 @@
-"""Pictures of drawn series over real ones, and the numbers in them."""
+"""Images of generated series over real ones, and the numbers in them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_bands_and_lines_say_what_they_are() -> None:
     values[:, 2] = np.nan
     bands.bands(axes, np.arange(4), values)
     bands.lines(axes, np.arange(4), values)
-    assert axes.get_legend_handles_labels()[1] == ["real, 5 % to 95 %", "real, median", "drawn, 6 of 100"]
+    assert axes.get_legend_handles_labels()[1] == ["real, 5 % to 95 %", "real, median", "generated, 6 of 100"]
     median = axes.lines[0].get_ydata()
     np.testing.assert_allclose(median, np.median(values, axis=0))
 
@@ -56,7 +56,7 @@ def test_series_with_gaps_stay_out_of_spectra() -> None:
     values = np.random.default_rng(0).normal(size=(5, 16)).astype(np.float32)
     values[0, 3] = np.nan
     bands.spectra(axes, None, values, 1.0)
-    assert axes.get_legend_handles_labels()[1] == ["drawn, mean of 4"]
+    assert axes.get_legend_handles_labels()[1] == ["generated, mean of 4"]
 
 
 def test_one_picture_for_a_training(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_scaled_and_back(tmp_path: Path, kind: str) -> None:
 
 
 def test_from_the_table_to_the_dataset_and_its_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Known values come back to the bit, drawn ones move as finely as the data do."""
+    """Known values come back to the bit, generated ones move as finely as the data do."""
     monkeypatch.chdir(tmp_path)
     values = swing()
     path = level_table(tmp_path / "level.csv", values)

@@ -1,4 +1,4 @@
-"""`skip_broken` and `range`, as every reader of pictures has them: what is left out is counted, named, and no part
+"""`skip_broken` and `range`, as every reader of images has them: what is left out is counted, named, and no part
 of the hash of what is used."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from synthgen.scorers.image_statistics import ImageStatistics
 from synthgen.scorers.near_duplicate import NearDuplicate
 from synthgen.training.trainer import data_sha256
 
-NOTE = "2 pictures cannot be read and are left out: cat/torn.png, dog/words.jpg"
+NOTE = "2 images cannot be read and are left out: cat/torn.png, dog/words.jpg"
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_all_broken_pictures_are_named_at_once_without_it(place: Path) -> None:
         lambda: labelled.read(str(place)),
         lambda: captioned.read(CaptionData(path=str(place), caption="a {label}"), 8),
     ):
-        with pytest.raises(DataError, match=r"torn\.png: is no readable picture: .*\n.*words\.jpg: is no readable"):
+        with pytest.raises(DataError, match=r"torn\.png: is no readable image: .*\n.*words\.jpg: is no readable"):
             read()
 
 
@@ -97,13 +97,13 @@ def test_a_class_of_which_nothing_is_left_is_an_error(place: Path) -> None:
         path.write_bytes(b"words")
     with pytest.raises(DataError, match="dog: none of its 3 images can be read"):
         labelled.read(str(place), skip_broken=True)
-    with pytest.raises(DataError, match="dog: none of its pictures can be read"):
+    with pytest.raises(DataError, match="dog: none of its images can be read"):
         images(place, skip_broken=True)
     for path in (place / "cat").iterdir():
         path.write_bytes(b"words")
-    with pytest.raises(DataError, match="no picture can be read; the first of 6"):
+    with pytest.raises(DataError, match="no image can be read; the first of 6"):
         images(place, skip_broken=True)
-    with pytest.raises(DataError, match="none of its 6 pictures can be read"):
+    with pytest.raises(DataError, match="none of its 6 images can be read"):
         captioned.read(CaptionData(path=str(place), caption="a {label}", skip_broken=True), 8)
 
 

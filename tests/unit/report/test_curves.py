@@ -1,4 +1,4 @@
-"""Series as pictures: curves, gaps, marked steps, one scale for all."""
+"""Series as images: curves, gaps, marked steps, one scale for all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of samples."""
+"""Images of samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synthgen.report import preview
 
 
 def test_scores_behind_marked_series_do_not_take_their_place() -> None:
-    """The picture is of the series with anomalies, not of the normal one before it nor of a score after it."""
+    """The image is of the series with anomalies, not of the normal one before it nor of a score after it."""
     random = np.random.default_rng(0)
     kind = Series(40, ("x", "y"), ("V", "V"))
     schema: dict[str, Field] = {

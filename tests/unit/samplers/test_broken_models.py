@@ -1,4 +1,4 @@
-"""A model that gives no numbers ends a run in one sentence, and not in black pictures."""
+"""A model that gives no numbers ends a run in one sentence, and not in black images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout-to-image sampler: what is drawn is what the layout says, and what does not fit is told."""
+"""The layout-to-image sampler: what is generated is what the layout says, and what does not fit is told."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_layout_decides_the_picture_and_an_empty_one_is_drawn_too() -> None:
 
 
 def test_drawn_layouts_have_a_stream_of_their_own() -> None:
-    """Another picture model of the same objects gets the same layouts, and every try gets new ones."""
+    """Another image model of the same objects gets the same layouts, and every try gets new ones."""
     schema, columns = tiny.style_condition(2)
     some = [seeds.seed_of(0, "sampler", i) for i in range(2)]
     found = []
@@ -118,4 +118,4 @@ def test_other_models_are_refused() -> None:
     with pytest.raises(ModelError, match="a LayoutToImagePipeline is needed here"):
         sampler(model=tiny.segmenter())
     part = sampler(model=tiny.layout_to_image(objects=("cell", "debris")), layout_model=tiny.layouts())
-    assert any("draws layouts of cell" in text for text in helpers.bind_messages(part, tiny.style_condition(1)[0]))
+    assert any("generates layouts of cell" in text for text in helpers.bind_messages(part, tiny.style_condition(1)[0]))

@@ -1,4 +1,4 @@
-"""Samplers that stand on pictures: what they change, what they leave, and what they refuse."""
+"""Samplers that stand on images: what they change, what they leave, and what they refuse."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_strength_says_how_much_of_the_picture_stays() -> None:
 
 def test_inpainting_leaves_all_else_as_it_was() -> None:
     columns = tiny.photo_condition(N)[1]
-    for redraw in ("objects", "ground"):
+    for redraw in ("objects", "background"):
         drawn = draw(loaded(Inpaint, redraw=redraw))
         for image, original, instances in zip(drawn["image"], columns["image"], columns["instances"], strict=True):
             region = instances > 0 if redraw == "objects" else instances == 0
@@ -160,7 +160,7 @@ def test_what_they_cannot_use_is_told_before_anything_is_loaded() -> None:
     model = tiny.stable_diffusion()
     small = ImageToImage(ImageToImage.Config(model=model, size=[16, 32]))
     assert "`size` [16, 32], and the condition's are [32, 32]" in helpers.bind_messages(small, schema)[0]
-    assert "needs a condition with pictures" in helpers.bind_messages(small, {})[0]
+    assert "needs a condition with images" in helpers.bind_messages(small, {})[0]
     without = {name: field for name, field in schema.items() if name != "instances"}
     assert (
         "needs a condition with objects"

@@ -170,7 +170,7 @@ def test_an_overlap_is_of_whole_tokens(overlap: float, steps: int) -> None:
         (
             {"length": 60, "model": lambda: tiny.series(continues=False)},
             KINDS,
-            r"draws 17 steps and was not trained to go on, so that 60 cannot .* `observed_mask: {start: 0.15}`",
+            r"generates 17 steps and was not trained to go on, so that 60 cannot .* `observed_mask: {start: 0.15}`",
         ),
         (
             {"length": 60, "model": tiny.asking_series},

@@ -69,6 +69,6 @@ def test_the_card_says_how_complete_boxes_are(tmp_path: Path) -> None:
     assert card.count(sentence) == 2
     assert card.count("so the numbers flatter") == 1, "no rule names the evaluator's scores"
     assert (
-        "on 4 real pictures (test), the detector detector finds 15 of 20 boxes (75 %) with scores of 0.1 or more, and 5"
+        "on 4 real images (test), the detector detector finds 15 of 20 boxes (75 %) with scores of 0.1 or more, and 5"
         in card
     )

@@ -1,4 +1,4 @@
-"""`use: image-statistics`: numbers that can be reckoned by hand, and percentiles among real pictures."""
+"""`use: image-statistics`: numbers that can be reckoned by hand, and percentiles among real images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def scored(images: list[np.ndarray], **settings: Any) -> dict[str, Any]:
 
 
 def noisy(n: int, size: tuple[int, int] = (SIDE, SIDE)) -> list[np.ndarray]:
-    """Pictures of more and more noise around other colours."""
+    """Images of more and more noise around other colours."""
     random = np.random.default_rng(0)
     return [
         (random.uniform(40, 200, 3) + random.normal(0, 2 + 3 * i, (*size, 3))).clip(0, 255).astype(np.uint8)
@@ -125,7 +125,7 @@ def test_the_real_pictures_are_part_of_what_the_dataset_is_made_from(real: str) 
 
 
 def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has no pictures"):
+    with pytest.raises(DataError, match="has no images"):
         ImageStatistics(ImageStatistics.Config(real=str(tmp_path)))
     with pytest.raises(DataError, match="no such folder"):
         ImageStatistics(ImageStatistics.Config(real=str(tmp_path / "nowhere")))

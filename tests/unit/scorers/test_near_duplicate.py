@@ -1,4 +1,4 @@
-"""`use: near-duplicate`: copies of a folder's pictures are found, and other pictures are not."""
+"""`use: near-duplicate`: copies of a folder's images are found, and other images are not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIDE = 48
 
 
 def scene(seed: int, height: int = SIDE, width: int = SIDE) -> np.ndarray:
-    """A picture of soft coloured spots."""
+    """An image of soft coloured spots."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
     return np.asarray(Pillow.fromarray(coarse).resize((width, height), Pillow.Resampling.BICUBIC))
@@ -104,10 +104,10 @@ def test_sources_and_what_is_refused(real: str, tmp_path: Path) -> None:
     assert [(source.kind, source.licence) for source in part.sources] == [("data", "cc-by-4.0"), ("model", "cc0-1.0")]
     assert part.identity() != NearDuplicate(NearDuplicate.Config(folder=real)).identity()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="has no pictures"):
+    with pytest.raises(DataError, match="has no images"):
         NearDuplicate(NearDuplicate.Config(folder=str(tmp_path / "empty")))
     with pytest.raises(ModelError, match="type vit; clip or siglip or siglip2 or dinov2 is needed"):
         NearDuplicate(NearDuplicate.Config(folder=real, model=tiny.vit()))
-    Path(real, "p00.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"p00\.png: is no readable picture"):
+    Path(real, "p00.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"p00\.png: is no readable image"):
         scored([scene(0)], folder=real)

@@ -45,7 +45,7 @@ def test_probabilities_that_cannot_be_summed_are_refused(tmp_path: Path) -> None
     folder = Path(shutil.copytree(tiny.vit(), tmp_path / "several"))
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"problem_type": "multi_label_classification"}))
-    with pytest.raises(ModelError, match="a classifier with one class a picture is needed"):
+    with pytest.raises(ModelError, match="a classifier with one class an image is needed"):
         scorer(str(folder))
 
 

@@ -282,7 +282,7 @@ def test_a_table_is_read_once_a_process(here: Path, monkeypatch: pytest.MonkeyPa
     condition = found.binding.condition
     result = run(here, evaluate=LITTLE, **changes)
     assert result.complete and result.evaluation is not None
-    assert opened == ["own.csv"], "trained on, drawn from, and compared with"
+    assert opened == ["own.csv"], "trained on, generated from, and compared with"
     assert found.trained().plan.parts.condition is condition, "a part that does not use the model is made once"
     source.write_text(source.read_text() + source.read_text().splitlines()[-1].replace(",", ",1", 1) + "\n")
     with suppress(RecipeError):

@@ -1,4 +1,4 @@
-"""Small models that see: of the library's own classes, the same every time, and different for different pictures."""
+"""Small models that see: of the library's own classes, the same every time, and different for different images."""
 
 from __future__ import annotations
 

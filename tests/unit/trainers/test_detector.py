@@ -1,4 +1,4 @@
-"""From pictures with boxes to a detector: what it learns, what it is shown, and data that it cannot learn from."""
+"""From images with boxes to a detector: what it learns, what it is shown, and data that it cannot learn from."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SETTINGS = {
 
 
 def squares(root: Path, n: int = 12, side: int = 64) -> dict[str, Any]:
-    """Grey pictures with bright squares and dark ones, two classes, and their COCO file."""
+    """Grey images with bright squares and dark ones, two classes, and their COCO file."""
     random = np.random.default_rng(0)
     (root / "images").mkdir(parents=True)
     categories = [{"id": 1, "name": "bright"}, {"id": 2, "name": "dark"}]
@@ -65,7 +65,7 @@ def test_a_detector_learns_squares_and_says_how_well(tmp_path: Path) -> None:
     assert found >= 11
     assert extra <= 1
     card = (out / "README.md").read_text()
-    assert "## Scores on the 3 real pictures of the test split" in card
+    assert "## Scores on the 3 real images of the test split" in card
     assert "recall, dark" in card
     part = Detector(Detector.Config(model=str(out)))
     picture = np.asarray(Image.open(tmp_path / "data" / "images" / "0.png"))
@@ -116,7 +116,7 @@ def test_places_that_are_not_known_cost_nothing() -> None:
 def test_data_that_it_cannot_learn_from(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"learns from boxes; name the COCO file in `data.boxes`"):
         train(tmp_path, tiny.mask_data(), steps=1)
-    with pytest.raises(DataError, match=r"crop: is 96 px, and pictures are smaller.*at most"):
+    with pytest.raises(DataError, match=r"crop: is 96 px, and images are smaller.*at most"):
         train(tmp_path, tiny.box_data(), steps=1, crop=96)
     with pytest.raises(RecipeError, match="crop must be a multiple of 4, because `widths` has 3 levels"):
         train(tmp_path, tiny.box_data(), steps=1, crop=42)

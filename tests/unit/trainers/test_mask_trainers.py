@@ -1,4 +1,4 @@
-"""From pictures with masks to model folders: layouts, pictures that fit them, segmenters, a small Segment Anything."""
+"""From images with masks to model folders: layouts, images that fit them, segmenters, a small Segment Anything."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_pictures_for_layouts(tmp_path: Path) -> None:
     drawn = pipeline(
         np.zeros((2, 1, 32, 32)), [0, 1], num_inference_steps=2, output_type="uint8", guidance_scale=2.0
     ).images
-    assert (drawn[0] == drawn[0, ..., :1]).all(), "pictures of a grey class are grey"
+    assert (drawn[0] == drawn[0, ..., :1]).all(), "images of a grey class are grey"
     assert not (drawn[1] == drawn[1, ..., :1]).all()
     card = (out / "README.md").read_text()
     assert "cc0-1.0" in card
@@ -206,7 +206,7 @@ def test_evaluation_trains_on_the_dataset_and_on_real_pictures(
     real = found["scores"]["real"]["grey"]["dice"]
     assert real["mean"] > 60
     assert len(real["values"]) == 2
-    assert found["scores"]["synthetic"]["grey"]["dice"]["mean"] < real["mean"], "pictures of random weights teach less"
+    assert found["scores"]["synthetic"]["grey"]["dice"]["mean"] < real["mean"], "images of random weights teach less"
     assert set(found["matched_iou"]) >= {"synthetic, grey", "real test, grey"}
     text = cli(*words[:-4], "--steps", 2, "--seeds", 1).out
     assert "Dice of synthetic over real" in text

@@ -81,7 +81,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypa
 
 
 def learned(folder: Path, channel: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """(drawn windows (64, 16), real ones) of one channel after a short training."""
+    """(generated windows (64, 16), real ones) of one channel after a short training."""
     more = {"data": tiny.series_data(channels=[channel]), "steps": steps, "batch_size": 32, "warmup_steps": 20}
     out = trainer(**more, learning_rate=3e-3, ema_decay=0.98, checkpoint_every=steps).train(folder, 0, quiet=True)
     made = registry.load_pipeline(out, "cpu", torch.float32)
@@ -93,7 +93,7 @@ def learned(folder: Path, channel: str, steps: int) -> tuple[np.ndarray, np.ndar
 
 @pytest.mark.slow
 def test_a_wave_is_learned(tmp_path: Path) -> None:
-    """A few hundred steps on noisy waves: what is drawn has their mean, their spread and their smoothness."""
+    """A few hundred steps on noisy waves: what is generated has their mean, their spread and their smoothness."""
     drawn, real = learned(tmp_path, "wave", 300)
     assert abs(drawn.mean() - real.mean()) < 1 and 0.7 < drawn.std() / real.std() < 1.3
     rough, level = (np.abs(np.diff(x, axis=1)).mean() / x.std() for x in (drawn, real))
@@ -144,7 +144,7 @@ def test_sampling_starts_from_more_noise_where_values_go_together(
     out = trainer(data=data, patch=40, steps=1).train(tmp_path / "m", 0, device="cpu", quiet=True)
     made = registry.load_pipeline(out, "cpu", torch.float32)
     assert least <= made.scheduler.config.sigma_max <= most
-    assert f"drawn from {made.scheduler.config.sigma_max:g}" in (out / "README.md").read_text()
+    assert f"generated from {made.scheduler.config.sigma_max:g}" in (out / "README.md").read_text()
 
 
 def test_cells_are_shown_as_often_as_asked() -> None:
@@ -230,7 +230,7 @@ def test_windows_are_told_of_missing_values_as_often_as_asked(tmp_path: Path) ->
 
 
 def made_losses_equal(made: Any, windows: Any) -> bool:
-    """Whether values that are missing do not count, whatever is drawn there."""
+    """Whether values that are missing do not count, whatever is generated there."""
     batch = made.training.take(torch.arange(len(windows)))
 
     def losses(at_missing: float) -> torch.Tensor:

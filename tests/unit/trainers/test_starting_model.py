@@ -27,7 +27,7 @@ REPLAY = {"share": 0.5, "samples": 6, "steps": 2}
 
 
 def shades(folder: Path, side: int = 8, **values: int) -> str:
-    """A folder by class of pictures in one shade of grey each."""
+    """A folder by class of images in one shade of grey each."""
     random = np.random.default_rng(0)
     for name, value in values.items():
         (folder / name).mkdir(parents=True)
@@ -39,7 +39,7 @@ def shades(folder: Path, side: int = 8, **values: int) -> str:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Draws dark and bright pictures, after a short training."""
+    """Generates dark and bright images, after a short training."""
     folder = tmp_path_factory.mktemp("base")
     data = {"path": shades(folder / "data", dark=30, bright=220), "licence": "mit", "source": "shades"}
     network = {"patch_size": 1, "channels": [8, 16]}
@@ -155,15 +155,13 @@ def test_what_does_not_fit_the_base_is_told(base: Path, tmp_path: Path) -> None:
     refused(r"resolution: must be a multiple of 2 .*\(got 9\); set it to 8", DataError, resolution=9)
     refused("holds a LayoutPipeline; a ClassConditionalPipeline is needed here", base=tiny.layouts())
     refused("is for `use: layout-to-image`", replay={**REPLAY, "layout_model": "starter/nuclei-layouts"})
-    refused("`replay` draws with the base", ValidationError, base=None, replay=REPLAY)
+    refused("`replay` generates with the base", ValidationError, base=None, replay=REPLAY)
     refused("of a batch of 1 leaves one part empty", ValidationError, replay=REPLAY, batch_size=1)
     coloured = tmp_path / "coloured" / "red"
     coloured.mkdir(parents=True)
     for i in range(3):
         Image.new("RGB", (8, 8), (200, 10, 10)).save(coloured / f"{i}.png")
-    refused(
-        "pictures are in colours, and the base .* draws pictures grey", DataError, data={"path": str(coloured.parent)}
-    )
+    refused("images are in colours, and the base .* draws images grey", DataError, data={"path": str(coloured.parent)})
     assert not (tmp_path / "out" / "training").exists()
 
 
@@ -204,7 +202,7 @@ def test_pictures_for_layouts_go_on_with_new_styles(tmp_path: Path) -> None:
     assert (index["gamma"], index["grey"]) == (0.5, [0])
     ours, its = (pictures_of(folder, [1, 0], [1, 0]) for folder in (out, tiny.layout_to_image()))
     assert np.array_equal(ours[0], its[0])
-    assert (ours[1] == ours[1, ..., :1]).all(), "its new pictures are grey, so that the class is"
+    assert (ours[1] == ours[1, ..., :1]).all(), "its new images are grey, so that the class is"
     replay = {**REPLAY, "share": 0.25, "layout_model": tiny.layouts()}
     out = tune(LayoutToImageTrainer, tmp_path / "many", data=data, styles=4, replay=replay, **settings)
     index = folders.read_index(out)
@@ -217,7 +215,7 @@ def test_pictures_for_layouts_go_on_with_new_styles(tmp_path: Path) -> None:
 
 def test_pictures_for_layouts_that_do_not_fit(tmp_path: Path) -> None:
     for wrong, match in (
-        ({"replay": REPLAY}, "the base draws pictures for layouts and has none of its own; name a model"),
+        ({"replay": REPLAY}, "the base generates images for layouts and has none of its own; name a model"),
         ({"gamma": 1.0}, "gamma: comes from the base .* and is 0.5"),
         ({"base": tiny.layouts()}, "holds a LayoutPipeline; a LayoutToImagePipeline is needed"),
     ):

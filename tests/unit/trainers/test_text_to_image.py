@@ -1,4 +1,4 @@
-"""Small text-to-image models with random weights, tuned on a dozen red pictures."""
+"""Small text-to-image models with random weights, tuned on a dozen red images."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def far(x: torch.Tensor, real: torch.Tensor) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("base", [tiny.stable_diffusion, tiny.stable_diffusion_xl])
 def test_a_lora_moves_what_is_drawn_towards_the_pictures(base: Any, tmp_path: Path) -> None:
-    """The same seeds and prompts, with and without it; the pictures as the VAE sees them."""
+    """The same seeds and prompts, with and without it; the images as the VAE sees them."""
     more = {"lora": {"rank": 8, "target_modules": LAYERS}, "learning_rate": 2e-2, "ema_decay": 0.8}
     steps = {"steps": 50, "batch_size": 4, "checkpoint_every": 50, "sample_every": 50}
     out = train(tmp_path / "out", base=base(), **more, **steps)
@@ -94,7 +94,7 @@ def test_what_is_loaded_is_what_was_trained(tmp_path: Path) -> None:
 
 
 def test_killed_and_resumed_ends_with_the_same_weights(tmp_path: Path) -> None:
-    """SIGKILL just before the second checkpoint is there; the prior is not drawn twice."""
+    """SIGKILL just before the second checkpoint is there; the prior is not generated twice."""
     prior = {"prompt": "a wall", "samples": 4, "steps": 2}
     whole = train(tmp_path / "whole", prior=prior, learning_rate=1e-2)
 

@@ -57,7 +57,7 @@ def test_the_estimate_is_given_once_and_says_what_it_leaves_out() -> None:
     training.run()
     (said,) = training.said
     assert said.startswith("estimate from the first 4 steps: about 3 min 12 s left (2.0 s a step), ")
-    assert "and what is scored and drawn at 4 checkpoints" in said
+    assert "and what is scored and generated at 4 checkpoints" in said
     assert re.search(r"; [\d.]+ [MG]B of memory at most so far$", said)
 
 

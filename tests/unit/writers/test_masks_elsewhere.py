@@ -32,7 +32,7 @@ def test_webdataset_reads_masks_and_boxes(scenes: Path, samples: dict) -> None:
     raw = {entry["__key__"]: entry for entry in read}
     for key, sample in samples.items():
         for name, member in (("instances", "inst.png"), ("segmentation", "seg.png")):
-            stored = raw[key][member]  # the package's own picture decoders make RGB of everything
+            stored = raw[key][member]  # the package's own image decoders make RGB of everything
             assert np.array_equal(np.asarray(Image.open(io.BytesIO(stored))), sample[name])
 
 

@@ -1,4 +1,4 @@
-"""Text to pictures to boxes to masks, classes, depth and scores: from one recipe, with the same bytes everywhere."""
+"""Text to images to boxes to masks, classes, depth and scores: from one recipe, with the same bytes everywhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OBJECTS = {"cat": "a cat", "dog": "a dog"}
 
 
 def recipe(folder: Path) -> Path:
-    """24 pictures of 16 pixels in 3 shards."""
+    """24 images of 16 pixels in 3 shards."""
     content = {
         "kind": "dataset",
         "name": "animals",
@@ -92,7 +92,7 @@ def check_papers(out: Path) -> None:
     import datasets
 
     card = (out / "README.md").read_text()
-    assert "| `depth` | depth, 16 x 16, 16-bit PNG, 0 farthest to 65535 nearest of each picture |" in card
+    assert "| `depth` | depth, 16 x 16, 16-bit PNG, 0 farthest to 65535 nearest of each image |" in card
     assert "depth-estimation" in card
     fields = json.loads((out / "croissant.json").read_text())["recordSet"][0]["field"]
     assert {field["name"]: field["dataType"] for field in fields}["depth"] == "sc:ImageObject"

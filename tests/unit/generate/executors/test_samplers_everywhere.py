@@ -44,7 +44,7 @@ def family(model: Callable[[], str]) -> dict[str, Any]:
 
 
 def layouts() -> dict[str, Any]:
-    """A drawn layout, the picture that fits it, and all that is said of such pictures."""
+    """A generated layout, the image that fits it, and all that is said of such images."""
     sampler = {"model": tiny.layout_to_image(), "layout_model": tiny.layouts(), "layout_steps": 2, "steps": 2}
     segmenter = {"model": tiny.segmenter()}
     return {
@@ -83,6 +83,6 @@ def test_one_process_and_two_actors_write_the_same_bytes(cluster: str, tmp_path:
     path = helpers.write(tmp_path, base | RECIPES[name]() | {"output": {"writers": ["webdataset", "parquet"]}})
     dataset = helpers.check_actors_write_the_same(path, tmp_path, cluster)
     samples = list(synthgen.load(dataset))
-    assert len({sample["image"].tobytes() for sample in samples}) == 12, "equal pictures are easily equal elsewhere"
+    assert len({sample["image"].tobytes() for sample in samples}) == 12, "equal images are easily equal elsewhere"
     if name == "layout-to-image":
         assert any(len(sample["sam_predicted_iou"]) for sample in samples)

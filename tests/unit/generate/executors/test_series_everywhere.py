@@ -17,7 +17,7 @@ LITTLE = {"use": "series", "steps": 3, "batch_size": 4, "warmup_steps": 1}
 
 
 def faults() -> dict[str, Any]:
-    """Faults whose cuts are drawn anew, and series scored by their strangest step."""
+    """Faults whose cuts are generated again, and series scored by their strangest step."""
     model = tiny.series()
     return {
         "condition": {"use": "classes", "quotas": {"calm": 7, "wild": 5}},

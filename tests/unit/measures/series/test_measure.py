@@ -48,7 +48,7 @@ def test_all_measures_of_a_dataset(folder: Path, tmp_path: Path) -> None:
     assert found["n_synthetic"] == 80 and set(found["usefulness"]["n_test"]) == {"calm", "wild"}
     for scores in found["usefulness"]["scores"].values():
         assert 0 <= scores["accuracy"]["mean"] <= 100 and len(scores["precision"]["values"]) == 2
-    assert set(found["rulers"]["rows"]) == {"synthetic", "real", "held_out", "real_held_out"}
+    assert set(found["metrics"]["rows"]) == {"synthetic", "real", "held_out", "real_held_out"}
     text = evaluation.text(found)
     assert "trained on     80 synthetic balanced accuracy" in text and "nearest real window" in text
 
