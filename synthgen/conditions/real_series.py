@@ -28,10 +28,10 @@ class RealSeries:
     So if windows overlap, all those of a recording go where it goes.
 
     `known` holds the values that are kept, NaN where the sampler generates; `time`, `covariates` and `static` are as in
-    the data, `start` is the time of the window's first step in its recording, `source` names the recording, and `origin` is
-    the timestamp that its times count from, empty if they are numbers. With `generate: nothing`, windows come as they
-    are, as `series` in the place of `known`: gaps stay gaps, and the last window of a recording ends with it, so that
-    every step is in one.
+    the data, `start` is the time of the window's first step in its recording, `source` names the recording, and
+    `origin` is the timestamp that its times count from, empty if they are numbers. With `generate: nothing`,
+    windows come as they are, as `series` in the place of `known`: gaps stay gaps, and the last window of a
+    recording ends with it, so that every step is in one.
     """
 
     version: ClassVar[int] = 2

@@ -30,9 +30,9 @@ class Anomalies:
     says of each what, when, in which channels and how severe. Which events a series gets depends on its seed alone.
 
     With a `model`, the cuts that only an injection leaves behind (around a shift, an odd stretch, where a sensor works
-    again) are generated again by it: the steps within `seam` of the cut, on both sides, belong to the event, and at least
-    a third of the event lies between its seams. That softens cuts, and need not hide them: what is next to a seam may be
-    far from all that the model knows. Sizes are then measured by the model's data, not by the series.
+    again) are generated again by it: the steps within `seam` of the cut, on both sides, belong to the event, and at
+    least a third of the event lies between its seams. That softens cuts, and need not hide them: what is next to a seam
+    may be far from all that the model knows. Sizes are then measured by the model's data, not by the series.
 
     Source, for the kinds: Lai et al. 2021, "Revisiting time series outlier detection" (what is odd in a signal: points,
     seasons, trends); Ni et al. 2009, "Sensor network data fault types" (what sensors do).
