@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, cast
@@ -12,8 +13,8 @@ import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.fields.field import Field
-from synthgen.fields.names import numbered
-from synthgen.fields.shown import Outlines, Picture, Shades, Shown
+from synthgen.fields.names import numbered, quoted
+from synthgen.fields.shown import Outlines, Picture, Regions, Shades, Shown
 
 ImageFormat = Literal["png", "jpeg", "webp"]
 Unsigned = type[np.unsignedinteger[Any]]
@@ -189,12 +190,21 @@ IGNORE = 255
 class SegmentationMap(_Map):
     """The class of each pixel: uint8 array (height, width), stored as a PNG.
 
-    0 is background, `classes` have the ids from 1 on in their order, 255 is unknown (ignore).
+    0 is background, `classes` have the ids from 1 on in their order, 255 is unknown (ignore). `stuff` names the classes
+    that are regions, such as sky and road; all others are things, which an instance map may tell apart. A map in which
+    all classes are stuff is semantic. `colours`, if there are any, are those of `classes` as `#rrggbb`.
     """
 
     type: ClassVar[str] = "segmentation"
     dtype: ClassVar[Unsigned] = np.uint8
     classes: tuple[str, ...]
+    stuff: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+
+    @property
+    def things(self) -> tuple[str, ...]:
+        """The classes whose objects can be counted, in id order."""
+        return tuple(name for name in self.classes if name not in self.stuff)
 
     def check(self, name: str, value: Any) -> None:
         _Map.check(self, name, value)  # not super(): a class with slots is made twice, and super() knows the first one
@@ -202,12 +212,27 @@ class SegmentationMap(_Map):
         if odd:
             raise DataError(f"field `{name}`: has the class ids {sorted(odd)}; 0 to {len(self.classes)} and 255 exist")
 
+    def describe(self) -> dict[str, Any]:
+        """`stuff` and `colours` are left out if there are none: older datasets do not state them."""
+        found = _Map.describe(self)
+        return {name: value for name, value in found.items() if value or name not in ("stuff", "colours")}
+
+    def column_metadata(self) -> dict[str, str]:
+        facts = {name: value for name, value in self.describe().items() if name in ("classes", "stuff", "colours")}
+        return {name: json.dumps(value) for name, value in facts.items()}
+
     def text(self, quote: Callable[[str], str]) -> str:
         listed = numbered(["background", *map(quote, self.classes)])
-        return f"class ids, {self.height} x {self.width}, 8-bit PNG: {listed}, 255 unknown"
+        regions = f"; regions without objects: {quoted(self.stuff, quote)}" if self.stuff and self.things else ""
+        kind = "class ids (semantic)" if self.classes and not self.things else "class ids"
+        return f"{kind}, {self.height} x {self.width}, 8-bit PNG: {listed}, 255 unknown{regions}"
 
     def task(self, schema: Mapping[str, Field]) -> str:
         return "image-segmentation"
+
+    @property
+    def shown(self) -> Shown | None:
+        return Regions(self.classes, self.colours) if self.stuff else None
 
 
 def _png(array: np.ndarray) -> bytes:

@@ -26,6 +26,17 @@ class Frames:
 
 
 @dataclass(frozen=True, slots=True)
+class Regions:
+    """The class of every pixel, in the colours of `classes`, beside the sample's image: uint8 (H, W), ids from 1.
+
+    `colours` are `#rrggbb`, one per class; without any, those of Pascal VOC are taken.
+    """
+
+    classes: tuple[str, ...]
+    colours: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Shades:
     """Brightness beside the sample's image: uint8 (H, W)."""
 
@@ -56,4 +67,4 @@ class Words:
     """Text (str), where a sample has neither an image nor curves."""
 
 
-Shown = Picture | Outlines | Frames | Shades | Curves | TimeAxis | Marks | Words
+Shown = Picture | Outlines | Regions | Frames | Shades | Curves | TimeAxis | Marks | Words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,9 @@ MIN_AREA_PX = 4
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Objects of one image.
+    """What is where in one image: objects, and regions of classes that are no objects (stuff).
 
-    `instances`: uint16 (H, W), 0 background, else the object's number. `segmentation`: uint8
+    `instances`: uint16 (H, W), the object's number, 0 where there is none. `segmentation`: uint8
     (H, W), 0 background, else the class number from 1; 255 is unknown.
     """
 
@@ -32,36 +33,52 @@ class Layout:
         height, width = self.instances.shape
         return height, width
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is there but background and what is unknown."""
+        return not ((self.segmentation > 0) & (self.segmentation != IGNORE)).any()
+
+    def map(self, change: Callable[[np.ndarray], np.ndarray]) -> Layout:
+        """The layout with both maps cut or turned by `change`."""
+        return Layout(change(self.instances), change(self.segmentation))
+
 
 def encode(layout: Layout, n_classes: int) -> np.ndarray:
-    """Channels of a layout, float32 (n_classes, H, W): -1 off the class, 0 to 1 inside its objects.
+    """Channels of a layout, float32 (n_classes, H, W): -1 off the class, 0 to 1 inside its objects, 1 inside regions.
 
-    Inside, the value is the distance to the object's edge over the object's largest one, so that
-    it falls to nearly 0 between objects that touch. The jump from -1 to 0 is the exact outline.
+    Inside an object, the value is the distance to the object's edge over the object's largest one, so that
+    it falls to nearly 0 between objects that touch. The jump from -1 to 0 is the exact outline. Where a class has no
+    objects, as stuff has none, its channel is flat.
     """
     ids, edges = layout.instances, inner_edges(layout.instances)
     distance = ndimage.distance_transform_edt((ids > 0) & ~edges).astype(np.float32)
     largest = np.maximum(ndimage.maximum(distance, ids, np.arange(int(ids.max()) + 1)), 1.0).astype(np.float32)
     cone = distance / largest[ids]
     of_class = layout.segmentation[None] == np.arange(1, n_classes + 1, dtype=np.uint8)[:, None, None]
-    inside: np.ndarray = of_class & (ids > 0)
-    return np.where(inside, cone, np.float32(-1))
+    inside = np.where(ids > 0, cone, np.float32(1))
+    return np.where(of_class, inside, np.float32(-1))
 
 
-def decode(channels: np.ndarray, min_area_px: int = MIN_AREA_PX) -> Layout:
+def decode(
+    channels: np.ndarray, min_area_px: int = MIN_AREA_PX, stuff: Collection[int] = (), covered: bool = False
+) -> Layout:
     """The layout that channels (n_classes, H, W) of a network show; the inverse of `encode` up to blur.
 
     Pixels above -0.5 belong to the class whose channel is highest. Each connected core above 0.5
     becomes an object, which grows by watershed to the valley or outline; background without a core is
     an object if it stands alone. Objects under `min_area_px` are dropped. Numbers run from 1
     without gaps, in reading order of the cores.
+
+    Args:
+        stuff: ids of the classes without objects.
+        covered: every pixel belongs to a class; there is no background.
     """
     best = channels.argmax(0)
     value = np.take_along_axis(channels, best[None], 0)[0]
-    segmentation = np.where(value > EDGE, best + 1, 0).astype(np.uint8)
+    segmentation = np.where(covered | (value > EDGE), best + 1, 0).astype(np.uint8)
     instances = np.zeros(value.shape, dtype=np.int32)
     n = 0
-    for cls in range(1, len(channels) + 1):
+    for cls in sorted(set(range(1, len(channels) + 1)) - set(stuff)):
         background = segmentation == cls
         seeds, n_seeds = ndimage.label(background & (value > CORE))
         lonely, _ = ndimage.label(background)
@@ -82,7 +99,7 @@ def renumbered(layout: Layout, min_area_px: int = 1) -> Layout:
     numbers = np.zeros(len(areas), dtype=np.uint16)
     numbers[kept] = np.arange(1, kept.sum() + 1)
     instances = numbers[layout.instances]
-    gone = (layout.instances > 0) & (instances == 0)
+    gone = (layout.instances > 0) & (instances == 0)  # stuff has no number, and stays
     return Layout(instances, np.where(gone, 0, layout.segmentation).astype(np.uint8))
 
 
@@ -111,12 +128,23 @@ def smoothed(layout: Layout, sigma_px: float) -> Layout:
     return renumbered(Layout(instances, classes[instances]))
 
 
-def from_class_map(segmentation: np.ndarray) -> Layout:
-    """A layout whose objects are the connected regions of each class of a class-id map uint8 (H, W)."""
+def smoothed_regions(segmentation: np.ndarray, sigma_px: float, n_classes: int) -> np.ndarray:
+    """A class map uint8 (H, W) with rounder regions: each pixel has the class that is most frequent around it.
+
+    Args:
+        sigma_px: standard deviation of the Gaussian that weights the surroundings.
+        n_classes: ids run from 0, background, to this; unknown pixels are not known here.
+    """
+    shares = [ndimage.gaussian_filter((segmentation == i).astype(np.float32), sigma_px) for i in range(n_classes + 1)]
+    return np.argmax(shares, axis=0).astype(np.uint8)
+
+
+def from_class_map(segmentation: np.ndarray, stuff: Collection[int] = ()) -> Layout:
+    """A layout whose objects are the connected regions of each class of a class-id map uint8 (H, W), but of `stuff`."""
     instances = np.zeros(segmentation.shape, dtype=np.int32)
     n = 0
     for cls in np.unique(segmentation):
-        if cls in (0, IGNORE):
+        if cls in (0, IGNORE) or cls in stuff:
             continue
         found, n_found = ndimage.label(segmentation == cls)
         instances = np.where(found > 0, found + n, instances)

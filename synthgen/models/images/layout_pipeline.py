@@ -21,8 +21,10 @@ class LayoutPipeline(ClassConditionalPipeline):
         objects: names of the objects' classes, one channel each.
         scale: how much smaller layouts are drawn than the images they are for: outlines are smooth,
             so that 0.5 costs a quarter and loses little.
-        smooth: deviation of the blur that rounds the outlines, in drawn pixels; 0 is none. Drawn outlines
+        smooth: deviation of the blur that rounds the outlines, in generated pixels; 0 is none. Generated outlines
             are rougher than real ones; the default brings the solidity of generated nuclei to that of real ones.
+        stuff: names of those of `objects` that are regions without objects.
+        covered: every pixel of the training maps belongs to a class, so that layouts have no background.
     """
 
     def __init__(
@@ -34,9 +36,13 @@ class LayoutPipeline(ClassConditionalPipeline):
         objects: Sequence[str] = (),
         scale: float = 1.0,
         smooth: float = 0.75,
+        stuff: Sequence[str] = (),
+        covered: bool = False,
     ) -> None:
         super().__init__(unet, scheduler, patch_size, id2label)
         self.register_to_config(objects=list(objects), scale=scale, smooth=smooth)
+        if stuff:  # not stated without any, as in models from before
+            self.register_to_config(stuff=list(stuff), covered=covered)
 
     @torch.inference_mode()
     def layouts(
@@ -56,6 +62,16 @@ class LayoutPipeline(ClassConditionalPipeline):
         drawn = self(class_labels, latents=latents, output_type="pt", **options).images
         if self.config.scale != 1:
             drawn = F.interpolate(drawn, scale_factor=1 / self.config.scale, mode="bilinear", align_corners=False)
-        found = [layouts.decode(channels, min_area_px) for channels in drawn.mul(2).sub(1).cpu().numpy()]
+        names, stuff = list(self.config.objects), self.config.get("stuff", [])
+        regions, covered = [names.index(name) + 1 for name in stuff], self.config.get("covered", False)
+        found = [
+            layouts.decode(channels, min_area_px, regions, covered) for channels in drawn.mul(2).sub(1).cpu().numpy()
+        ]
         sigma_px = self.config.smooth / self.config.scale
-        return [layouts.smoothed(layout, sigma_px) for layout in found] if sigma_px else found
+        if not sigma_px:
+            return found
+        if len(regions) < len(names):
+            return [layouts.smoothed(layout, sigma_px) for layout in found]
+        return [
+            Layout(f.instances, layouts.smoothed_regions(f.segmentation, sigma_px, len(names))) for f in found
+        ]

@@ -34,6 +34,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
         class_of_style: the class of each style (kinds of exposure and stain within a class); by default
             every class is one style. The UNet has one class embedding a style.
         style_shares: how frequent each style is within its class.
+        stuff: names of those of `objects` that are regions without objects; their channels are flat.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
         grey: Sequence[int] = (),
         class_of_style: Sequence[int] = (),
         style_shares: Sequence[float] = (),
+        stuff: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
@@ -59,6 +61,8 @@ class LayoutToImagePipeline(DiffusionPipeline):
             style_shares=list(style_shares) or [1.0] * len(id2label or {}),
             id2label={str(i): name for i, name in (id2label or {}).items()},
         )
+        if stuff:  # not stated without any, as in models from before
+            self.register_to_config(stuff=list(stuff))
 
     @property
     def classes(self) -> list[str]:

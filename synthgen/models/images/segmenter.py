@@ -21,6 +21,7 @@ class Segmenter(UNet):
         objects: names of the objects' classes, class ids from 1.
         widths: channels of each level, multiples of 8; every level but the first halves the side.
         class_losses: mean cross-entropy on held-out real pixels of each class, background first.
+        stuff: names of those of `objects` that are regions without objects.
     """
 
     @register_to_config
@@ -29,6 +30,7 @@ class Segmenter(UNet):
         objects: Sequence[str],
         widths: Sequence[int] = (24, 48, 96),
         class_losses: Sequence[float] = (),
+        stuff: Sequence[str] = (),
     ) -> None:
         super().__init__(widths, len(objects) + 2)
 
@@ -50,12 +52,17 @@ class Segmenter(UNet):
         return logits.float().softmax(1).cpu().numpy(), distances.float().cpu().numpy()
 
     def segment(self, images: np.ndarray) -> list[Layout]:
-        """The objects in uint8 images (N, H, W, C)."""
-        return [found(p, d) for p, d in zip(*self.outputs(images), strict=True)]
+        """The objects and regions in uint8 images (N, H, W, C)."""
+        names, stuff = list(self.config.objects), self.config.get("stuff") or ()
+        regions = [names.index(name) + 1 for name in stuff]
+        return [found(p, d, regions) for p, d in zip(*self.outputs(images), strict=True)]
 
 
-def found(probabilities: np.ndarray, distances: np.ndarray) -> Layout:
-    """The layout in class probabilities (n_objects + 1, H, W) and distances (H, W)."""
+def found(probabilities: np.ndarray, distances: np.ndarray, stuff: Sequence[int] = ()) -> Layout:
+    """The layout in class probabilities (n_objects + 1, H, W) and distances (H, W); `stuff` has no objects."""
     classes = probabilities.argmax(0)
+    if len(stuff) == len(probabilities) - 1:
+        return Layout(np.zeros(classes.shape, dtype=np.uint16), classes.astype(np.uint8))
     numbers = np.arange(1, len(probabilities))[:, None, None]
-    return layouts.decode(np.where(classes == numbers, np.maximum(distances, layouts.EDGE + 0.01), -1.0))
+    seen = np.where(np.isin(classes, stuff), 1.0, np.maximum(distances, layouts.EDGE + 0.01))
+    return layouts.decode(np.where(classes == numbers, seen, -1.0), stuff=stuff)

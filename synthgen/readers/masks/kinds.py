@@ -20,6 +20,7 @@ WORDS = {
     "instances": "each number is one object",
     "classes": "each number is a class, whose connected regions are the objects",
     "binary": "what is not 0 is one class, whose connected regions are the objects",
+    "semantic": "each number is the class of a pixel; there are no objects",
 }
 
 
@@ -137,19 +138,32 @@ def layout_of(numbers: np.ndarray, kind: MaskKind, data: MaskData, name: str) ->
         layout = layouts.from_class_map((numbers > 0).astype(np.uint8))
         instances = _resized(layout.instances, data.scale)
         return layouts.renumbered(Layout(instances, (instances > 0).astype(np.uint8)))
-    numbers = _resized(numbers, data.scale)
+    numbers = _resized(numbers if kind == "instances" else as_ids(numbers, data), data.scale)
     if kind == "instances":
         present = np.bincount(numbers.ravel()) > 0
         present[0] = False
         instances = (np.cumsum(present) * present).astype(np.uint16)[numbers]
         return Layout(instances, (instances > 0).astype(np.uint8))
-    odd = sorted(set(np.unique(numbers).tolist()) - set(range(len(data.objects) + 1)) - {IGNORE})
+    odd = set(np.unique(numbers).tolist()) - set(range(len(data.objects) + 1)) - {IGNORE}
     if odd:
+        first = data.zero == "class"
+        last = len(data.objects) - first
+        zero = {"background": "0 (background), 1", "unknown": "0 (unknown), 1", "class": "0"}[data.zero]
+        strange = sorted(number - first for number in odd)
         raise DataError(
-            f"{name}: has the class ids {_some(odd)}; with `objects: {data.objects}` they must be 0 (background), "
-            f"1 to {len(data.objects)}, or {IGNORE} (unknown)"
+            f"{name}: has the class ids {_some(strange)}; with `objects: {data.objects}` they must be {zero} to "
+            f"{last}, or {' or '.join(map(str, [*data.unknown, IGNORE]))} (unknown; `unknown` can name more)"
         )
-    return layouts.from_class_map(numbers.astype(np.uint8))
+    stuff = [data.objects.index(name) + 1 for name in data.regions] if kind != "semantic" else range(1, IGNORE)
+    return layouts.from_class_map(numbers.astype(np.uint8), stuff)
+
+
+def as_ids(numbers: np.ndarray, data: MaskData) -> np.ndarray:
+    """Class ids (H, W) of a mask's numbers: 0 background, classes from 1 on, 255 unknown; `zero` says what 0 was."""
+    first = data.zero == "class"
+    unknown = np.isin(numbers, [*data.unknown, IGNORE, *([0] if data.zero == "unknown" else [])])
+    ids: np.ndarray = np.where(unknown, IGNORE, numbers + first)
+    return ids
 
 
 def _some(values: Sequence[int]) -> str:

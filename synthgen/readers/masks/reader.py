@@ -53,7 +53,7 @@ def read(data: MaskData, split: Split = "train") -> Examples:
             f"{root / split / data.masks} (those for training into {root / 'train'}), or name a `table` with the "
             "columns `id` and `split`"
         )
-    if not any(item.n_objects for item in items):
+    if all(item.is_empty for item in items):
         raise DataError(
             f"{found.labels}: there is no object in any of the {len(items)} images of the split `{split}`, so there "
             "is nothing to learn from; see whether the masks or boxes are those of these images"
@@ -61,7 +61,9 @@ def read(data: MaskData, split: Split = "train") -> Examples:
     if data.fraction < 1 and split == "train":
         order = np.random.default_rng(0).permutation(len(items))
         items = [items[i] for i in np.sort(order[: max(2, round(data.fraction * len(items)))])]
-    return Examples(tuple(items), class_names(data), tuple(data.objects), tuple(notes))
+    return Examples(
+        tuple(items), class_names(data), tuple(data.objects), tuple(notes), data.regions, tuple(data.palette)
+    )
 
 
 def reading_notes(data: MaskData) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -17,7 +17,8 @@ from synthgen.vision import layouts
 from synthgen.vision.layouts import Layout
 
 Split = Literal["train", "test", "val"]
-MaskKind = Literal["instances", "classes", "binary"]
+MaskKind = Literal["instances", "classes", "binary", "semantic"]
+Zero = Literal["background", "class", "unknown"]
 
 
 class MaskData(Settings):
@@ -35,8 +36,29 @@ class MaskData(Settings):
     mask_kind: MaskKind | None = Field(
         default=None,
         description="What a mask's numbers mean. instances: each number is an object of one class. classes: class ids "
-        "(255: unknown; every connected region is an object). binary: every connected region of what is not 0 is an "
-        "object of one class. By default the masks decide, if they leave no doubt.",
+        "(255: unknown; every connected region is an object, but of `stuff`). binary: every connected region of what "
+        "is not 0 is an object of one class. semantic: class ids without objects, as of streets. By default the masks "
+        "decide, if they leave no doubt.",
+    )
+    zero: Zero = Field(
+        default="background",
+        exclude_if=lambda value: value == "background",
+        description="What the number 0 means in class ids: background, a class (the first of `objects`), or unknown.",
+    )
+    unknown: list[Annotated[int, Field(ge=0, le=65535)]] = Field(
+        default=[],
+        exclude_if=lambda value: not value,
+        description="Numbers beside 255 that mean unknown in class ids, such as the last one of many street scenes.",
+    )
+    stuff: list[str] = Field(
+        default=[],
+        exclude_if=lambda value: not value,
+        description="Classes that are regions and no objects, such as sky; with `mask_kind: semantic` all are.",
+    )
+    palette: list[Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]] = Field(
+        default=[],
+        exclude_if=lambda value: not value,
+        description="Colours in which the classes are shown, as '#rrggbb', one for each of `objects`.",
     )
     colours: str | None = Field(
         default=None,
@@ -50,7 +72,10 @@ class MaskData(Settings):
         ".xml files, in `path`.",
     )
     objects: list[str] = Field(
-        default=["object"], min_length=1, max_length=254, description="Classes of the objects, from class id 1 on."
+        default=["object"],
+        min_length=1,
+        max_length=254,
+        description="Classes of the objects, from class id 1 on (from 0 with `zero: class`).",
     )
     table: str | None = Field(default=None, description="A .csv file in `path` with one row per image, keyed by `id`.")
     label: str | None = Field(default=None, description="The table's column that holds the class of an image.")
@@ -73,11 +98,27 @@ class MaskData(Settings):
     def _one_kind(self) -> MaskData:
         if self.mask_kind == "binary" and len(self.objects) > 1:
             raise ValueError(f"`mask_kind: binary` has one class of objects; `objects` names {len(self.objects)}")
-        if self.colours and self.mask_kind not in (None, "classes"):
+        if self.colours and self.mask_kind not in (None, "classes", "semantic"):
             raise ValueError("the colours of `colours` are classes; leave `mask_kind` out")
         if self.boxes and (self.mask_kind or self.colours):
             raise ValueError("`boxes` stand for masks; leave `mask_kind` and `colours` out")
+        if self.colours and (self.zero != "background" or self.unknown):
+            raise ValueError("`zero` and `unknown` are of numbers; a table of `colours` names background and unknown")
+        if self.palette and len(self.palette) != len(self.objects):
+            raise ValueError(f"`palette` has {len(self.palette)} colours for the {len(self.objects)} of `objects`")
+        if strange := [name for name in self.stuff if name not in self.objects]:
+            raise ValueError(f"`stuff` names {', '.join(strange)}, which `objects` does not")
         return self
+
+    @property
+    def is_semantic(self) -> bool:
+        """Whether no class is one of objects."""
+        return self.mask_kind == "semantic" or set(self.stuff) == set(self.objects)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The classes that are regions and no objects, in id order."""
+        return tuple(name for name in self.objects if self.is_semantic or name in self.stuff)
 
     def notes(self) -> list[str]:
         """What users should know, before anything is trained, of how images and masks will be read.
@@ -118,6 +159,11 @@ class Example:
             return int(self.layout.instances.max())
         return 0 if self.boxes is None else len(self.boxes)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it shows neither an object nor a region of a class."""
+        return not self.n_objects and (self.layout is None or self.layout.is_empty)
+
     def encoded(self, n_classes: int) -> np.ndarray:
         """The channels of the objects, float32 (n_classes, H, W)."""
         if self.layout is not None:
@@ -127,7 +173,7 @@ class Example:
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> Example:
         """The example with image and objects cut or turned by `change`; lists of boxes are dropped."""
-        layout = self.layout and Layout(change(self.layout.instances), change(self.layout.segmentation))
+        layout = self.layout and self.layout.map(change)
         channels = None if self.channels is None else change(self.channels)
         return Example(self.name, change(self.image), self.label, layout, channels=channels)
 
@@ -136,6 +182,7 @@ class Example:
 class Examples:
     """Images with their objects; `classes` names images' labels, `objects` the objects' class ids from 1.
 
+    `stuff` names those of `objects` that are regions and no objects, `palette` their colours, if any are known.
     `notes` says in sentences what was decided while reading and what was left out.
     """
 
@@ -143,6 +190,13 @@ class Examples:
     classes: tuple[str, ...]
     objects: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    stuff: tuple[str, ...] = ()
+    palette: tuple[str, ...] = ()
+
+    @property
+    def is_semantic(self) -> bool:
+        """Whether no class is one of objects."""
+        return len(self.stuff) == len(self.objects)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -68,7 +68,7 @@ class _Task(DiffusionTask):
 
     def network(self) -> UNet2DModel:
         if self.base is None:
-            return unet(self.config.network, self.side, self.channels, 0, len(self.names) + 1)
+            return unet(self.config.network, (self.side, self.side), self.channels, 0, len(self.names) + 1)
         return self.base.network(self.base.with_new_classes(len(self.names) - len(self.base.classes)))
 
     def made_of(self, model: Any, scheduler: Any) -> ClassConditionalPipeline:
@@ -103,7 +103,7 @@ def _images(config: ClassConditionalTrainer.Config, base: Base | None) -> Labell
         return real_data.read_training(data, resolution)
     channels = base.pipeline.channels
     side = resolution or base.pipeline.resolution
-    base.check_side(side, "resolution")
+    base.check_shape((side, side), "resolution")
     images = real_data.read_training(data, side, 3 if channels == 3 else None)
     if images.images.shape[3] != channels:
         kinds = ["grey" if n == 1 else "in colours" for n in (images.images.shape[3], channels)]

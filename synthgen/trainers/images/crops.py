@@ -16,14 +16,15 @@ N_VIEWS = 4
 
 
 class Crops:
-    """Square crops for training, as images with layout channels.
+    """Crops for training, as images with layout channels.
 
     Args:
         examples: what is trained on.
         held_out_examples: what validation sees, `N_VIEWS` fixed crops of each image.
-        side: side of a crop in pixels; smaller images are continued by mirroring.
+        shape: height and width of a crop in pixels; smaller images are continued by mirroring.
         gamma: pixels v in 0..255 become (v / 255)^gamma.
         turn: mirror and quarter-turn at random; only if directions mean nothing.
+        mirror: mirror left and right at random.
         layout_dropout: share of layouts that are hidden, which guidance needs.
         draw_layouts: the layout's channels are what is generated, instead of what is conditioned on.
     """
@@ -32,15 +33,16 @@ class Crops:
         self,
         examples: Examples,
         held_out_examples: Examples,
-        side: int,
+        shape: tuple[int, int],
         gamma: float,
         turn: bool,
         layout_dropout: float,
         draw_layouts: bool = False,
+        mirror: bool = False,
     ) -> None:
         self.examples, self.held_out_examples = examples, held_out_examples
-        self.side, self.gamma, self.turn, self.layout_dropout = side, gamma, turn, layout_dropout
-        self.draw_layouts = draw_layouts
+        self.shape, self.gamma, self.turn, self.layout_dropout = shape, gamma, turn, layout_dropout
+        self.draw_layouts, self.mirror = draw_layouts, mirror
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -61,7 +63,7 @@ class Crops:
         return [self._batch(items[i : i + 16], random) for i in range(0, len(items), 16)]
 
     def _batch(self, items: Sequence[Example], random: torch.Generator) -> Batch:
-        views = [crop(item, self.side, random, self.turn) for item in items]
+        views = [crop(item, self.shape, random, self.turn, self.mirror) for item in items]
         channels = torch.from_numpy(np.stack([view.encoded(len(self.examples.objects)) for view in views]))
         labels = torch.tensor([item.label for item in items])
         if self.draw_layouts:
@@ -70,30 +72,40 @@ class Crops:
         return Batch(pixels.div(255).pow(self.gamma).mul(2).sub(1), labels, channels)
 
 
-def crop(item: Example, side: int, random: torch.Generator, turn: bool) -> Example:
-    """A random square of `side` pixels, mirrored and quarter-turned if `turn`; smaller images are mirrored on.
+def crop(
+    item: Example, shape: tuple[int, int], random: torch.Generator, turn: bool, mirror: bool = False
+) -> Example:
+    """A random part of (height, width), smaller images mirrored on.
 
     Boxes move with the image; they are not cut off at its edges, nor mirrored on.
+
+    Args:
+        turn: mirror and quarter-turn it at random; the part is a square then.
+        mirror: mirror left and right at random, if it is not turned.
     """
-    height, width = item.image.shape[:2]
-    top, left = (int(torch.randint(0, max(n - side, 0) + 1, (), generator=random)) for n in (height, width))
-    turns, mirror = torch.randint(0, 4, (2,), generator=random).tolist() if turn else (0, 0)
+    top, left = (
+        int(torch.randint(0, max(n - side, 0) + 1, (), generator=random))
+        for n, side in zip(item.image.shape[:2], shape, strict=True)
+    )
+    turns, flip = torch.randint(0, 4, (2,), generator=random).tolist() if turn else (0, 0)
+    if mirror and not turn:
+        flip = int(torch.randint(0, 2, (), generator=random))
 
     def cut(array: np.ndarray) -> np.ndarray:
-        window = array[top : top + side, left : left + side]
-        missing = [(0, side - window.shape[0]), (0, side - window.shape[1]), *[(0, 0)] * (array.ndim - 2)]
+        window = array[top : top + shape[0], left : left + shape[1]]
+        missing = [(0, shape[0] - window.shape[0]), (0, shape[1] - window.shape[1]), *[(0, 0)] * (array.ndim - 2)]
         window = np.pad(window, missing, mode="symmetric")
-        return np.ascontiguousarray(np.rot90(window[:, ::-1] if mirror % 2 else window, turns))
+        return np.ascontiguousarray(np.rot90(window[:, ::-1] if flip % 2 else window, turns))
 
     view = item.map(cut)
     if item.boxes is None:
         return view
     boxes = item.boxes - np.array([left, top, left, top], dtype=np.float32)
-    return replace(view, boxes=turned_boxes(boxes, side, mirror % 2, turns), box_classes=item.box_classes)
+    return replace(view, boxes=turned_boxes(boxes, shape[1], flip % 2, turns), box_classes=item.box_classes)
 
 
 def turned_boxes(boxes: np.ndarray, side: int, mirror: int, turns: int) -> np.ndarray:
-    """Boxes (N, 4) of a square of `side` pixels once it is mirrored and then turned by quarters as by `np.rot90`."""
+    """Boxes (N, 4) of a part `side` wide once it is mirrored and, if a square, turned by quarters as by `np.rot90`."""
     left, top, right, bottom = boxes.T
     if mirror:
         left, right = side - right, side - left

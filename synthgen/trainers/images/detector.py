@@ -128,7 +128,7 @@ class DetectorTask(Task):
     def batch(self, step: int, random: torch.Generator) -> Batch:
         config, n_objects = self.config, len(self.training.objects)
         rows = self.batches.rows(step).tolist()
-        items = [crop(self.training.items[i], config.crop, random, config.turn) for i in rows]
+        items = [crop(self.training.items[i], (config.crop, config.crop), random, config.turn) for i in rows]
         x = torch.cat([prepare(item.image[None]) for item in items])
         wanted = [targets(item, n_objects, config.crop, self.model.stride_px) for item in items]
         heat, known, boxes, weights = (torch.from_numpy(np.stack(part)) for part in zip(*wanted, strict=True))

@@ -14,10 +14,10 @@ from pydantic import Field, model_validator
 from torch.nn import functional as F
 
 from synthgen.base.settings import Settings
-from synthgen.errors import DataError
 from synthgen.models import folders
 from synthgen.models.losses import P_MEAN, P_STD, Edm, Objective, VPrediction
 from synthgen.parts import protocols as origins
+from synthgen.trainers.images.crop_settings import check_multiple
 from synthgen.training import batches
 from synthgen.training.batches import step_generator
 from synthgen.training.ema import Ema
@@ -231,28 +231,26 @@ class DiffusionTask(Task):
         return folders.source(self.config.base) if self.config.base else None
 
 
-def unet(config: NetworkConfig, side: int, channels: int, extra: int, n_embeddings: int) -> UNet2DModel:
-    """A stock UNet for images of `side` pixels and `channels`, in pixel-unshuffled space.
+def unet(
+    config: NetworkConfig, shape: tuple[int, int], channels: int, extra: int, n_embeddings: int, key: str = "resolution"
+) -> UNet2DModel:
+    """A stock UNet for images of `shape` (height, width) and `channels`, in pixel-unshuffled space.
 
     Args:
         extra: channels of the condition that are concatenated to the image's.
         n_embeddings: classes, and one more if "no class" is to be known.
+        key: the setting that `shape` comes from.
 
     Raises:
-        DataError: the side is no multiple of patch_size * 2^(levels - 1).
+        DataError: a side is no multiple of patch_size * 2^(levels - 1).
     """
-    n_levels = len(config.channels)
-    unit = config.patch_size * 2 ** (n_levels - 1)
-    if side % unit:
-        raise DataError(
-            f"images of side {side} do not fit patch_size {config.patch_size} and {n_levels} levels: "
-            f"the side must be a multiple of {unit}; set `resolution` to {max(unit, side // unit * unit)}"
-        )
+    n_levels, patch = len(config.channels), config.patch_size
+    check_multiple(shape, patch * 2 ** (n_levels - 1), key, f"does not fit patch_size {patch} and {n_levels} levels")
     attention = [i >= n_levels - config.attention_levels for i in range(n_levels)]
     return UNet2DModel(
-        sample_size=side // config.patch_size,
-        in_channels=(channels + extra) * config.patch_size**2,
-        out_channels=channels * config.patch_size**2,
+        sample_size=size_in_patches(shape, patch),
+        in_channels=(channels + extra) * patch**2,
+        out_channels=channels * patch**2,
         layers_per_block=config.layers,
         block_out_channels=tuple(config.channels),
         down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attention),
@@ -262,3 +260,9 @@ def unet(config: NetworkConfig, side: int, channels: int, extra: int, n_embeddin
         attention_head_dim=32 if all(width % 32 == 0 for width in config.channels) else 8,
         dropout=config.dropout,
     )
+
+
+def size_in_patches(shape: tuple[int, int], patch: int) -> int | tuple[int, int]:
+    """What a UNet's `sample_size` says of images (height, width): one number for squares."""
+    height, width = shape
+    return height // patch if height == width else (height // patch, width // patch)

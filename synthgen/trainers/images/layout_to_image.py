@@ -16,6 +16,7 @@ from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Examples, MaskData
 from synthgen.trainers.images import crops, replay, styles
 from synthgen.trainers.images import starting_model as bases
+from synthgen.trainers.images.crop_settings import CropSettings
 from synthgen.trainers.images.crops import Crops
 from synthgen.trainers.images.diffusion import DiffusionConfig, DiffusionTask, DiffusionTrainer, unet
 from synthgen.trainers.images.starting_model import Base
@@ -31,16 +32,12 @@ N_PICTURES = 24
 class LayoutToImageTrainer(DiffusionTrainer):
     """Trains on images with masks or boxes; ends with a LayoutToImagePipeline folder, its card and its images."""
 
-    class Config(DiffusionConfig):
+    class Config(CropSettings, DiffusionConfig):
         """Settings of `use: layout-to-image`."""
 
         data: MaskData = Field(description="Images with masks or boxes.")
-        crop: int = Field(default=64, ge=16, description="Side of the training crops in pixels.")
         gamma: float = Field(
             default=1.0, gt=0, le=1, description="Pixels v become (v / 255)^gamma; 0.5 suits dark images."
-        )
-        turn: bool = Field(
-            default=False, description="Mirror and quarter-turn at random; only if directions mean nothing."
         )
         styles: int = Field(
             default=1,
@@ -72,15 +69,18 @@ class _Task(DiffusionTask):
             self.grey = _grey(base, self.classes, training.classes, self.grey)
         self.training = bases.relabelled_examples(training, self.classes)
         found = self.styles
-        self.own = Crops(found.training, found.held_out, config.crop, config.gamma, config.turn, config.layout_dropout)
-        source = replay.beside(self.own, base, config, config.crop, start, layouts_too=True)
+        shape, dropout = config.crop_shape, config.layout_dropout
+        self.own = Crops(
+            found.training, found.held_out, shape, config.gamma, config.turn, dropout, mirror=config.mirror
+        )
+        source = replay.beside(self.own, base, config, shape, start, layouts_too=True)
         super().__init__(config, source, base.deviation if base else crops.deviation(self.own), start)
 
     def network(self) -> UNet2DModel:
         if self.base is not None:
             return self.base.network(self.embeddings)
         n_objects, n_styles = len(self.training.objects), len(self.styles.class_of)
-        return unet(self.config.network, self.config.crop, CHANNELS, n_objects, n_styles)
+        return unet(self.config.network, self.config.crop_shape, CHANNELS, n_objects, n_styles, "crop")
 
     def made_of(self, model: Any, scheduler: Any) -> LayoutToImagePipeline:
         return LayoutToImagePipeline(
@@ -93,6 +93,7 @@ class _Task(DiffusionTask):
             self.grey,
             self.styles.class_of,
             self.styles.shares,
+            self.training.stuff,
         )
 
     def sample(self, pipeline: LayoutToImagePipeline) -> tuple[np.ndarray, int]:
@@ -127,7 +128,7 @@ def _settings(config: LayoutToImageTrainer.Config, base: Base) -> LayoutToImageT
     """
     config, gamma = base.settings(config), float(base.pipeline.config.gamma)
     base.check_objects(config.data.objects)
-    base.check_side(config.crop, "crop")
+    base.check_shape(config.crop_shape, "crop")
     if "gamma" in config.model_fields_set and config.gamma != gamma:
         raise ModelError(f"gamma: comes from the base {base.name} and is {gamma}; leave it out")
     return config.model_copy(update={"gamma": gamma})

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from synthgen import seeds
+from synthgen.base.sizes import size_of
 from synthgen.errors import ModelError
 from synthgen.models import folders, registry
 from synthgen.models.sampling import as_pixels
@@ -52,16 +53,21 @@ def replayed(batch_size: int, share: float) -> int:
 
 
 def beside(
-    own: Source, base: Base | None, config: DiffusionConfig, side: int, start: Start, layouts_too: bool = False
+    own: Source,
+    base: Base | None,
+    config: DiffusionConfig,
+    shape: tuple[int, int],
+    start: Start,
+    layouts_too: bool = False,
 ) -> Source:
     """`own`, with replayed images mixed in if `config.replay` asks for them: of classes, or also of layouts."""
     if base is None or config.replay is None:
         return own
-    old = (of_layouts if layouts_too else of_classes)(base, config.replay, side, start)
+    old = (of_layouts if layouts_too else of_classes)(base, config.replay, shape, start)
     return Mixed(own, old, config.replay.share)
 
 
-def of_classes(base: Base, settings: ReplaySettings, side: int, start: Start) -> Batch:
+def of_classes(base: Base, settings: ReplaySettings, shape: tuple[int, int], start: Start) -> Batch:
     """Images (or layouts as images) of the base's classes in turn, generated once and kept in the work folder.
 
     Raises:
@@ -73,20 +79,20 @@ def of_classes(base: Base, settings: ReplaySettings, side: int, start: Start) ->
     pipeline = base.pipeline.to(start.device)
 
     def draw(rows: range) -> np.ndarray:
-        noise = _noise(start.seed, "replay", rows, (pipeline.channels, side, side))
+        noise = _noise(start.seed, "replay", rows, (pipeline.channels, *shape))
         chosen = [labels[i] for i in rows]
         images = pipeline(chosen, **_options(settings), latents=noise, output_type="np").images
         return as_pixels(images)
 
     found = prior_images.kept(
-        start.work / "replay", _facts(base, settings, side, start.seed), settings.samples, N_TOGETHER, draw
+        start.work / "replay", _facts(base, settings, shape, start.seed), settings.samples, N_TOGETHER, draw
     )
     pipeline.to("cpu")
     x = torch.from_numpy(found).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     return Batch(x, torch.tensor(labels))
 
 
-def of_layouts(base: Base, settings: ReplaySettings, side: int, start: Start) -> Batch:
+def of_layouts(base: Base, settings: ReplaySettings, shape: tuple[int, int], start: Start) -> Batch:
     """Images of layouts that `settings.layout_model` generates, in the base's styles, as frequent as the base has them.
 
     Raises:
@@ -99,18 +105,19 @@ def of_layouts(base: Base, settings: ReplaySettings, side: int, start: Start) ->
     styles = [_style(base, cls, start.seed, i) for i, cls in zip(numbers, classes, strict=True)]
     known = layout_base.classes
     of_planner = [known.index(base.classes[cls]) if len(known) > 1 else 0 for cls in classes]
-    n_objects, small = len(base.pipeline.config.objects), round(side * float(planner.config.scale))
+    n_objects, scale = len(base.pipeline.config.objects), float(planner.config.scale)
+    small = [round(side * scale) for side in shape]
 
     def plan(rows: range) -> np.ndarray:
-        noise = _noise(start.seed, "replay-layouts", rows, (n_objects, small, small))
+        noise = _noise(start.seed, "replay-layouts", rows, (n_objects, *small))
         found = planner.layouts([of_planner[i] for i in rows], noise, num_inference_steps=settings.steps)
         return np.stack([layouts.encode(layout, n_objects) for layout in found])
 
-    facts = {**_facts(base, settings, side, start.seed), "layouts": layout_base.source.sha256}
+    facts = {**_facts(base, settings, shape, start.seed), "layouts": layout_base.source.sha256}
     planned = prior_images.kept(start.work / "replay-layouts", facts, settings.samples, N_TOGETHER, plan)
 
     def draw(rows: range) -> np.ndarray:
-        noise = _noise(start.seed, "replay", rows, (painter.channels, side, side))
+        noise = _noise(start.seed, "replay", rows, (painter.channels, *shape))
         shown, chosen = planned[rows.start : rows.stop], [styles[i] for i in rows]
         options = {**_options(settings), "latents": noise, "output_type": "np"}
         return as_pixels(painter(shown, [classes[i] for i in rows], chosen, **options).images)
@@ -159,6 +166,6 @@ def _options(settings: ReplaySettings) -> dict[str, Any]:
     return {"guidance_scale": settings.guidance, "num_inference_steps": settings.steps}
 
 
-def _facts(base: Base, settings: ReplaySettings, side: int, seed: int) -> dict[str, Any]:
+def _facts(base: Base, settings: ReplaySettings, shape: tuple[int, int], seed: int) -> dict[str, Any]:
     facts = settings.model_dump(mode="json", exclude={"share", "layout_model"})
-    return {**facts, "base": base.source.sha256, "side": side, "seed": seed}
+    return {**facts, "base": base.source.sha256, "side": size_of(shape), "seed": seed}

@@ -104,7 +104,8 @@ class _Task(Task):
         return Batch(views, prompted, torch.full((len(views),), 1 / max(n, 1)))
 
     def _view(self, item: Example, random: torch.Generator) -> Example:
-        return resized(crop(item, self.config.crop, random, self.config.turn), self.config.network.image_size)
+        side = self.config.crop
+        return resized(crop(item, (side, side), random, self.config.turn), self.config.network.image_size)
 
     def _picture(self, item: Example) -> torch.Tensor:
         image = stretched(item.image) if self.config.stretch else item.image

@@ -11,11 +11,13 @@ import torch
 from pydantic import Field
 from torch.nn import functional as F
 
+from synthgen.base.sizes import Size
 from synthgen.fields import IGNORE
 from synthgen.models.images.segmenter import Segmenter
 from synthgen.models.images.unet import prepare
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Examples, MaskData
+from synthgen.trainers.images.crop_settings import CropSettings
 from synthgen.trainers.images.crops import crop
 from synthgen.training import batches, output
 from synthgen.training.ema import Ema
@@ -31,16 +33,13 @@ MIN_CLASS_LOSS = 1e-3
 class SegmenterTrainer(GradientTrainer):
     """Trains on images with masks; ends with a Segmenter folder and its card."""
 
-    class Config(LoopConfig):
+    class Config(CropSettings, LoopConfig):
         """Settings of `use: segmenter`."""
 
         data: MaskData = Field(description="Images with masks.")
-        crop: int = Field(default=96, ge=16, description="Side of the training crops in pixels.")
+        crop: Size = Field(default=96, description="Side of the training crops in pixels, or their `[width, height]`.")
         widths: list[int] = Field(
             default=[24, 48, 96], min_length=1, description="Channels of each level, multiples of 8."
-        )
-        turn: bool = Field(
-            default=False, description="Mirror and quarter-turn at random; only if directions mean nothing."
         )
 
     def task(self, start: Start) -> Task:

@@ -17,6 +17,7 @@ from synthgen.parts.protocols import Source
 from synthgen.readers.images.labelled import LabelledImages
 from synthgen.readers.masks.types import Examples
 from synthgen.trainers.images import styles
+from synthgen.trainers.images.crop_settings import check_multiple
 from synthgen.trainers.images.diffusion import DiffusionConfig, NetworkConfig
 from synthgen.trainers.images.styles import Styles
 
@@ -65,14 +66,9 @@ class Base:
                 raise ModelError(f"{name}: comes from the base {self.name} and is {value}; leave it out")
         return config.model_copy(update=found)
 
-    def check_side(self, side: int, setting: str) -> None:
-        """Raises DataError if images of this side do not fit the base's levels."""
-        if side % self.pipeline.cell:
-            cell = self.pipeline.cell
-            raise DataError(
-                f"{setting}: must be a multiple of {cell} for the base {self.name} (got {side}); "
-                f"set it to {max(cell, side // cell * cell)}"
-            )
+    def check_shape(self, shape: tuple[int, int], setting: str) -> None:
+        """Raises DataError if images of (height, width) do not fit the base's levels."""
+        check_multiple(shape, self.pipeline.cell, setting, f"does not fit the base {self.name}")
 
     def check_objects(self, objects: Sequence[str]) -> None:
         """Raises DataError if layouts of these objects do not have the base's channels."""
