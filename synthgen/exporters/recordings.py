@@ -10,8 +10,8 @@ import numpy as np
 
 from synthgen.dataset.view import Sample
 from synthgen.exporters.moments import Moments
-from synthgen.exporters.series_rows import Column, SeriesRows
-from synthgen.fields import Series
+from synthgen.exporters.series_rows import SeriesRows
+from synthgen.fields import Column
 
 if TYPE_CHECKING:
     from synthgen.exporters.table import Table
@@ -57,11 +57,10 @@ def scores(rows: SeriesRows) -> Sequence[str]:
     """Names of the fields with one number a step, such as those of `denoising-error`."""
     return [
         name
-        for name, kind in rows.fields.items()
-        if isinstance(kind, Series)
-        and name not in (rows.field, "known", "covariates")
-        and kind.length == rows.kind.length
-        and len(kind.channels) == 1
+        for name, field in rows.fields.items()
+        if name not in (rows.field, "known", "covariates")
+        and field.n_rows == rows.kind.length
+        and [column.kind for column in field.columns(name)] in (["float32"], ["float64"])
     ]
 
 

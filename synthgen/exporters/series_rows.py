@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from synthgen.dataset.view import Sample
 from synthgen.errors import UsageError
 from synthgen.exporters.samples import Samples
-from synthgen.fields import Field, Label, Number, Series, StepClasses, Text, Times, first
+from synthgen.fields import Column, Series, Times, first
 
 Values = Sequence[Any] | np.ndarray
 Block = Sequence[Values]
@@ -19,21 +19,11 @@ Block = Sequence[Values]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table: its name, what a cell holds, its unit (empty if it has none), and its classes, if any."""
-
-    name: str
-    kind: Literal["string", "float32", "float64"]
-    unit: str = ""
-    classes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Origin:
-    """Where cells come from: a field, and of an array the channel; `asked` if only the condition has it."""
+    """Where cells come from: a field, and which of its columns; `asked` if only the condition has it."""
 
     field: str
-    channel: int | None = None
+    column: int = 0
     asked: bool = False
 
 
@@ -76,7 +66,9 @@ class SeriesRows(Samples):
 
     def block(self, sample: Sample) -> Block:
         """The rows of one sample, column by column."""
-        return [self._values(column, origin, sample) for column, origin in self._plan.items()]
+        used = {origin.field for origin in self._plan.values()}
+        cells = {name: field.rows(sample[name]) for name, field in self.fields.items() if name in used}
+        return [self._values(origin, sample, cells) for origin in self._plan.values()]
 
     def times(self, sample: Sample) -> np.ndarray:
         """float64 (L,): the time of each step; numbers of steps where the dataset has no times."""
@@ -97,16 +89,21 @@ class SeriesRows(Samples):
             taken.add(name)
             return name
 
+        def of_fields(n_rows: int) -> Iterator[tuple[Column, Origin]]:
+            for name, field in self.fields.items():
+                for i, column in enumerate(field.columns(name) if field.n_rows == n_rows else ()):
+                    owner = "field" if column.name == name else name
+                    yield replace(column, name=free(column.name, owner)), Origin(name, i)
+
         yield Column(free("key", ""), "string"), Origin("key")
         taken.add("time")
-        for name, kind in self.fields.items():
-            yield from _of_series(free, name, kind, self.kind.length)
+        if self.kind.length > 1:
+            yield from of_fields(1)
         for name, value in self._asked().items():
             words = isinstance(value, str)
             yield Column(free(name, "condition"), "string" if words else "float64"), Origin(name, asked=True)
         yield Column("time", "float64", self.time_unit), Origin(self.time or "time")
-        for name, kind in self.fields.items():
-            yield from _of_steps(free, name, kind, self.kind.length)
+        yield from of_fields(self.kind.length)
 
     def _asked(self) -> dict[str, Any]:
         """Words and numbers of the condition that no field repeats, of the first sample: all have the same."""
@@ -119,41 +116,15 @@ class SeriesRows(Samples):
             }
         return {}
 
-    def _values(self, column: Column, origin: Origin, sample: Sample) -> Values:
+    def _values(self, origin: Origin, sample: Sample, cells: Mapping[str, Sequence[Any]]) -> Values:
         length = self.kind.length
         if origin.asked:
             return [sample["meta"]["condition"][origin.field]] * length
-        if origin.field == self.time or (column.name == "time" and self.time is None):
+        if origin.field == "key":
+            return [sample["key"]] * length
+        if origin.field == (self.time or "time"):
             return self.times(sample)
-        value, kind = sample[origin.field], self.fields.get(origin.field)
-        if isinstance(kind, Label):
-            return [kind.classes[value]] * length
-        if origin.channel is None:
-            return [value] * length
-        if isinstance(kind, StepClasses):
-            return [column.classes[i] for i in value[:, origin.channel].tolist()]
-        channel: np.ndarray = value[:, origin.channel]
-        return channel if len(channel) == length else channel.repeat(length)
-
-
-def _of_series(free: Any, name: str, kind: Field, length: int) -> Iterator[tuple[Column, Origin]]:
-    """Columns of a field that has one value a series."""
-    if isinstance(kind, Label):
-        yield Column(free(name, "field"), "string", classes=kind.classes), Origin(name)
-    elif isinstance(kind, Number):
-        yield Column(free(name, "field"), "float64", kind.unit), Origin(name)
-    elif isinstance(kind, Text):
-        yield Column(free(name, "field"), "string"), Origin(name)
-    elif isinstance(kind, Series) and kind.length == 1 < length:
-        for i, (channel, unit) in enumerate(zip(kind.channels, kind.units, strict=True)):
-            yield Column(free(channel, name), kind.dtype, unit), Origin(name, i)
-
-
-def _of_steps(free: Any, name: str, kind: Field, length: int) -> Iterator[tuple[Column, Origin]]:
-    """Columns of a field that has one value a step and channel."""
-    if isinstance(kind, Series) and kind.length == length:
-        for i, (channel, unit) in enumerate(zip(kind.channels, kind.units, strict=True)):
-            yield Column(free(channel, name), kind.dtype, unit), Origin(name, i)
-    elif isinstance(kind, StepClasses) and kind.length == length:
-        for i, channel in enumerate(kind.channels):
-            yield Column(free(channel, name), "string", classes=("normal", *kind.classes)), Origin(name, i)
+        values: Values = cells[origin.field][origin.column]
+        if len(values) == length:
+            return values
+        return values.repeat(length) if isinstance(values, np.ndarray) else [*values] * length

@@ -17,7 +17,8 @@ from synthgen.errors import UsageError
 from synthgen.exporters.moments import Moments
 from synthgen.exporters.options import NoOptions
 from synthgen.exporters.recordings import Recordings
-from synthgen.exporters.series_rows import Block, Column, SeriesRows
+from synthgen.exporters.series_rows import Block, SeriesRows
+from synthgen.fields import Column
 
 QUANTILES = (0.05, 0.5, 0.95)
 GROUP_ROWS = 1 << 16

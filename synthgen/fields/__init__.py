@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from synthgen.errors import DataError
+from synthgen.fields.cells import Column
 from synthgen.fields.events import Events, StepClasses
 from synthgen.fields.field import Field
 from synthgen.fields.pictures import IGNORE, IMAGE_SUFFIX, DepthMap, Image, ImageFormat, InstanceMap, SegmentationMap
@@ -17,6 +18,7 @@ __all__ = [
     "IGNORE",
     "IMAGE_SUFFIX",
     "Boxes",
+    "Column",
     "Columns",
     "DepthMap",
     "Events",

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from synthgen.errors import DataError
+from synthgen.fields.cells import Column
 from synthgen.fields.field import Field
 from synthgen.fields.names import numbered, quoted
 from synthgen.fields.series import NpyArray
@@ -52,6 +53,17 @@ class StepClasses(NpyArray):
         one = {"names": ["normal", *self.classes], "_type": "ClassLabel"}
         step = {"_type": "List", "length": len(self.channels), "feature": one}
         return {"_type": "List", "length": self.length, "feature": step}
+
+    def columns(self, name: str) -> list[Column]:
+        return [Column(channel, "string", classes=("normal", *self.classes)) for channel in self.channels]
+
+    @property
+    def n_rows(self) -> int:
+        return self.length
+
+    def rows(self, value: np.ndarray) -> list[list[str]]:
+        names = ("normal", *self.classes)
+        return [[names[i] for i in channel] for channel in value.T.tolist()]
 
     def text(self, quote: Callable[[str], str]) -> str:
         listed = numbered(["normal", *map(quote, self.classes)])

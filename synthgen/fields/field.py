@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
 
+from synthgen.fields.cells import Column
 from synthgen.fields.shown import Shown
 
 
@@ -94,6 +95,19 @@ class Field(Protocol):
     def column_metadata(self) -> Mapping[str, str] | None:
         """What the column of a Parquet file says about itself, as JSON texts."""
         return None
+
+    def columns(self, name: str) -> Sequence[Column]:
+        """The columns of the field called `name` in a table of numbers and words; none if it has no place there."""
+        return ()
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows of such a table a value has: one for the sample, or one for each step."""
+        return 1
+
+    def rows(self, value: Any) -> Sequence[Any]:
+        """For each of `columns`, the `n_rows` cells of a value: a list or a 1-D array."""
+        return ()
 
     # Descriptions.
 

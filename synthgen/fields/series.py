@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from synthgen.errors import DataError, NonFiniteError
+from synthgen.fields.cells import Column
 from synthgen.fields.field import Field
 from synthgen.fields.names import quoted, with_units
 from synthgen.fields.shown import Curves, Shown, TimeAxis
@@ -126,6 +127,16 @@ class Series(NpyArray):
         """`dtype` is left out if it is float32: older datasets do not state it."""
         found = NpyArray.describe(self)
         return {name: value for name, value in found.items() if (name, value) != ("dtype", "float32")}
+
+    def columns(self, name: str) -> list[Column]:
+        return [Column(channel, self.dtype, unit) for channel, unit in zip(self.channels, self.units, strict=True)]
+
+    @property
+    def n_rows(self) -> int:
+        return self.length
+
+    def rows(self, value: np.ndarray) -> list[np.ndarray]:
+        return list(value.T)
 
     def text(self, quote: Callable[[str], str]) -> str:
         channels = quoted(with_units(self.channels, self.units), quote)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from synthgen.errors import DataError, NonFiniteError
+from synthgen.fields.cells import Column
 from synthgen.fields.field import Field
 from synthgen.fields.names import numbered
 from synthgen.fields.pictures import Image
@@ -37,6 +38,9 @@ class _Value(Field):
     def hf_feature(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "_type": "Value"}
 
+    def rows(self, value: Any) -> list[list[Any]]:
+        return [[value]]
+
 
 @dataclass(frozen=True, slots=True)
 class Label(_Value):
@@ -61,6 +65,12 @@ class Label(_Value):
 
     def recorded(self, value: Any) -> str:
         return self.classes[int(value)]
+
+    def columns(self, name: str) -> list[Column]:
+        return [Column(name, "string", classes=self.classes)]
+
+    def rows(self, value: Any) -> list[list[str]]:
+        return [[self.classes[value]]]
 
     def text(self, quote: Callable[[str], str]) -> str:
         return f"class id, {len(self.classes)} classes"
@@ -89,6 +99,9 @@ class Number(_Value):
             raise DataError(f"field `{name}`: must be a number (got {value!r})")
         if not math.isfinite(value):
             raise NonFiniteError(f"field `{name}`: must be a finite number (got {float(value)})")
+
+    def columns(self, name: str) -> list[Column]:
+        return [Column(name, "float64", self.unit)]
 
     def text(self, quote: Callable[[str], str]) -> str:
         return "number"
@@ -205,6 +218,9 @@ class Text(_Value):
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, str):
             raise DataError(f"field `{name}`: must be a text (got {type(value).__name__})")
+
+    def columns(self, name: str) -> list[Column]:
+        return [Column(name, "string")]
 
     def text(self, quote: Callable[[str], str]) -> str:
         return "text"

@@ -14,8 +14,8 @@ import pytest
 import helpers
 import synthgen
 import tiny
-from synthgen.exporters.series_rows import Column
 from synthgen.exporters.table import CsvTable
+from synthgen.fields import Column
 
 
 def drawn(folder: Path, **changes: Any) -> Path:
