@@ -94,7 +94,7 @@ def over_time(group: Group, channel: int, about: Compared) -> str:
     """Some drawn series over the band of the real ones, or of all drawn ones where there are no real ones."""
     name = about.channels[channel]
     with chart(f"{name.name} over time", f"time ({about.time_unit})", bands.with_unit(name)) as made:
-        behind, of = (group.drawn, "drawn") if group.real is None else (group.real, "real")
+        behind, of = (group.drawn, "generated") if group.real is None else (group.real, "real")
         bands.bands(made.axes, about.times, behind[:, :, channel], of)
         bands.lines(made.axes, about.times, group.drawn[:, :, channel])
     return made.svg
@@ -114,7 +114,7 @@ def values(group: Group, channel: int, about: Compared) -> str:
     name = about.channels[channel]
     unit = "" if name.unit == "1" else f" (1/{name.unit})"
     with chart(f"{name.name}: distribution of values", bands.with_unit(name), f"density{unit}") as made:
-        pools = {"real": _channel(group.real, channel), "drawn": group.drawn[:, :, channel]}
+        pools = {"real": _channel(group.real, channel), "generated": group.drawn[:, :, channel]}
         known = {key: pool[~np.isnan(pool)] for key, pool in pools.items() if pool is not None}
         bins, heights = densities([pool for pool in known.values() if len(pool)])
         for (key, pool), height in zip(((k, p) for k, p in known.items() if len(p)), heights, strict=True):
@@ -143,7 +143,7 @@ def autocorrelation(group: Group, channel: int, about: Compared) -> str:
     with chart(f"{name.name}: autocorrelation", f"lag ({about.time_unit})", "correlation") as made:
         pools = {
             "real": (_channel(group.real, channel), bands.MIDDLE),
-            "drawn": (group.drawn[:, :, channel], KEPT),
+            "generated": (group.drawn[:, :, channel], KEPT),
         }
         for key, (pool, colour) in pools.items():
             known = None if pool is None else bands.without_gaps(pool)

@@ -88,7 +88,7 @@ class LevelGap:
 
     def measure(self, comparison):
         dataset = synthgen.load(comparison.folder, split=self.config.split)
-        generated = np.mean([sample["image"].mean() for sample in dataset])
+        drawn = np.mean([sample["image"].mean() for sample in dataset])
         real = Levels(LevelData(**comparison.data)).read().mean()
         comparison.note("levels are compared")
         return {"level_gap": float(self.config.scale * (drawn - real)), "n_levels": len(dataset)}

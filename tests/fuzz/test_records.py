@@ -30,7 +30,7 @@ from synthgen.generate.survey import check_identity, survey_store
 from synthgen.report import evaluated
 from synthgen.stages import evaluation
 
-FOUND = {"kind": "series", "n": 3, "rulers": {"rows": {"synthetic": {"fid": {"mean": 0.03, "deviation": 0.1}}}}}
+FOUND = {"kind": "series", "n": 3, "metrics": {"rows": {"synthetic": {"fid": {"mean": 0.03, "deviation": 0.1}}}}}
 SIGNED = ("commits/shard-00000.json", "commits/shard-00001.json", "manifest.json")
 OTHERS = (
     ".synthgen/identity.json",

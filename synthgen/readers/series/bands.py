@@ -73,7 +73,7 @@ def lines(axes: Any, times: np.ndarray, values: np.ndarray) -> None:
 
 def spectra(axes: Any, real: np.ndarray | None, drawn: np.ndarray, interval: float | None) -> None:
     """Mean power spectra of windows (N, L), on a logarithmic scale."""
-    for name, values, colour in (("real", real, MIDDLE), ("drawn", drawn, DRAWN)):
+    for name, values, colour in (("real", real, MIDDLE), ("generated", drawn, DRAWN)):
         known = None if values is None else without_gaps(values)
         if known is not None and len(known):
             frequencies, power = spectrum(known, interval)

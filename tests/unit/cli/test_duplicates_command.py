@@ -50,7 +50,7 @@ class Repeats:
     def sample(self, slots, seeds):
         return {"image": [self.picture(slot.index) for slot in slots]}
 
-    def image(self, index):
+    def picture(self, index):
         if index in ORIGINAL:
             noise = np.random.default_rng(index).integers(-2, 3, (32, 32, 3))
             return (self.picture(ORIGINAL[index]) + noise).clip(0, 255).astype(np.uint8)

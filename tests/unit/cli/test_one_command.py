@@ -34,7 +34,7 @@ def test_the_recipe_runs_as_it_is_on_the_table_beside_it(cli, words: list[object
     assert answer.code == 0, answer.err
     told = json.loads(answer.out)
     assert told["samples"] == 20 and told["trained_model"] == before["train"]["folder"]
-    assert told["evaluation"]["rulers"]["n_synthetic"] == 20
+    assert told["evaluation"]["metrics"]["n_synthetic"] == 20
     after = json.loads(cli("plan", *words, "--json").out)
     assert after["train"]["trained"] is True and after["digest"] == told["digest"]
     again = cli("run", *words, "--executor", "local", "--workers", 1, "--device", "cpu")

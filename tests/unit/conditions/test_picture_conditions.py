@@ -32,7 +32,7 @@ def regions(**settings: Any) -> RandomRegions:
 
 
 def test_every_picture_comes_as_often() -> None:
-    part = images(each=3)
+    part = images(repeats=3)
     assert part.samples == 18
     seen = Counter(part.condition(i)[0]["source"] for i in range(18))
     assert set(seen.values()) == {3} and len(seen) == 6

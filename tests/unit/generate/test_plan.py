@@ -176,7 +176,7 @@ TOGETHER = [
         [
             ("size: 96", "size: 97"),
             ("starter/nuclei-layouts", "starter/nuclei-layots"),
-            ("against: sam_instances", "against: sam_instance"),
+            ("predicted: sam_instances", "predicted: sam_instance"),
             ("filter_dice >=", "filtr_dice >="),
         ],
         [

@@ -84,7 +84,7 @@ def test_parquet_with_class_names_in_its_metadata(finished: Path) -> None:
 
 def test_parquet_without_the_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table({"picture": [b""]}), tmp_path / "x.parquet")
-    with pytest.raises(DataError, match=r"x\.parquet: needs the columns `image` and `label`, has image"):
+    with pytest.raises(DataError, match=r"x\.parquet: needs the columns `image` and `label`, has picture"):
         data.read(str(tmp_path / "x.parquet"))
 
 

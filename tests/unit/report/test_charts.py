@@ -47,10 +47,10 @@ def test_scores_show_both_verdicts_and_the_rule(words) -> None:
 @pytest.mark.parametrize(
     ("draw", "axes"),
     [
-        (charts.over_time, {"time (s)", "MLII (mV)", "real, 5 % to 95 %", "real, median", "drawn, 6 of 8"}),
-        (charts.power, {"frequency (Hz)", "power density (mV²/Hz)", "real, mean of 9", "drawn, mean of 8"}),
-        (charts.values, {"MLII (mV)", "density (1/mV)", "real, 144 values", "drawn, 128 values"}),
-        (charts.autocorrelation, {"lag (s)", "correlation", "real, 9 series", "drawn, 8 series"}),
+        (charts.over_time, {"time (s)", "MLII (mV)", "real, 5 % to 95 %", "real, median", "generated, 6 of 8"}),
+        (charts.power, {"frequency (Hz)", "power density (mV²/Hz)", "real, mean of 9", "generated, mean of 8"}),
+        (charts.values, {"MLII (mV)", "density (1/mV)", "real, 144 values", "generated, 128 values"}),
+        (charts.autocorrelation, {"lag (s)", "correlation", "real, 9 series", "generated, 8 series"}),
     ],
 )
 def test_axes_have_names_and_units_and_lines_a_legend(words, draw, axes: set[str]) -> None:
@@ -74,7 +74,7 @@ def test_irregular_times_are_counted_in_steps(words) -> None:
 def test_where_every_series_has_gaps_the_chart_says_so(words) -> None:
     found = about(real=False, gaps=True)
     assert charts.NOTHING in words(charts.power(found.groups[0], 0, found))
-    assert "drawn, 120 values" in words(charts.values(found.groups[0], 0, found))
+    assert "generated, 120 values" in words(charts.values(found.groups[0], 0, found))
 
 
 def test_equal_data_equal_bytes_and_nothing_from_elsewhere() -> None:

@@ -15,7 +15,7 @@ FOUND = {
             "real": {"accuracy": {"mean": 80.0, "deviation": 0.25}, "n": 90},
         },
     },
-    "rulers": {"rows": {"synthetic": {"context_fid": {"mean": 0.033333, "interval": None}}}},
+    "metrics": {"rows": {"synthetic": {"context_fid": {"mean": 0.033333, "interval": None}}}},
 }
 
 
@@ -25,7 +25,7 @@ def test_every_number_stands_in_a_table() -> None:
     scores = tables["usefulness: scores"]
     assert scores.head == ("", "accuracy", "n")
     assert scores.rows == [["synthetic", "71.25 ± 1.5", "84"], ["real", "80 ± 0.25", "90"]]
-    assert tables["rulers: rows"].rows == [["synthetic", "0.03333"]]
+    assert tables["metrics: rows"].rows == [["synthetic", "0.03333"]]
     assert tables["usefulness"].rows == [("rare", "A")]
 
 

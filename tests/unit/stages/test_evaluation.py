@@ -10,7 +10,7 @@ from synthgen.dataset.store import Store
 from synthgen.errors import StoreError
 from synthgen.stages import evaluation
 
-FOUND = {"kind": "series", "n_test": 456, "rulers": {"rows": {"synthetic": {"context_fid": {"mean": 0.0333}}}}}
+FOUND = {"kind": "series", "n_test": 456, "metrics": {"rows": {"synthetic": {"context_fid": {"mean": 0.0333}}}}}
 
 
 def test_there_may_be_none(tmp_path: Path) -> None:

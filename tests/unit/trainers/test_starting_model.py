@@ -161,7 +161,7 @@ def test_what_does_not_fit_the_base_is_told(base: Path, tmp_path: Path) -> None:
     coloured.mkdir(parents=True)
     for i in range(3):
         Image.new("RGB", (8, 8), (200, 10, 10)).save(coloured / f"{i}.png")
-    refused("images are in colours, and the base .* draws images grey", DataError, data={"path": str(coloured.parent)})
+    refused("images are in colours, and the base .* generates images grey", DataError, data={"path": str(coloured.parent)})
     assert not (tmp_path / "out" / "training").exists()
 
 
@@ -215,7 +215,7 @@ def test_pictures_for_layouts_go_on_with_new_styles(tmp_path: Path) -> None:
 
 def test_pictures_for_layouts_that_do_not_fit(tmp_path: Path) -> None:
     for wrong, match in (
-        ({"replay": REPLAY}, "the base generates images for layouts and has none of its own; name a model"),
+        ({"replay": REPLAY}, "the base generates images for layouts and has none of its own; name a layout model"),
         ({"gamma": 1.0}, "gamma: comes from the base .* and is 0.5"),
         ({"base": tiny.layouts()}, "holds a LayoutPipeline; a LayoutToImagePipeline is needed"),
     ):
