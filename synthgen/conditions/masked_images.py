@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from synthgen.conditions.real_layouts import MAPS, LayoutSettings, RealLayouts, Window
+from synthgen.conditions.real_layouts import ContentSettings, LayoutSettings, RealLayouts, Window
 from synthgen.fields import Field, Image
 from synthgen.readers.masks.types import Example
 
@@ -14,15 +14,14 @@ class MaskedImages(RealLayouts):
     """The layouts of `real-layouts` with the images that they belong to, as `image`."""
 
     version: ClassVar[int] = 1
-    made: ClassVar[tuple[str, ...]] = ("image", *MAPS)
 
-    class Config(LayoutSettings):
+    class Config(ContentSettings):
         """Settings of `use: masked-images`."""
 
     def __init__(self, config: LayoutSettings) -> None:
         super().__init__(config)
-        image: dict[str, Field] = {"image": Image(config.size, config.size, 3)}
-        self.fields: Mapping[str, Field] = {**self.fields, **image}
+        self.made = ("image", *self.made)
+        self.fields: Mapping[str, Field] = {**self.fields, "image": Image(*config.shape, 3)}
 
     def shown(self, item: Example, window: Window) -> Mapping[str, Any]:
         return {"image": window.cut(item.image), **super().shown(item, window)}

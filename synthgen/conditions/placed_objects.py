@@ -13,6 +13,7 @@ from scipy import ndimage
 from synthgen import seeds
 from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.real_layouts import MAPS, LayoutSettings, RealLayouts, maps
+from synthgen.errors import DataError
 from synthgen.fields import Field, Label
 from synthgen.vision.layouts import Layout, class_of_each
 
@@ -49,6 +50,11 @@ class PlacedObjects(RealLayouts):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
+        if config.data.is_semantic:
+            raise DataError(
+                "places objects, and `mask_kind: semantic` has none; take `use: real-layouts`, or `edited-layouts`, "
+                "which changes maps without objects"
+            )
         self._densities = list(config.densities.items())
         self._gap_px = config.gap_px
         density = {"density": Label(tuple(config.densities))}
@@ -64,29 +70,29 @@ class PlacedObjects(RealLayouts):
 
         def make() -> Mapping[str, Any]:
             assert item.layout is not None
-            return maps(place(item.layout, n, self.config.size, self._gap_px, random))
+            return maps(place(item.layout, n, self.config.shape, self._gap_px, random))
 
         values = {"label": label, "density": density, "source": f"objects of {item.name}", **self._varied.at(index)}
         return Lazy(values, MAPS, make), item.name
 
 
-def place(layout: Layout, n: int, size: int, gap_px: int, random: np.random.Generator) -> Layout:
-    """Up to `n` objects of `layout`, turned and mirrored at random, at random places of an empty square.
+def place(layout: Layout, n: int, shape: tuple[int, int], gap_px: int, random: np.random.Generator) -> Layout:
+    """Up to `n` objects of `layout`, turned and mirrored at random, at random places of an empty map (height, width).
 
     An object may reach over the border, as in an image of a larger scene, by less than half of it.
     """
-    instances = np.zeros((size, size), dtype=np.uint16)
-    segmentation = np.zeros((size, size), dtype=np.uint8)
+    instances = np.zeros(shape, dtype=np.uint16)
+    segmentation = np.zeros(shape, dtype=np.uint8)
     stamps = objects_of(layout)
-    blocked = np.zeros((size, size), dtype=bool)
+    blocked = np.zeros(shape, dtype=bool)
     placed = misses = 0
     while stamps and placed < n and misses < MAX_MISSES:
         stamp, cls = stamps[int(random.integers(len(stamps)))]
         stamp = np.rot90(stamp[:, ::-1] if random.integers(2) else stamp, int(random.integers(4)))
         height, width = stamp.shape
-        top = int(random.integers(-(height // 2), size - height + height // 2 + 1))
-        left = int(random.integers(-(width // 2), size - width + width // 2 + 1))
-        window = np.s_[max(top, 0) : min(top + height, size), max(left, 0) : min(left + width, size)]
+        top = int(random.integers(-(height // 2), shape[0] - height + height // 2 + 1))
+        left = int(random.integers(-(width // 2), shape[1] - width + width // 2 + 1))
+        window = np.s_[max(top, 0) : min(top + height, shape[0]), max(left, 0) : min(left + width, shape[1])]
         part = stamp[window[0].start - top : window[0].stop - top, window[1].start - left : window[1].stop - left]
         if not part.any() or (blocked[window] & part).any():
             misses += 1

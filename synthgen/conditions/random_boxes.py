@@ -11,6 +11,7 @@ from pydantic import field_validator
 
 from synthgen import seeds
 from synthgen.base.settings import Settings
+from synthgen.base.sizes import Size, shape_of
 from synthgen.conditions.lazy import Lazy
 from synthgen.fields import Boxes, Field, InstanceMap, SegmentationMap
 from synthgen.parts.plain import PlainPart
@@ -45,7 +46,7 @@ class RandomBoxes(PlainPart):
     class Config(Settings):
         """Settings of `use: random-boxes`."""
 
-        size: int = Setting(default=96, ge=16, le=4096, description="Side of the images in pixels.")
+        size: Size = Setting(default=96, description="Side of the images in pixels, or their `[width, height]`.")
         objects: dict[str, ObjectSettings] = Setting(min_length=1, description="What an image shows, by class.")
         shape: Literal["box", "ellipse"] | None = Setting(
             default=None,
@@ -64,12 +65,12 @@ class RandomBoxes(PlainPart):
     def __init__(self, config: Config) -> None:
         self.config = config
         self.samples = None
-        names, size = tuple(config.objects), config.size
+        names, self.shape = tuple(config.objects), shape_of(config.size)
         maps: dict[str, Field] = {
-            "instances": InstanceMap(size, size),
-            "segmentation": SegmentationMap(size, size, names),
+            "instances": InstanceMap(*self.shape),
+            "segmentation": SegmentationMap(*self.shape, names),
         }
-        self.fields: Mapping[str, Field] = {"boxes": Boxes(size, size, names), **(maps if config.shape else {})}
+        self.fields: Mapping[str, Field] = {"boxes": Boxes(*self.shape, names), **(maps if config.shape else {})}
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], None]:
         def make() -> dict[str, Any]:
@@ -91,9 +92,9 @@ class RandomBoxes(PlainPart):
         boxes = np.zeros((0, 5), dtype=np.float32)
         for width, height, cls in wanted:
             for _ in range(MAX_MISSES):
-                centre = random.uniform(0, self.config.size, 2)
+                centre = random.uniform(0, self.shape[::-1], 2)
                 corners = [centre[0] - width / 2, centre[1] - height / 2, centre[0] + width / 2, centre[1] + height / 2]
-                box = np.array([*np.clip(corners, 0, self.config.size), cls], dtype=np.float32)
+                box = np.array([*np.clip(corners, 0, self.shape[::-1] * 2), cls], dtype=np.float32)
                 if (box[2:4] - box[:2]).min() >= 1 and (iou(box, boxes) <= self.config.overlap).all():
                     boxes = np.concatenate([boxes, box[None]])
                     break
@@ -101,7 +102,7 @@ class RandomBoxes(PlainPart):
 
     def _maps(self, boxes: np.ndarray) -> dict[str, Any]:
         """The objects in the boxes; the smaller ones, which come last, are in front."""
-        instances = np.zeros((self.config.size, self.config.size), dtype=np.uint16)
+        instances = np.zeros(self.shape, dtype=np.uint16)
         segmentation = np.zeros(instances.shape, dtype=np.uint8)
         for number, (left, top, right, bottom, cls) in enumerate(boxes, start=1):
             inside = filled((top, left, bottom, right), instances.shape, self.config.shape or "box")

@@ -9,13 +9,17 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field as Setting
+from pydantic import model_validator
 
 from synthgen import seeds
+from synthgen.base.sizes import Size, shape_of
 from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.quotas import Quotas
 from synthgen.conditions.varied import Varied, Vary
+from synthgen.errors import DataError
 from synthgen.fields import Field, InstanceMap, Label, SegmentationMap, Text
 from synthgen.parts.protocols import Source
+from synthgen.parts.registry import unknown
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, MaskData
 from synthgen.vision.layouts import Layout, renumbered
@@ -25,54 +29,121 @@ TAKEN = ("label", "source", "density", "prompt", "image", *MAPS)
 """Names that an axis of `vary` cannot have."""
 
 
+ANYTHING = "anything"
+"""The key of `require` for samples of which nothing is required."""
+
+
 class LayoutSettings(Vary):
     """Settings of conditions that take layouts from real masks."""
 
     data: MaskData = Setting(description="Real images with masks; only the training split is read.")
-    size: int = Setting(default=96, ge=16, le=4096, description="Side of the layouts in pixels.")
+    size: Size = Setting(default=96, description="Side of the layouts in pixels, or their `[width, height]`.")
     turn: bool = Setting(
         default=False, description="Mirror and quarter-turn at random; only if directions mean nothing."
+    )
+    mirror: bool = Setting(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="Mirror left and right at random, as streets may be; `turn` does that, too.",
     )
     quotas: dict[str, Annotated[int, Setting(ge=1)]] | None = Setting(
         default=None, description="Samples of each class of image; by default as they are in the data."
     )
     seed: int = Setting(default=0, description="Which images and parts are taken.")
 
+    @model_validator(mode="after")
+    def _turnable(self) -> LayoutSettings:
+        height, width = self.shape
+        if self.turn and height != width:
+            raise ValueError("`turn` needs squares; leave it out, or set `mirror`, or make `size` one number")
+        return self
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the layouts."""
+        return shape_of(self.size)
+
+
+class ContentSettings(LayoutSettings):
+    """Settings of conditions that can ask for what a layout shows."""
+
+    require: dict[str, Annotated[int, Setting(ge=1)]] | None = Setting(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Samples in which a class covers `require_share` of the pixels or more, by class; `anything` is "
+        "the number of samples with no such demand.",
+    )
+    require_share: float = Setting(
+        default=0.01,
+        gt=0,
+        le=1,
+        exclude_if=lambda value: value == 0.01,
+        description="Least share of the pixels that a required class covers.",
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> ContentSettings:
+        accepted = [*self.data.objects, ANYTHING]
+        for name in self.require or {}:
+            if name not in accepted:
+                raise ValueError(f"`require`: {unknown(name, accepted, 'class')}")
+        if self.require and self.quotas:
+            raise ValueError("`require` and `quotas` both decide what a sample shows; give one of them")
+        return self
+
 
 class RealLayouts:
-    """Layouts cut out of real masks. Slots whose layouts come from one image stay in one split."""
+    """Layouts cut out of real masks. Slots whose layouts come from one image stay in one split.
+
+    Of maps without objects, as of streets, there is no `instances`.
+    """
 
     version: ClassVar[int] = 1
-    Config = LayoutSettings
-    made: ClassVar[tuple[str, ...]] = MAPS
+
+    class Config(ContentSettings):
+        """Settings of `use: real-layouts`."""
 
     @staticmethod
     def smoke(settings: Mapping[str, Any]) -> dict[str, Any]:
-        return {**settings, "size": 32}
+        return {**settings, "size": 32, "require_share": 0.0001} if "require" in settings else {**settings, "size": 32}
 
     def __init__(self, config: LayoutSettings) -> None:
         self.config = config
-        config.data.require_masks("a condition that shows layouts")
-        self._sha256 = reader.sha256(config.data)
-        classes = reader.class_names(config.data)
+        data = config.data
+        data.require_masks("a condition that shows layouts")
+        self._sha256 = reader.sha256(data)
+        classes = reader.class_names(data)
+        require = config.require if isinstance(config, ContentSettings) else None
         self._quotas = Quotas(config.quotas) if config.quotas else None
-        self.samples = self._quotas.total if self._quotas else None
+        self._required = Quotas(require) if require else None
+        self.samples = self._quotas.total if self._quotas else self._required.total if self._required else None
         if self._quotas:
             reader.check_classes(self._quotas.names, classes)
         self._varied = Varied(config, TAKEN, config.seed)
+        shape = config.shape
+        regions, colours = data.regions, tuple(data.palette)
+        maps: dict[str, Field] = {
+            "instances": InstanceMap(*shape),
+            "segmentation": SegmentationMap(*shape, tuple(data.objects), regions, colours),
+        }
+        if data.is_semantic:
+            del maps["instances"]
+        self.made: tuple[str, ...] = tuple(maps)
         self.fields: Mapping[str, Field] = {
             "label": Label(self._quotas.names if self._quotas else classes),
-            "instances": InstanceMap(config.size, config.size),
-            "segmentation": SegmentationMap(config.size, config.size, tuple(config.data.objects)),
+            **maps,
             "source": Text(),
             **self._varied.fields,
         }
 
     def identity(self) -> dict[str, Any]:
-        settings = self.config.model_dump(mode="json", exclude={"data": {"path", "licence", "source"}, "quotas": True})
+        left_out: dict[str, Any] = {"data": {"path", "licence", "source"}, "quotas": True, "require": True}
+        settings = self.config.model_dump(mode="json", exclude=left_out)
         classes = list(self._quotas.names) if self._quotas else None
         proportions = self._quotas.proportions if self._quotas else None
-        return settings | {"classes": classes, "proportions": proportions, "data_sha256": self._sha256}
+        required = self._required
+        asked = {"required": dict(zip(required.names, required.proportions, strict=True))} if required else {}
+        return settings | {"classes": classes, "proportions": proportions, "data_sha256": self._sha256} | asked
 
     @property
     def sources(self) -> Sequence[Source]:
@@ -84,15 +155,22 @@ class RealLayouts:
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         random = seeds.generator(seeds.seed_of(self.config.seed, "real-layouts", index))
-        label, item = self.picture(index, random)
-        window = Window.of(item.image.shape[:2], self.config.size, self.config.turn, random)
+        wanted = self._required.names[self._required.at(index)] if self._required else ANYTHING
+        if wanted == ANYTHING:
+            label, item = self.picture(index, random)
+            corner = None
+        else:
+            item, corner = self._with(wanted, random)
+            label = item.label
+        window = Window.of(item.image.shape[:2], self.config, random, corner)
         values = {"label": label, "source": f"{item.name} {window}", **self._varied.at(index)}
         return Lazy(values, self.made, lambda: self.shown(item, window)), item.name
 
     def shown(self, item: Example, window: Window) -> Mapping[str, Any]:
         """The fields of `made`."""
         assert item.layout is not None
-        return maps(renumbered(Layout(window.cut(item.layout.instances), window.cut(item.layout.segmentation))))
+        found = maps(renumbered(item.layout.map(window.cut)))
+        return {name: value for name, value in found.items() if name in self.made}
 
     def picture(self, index: int, random: np.random.Generator) -> tuple[int, Example]:
         """The class of slot `index`, by the quotas or by chance, and a random image of it."""
@@ -102,6 +180,43 @@ class RealLayouts:
         label = self._quotas.at(index)
         group = self._by_class[self._quotas.names[label]]
         return label, group[int(random.integers(len(group)))]
+
+    def _with(self, name: str, random: np.random.Generator) -> tuple[Example, tuple[int, int]]:
+        """A random image that shows enough of a class somewhere, and the corner (top, left) of a random such part."""
+        assert isinstance(self.config, ContentSettings)
+        cls = self.config.data.objects.index(name) + 1
+        rows = self._showing[cls]
+        item = self._items[rows[int(random.integers(len(rows)))]]
+        assert item.layout is not None
+        shares = class_shares(item.layout.segmentation == cls, self.config.shape)
+        corners = np.argwhere(shares >= self.config.require_share)
+        top, left = corners[int(random.integers(len(corners)))].tolist()
+        return item, (top, left)
+
+    @cached_property
+    def _showing(self) -> Mapping[int, list[int]]:
+        """The images of which some part shows enough of a class, by the id of each required class.
+
+        Raises:
+            DataError: there is no such image.
+        """
+        config = self.config
+        assert isinstance(config, ContentSettings) and self._required is not None
+        found: dict[int, list[int]] = {}
+        for name in self._required.names:
+            if name == ANYTHING:
+                continue
+            cls = config.data.objects.index(name) + 1
+            layouts = [item.layout for item in self._items if item.layout is not None]
+            most = [float(class_shares(layout.segmentation == cls, config.shape).max()) for layout in layouts]
+            found[cls] = [i for i, share in enumerate(most) if share >= config.require_share]
+            if not found[cls]:
+                width, height = config.shape[::-1]
+                raise DataError(
+                    f"require: `{name}` covers {max(most):.2%} of a part of {width} x {height} pixels at most, and "
+                    f"`require_share` asks for {config.require_share:.2%}; lower it"
+                )
+        return found
 
     @cached_property
     def _items(self) -> Sequence[Example]:
@@ -118,27 +233,53 @@ def maps(layout: Layout) -> dict[str, Any]:
     return {"instances": layout.instances, "segmentation": layout.segmentation}
 
 
+def class_shares(inside: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Share of the pixels of each part of `shape` that is `inside`, bool (H, W), by the part's corner.
+
+    Parts that reach over the edge are cut off there, as far as there is no other: float64 (H - h + 1, W - w + 1).
+    """
+    high, wide = (min(side, n) for side, n in zip(shape, inside.shape, strict=True))
+    total = np.pad(inside.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    counts = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide] + total[:-high, :-wide]
+    shares: np.ndarray = counts / (high * wide)
+    return shares
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A square part of an image, mirrored first and then turned by quarters."""
+    """A part of an image, mirrored first and then turned by quarters; `size` is its height and width."""
 
     top: int
     left: int
-    size: int
+    size: tuple[int, int]
     turns: int
     mirror: bool
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], size: int, turn: bool, random: np.random.Generator) -> Window:
-        """A random one of an image of that shape; with `turn`, mirrored and turned at random."""
-        top, left = (int(random.integers(0, max(n - size, 0) + 1)) for n in shape)
-        turns, mirror = (int(random.integers(n)) for n in (4, 2)) if turn else (0, 0)
-        return cls(top, left, size, turns, bool(mirror))
+    def of(
+        cls,
+        shape: tuple[int, ...],
+        config: LayoutSettings,
+        random: np.random.Generator,
+        corner: tuple[int, int] | None = None,
+    ) -> Window:
+        """A random one of an image of that shape, or that at `corner`; mirrored and turned as `config` allows."""
+        size = config.shape
+        if corner is None:
+            corner = tuple(  # type: ignore[assignment]
+                int(random.integers(0, max(n - side, 0) + 1)) for n, side in zip(shape, size, strict=True)
+            )
+        assert corner is not None
+        turns, mirror = (int(random.integers(n)) for n in (4, 2)) if config.turn else (0, 0)
+        if config.mirror and not config.turn:
+            mirror = int(random.integers(2))
+        return cls(*corner, size, turns, bool(mirror))
 
     def cut(self, array: np.ndarray) -> np.ndarray:
         """The window of an array (H, W) or (H, W, C); where the array ends, it is mirrored on."""
-        window = array[self.top : self.top + self.size, self.left : self.left + self.size]
-        missing = [(0, self.size - side) for side in window.shape[:2]] + [(0, 0)] * (array.ndim - 2)
+        height, width = self.size
+        window = array[self.top : self.top + height, self.left : self.left + width]
+        missing = [(0, height - window.shape[0]), (0, width - window.shape[1]), *[(0, 0)] * (array.ndim - 2)]
         window = np.pad(window, missing, mode="symmetric")
         return np.ascontiguousarray(np.rot90(window[:, ::-1] if self.mirror else window, self.turns))
 

@@ -15,7 +15,10 @@ from synthgen.parts.problem import Problem
 
 
 class Segmenter(FolderPart):
-    """Writes what the network sees in `image`: an instance map, and on request the class of every pixel."""
+    """Writes what the network sees in `image`: an instance map, and on request the class of every pixel.
+
+    A network that knows regions only, as of streets, writes the class map `segmenter_segmentation`.
+    """
 
     version: ClassVar[int] = 1
     wanted: ClassVar[str] = "Segmenter"
@@ -27,28 +30,32 @@ class Segmenter(FolderPart):
         model: str = Setting(description="A segmenter: a starter such as starter/nuclei-filter, or a folder.")
         field: FieldName = Setting(default="segmenter_instances", description="Name of the instance map.")
         segmentation: FieldName | None = Setting(
-            default=None, description="Name of the class map; by default none is written."
+            default=None,
+            description="Name of the class map; by default none is written, but where there are no objects.",
         )
 
     config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.objects = tuple(self.index["objects"])
+        self.objects, self.stuff = tuple(self.index["objects"]), tuple(self.index.get("stuff", ()))
+        self.finds_objects = len(self.stuff) < len(self.objects)
+        self.segmentation = config.segmentation or (None if self.finds_objects else "segmenter_segmentation")
 
     def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")
         if not isinstance(image, Image):
             return [Problem("needs an `image` field", ("image",))]
-        fields: dict[str, Field] = {self.config.field: InstanceMap(image.height, image.width)}
-        if self.config.segmentation:
-            fields[self.config.segmentation] = SegmentationMap(image.height, image.width, self.objects)
+        fields: dict[str, Field] = {}
+        if self.finds_objects:
+            fields[self.config.field] = InstanceMap(image.height, image.width)
+        if self.segmentation:
+            fields[self.segmentation] = SegmentationMap(image.height, image.width, self.objects, self.stuff)
         self.fields = fields
         return []
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         found = self._network.segment(np.stack(columns["image"]))
-        added = {self.config.field: [layout.instances for layout in found]}
-        if self.config.segmentation:
-            added[self.config.segmentation] = [layout.segmentation for layout in found]
-        return added
+        instances, classes = [layout.instances for layout in found], [layout.segmentation for layout in found]
+        maps = {self.config.field: instances, self.segmentation: classes}
+        return {name: maps[name] for name in self.fields}

@@ -59,7 +59,7 @@ class Task(ABC):
 
     stream: ClassVar[str] = "noise"
     summed: ClassVar[bool] = False
-    metric: ClassVar[tuple[str, Literal["minimize", "maximize"]]] = ("validation loss", "minimize")
+    metric: tuple[str, Literal["minimize", "maximize"]] = ("validation loss", "minimize")
     sample_every: int | None = None
     data: Any
     notes: Sequence[str] = ()

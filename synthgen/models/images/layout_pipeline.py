@@ -40,9 +40,7 @@ class LayoutPipeline(ClassConditionalPipeline):
         covered: bool = False,
     ) -> None:
         super().__init__(unet, scheduler, patch_size, id2label)
-        self.register_to_config(objects=list(objects), scale=scale, smooth=smooth)
-        if stuff:  # not stated without any, as in models from before
-            self.register_to_config(stuff=list(stuff), covered=covered)
+        self.register_to_config(objects=list(objects), scale=scale, smooth=smooth, stuff=list(stuff), covered=covered)
 
     @torch.inference_mode()
     def layouts(
@@ -62,8 +60,8 @@ class LayoutPipeline(ClassConditionalPipeline):
         drawn = self(class_labels, latents=latents, output_type="pt", **options).images
         if self.config.scale != 1:
             drawn = F.interpolate(drawn, scale_factor=1 / self.config.scale, mode="bilinear", align_corners=False)
-        names, stuff = list(self.config.objects), self.config.get("stuff", [])
-        regions, covered = [names.index(name) + 1 for name in stuff], self.config.get("covered", False)
+        names, covered = list(self.config.objects), self.config.covered
+        regions = [names.index(name) + 1 for name in self.config.stuff]
         found = [
             layouts.decode(channels, min_area_px, regions, covered) for channels in drawn.mul(2).sub(1).cpu().numpy()
         ]
@@ -72,6 +70,4 @@ class LayoutPipeline(ClassConditionalPipeline):
             return found
         if len(regions) < len(names):
             return [layouts.smoothed(layout, sigma_px) for layout in found]
-        return [
-            Layout(f.instances, layouts.smoothed_regions(f.segmentation, sigma_px, len(names))) for f in found
-        ]
+        return [Layout(f.instances, layouts.smoothed_regions(f.segmentation, sigma_px, len(names))) for f in found]

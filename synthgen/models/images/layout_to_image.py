@@ -60,9 +60,8 @@ class LayoutToImagePipeline(DiffusionPipeline):
             class_of_style=list(class_of_style) or list(range(len(id2label or {}))),
             style_shares=list(style_shares) or [1.0] * len(id2label or {}),
             id2label={str(i): name for i, name in (id2label or {}).items()},
+            stuff=list(stuff),
         )
-        if stuff:  # not stated without any, as in models from before
-            self.register_to_config(stuff=list(stuff))
 
     @property
     def classes(self) -> list[str]:

@@ -53,8 +53,8 @@ class Segmenter(UNet):
 
     def segment(self, images: np.ndarray) -> list[Layout]:
         """The objects and regions in uint8 images (N, H, W, C)."""
-        names, stuff = list(self.config.objects), self.config.get("stuff") or ()
-        regions = [names.index(name) + 1 for name in stuff]
+        names = list(self.config.objects)
+        regions = [names.index(name) + 1 for name in self.config.stuff]
         return [found(p, d, regions) for p, d in zip(*self.outputs(images), strict=True)]
 
 

@@ -164,6 +164,11 @@ class Example:
         """Whether it shows neither an object nor a region of a class."""
         return not self.n_objects and (self.layout is None or self.layout.is_empty)
 
+    def distances(self, n_classes: int) -> np.ndarray:
+        """The channels of the objects in one, float32 (H, W); -1 where there is none, regions included."""
+        assert self.layout is not None
+        return np.where(self.layout.instances > 0, self.encoded(n_classes).max(0), np.float32(-1))
+
     def encoded(self, n_classes: int) -> np.ndarray:
         """The channels of the objects, float32 (n_classes, H, W)."""
         if self.layout is not None:
@@ -197,6 +202,11 @@ class Examples:
     def is_semantic(self) -> bool:
         """Whether no class is one of objects."""
         return len(self.stuff) == len(self.objects)
+
+    @property
+    def covered(self) -> bool:
+        """Whether every pixel whose class is known belongs to a class, so that there is no background."""
+        return all(item.layout is not None and (item.layout.segmentation > 0).all() for item in self.items)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -72,9 +72,7 @@ class Crops:
         return Batch(pixels.div(255).pow(self.gamma).mul(2).sub(1), labels, channels)
 
 
-def crop(
-    item: Example, shape: tuple[int, int], random: torch.Generator, turn: bool, mirror: bool = False
-) -> Example:
+def crop(item: Example, shape: tuple[int, int], random: torch.Generator, turn: bool, mirror: bool = False) -> Example:
     """A random part of (height, width), smaller images mirrored on.
 
     Boxes move with the image; they are not cut off at its edges, nor mirrored on.

@@ -110,7 +110,7 @@ class DetectorTask(Task):
 
     stream: ClassVar[str] = "augment"
     summed: ClassVar[bool] = True
-    metric: ClassVar[Any] = ("validation AP50", "maximize")
+    metric = ("validation AP50", "maximize")
 
     def __init__(self, config: DetectorTrainer.Config, start: Start) -> None:
         if not config.data.boxes:

@@ -67,17 +67,22 @@ class _Task(DiffusionTask):
 
     def network(self) -> UNet2DModel:
         if self.base is None:
-            return unet(
-                self.config.network, self.config.crop_shape, len(self.objects), 0, len(self.names) + 1, "crop"
-            )
+            return unet(self.config.network, self.config.crop_shape, len(self.objects), 0, len(self.names) + 1, "crop")
         return self.base.network(self.base.with_new_classes(len(self.names) - len(self.base.classes)))
 
     def made_of(self, model: Any, scheduler: Any) -> LayoutPipeline:
         smooth = {"smooth": self.base.pipeline.config.smooth} if self.base else {}
         patch, scale = self.config.network.patch_size, self.config.data.scale
-        stuff, covered = self.data.stuff, not any((item.layout.segmentation == 0).any() for item in self.data.items if item.layout)
         return LayoutPipeline(
-            model, scheduler, patch, self.names, self.objects, scale, **smooth, stuff=stuff, covered=covered
+            model,
+            scheduler,
+            patch,
+            self.names,
+            self.objects,
+            scale,
+            **smooth,
+            stuff=self.data.stuff,
+            covered=self.data.covered,
         )
 
     def sample(self, pipeline: LayoutPipeline) -> tuple[np.ndarray, int]:

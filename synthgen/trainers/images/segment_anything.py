@@ -85,7 +85,7 @@ class Batch(batches.Batch):
 class _Task(Task):
     stream: ClassVar[str] = "augment"
     summed: ClassVar[bool] = True
-    metric: ClassVar[Any] = ("validation IoU, box prompts", "maximize")
+    metric = ("validation IoU, box prompts", "maximize")
 
     def __init__(self, config: SegmentAnythingTrainer.Config, start: Start) -> None:
         config.data.require_masks("segment-anything")

@@ -25,6 +25,7 @@ from synthgen.training.precision import choose_precision
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Made, Start, Task
 from synthgen.training.trainer import GradientTrainer
+from synthgen.vision.confusion import Confusion
 from synthgen.vision.matching import Match
 
 MIN_CLASS_LOSS = 1e-3
@@ -71,7 +72,6 @@ class SegmenterTask(Task):
 
     stream: ClassVar[str] = "augment"
     summed: ClassVar[bool] = True
-    metric: ClassVar[Any] = ("validation dice", "maximize")
 
     def __init__(
         self,
@@ -84,6 +84,7 @@ class SegmenterTask(Task):
     ) -> None:
         self.data, self.notes, self.config = data, data.notes, config
         self.training, self.held_out = training, held_out
+        self.metric = (f"validation {'mIoU' if training.is_semantic else 'dice'}", "maximize")
         super().__init__(config, len(training), seed, device, choose_precision("auto", device))
 
     def learn_from(self, examples: Examples) -> None:
@@ -91,13 +92,14 @@ class SegmenterTask(Task):
         self.training, self.batches = examples, replace(self.batches, n=len(examples))
 
     def network(self, losses: Sequence[float] = ()) -> Any:
-        return Segmenter(list(self.training.objects), list(self.config.widths), list(losses))
+        return Segmenter(list(self.training.objects), list(self.config.widths), list(losses), list(self.training.stuff))
 
     def batch(self, step: int, random: torch.Generator) -> Batch:
         rows = self.batches.rows(step).tolist()
-        items = [crop(self.training.items[i], self.config.crop, random, self.config.turn) for i in rows]
+        config = self.config
+        items = [crop(self.training.items[i], config.crop_shape, random, config.turn, config.mirror) for i in rows]
         classes = np.stack([item.layout.segmentation for item in items if item.layout is not None])
-        distances = np.stack([item.encoded(len(self.training.objects)).max(0) for item in items])
+        distances = np.stack([item.distances(len(self.training.objects)) for item in items])
         counts = torch.tensor([(classes != IGNORE).sum(), (distances >= 0).sum()]).clamp_min(1)
         x = torch.cat([prepare(item.image[None]) for item in items])
         shares = (1 / counts).expand(len(items), 2)
@@ -133,13 +135,22 @@ class SegmenterTask(Task):
 
 
 def agreement(model: Any, examples: Examples) -> dict[str, float]:
-    """Means over images: Dice of object against background, IoU of objects, panoptic quality, AJI."""
-    rows = []
-    for item in examples.items:
-        assert item.layout is not None
-        found = model.segment(item.image[None])[0]
-        match = Match(item.layout.instances, found.instances, item.layout.segmentation == IGNORE)
-        rows.append((match.dice, match.mean_iou, match.panoptic_quality, match.aggregated_jaccard))
+    """How well a segmenter's answers agree with the masks of images.
+
+    Of objects, means over images: Dice of object against background, IoU of objects, panoptic quality, AJI. Of maps
+    without objects, over all pixels: mean IoU, pixel accuracy, and the IoU of each class.
+    """
+    layouts = [(item.layout, model.segment(item.image[None])[0]) for item in examples.items if item.layout is not None]
+    if examples.is_semantic:
+        n = len(examples.objects)
+        total = sum(
+            (Confusion.of(true.segmentation, found.segmentation, n) for true, found in layouts), Confusion.none(n)
+        )
+        classes = zip(examples.objects, total.iou[1:], strict=True)
+        by_class = {f"IoU of {name}": float(value) for name, value in classes if np.isfinite(value)}
+        return {"mIoU": total.mean_iou, "pixel accuracy": total.pixel_accuracy, **by_class}
+    matches = [Match(true.instances, found.instances, true.segmentation == IGNORE) for true, found in layouts]
+    rows = [(m.dice, m.mean_iou, m.panoptic_quality, m.aggregated_jaccard) for m in matches]
     means = np.mean(rows, axis=0)
     return dict(zip(("dice", "object IoU", "PQ", "AJI"), map(float, means), strict=True))
 

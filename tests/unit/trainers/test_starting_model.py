@@ -161,7 +161,9 @@ def test_what_does_not_fit_the_base_is_told(base: Path, tmp_path: Path) -> None:
     coloured.mkdir(parents=True)
     for i in range(3):
         Image.new("RGB", (8, 8), (200, 10, 10)).save(coloured / f"{i}.png")
-    refused("images are in colours, and the base .* generates images grey", DataError, data={"path": str(coloured.parent)})
+    refused(
+        "images are in colours, and the base .* generates images grey", DataError, data={"path": str(coloured.parent)}
+    )
     assert not (tmp_path / "out" / "training").exists()
 
 
