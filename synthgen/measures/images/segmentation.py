@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from synthgen.dataset import loading
-from synthgen.errors import DataError, UsageError
-from synthgen.fields import IGNORE, InstanceMap, Label, Schema, SegmentationMap, Series
+from synthgen.errors import DataError
+from synthgen.fields import IGNORE, InstanceMap, Schema, Series
+from synthgen.measures.images.maps import from_dataset, mask_data, read_test, train
 from synthgen.measures.settings import MeasureSettings, in_percent
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
-from synthgen.readers import origin, settings_fit
 from synthgen.readers.masks import reader
-from synthgen.readers.masks.types import Example, Examples, MaskData
+from synthgen.readers.masks.types import Example, Examples
+from synthgen.vision.confusion import Confusion
 from synthgen.vision.layouts import Layout
 from synthgen.vision.matching import Match
 
-STEPS, BATCH_SIZE, CROP_PX, WIDTHS = 600, 8, 96, (16, 32, 64)
+STEPS = 600
 METRICS = ("dice", "mIoU", "AJI", "PQ")
 
 
@@ -119,84 +118,11 @@ def scores(
     }
 
 
-def mask_data(data: Mapping[str, Any], name: str) -> MaskData:
-    """The settings of real images with masks: a folder's, or those of a recipe called `name`.
-
-    Raises:
-        UsageError: they are those of other data.
-    """
-    is_recipe = Path(name).suffix in (".yaml", ".yml")
-    if (is_recipe and "objects" not in data) or not settings_fit(MaskData, data):
-        raise UsageError(f"{name}: must be the recipe of a model that is trained on images with masks")
-    return MaskData.model_validate(dict(data))
-
-
-def read_test(data: MaskData, test: str | None) -> Examples:
-    """Real test images: the test split of `data`, or those of `test`, which a recipe describes or is like `data`.
-
-    Raises:
-        DataError: there are none, or they cannot be used.
-    """
-    if test is None:
-        try:
-            return reader.read(data, "test")
-        except DataError as error:
-            raise DataError(f"{error}, or name the test images with --test") from None
-    is_recipe = Path(test).suffix in (".yaml", ".yml")
-    described = mask_data(origin.data_section(test), test) if is_recipe else data.model_copy(update={"path": test})
-    return reader.read_test(described)
-
-
-def from_dataset(folder: str, split: str | None, segmentation: str, allow_incomplete: bool = False) -> Examples:
-    """Images and maps of a generated dataset, as real ones are read."""
-    dataset = loading.load(folder, split=split, allow_incomplete=allow_incomplete)
-    kind = dataset.fields.get(segmentation)
-    if not isinstance(kind, SegmentationMap):
-        maps = [name for name, field in dataset.fields.items() if isinstance(field, SegmentationMap)]
-        raise UsageError(f"{folder}: has no class map `{segmentation}`; there are: {', '.join(maps) or 'none'}")
-    label = next((name for name, field in dataset.fields.items() if isinstance(field, Label)), None)
-    items = []
-    for i in range(len(dataset)):
-        sample = dataset[i]
-        image = np.repeat(sample["image"], 3, axis=2) if sample["image"].shape[2] == 1 else sample["image"]
-        layout = Layout(sample["instances"], sample[segmentation])
-        items.append(Example(sample["key"], image, int(sample[label]) if label else 0, layout))
-    return Examples(tuple(items), dataset.classes or ("picture",), kind.classes)
-
-
-def train(examples: Examples, seed: int, steps: int, then: Examples | None = None) -> Any:
-    """A small U-Net trained for a fixed number of steps; no checkpoint is chosen, so no test data is needed.
-
-    Args:
-        then: what the second half of the steps learns from, if not from `examples` too.
-    """
-    import torch
-
-    from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer
-    from synthgen.training.loop import backward
-
-    config = SegmenterTrainer.Config(
-        data=MaskData(path="."), crop=CROP_PX, widths=list(WIDTHS), turn=True, steps=steps, batch_size=BATCH_SIZE
-    )
-    task = SegmenterTask(config, examples, examples, examples.take([]), seed, "cpu")
-    model = task.model.train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for step in range(steps):
-        if then is not None and step == steps // 2:
-            task.learn_from(then)
-        backward(task, step)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        schedule.step()
-    return model.eval()
-
-
 def by_class(model: Any, test: Examples) -> dict[str, dict[str, float]]:
     """The measures on each class of image, 0 to 1.
 
-    dice, AJI, PQ: means over images. mIoU: mean over background and objects of the IoU of all pixels.
+    dice, AJI, PQ: means over images; of several classes, PQ is a mean over them, too. mIoU: mean over background and
+    classes of the IoU of all pixels.
     """
     found: dict[str, dict[str, float]] = {}
     for label, name in enumerate(test.classes):
@@ -210,7 +136,29 @@ def by_class(model: Any, test: Examples) -> dict[str, dict[str, float]]:
             "PQ": float(np.mean([m.panoptic_quality for m in matches])),
             "mIoU": mean_iou(matches),
         }
+        if len(test.objects) > 1:
+            found[name] |= of_classes(model, items, len(test.objects))
     return found
+
+
+def of_classes(model: Any, items: Sequence[Example], n_classes: int) -> dict[str, float]:
+    """Panoptic quality, a mean over images and classes, and mean IoU over the classes, 0 to 1."""
+    total, qualities = Confusion.none(n_classes), []
+    for item in items:
+        assert item.layout is not None
+        true, seen = item.layout, model.segment(item.image[None])[0]
+        total += Confusion.of(true.segmentation, seen.segmentation, n_classes)
+        for cls in range(1, n_classes + 1):
+            one, other = (segments(layout, cls) for layout in (true, seen))
+            if one.any() or other.any():
+                qualities.append(Match(one, other, true.segmentation == IGNORE).panoptic_quality)
+    return {"PQ": float(np.mean(qualities)) if qualities else 1.0, "mIoU": total.mean_iou}
+
+
+def segments(layout: Layout, cls: int) -> np.ndarray:
+    """Numbers (H, W) of the segments of a class: of its objects, or 1 for all of a region."""
+    inside = layout.segmentation == cls
+    return np.where(inside, np.maximum(layout.instances, 1), 0)
 
 
 def match(model: Any, item: Example) -> Match:

@@ -64,7 +64,7 @@ class LatentTask(Task):
     """
 
     summed: ClassVar[bool] = True
-    metric: ClassVar[Any] = ("loss at fixed noise", "minimize")
+    metric = ("loss at fixed noise", "minimize")
 
     def __init__(
         self,

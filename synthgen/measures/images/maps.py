@@ -1,0 +1,113 @@
+"""Images with maps, synthetic and real, and the U-Net that measures train on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthgen.base.sizes import Size
+from synthgen.dataset import loading
+from synthgen.errors import DataError, UsageError
+from synthgen.fields import Label, SegmentationMap
+from synthgen.readers import origin, settings_fit
+from synthgen.readers.masks import reader
+from synthgen.readers.masks.types import Example, Examples, MaskData
+from synthgen.vision.layouts import Layout
+
+
+def mask_data(data: Mapping[str, Any], name: str) -> MaskData:
+    """The settings of real images with masks: a folder's, or those of a recipe called `name`.
+
+    Raises:
+        UsageError: they are those of other data.
+    """
+    is_recipe = Path(name).suffix in (".yaml", ".yml")
+    if (is_recipe and "objects" not in data) or not settings_fit(MaskData, data):
+        raise UsageError(f"{name}: must be the recipe of a model that is trained on images with masks")
+    return MaskData.model_validate(dict(data))
+
+
+def read_test(data: MaskData, test: str | None) -> Examples:
+    """Real test images: the test split of `data`, or those of `test`, which a recipe describes or is like `data`.
+
+    Raises:
+        DataError: there are none, or they cannot be used.
+    """
+    if test is None:
+        try:
+            return reader.read(data, "test")
+        except DataError as error:
+            raise DataError(f"{error}, or name the test images with --test") from None
+    is_recipe = Path(test).suffix in (".yaml", ".yml")
+    described = mask_data(origin.data_section(test), test) if is_recipe else data.model_copy(update={"path": test})
+    return reader.read_test(described)
+
+
+def from_dataset(folder: str, split: str | None, segmentation: str, allow_incomplete: bool = False) -> Examples:
+    """Images and maps of a generated dataset, as real ones are read."""
+    dataset = loading.load(folder, split=split, allow_incomplete=allow_incomplete)
+    kind = dataset.fields.get(segmentation)
+    if not isinstance(kind, SegmentationMap):
+        maps = [name for name, field in dataset.fields.items() if isinstance(field, SegmentationMap)]
+        raise UsageError(f"{folder}: has no class map `{segmentation}`; there are: {', '.join(maps) or 'none'}")
+    label = next((name for name, field in dataset.fields.items() if isinstance(field, Label)), None)
+    items = []
+    for i in range(len(dataset)):
+        sample = dataset[i]
+        image = np.repeat(sample["image"], 3, axis=2) if sample["image"].shape[2] == 1 else sample["image"]
+        instances = (
+            sample["instances"] if "instances" in dataset.fields else np.zeros(sample[segmentation].shape, np.uint16)
+        )
+        layout = Layout(instances, sample[segmentation])
+        items.append(Example(sample["key"], image, int(sample[label]) if label else 0, layout))
+    return Examples(tuple(items), dataset.classes or ("picture",), kind.classes, stuff=kind.stuff)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The U-Net that every arm trains, and how: whole maps are mirrored, crops of objects turned, too."""
+
+    widths: tuple[int, ...] = (16, 32, 64)
+    crop: Size = 96
+    turn: bool = True
+    mirror: bool = False
+    batch_size: int = 8
+
+
+def train(examples: Examples, seed: int, steps: int, then: Examples | None = None, probe: Probe = Probe()) -> Any:
+    """A small U-Net trained for a fixed number of steps; no checkpoint is chosen, so no test data is needed.
+
+    Args:
+        then: what the second half of the steps learns from, if not from `examples` too.
+    """
+    import torch
+
+    from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer
+    from synthgen.training.loop import backward
+
+    config = SegmenterTrainer.Config(
+        data=MaskData(path="."),
+        crop=probe.crop,
+        widths=list(probe.widths),
+        turn=probe.turn,
+        mirror=probe.mirror,
+        steps=steps,
+        batch_size=probe.batch_size,
+    )
+    task = SegmenterTask(config, examples, examples, examples.take([]), seed, "cpu")
+    model = task.model.train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for step in range(steps):
+        if then is not None and step == steps // 2:
+            task.learn_from(then)
+        backward(task, step)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        schedule.step()
+    return model.eval()

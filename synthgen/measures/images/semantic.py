@@ -1,0 +1,209 @@
+"""How useful is a dataset of images with class maps? Train a U-Net on it and test it on real images, by class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from synthgen.base.sizes import Size, size_of
+from synthgen.errors import DataError, UsageError
+from synthgen.fields import InstanceMap, Schema, SegmentationMap
+from synthgen.measures.images.maps import Probe, from_dataset, mask_data, read_test, train
+from synthgen.measures.settings import MeasureSettings, in_percent
+from synthgen.models import folders
+from synthgen.parts.protocols import Comparison
+from synthgen.readers.masks import reader
+from synthgen.readers.masks.types import Example, Examples
+from synthgen.vision.confusion import Confusion
+
+STEPS = 2000
+WIDTHS = (24, 48, 96, 160)
+ARMS = ("synthetic", "real", "both")
+
+
+class SemanticSegmentation:
+    """Mean IoU, IoU by class and pixel accuracy on real test images of a U-Net trained on the dataset.
+
+    Beside it stand U-Nets trained on real images and on both. With `evaluator`, also how well the dataset's maps agree
+    with those that a segmenter finds, beside the same on real test images.
+    """
+
+    version = 1
+    needs = "an `image` with a class map (`segmentation`) without objects"
+    readers = ("masks",)
+
+    class Config(MeasureSettings):
+        """Settings of the comparison of images with class maps."""
+
+        steps: int = Field(default=STEPS, ge=1, description="Training steps of each network.")
+        evaluator: str | None = Field(default=None, description="A segmenter that took no part in making the data.")
+        segmentation: str = Field(default="segmentation", description="The class map to train on.")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @staticmethod
+    def fits(fields: Schema) -> bool:
+        maps = [field for field in fields.values() if isinstance(field, SegmentationMap)]
+        return bool(maps) and not any(isinstance(field, InstanceMap) for field in fields.values())
+
+    def measure(self, comparison: Comparison) -> Mapping[str, Any]:
+        """Percentages are 0 to 100; the confusion matrix has shares of each true class's pixels.
+
+        Raises:
+            DataError: the classes of the real data are not those of the dataset.
+            UsageError: the real data are of objects.
+        """
+        config, test = self.config, comparison.test
+        data = mask_data(comparison.data, comparison.name)
+        data.require_masks("the comparison with real images")
+        synthetic = from_dataset(comparison.folder, config.part, config.segmentation, comparison.allow_incomplete)
+        if not data.is_semantic:
+            raise UsageError(
+                f"{comparison.name}: the real data are read as objects, and the dataset has class maps; "
+                "give `mask_kind: semantic` in its `data`"
+            )
+        real_train, real_test = reader.read(data), read_test(data, test)
+        for where, one in ((data.path, real_train), (test or data.path, real_test)):
+            if one.objects != synthetic.objects:
+                raise DataError(f"{where} has the classes {one.objects}; the dataset has {synthetic.objects}")
+        both = Examples(
+            (*synthetic.items, *real_train.items), synthetic.classes, synthetic.objects, stuff=synthetic.stuff
+        )
+        arms = dict(zip(ARMS, (synthetic, real_train, both), strict=True))
+        result: dict[str, Any] = {
+            "n_test": len(real_test),
+            "n_train": {name: len(examples) for name, examples in arms.items()},
+            "seeds": config.seeds,
+            "steps": config.steps,
+            "classes": list(synthetic.objects),
+            "pixels": {name: shares(examples) for name, examples in {**arms, "test": real_test}.items()},
+            **scores(arms, real_test, config.seeds, config.steps, crop_of(synthetic), comparison.note),
+        }
+        if config.evaluator:
+            result["evaluator"] = config.evaluator
+            result["agreement"] = agreement_with(config.evaluator, synthetic, real_test)
+        return {"class_maps": result}
+
+    @staticmethod
+    def text(found: Mapping[str, Any]) -> str:
+        if "class_maps" not in found:
+            return ""
+        found = found["class_maps"]
+        lines = [f"on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
+        for name, values in found["scores"].items():
+            shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f} %" for m, v in values.items())
+            lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}")
+        means = {name: values["mIoU"]["mean"] for name, values in found["scores"].items()}
+        lines.append(f"  mIoU of synthetic over real: {means['synthetic'] / max(means['real'], 1e-9):.3f}")
+        width = max(map(len, found["classes"]))
+        lines.append(
+            f"IoU by class (%), and its share of the test pixels:\n  {'':<{width}} " + " ".join(f"{a:>9}" for a in ARMS)
+        )
+        for cls in found["classes"]:
+            values = [found["iou"][arm][cls]["mean"] for arm in ARMS]
+            lines.append(
+                f"  {cls:<{width}} {' '.join(f'{v:>9.1f}' for v in values)}   {found['pixels']['test'][cls]:.2%}"
+            )
+        if "agreement" in found:
+            lines.append(f"agreement of the maps with those that {found['evaluator']} finds:")
+            for name, one in found["agreement"].items():
+                lines.append(f"  {name:<10} mIoU {one['mIoU']:.2f} %, pixel accuracy {one['pixel accuracy']:.2f} %")
+        return "\n".join(lines)
+
+
+def crop_of(examples: Examples) -> Size:
+    """Width and height of most of the images: probes see whole scenes, cut to what four levels can halve."""
+    shapes = [item.image.shape[:2] for item in examples.items]
+    height, width = max(set(shapes), key=shapes.count)
+    unit = 2 ** (len(WIDTHS) - 1)
+    size: Size = size_of((height // unit * unit, width // unit * unit))
+    return size
+
+
+def scores(
+    arms: Mapping[str, Examples], test: Examples, n_seeds: int, steps: int, crop: Size, note: Callable[[str], None]
+) -> dict[str, Any]:
+    """`scores`, `iou` and `confusion` of networks trained on each of the sets, in percent."""
+    probe = Probe(WIDTHS, crop, turn=False, mirror=True)
+    found: dict[str, list[Confusion]] = {name: [] for name in arms}
+    for seed in range(n_seeds):
+        for name, examples in arms.items():
+            one = confusion(train(examples, seed, steps, probe=probe), test.items, len(test.objects))
+            found[name].append(one)
+            note(f"seed {seed}: trained on {len(examples)} {name}: mIoU {100 * one.mean_iou:.2f} %")
+    kinds: dict[str, Callable[[Confusion], float]] = {
+        "mIoU": lambda one: one.mean_iou,
+        "pixel accuracy": lambda one: one.pixel_accuracy,
+        "frequency-weighted IoU": lambda one: one.frequency_weighted_iou,
+    }
+    return {
+        "scores": {
+            name: {kind: in_percent([of(one) for one in ones]) for kind, of in kinds.items()}
+            for name, ones in found.items()
+        },
+        "iou": {
+            name: {
+                cls: in_percent([float(np.nan_to_num(one.iou[i])) for one in ones])
+                for i, cls in enumerate(test.objects, start=1)
+            }
+            for name, ones in found.items()
+        },
+        "confusion": {name: shared(sum(ones, Confusion.none(len(test.objects)))) for name, ones in found.items()},
+    }
+
+
+def confusion(model: Any, items: Sequence[Example], n_classes: int) -> Confusion:
+    """Of a segmenter's answers on images, against their maps."""
+    total = Confusion.none(n_classes)
+    for item in items:
+        assert item.layout is not None
+        total += Confusion.of(item.layout.segmentation, model.segment(item.image[None])[0].segmentation, n_classes)
+    return total
+
+
+def shared(one: Confusion) -> list[list[float]]:
+    """Rows of the confusion matrix as percent of the class's pixels, background first."""
+    rows = 100 * one.table / np.maximum(one.table.sum(1, keepdims=True), 1)
+    return [[round(value, 2) for value in row] for row in rows.tolist()]
+
+
+def shares(examples: Examples) -> dict[str, float]:
+    """Share of the known pixels that each class covers."""
+    n = len(examples.objects)
+    counts = np.zeros(256, dtype=np.int64)
+    for item in examples.items:
+        assert item.layout is not None
+        counts += np.bincount(item.layout.segmentation.ravel(), minlength=256)
+    known = max(int(counts[: n + 1].sum()), 1)
+    return {cls: round(float(counts[i] / known), 6) for i, cls in enumerate(examples.objects, start=1)}
+
+
+def agreement_with(evaluator: str, synthetic: Examples, real_test: Examples) -> dict[str, Any]:
+    """How well the maps agree with those of a segmenter that took no part, beside the same on real images, in percent.
+
+    Raises:
+        DataError: the segmenter knows other classes.
+    """
+    from synthgen.models import registry
+
+    place = folders.resolve(evaluator)
+    index = folders.check_class(place, evaluator, "Segmenter", "segmenter")
+    if tuple(index["objects"]) != synthetic.objects:
+        raise DataError(
+            f"{evaluator} knows {', '.join(index['objects'])}; the dataset has {', '.join(synthetic.objects)}"
+        )
+    model = registry.load_network(place, "cpu")
+    found = {}
+    for name, examples in (("synthetic", synthetic), ("real test", real_test)):
+        one = confusion(model, examples.items, len(examples.objects))
+        by_class = zip(examples.objects, one.iou[1:].tolist(), strict=True)
+        found[name] = {
+            "mIoU": round(100 * one.mean_iou, 3),
+            "pixel accuracy": round(100 * one.pixel_accuracy, 3),
+            "iou": {cls: round(100 * value, 3) for cls, value in by_class if np.isfinite(value)},
+        }
+    return found
