@@ -11,6 +11,7 @@ from diffusers import DiffusionPipeline, ImagePipelineOutput, UNet2DModel
 from diffusers.utils.torch_utils import randn_tensor
 from torch.nn import functional as F
 
+from synthgen.models.images.padding import Padding, padded
 from synthgen.models.sampling import as_output, denoise
 
 HIDDEN = 0.0
@@ -35,6 +36,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
             every class is one style. The UNet has one class embedding a style.
         style_shares: how frequent each style is within its class.
         stuff: names of those of `objects` that are regions without objects; their channels are flat.
+        padding: how the UNet's convolutions see beyond the border (`padding.padded`).
     """
 
     def __init__(
@@ -49,9 +51,10 @@ class LayoutToImagePipeline(DiffusionPipeline):
         class_of_style: Sequence[int] = (),
         style_shares: Sequence[float] = (),
         stuff: Sequence[str] = (),
+        padding: Padding = "zeros",
     ) -> None:
         super().__init__()
-        self.register_modules(unet=unet, scheduler=scheduler)
+        self.register_modules(unet=padded(unet, padding), scheduler=scheduler)
         self.register_to_config(
             patch_size=patch_size,
             gamma=gamma,
@@ -61,6 +64,7 @@ class LayoutToImagePipeline(DiffusionPipeline):
             style_shares=list(style_shares) or [1.0] * len(id2label or {}),
             id2label={str(i): name for i, name in (id2label or {}).items()},
             stuff=list(stuff),
+            padding=padding,
         )
 
     @property

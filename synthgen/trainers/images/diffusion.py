@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from synthgen.base.settings import Settings
 from synthgen.models import folders
+from synthgen.models.images.padding import Padding, padded
 from synthgen.models.losses import P_MEAN, P_STD, Edm, Objective, VPrediction
 from synthgen.parts import protocols as origins
 from synthgen.trainers.images.crop_settings import check_multiple
@@ -40,6 +41,11 @@ class NetworkConfig(Settings):
     layers: int = Field(default=1, ge=1, description="Residual blocks a level.")
     attention_levels: int = Field(default=1, ge=0, description="How many of the lowest levels have attention.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout in the residual blocks.")
+    padding: Padding = Field(
+        default="zeros",
+        exclude_if=lambda value: value == "zeros",
+        description="What convolutions see beyond the border. reflect: the image mirrored on, without a rough frame.",
+    )
 
 
 class ReplaySettings(Settings):
@@ -247,7 +253,7 @@ def unet(
     n_levels, patch = len(config.channels), config.patch_size
     check_multiple(shape, patch * 2 ** (n_levels - 1), key, f"does not fit patch_size {patch} and {n_levels} levels")
     attention = [i >= n_levels - config.attention_levels for i in range(n_levels)]
-    return UNet2DModel(
+    network = UNet2DModel(
         sample_size=size_in_patches(shape, patch),
         in_channels=(channels + extra) * patch**2,
         out_channels=channels * patch**2,
@@ -260,6 +266,7 @@ def unet(
         attention_head_dim=32 if all(width % 32 == 0 for width in config.channels) else 8,
         dropout=config.dropout,
     )
+    return padded(network, config.padding)
 
 
 def size_in_patches(shape: tuple[int, int], patch: int) -> int | tuple[int, int]:

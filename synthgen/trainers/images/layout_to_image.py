@@ -94,6 +94,7 @@ class _Task(DiffusionTask):
             self.styles.class_of,
             self.styles.shares,
             self.training.stuff,
+            self.config.network.padding,
         )
 
     def sample(self, pipeline: LayoutToImagePipeline) -> tuple[np.ndarray, int]:
