@@ -10,6 +10,7 @@ from diffusers import UNet2DModel
 from torch.nn import functional as F
 
 from synthgen.models.images.class_conditional import ClassConditionalPipeline
+from synthgen.models.images.padding import Padding
 from synthgen.vision import layouts
 from synthgen.vision.layouts import Layout
 
@@ -24,6 +25,7 @@ class LayoutPipeline(ClassConditionalPipeline):
         smooth: deviation of the blur that rounds the outlines, in generated pixels; 0 is none. Generated outlines
             are rougher than real ones; the default brings the solidity of generated nuclei to that of real ones.
         stuff: names of those of `objects` that are regions without objects.
+        padding: how the UNet's convolutions see beyond the border.
         covered: every pixel of the training maps belongs to a class, so that layouts have no background.
     """
 
@@ -38,8 +40,9 @@ class LayoutPipeline(ClassConditionalPipeline):
         smooth: float = 0.75,
         stuff: Sequence[str] = (),
         covered: bool = False,
+        padding: Padding = "zeros",
     ) -> None:
-        super().__init__(unet, scheduler, patch_size, id2label)
+        super().__init__(unet, scheduler, patch_size, id2label, padding)
         self.register_to_config(objects=list(objects), scale=scale, smooth=smooth, stuff=list(stuff), covered=covered)
 
     @torch.inference_mode()

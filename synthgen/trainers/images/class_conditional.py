@@ -72,7 +72,8 @@ class _Task(DiffusionTask):
         return self.base.network(self.base.with_new_classes(len(self.names) - len(self.base.classes)))
 
     def made_of(self, model: Any, scheduler: Any) -> ClassConditionalPipeline:
-        return ClassConditionalPipeline(model, scheduler, self.config.network.patch_size, self.names)
+        network = self.config.network
+        return ClassConditionalPipeline(model, scheduler, network.patch_size, self.names, network.padding)
 
     def sample(self, pipeline: ClassConditionalPipeline) -> tuple[np.ndarray, int]:
         n_columns = min(8, max(2, 64 // len(self.names)))

@@ -83,6 +83,7 @@ class _Task(DiffusionTask):
             **smooth,
             stuff=self.data.stuff,
             covered=self.data.covered,
+            padding=self.config.network.padding,
         )
 
     def sample(self, pipeline: LayoutPipeline) -> tuple[np.ndarray, int]:

@@ -59,6 +59,7 @@ class Base:
             layers=unet.layers_per_block,
             attention_levels=sum("Attn" in block for block in unet.down_block_types),
             dropout=unet.dropout,
+            padding=self.pipeline.config.padding,
         )
         found = {"network": network, "objective": "edm" if "sigma_data" in scheduler.config else "v-prediction"}
         for name, value in found.items():
