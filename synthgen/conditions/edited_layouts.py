@@ -16,7 +16,6 @@ from synthgen import seeds
 from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.real_layouts import ANYTHING, ContentSettings, RealLayouts, Window, maps
 from synthgen.parts.registry import unknown
-from synthgen.readers.masks.types import Example
 from synthgen.vision.layouts import Layout, renumbered
 
 TRIES = 20
@@ -62,10 +61,8 @@ class EditedLayouts(RealLayouts):
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         random = seeds.generator(seeds.seed_of(self.config.seed, "edited-layouts", index))
-        wanted = self._required.names[self._required.at(index)] if self._required else ANYTHING
-        label, item, corner = (
-            (*self.picture(index, random), None) if wanted == ANYTHING else self._asked(wanted, random)
-        )
+        wanted = self.wanted(index, random)
+        label, item, corner = self.chosen(index, wanted, random)
         window = Window.of(item.image.shape[:2], self.config, random, corner)
         factor = float(random.uniform(*self.config.zoom))
         pasted = [name for name, share in self.config.paste.items() if random.random() < share]
@@ -97,10 +94,6 @@ class EditedLayouts(RealLayouts):
         if wanted == ANYTHING:
             return True
         return float((layout.segmentation == self._id(wanted)).mean()) >= self.config.require_share
-
-    def _asked(self, name: str, random: np.random.Generator) -> tuple[int, Example, tuple[int, int]]:
-        item, corner = self._with(name, random)
-        return item.label, item, corner
 
     def _pasted(self, layout: Layout, cls: int, random: np.random.Generator) -> Layout:
         """The layout with a part of class `cls` from a random image; as it was if none finds a place."""

@@ -80,6 +80,14 @@ class ContentSettings(LayoutSettings):
         exclude_if=lambda value: value == 0.01,
         description="Least share of the pixels that a required class covers.",
     )
+    balance: float = Setting(
+        default=0.0,
+        ge=0,
+        le=1,
+        exclude_if=lambda value: value == 0,
+        description="Share of the samples that are chosen for a class which they show, each class as often; the others "
+        "are as frequent as in the data.",
+    )
 
     @model_validator(mode="after")
     def _known(self) -> ContentSettings:
@@ -87,8 +95,8 @@ class ContentSettings(LayoutSettings):
         for name in self.require or {}:
             if name not in accepted:
                 raise ValueError(f"`require`: {unknown(name, accepted, 'class')}")
-        if self.require and self.quotas:
-            raise ValueError("`require` and `quotas` both decide what a sample shows; give one of them")
+        if sum(map(bool, (self.require, self.quotas, self.balance))) > 1:
+            raise ValueError("`require`, `balance` and `quotas` all decide what a sample shows; give one of them")
         return self
 
 
@@ -155,13 +163,7 @@ class RealLayouts:
 
     def condition(self, index: int) -> tuple[Mapping[str, Any], str]:
         random = seeds.generator(seeds.seed_of(self.config.seed, "real-layouts", index))
-        wanted = self._required.names[self._required.at(index)] if self._required else ANYTHING
-        if wanted == ANYTHING:
-            label, item = self.picture(index, random)
-            corner = None
-        else:
-            item, corner = self._with(wanted, random)
-            label = item.label
+        label, item, corner = self.chosen(index, self.wanted(index, random), random)
         window = Window.of(item.image.shape[:2], self.config, random, corner)
         values = {"label": label, "source": f"{item.name} {window}", **self._varied.at(index)}
         return Lazy(values, self.made, lambda: self.shown(item, window)), item.name
@@ -181,8 +183,20 @@ class RealLayouts:
         group = self._by_class[self._quotas.names[label]]
         return label, group[int(random.integers(len(group)))]
 
-    def _with(self, name: str, random: np.random.Generator) -> tuple[Example, tuple[int, int]]:
-        """A random image that shows enough of a class somewhere, and the corner (top, left) of a random such part."""
+    def wanted(self, index: int, random: np.random.Generator) -> str:
+        """The class that slot `index` must show, `anything` if it need show none."""
+        if self._required:
+            return self._required.names[self._required.at(index)]
+        balance = self.config.balance if isinstance(self.config, ContentSettings) else 0
+        if balance and random.random() < balance:
+            names = [self.config.data.objects[cls - 1] for cls in self._showing]
+            return names[int(random.integers(len(names)))]
+        return ANYTHING
+
+    def chosen(self, index: int, name: str, random: np.random.Generator) -> tuple[int, Example, tuple[int, int] | None]:
+        """The label of a random image, the image, and the corner (top, left) of a random part that shows a class."""
+        if name == ANYTHING:
+            return (*self.picture(index, random), None)
         assert isinstance(self.config, ContentSettings)
         cls = self.config.data.objects.index(name) + 1
         rows = self._showing[cls]
@@ -191,26 +205,28 @@ class RealLayouts:
         shares = class_shares(item.layout.segmentation == cls, self.config.shape)
         corners = np.argwhere(shares >= self.config.require_share)
         top, left = corners[int(random.integers(len(corners)))].tolist()
-        return item, (top, left)
+        return item.label, item, (top, left)
 
     @cached_property
     def _showing(self) -> Mapping[int, list[int]]:
-        """The images of which some part shows enough of a class, by the id of each required class.
+        """The images of which some part shows enough of a class, by id: of those required, or of all that are shown.
 
         Raises:
-            DataError: there is no such image.
+            DataError: there is no such image of a required class.
         """
         config = self.config
-        assert isinstance(config, ContentSettings) and self._required is not None
+        assert isinstance(config, ContentSettings)
         found: dict[int, list[int]] = {}
-        for name in self._required.names:
+        for name in self._required.names if self._required else config.data.objects:
             if name == ANYTHING:
                 continue
             cls = config.data.objects.index(name) + 1
             layouts = [item.layout for item in self._items if item.layout is not None]
             most = [float(class_shares(layout.segmentation == cls, config.shape).max()) for layout in layouts]
             found[cls] = [i for i, share in enumerate(most) if share >= config.require_share]
-            if not found[cls]:
+            if not found[cls] and self._required is None:
+                del found[cls]
+            elif not found[cls]:
                 width, height = config.shape[::-1]
                 raise DataError(
                     f"require: `{name}` covers {max(most):.2%} of a part of {width} x {height} pixels at most, and "

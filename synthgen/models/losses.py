@@ -23,6 +23,15 @@ REACH = 3.5
 """The highest noise level is at most so many deviations above the median of those in training."""
 
 
+@dataclass(frozen=True, slots=True)
+class Denoised:
+    """What a network makes of noisy samples: losses (B,), clean samples (B, ...), and their noise to signal (B,)."""
+
+    losses: torch.Tensor
+    clean: torch.Tensor
+    sigma: torch.Tensor
+
+
 class Objective(Protocol):
     """A loss on noisy images; `noise` and `levels` are standard normal, so they can be fixed for validation."""
 
@@ -35,6 +44,10 @@ class Objective(Protocol):
             levels: standard normal (B,), turned into noise levels.
             noise: standard normal, shape of x.
         """
+        ...
+
+    def denoise(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> Denoised:
+        """The loss with what it is of."""
         ...
 
     def sigma(self, levels: torch.Tensor) -> torch.Tensor:
@@ -102,8 +115,17 @@ class Edm:
     def loss(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         return self.errors(network, x, levels, noise).flatten(1).mean(1)
 
+    def denoise(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> Denoised:
+        errors, clean = self._errors(network, x, levels, noise)
+        return Denoised(errors.flatten(1).mean(1), clean, self.sigma(levels))
+
     def errors(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Squared errors of the network's output, of the shape of `x`: for losses that leave some cells out."""
+        return self._errors(network, x, levels, noise)[0]
+
+    def _errors(
+        self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         sigma = self.sigma(levels)
         s = sigma.view(-1, *[1] * (x.ndim - 1))
         total = s**2 + self.sigma_data**2
@@ -111,7 +133,7 @@ class Edm:
         c_out = s * self.sigma_data / total.sqrt()
         noisy = x + s * noise
         output = network(noisy / total.sqrt(), sigma.log() / 4)
-        return (output - (x - c_skip * noisy) / c_out).square()
+        return (output - (x - c_skip * noisy) / c_out).square(), c_skip * noisy + c_out * output
 
     def scheduler(self) -> EDMDPMSolverMultistepScheduler:
         """DPM-Solver++ 2M on Karras et al.'s noise levels; its "epsilon" is the raw network output."""
@@ -172,14 +194,19 @@ class VPrediction:
         return ((1 - signal) / signal.clamp_min(1e-8)).sqrt().float()
 
     def loss(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        return self.denoise(network, x, levels, noise).losses
+
+    def denoise(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> Denoised:
         times = self._times(levels)
         signal = self._alphas_cumprod[times.cpu()].to(x.device)
         a = signal.sqrt().float().view(-1, *[1] * (x.ndim - 1))
         b = (1 - signal).sqrt().float().view_as(a)
-        output = network(a * x + b * noise, times.to(x.device))
+        noisy = a * x + b * noise
+        output = network(noisy, times.to(x.device))
         error = (output - (a * noise - b * x)).square().flatten(1).mean(1)
         weight = min_snr(signal / (1 - signal).clamp_min(1e-12), self.gamma, "v_prediction")
-        return error * weight.float().clamp_min(1e-3)
+        losses = error * weight.float().clamp_min(1e-3)
+        return Denoised(losses, a * noisy - b * output, (b / a.clamp_min(1e-4)).flatten())
 
     def scheduler(self) -> DPMSolverMultistepScheduler:
         return DPMSolverMultistepScheduler(

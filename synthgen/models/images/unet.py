@@ -83,8 +83,12 @@ def prepare(images: np.ndarray) -> torch.Tensor:
 
     Grey images are repeated. An image without contrast becomes -1 everywhere.
     """
-    x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float()
-    flat = x.flatten(1)
+    return normalised(torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float())
+
+
+def normalised(x: torch.Tensor) -> torch.Tensor:
+    """`prepare` of pixels (N, C, H, W) from 0 to 255 that may carry gradients; the range of each image does not."""
+    flat = x.detach().flatten(1)
     low = flat.amin(1)
     rank = max(1, round(BRIGHT_SHARE * flat.shape[1]))
     high = flat.kthvalue(rank, dim=1).values

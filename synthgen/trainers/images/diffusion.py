@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from synthgen.base.settings import Settings
 from synthgen.models import folders
 from synthgen.models.images.padding import Padding, padded
-from synthgen.models.losses import P_MEAN, P_STD, Edm, Objective, VPrediction
+from synthgen.models.losses import P_MEAN, P_STD, Denoised, Edm, Objective, VPrediction
 from synthgen.parts import protocols as origins
 from synthgen.trainers.images.crop_settings import check_multiple
 from synthgen.training import batches
@@ -186,10 +186,10 @@ class DiffusionTask(Task):
         return Noised(batch.x, batch.labels, batch.layout, levels=levels, noise=noise)
 
     def losses(self, batch: Noised) -> torch.Tensor:
-        return self._losses(self.model, batch)
+        return self._denoised(self.model, batch.to(self.device)).losses
 
-    def _losses(self, model: Any, batch: Noised) -> torch.Tensor:
-        batch, patch = batch.to(self.device), self.config.network.patch_size
+    def _denoised(self, model: Any, batch: Noised) -> Denoised:
+        patch = self.config.network.patch_size
         layout = None if batch.layout is None else F.pixel_unshuffle(batch.layout, patch)
 
         def network(noisy: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
@@ -198,7 +198,7 @@ class DiffusionTask(Task):
                 out: torch.Tensor = model(seen, time, batch.labels).sample
             return out.float()
 
-        return self.objective.loss(network, F.pixel_unshuffle(batch.x, patch), batch.levels, batch.noise)
+        return self.objective.denoise(network, F.pixel_unshuffle(batch.x, patch), batch.levels, batch.noise)
 
     @torch.no_grad()
     def validation(self, ema: Ema) -> dict[str, float]:
@@ -206,7 +206,7 @@ class DiffusionTask(Task):
         model = self.averaged(ema)
         random = step_generator(self.seed, "validation", 0)
         noised = [self._noised(batch, random) for batch in self.held_out]
-        losses = [self._losses(model, batch).cpu() for batch in noised]
+        losses = [self._denoised(model, batch.to(self.device)).losses.cpu() for batch in noised]
         return by_noise_level(torch.cat([batch.levels for batch in noised]), torch.cat(losses))
 
     def pipeline(self, ema: Ema) -> Any:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import UNet2DModel
 from pydantic import Field
+from torch.nn import functional as F
 
 from synthgen.errors import ModelError
+from synthgen.models import folders
 from synthgen.models.images.layout_to_image import LayoutToImagePipeline
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Examples, MaskData
 from synthgen.trainers.images import crops, replay, styles
 from synthgen.trainers.images import starting_model as bases
+from synthgen.trainers.images.alignment import Alignment, AlignmentSettings
 from synthgen.trainers.images.crop_settings import CropSettings
 from synthgen.trainers.images.crops import Crops
-from synthgen.trainers.images.diffusion import DiffusionConfig, DiffusionTask, DiffusionTrainer, unet
+from synthgen.trainers.images.diffusion import DiffusionConfig, DiffusionTask, DiffusionTrainer, Noised, unet
 from synthgen.trainers.images.starting_model import Base
 from synthgen.training import output
 from synthgen.training.batches import step_generator
@@ -49,6 +53,18 @@ class LayoutToImageTrainer(DiffusionTrainer):
             default=0.1, ge=0, lt=1, description="Share of layouts that are hidden, which guidance needs."
         )
 
+        alignment: AlignmentSettings | None = Field(
+            default=None,
+            exclude_if=lambda value: value is None,
+            description="A segmenter that checks in training whether images follow their layouts.",
+        )
+
+    def identity(self) -> Mapping[str, Any]:
+        facts, alignment = dict(super().identity()), self.config.alignment
+        if alignment is not None:
+            facts["alignment"] = {**facts["alignment"], "model": folders.source(alignment.model).sha256}
+        return facts
+
     def task(self, start: Start) -> Task:
         return _Task(self.config, start)
 
@@ -75,6 +91,17 @@ class _Task(DiffusionTask):
         )
         source = replay.beside(self.own, base, config, shape, start, layouts_too=True)
         super().__init__(config, source, base.deviation if base else crops.deviation(self.own), start)
+        aligned = (examples.objects, examples.covered, config.gamma, start.device)
+        self.alignment = Alignment(config.alignment, *aligned) if config.alignment else None
+
+    def losses(self, batch: Noised) -> torch.Tensor:
+        if self.alignment is None:
+            return super().losses(batch)
+        batch = batch.to(self.device)
+        assert batch.layout is not None
+        seen = self._denoised(self.model, batch)
+        images = replace(seen, clean=F.pixel_shuffle(seen.clean, self.config.network.patch_size))
+        return seen.losses + self.alignment.losses(images, batch.layout)
 
     def network(self) -> UNet2DModel:
         if self.base is not None:
