@@ -142,7 +142,7 @@ class RealLayouts:
         classes = list(self._quotas.names) if self._quotas else None
         proportions = self._quotas.proportions if self._quotas else None
         required = self._required
-        asked = {"required": list(zip(required.names, required.proportions, strict=True))} if required else {}
+        asked = {"required": [list(required.names), required.proportions]} if required else {}
         return settings | {"classes": classes, "proportions": proportions, "data_sha256": self._sha256} | asked
 
     @property

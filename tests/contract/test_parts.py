@@ -125,12 +125,6 @@ ROWS = [
         tiny.box_condition,
     ),
     Row("samplers", "layout-to-image", {**L2I, "model": tiny.street_painter}, tiny.street_condition),
-    Row(
-        "samplers",
-        "layout-to-image",
-        {**L2I, "model": tiny.street_painter, "layout_model": tiny.street_layouts, "size": [40, 24]},
-        lambda n: ({}, {"none": [0] * n}),
-    ),
     Row("samplers", "text-to-image", {"model": tiny.stable_diffusion, "steps": 2}, tiny.prompts),
     Row("samplers", "text-to-image", {"model": tiny.stable_diffusion, "steps": 2, "guidance": 1.0}, tiny.prompts),
     Row("samplers", "text-to-image", {**T2I, "prompt": "a {label}", "guidance": [1.0, 2.5, 4.0]}, tiny.style_condition),

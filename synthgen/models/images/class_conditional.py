@@ -46,8 +46,15 @@ class ClassConditionalPipeline(DiffusionPipeline):
 
     @property
     def resolution(self) -> int:
-        """Side of the images in pixels."""
-        return int(self.unet.config.sample_size) * int(self.config.patch_size)
+        """Side of the images in pixels; of rectangles, their height."""
+        return self.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        side, patch = self.unet.config.sample_size, int(self.config.patch_size)
+        height, width = (side, side) if isinstance(side, int) else side
+        return int(height) * patch, int(width) * patch
 
     @property
     def cell(self) -> int:
@@ -72,8 +79,8 @@ class ClassConditionalPipeline(DiffusionPipeline):
             guidance_interval: the part of the steps that is guided, as shares from 0 (noise) to 1 (image).
                 The first steps decide little but diversity and the last ones little but sharpness, so
                 guiding those between costs less and keeps more variety (Kynkaanniemi et al. 2024).
-            latents: standard normal noise in pixel space, float (N, C, S, S); drawn if None. The UNet is
-                convolutional, so that S need not be the resolution that was trained.
+            latents: standard normal noise in pixel space, float (N, C, H, W); drawn if None. The UNet is
+                convolutional, so that H and W need not be those that were trained.
             output_type: "pil", "np" (float32 NHWC in [0, 1]), "uint8" (NHWC), "pt" (NCHW in [0, 1]).
 
         Raises:
@@ -82,12 +89,12 @@ class ClassConditionalPipeline(DiffusionPipeline):
         n, n_classes = len(class_labels), len(self.classes)
         if not all(0 <= label < n_classes for label in class_labels):
             raise ValueError(f"class ids must be from 0 to {n_classes - 1}, got {list(class_labels)}")
-        side = self.resolution if latents is None else latents.shape[-1]
-        shape = (n, self.channels, side, side)
+        height, width = self.shape if latents is None else latents.shape[-2:]
+        shape = (n, self.channels, height, width)
         device, dtype = self._execution_device, self.unet.dtype
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
-        if latents.shape != shape or side % self.cell:
+        if latents.shape != shape or height % self.cell or width % self.cell:
             raise ValueError(
                 f"latents must have the shape {shape} with sides that are multiples of {self.cell}, "
                 f"got {tuple(latents.shape)}"

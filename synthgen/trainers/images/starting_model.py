@@ -68,7 +68,7 @@ class Base:
 
     def check_shape(self, shape: tuple[int, int], setting: str) -> None:
         """Raises DataError if images of (height, width) do not fit the base's levels."""
-        check_multiple(shape, self.pipeline.cell, setting, f"does not fit the base {self.name}")
+        check_multiple(shape, self.pipeline.cell, setting, f"the base {self.name}")
 
     def check_objects(self, objects: Sequence[str], stuff: Sequence[str]) -> None:
         """Raises DataError if layouts of these objects, some of them regions, do not have the base's channels."""
