@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from synthgen.base.settings import Settings
 from synthgen.errors import DataError
+from synthgen.parts.registry import unknown
 from synthgen.readers.images.pixel_range import RangeSetting
 from synthgen.readers.problems import SkipBroken
 from synthgen.vision import layouts
@@ -114,7 +115,7 @@ class MaskData(Settings):
         if self.palette and len(self.palette) != len(self.objects):
             raise ValueError(f"`palette` has {len(self.palette)} colours for the {len(self.objects)} of `objects`")
         if strange := [name for name in self.stuff if name not in self.objects]:
-            raise ValueError(f"`stuff` names {', '.join(strange)}, which `objects` does not")
+            raise ValueError(f"`stuff`: {unknown(strange[0], self.objects, 'class')}")
         return self
 
     @property

@@ -87,7 +87,7 @@ def test_the_largest_number_of_classes_fits_beside_unknown() -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"stuff": ["a", "d"]}, "`stuff` names d, which `objects` does not"),
+        ({"stuff": ["a", "d"]}, "`stuff`: unknown class `d`; accepted: a, b, c"),
         ({"palette": ["#000000"]}, "`palette` has 1 colours for the 3 of `objects`"),
         ({"palette": ["black", "#ffffff", "#00ff00"]}, "palette"),
         ({"zero": "sky"}, "'background', 'class' or 'unknown'"),
