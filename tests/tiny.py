@@ -20,6 +20,8 @@ from synthgen.fields import Image as ImageField
 SIDE = 32
 STYLES = ("grey", "colour")
 OBJECTS = ("cell",)
+STREET = ("sky", "building", "road", "car", "person")
+STREET_SHAPE = (32, 48)
 
 
 @cache
@@ -85,6 +87,72 @@ def mask_data(**more: object) -> dict:
     return {"path": masks(), "objects": list(OBJECTS), "validation": 0.2, **table, **more}
 
 
+def street(seed: int, shape: tuple[int, int] = STREET_SHAPE) -> np.ndarray:
+    """Numbers of the classes of a street scene, uint8 of `shape`: those of `STREET` from 0, and 5 for unknown.
+
+    Cars are in three of four scenes, and a person is in one of four.
+    """
+    random = np.random.default_rng(seed)
+    height, width = shape
+    kerb = height * 5 // 8
+    found = np.zeros(shape, dtype=np.uint8)
+    for left in range(0, width, 8):
+        found[int(random.integers(height // 5, height // 2)) : kerb, left : left + 8] = 1
+    found[kerb:] = 2
+    for _ in range(2 if seed % 4 else 0):
+        left, bottom = int(random.integers(1, width - 10)), int(random.integers(kerb + 1, height - 3))
+        found[bottom - 5 : bottom, left : left + 8] = 3
+    if seed % 4 == 1:
+        left = int(random.integers(2, width - 4))
+        found[kerb - 5 : kerb + 1, left : left + 3] = 4
+    found[:2, width - 4 :] = 5
+    return found
+
+
+def street_picture(numbers: np.ndarray, seed: int) -> np.ndarray:
+    """An image of a street scene, uint8 (H, W, 3): each class in a colour of its own, with noise."""
+    colours = np.array([[150, 190, 230], [130, 90, 70], [90, 90, 95], [200, 40, 40], [230, 200, 60], [0, 0, 0]])
+    return (colours[numbers] + np.random.default_rng(seed).normal(0, 6, (*numbers.shape, 1))).clip(0, 255).astype("u1")
+
+
+@cache
+def streets(n: int = 12) -> str:
+    """A folder of street scenes with class maps that cover them, a third of them for tests."""
+    root = folder() / f"streets-{n}"
+    for i in range(n):
+        place = root / ("test" if i >= n * 2 // 3 else "train")
+        for name, pixels in (("images", street_picture(street(i), i)), ("masks", street(i))):
+            (place / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(place / name / f"s{i:02d}.png")
+    return str(root)
+
+
+def street_data(**more: object) -> dict:
+    """Settings of `data` for the folder above."""
+    meaning = {"mask_kind": "semantic", "zero": "class", "unknown": [5], "objects": list(STREET)}
+    return {"path": streets(), **meaning, "validation": 0.2, **more}
+
+
+def street_maps(n: int) -> list[np.ndarray]:
+    """Class maps of street scenes as fields hold them: ids from 1, 255 unknown."""
+    return [np.where((found := street(20 + i)) == 5, 255, found + 1).astype(np.uint8) for i in range(n)]
+
+
+def street_condition(n: int) -> tuple[Schema, Columns]:
+    """Fields and values of a condition that brings class maps without objects."""
+    schema = {"label": Label(("picture",)), "segmentation": SegmentationMap(*STREET_SHAPE, STREET, STREET)}
+    return schema, {"label": [0] * n, "segmentation": street_maps(n)}
+
+
+def street_pictures(n: int) -> tuple[Schema, Columns]:
+    """Fields and values as labelers and scorers see them: street scenes, their class maps, and shifted ones."""
+    schema, columns = street_condition(n)
+    found = [np.roll(np.where(ids == 255, 1, ids), 2, axis=1).astype(np.uint8) for ids in columns["segmentation"]]
+    images = [street_picture(street(20 + i), i) for i in range(n)]
+    fields = {"image": ImageField(*STREET_SHAPE, 3), "segmenter_segmentation": schema["segmentation"]}
+    return {**schema, **fields}, {**columns, "image": images, "segmenter_segmentation": found}
+
+
 def _save(model: object, name: str) -> str:
     place = folder() / name
     model.save_pretrained(place)  # type: ignore[attr-defined]
@@ -93,7 +161,9 @@ def _save(model: object, name: str) -> str:
 
 
 @cache
-def layout_to_image(objects: tuple[str, ...] = OBJECTS, styles: tuple[str, ...] = STYLES) -> str:
+def layout_to_image(
+    objects: tuple[str, ...] = OBJECTS, styles: tuple[str, ...] = STYLES, stuff: tuple[str, ...] = ()
+) -> str:
     import torch
 
     from synthgen.models.images.layout_to_image import LayoutToImagePipeline
@@ -101,10 +171,43 @@ def layout_to_image(objects: tuple[str, ...] = OBJECTS, styles: tuple[str, ...] 
     from synthgen.trainers.images.diffusion import NetworkConfig, unet
 
     torch.manual_seed(0)
-    network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), SIDE, 3, len(objects), len(styles))
+    network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), (SIDE, SIDE), 3, len(objects), len(styles))
     torch.nn.init.normal_(network.conv_out.weight, std=0.3)
-    made = LayoutToImagePipeline(network.eval(), Edm(0.5).scheduler(), 2, 0.5, objects, dict(enumerate(styles)))
-    return _save(made, f"layout-to-image-{len(objects)}-{len(styles)}")
+    made = LayoutToImagePipeline(
+        network.eval(), Edm(0.5).scheduler(), 2, 0.5, objects, dict(enumerate(styles)), stuff=stuff
+    )
+    return _save(made, f"layout-to-image-{len(objects)}-{len(styles)}-{len(stuff)}")
+
+
+def street_painter() -> str:
+    return layout_to_image(STREET, ("picture",), STREET)
+
+
+@cache
+def street_layouts() -> str:
+    import torch
+
+    from synthgen.models.images.layout_pipeline import LayoutPipeline
+    from synthgen.models.losses import Edm
+    from synthgen.trainers.images.diffusion import NetworkConfig, unet
+
+    torch.manual_seed(4)
+    network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), STREET_SHAPE, len(STREET), 0, 2)
+    torch.nn.init.normal_(network.conv_out.weight, std=0.3)
+    scheduler = Edm(0.5).scheduler()
+    about = {"stuff": STREET, "covered": True}
+    made = LayoutPipeline(network.eval(), scheduler, 2, {0: "picture"}, STREET, 1.0, **about)
+    return _save(made, "street-layouts")
+
+
+@cache
+def street_segmenter() -> str:
+    import torch
+
+    from synthgen.models.images.segmenter import Segmenter
+
+    torch.manual_seed(5)
+    return _save(Segmenter(list(STREET), [8, 16], [1.5] * 6, list(STREET)), "street-segmenter")
 
 
 def one_style() -> str:
@@ -120,7 +223,7 @@ def layouts() -> str:
     from synthgen.trainers.images.diffusion import NetworkConfig, unet
 
     torch.manual_seed(1)
-    network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), SIDE // 2, 1, 0, len(STYLES) + 1)
+    network = unet(NetworkConfig(patch_size=2, channels=[8, 16]), (SIDE // 2, SIDE // 2), 1, 0, len(STYLES) + 1)
     made = LayoutPipeline(network.eval(), Edm(0.5).scheduler(), 2, dict(enumerate(STYLES)), OBJECTS, 0.5, smooth=0.0)
     return _save(made, "layouts")
 

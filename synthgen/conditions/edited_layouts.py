@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy import ndimage
 from synthgen import seeds
 from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.real_layouts import ANYTHING, ContentSettings, RealLayouts, Window, maps
+from synthgen.fields import IGNORE
 from synthgen.parts.registry import unknown
 from synthgen.vision.layouts import Layout, renumbered
 
@@ -27,9 +28,10 @@ CONTACT_PX = 2
 class EditedLayouts(RealLayouts):
     """The layouts of `real-layouts`, scaled, with parts of other real maps pasted in.
 
-    A part is a connected region of one class. It keeps its height in the image and is shifted sideways to where most
-    of what is below it has the class that was below it in its own map, as a car stands on road; if there is no such
-    place after 20 parts, none is pasted.
+    A part is an object, or a connected region of a class without objects. It keeps its height in the image and is
+    shifted sideways to where most of what is below it has the class that was below it in its own map, as a car stands
+    on road; if there is no such place after 20 parts, none is pasted. An edit after which too little of a required
+    class would be left is not made. The split of a sample is that of the image that its layout was cut from.
     """
 
     version: ClassVar[int] = 1
@@ -65,26 +67,23 @@ class EditedLayouts(RealLayouts):
         label, item, corner = self.chosen(index, wanted, random)
         window = Window.of(item.image.shape[:2], self.config, random, corner)
         factor = float(random.uniform(*self.config.zoom))
-        pasted = [name for name, share in self.config.paste.items() if random.random() < share]
-        values = {
-            "label": label,
-            "source": f"{item.name} {window} x {factor:.2f}{''.join(f' + {name}' for name in pasted)}",
-            **self._varied.at(index),
-        }
+        shares = {name: self.config.paste.get(name, 0.0) for name in self.config.data.objects}  # whatever their order
+        pasted = [name for name, share in shares.items() if random.random() < share]
 
         def make() -> Mapping[str, Any]:
             assert item.layout is not None
-            layout = item.layout.map(window.cut)
-            edits = [partial(zoomed, factor=factor, random=random)]
-            edits += [partial(self._pasted, cls=self._id(name), random=random) for name in pasted]
-            for edit in edits:
+            layout, source = item.layout.map(window.cut), f"{item.name} {window}"
+            edits = {f" x {factor:.2f}": partial(zoomed, factor=factor, random=random)}
+            edits |= {f" + {name}": partial(self._pasted, cls=self._id(name), random=random) for name in pasted}
+            for words, edit in edits.items():
                 edited = edit(layout)
-                if self._shows(edited, wanted):
-                    layout = edited
+                if edited is not layout and self._shows(edited, wanted):
+                    layout, source = edited, source + words
             found = maps(renumbered(layout))
-            return {name: value for name, value in found.items() if name in self.made}
+            return {"source": source, **{name: value for name, value in found.items() if name in self.made}}
 
-        return Lazy(values, self.made, make), item.name
+        values = {"label": label, **self._varied.at(index)}
+        return Lazy(values, ("source", *self.made), make), item.name
 
     def _id(self, name: str) -> int:
         return self.config.data.objects.index(name) + 1
@@ -97,51 +96,68 @@ class EditedLayouts(RealLayouts):
 
     def _pasted(self, layout: Layout, cls: int, random: np.random.Generator) -> Layout:
         """The layout with a part of class `cls` from a random image; as it was if none finds a place."""
-        donors = [item for item in self._items if item.layout is not None and (item.layout.segmentation == cls).any()]
+        donors, has_objects = (
+            self._donors.get(cls, []),
+            self.config.data.objects[cls - 1] not in self.config.data.regions,
+        )
         for _ in range(TRIES if donors else 0):
             donor = donors[int(random.integers(len(donors)))]
-            assert donor.layout is not None
-            window = Window.of(donor.image.shape[:2], self.config, random)
-            part = random_part(donor.layout.map(window.cut), cls, self.config.min_area_px, random)
+            window = Window.of(donor.shape, self.config, random)
+            part = random_part(donor.map(window.cut), cls, has_objects, self.config.min_area_px, random)
             if part is None:
                 continue
-            for shift in random.permutation(
-                np.arange(-part.left, layout.shape[1] - part.left - part.width + 1)
-            ).tolist():
-                if part.stands(layout.segmentation, shift) >= self.config.footing:
-                    return part.placed(layout, cls, shift)
+            shifts = np.flatnonzero(part.standing(layout.segmentation) >= self.config.footing)
+            if len(shifts):
+                return part.placed(layout, cls, has_objects, int(random.choice(shifts)) - part.left)
         return layout
+
+    @cached_property
+    def _donors(self) -> Mapping[int, list[Layout]]:
+        """The layouts in which a class occurs, by the ids of those of `paste`."""
+        layouts = [item.layout for item in self._items if item.layout is not None]
+        ids = map(self._id, self.config.paste)
+        return {cls: [layout for layout in layouts if (layout.segmentation == cls).any()] for cls in ids}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A connected region of a map: where it is, bool (H, W), and the most frequent class right below it."""
+    """A region of a map: where it is, bool (H, W), and the most frequent class right below it."""
 
     inside: np.ndarray
     below: int
     left: int
     width: int
 
-    def stands(self, segmentation: np.ndarray, shift: int) -> float:
-        """Share of the pixels below the part, moved sideways by `shift`, whose class is as it was; 1 of none."""
-        foot = np.roll(footprint(self.inside), shift, axis=1)
-        return float((segmentation[foot] == self.below).mean()) if foot.any() else 1.0
+    def standing(self, segmentation: np.ndarray) -> np.ndarray:
+        """Share of the pixels below the part whose class is as it was, by its left end, float64 (W - width + 1,)."""
+        y, x = np.nonzero(footprint(self.inside))
+        places = np.arange(segmentation.shape[1] - self.width + 1)
+        shares: np.ndarray = (segmentation[y[:, None], x[:, None] - self.left + places] == self.below).mean(0)
+        return shares
 
-    def placed(self, layout: Layout, cls: int, shift: int) -> Layout:
+    def placed(self, layout: Layout, cls: int, has_objects: bool, shift: int) -> Layout:
         """The layout with the part in front, moved sideways by `shift`; an object if the class has objects."""
         inside = np.roll(self.inside, shift, axis=1)
-        number = int(layout.instances.max()) + 1 if layout.instances[layout.segmentation == cls].any() else 0
+        number = int(layout.instances.max()) + 1 if has_objects else 0
         segmentation, instances = layout.segmentation.copy(), layout.instances.copy()
         segmentation[inside], instances[inside] = cls, number
         return Layout(instances, segmentation)
 
 
-def random_part(layout: Layout, cls: int, min_area_px: int, random: np.random.Generator) -> Part | None:
-    """A random connected region of class `cls` that the border does not cut; None if there is none."""
-    labels, _ = ndimage.label(layout.segmentation == cls)
+def random_part(
+    layout: Layout, cls: int, has_objects: bool, min_area_px: int, random: np.random.Generator
+) -> Part | None:
+    """A random object or connected region of class `cls` that the border does not cut; None if there is none.
+
+    None, too, if it is unknown what is below it.
+    """
+    there = layout.segmentation == cls
+    labels = np.where(there, layout.instances, 0).astype(np.int32) if has_objects else ndimage.label(there)[0]
     height, width = labels.shape
     whole = []
     for number, place in enumerate(ndimage.find_objects(labels), start=1):
+        if place is None:
+            continue
         rows, columns = place
         cut = rows.start == 0 or columns.start == 0 or rows.stop == height or columns.stop == width
         if not cut and (labels[place] == number).sum() >= min_area_px:
@@ -150,9 +166,10 @@ def random_part(layout: Layout, cls: int, min_area_px: int, random: np.random.Ge
         return None
     number, columns = whole[int(random.integers(len(whole)))]
     inside = labels == number
-    under = layout.segmentation[footprint(inside)]
-    below = int(np.bincount(under).argmax()) if len(under) else 0
-    return Part(inside, below, columns.start, columns.stop - columns.start)
+    below = int(
+        np.bincount(layout.segmentation[footprint(inside)]).argmax()
+    )  # the border does not cut it: there is some
+    return None if below == IGNORE else Part(inside, below, columns.start, columns.stop - columns.start)
 
 
 def footprint(inside: np.ndarray) -> np.ndarray:

@@ -150,7 +150,7 @@ class RealLayouts:
         classes = list(self._quotas.names) if self._quotas else None
         proportions = self._quotas.proportions if self._quotas else None
         required = self._required
-        asked = {"required": dict(zip(required.names, required.proportions, strict=True))} if required else {}
+        asked = {"required": [list(required.names), required.proportions]} if required else {}
         return settings | {"classes": classes, "proportions": proportions, "data_sha256": self._sha256} | asked
 
     @property
@@ -252,9 +252,11 @@ def maps(layout: Layout) -> dict[str, Any]:
 def class_shares(inside: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Share of the pixels of each part of `shape` that is `inside`, bool (H, W), by the part's corner.
 
-    Parts that reach over the edge are cut off there, as far as there is no other: float64 (H - h + 1, W - w + 1).
+    Smaller images are mirrored on, as `Window.cut` does: float64 (H - h + 1, W - w + 1), 1 where H < h or W < w.
     """
-    high, wide = (min(side, n) for side, n in zip(shape, inside.shape, strict=True))
+    high, wide = shape
+    missing = [(0, max(side - n, 0)) for side, n in zip(shape, inside.shape, strict=True)]
+    inside = np.pad(inside, missing, mode="symmetric")
     total = np.pad(inside.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     counts = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide] + total[:-high, :-wide]
     shares: np.ndarray = counts / (high * wide)

@@ -147,7 +147,7 @@ class LayoutToImage:
             for name in names
             if name not in self.objects
         ]
-        problems += self._bind_stuff(layout.get("segmentation"))
+        problems += self._bind_stuff(layout.get("segmentation"), layout.get("boxes"))
         if shape[0] % self.cell or shape[1] % self.cell:
             message = (
                 f"generates images whose sides are multiples of {self.cell} px; layouts are {shape[1]} x {shape[0]}"
@@ -158,8 +158,13 @@ class LayoutToImage:
         self.fields = {"image": Image(*shape, self.channels), **layout}
         return problems
 
-    def _bind_stuff(self, segmentation: Field | None) -> list[Problem]:
+    def _bind_stuff(self, segmentation: Field | None, boxes: Field | None) -> list[Problem]:
         """Problems with classes that have objects in the layouts and none in the model, or the reverse."""
+        if isinstance(boxes, Boxes) and (odd := [name for name in boxes.classes if name in self.stuff]):
+            message = (
+                f"model {self.config.model}: {', '.join(odd)}: regions in the model's training, which have no boxes"
+            )
+            return [Problem(message, ("boxes",))]
         if not isinstance(segmentation, SegmentationMap):
             return []
         known = [name for name in segmentation.classes if name in self.objects]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -17,6 +18,8 @@ from synthgen.parts.registry import unknown
 
 class ClassAgreement(PlainAnnotator):
     """Adds, for `name: filter`, `filter_miou`, `filter_accuracy`, and `filter_iou.<class>` for each of `classes`.
+
+    In a score's name, what is neither a letter nor a digit is `_`: `filter_iou.traffic_light` is of `traffic light`.
 
     miou: mean IoU over the classes that either map of the image has, 0 to 1. accuracy: share of the known pixels. iou:
     of the pixels of a class; 1 where neither map has the class. Unknown pixels (255) of the reference do not count.
@@ -36,8 +39,9 @@ class ClassAgreement(PlainAnnotator):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        units = {"miou": "1", "accuracy": "1", **{f"iou.{name}": "1" for name in config.classes}}
-        self.fields: Mapping[str, Number] = {f"{config.name}_{name}": Number(unit) for name, unit in units.items()}
+        self._of_class = {cls: f"{config.name}_iou.{re.sub(r'[^A-Za-z0-9_]', '_', cls)}" for cls in config.classes}
+        names = [f"{config.name}_miou", f"{config.name}_accuracy", *self._of_class.values()]
+        self.fields: Mapping[str, Number] = dict.fromkeys(names, Number("1"))
         self._ids = np.zeros(256, dtype=np.uint8)
         self._names: tuple[str, ...] = ()
 
@@ -68,12 +72,9 @@ class ClassAgreement(PlainAnnotator):
         pairs = zip(columns[self.config.reference], columns[self.config.predicted], strict=True)
         found = [Confusion.of(reference, self._ids[predicted], len(self._names)) for reference, predicted in pairs]
         name = self.config.name
-        ids = {cls: self._names.index(cls) + 1 for cls in self.config.classes}
+        ids = {score: self._names.index(cls) + 1 for cls, score in self._of_class.items()}
         return {
             f"{name}_miou": [one.mean_iou for one in found],
             f"{name}_accuracy": [one.pixel_accuracy for one in found],
-            **{
-                f"{name}_iou.{cls}": [float(np.nan_to_num(one.iou[i], nan=1.0)) for one in found]
-                for cls, i in ids.items()
-            },
+            **{score: [float(np.nan_to_num(one.iou[i], nan=1.0)) for one in found] for score, i in ids.items()},
         }

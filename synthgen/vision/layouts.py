@@ -88,7 +88,17 @@ def decode(
         grown = watershed(-value, seeds, mask=background)  # type: ignore[no-untyped-call]
         instances = np.where(grown > 0, grown + n, instances)
         n += n_seeds + n_rest
-    return renumbered(Layout(instances, segmentation), min_area_px)
+    found = renumbered(Layout(instances, segmentation), min_area_px)
+    return filled(found) if covered else found
+
+
+def filled(layout: Layout) -> Layout:
+    """The layout with what is nearest in place of background, as far as there is anything."""
+    empty = layout.segmentation == 0
+    if empty.all() or not empty.any():
+        return layout
+    y, x = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
+    return layout.map(lambda array: array[y, x])
 
 
 def renumbered(layout: Layout, min_area_px: int = 1) -> Layout:
@@ -105,6 +115,8 @@ def renumbered(layout: Layout, min_area_px: int = 1) -> Layout:
 
 def smoothed(layout: Layout, sigma_px: float) -> Layout:
     """Objects with rounder outlines and the same place and size: each is blurred, and where half of it is left, stays.
+
+    What is no object is smoothed as `smoothed_regions` does, and continues under the objects.
 
     Args:
         sigma_px: standard deviation of the Gaussian blur. Objects much smaller than it vanish.
@@ -125,18 +137,26 @@ def smoothed(layout: Layout, sigma_px: float) -> Layout:
     classes = np.zeros(int(instances.max()) + 1, dtype=np.uint8)
     left = np.unique(instances[instances > 0])
     classes[left] = class_of_each(layout, left)
-    return renumbered(Layout(instances, classes[instances]))
+    apart = np.where(layout.instances > 0, IGNORE, layout.segmentation).astype(np.uint8)
+    regions = smoothed_regions(apart, sigma_px) if apart[apart != IGNORE].any() else np.zeros_like(apart)
+    return renumbered(Layout(instances, np.where(instances > 0, classes[instances], regions).astype(np.uint8)))
 
 
-def smoothed_regions(segmentation: np.ndarray, sigma_px: float, n_classes: int) -> np.ndarray:
+def smoothed_regions(segmentation: np.ndarray, sigma_px: float) -> np.ndarray:
     """A class map uint8 (H, W) with rounder regions: each pixel has the class that is most frequent around it.
+
+    Unknown pixels (255) get a class, too, but where nothing around them is known.
 
     Args:
         sigma_px: standard deviation of the Gaussian that weights the surroundings.
-        n_classes: ids run from 0, background, to this; unknown pixels are not known here.
     """
-    shares = [ndimage.gaussian_filter((segmentation == i).astype(np.float32), sigma_px) for i in range(n_classes + 1)]
-    return np.argmax(shares, axis=0).astype(np.uint8)
+    most = np.zeros(segmentation.shape, dtype=np.float32)
+    found = np.full(segmentation.shape, IGNORE, dtype=np.uint8)
+    for cls in np.unique(segmentation[segmentation != IGNORE]):
+        share = ndimage.gaussian_filter((segmentation == cls).astype(np.float32), sigma_px)
+        found = np.where(share > most, cls, found)
+        most = np.maximum(share, most)
+    return found
 
 
 def from_class_map(segmentation: np.ndarray, stuff: Collection[int] = ()) -> Layout:

@@ -82,6 +82,7 @@ T2I = {"model": tiny.stable_diffusion, "steps": 2}
 PHOTO = {"size": [32, 32]}
 CONTROL = {"controlnet": tiny.controlnet, "control": "segmentation"}
 WEATHER = {"vary": {"weather": ["rain", "fog"]}}
+STREETS = {"data": tiny.street_data, "size": [32, 24]}
 REGIONS = {"cat": {"samples": 2, "side_px": (8, 20)}, "dog": {"samples": 1, "side_px": (9, 9)}}
 ROWS = [
     Row("conditions", "real-layouts", {"data": tiny.mask_data, "size": 32, "quotas": {"colour": 1, "grey": 2}}),
@@ -91,6 +92,10 @@ ROWS = [
         "placed-objects",
         {"data": tiny.mask_data, "size": 32, "densities": {"few": (0, 2), "many": (9, 12)}},
     ),
+    Row("conditions", "real-layouts", {**STREETS, "mirror": True, "require": {"person": 1, "anything": 3}}),
+    Row("conditions", "edited-layouts", {**STREETS, "paste": {"car": 0.5, "person": 0.5}, "require": {"person": 1}}),
+    Row("conditions", "edited-layouts", {"data": tiny.mask_data, "size": 32, "turn": True, "paste": {"cell": 1}}),
+    Row("conditions", "masked-images", {**STREETS, "mirror": True}),
     Row("conditions", "prompts", {"template": "a {a}", "axes": {"a": ["cat", "dog"]}, "label": "a"}),
     Row("conditions", "prompts", {"template": "a {a}", "axes": {"a": {"cat": 2, "dog": 1}}, "combine": "grid"}),
     Row("conditions", "masked-images", {"data": tiny.mask_data, "size": 32, "turn": True, **WEATHER}),
@@ -119,6 +124,7 @@ ROWS = [
         {**L2I, "model": tiny.one_style},
         tiny.box_condition,
     ),
+    Row("samplers", "layout-to-image", {**L2I, "model": tiny.street_painter}, tiny.street_condition),
     Row("samplers", "text-to-image", {"model": tiny.stable_diffusion, "steps": 2}, tiny.prompts),
     Row("samplers", "text-to-image", {"model": tiny.stable_diffusion, "steps": 2, "guidance": 1.0}, tiny.prompts),
     Row("samplers", "text-to-image", {**T2I, "prompt": "a {label}", "guidance": [1.0, 2.5, 4.0]}, tiny.style_condition),
@@ -142,6 +148,9 @@ ROWS = [
     ),
     Row("labelers", "boxes", {}, tiny.pictures),
     Row("labelers", "segmenter", {"model": tiny.segmenter, "segmentation": "found_classes"}, tiny.pictures),
+    Row("labelers", "segmenter", {"model": tiny.street_segmenter}, tiny.street_pictures),
+    Row("labelers", "noisy-to-ignore", {"model": tiny.street_segmenter}, tiny.street_pictures),
+    Row("scorers", "class-agreement", {"name": "filter", "classes": ["person", "car"]}, tiny.street_pictures),
     Row("labelers", "detector", {"model": tiny.detector, "min_score": 0.0}, tiny.boxed),
     Row("labelers", "noisy-to-ignore", {"model": tiny.segmenter}, tiny.pictures),
     Row("labelers", "segment-anything", {**SAM, "stretch": True}, tiny.pictures),

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from synthgen.errors import DataError
+from synthgen.errors import DataError, UsageError
 from synthgen.fields import IGNORE, InstanceMap, Schema, Series
-from synthgen.measures.images.maps import from_dataset, mask_data, read_test, train
+from synthgen.measures.images.maps import Probe, from_dataset, mask_data, read_test, train
 from synthgen.measures.settings import MeasureSettings, in_percent
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
@@ -21,6 +21,7 @@ from synthgen.vision.layouts import Layout
 from synthgen.vision.matching import Match
 
 STEPS = 600
+PROBE = Probe()
 METRICS = ("dice", "mIoU", "AJI", "PQ")
 
 
@@ -57,16 +58,25 @@ class Segmentation:
 
         Raises:
             DataError: the objects' classes of the real data are not those of the dataset.
+            UsageError: the real data are class maps without objects.
         """
         config, test = self.config, comparison.test
         data = mask_data(comparison.data, comparison.name)
         data.require_masks("the comparison with real images")
         synthetic = from_dataset(comparison.folder, config.part, config.segmentation, comparison.allow_incomplete)
+        if data.is_semantic:
+            raise UsageError(
+                f"{comparison.name}: the real data are class maps without objects, and the dataset has objects; give "
+                "the real data that its layouts came from"
+            )
         real_train, real_test = reader.read(data), read_test(data, test)
         for where, one in ((data.path, real_train), (test or data.path, real_test)):
             if one.objects != synthetic.objects:
                 raise DataError(f"{where} has the objects {one.objects}; the dataset has {synthetic.objects}")
-        both = Examples((*synthetic.items, *real_train.items), synthetic.classes, synthetic.objects)
+            if one.stuff != synthetic.stuff:
+                raise DataError(f"{where}: {one.stuff} have no objects; of the dataset, these are {synthetic.stuff}")
+        items = (*synthetic.items, *real_train.items)
+        both = Examples(items, synthetic.classes, synthetic.objects, stuff=synthetic.stuff)
         arms = {"synthetic": synthetic, "real": real_train, "both": both}
         counts = {name: sum(item.label == i for item in real_test.items) for i, name in enumerate(real_test.classes)}
         result: dict[str, Any] = {
@@ -106,7 +116,7 @@ def scores(
     values: dict[str, dict[str, dict[str, list[float]]]] = {name: {} for name in arms}
     for seed in range(n_seeds):
         for name, examples in arms.items():
-            model = train(examples, seed, steps)
+            model = train(examples, seed, steps, probe=PROBE)
             for group, found in by_class(model, test).items():
                 kept = values[name].setdefault(group, {metric: [] for metric in METRICS})
                 for metric in METRICS:

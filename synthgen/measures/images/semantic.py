@@ -116,12 +116,11 @@ class SemanticSegmentation:
 
 
 def crop_of(examples: Examples) -> Size:
-    """Width and height of most of the images: probes see whole scenes, cut to what four levels can halve."""
+    """Size of most of the images: probes see whole scenes, cut to what four levels can halve."""
     shapes = [item.image.shape[:2] for item in examples.items]
     height, width = max(set(shapes), key=shapes.count)
     unit = 2 ** (len(WIDTHS) - 1)
-    size: Size = size_of((height // unit * unit, width // unit * unit))
-    return size
+    return size_of((max(height // unit * unit, 2 * unit), max(width // unit * unit, 2 * unit)))
 
 
 def scores(

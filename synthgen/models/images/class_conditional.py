@@ -61,7 +61,7 @@ class ClassConditionalPipeline(DiffusionPipeline):
 
     @property
     def resolution(self) -> int:
-        """Side of the images, which are squares, in pixels."""
+        """Side of the images in pixels; of rectangles, their height."""
         return self.shape[0]
 
     @property

@@ -69,8 +69,4 @@ class LayoutPipeline(ClassConditionalPipeline):
             layouts.decode(channels, min_area_px, regions, covered) for channels in drawn.mul(2).sub(1).cpu().numpy()
         ]
         sigma_px = self.config.smooth / self.config.scale
-        if not sigma_px:
-            return found
-        if len(regions) < len(names):
-            return [layouts.smoothed(layout, sigma_px) for layout in found]
-        return [Layout(f.instances, layouts.smoothed_regions(f.segmentation, sigma_px, len(names))) for f in found]
+        return [layouts.smoothed(layout, sigma_px) for layout in found] if sigma_px else found

@@ -116,9 +116,11 @@ def is_binary(values: set[int]) -> bool:
 def check(values: set[int], kind: MaskKind, place: str) -> None:
     """Raises DataError if masks that hold `values`, all together, cannot be of a kind that a recipe names."""
     if IGNORE in values and is_binary(values) and kind != "binary":
+        way = "which takes every connected region for an object"
+        semantic = f"; {IGNORE} is unknown in class maps: for a region without objects, save it as 1"
         raise DataError(
             f"{place}: the masks hold nothing but 0 and {IGNORE}, which is no number of {kind}; write "
-            "`mask_kind: binary`, which takes every connected region for an object"
+            f"`mask_kind: binary`, {way}{semantic if kind == 'semantic' else ''}"
         )
 
 
@@ -138,32 +140,29 @@ def layout_of(numbers: np.ndarray, kind: MaskKind, data: MaskData, name: str) ->
         layout = layouts.from_class_map((numbers > 0).astype(np.uint8))
         instances = _resized(layout.instances, data.scale)
         return layouts.renumbered(Layout(instances, (instances > 0).astype(np.uint8)))
-    numbers = _resized(numbers if kind == "instances" else as_ids(numbers, data), data.scale)
+    numbers = _resized(numbers, data.scale)
     if kind == "instances":
         present = np.bincount(numbers.ravel()) > 0
         present[0] = False
         instances = (np.cumsum(present) * present).astype(np.uint16)[numbers]
         return Layout(instances, (instances > 0).astype(np.uint8))
-    odd = set(np.unique(numbers).tolist()) - set(range(len(data.objects) + 1)) - {IGNORE}
+    last = len(data.objects) - (data.zero == "class")
+    odd = set(np.unique(numbers).tolist()) - set(range(last + 1)) - {*data.unknown, IGNORE}
     if odd:
-        first = data.zero == "class"
-        last = len(data.objects) - first
         zero = {"background": "0 (background), 1", "unknown": "0 (unknown), 1", "class": "0"}[data.zero]
-        strange = sorted(number - first for number in odd)
         raise DataError(
-            f"{name}: has the class ids {_some(strange)}; with `objects: {data.objects}` they must be {zero} to "
+            f"{name}: has the class ids {_some(sorted(odd))}; with `objects: {data.objects}` they must be {zero} to "
             f"{last}, or {' or '.join(map(str, [*data.unknown, IGNORE]))} (unknown; `unknown` can name more)"
         )
     stuff = [data.objects.index(name) + 1 for name in data.regions] if kind != "semantic" else range(1, IGNORE)
-    return layouts.from_class_map(numbers.astype(np.uint8), stuff)
+    return layouts.from_class_map(as_ids(numbers, data), stuff)
 
 
 def as_ids(numbers: np.ndarray, data: MaskData) -> np.ndarray:
-    """Class ids (H, W) of a mask's numbers: 0 background, classes from 1 on, 255 unknown; `zero` says what 0 was."""
+    """Class ids uint8 (H, W) of a mask's numbers: 0 background, classes from 1, 255 unknown; `zero` says what 0 was."""
     first = data.zero == "class"
     unknown = np.isin(numbers, [*data.unknown, IGNORE, *([0] if data.zero == "unknown" else [])])
-    ids: np.ndarray = np.where(unknown, IGNORE, numbers + first)
-    return ids
+    return np.where(unknown, IGNORE, numbers.astype(np.int64) + first).astype(np.uint8)
 
 
 def _some(values: Sequence[int]) -> str:

@@ -134,7 +134,7 @@ def kind_of(data: MaskData) -> tuple[MaskKind, str]:
     Raises:
         DataError: they leave it open.
     """
-    if data.colours or data.mask_kind:
+    if data.colours or data.mask_kind or data.of_class_ids:
         return data.mask_kind or "classes", ""
     found = mask_files.places(data, "train")
     paths = mask_files.mask_paths(found)
@@ -176,7 +176,8 @@ def _mask_examples(
             values |= set(np.unique(numbers).tolist())
             layout = kinds.layout_of(numbers, kind, data, str(mask))
             items.append(Example(name, mask_files.scaled(image, data.scale), label, layout))
-    kinds.check(values, kind, str(found.labels))
+    if data.zero != "class":
+        kinds.check(values, kind, str(found.labels))
     return items
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from synthgen.base.settings import Settings
 from synthgen.errors import DataError
+from synthgen.parts.registry import unknown
 from synthgen.readers.images.pixel_range import RangeSetting
 from synthgen.readers.problems import SkipBroken
 from synthgen.vision import layouts
@@ -100,15 +101,28 @@ class MaskData(Settings):
             raise ValueError(f"`mask_kind: binary` has one class of objects; `objects` names {len(self.objects)}")
         if self.colours and self.mask_kind not in (None, "classes", "semantic"):
             raise ValueError("the colours of `colours` are classes; leave `mask_kind` out")
-        if self.boxes and (self.mask_kind or self.colours):
-            raise ValueError("`boxes` stand for masks; leave `mask_kind` and `colours` out")
+        of_ids = self.of_class_ids
+        if self.boxes and (self.mask_kind or self.colours or of_ids):
+            also = [name for name in ("mask_kind", "colours") if getattr(self, name)] + of_ids
+            raise ValueError(f"`boxes` stand for masks; leave {' and '.join(f'`{name}`' for name in also)} out")
+        if self.mask_kind in ("instances", "binary") and of_ids:
+            raise ValueError(
+                f"`{of_ids[0]}` is of class ids, and `mask_kind: {self.mask_kind}` has none; write `mask_kind: "
+                "classes`, or `semantic` if there are no objects"
+            )
         if self.colours and (self.zero != "background" or self.unknown):
             raise ValueError("`zero` and `unknown` are of numbers; a table of `colours` names background and unknown")
         if self.palette and len(self.palette) != len(self.objects):
             raise ValueError(f"`palette` has {len(self.palette)} colours for the {len(self.objects)} of `objects`")
         if strange := [name for name in self.stuff if name not in self.objects]:
-            raise ValueError(f"`stuff` names {', '.join(strange)}, which `objects` does not")
+            raise ValueError(f"`stuff`: {unknown(strange[0], self.objects, 'class')}")
         return self
+
+    @property
+    def of_class_ids(self) -> list[str]:
+        """The given settings that only masks of class ids have."""
+        given = {"zero": self.zero != "background", "unknown": self.unknown, "stuff": self.stuff}
+        return [name for name, value in given.items() if value]
 
     @property
     def is_semantic(self) -> bool:
@@ -205,8 +219,9 @@ class Examples:
 
     @property
     def covered(self) -> bool:
-        """Whether every pixel whose class is known belongs to a class, so that there is no background."""
-        return all(item.layout is not None and (item.layout.segmentation > 0).all() for item in self.items)
+        """Whether regions and objects take every pixel whose class is known, so that there is no background."""
+        maps = [item.layout for item in self.items if item.layout is not None]
+        return bool(self.stuff) and all((layout.segmentation > 0).all() for layout in maps)
 
     def __len__(self) -> int:
         return len(self.items)

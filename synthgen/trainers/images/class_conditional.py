@@ -63,7 +63,7 @@ class _Task(DiffusionTask):
         own = LabelledSource(self.training, held_out.take(np.sort(rows)), config.flip, config.label_dropout)
         self.names: dict[int | str, str] = dict(enumerate(classes))
         self.side, self.channels = images.images.shape[1], images.images.shape[3]
-        source = replay.beside(own, base, config, self.side, start)
+        source = replay.beside(own, base, config, (self.side, self.side), start)
         super().__init__(config, source, base.deviation if base else sigma_data(self.training.images), start)
 
     def network(self) -> UNet2DModel:

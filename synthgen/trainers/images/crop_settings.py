@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from synthgen.base.settings import Settings
-from synthgen.base.sizes import Size, shape_of
+from synthgen.base.sizes import Size, shape_of, size_of
 from synthgen.errors import DataError
 
 
@@ -33,9 +33,17 @@ class CropSettings(Settings):
         return shape_of(self.crop)
 
 
-def check_multiple(shape: tuple[int, int], unit: int, key: str, why: str) -> None:
-    """Raises DataError if height or width are no multiples of `unit`; the message calls them `key`."""
+def check_multiple(shape: tuple[int, int], unit: int, key: str, user: str) -> None:
+    """Raises DataError if height or width are no multiples of `unit`, as `user` needs; the message calls them `key`."""
     if any(side % unit for side in shape):
         height, width = (max(unit, side // unit * unit) for side in shape)
-        fitting = f"{height}" if height == width else f"[{width}, {height}]"
-        raise DataError(f"{key}: {why}: sides must be multiples of {unit}; such as {fitting}")
+        square = shape[0] == shape[1]
+        raise DataError(
+            f"{key}: must be {'a multiple' if square else 'multiples'} of {unit} for {user} (got {_size(shape)}); "
+            f"set it to {_size((height, width))}"
+        )
+
+
+def _size(shape: tuple[int, int]) -> str:
+    size = size_of(shape)
+    return str(size if isinstance(size, int) else list(size))

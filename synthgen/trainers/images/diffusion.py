@@ -251,7 +251,7 @@ def unet(
         DataError: a side is no multiple of patch_size * 2^(levels - 1).
     """
     n_levels, patch = len(config.channels), config.patch_size
-    check_multiple(shape, patch * 2 ** (n_levels - 1), key, f"does not fit patch_size {patch} and {n_levels} levels")
+    check_multiple(shape, patch * 2 ** (n_levels - 1), key, f"patch_size {patch} and {n_levels} levels")
     attention = [i >= n_levels - config.attention_levels for i in range(n_levels)]
     network = UNet2DModel(
         sample_size=size_in_patches(shape, patch),

@@ -107,7 +107,7 @@ class _Task(DiffusionTask):
 def _check(config: LayoutTrainer.Config, base: Base) -> None:
     """Raises DataError if the data do not fit the base."""
     scale = float(base.pipeline.config.scale)
-    base.check_objects(config.data.objects)
+    base.check_objects(config.data.objects, config.data.regions)
     base.check_shape(config.crop_shape, "crop")
     if config.data.scale != scale:
         raise DataError(

@@ -155,7 +155,7 @@ def _settings(config: LayoutToImageTrainer.Config, base: Base) -> LayoutToImageT
         DataError, ModelError: the data or settings do not fit the base.
     """
     config, gamma = base.settings(config), float(base.pipeline.config.gamma)
-    base.check_objects(config.data.objects)
+    base.check_objects(config.data.objects, config.data.regions)
     base.check_shape(config.crop_shape, "crop")
     if "gamma" in config.model_fields_set and config.gamma != gamma:
         raise ModelError(f"gamma: comes from the base {base.name} and is {gamma}; leave it out")

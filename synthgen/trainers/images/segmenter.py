@@ -156,7 +156,10 @@ def agreement(model: Any, examples: Examples) -> dict[str, float]:
 
 
 def class_losses(model: Any, examples: Examples) -> list[float]:
-    """Mean cross-entropy of each class's pixels on real images, background first, which FreeMask's rule needs."""
+    """Mean cross-entropy of each class's pixels on real images, background first, which FreeMask's rule needs.
+
+    A class that the images do not show has the largest loss of the others: rare classes are found worst.
+    """
     sums, counts = np.zeros(len(examples.objects) + 1), np.zeros(len(examples.objects) + 1)
     for item in examples.items:
         assert item.layout is not None
@@ -166,7 +169,8 @@ def class_losses(model: Any, examples: Examples) -> list[float]:
             inside = item.layout.segmentation == cls
             sums[cls] += losses[inside].sum()
             counts[cls] += inside.sum()
-    return [round(float(max(s / max(n, 1), MIN_CLASS_LOSS)), 5) for s, n in zip(sums, counts, strict=True)]
+    means = np.maximum(sums / np.maximum(counts, 1), MIN_CLASS_LOSS)
+    return [round(float(loss), 5) for loss in np.where(counts > 0, means, means.max())]
 
 
 def pixel_losses(probabilities: np.ndarray, segmentation: np.ndarray) -> np.ndarray:

@@ -69,15 +69,20 @@ class Base:
 
     def check_shape(self, shape: tuple[int, int], setting: str) -> None:
         """Raises DataError if images of (height, width) do not fit the base's levels."""
-        check_multiple(shape, self.pipeline.cell, setting, f"does not fit the base {self.name}")
+        check_multiple(shape, self.pipeline.cell, setting, f"the base {self.name}")
 
-    def check_objects(self, objects: Sequence[str]) -> None:
-        """Raises DataError if layouts of these objects do not have the base's channels."""
-        known = list(self.pipeline.config.objects)
+    def check_objects(self, objects: Sequence[str], stuff: Sequence[str]) -> None:
+        """Raises DataError if layouts of these objects, some of them regions, do not have the base's channels."""
+        known, regions = list(self.pipeline.config.objects), list(self.pipeline.config.stuff)
         if list(objects) != known:
             raise DataError(
                 f"data.objects: are {', '.join(objects)}, and the layouts of the base {self.name} have a channel each "
                 f"for {', '.join(known)}, in this order; name the same ones, or train without `base`"
+            )
+        if list(stuff) != regions:
+            raise DataError(
+                f"data.stuff: regions without objects are {', '.join(stuff) or '(none)'}, and those of the base "
+                f"{self.name} are {', '.join(regions) or '(none)'}; give the same ones, or train without `base`"
             )
 
     def network(self, rows: torch.Tensor) -> UNet2DModel:

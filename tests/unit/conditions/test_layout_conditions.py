@@ -111,7 +111,7 @@ def test_placed_objects_come_in_the_densities_asked_for_and_keep_apart() -> None
 
 def test_crowds_that_do_not_fit_end() -> None:
     layout = Layout(tiny.discs(5, 48, 0), (tiny.discs(5, 48, 0) > 0).astype(np.uint8))
-    full = place(layout, 5000, 40, 1, np.random.default_rng(0))
+    full = place(layout, 5000, (40, 40), 1, np.random.default_rng(0))
     assert 3 < full.instances.max() < 5000
 
 
@@ -125,7 +125,7 @@ def test_objects_cut_by_the_border_are_not_stamps() -> None:
 
 def test_empty_sources_give_empty_layouts() -> None:
     empty = Layout(np.zeros((9, 9), np.uint16), np.zeros((9, 9), np.uint8))
-    assert place(empty, 5, 16, 1, np.random.default_rng(0)).instances.max() == 0
+    assert place(empty, 5, (16, 16), 1, np.random.default_rng(0)).instances.max() == 0
 
 
 def test_random_boxes_are_what_was_asked_for() -> None:

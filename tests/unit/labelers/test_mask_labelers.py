@@ -19,6 +19,7 @@ from synthgen.labelers.prompted import PromptSettings
 from synthgen.labelers.sam2 import Sam2
 from synthgen.labelers.sam3 import Sam3
 from synthgen.labelers.segment_anything import SegmentAnything
+from synthgen.labelers.segmenter import Segmenter
 from synthgen.models import hub
 from synthgen.vision.layouts import boxes_of
 
@@ -187,3 +188,36 @@ def test_a_text_that_finds_nothing_beside_one_that_finds_objects() -> None:
     kept = found(texts, between)
     assert len(kept["sam3_score"][0])
     assert set(np.unique(kept["sam3_segmentation"][0])) - {0} == {1 + int(np.argmax(tops))}
+
+
+def test_a_segmenter_of_regions_writes_a_class_map_alone() -> None:
+    schema, columns = tiny.street_pictures(3)
+    part = Segmenter(Segmenter.Config(model=tiny.street_segmenter()))
+    assert part.bind(schema) == []
+    assert part.fields == {"segmenter_segmentation": SegmentationMap(*tiny.STREET_SHAPE, tiny.STREET, tiny.STREET)}
+    part.setup("cpu")
+    added = part.annotate(columns, [0] * 3)
+    probabilities, _ = part._network.outputs(np.stack(columns["image"]))
+    assert np.array_equal(np.stack(added["segmenter_segmentation"]), probabilities.argmax(1))
+    named = Segmenter(Segmenter.Config(model=tiny.street_segmenter(), segmentation="seen"))
+    assert named.bind(schema) == [] and set(named.fields) == {"seen"}
+    objects = Segmenter(Segmenter.Config(model=tiny.segmenter()))
+    assert objects.bind(schema) == [] and set(objects.fields) == {"segmenter_instances"}
+
+
+def test_noisy_pixels_of_class_maps_become_unknown_and_unknown_ones_stay() -> None:
+    part = NoisyToIgnore(NoisyToIgnore.Config(model=tiny.street_segmenter()))
+    schema, columns = tiny.street_pictures(2)
+    assert part.bind(schema) == []
+    assert part.fields["clean_segmentation"] == schema["segmentation"]
+    part.setup("cpu")
+    added = part.annotate(columns, [0, 0])
+    probabilities, _ = part._network.outputs(np.stack(columns["image"]))
+    for clean, share, intended, p in zip(
+        added["clean_segmentation"], added["ignored"], columns["segmentation"], probabilities, strict=True
+    ):
+        known = intended != 255
+        loss = -np.log(np.take_along_axis(p, np.where(known, intended, 0)[None].astype(int), 0)[0])
+        assert np.array_equal(clean == 255, ~known | (loss > 1.25 * 1.5))
+        assert np.array_equal(clean[clean != 255], intended[clean != 255])
+        assert 0 < share == pytest.approx(((clean == 255) & known).mean())

@@ -18,7 +18,7 @@ from synthgen.trainers.images.diffusion import NetworkConfig, unet
 
 def pipeline(channels: int = 1, patch: int = 2, v_prediction: bool = False) -> ClassConditionalPipeline:
     torch.manual_seed(0)
-    network = unet(NetworkConfig(patch_size=patch, channels=[8, 16]), 8, channels, 0, 4)
+    network = unet(NetworkConfig(patch_size=patch, channels=[8, 16]), (8, 8), channels, 0, 4)
     scheduler = VPrediction().scheduler() if v_prediction else Edm(0.5).scheduler()
     made = ClassConditionalPipeline(network.eval(), scheduler, patch, {0: "cat", 1: "dog", 2: "eel"})
     made.set_progress_bar_config(disable=True)

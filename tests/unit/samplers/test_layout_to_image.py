@@ -119,3 +119,82 @@ def test_other_models_are_refused() -> None:
         sampler(model=tiny.segmenter())
     part = sampler(model=tiny.layout_to_image(objects=("cell", "debris")), layout_model=tiny.layouts())
     assert any("generates layouts of cell" in text for text in helpers.bind_messages(part, tiny.style_condition(1)[0]))
+
+
+def streets(**more: Any) -> LayoutToImage:
+    return sampler(model=tiny.street_painter(), **more)
+
+
+def test_class_maps_alone_are_layouts_and_come_back_as_labels() -> None:
+    part = streets()
+    schema, columns = tiny.street_condition(3)
+    assert part.bind(schema) == []
+    assert set(part.fields) == {"image", "segmentation"}
+    part.setup("cpu")
+    drawn = part.sample(slots_of(columns), [1, 2, 3])
+    assert set(drawn) == {"image", "segmentation"}
+    assert [image.shape for image in drawn["image"]] == [(32, 48, 3)] * 3
+    assert all(np.array_equal(a, b) for a, b in zip(drawn["segmentation"], columns["segmentation"], strict=True))
+
+
+def test_the_classes_of_regions_decide_the_image_and_unknown_ones_are_none() -> None:
+    part = streets()
+    schema, columns = tiny.street_condition(1)
+    part.bind(schema)
+    part.setup("cpu")
+    (known,) = columns["segmentation"]
+    other = np.where(known == 2, 3, known).astype(np.uint8)
+    background = np.where(known == 255, 0, known).astype(np.uint8)
+    first, second, third = part.sample(
+        slots_of({"label": [0] * 3, "segmentation": [known, other, background]}), [1] * 3
+    )["image"]
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, third)
+
+
+def test_class_maps_are_generated_by_a_layout_model_of_rectangles() -> None:
+    part = streets(layout_model=tiny.street_layouts(), layout_steps=3)
+    assert part.bind({}) == []
+    assert part.fields["segmentation"] == SegmentationMap(*tiny.STREET_SHAPE, tiny.STREET, tiny.STREET)
+    part.setup("cpu")
+    drawn = part.sample([Slot(i, {}, "train") for i in range(2)], [1, 2])
+    assert set(drawn) == {"image", "segmentation"}
+    for ids, image in zip(drawn["segmentation"], drawn["image"], strict=True):
+        assert ids.shape == tiny.STREET_SHAPE and image.shape == (*tiny.STREET_SHAPE, 3)
+        assert set(np.unique(ids)) <= set(range(1, 6)), "the training maps have no background"
+    other = streets(layout_model=tiny.street_layouts(), size=[40, 24])
+    assert other.bind({}) == []
+    other.setup("cpu")
+    assert other.sample([Slot(0, {}, "train")], [1])["segmentation"][0].shape == (24, 40)
+
+
+@pytest.mark.parametrize(
+    ("settings", "schema", "messages"),
+    [
+        (
+            {},
+            {"instances": InstanceMap(32, 48), "segmentation": SegmentationMap(32, 48, tiny.STREET)},
+            ["sky, building, road, car, person: objects in the layouts, regions in the model's training"],
+        ),
+        (
+            {"model": lambda: tiny.layout_to_image(tiny.STREET, ("picture",))},
+            {"segmentation": SegmentationMap(32, 48, tiny.STREET, tiny.STREET)},
+            ["sky, building, road, car, person: regions in the layouts, objects in the model's training"],
+        ),
+        ({}, {"segmentation": SegmentationMap(32, 48, tiny.STREET)}, ["needs layouts"]),
+        ({}, {"segmentation": SegmentationMap(32, 48, ("bus",), ("bus",))}, ["unknown object `bus`"]),
+        ({}, {"segmentation": SegmentationMap(30, 48, ("car",), ("car",))}, ["multiples of 4 px; layouts are 48 x 30"]),
+        ({}, {"boxes": Boxes(32, 48, ("car",))}, ["car: regions in the model's training, which have no boxes"]),
+        ({"layout_model": tiny.street_layouts, "size": [40, 26]}, {}, ["size: must be a multiple of 4", "40 x 26"]),
+        (
+            {"model": lambda: tiny.layout_to_image(tiny.STREET, ("picture",)), "layout_model": tiny.street_layouts},
+            {},
+            ["has the regions without objects sky, building, road, car, person, "],
+        ),
+    ],
+)
+def test_class_maps_that_do_not_fit_are_one_problem(settings: dict, schema: Any, messages: list[str]) -> None:
+    settings = {name: value() if callable(value) else value for name, value in settings.items()}
+    found = helpers.bind_messages(sampler(**({"model": tiny.street_painter()} | settings)), schema)
+    assert len(found) == len(messages), found
+    assert all(message in text for message, text in zip(messages, found, strict=True)), found

@@ -83,7 +83,7 @@ def test_boxes_are_cut_and_turned_with_their_pictures() -> None:
     box = np.array([[20, 10, 25, 18]], dtype=np.float32)
     item = Example("a", picture, 0, None, box, np.array([1]), np.zeros((40, 50, 1)))
     for seed in range(20):
-        view = crop(item, 32, torch.Generator().manual_seed(seed), turn=True)
+        view = crop(item, (32, 32), torch.Generator().manual_seed(seed), turn=True)
         rows, columns = np.nonzero(view.image[..., 0])
         assert view.boxes is not None
         left, top, right, bottom = np.clip(view.boxes[0], 0, 32)

@@ -16,6 +16,7 @@ import synthgen
 import tiny
 from synthgen.errors import DataError, Interrupted
 from synthgen.measures.images import segmentation
+from synthgen.measures.images.maps import Probe
 from synthgen.models import folders, registry
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import MaskData
@@ -118,7 +119,7 @@ def test_image_and_layout_are_cut_and_turned_together() -> None:
     item = reader.read(MaskData.model_validate(tiny.mask_data())).items[0]
     seen = set()
     for seed in range(20):
-        view = crop(item, 32, torch.Generator().manual_seed(seed), turn=True)
+        view = crop(item, (32, 32), torch.Generator().manual_seed(seed), turn=True)
         assert view.layout is not None
         bright = view.image.mean(2) > 100
         assert (bright == (view.layout.instances > 0)).mean() > 0.99
@@ -128,14 +129,14 @@ def test_image_and_layout_are_cut_and_turned_together() -> None:
 
 def test_small_pictures_are_mirrored_on() -> None:
     item = reader.read(MaskData.model_validate(tiny.mask_data())).items[0]
-    view = crop(item, 64, torch.Generator().manual_seed(0), turn=False)
+    view = crop(item, (64, 64), torch.Generator().manual_seed(0), turn=False)
     assert view.image.shape == (64, 64, 3)
     assert np.array_equal(view.image[:, 48], view.image[:, 47])
 
 
 def test_hidden_layouts_are_all_zero() -> None:
     examples = reader.read(MaskData.model_validate(tiny.mask_data()))
-    crops = Crops(examples, examples, 32, 1.0, True, layout_dropout=0.5)
+    crops = Crops(examples, examples, (32, 32), 1.0, True, layout_dropout=0.5)
     random = torch.Generator().manual_seed(0)
     batch = crops.hide(crops.batch(torch.arange(12), random), random)
     assert batch.layout is not None
@@ -171,8 +172,7 @@ def test_evaluation_trains_on_the_dataset_and_on_real_pictures(
     cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dataset of the real discs themselves is as useful as they are; both are told with their spread."""
-    monkeypatch.setattr(segmentation, "WIDTHS", (8, 16))
-    monkeypatch.setattr(segmentation, "CROP_PX", 32)
+    monkeypatch.setattr(segmentation, "PROBE", Probe((8, 16), crop=32))
     recipe = {
         "kind": "dataset",
         "name": "discs",

@@ -141,3 +141,96 @@ def test_objects_at_the_border_stay_there_when_smoothed() -> None:
     assert np.array_equal(layouts.smoothed(layout, 1.5).instances, instances)
     empty = Layout(np.zeros_like(instances), np.zeros((24, 24), dtype=np.uint8))
     assert not layouts.smoothed(empty, 1.5).instances.any()
+
+
+def street() -> Layout:
+    """Sky (1) over road (2) with two cars (3) that touch, and one unknown corner."""
+    classes = np.full((24, 32), 1, dtype=np.uint8)
+    classes[12:] = 2
+    instances = np.zeros((24, 32), dtype=np.uint16)
+    for number, left in ((1, 4), (2, 12)):
+        instances[10:18, left : left + 8], classes[10:18, left : left + 8] = number, 3
+    classes[:3, :3] = 255
+    return Layout(instances, classes)
+
+
+def test_regions_are_flat_and_objects_beside_them_are_not() -> None:
+    layout = street()
+    channels = layouts.encode(layout, 3)
+    for cls in (1, 2):
+        assert np.array_equal(channels[cls - 1], np.where(layout.segmentation == cls, 1, -1))
+    cars = layout.segmentation == 3
+    assert np.array_equal(channels[2][cars], layouts.encode(Layout(layout.instances, cars * np.uint8(3)), 3)[2][cars])
+    assert channels[2][cars].min() < 0.1
+    assert (channels[:, :3, :3] == -1).all(), "what is unknown belongs to no class"
+
+
+def test_regions_and_objects_are_decoded_apart() -> None:
+    layout = street()
+    back = layouts.decode(layouts.encode(layout, 3), stuff=(1, 2))
+    known = layout.segmentation != 255
+    assert np.array_equal(back.segmentation[known], layout.segmentation[known])
+    assert (back.segmentation[~known] == 0).all()
+    assert same_partition(back.instances, layout.instances)
+
+
+def test_maps_without_objects_are_decoded_without_objects() -> None:
+    classes = street().segmentation
+    back = layouts.decode(layouts.encode(Layout(np.zeros((24, 32), np.uint16), classes), 3), stuff=(1, 2, 3))
+    assert not back.instances.any() and back.instances.dtype == np.uint16
+    assert np.array_equal(back.segmentation, np.where(classes == 255, 0, classes))
+
+
+def test_maps_that_cover_images_are_decoded_without_background() -> None:
+    channels = np.full((3, 8, 8), -1.0, dtype=np.float32)
+    channels[0, :, :4], channels[1, :, 4:] = -0.9, -0.8
+    channels[2, 2, 2] = 1
+    assert not layouts.decode(channels, stuff=(1, 2)).segmentation.any(), "all is below the outline, and one is small"
+    back = layouts.decode(channels, stuff=(1, 2), covered=True)
+    assert np.array_equal(back.segmentation, np.repeat([[1, 1, 1, 1, 2, 2, 2, 2]], 8, axis=0))
+    assert not back.instances.any(), "an object that is too small leaves no hole"
+
+
+def test_regions_of_a_class_map_have_no_numbers() -> None:
+    layout = layouts.from_class_map(street().segmentation, stuff=(1, 2))
+    assert np.array_equal(layout.instances > 0, street().segmentation == 3)
+    assert layout.instances.max() == 1, "cars that touch are one region"
+    renumbered = layouts.renumbered(layout, min_area_px=200)
+    assert not renumbered.instances.any()
+    assert np.array_equal(renumbered.segmentation == 1, layout.segmentation == 1)
+
+
+def test_a_layout_is_empty_if_nothing_is_known() -> None:
+    zeros = np.zeros((4, 4), np.uint16)
+    assert Layout(zeros, np.full((4, 4), 255, np.uint8)).is_empty
+    assert not Layout(zeros, np.full((4, 4), 254, np.uint8)).is_empty
+
+
+def test_smoothed_regions_lose_specks_and_keep_their_borders() -> None:
+    classes = np.full((24, 32), 4, dtype=np.uint8)
+    classes[12:] = 7
+    ragged = classes.copy()
+    ragged[5, 9], ragged[20, 3], ragged[11, ::2] = 7, 0, 7
+    smooth = layouts.smoothed_regions(ragged, 1.5)
+    assert smooth.dtype == np.uint8
+    assert set(np.unique(smooth)) == {4, 7}
+    assert (smooth == classes).mean() > 0.95
+    assert np.array_equal(layouts.smoothed_regions(classes, 1.5), classes)
+
+
+def test_unknown_pixels_are_smoothed_away_unless_nothing_is_known() -> None:
+    classes = np.full((16, 16), 2, dtype=np.uint8)
+    classes[4:6, 4:6] = 255
+    assert (layouts.smoothed_regions(classes, 1) == 2).all()
+    unknown = np.full((16, 16), 255, dtype=np.uint8)
+    assert np.array_equal(layouts.smoothed_regions(unknown, 1), unknown)
+
+
+def test_regions_stay_when_objects_are_smoothed() -> None:
+    layout = street()
+    smooth = layouts.smoothed(layout, 1)
+    known = layout.segmentation != 255
+    assert (smooth.segmentation == layout.segmentation)[known].mean() > 0.97
+    assert smooth.instances.max() == 2
+    assert np.array_equal(smooth.instances > 0, smooth.segmentation == 3)
+    assert set(np.unique(smooth.segmentation)) == {1, 2, 3}
