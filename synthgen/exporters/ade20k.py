@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from synthgen.base.names import printable
-from synthgen.exporters.class_maps import ClassMapExporter, grey_png
+from synthgen.exporters.class_maps import ClassMapExporter, png_of
 from synthgen.exporters.scene import Scenes
 from synthgen.fields import IGNORE
 
@@ -47,7 +47,7 @@ class Ade20k(ClassMapExporter):
             n_background += int((scene.segmentation == 0).sum())
             ids = np.where(scene.segmentation == IGNORE, 0, scene.segmentation).astype(np.uint8)
             (out / "images" / folder / f"{scene.key}.{scenes.suffix}").write_bytes(scene.picture)
-            (out / "annotations" / folder / f"{scene.key}.png").write_bytes(grey_png(ids))
+            (out / "annotations" / folder / f"{scene.key}.png").write_bytes(png_of(ids))
             counts = np.bincount(ids.ravel(), minlength=256)
             pixels += counts
             n_images[folder].update(np.flatnonzero(counts).tolist())

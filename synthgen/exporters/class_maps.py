@@ -43,11 +43,11 @@ class ZeroBased:
 
     def png(self, segmentation: np.ndarray) -> bytes:
         """A class map uint8 (H, W) with the new ids, as a grey PNG."""
-        return grey_png(self.table[segmentation])
+        return png_of(self.table[segmentation])
 
     def colour_png(self, segmentation: np.ndarray) -> bytes:
         """The same map in colours."""
-        return Image(*segmentation.shape, 3).encode(self.rgb[self.table[segmentation]])
+        return png_of(self.rgb[self.table[segmentation]])
 
     def write_table(self, out: Path) -> None:
         """Writes `classes.csv`: id, class, whether it is `stuff` or a `thing`, and its colour as '#rrggbb'."""
@@ -90,9 +90,11 @@ def background_name(classes: Sequence[str]) -> str:
     return name
 
 
-def grey_png(ids: np.ndarray) -> bytes:
-    """Numbers uint8 (H, W) as a grey PNG."""
-    return Image(*ids.shape, 1).encode(ids[:, :, None])
+def png_of(values: np.ndarray) -> bytes:
+    """Numbers uint8 (H, W) as a grey PNG, or colours uint8 (H, W, 3) as one in colours."""
+    pixels = values if values.ndim == 3 else values[:, :, None]
+    height, width, channels = pixels.shape
+    return Image(height, width, channels).encode(pixels)
 
 
 def image_png(scenes: Scenes, stored: bytes) -> bytes:

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from synthgen.exporters.class_maps import ClassMapExporter, background_name
+from synthgen.exporters.class_maps import ClassMapExporter, background_name, png_of
 from synthgen.exporters.coco import SplitFile
 from synthgen.exporters.scene import Scene, Scenes
-from synthgen.fields import IGNORE, Image
+from synthgen.fields import IGNORE
 from synthgen.vision.palette import palette
 
 
@@ -47,7 +47,7 @@ class CocoPanoptic(ClassMapExporter):
                 (out / "images" / scene.split / name).write_bytes(scene.picture)
                 ids, segments = segments_of(scene, scenes.objects if scenes.has_masks else {}, background)
                 png = out / "annotations" / f"panoptic_{scene.split}" / f"{scene.key}.png"
-                png.write_bytes(Image(*ids.shape, 3).encode(rgb_of(ids)))
+                png.write_bytes(png_of(rgb_of(ids)))
                 number = files[scene.split].add_image(name, scenes)
                 files[scene.split].add_annotation(
                     {"image_id": number, "file_name": png.name, "segments_info": segments}
