@@ -73,6 +73,12 @@ def scenes(**changes: Any) -> dict[str, Any]:
     return toy(**(parts | changes))
 
 
+def streets(**settings: Any) -> dict[str, Any]:
+    """A small recipe of streets with class maps, 12 of them, by settings of the sampler."""
+    recipe = {"condition": {"use": "classes", "quotas": {"street": 12}}, "sampler": {"use": "streets", **settings}}
+    return toy(**recipe, labelers=[], scorers=[], keep=[], shard_size=6, splits={"train": 0.6, "val": 0.4})
+
+
 def write(folder: Path, recipe: dict[str, Any], name: str = "toy.yaml") -> Path:
     path = folder / name
     path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")

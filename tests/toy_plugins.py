@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -140,6 +140,64 @@ class Scenes:
         return found
 
 
+class Streets:
+    """Streets, wider than high: sky over road (stuff), on which cars and people (things) stand, some touching.
+
+    `semantic` maps tell no objects apart; `background` leaves a strip below without a class, in all samples or in the
+    first; a strip at the right is always unknown.
+    """
+
+    version: ClassVar[int] = 1
+    sources: Sequence[Source] = ()
+    classes = ("sky", "road", "car", "person")
+    colours = ("#4682b4", "#804080", "#00008e", "#dc143c")
+
+    class Config(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        semantic: bool = False
+        background: bool | Literal["first"] = True
+        coloured: bool = True
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        stuff, colours = self.classes if config.semantic else self.classes[:2], self.colours if config.coloured else ()
+        self.fields = {"image": Image(32, 48, 3), "segmentation": SegmentationMap(32, 48, self.classes, stuff, colours)}
+        if not config.semantic:
+            self.fields["instances"] = InstanceMap(32, 48)
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump()
+
+    def bind(self, condition: Schema) -> list[Problem]:
+        return []
+
+    def setup(self, device: str) -> None:
+        pass
+
+    def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
+        everywhere = self.config.background is True
+        some = [everywhere or (bool(self.config.background) and slot.index == 0) for slot in slots]
+        maps = [self.street(int(seed), background) for seed, background in zip(seeds, some, strict=True)]
+        noise = streams.normals(seeds, (32, 48, 3))
+        tints = np.array([[60, 60, 60], [90, 150, 220], [110, 90, 110], [20, 20, 160], [220, 40, 60]])
+        images = [(tints[np.where(m < 255, m, 0)] + 10 * e).clip(0, 255) for (m, _), e in zip(maps, noise, strict=True)]
+        found = {"image": [image.astype(np.uint8) for image in images], "segmentation": [m for m, _ in maps]}
+        return found if self.config.semantic else {**found, "instances": [objects for _, objects in maps]}
+
+    def street(self, seed: int, background: bool) -> tuple[np.ndarray, np.ndarray]:
+        segmentation, instances = np.full((32, 48), 1, dtype=np.uint8), np.zeros((32, 48), dtype=np.uint16)
+        left = seed % 10
+        segmentation[14 + seed % 5 :] = 2
+        for number, (top, width, cls) in enumerate([(16, 9, 3), (16, 7, 3), (12, 3, 4)][: seed % 4], start=1):
+            window = np.s_[top : top + 10, left : left + width]
+            segmentation[window], instances[window] = cls, number
+            left += width
+        if background:
+            segmentation[28:] = 0
+        segmentation[:, 45:] = 255
+        return segmentation, instances
+
+
 class Brightness:
     """`brightness`: mean pixel value, 0 to 1, plus noise, so that a rule on it rejects some tries."""
 
@@ -169,4 +227,7 @@ class Brightness:
         return {"brightness": [m + self.config.noise * float(e) for m, e in zip(means, noise, strict=True)]}
 
 
-SYNTHGEN_PLUGINS = {"samplers": {"smooth": Smooth, "scenes": Scenes}, "scorers": {"brightness": Brightness}}
+SYNTHGEN_PLUGINS = {
+    "samplers": {"smooth": Smooth, "scenes": Scenes, "streets": Streets},
+    "scorers": {"brightness": Brightness},
+}

@@ -7,6 +7,7 @@ from typing import Any
 
 from synthgen.base.names import markdown, markdown_code
 from synthgen.dataset.shard_files import writer_of
+from synthgen.fields import SegmentationMap
 from synthgen.parts.fields import schema_of
 from synthgen.parts.registry import of_process
 
@@ -57,6 +58,17 @@ define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif 
 | field | what it holds |
 |---|---|
 {% for name, field in fields.items() %}| {{ name | code }} | {{ field.text(markdown) }} |
+{% endfor %}{% for name, field in class_maps.items() %}
+### Classes of {{ name | code }}
+
+| id | class | kind |{% if field.colours %} colour |{% endif %}
+|---|---|---|{% if field.colours %}---|{% endif %}
+{% for class in field.classes %}| {{ loop.index }} | {{ class | text }} |
+{%- if class in field.stuff %} stuff{% else %} thing{% endif %} |
+{%- if field.colours %} `{{ field.colours[loop.index0] }}` |{% endif %}
+{% endfor %}
+Stuff is regions without objects. `datasets` has no names for classes of pixels{% if has_table %}; the column's metadata
+in the Parquet files do: {{ ('pyarrow.parquet.read_schema(FILE).field("%s").metadata' % name) | code }}{% endif %}.
 {% endfor %}
 ## Load it
 
@@ -124,12 +136,16 @@ def dataset_card(manifest: dict[str, Any]) -> str:
     writers = sorted(map(writer_of, manifest["writers"]), key=lambda writer: writer.suffix)
     environment = jinja2.Environment(trim_blocks=False, undefined=jinja2.StrictUndefined)  # noqa: S701  (Markdown)
     environment.filters |= {"text": markdown, "code": markdown_code}
+    fields = schema_of(manifest["fields"])
+    class_maps = {name: kind for name, kind in fields.items() if isinstance(kind, SegmentationMap) and kind.stuff}
     front = yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True).strip()
     return (
         environment.from_string(CARD).render(
             m=manifest,
             front_matter=front,
-            fields=schema_of(manifest["fields"]),
+            fields=fields,
+            class_maps=class_maps,
+            has_table=any(writer.is_table for writer in writers),
             markdown=markdown,
             writers=[writer.card.format(folder=_folder(manifest, writer.suffix)) for writer in writers if writer.card],
             credit=credit,

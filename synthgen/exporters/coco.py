@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -25,7 +25,7 @@ class Coco(SceneExporter):
     """Images by split, and one annotation file for each split with boxes, areas and masks.
 
     Memory does not grow with the number of scenes. Ids of images and objects count from 1 in each split; category
-    ids are the class ids.
+    ids are the class ids. Of a class map with stuff, only the things are objects; `coco-panoptic` has both.
     """
 
     description: ClassVar[str] = (
@@ -42,62 +42,62 @@ class Coco(SceneExporter):
         )
 
     def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+        scenes.require_objects("COCO")
         if self.config.polygons and not scenes.has_masks:
             raise UsageError(
                 "--polygons: needs an instance map, which this dataset does not have; leave it out for boxes"
             )
-        if not scenes.objects:
-            raise UsageError(
-                "COCO files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)"
-            )
         encode = polygons if self.config.polygons else run_lengths
+        categories = [{"id": i, "name": name} for i, name in scenes.objects.items()]
+        head = {"info": {"description": scenes.name}, "categories": categories}
         (out / "annotations").mkdir(parents=True)
         with contextlib.ExitStack() as stack:
-            files: dict[str, _SplitFile] = {}
+            files: dict[str, SplitFile] = {}
             for scene in scenes:
                 if scene.split not in files:
                     (out / "images" / scene.split).mkdir(parents=True)
-                    files[scene.split] = stack.enter_context(_SplitFile(out, scene.split, scenes, encode))
-                name = f"{scene.key}.{scenes.suffix}"
+                    path = out / "annotations" / f"instances_{scene.split}.json"
+                    files[scene.split] = stack.enter_context(SplitFile(path, head))
+                name, file = f"{scene.key}.{scenes.suffix}", files[scene.split]
                 (out / "images" / scene.split / name).write_bytes(scene.picture)
-                files[scene.split].add(scene, name)
+                number = file.add_image(name, scenes)
+                for annotation in objects_of(scene, encode):
+                    file.add_annotation({"id": file.n_annotations + 1, "image_id": number, **annotation})
                 tick(1)
         return []
 
 
-class _SplitFile:
-    """The annotation file of one split: images come at once, objects by way of a second file."""
+class SplitFile:
+    """The annotation file of one split: images come at once, annotations by way of a second file."""
 
-    def __init__(self, out: Path, split: str, scenes: Scenes, encode: Encode) -> None:
-        self.path = out / "annotations" / f"instances_{split}.json"
-        self.scenes, self.encode = scenes, encode
-        self.n_pictures = self.n_objects = 0
+    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
+        self.path, self.head = path, head
+        self.n_images = self.n_annotations = 0
 
-    def __enter__(self) -> _SplitFile:
+    def __enter__(self) -> SplitFile:
         self._main: IO[str] = open(self.path, "w", encoding="utf-8")
-        self._objects: IO[str] = open(self.path.with_suffix(".part"), "w+", encoding="utf-8")
-        categories = [{"id": i, "name": name} for i, name in enumerate(self.scenes.objects, start=1)]
-        head = json.dumps({"info": {"description": self.scenes.name}, "categories": categories})
-        self._main.write(head[:-1] + ', "images": [')
+        self._annotations: IO[str] = open(self.path.with_suffix(".part"), "w+", encoding="utf-8")
+        self._main.write(json.dumps(self.head)[:-1] + ', "images": [')
         return self
 
-    def add(self, scene: Scene, name: str) -> None:
-        self.n_pictures += 1
-        size = {"width": self.scenes.width, "height": self.scenes.height}
-        entry = {"id": self.n_pictures, "file_name": name, **size}
-        self._main.write((",\n" if self.n_pictures > 1 else "\n") + json.dumps(entry))
-        for annotation in objects_of(scene, self.encode):
-            self.n_objects += 1
-            numbered = {"id": self.n_objects, "image_id": self.n_pictures, **annotation}
-            self._objects.write((",\n" if self.n_objects > 1 else "\n") + json.dumps(numbered))
+    def add_image(self, name: str, scenes: Scenes) -> int:
+        """Returns the image's id."""
+        self.n_images += 1
+        entry = {"id": self.n_images, "file_name": name, "width": scenes.width, "height": scenes.height}
+        self._main.write((",\n" if self.n_images > 1 else "\n") + json.dumps(entry))
+        return self.n_images
+
+    def add_annotation(self, entry: Mapping[str, Any]) -> None:
+        self.n_annotations += 1
+        self._annotations.write((",\n" if self.n_annotations > 1 else "\n") + json.dumps(entry))
 
     def __exit__(self, *exc: object) -> None:
         self._main.write('],\n"annotations": [')
-        self._objects.seek(0)
-        shutil.copyfileobj(self._objects, self._main)
+        self._annotations.seek(0)
+        shutil.copyfileobj(self._annotations, self._main)
         self._main.write("]}\n")
         self._main.close()
-        self._objects.close()
+        self._annotations.close()
         self.path.with_suffix(".part").unlink()
 
 

@@ -10,9 +10,9 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 
 from synthgen.base.names import distinct, printable
-from synthgen.errors import UsageError
 from synthgen.exporters.classes import write_classes
 from synthgen.exporters.scene import Scene, SceneExporter, Scenes
+from synthgen.vision.palette import palette
 
 MAX_OBJECTS = 254
 
@@ -20,43 +20,44 @@ MAX_OBJECTS = 254
 class Voc(SceneExporter):
     """Images with an XML file each, and maps of classes and objects.
 
-    A palette map numbers 254 objects at most; images with more get no object map.
+    A palette map numbers 254 objects at most; images with more get no object map. Class maps without objects are
+    exported alone: XML files without any would say that nothing is in the images.
     """
 
     description: ClassVar[str] = (
-        "JPEGImages/, Annotations/, ImageSets/; where there are masks, SegmentationClass/ and SegmentationObject/ "
-        "as palette PNGs with 255; classes.csv names the classes"
+        "JPEGImages/, ImageSets/, Annotations/ of objects; where there are masks, SegmentationClass/ and "
+        "SegmentationObject/ as palette PNGs with 255; classes.csv names the classes"
     )
 
     def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
-        if not scenes.objects and not scenes.has_class_maps:
-            raise UsageError(
-                "VOC files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)"
-            )
-        with_objects = scenes.has_class_maps and scenes.has_masks
-        folders = ["JPEGImages", "Annotations", "ImageSets/Main"]
+        if not scenes.has_class_maps:
+            scenes.require_objects("VOC")
+        folders = ["JPEGImages"]
+        folders += ["Annotations", "ImageSets/Main"] if scenes.objects else []
         folders += ["SegmentationClass", "ImageSets/Segmentation"] if scenes.has_class_maps else []
-        folders += ["SegmentationObject"] if with_objects else []
+        folders += ["SegmentationObject"] if scenes.has_masks else []
         for name in folders:
             (out / name).mkdir(parents=True)
-        printed = distinct([printable(name) for name in scenes.objects])
+        classes = scenes.class_map_names if scenes.has_masks or not scenes.objects else tuple(scenes.objects.values())
+        printed = distinct([printable(name) for name in classes])
         keys: dict[str, list[str]] = {split: [] for split in scenes.splits}
         crowded = 0
         for scene in scenes:
             keys[scene.split].append(scene.key)
             file = f"{scene.key}.{scenes.suffix}"
             (out / "JPEGImages" / file).write_bytes(scene.picture)
-            (out / "Annotations" / f"{scene.key}.xml").write_bytes(annotation(scene, file, scenes, printed))
+            if scenes.objects:
+                (out / "Annotations" / f"{scene.key}.xml").write_bytes(annotation(scene, file, scenes, printed))
             if scene.segmentation is not None:
-                save_palette(scene.segmentation, out / "SegmentationClass" / f"{scene.key}.png")
-            if with_objects and not _save_objects(scene, out / "SegmentationObject" / f"{scene.key}.png"):
+                save_palette(scene.segmentation, out / "SegmentationClass" / f"{scene.key}.png", scenes.colours)
+            if scenes.has_masks and not _save_objects(scene, out / "SegmentationObject" / f"{scene.key}.png"):
                 crowded += 1
             tick(1)
         for folder in [name for name in folders if name.startswith("ImageSets")]:
             for split, of_split in keys.items():
                 (out / folder / f"{split}.txt").write_text("".join(f"{key}\n" for key in of_split), encoding="utf-8")
-        notes = write_classes(out, scenes.objects, printed, 1, "classes in the XML files")
-        if scenes.class_map_names not in ((), scenes.objects):
+        notes = write_classes(out, classes, printed, 1, "classes in the XML files")
+        if scenes.class_map_names not in ((), classes):
             listed = ", ".join(f"{i} {name}" for i, name in enumerate(scenes.class_map_names, start=1))
             notes.append(f"classes of the maps in SegmentationClass: {listed}")
         if crowded:
@@ -107,28 +108,10 @@ def annotation(scene: Scene, file: str, scenes: Scenes, classes: Sequence[str]) 
     return text + b"\n"
 
 
-def save_palette(ids: np.ndarray, path: Path) -> None:
-    """Numbers uint8 (H, W) as a PNG with VOC's palette, so that the file shows colours and reads as numbers."""
+def save_palette(ids: np.ndarray, path: Path, colours: Sequence[str] = ()) -> None:
+    """Numbers uint8 (H, W) as a PNG that shows colours (`vision.palette`) and reads as numbers."""
     from PIL import Image
 
     picture = Image.fromarray(ids, "P")
-    picture.putpalette([value for colour in palette() for value in colour])
+    picture.putpalette([value for colour in palette(colours) for value in colour])
     picture.save(path)
-
-
-def palette() -> Sequence[tuple[int, int, int]]:
-    """VOC's 256 colours: the bits of a number are dealt out to red, green and blue, highest first.
-
-    Source: VOC devkit, VOClabelcolormap.
-    """
-    colours = []
-    for number in range(256):
-        r = g = b = 0
-        rest = number
-        for bit in range(7, -1, -1):
-            r |= (rest & 1) << bit
-            g |= (rest >> 1 & 1) << bit
-            b |= (rest >> 2 & 1) << bit
-            rest >>= 3
-        colours.append((r, g, b))
-    return colours

@@ -17,7 +17,10 @@ RESERVED = {"names", "path", "nc", "download", "kpt_shape"}
 
 
 class Yolo(SceneExporter):
-    """A line `class centre-x centre-y width height` for each object, as shares of the image."""
+    """A line `class centre-x centre-y width height` for each object, as shares of the image.
+
+    Classes count from 0. Of a class map with stuff, only the things are objects, and only they are counted.
+    """
 
     description: ClassVar[str] = "images/<split>/, labels/<split>/*.txt with boxes, and data.yaml"
 
@@ -34,6 +37,7 @@ class YoloPolygons(Yolo):
     description: ClassVar[str] = "the same with polygons instead of boxes, for segmentation"
 
     def write(self, scenes: Scenes, out: Path, tick: Callable[[int], Any]) -> list[str]:
+        scenes.require_objects("YOLO")
         if not scenes.has_masks:
             raise UsageError("polygons need an instance map, which this dataset does not have; try `--to yolo`")
         return _export(scenes, out, tick, polygon_lines)
@@ -44,8 +48,7 @@ def _export(
 ) -> list[str]:
     import yaml
 
-    if not scenes.objects:
-        raise UsageError("YOLO files hold objects; this dataset has neither boxes nor masks (try `--to imagefolder`)")
+    scenes.require_objects("YOLO")
     if taken := RESERVED & set(scenes.splits):
         raise UsageError(f"the split `{taken.pop()}` would be taken for a key of data.yaml; try another format")
     for split in scenes.splits:
@@ -56,7 +59,7 @@ def _export(
         text = "".join(f"{line}\n" for line in lines(scene, scenes))
         (out / "labels" / scene.split / f"{scene.key}.txt").write_text(text, encoding="utf-8")
         tick(1)
-    facts = {split: f"images/{split}" for split in scenes.splits} | {"names": dict(enumerate(scenes.objects))}
+    facts = {split: f"images/{split}" for split in scenes.splits} | {"names": dict(enumerate(scenes.objects.values()))}
     text, notes = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True), []
     if "val" not in scenes.splits and scenes.splits:
         stand_in = "train" if "train" in scenes.splits else scenes.splits[0]
@@ -68,15 +71,17 @@ def _export(
 
 
 def box_lines(scene: Scene, scenes: Scenes) -> Iterator[str]:
+    numbers = {cls: i for i, cls in enumerate(scenes.objects)}
     for left, top, right, bottom, cls in scene.boxes.tolist():
         centre_x, centre_y = (left + right) / 2 / scenes.width, (top + bottom) / 2 / scenes.height
         width, height = (right - left) / scenes.width, (bottom - top) / scenes.height
-        yield f"{int(cls) - 1} {centre_x:.6f} {centre_y:.6f} {width:.6f} {height:.6f}"
+        yield f"{numbers[int(cls)]} {centre_x:.6f} {centre_y:.6f} {width:.6f} {height:.6f}"
 
 
 def polygon_lines(scene: Scene, scenes: Scenes) -> Iterator[str]:
     assert scene.instances is not None
+    numbers = {cls: i for i, cls in enumerate(scenes.objects)}
     scale = np.array([scenes.width, scenes.height])
     for number, box in zip(scene.numbers, scene.boxes, strict=True):
         polygon = outline(scene.instances == number) / scale
-        yield f"{int(box[4]) - 1} " + " ".join(f"{value:.6f}" for value in polygon.ravel())
+        yield f"{numbers[int(box[4])]} " + " ".join(f"{value:.6f}" for value in polygon.ravel())

@@ -26,9 +26,10 @@ from synthgen.exporters.imagefolder import ImageFolder
 from synthgen.exporters.options import NoOptions
 from synthgen.exporters.roles import fields_of_roles
 from synthgen.exporters.scene import Scenes
-from synthgen.exporters.voc import Voc, palette
+from synthgen.exporters.voc import Voc
 from synthgen.exporters.yolo import Yolo, YoloPolygons
 from synthgen.fields import Boxes, InstanceMap, SegmentationMap
+from synthgen.vision.palette import palette
 
 SIDE = 48
 COCO_MASKS, COCO_POLYGONS = Coco(Coco.Config()).write, Coco(Coco.Config(polygons=True)).write
