@@ -29,7 +29,10 @@ N_SCORES, N_CHANNELS = 24, 4
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image as a `data:` address, with its width on the page in pixels (0: what room there is) and words."""
+    """An image as a `data:` address, with its width on the page in pixels (0: what room there is) and words.
+
+    One that is `wide` has as much of a narrow page as it needs, others half of it.
+    """
 
     address: str
     alt: str
@@ -37,6 +40,7 @@ class Picture:
     sharp: bool = False
     caption: str = ""
     note: str = ""
+    wide: bool = False
 
 
 def render(book: Ledger, real: str | None = None) -> str:
@@ -75,7 +79,7 @@ def render(book: Ledger, real: str | None = None) -> str:
         groups=dict(_tiles(groups)),
         n_shown=sum(map(len, groups.values())),
         objects=manifest.get("objects", {}),
-        colours={word: "#{:02x}{:02x}{:02x}".format(*colour) for word, colour in preview.legend(book.fields)},
+        colours={word: "#{:02x}{:02x}{:02x}".format(*colour) for word, colour in preview.legend(book.fields, groups)},
         series=about,
         panels=list(_panels(about)) if about else [],
         n_channels=N_CHANNELS,
@@ -149,7 +153,8 @@ def _tiles(groups: Groups) -> Iterator[tuple[str, list[Picture]]]:
     from PIL import Image
 
     tiles = [tile for group in groups.values() for tile in group]
-    width, height = sheet.cell_size([tile.picture for tile in tiles]) if tiles else (0, 0)
+    n_panels = max((tile.n_panels for tile in tiles), default=1)
+    width, height = sheet.cell_size([tile.picture for tile in tiles], n_panels) if tiles else (0, 0)
     for name, group in groups.items():
         pictures = []
         for tile in group:
@@ -163,7 +168,8 @@ def _tiles(groups: Groups) -> Iterator[tuple[str, list[Picture]]]:
             address = _address("image/png", file.getvalue())
             caption = "" if tile.caption == name else tile.caption
             alt = f"sample {tile.caption}".strip()
-            pictures.append(Picture(address, alt, width, sharp, caption, tile.note.replace("\n", "; ")))
+            note = tile.note.replace("\n", "; ")
+            pictures.append(Picture(address, alt, width, sharp, caption, note, tile.n_panels > 1))
         yield name, pictures
 
 
