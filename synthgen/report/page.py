@@ -16,9 +16,10 @@ import numpy as np
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
 from synthgen.errors import StoreError, UsageError
-from synthgen.fields import class_field
+from synthgen.fields import IGNORE, class_field, first_shown
+from synthgen.fields.shown import Regions
 from synthgen.recipe.rules import parse
-from synthgen.report import charts, compared, evaluated, preview, sheet
+from synthgen.report import charts, compared, evaluated, overlay, preview, sheet
 from synthgen.report.compared import Compared
 from synthgen.report.preview import Groups
 from synthgen.stages import evaluation
@@ -79,7 +80,8 @@ def render(book: Ledger, real: str | None = None) -> str:
         groups=dict(_tiles(groups)),
         n_shown=sum(map(len, groups.values())),
         objects=manifest.get("objects", {}),
-        colours={word: "#{:02x}{:02x}{:02x}".format(*colour) for word, colour in preview.legend(book.fields, groups)},
+        regions=_regions(book, manifest),
+        colours=_colours(preview.legend(book.fields, groups)),
         series=about,
         panels=list(_panels(about)) if about else [],
         n_channels=N_CHANNELS,
@@ -137,6 +139,21 @@ def _counts(found: Counter[tuple[str, str]], manifest: Mapping[str, Any]) -> lis
         return [["class", "samples"], *map(list, classes.items()), *rows, ["all", manifest["samples"]]]
     rows = [[name, n, *(found[name, split] for split in splits)] for name, n in classes.items()]
     return [["class", "samples", *splits], *rows, ["all", manifest["samples"], *splits.values()]]
+
+
+def _colours(legend: sheet.Legend) -> dict[str, str]:
+    return {word: "#{:02x}{:02x}{:02x}".format(*colour) for word, colour in legend}
+
+
+def _regions(book: Ledger, manifest: Mapping[str, Any]) -> list[tuple[str, str, float, int]]:
+    """Class, its colour, its share of all pixels in percent, and images that have it, the most frequent first."""
+    found = manifest.get("regions", {})
+    total = sum(n["pixels"] for n in found.values())
+    _, regions = first_shown(book.fields, Regions)
+    ids = [*range(len(regions.classes) + 1), IGNORE] if regions else []
+    colours = _colours(overlay.legend(book.fields, dict.fromkeys(ids, 1)))
+    rows = [(name, colours[name], 100 * n["pixels"] / total, n["images"]) for name, n in found.items()]
+    return sorted(rows, key=lambda row: -row[2])
 
 
 def _histograms(book: Ledger, tries: Tries) -> Iterator[Picture]:
