@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -83,7 +84,7 @@ def prepare(
         said = "; ".join(f"{role}: {names}" for role, names in columns.items())
         notes.append(f"columns: {printable(said)}")
     if found.own and found.own.done:
-        notes.append(f"model: {found.own.folder} is trained already, and used as it is")
+        notes.append(f"model: {found.own.folder} {found.own.state}, and used as it is")
     elif found.own and train:
         train(found.own)
         found = found.trained()
@@ -177,10 +178,12 @@ def train(
     smoke: bool = False,
     device: str = "auto",
     quiet: bool = True,
+    finish: bool = False,
 ) -> Path:
     """Trains the model of a recipe, or goes on with its training: `synthgen train`. Returns the model's folder.
 
-    With `smoke`, a trainer that starts from somebody's weights starts from small random ones, for a few steps.
+    With `smoke`, a trainer that starts from somebody's weights starts from small random ones, for a few steps. With
+    `finish`, the model is made of the last checkpoint, without another step; the training can be gone on with later.
 
     Raises:
         SynthgenError: what went wrong, for the user.
@@ -197,5 +200,8 @@ def train(
     trainer = cls(cls.Config.model_validate(found.trainer.settings))
     target = Path(out) if out else Path("models") / found.name
     with disk.refusals(target), disk.named_paths():
-        done: Path = trainer.train(target, found.seed, device=device, quiet=quiet)
+        ending = {"finish": True} if finish else {}
+        if finish and "finish" not in inspect.signature(trainer.train).parameters:
+            raise UsageError(f"--finish: the trainer `{found.trainer.use}` cannot make a model before its last step")
+        done: Path = trainer.train(target, found.seed, device=device, quiet=quiet, **ending)
     return done

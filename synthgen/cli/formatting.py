@@ -36,6 +36,21 @@ def quoted(text: str) -> str:
     return f'"{text}"' if not set(text) & set('"$`\\!') else shlex.quote(text)
 
 
+def regions(found: Mapping[str, Mapping[str, int]], n_samples: int) -> list[tuple[str, str]]:
+    """Share of all pixels and number of images of each class, most frequent first, as rows of `table`."""
+    total = sum(counts["pixels"] for counts in found.values())
+    names = sorted(found, key=lambda name: -found[name]["pixels"])
+    width = max(map(len, map(printable, names)), default=0)
+    return [
+        (
+            "" if i else "pixels",
+            f"{printable(name):<{width}}  {100 * found[name]['pixels'] / total:5.2f} %"
+            f"  in {found[name]['images']} of {plural(n_samples, 'image')}",
+        )
+        for i, name in enumerate(names)
+    ]
+
+
 def slots(named: Iterable[Mapping[str, Any]]) -> str:
     """Keys of slots, with their classes where they have some."""
     return ", ".join(f"{slot['key']} ({slot['label']})" if slot.get("label") else slot["key"] for slot in named)

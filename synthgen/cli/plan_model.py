@@ -94,7 +94,7 @@ def describe_own(own: OwnModel) -> dict[str, Any]:
         "folder": str(own.folder),
         "trained": own.done,
         "steps": own.steps,
-        "steps_done": own.steps if own.done else own.steps_done,
+        "steps_done": (own.ended or own.steps) if own.done else own.steps_done,
         "data": own.data,
         "notes": [] if own.done else data_notes(type(own.trainer), own.recipe.trainer.settings),
     }
@@ -106,7 +106,9 @@ def own_rows(own: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         return []
     on = f" on {own['data']}" if own["data"] else ""
     if own["trained"]:
-        return [("train", f"{own['trainer']}{on}: done, in {own['folder']}")]
+        ended = own["steps_done"] != own["steps"]
+        done = f"ended at step {own['steps_done']} of {own['steps']}" if ended else "done"
+        return [("train", f"{own['trainer']}{on}: {done}, in {own['folder']}")]
     steps = "" if own["steps"] is None else f"{own['steps']} steps"
     left = f" (goes on from step {own['steps_done']})" if own["steps_done"] else ""
     return [("train", f"{own['trainer']}, {steps}{on}, into {own['folder']}: will be trained first{left}")]

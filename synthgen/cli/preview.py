@@ -72,7 +72,7 @@ def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> 
     if not book.complete:
         subtitle += f", INCOMPLETE: {formatting.known(book.planned)} were asked for"
         click.echo(f"note      {folder} {book.lack or 'lacks files'}; `synthgen status` says more")
-    _save(groups, book.name, subtitle, legend(book.fields), out or f"{book.root.resolve().name}-preview.png")
+    _save(groups, book.name, subtitle, legend(book.fields, groups), out or f"{book.root.resolve().name}-preview.png")
 
 
 def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> None:
@@ -83,7 +83,13 @@ def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> 
     subtitle = f"{drawn.n} first tries{_n_classes(drawn.groups, len(plan.class_counts()))}"
     if plan.rules:
         subtitle += f", {n_rejected} rejected (red)"
-    _save(drawn.groups, plan.recipe.name, subtitle, legend(plan.schema), out or f"{plan.recipe.name}-preview.png")
+    _save(
+        drawn.groups,
+        plan.recipe.name,
+        subtitle,
+        legend(plan.schema, drawn.groups),
+        out or f"{plan.recipe.name}-preview.png",
+    )
     if plan.rules:
         by_rule = f" ({formatting.counts(drawn.rejected)})" if n_rejected else ""
         click.echo(f"kept      {drawn.n - n_rejected} of {drawn.n} first tries{by_rule}")

@@ -126,6 +126,8 @@ def _say_result(result: Result, own: OwnModel | None) -> None:
         click.echo("classes: " + ", ".join(f"{name} {n}" for name, n in manifest["classes"].items()))
     if objects := manifest.get("objects"):
         click.echo("objects: " + formatting.counts(objects))
+    for name, text in formatting.regions(manifest.get("regions", {}), manifest["samples"]):
+        click.echo(f"{name:<6}  {text}")
     for rule, n in manifest["rejected"].items():
         click.echo(f"rejected by {rule}: {n}")
     if not result.complete:

@@ -55,6 +55,7 @@ def survey(book: Ledger) -> dict[str, Any]:
         "splits": dict(totals.splits),
         "classes": dict(totals.classes),
         "objects": dict(totals.objects),
+        "regions": totals.regions,
         "tries": totals.tries,
         "acceptance": round(totals.accepted / totals.tries, 4) if totals.tries else None,
         "rejected": dict(sorted(totals.rejected.items())),
@@ -96,6 +97,7 @@ def _say(facts: dict[str, Any]) -> None:
         ("splits", formatting.counts(facts["splits"]) if facts["samples"] else ""),
         ("classes", formatting.counts(facts["classes"]) if facts["samples"] else ""),
         ("objects", formatting.counts(facts["objects"]) if facts["samples"] else ""),
+        *formatting.regions(facts["regions"], facts["samples"]),
         ("kept", f"{100 * facts['acceptance']:.1f} % of {facts['tries']} tries" if facts["tries"] else ""),
         *(
             (f"{'rejected' if i == 0 else ''}", f"{n} by {rule}")

@@ -39,6 +39,7 @@ USES = {
 @options.smoke_option
 @options.device_option
 @options.quiet_option
+@click.option("--finish", is_flag=True, help="Make a model of the last checkpoint, without another step.")
 @click.option("--skip-broken", is_flag=True, help="Leave images out that cannot be read, and count them in the card.")
 def command(
     recipe: str,
@@ -48,21 +49,32 @@ def command(
     smoke: bool,
     device: str,
     quiet: bool,
+    finish: bool,
     skip_broken: bool,
 ) -> None:
     """Train the model that RECIPE (kind: model) describes.
 
     Checkpoints, losses and sample images go to the folder `training` inside the model's.
-    Giving the same command again goes on from the last checkpoint.
+    Giving the same command again goes on from the last checkpoint. With --finish, a training that
+    was stopped ends there: the model has the averaged weights of its last checkpoint, and its card
+    says so. Without --finish, it can still be gone on with.
     """
     started = time.perf_counter()
     overrides = (*overrides, *(["trainer.data.skip_broken=true"] if skip_broken else []))
     try:
         folder = api.train(
-            recipe, out, overrides=overrides, plugin_files=plugin_files, smoke=smoke, device=device, quiet=quiet
+            recipe,
+            out,
+            overrides=overrides,
+            plugin_files=plugin_files,
+            smoke=smoke,
+            device=device,
+            quiet=quiet,
+            finish=finish,
         )
     except Interrupted as stopped:
-        raise Interrupted(f"{stopped} Go on with: {formatting.given()}", stopped.exit_code) from None
+        text = f"{stopped} Go on with: {formatting.given()}\nOr make a model of it as it is with the same and --finish"
+        raise Interrupted(text, stopped.exit_code) from None
     if not quiet:
         _say(folder, time.perf_counter() - started)
 

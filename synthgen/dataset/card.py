@@ -52,6 +52,13 @@ define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif 
 | class of objects or events | how many |
 |---|---|
 {% for name, n in m.objects.items() %}| {{ name | text }} | {{ n }} |
+{% endfor %}{% endif %}{% if m.get("regions") %}{% set all = m.regions.values() | sum(attribute="pixels") %}
+## Pixels by class
+
+| class | share of all pixels | images |
+|---|---|---|
+{% for name, n in m.regions.items() -%}
+| {{ name | text }} | {{ "%.2f" | format(100 * n.pixels / all) }} % | {{ n.images }} |
 {% endfor %}{% endif %}
 ## Fields
 

@@ -20,7 +20,7 @@ from synthgen.dataset.storage import Storage
 from synthgen.dataset.store import Store
 from synthgen.errors import RecordError, StoreError, UsageError
 from synthgen.fields import Field, classes_of
-from synthgen.fields.objects import object_names
+from synthgen.fields.objects import countable_names, object_names, region_names
 from synthgen.parts.fields import schema_of
 
 
@@ -180,9 +180,9 @@ class Ledger:
 
     def totals(self) -> Totals:
         """Sums over all commits, whether or not they are sealed."""
-        totals = Totals(splits=Counter(dict.fromkeys(self.identity["splits"], 0)))
+        totals = Totals.of(self.fields)
+        totals.splits.update(dict.fromkeys(self.identity["splits"], 0))
         totals.classes.update(dict.fromkeys(self.classes, 0))
-        totals.objects.update(dict.fromkeys(self.objects, 0))
         for record in self.commits.values():
             totals.add(record)
         return totals
@@ -190,7 +190,10 @@ class Ledger:
 
 @dataclass
 class Totals:
-    """Sums over commits; `splits` of samples, `short` lists the first `most_named` slots that ran out of tries."""
+    """Sums over commits; `splits` of samples, `short` lists the first `most_named` slots that ran out of tries.
+
+    `pixels` are those of the classes of regions, `images` the samples that have any.
+    """
 
     accepted: int = 0
     tries: int = 0
@@ -200,10 +203,25 @@ class Totals:
     splits: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     objects: Counter[str] = field(default_factory=Counter)
+    pixels: Counter[str] = field(default_factory=Counter)
+    images: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     environments: set[str] = field(default_factory=set)
     short: list[Mapping[str, Any]] = field(default_factory=list)
     most_named: int = sys.maxsize
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Field], most_named: int = sys.maxsize) -> Totals:
+        """Sums over no commits yet, with the names of everything that is counted in such fields."""
+        regions = dict.fromkeys(region_names(fields), 0)
+        objects = Counter(dict.fromkeys(countable_names(fields), 0))
+        return cls(objects=objects, pixels=Counter(regions), images=Counter(regions), most_named=most_named)
+
+    @property
+    def regions(self) -> dict[str, dict[str, int]]:
+        """`pixels` and `images` of each class of regions; empty if there are none, or if they were not counted."""
+        counted = self.pixels if self.pixels.total() else ()
+        return {name: {"pixels": self.pixels[name], "images": self.images[name]} for name in counted}
 
     def add(self, record: Commit) -> None:
         self.accepted += record.accepted
@@ -212,6 +230,9 @@ class Totals:
         self.bytes += sum(file.bytes for file in record.files)
         self.classes.update(record.classes)
         self.objects.update(record.objects)
+        for name, region in record.regions.items():
+            self.pixels[name] += region.pixels
+            self.images[name] += region.images
         self.rejected.update(record.rejected)
         self.environments.add(record.environment)
         self.n_short += len(record.short)

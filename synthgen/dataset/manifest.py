@@ -16,6 +16,7 @@ from synthgen.dataset.records import (
     Count,
     Json,
     Open,
+    Region,
     Sha256,
     ShardNumber,
     Slot,
@@ -84,6 +85,7 @@ class Manifest(Open):
     splits: dict[Split, Count]
     classes: dict[str, Count]
     tries: Count
+    regions: dict[str, Region] = Field(default_factory=dict)
     rejected: dict[str, Count]
     short: Short
     missing_shards: list[ShardNumber]

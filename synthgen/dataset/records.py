@@ -68,6 +68,16 @@ class Slot(Open):
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """What a shard or a dataset has of a class of regions: pixels, and samples with at least one of them."""
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    pixels: Count
+    images: Count
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """The record that makes a shard exist. It holds no times and no host names: those go to the log.
 
@@ -89,6 +99,7 @@ class Commit:
     files: Sequence[ShardFile]
     batch_size: Count = 0  # 0 in records from before it was kept: the recipe's
     objects: Mapping[str, Count] = field(default_factory=dict)  # empty in records from before they were counted
+    regions: Mapping[str, Region] = field(default_factory=dict)  # left out if no field has regions
     epoch: Count = 0  # 0 in records from before it was kept
     format: Annotated[int, Field(ge=1, le=FORMAT, strict=True)] = FORMAT
 
@@ -100,6 +111,8 @@ class Commit:
         values = asdict(self)
         if self.format < 3:
             del values["epoch"]
+        if not self.regions:
+            del values["regions"]
         text = json.dumps(values, sort_keys=True, indent=1).removesuffix("\n}")
         return b"".join(signed([text.encode()])) if self.format >= 2 else f"{text}\n}}\n".encode()
 
@@ -142,6 +155,8 @@ def _commit_problems(record: Commit) -> Iterator[str]:
         yield "accepted and rejected tries are not all tries"
     if record.classes and sum(record.classes.values()) != record.accepted:
         yield "the samples of its classes are not all samples"
+    if any(not 0 < region.images <= min(record.accepted, region.pixels) for region in record.regions.values()):
+        yield "its regions are in more samples than it has"
 
 
 def file_problems(shard: int, accepted: int, files: Sequence[_File]) -> Iterator[str]:

@@ -146,6 +146,18 @@ class Field(Protocol):
         """The class of every object in a stored value."""
         return ()
 
+    @property
+    def region_classes(self) -> tuple[str, ...]:
+        """Names of the classes that a value has pixels of, in id order; empty if it has no regions without objects."""
+        return ()
+
+    def pixels(self, stored: Any) -> Mapping[str, int]:
+        """Pixels of each class in a stored value, those with none left out; `background` and `unknown` are among them.
+
+        Together they are all pixels. Empty if it has no `region_classes`.
+        """
+        return {}
+
     # What people look at.
 
     @property

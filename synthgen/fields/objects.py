@@ -1,4 +1,4 @@
-"""Objects: what a sample holds several of (cells with boxes or outlines, faults of a series), counted by class."""
+"""What samples hold, counted by class: objects (cells with outlines, faults of a series) and pixels of regions."""
 
 from __future__ import annotations
 
@@ -22,17 +22,50 @@ def object_names(schema: Schema) -> tuple[str, ...]:
     return field.classes if isinstance(field, SegmentationMap) else field.object_classes
 
 
+def countable_names(schema: Schema) -> tuple[str, ...]:
+    """`object_names` without the classes that are regions and have no objects."""
+    fields = _fields(schema)
+    field = schema[fields[-1]] if fields else None
+    return field.things if isinstance(field, SegmentationMap) else object_names(schema)
+
+
 def count_objects(schema: Schema, samples: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Objects by class over samples in stored form, classes of which there are none included.
 
     They are counted in the field `boxes`, else in the maps `instances` and `segmentation`, else in the first field of
     whatever name that has objects.
     """
-    names, fields = object_names(schema), _fields(schema)
+    names, fields = countable_names(schema), _fields(schema)
     counts: Counter[str] = Counter(dict.fromkeys(names, 0))
     for values in samples if names else ():
         counts.update(_names_of(schema, fields, values))
     return dict(counts)
+
+
+def region_names(schema: Schema) -> tuple[str, ...]:
+    """Names of the classes whose pixels are counted, in id order; empty if no field has regions."""
+    name = _region_field(schema)
+    return schema[name].region_classes if name else ()
+
+
+def count_regions(schema: Schema, samples: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    """Pixels by class over samples in stored form, and how many samples have any, classes without any left out.
+
+    They are counted in the first field that has regions. `background` and `unknown` are counted as classes are, so that
+    the pixels are all that there are.
+    """
+    name = _region_field(schema)
+    pixels: Counter[str] = Counter()
+    images: Counter[str] = Counter()
+    for values in samples if name else ():
+        found = schema[name].pixels(values[name])
+        pixels.update(found)
+        images.update(found.keys())
+    return {cls: (pixels[cls], images[cls]) for cls in sorted(pixels)}
+
+
+def _region_field(schema: Schema) -> str:
+    return next((name for name, field in schema.items() if field.region_classes), "")
 
 
 def _fields(schema: Schema) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, cast
@@ -229,6 +230,20 @@ class SegmentationMap(_Map):
 
     def task(self, schema: Mapping[str, Field]) -> str:
         return "image-segmentation"
+
+    @property
+    def region_classes(self) -> tuple[str, ...]:
+        return self.classes if self.stuff else ()
+
+    def pixels(self, stored: bytes) -> dict[str, int]:
+        if not self.stuff:
+            return {}
+        counts = np.bincount(self.decode(stored).ravel(), minlength=IGNORE + 1)
+        names = {0: "background", **dict(enumerate(self.classes, start=1)), IGNORE: "unknown"}
+        found: Counter[str] = Counter()
+        for cls, name in names.items():
+            found[name] += int(counts[cls])  # a class may be called `background` or `unknown` itself
+        return {name: n for name, n in found.items() if n}
 
     @property
     def shown(self) -> Shown | None:

@@ -7,11 +7,11 @@ from collections import Counter
 from typing import Any
 
 from synthgen.dataset.layout import data_path, index_path
-from synthgen.dataset.records import Commit, ShardFile
+from synthgen.dataset.records import Commit, Region, ShardFile
 from synthgen.dataset.shard_files import content_sha256
 from synthgen.dataset.store import Store
 from synthgen.fields import class_field
-from synthgen.fields.objects import count_objects
+from synthgen.fields.objects import count_objects, count_regions
 from synthgen.generate.loop import Rendered, Try, named_condition
 from synthgen.generate.plan import Plan
 from synthgen.parts.protocols import Encoded, Member
@@ -42,6 +42,7 @@ def pack(plan: Plan, rendered: Rendered, store: Store, environment: str) -> Comm
     except BaseException:
         store.discard(files)
         raise
+    regions = count_regions(plan.schema, (sample.values for sample in rendered.samples))
     return Commit(
         digest=plan.digest,
         shard=rendered.number,
@@ -58,6 +59,7 @@ def pack(plan: Plan, rendered: Rendered, store: Store, environment: str) -> Comm
         files=files,
         batch_size=rendered.batch_size,
         objects=count_objects(plan.schema, (sample.values for sample in rendered.samples)),
+        regions={cls: Region(*n) for cls, n in regions.items()},
         epoch=store.epoch,
     )
 

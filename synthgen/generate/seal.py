@@ -6,7 +6,7 @@ import hashlib
 import json
 import posixpath
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -20,7 +20,6 @@ from synthgen.dataset.store import Store
 from synthgen.dataset.view import index_table
 from synthgen.errors import SynthgenError
 from synthgen.fields import classes_of
-from synthgen.fields.objects import object_names
 from synthgen.generate.plan import Plan
 
 MAX_NAMED = 1000
@@ -66,7 +65,7 @@ def sealed_before(store: Store, plan: Plan) -> int | None:
 
 def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
     """Totals over all commits; each shard's entry is appended to `lines` on the way."""
-    totals = Totals(objects=Counter(dict.fromkeys(object_names(plan.schema), 0)), most_named=MAX_NAMED)
+    totals = Totals.of(plan.schema, MAX_NAMED)
     missing: list[int] = []
     folders: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     batch_sizes: set[int] = set()
@@ -94,6 +93,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
         "splits": {name: totals.splits[name] for name in sorted(plan.recipe.splits)},
         "classes": {name: totals.classes[name] for name in classes_of(plan.schema) or sorted(totals.classes)},
         "objects": dict(totals.objects),
+        **({"regions": totals.regions} if totals.regions else {}),
         "tries": totals.tries,
         "rejected": dict(sorted(totals.rejected.items())),
         "short": {"count": totals.n_short, "slots": totals.short},

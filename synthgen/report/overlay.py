@@ -1,4 +1,4 @@
-"""Overlays: objects drawn over images, as outlines in colours of their own or as boxes in those of classes; depth."""
+"""Overlays: objects drawn over images, as outlines in colours of their own or as boxes in those of classes; maps."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.fields import Schema, first_shown
-from synthgen.fields.shown import Frames, Outlines, Shades
+from synthgen.fields import IGNORE, Schema, first_shown
+from synthgen.fields.shown import Frames, Outlines, Regions, Shades
+from synthgen.vision.palette import palette
 
 SHOWN_PX = 192
 GAP_PX = 2
 MAX_BOX_LUMA = 110
 MIN_LINE_LUMA, DARKER = 150, 4
+UNKNOWN, HATCH, HATCH_PX = (64, 64, 64), (104, 104, 104), 3
+"""Pixels of unknown class are hatched in these greys."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of red, green and blue in brightness. Source: ITU-R BT.601."""
 
 
 def with_objects(picture: np.ndarray, shown: Mapping[str, Any], schema: Schema) -> np.ndarray:
-    """The image, and beside it the same with its objects and its depth, uint8 RGB; as it is if it has neither.
+    """The image, and beside it its objects, the classes of its regions and its depth, uint8 RGB; as it is without any.
 
-    Of several instance maps and boxes the first is shown: the one by construction. What is near is bright. The contrast
-    is stretched, because microscopes' images are often too dark to see anything. Small images
+    Of several maps and boxes the first is shown: the one by construction. Objects of an image with regions are outlined
+    in the map of regions; if the image is small, a panel more has both over each other. What is near is bright. Without
+    regions the contrast is stretched, because microscopes' images are often too dark to see anything. Small images
     are enlarged by a whole factor, so that outlines are thin.
 
     Args:
@@ -31,15 +35,24 @@ def with_objects(picture: np.ndarray, shown: Mapping[str, Any], schema: Schema) 
         shown: what the fields of the sample show, by name.
     """
     instances, boxes, depth = (shown.get(first_shown(schema, way)[0]) for way in (Outlines, Frames, Shades))
+    name, regions = first_shown(schema, Regions)
+    ids = shown.get(name)
     factor = max(1, SHOWN_PX // max(picture.shape[:2]))
-    plain = enlarged(stretched(picture), factor)
+    plain = enlarged(stretched(picture) if ids is None else np.broadcast_to(picture, (*picture.shape[:2], 3)), factor)
     panels = [plain]
-    if instances is not None or boxes is not None:
-        panels.append(plain.copy())
+    if regions is not None and ids is not None:
+        panels.append(coloured(enlarged(ids, factor), regions))
+        if factor > 1:
+            panels.append((panels[-1] // 2 + plain // 2).astype(np.uint8))
         if instances is not None:
-            draw_outlines(panels[-1], enlarged(instances, factor))
-        elif boxes is not None:
-            draw_boxes(panels[-1], boxes, factor)
+            for panel in panels[1:]:
+                draw_edges(panel, enlarged(instances, factor))
+    elif instances is not None:
+        panels.append(plain.copy())
+        draw_outlines(panels[-1], enlarged(instances, factor))
+    if boxes is not None and instances is None:
+        panels.append(plain.copy())
+        draw_boxes(panels[-1], boxes, factor)
     if depth is not None:
         panels.append(enlarged(np.repeat(depth[..., None], 3, axis=2), factor))
     if len(panels) == 1:
@@ -60,6 +73,20 @@ def stretched(picture: np.ndarray) -> np.ndarray:
 def enlarged(array: np.ndarray, factor: int) -> np.ndarray:
     """Every pixel as a square of `factor`."""
     return array.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def coloured(ids: np.ndarray, regions: Regions) -> np.ndarray:
+    """Class ids (H, W) in the colours of their classes, uint8 RGB (H, W, 3); what is unknown is hatched."""
+    picture: np.ndarray = region_colours(regions)[ids]
+    rows, columns = np.ogrid[: ids.shape[0], : ids.shape[1]]
+    picture[(ids == IGNORE) & ((rows + columns) // HATCH_PX % 2 == 1)] = HATCH
+    return picture
+
+
+def draw_edges(picture: np.ndarray, instances: np.ndarray) -> None:
+    """Draws the edge of every object of (H, W) into a map in colours (H, W, 3): white, or black on bright ones."""
+    edge = _edge(instances)
+    picture[edge] = np.where(picture[edge] @ LUMA < MIN_LINE_LUMA, 255, 0)[:, None]
 
 
 def draw_outlines(picture: np.ndarray, instances: np.ndarray) -> None:
@@ -113,14 +140,40 @@ def draw_boxes(picture: np.ndarray, boxes: np.ndarray, factor: int) -> None:
             picture[ys[0] : ys[1] + 1, xs] = table[int(cls)]
 
 
-def legend(schema: Schema) -> list[tuple[str, tuple[int, int, int]]]:
-    """Names of the objects' classes with the colours of their boxes; empty if boxes are not shown or of one class."""
+def legend(schema: Schema, pixels: Mapping[int, int] | None = None) -> list[tuple[str, tuple[int, int, int]]]:
+    """Names of the regions' classes, then those of the objects' with the colours of their boxes.
+
+    Boxes have none if they are not shown or all of one class.
+
+    Args:
+        pixels: how many pixels of regions each class id has; those with none are left out, the most frequent are first.
+    """
     _, outlines = first_shown(schema, Outlines)
     _, boxes = first_shown(schema, Frames)
+    _, regions = first_shown(schema, Regions)
+    found = []
+    if regions is not None and pixels:
+        names = {0: "background", **dict(enumerate(regions.classes, start=1)), IGNORE: "unknown"}
+        used = sorted((cls for cls, n in pixels.items() if n), key=lambda cls: (cls == IGNORE, -pixels[cls], cls))
+        found = [(names[cls], _rgb(region_colours(regions)[cls])) for cls in used]
     if outlines or boxes is None or len(boxes.classes) < 2:
-        return []
+        return found
     table = box_colours(len(boxes.classes) + 1)
-    return [(name, tuple(table[cls].tolist())) for cls, name in enumerate(boxes.classes, start=1)]
+    boxed = [(name, _rgb(table[cls])) for cls, name in enumerate(boxes.classes, start=1)]
+    return found + [(f"box of {name}", colour) if regions else (name, colour) for name, colour in boxed]
+
+
+def _rgb(row: np.ndarray) -> tuple[int, int, int]:
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def region_colours(regions: Regions) -> np.ndarray:
+    """Colours of the class ids 0 to 255, uint8 (256, 3): those of the field, else of Pascal VOC; 255 is dark grey."""
+    table = np.array(palette(), dtype=np.uint8)
+    if regions.colours:
+        table[1 : len(regions.colours) + 1] = [list(bytes.fromhex(text.removeprefix("#"))) for text in regions.colours]
+    table[IGNORE] = UNKNOWN
+    return table
 
 
 def box_colours(n: int) -> np.ndarray:

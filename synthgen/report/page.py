@@ -16,9 +16,10 @@ import numpy as np
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
 from synthgen.errors import StoreError, UsageError
-from synthgen.fields import class_field
+from synthgen.fields import IGNORE, class_field, first_shown
+from synthgen.fields.shown import Regions
 from synthgen.recipe.rules import parse
-from synthgen.report import charts, compared, evaluated, preview, sheet
+from synthgen.report import charts, compared, evaluated, overlay, preview, sheet
 from synthgen.report.compared import Compared
 from synthgen.report.preview import Groups
 from synthgen.stages import evaluation
@@ -29,7 +30,10 @@ N_SCORES, N_CHANNELS = 24, 4
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image as a `data:` address, with its width on the page in pixels (0: what room there is) and words."""
+    """An image as a `data:` address, with its width on the page in pixels (0: what room there is) and words.
+
+    One that is `wide` has as much of a narrow page as it needs, others half of it.
+    """
 
     address: str
     alt: str
@@ -37,6 +41,7 @@ class Picture:
     sharp: bool = False
     caption: str = ""
     note: str = ""
+    wide: bool = False
 
 
 def render(book: Ledger, real: str | None = None) -> str:
@@ -75,7 +80,8 @@ def render(book: Ledger, real: str | None = None) -> str:
         groups=dict(_tiles(groups)),
         n_shown=sum(map(len, groups.values())),
         objects=manifest.get("objects", {}),
-        colours={word: "#{:02x}{:02x}{:02x}".format(*colour) for word, colour in preview.legend(book.fields)},
+        regions=_regions(book, manifest),
+        colours=_colours(preview.legend(book.fields, groups)),
         series=about,
         panels=list(_panels(about)) if about else [],
         n_channels=N_CHANNELS,
@@ -135,6 +141,21 @@ def _counts(found: Counter[tuple[str, str]], manifest: Mapping[str, Any]) -> lis
     return [["class", "samples", *splits], *rows, ["all", manifest["samples"], *splits.values()]]
 
 
+def _colours(legend: sheet.Legend) -> dict[str, str]:
+    return {word: "#{:02x}{:02x}{:02x}".format(*colour) for word, colour in legend}
+
+
+def _regions(book: Ledger, manifest: Mapping[str, Any]) -> list[tuple[str, str, float, int]]:
+    """Class, its colour, its share of all pixels in percent, and images that have it, the most frequent first."""
+    found = manifest.get("regions", {})
+    total = sum(n["pixels"] for n in found.values())
+    _, regions = first_shown(book.fields, Regions)
+    ids = [*range(len(regions.classes) + 1), IGNORE] if regions else []
+    colours = _colours(overlay.legend(book.fields, dict.fromkeys(ids, 1)))
+    rows = [(name, colours[name], 100 * n["pixels"] / total, n["images"]) for name, n in found.items()]
+    return sorted(rows, key=lambda row: -row[2])
+
+
 def _histograms(book: Ledger, tries: Tries) -> Iterator[Picture]:
     """A chart for each score, over all tries."""
     rules = [parse(text, None) for text in book.identity["keep"]]
@@ -149,7 +170,8 @@ def _tiles(groups: Groups) -> Iterator[tuple[str, list[Picture]]]:
     from PIL import Image
 
     tiles = [tile for group in groups.values() for tile in group]
-    width, height = sheet.cell_size([tile.picture for tile in tiles]) if tiles else (0, 0)
+    n_panels = max((tile.n_panels for tile in tiles), default=1)
+    width, height = sheet.cell_size([tile.picture for tile in tiles], n_panels) if tiles else (0, 0)
     for name, group in groups.items():
         pictures = []
         for tile in group:
@@ -163,7 +185,8 @@ def _tiles(groups: Groups) -> Iterator[tuple[str, list[Picture]]]:
             address = _address("image/png", file.getvalue())
             caption = "" if tile.caption == name else tile.caption
             alt = f"sample {tile.caption}".strip()
-            pictures.append(Picture(address, alt, width, sharp, caption, tile.note.replace("\n", "; ")))
+            note = tile.note.replace("\n", "; ")
+            pictures.append(Picture(address, alt, width, sharp, caption, note, tile.n_panels > 1))
         yield name, pictures
 
 

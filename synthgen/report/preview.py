@@ -15,7 +15,7 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
 from synthgen.errors import UsageError
 from synthgen.fields import Schema, class_field, classes_of, first_shown
-from synthgen.fields.shown import Curves, Marks, Picture, TimeAxis, Words
+from synthgen.fields.shown import Curves, Marks, Picture, Regions, TimeAxis, Words
 from synthgen.generate.batching import PREVIEWED
 from synthgen.generate.loop import Try, annotate, batches, draw, judge
 from synthgen.generate.plan import Plan
@@ -24,6 +24,8 @@ from synthgen.report import curves, overlay, words
 from synthgen.report.sheet import Legend, Tile
 
 Groups = dict[str, list[Tile]]
+Caption = tuple[str, str, bool]
+"""Of a tile: the line under its image, the smaller ones below it, and whether it was rejected."""
 N_CLASSES, N_EACH = 10, 2
 MAX_SCANNED = 20_000
 MAX_FILES = 50
@@ -79,7 +81,7 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
     setup_s = time.perf_counter() - started
     seconds: defaultdict[str, float] = defaultdict(float)
     drawn: list[dict[str, Any]] = []
-    captions: list[tuple[str, tuple[str, str, bool]]] = []
+    captions: list[tuple[str, Caption]] = []
     rejected: Counter[str] = Counter()
     n_drawn = 0
     batch_size = plan.recipe.batch_size
@@ -92,10 +94,10 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
                 rejected[verdict.rejected_by] += 1
             group = class_of(plan.parts.condition.fields, slot.condition)
             drawn.append({key: values[i] for key, values in columns.items() if key in plan.schema})
-            words = _caption(group, slot.key, _verdict_text(plan, verdict))
-            captions.append((group, (*words, bool(verdict.rejected_by))))
-    shown = pictures(drawn, plan.schema)
-    tiles = [(group, Tile(one, *words)) for one, (group, words) in zip(shown, captions, strict=True)]
+            caption = _caption(group, slot.key, _verdict_text(plan, verdict))
+            captions.append((group, (*caption, bool(verdict.rejected_by))))
+    made = tiles_of(drawn, [under for _, under in captions], plan.schema)
+    tiles = [(group, tile) for (group, _), tile in zip(captions, made, strict=True)]
     groups = grouped(tiles, classes_of(plan.parts.condition.fields))
     return Drawn(groups, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
 
@@ -137,16 +139,33 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     records = [(i, record) for i, group in chosen.items() for record in group]
     visible = [name for name, kind in book.fields.items() if kind.shown]
     values = [{name: book.fields[name].decode(record[name]) for name in visible} for _, record in records]
-    tiles = [
-        (classes[i], Tile(shown, *_caption(classes[i], record["key"], _score_text(record, scores))))
-        for (i, record), shown in zip(records, pictures(values, book.fields), strict=True)
-    ]
+    captions = [(*_caption(classes[i], record["key"], _score_text(record, scores)), False) for i, record in records]
+    made = tiles_of(values, captions, book.fields)
+    tiles = [(classes[i], tile) for (i, _), tile in zip(records, made, strict=True)]
     return grouped(tiles[:n] if n else tiles, classes)
 
 
 def can_show(schema: Schema) -> bool:
     """Whether samples with these fields can be looked at."""
     return any(first_shown(schema, way)[1] for way in (Picture, Curves, Words))
+
+
+def tiles_of(samples: Sequence[Mapping[str, Any]], captions: Sequence[Caption], schema: Schema) -> list[Tile]:
+    """Every sample as a tile with the words under it; in a tile with a map of regions, their pixels are counted."""
+    shown = pictures(samples, schema)
+    image, regions = first_shown(schema, Picture)[0], first_shown(schema, Regions)[0]
+    if not (image and regions):
+        return [Tile(one, *under) for one, under in zip(shown, captions, strict=True)]
+    tiles = []
+    for values, one, under in zip(samples, shown, captions, strict=True):
+        height, width = values[image].shape[:2]
+        n_panels = round(one.shape[1] * height / (one.shape[0] * width))
+        tiles.append(Tile(one, *under, n_panels, _pixels(schema[regions].show(values[regions]))))
+    return tiles
+
+
+def _pixels(ids: np.ndarray) -> dict[int, int]:
+    return {cls: n for cls, n in enumerate(np.bincount(ids.ravel()).tolist()) if n}
 
 
 def pictures(samples: Sequence[Mapping[str, Any]], schema: Schema) -> list[np.ndarray]:
@@ -179,11 +198,14 @@ def _curves(schema: Schema) -> str:
     return [name for name in marked if schema[name].shown.channels == marks.channels][-1]  # type: ignore[union-attr]
 
 
-def legend(schema: Schema) -> Legend:
-    """What colours mean in the images of such samples."""
+def legend(schema: Schema, groups: Groups) -> Legend:
+    """What colours mean in the images of these samples."""
     _, series = first_shown(schema, Curves)
     if not series or first_shown(schema, Picture)[1]:
-        return overlay.legend(schema)
+        pixels: Counter[int] = Counter()
+        for tile in (tile for group in groups.values() for tile in group):
+            pixels.update(tile.pixels)
+        return overlay.legend(schema, pixels)
     _, marks = first_shown(schema, Marks)
     kinds = marks.classes if marks else ()
     return curves.legend(series) + list(zip(kinds, curves.mark_colours(len(kinds)), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,13 +25,16 @@ ASPECT, WIDEST = 1.3, 1600
 class Tile:
     """One image, uint8 (height, width, channels) with 1 or 3 channels, and the words under it.
 
-    `caption` is a line in ink, `note` smaller ones below it; both in red if `rejected`.
+    `caption` is a line in ink, `note` smaller ones below it; both in red if `rejected`. The image may be made of
+    several side by side, `n_panels`. `pixels` are those of each class id in its map of regions.
     """
 
     picture: np.ndarray
     caption: str
     note: str = ""
     rejected: bool = False
+    n_panels: int = 1
+    pixels: Mapping[int, int] = field(default_factory=dict)
 
 
 Legend = Sequence[tuple[str, tuple[int, int, int]]]
@@ -42,7 +45,7 @@ def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str =
     """One RGB image of all tiles; each group, usually a class, stands together.
 
     Images under 112 pixels (168 if there are few) are enlarged by a whole factor with hard pixel edges, so that every
-    pixel can be seen; those above 256 are reduced. Captions that are too long end in dots.
+    pixel can be seen; those above 256, each panel of them, are reduced. Captions that are too long end in dots.
 
     Raises:
         ValueError: there is no tile.
@@ -53,21 +56,22 @@ def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str =
     tiles = [tile for group in groups.values() for tile in group]
     if not tiles:
         raise ValueError("a sheet needs at least one image")
-    width, height = cell_size([tile.picture for tile in tiles])
+    width, height = cell_size([tile.picture for tile in tiles], max(tile.n_panels for tile in tiles))
     cell_px = height + GAP + 26 + LINE_PX * max(len(tile.note.splitlines()) for tile in tiles)
     rows = split_rows(list(groups.values()), width + GAP, cell_px)
     block_px = max(len(block) for row in rows for block in row) * (width + GAP) - GAP
     used = max(len(row) for row in rows)
-    head_px = (68 if subtitle else 46) + (LEGEND_PX if legend else 0)
-    size = (
-        max(2 * MARGIN + used * block_px + (used - 1) * BLOCK_GAP, 420),
-        MARGIN + head_px + len(rows) * cell_px + MARGIN // 2 - GAP,
-    )
+    sheet_px = max(2 * MARGIN + used * block_px + (used - 1) * BLOCK_GAP, 420)
+    lines = legend_lines(legend, sheet_px - 2 * MARGIN)
+    head_px = (68 if subtitle else 46) + LEGEND_PX * len(lines)
+    size = (sheet_px, MARGIN + head_px + len(rows) * cell_px + MARGIN // 2 - GAP)
     sheet = Pillow.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, MARGIN - 4), fit(title, size[0] - 2 * MARGIN, 24), INK, _font(24))
     pen.text((MARGIN, MARGIN + 32), fit(subtitle, size[0] - 2 * MARGIN, 14), GREY, _font(14))
-    _draw_legend(pen, legend, MARGIN + (58 if subtitle else 36), size[0] - MARGIN)
+    solid = any(tile.pixels for tile in tiles)
+    for i, line in enumerate(lines):
+        _draw_legend(pen, line, MARGIN + (58 if subtitle else 36) + i * LEGEND_PX, solid)
     for r, row in enumerate(rows):
         top = MARGIN + head_px + r * cell_px
         for b, block in enumerate(row):
@@ -104,10 +108,10 @@ def split_rows(groups: Sequence[Sequence[Tile]], width: int, height: int) -> lis
     return [list(groups[i : i + per_row]) for i in range(0, len(groups), per_row)]
 
 
-def cell_size(pictures: Sequence[np.ndarray]) -> tuple[int, int]:
-    """Width and height in pixels that every image of the sheet gets."""
+def cell_size(pictures: Sequence[np.ndarray], n_panels: int = 1) -> tuple[int, int]:
+    """Width and height in pixels that every image of the sheet gets, of `n_panels` side by side."""
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
-    side, least = max(height, width), MIN_PX_OF_FEW if len(pictures) <= FEW else MIN_PX
+    side, least = max(height, width // n_panels), MIN_PX_OF_FEW if len(pictures) <= FEW else MIN_PX
     if side < least:
         factor = -(-least // side)
         return width * factor, height * factor
@@ -126,16 +130,32 @@ def fit(text: str, width_px: int, size: int) -> str:
     return text.rstrip() + "..."
 
 
-def _draw_legend(pen: ImageDraw, legend: Legend, top: int, right: int) -> None:
-    """A line of squares with the words that they stand for; what does not fit is left out."""
+def legend_lines(legend: Legend, width_px: int) -> list[Legend]:
+    """The legend, broken into lines that fit into `width_px`; words that do not fit on one are shortened."""
+    lines: list[list[tuple[str, tuple[int, int, int]]]] = []
+    right = width_px
+    for name, colour in legend:
+        word = fit(name, width_px - 18, 14)
+        width = _word_px(word)
+        if right + width > width_px:
+            lines.append([])
+            right = 0
+        lines[-1].append((word, colour))
+        right += width + 16
+    return list(lines)
+
+
+def _draw_legend(pen: ImageDraw, line: Legend, top: int, solid: bool) -> None:
+    """Squares in colours, `solid` or frames, with the words that they stand for."""
     left = MARGIN
-    for word, colour in [(printable(name), colour) for name, colour in legend]:
-        width = 18 + int(_font(14).getlength(word))
-        if left + width > right:
-            break
-        pen.rectangle((left, top, left + 11, top + 11), None, colour, 3)
+    for word, colour in line:
+        pen.rectangle((left, top, left + 11, top + 11), colour if solid else None, colour, 3)
         pen.text((left + 18, top - 3), word, INK, _font(14))
-        left += width + 16
+        left += _word_px(word) + 16
+
+
+def _word_px(word: str) -> int:
+    return 18 + int(_font(14).getlength(word))
 
 
 def _draw_tile(sheet: Picture, pen: ImageDraw, tile: Tile, box: tuple[int, int, int, int]) -> None:

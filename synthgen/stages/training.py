@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
+import json
+import shlex
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,8 +28,8 @@ from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
 from synthgen.recipe.sections import TRAINED, placed, with_model
 
 FORMAT = 1
-WORK = "training"
-"""Where trainers keep checkpoints, inside the model's folder."""
+WORK, ENDED, RECIPE = "training", "ended.json", "recipe.yaml"
+"""Where trainers keep checkpoints, inside the model's folder; what says there that it was ended; its recipe."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,27 @@ class OwnModel:
         return any((self.folder / name).is_file() for name in folders.INDEXES)
 
     @property
+    def ended(self) -> int | None:
+        """The step at which its training was ended, if that was before the last; else None."""
+        try:
+            return int(json.loads((self.folder / WORK / ENDED).read_text(encoding="utf-8"))["step"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def state(self) -> str:
+        """What is said of it when it is there: `is trained already`, or where it was ended and how to go on."""
+        if self.ended is None:
+            return "is trained already"
+        return f"was ended at step {self.ended} of {self.steps} (`{self.command}` trains it to the end)"
+
+    @property
+    def command(self) -> str:
+        """What makes the same model without the dataset."""
+        folder = shlex.quote(str(self.folder))
+        return f"synthgen train {folder}/{WORK}/{RECIPE} -o {folder}"
+
+    @property
     def steps(self) -> int | None:
         """Optimiser steps of the training, None if the trainer does not count them so."""
         found = self.trainer.identity().get("steps")
@@ -64,6 +88,11 @@ class OwnModel:
         found = sorted((self.folder / WORK / "checkpoints").glob("step-*"))
         number = found[-1].name.removeprefix("step-") if found else ""
         return int(number) if number.isdecimal() else 0
+
+    @property
+    def can_finish(self) -> bool:
+        """Whether a model can be made of what an interrupted training has learned."""
+        return bool(self.steps_done) and "finish" in inspect.signature(self.trainer.train).parameters
 
     @property
     def summary(self) -> str:
@@ -158,7 +187,8 @@ def train(own: OwnModel, device: str, quiet: bool, note: Callable[[str], None], 
     except (Interrupted, KeyboardInterrupt) as error:
         code = error.exit_code if isinstance(error, Interrupted) else 143 if isinstance(error, TerminatedError) else 130
         text = str(error) if isinstance(error, Interrupted) else "interrupted; the training goes on from where it was."
-        raise Interrupted(f"{text} Go on with: {command}" if command else text, code) from None
+        ending = f"\nOr make a model of it as it is with: {own.command} --finish" if own.can_finish else ""
+        raise Interrupted(f"{text} Go on with: {command}{ending}" if command else text, code) from None
 
 
 def _describe(own: OwnModel, work: Path) -> None:
@@ -168,6 +198,6 @@ def _describe(own: OwnModel, work: Path) -> None:
     content = yaml.safe_dump(own.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
     try:
         work.mkdir(parents=True, exist_ok=True)
-        (work / "recipe.yaml").write_text(content, encoding="utf-8")
+        (work / RECIPE).write_text(content, encoding="utf-8")
     except OSError as error:
         raise disk_error(error, own.folder) from None

@@ -58,6 +58,19 @@ def latest(folder: Path) -> Path | None:
     return found[-1] if found else None
 
 
+def progress(path: Path) -> tuple[int, int | None]:
+    """How many steps are done, and of how many, None if its training does not count them.
+
+    Raises:
+        ModelError: the checkpoint is damaged.
+    """
+    try:
+        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        return int(state["step"]), state["facts"].get("steps")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
 def load(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer, facts: Any) -> int:
     """Restores everything and returns the number of steps that are done.
 
@@ -68,8 +81,9 @@ def load(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimize
         state = json.loads((path / "state.json").read_text(encoding="utf-8"))
         if state["facts"] != json.loads(json.dumps(facts)):
             changed = sorted(k for k in facts if state["facts"].get(k) != json.loads(json.dumps(facts[k])))
+            ending = ", make a model of it as it is with --finish," if changed == ["steps"] else ","
             raise ModelError(
-                f"{path} was made with other settings or data ({', '.join(changed)}); undo the change, "
+                f"{path} was made with other settings or data ({', '.join(changed)}); undo the change{ending} "
                 "or train into another folder with -o"
             )
         put(load_file(path / "model.safetensors"), model)
@@ -79,8 +93,10 @@ def load(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimize
             number, _, name = key.partition(".")
             per_parameter.setdefault(int(number), {})[name] = value
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"checkpoint {path} is damaged ({error}); remove that folder to go on from an earlier one"
-        ) from error
+        raise _damaged(path, error) from error
     optimiser.load_state_dict({"state": per_parameter, "param_groups": optimiser.state_dict()["param_groups"]})
     return int(state["step"])
+
+
+def _damaged(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"checkpoint {path} is damaged ({error}); remove that folder to go on from an earlier one")

@@ -7,12 +7,13 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from synthgen.errors import Interrupted, NonFiniteError
+from synthgen.errors import Interrupted, NonFiniteError, UsageError
 from synthgen.training import checkpoint, forecast
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
@@ -20,6 +21,53 @@ from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Task
 
 CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The averaged weights of a training's last checkpoint: `step` of its `steps` are done."""
+
+    ema: Ema
+    step: int
+    steps: int
+
+
+def ended(task: Task, facts: dict[str, Any], folder: Path, finish: bool) -> Ended | None:
+    """What a training ends with that does not go on; None if it goes on.
+
+    It does not if it is to `finish`, nor if it is asked for fewer steps than its last checkpoint in `folder` has, of a
+    training that was meant to be longer: then `facts` may differ in the number of steps.
+
+    Raises:
+        UsageError: it is to finish, and has no checkpoint.
+        ModelError: the checkpoint was made with other settings or data, or is damaged.
+    """
+    found = checkpoint.latest(folder)
+    if finish:
+        check_begun(folder)
+    if found is None:
+        return None
+    step, planned = checkpoint.progress(found)
+    steps = task.config.steps if planned is None else planned
+    if not finish and (step < task.config.steps or steps == task.config.steps):
+        return None
+    model = task.model
+    ema, optimiser = Ema(model, task.config.ema_decay), torch.optim.AdamW(_trained(model))
+    known = facts if planned is None else facts | {"steps": planned}
+    return Ended(ema, checkpoint.load(found, model, ema, optimiser, known), steps)
+
+
+def check_begun(folder: Path) -> None:
+    """Raises UsageError if a training has no checkpoint in `folder`, of which a model could be made."""
+    if checkpoint.latest(folder) is None:
+        raise UsageError(
+            f"--finish: there is no checkpoint in {folder}. Train first, without --finish: the first checkpoint is "
+            "made after `checkpoint_every` steps, or when the training is stopped with Ctrl-C"
+        )
+
+
+def _trained(model: Any) -> list[torch.nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
@@ -37,7 +85,7 @@ def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
     config, folder = task.config, monitor.folder / CHECKPOINTS
     model = task.model.train()
     ema = Ema(model, config.ema_decay)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    trained = _trained(model)
     optimiser = torch.optim.AdamW(
         trained, config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,7 @@ from synthgen.readers.series.types import SeriesData
 from synthgen.readers.series.views import Windows
 
 WORK = "training"
+ENDED = "ended.json"
 HELD_OUT = "held-out images of the training split"
 FEW_WINDOWS = 50
 
@@ -83,6 +86,29 @@ def with_test_scores(card: str, scores: Mapping[str, Any], split: str, n_picture
     """A card with what was measured on a split that nothing was trained or chosen on, before its limits."""
     table = "\n".join(_scores(scores, f"the {n_pictures} real images of the {split} split"))
     return card.replace("## Limits\n", f"{table}\n## Limits\n", 1)
+
+
+def ended_card(card: str, step: int, steps: int) -> str:
+    """A card that says that the training was ended at `step` of its `steps`, in its table and before its limits."""
+    early = step < steps
+    card = re.sub(r"^\| steps \| \d+ \|$", f"| steps | {step}{f' of {steps}' * early} |", card, count=1, flags=re.M)
+    if not early:
+        return card
+    note = (
+        f"Its training was ended at step {step} of {steps}: the weights are the averages at that step, "
+        "and the learning rate had not fallen to its end.\n"
+    )
+    head, limits, rest = card.partition("## Limits\n")
+    return f"{head}{note}\n{limits}{rest}" if limits else f"{card}\n{note}"
+
+
+def note_end(out: Path, early: tuple[int, int] | None) -> None:
+    """Keeps beside the checkpoints at which step of how many the model in `out` was made, None if at the last."""
+    path = work_folder(out) / ENDED
+    if early is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_text(json.dumps({"step": early[0], "steps": early[1]}) + "\n", encoding="utf-8")
 
 
 def series_card(result: Result, data: SeriesData, windows: Windows) -> str:

@@ -52,10 +52,14 @@ class GradientTrainer(ABC):
         device: str = "auto",
         quiet: bool = False,
         report: Callable[[int, Mapping[str, float]], None] | None = None,
+        finish: bool = False,
     ) -> Path:
         """Trains, or goes on from the last checkpoint under `out/training`, and returns `out`.
 
+        A training whose last checkpoint has as many steps as are asked for makes no more.
+
         Args:
+            finish: no step is made; the model is that of the last checkpoint. Its training can be gone on with later.
             report: called at every checkpoint with the number of steps and the metrics, which are also in
                 `training/scores.json`. What it raises stops the training, which can be gone on with.
 
@@ -64,13 +68,23 @@ class GradientTrainer(ABC):
             ModelError: the checkpoint there was made with other settings or data, or a base cannot be used.
             NonFiniteError: the training diverged.
             Interrupted: stopped by a signal, after writing a checkpoint.
+            UsageError: it is to finish, and has no checkpoint.
         """
+        folder = output.work_folder(out)
+        if finish:
+            loop.check_begun(folder / loop.CHECKPOINTS)
         leave_one_core()
         task = self.task(Start(out, seed, choose_device(device)))
-        with Monitor(output.work_folder(out), quiet, task.notes, task.metric, report) as monitor:
+        facts = self.facts(task)
+        with Monitor(folder, quiet, task.notes, task.metric, report) as monitor:
             task.begin(monitor)
-            made = task.finish(loop.fit(task, self.facts(task), monitor), out.name)
-        return output.finish(out, made.save, made.card)
+            end = loop.ended(task, facts, folder / loop.CHECKPOINTS, finish)
+            if end:
+                monitor.say(f"no step is made: the last checkpoint, step {end.step} of {end.steps}, is the model")
+            made = task.finish(end.ema if end else loop.fit(task, facts, monitor), out.name)
+        output.finish(out, made.save, output.ended_card(made.card, end.step, end.steps) if end else made.card)
+        output.note_end(out, (end.step, end.steps) if end and end.step < end.steps else None)
+        return out
 
     def facts(self, task: Task) -> dict[str, Any]:
         """What a checkpoint must have been made with to be gone on from: settings, version, seed, and the data."""

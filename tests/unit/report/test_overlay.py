@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from synthgen.fields import Boxes, DepthMap, Image, InstanceMap
+from synthgen.fields import IGNORE, Boxes, DepthMap, Image, InstanceMap, SegmentationMap
+from synthgen.fields.shown import Regions
 from synthgen.report import overlay
 from synthgen.report.sheet import Tile, draw_sheet
 
@@ -108,3 +109,69 @@ def test_preview_of_a_dataset_shows_them(cli, scenes: Path, tmp_path: Path) -> N
     assert answer.code == 0
     sheet = np.asarray(PIL.Image.open(tmp_path / "sheet.png"))
     assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 20
+
+
+STREET = SegmentationMap(6, 8, ("sky", "road", "car"), ("sky", "road", "car"), ("#4682b4", "#804080", "#00008e"))
+
+
+def street() -> tuple[np.ndarray, np.ndarray]:
+    """Image and class map: sky above a road with a car, and a corner that is unknown."""
+    ids = np.full((6, 8), 2, dtype=np.uint8)
+    ids[:3], ids[3:5, 5:7], ids[4:, :3] = 1, 3, IGNORE
+    return np.random.default_rng(0).integers(40, 90, (6, 8, 3)).astype(np.uint8), ids
+
+
+def panels(shown: np.ndarray, n: int) -> list[np.ndarray]:
+    width = (shown.shape[1] + overlay.GAP_PX) // n
+    return [shown[:, i * width : (i + 1) * width - overlay.GAP_PX] for i in range(n)]
+
+
+def test_class_maps_have_the_colours_of_their_field_beside_an_image_as_it_is() -> None:
+    image, ids = street()
+    schema = {"image": Image(6, 8, 3), "segmentation": STREET}
+    plain, drawn, both = panels(overlay.with_objects(image, {"segmentation": ids}, schema), 3)
+    factor = overlay.SHOWN_PX // 8
+    assert np.array_equal(plain[::factor, ::factor], image)
+    large = overlay.enlarged(ids, factor)
+    for cls, colour in ((1, (70, 130, 180)), (2, (128, 64, 128)), (3, (0, 0, 142))):
+        assert np.unique(drawn[large == cls], axis=0).tolist() == [list(colour)]
+    hatch = np.unique(drawn[large == IGNORE], axis=0).tolist()
+    assert hatch == sorted([list(overlay.UNKNOWN), list(overlay.HATCH)])
+    assert np.abs(both.astype(int) - (plain.astype(int) + drawn) / 2).max() <= 1
+
+
+def test_class_maps_without_colours_have_those_of_voc_and_grey_images_stay_grey() -> None:
+    image, ids = street()
+    field = SegmentationMap(6, 8, ("sky", "road", "car"), ("sky", "road", "car"))
+    plain, drawn, _ = panels(overlay.with_objects(image[..., :1], {"map": ids}, {"map": field}), 3)
+    assert drawn[0, 0].tolist() == [128, 0, 0]
+    assert plain[0, 0].tolist() == [image[0, 0, 0]] * 3
+
+
+def test_objects_among_regions_are_outlined_in_the_map_alone() -> None:
+    image, ids = street()
+    instances = np.where(ids == 3, 1, 0).astype(np.uint16)
+    schema = {"instances": InstanceMap(6, 8), "map": SegmentationMap(6, 8, STREET.classes, ("sky", "road"))}
+    plain, drawn, _ = panels(overlay.with_objects(image, {"instances": instances, "map": ids}, schema), 3)
+    factor = overlay.SHOWN_PX // 8
+    assert np.array_equal(plain[::factor, ::factor], image)
+    car = drawn[overlay.enlarged(ids, factor) == 3]
+    assert (car == 255).all(1).any() and (car == overlay.region_colours(Regions(STREET.classes))[3]).all(1).any()
+    assert not (drawn[overlay.enlarged(ids, factor) == 1] == 255).all(1).any()
+
+
+def test_large_photos_have_a_map_and_no_third_panel() -> None:
+    image, ids = np.zeros((200, 300, 3), np.uint8), np.ones((200, 300), np.uint8)
+    field = SegmentationMap(200, 300, ("sky",), ("sky",))
+    assert overlay.with_objects(image, {"map": ids}, {"map": field}).shape == (200, 600 + overlay.GAP_PX, 3)
+
+
+def test_the_legend_of_regions_names_what_occurs_the_most_frequent_first() -> None:
+    schema = {"image": Image(6, 8, 3), "segmentation": STREET}
+    found = overlay.legend(schema, {0: 3, 2: 5, 3: 900, IGNORE: 1000, 1: 0})
+    assert found == [
+        ("car", (0, 0, 142)),
+        ("road", (128, 64, 128)),
+        ("background", (0, 0, 0)),
+        ("unknown", overlay.UNKNOWN),
+    ]

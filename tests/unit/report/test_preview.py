@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.fields import Field, Series, StepClasses, Times
+from synthgen.fields import Field, Image, SegmentationMap, Series, StepClasses, Times
 from synthgen.report import preview
 
 
@@ -31,3 +31,15 @@ def test_scores_behind_marked_series_do_not_take_their_place() -> None:
     assert np.array_equal(preview.pictures([sample], scored), preview.pictures([sample], schema))
     other = {**sample, "anomalous": sample["series"]}
     assert not np.array_equal(preview.pictures([other], schema), preview.pictures([sample], schema))
+
+
+def test_the_legend_of_a_preview_counts_the_maps_that_it_shows() -> None:
+    classes = ("sky", "road", "car")
+    schema: dict[str, Field] = {"image": Image(40, 60, 3), "segmentation": SegmentationMap(40, 60, classes, classes)}
+    maps = [np.full((40, 60), 2, np.uint8), np.full((40, 60), 1, np.uint8)]
+    maps[1][:30] = 2
+    image = np.zeros((40, 60, 3), np.uint8)
+    samples = [{"image": image, "segmentation": ids} for ids in maps]
+    tiles = preview.tiles_of(samples, [("", "", False)] * 2, schema)
+    assert [tile.n_panels for tile in tiles] == [3, 3]
+    assert [word for word, _ in preview.legend(schema, {"": tiles})] == ["road", "sky"]

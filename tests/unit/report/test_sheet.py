@@ -21,3 +21,19 @@ def test_sheets_are_no_wider_than_their_tiles_need_nor_than_a_screen(groups: dic
     assert pixels.shape[1] - dark.max() <= sheet.MARGIN + 2 or pixels.shape[1] == 420
     width = sheet.cell_size([tiles[name][0].picture for name in tiles])[0]
     assert (pixels < 10).sum() >= sum(groups.values()) * width * 10
+
+
+def test_a_long_legend_is_broken_into_lines_that_fit() -> None:
+    legend = [(f"class number {i}", (i, 0, 0)) for i in range(40)] + [("w" * 200, (40, 0, 0))]
+    lines = sheet.legend_lines(legend, 400)
+    assert [colour for line in lines for _, colour in line] == [colour for _, colour in legend]
+    assert all(sum(18 + sheet._font(14).getlength(word) + 16 for word, _ in line) - 16 <= 400 for line in lines)
+    tiles = {"": [Tile(np.zeros((60, 60, 3), np.uint8), "")]}
+    short, long = (sheet.draw_sheet(tiles, "x", "", found) for found in (legend[:1], legend))
+    assert long.height - short.height == (len(sheet.legend_lines(legend, long.width - 2 * sheet.MARGIN)) - 1) * 24
+
+
+def test_panels_are_each_as_large_as_an_image_alone() -> None:
+    one, two = np.zeros((300, 400, 3), np.uint8), np.zeros((300, 802, 3), np.uint8)
+    (width, height), (both, same) = sheet.cell_size([one]), sheet.cell_size([two], 2)
+    assert abs(both - 2 * width) <= 2 and abs(height - same) <= 1

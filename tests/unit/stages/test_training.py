@@ -139,16 +139,44 @@ def test_a_stopped_training_goes_on_to_the_same_model(here: Path, monkeypatch: p
 
     monkeypatch.setattr(task.SeriesTask, "losses", with_a_signal)
     path = here / "weather.yaml"
-    with pytest.raises(Interrupted, match=r"step 4, which is kept. Go on with: synthgen run it$") as stopped:
+    with pytest.raises(Interrupted, match=r"step 4, which is kept. Go on with: synthgen run it\n") as stopped:
         api.prepare(path, train=api.training("cpu", command="synthgen run it"))
     assert stopped.value.exit_code == 130
     own = resolve(path).own
     assert own is not None and (own.steps_done, own.done) == (4, False)
+    assert str(stopped.value).endswith(f"with: {own.command} --finish")
     notes = Notes()
     again = api.run(path, executor="local", workers=1, device="cpu", observer=notes)
     assert n_steps == 6 and any("(going on from step 4)" in text for text in notes.texts)
     assert models(here) == [name]
     assert again.manifest["digest"] == whole.manifest["digest"]
+
+
+@pytest.mark.slow
+def test_a_training_that_was_ended_is_used_and_says_how_it_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = helpers.write(here, content(), "weather.yaml")
+    loss = task.SeriesTask.losses
+    seen: list[None] = []
+
+    def with_a_signal(self: Any, batch: Any) -> torch.Tensor:
+        seen.append(None)
+        if len(seen) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return loss(self, batch)
+
+    monkeypatch.setattr(task.SeriesTask, "losses", with_a_signal)
+    with pytest.raises(Interrupted):
+        api.prepare(path, train=api.training("cpu"))
+    own = resolve(path).own
+    assert own is not None
+    _, _, recipe, _, folder = own.command.split()
+    api.train(recipe, folder, device="cpu", finish=True)
+    notes = Notes()
+    api.run(path, executor="local", workers=1, device="cpu", observer=notes)
+    said = f"model: {folder} was ended at step 4 of 6 (`{own.command}` trains it to the end), and used as it is"
+    assert said in notes.texts and len(seen) == 4
+    api.train(recipe, folder, device="cpu")
+    assert len(seen) == 6 and own.ended is None and own.state == "is trained already"
 
 
 def test_without_leave_nothing_is_trained(here: Path) -> None:
