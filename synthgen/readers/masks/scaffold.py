@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.fields import IGNORE
-from synthgen.readers import listing
 from synthgen.readers.boxes import yolo
 from synthgen.readers.masks import colour_table, files, kinds, reader
-from synthgen.readers.masks.files import Places
+from synthgen.readers.masks.finding import find
 from synthgen.readers.masks.types import MaskData
 from synthgen.readers.problems import Problems, read_bytes
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_blocks, render, shown_sizes
@@ -27,8 +25,6 @@ CROPS = (32, 48, 64, 96)
 MAX_CLASSES = 254
 COLOURS, CLASSES = "colours.csv", "classes.txt"
 GROUND = ("background", "ignore", "void", "unknown")
-FOR_MASKS = re.compile(r"mask|annot|label|seg|gt|truth", re.IGNORECASE)
-"""Names of folders that hold masks."""
 
 MODEL = """\
 # A diffusion model that generates images to fit {{ what }}: `synthgen train {{ name }}-model.yaml`
@@ -137,38 +133,6 @@ class MaskFindings:
     @property
     def few(self) -> int:
         return max(2, self.many // 3)
-
-
-def find(folder: str | Path) -> dict[str, Any] | None:
-    """The settings `images` and `masks` for the images and masks of a folder, None if it has no masks.
-
-    Masks are in masks/ beside images/, in another folder with the images' names (trainannot/ beside train/,
-    SegmentationClass/ beside JPEGImages/), or beside their images with _mask, _seg or _label at the end.
-    """
-    root = Path(folder)
-    places = [place for place in (root, root / "train") if place.is_dir()]
-    if any((place / "images").is_dir() and (place / "masks").is_dir() for place in places):
-        return {}
-    for place in places:
-        subfolders = listing.folders(place)
-        for masks_folder in subfolders:
-            if FOR_MASKS.search(masks_folder.name):
-                for pictures in subfolders:
-                    if pictures != masks_folder and _belong_together(pictures, masks_folder):
-                        return {"images": pictures.name, "masks": masks_folder.name}
-        for name in ("images", "."):
-            if (place / name).is_dir() and _belong_together(place / name, place / name):
-                return {"images": name, "masks": name}
-    return None
-
-
-def _belong_together(pictures: Path, masks_folder: Path) -> bool:
-    """Whether most images have a mask: a folder of images without any would be one of classes."""
-    try:
-        pairs = files.pairs(Places(pictures, masks_folder, None), Problems())
-    except DataError:
-        return False
-    return bool(pairs) and 2 * sum(mask is not None for _, _, mask in pairs) > len(pairs)
 
 
 def look(folder: str | Path, settings: Mapping[str, Any]) -> MaskFindings:
