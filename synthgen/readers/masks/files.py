@@ -164,7 +164,7 @@ def check_formats(paths: Sequence[Path], coloured: bool) -> None:
         )
     if coloured:
         return
-    strange = {path: colour for path in paths if (colour := _colours(path)) is not None}
+    strange = {path: colour for path in paths if (colour := coloured_pixels(path)) is not None}
     if strange:
         pixels = np.concatenate([np.unique(colour.reshape(-1, 3), axis=0) for colour in strange.values()])
         raise DataError(
@@ -187,7 +187,7 @@ def _starts_like_a_jpeg(path: Path) -> bool:
         return False
 
 
-def _colours(path: Path) -> np.ndarray | None:
+def coloured_pixels(path: Path) -> np.ndarray | None:
     """The pixels (H, W, 3) of a mask whose channels differ; None for others, and for what the reader refuses."""
     with Problems(skip_broken=True).picture(str(path)):
         found = opened(path, str(path)).image
