@@ -126,7 +126,10 @@ def pairs(found: Places, problems: Problems) -> list[tuple[str, Path, Path | Non
 
 def _stem(name: str, found: Places) -> str:
     """A mask's name without the ending that masks have."""
-    return name.removesuffix(found.ending) if found.ending else ENDING.sub("", name)
+    if found.ending:
+        return name.removesuffix(found.ending)
+    apart = found.images.resolve() != found.labels.resolve()
+    return ENDING.sub("", name.removesuffix("_L") if apart else name)  # CamVid's; beside images, it may mean left
 
 
 def mask_paths(found: Places) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,16 @@ def find(folder: str | Path) -> dict[str, Any] | None:
     _label at the end; or they are Cityscapes', in gtFine/ beside leftImg8bit/.
     """
     root = Path(folder)
-    places = [place for place in (root, root / "train") if place.is_dir()]
+    places = [place for place in (root, *(root / word for word in files.WORDS["train"])) if place.is_dir()]
     if any((place / "images").is_dir() and (place / "masks").is_dir() for place in places):
         return {}
     if all((root / name).is_dir() for name in CITYSCAPES):
         return _cityscapes(root)
     for place in places:
         subfolders = sorted(listing.folders(place), key=lambda path: files.TRAINING.search(path.name) is None)
-        for masks_folder in subfolders:
-            if FOR_MASKS.search(masks_folder.name):
-                for images in subfolders:
-                    if images != masks_folder and _belong_together(root, images.name, masks_folder.name):
-                        return {"images": images.name, "masks": masks_folder.name}
+        for images, masks in product(subfolders, subfolders):
+            if images != masks and _for_masks(masks, images) and _belong_together(root, images.name, masks.name):
+                return {"images": images.name, "masks": masks.name}
         for name in ("images", "."):
             if (place / name).is_dir() and _belong_together(root, name, name):
                 return {"images": name, "masks": name}
@@ -53,6 +52,12 @@ def _cityscapes(root: Path) -> dict[str, Any] | None:
         if any(name.endswith(ending) for name in names):
             return {"images": images, "masks": masks, "mask_ending": ending}
     return None
+
+
+def _for_masks(masks: Path, images: Path) -> bool:
+    """Whether a folder may hold the masks of another by their names: those of two splits may be alike in all else."""
+    both = FOR_MASKS.search(images.name) is not None
+    return FOR_MASKS.search(masks.name) is not None and not (both and files.TRAINING.search(masks.name))
 
 
 def _belong_together(root: Path, images: str, masks: str) -> bool:

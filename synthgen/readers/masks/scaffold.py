@@ -159,9 +159,11 @@ def warnings(found: MaskFindings) -> Iterator[str]:
     if min(min(size) for size in found.sizes) < found.crop:
         yield f"some images are smaller than {found.crop} pixels and will be continued by mirroring"
     kind = found.settings.get("mask_kind", "classes")
-    if kind == "classes":
-        if not found.settings.keys() & {"zero", "unknown", "colours"}:
-            yield f"the number 0 is background, and {IGNORE} is unknown; if not, say so by --zero and --unknown"
+    if kind == "classes" and "colours" not in found.settings:
+        zero, unknown = found.settings.get("zero", "background"), [*found.settings.get("unknown", ()), IGNORE]
+        what = f"{' and '.join(map(str, unknown))} {'is' if len(unknown) == 1 else 'are'} unknown"
+        meant = "a class" if zero == "class" else zero
+        yield f"the number 0 is {meant}, and {what}; if not, say so by --zero and --unknown"
     others = " or ".join(f"`--masks {other}`" for other in kinds.WORDS if other != kind)
     yield f"if your masks mean something else, give {others}"
 

@@ -26,6 +26,8 @@ SECONDS_PER_PIXEL = 5e-6
 """Of a training step of the network below, for each pixel of each image, on one core: measured on a server of 2025."""
 MOST_ROWS = 24
 REQUIRED = 0.01
+LEAST_SHOWN = 5
+"""Images that must show a class, so that samples which show it are not all alike."""
 
 MODEL = """\
 # A diffusion model that generates images to fit class maps: `synthgen train {{ name }}-model.yaml`
@@ -150,14 +152,30 @@ class SemanticFindings:
     @cached_property
     def numbers(self) -> Mapping[str, int]:
         """The number of each class in the maps, or its id where colours were counted."""
-        first = 0 if self.settings.get("zero") == "class" else 1
-        return {name: number for number, name in enumerate(self.settings["objects"], start=first)}
+        first, unknown = 0 if self.settings.get("zero") == "class" else 1, self.settings.get("unknown", ())
+        numbers = enumerate(self.settings["objects"], start=first)
+        return {name: number for number, name in numbers if number not in unknown}
+
+    @property
+    def no_classes(self) -> Mapping[int, str]:
+        """What the numbers of pixels without a class mean, as far as there are such pixels."""
+        others = [number for number in self.counted.total if number not in self.numbers.values()]
+        zero = self.settings.get("zero", "background")
+        return {number: zero if number == 0 else "unknown" for number in others}
+
+    @property
+    def what_numbers_mean(self) -> str:
+        """In words; empty where colours say it."""
+        if "colours" in self.settings:
+            return ""
+        said = {0: "a class"} if 0 in self.numbers.values() and 0 in self.counted.total else {}
+        return ", ".join(f"{number} is {what}" for number, what in (said | dict(self.no_classes)).items())
 
     @cached_property
     def rare(self) -> list[str]:
-        """The two classes with the fewest pixels, of those that at least `MIN_PICTURES` images show."""
+        """The two classes with the fewest pixels, of those that at least `LEAST_SHOWN` images show."""
         usual = [
-            name for name, i in self.numbers.items() if sum(i in one for one in self.counted.counts) >= MIN_PICTURES
+            name for name, i in self.numbers.items() if sum(i in one for one in self.counted.counts) >= LEAST_SHOWN
         ]
         return sorted(usual, key=lambda name: self.counted.share(self.numbers[name]))[:2]
 
@@ -207,10 +225,11 @@ def findings(meaning: Meaning) -> Findings:
     width, height, scale = found.scene
     resized = f", resized by {scale}" if scale != 1 else ""
     rows = [
-        ("images", f"{meaning.counted.n_images} with maps of {len(found.settings['objects'])} classes"),
+        ("images", f"{meaning.counted.n_images} with maps of {len(found.numbers)} classes"),
         ("sizes", shown_sizes(meaning.counted.sizes)),
         ("masks", f"semantic: {kinds.WORDS['semantic']}"),
         ("because", meaning.reason),
+        ("numbers", found.what_numbers_mean),
         *[("" if i else "shares", row) for i, row in enumerate(share_table(found))],
         ("chosen", f"scenes of {width} x {height} pixels{resized}"),
         ("training", f"about {found.time} on one core for {STEPS} steps of {BATCH} scenes"),
@@ -220,16 +239,14 @@ def findings(meaning: Meaning) -> Findings:
 
 def share_table(found: SemanticFindings) -> list[str]:
     """Lines with the share of the pixels of each class and of the images that show it, the most frequent first."""
-    counted, settings = found.counted, found.settings
-    rows = [(name, counted.share(i), counted.shown(i)) for name, i in found.numbers.items()]
-    rows.sort(key=lambda row: -row[1])
-    others = [i for i in counted.total if i not in found.numbers.values() or i in settings.get("unknown", ())]
-    known = [row for row in rows if found.numbers[row[0]] not in others]
-    for i in others:
-        is_background = i == 0 and settings.get("zero", "background") == "background"
-        known.append((f"({'background' if is_background else f'unknown, {i}'})", counted.share(i), counted.shown(i)))
+    counted = found.counted
+    known = [(name, i) for name, i in found.numbers.items() if i in counted.total]
+    known.sort(key=lambda row: -counted.total[row[1]])
+    known += [
+        (f"({what})" if "colours" in found.settings else f"({what}, {i})", i) for i, what in found.no_classes.items()
+    ]
     width = max(len(name) for name, *_ in known)
-    lines = [f"{name:<{width}}  {share(part):>12}  {share(shown):>8}" for name, part, shown in known]
+    lines = [f"{name:<{width}}  {share(counted.share(i)):>12}  {share(counted.shown(i)):>8}" for name, i in known]
     if len(lines) > MOST_ROWS:
         half = MOST_ROWS // 2
         lines = [*lines[:half], f"... {len(lines) - 2 * half} more classes", *lines[-half:]]
@@ -250,6 +267,8 @@ def warnings(found: SemanticFindings) -> Iterator[str]:
     never = [name for name, i in found.numbers.items() if i not in found.counted.total]
     if never:
         yield f"no map that was read shows {', '.join(never[:MOST_ROWS])}"
+    if found.settings["objects"][0].startswith("class_"):
+        yield "the classes have no names yet; give them in the order of their numbers: --classes sky,road,car"
     others = [name for name in kinds.WORDS if name not in ("semantic", "binary")]
     yield f"if your masks mean something else, give {' or '.join(f'`--masks {name}`' for name in others)}"
 
