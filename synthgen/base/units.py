@@ -30,6 +30,13 @@ def duration(seconds: float) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
 
 
+def share(part: float) -> str:
+    """`16.8 %`, `0.31 %`, `under 0.01 %`: a share from 0 to 1."""
+    if 0 < part < 0.0001:
+        return "under 0.01 %"
+    return f"{100 * part:.{2 if part < 0.01 else 1}f} %"
+
+
 def plural(n: int, noun: str, several: str = "") -> str:
     """`1 shard`, `2 shards`, `2 classes` if `several` says so."""
     return f"{n} {noun if n == 1 else several or noun + 's'}"

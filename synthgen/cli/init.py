@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from synthgen.cli import formatting, options
 from synthgen.errors import UsageError
 from synthgen.parts.registry import Plugins
 from synthgen.readers.masks import kinds
-from synthgen.readers.scaffolding import Recipes, Scaffold
+from synthgen.readers.scaffolding import Findings, OpenQuestionsError, Recipes, Scaffold
 from synthgen.recipe.recipe import NAME
 
 
@@ -29,7 +30,23 @@ from synthgen.recipe.recipe import NAME
 @click.option(
     "--masks",
     type=click.Choice(list(kinds.WORDS)),
-    help="What the numbers in masks mean, where the masks leave it open: objects, class ids, or one kind of object.",
+    help="What the numbers in masks mean, where the masks leave it open: objects, class ids whose regions are objects "
+    "(classes) or not (semantic, as of streets), or one kind of object.",
+)
+@click.option(
+    "--zero",
+    type=click.Choice(["background", "class", "unknown"]),
+    help="What the number 0 means where numbers are class ids.",
+)
+@click.option(
+    "--unknown",
+    metavar="N",
+    type=click.IntRange(0, 65535),
+    multiple=True,
+    help="A number that means unknown where numbers are class ids, beside 255; can be given several times.",
+)
+@click.option(
+    "--classes", metavar="NAMES", help="Names of the classes in the order of their ids, such as sky,road,car."
 )
 @click.option("--skip-broken", is_flag=True, help="Leave images out that cannot be read, and count them.")
 @options.plugin_option
@@ -41,6 +58,9 @@ def command(
     date_format: str | None,
     force: bool,
     masks: str | None,
+    zero: str | None,
+    unknown: tuple[int, ...],
+    classes: str | None,
     skip_broken: bool,
     plugin_files: tuple[str, ...],
 ) -> None:
@@ -62,18 +82,53 @@ def command(
         synthgen init sales.csv
         synthgen run sales.yaml
     """
-    given = {"decimal": decimal, "date_format": date_format, "mask_kind": masks, "skip_broken": skip_broken or None}
-    chosen, others = _scaffold(target, {key: value for key, value in given.items() if value}, Plugins(plugin_files))
+    given: dict[str, Any] = {
+        "decimal": decimal,
+        "date_format": date_format,
+        "mask_kind": masks,
+        "skip_broken": skip_broken or None,
+    }
+    given |= {"zero": zero, "unknown": unknown, "classes": _words(classes)}
     name = _name(target, name)
-    found = chosen.look()
+    found, notes = _look(target, {key: value for key, value in given.items() if value}, Plugins(plugin_files))
     click.echo(formatting.table(found.rows))
-    notes = [f"its {other.what} are not used, because it has {chosen.what}" for other in others if other.what]
     for text in (*found.notes, *notes):
         click.echo(f"note: {text}")
     recipes = found.recipes(name)
     written = _write(Path(out), recipes, force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
     _say_next(Path(out), name, recipes)
+
+
+def _look(target: str, given: dict[str, Any], plugins: Plugins) -> tuple[Findings, list[str]]:
+    """What the first reader finds, once what it leaves open is answered on the terminal; and notes on other readers.
+
+    Raises:
+        OpenQuestionsError: something is open, and there is no terminal.
+    """
+    while True:
+        chosen, others = _scaffold(target, given, plugins)
+        notes = [f"its {other.what} are not used, because it has {chosen.what}" for other in others if other.what]
+        try:
+            return chosen.look(), notes
+        except OpenQuestionsError as error:
+            if not (sys.stdin.isatty() and sys.stdout.isatty()):
+                raise
+            question = error.questions[0]
+            said = click.prompt(question.text, type=click.Choice(list(question.answers)), default=question.default)
+            given = given | {question.option: question.answers[said]}
+
+
+def _words(text: str | None) -> list[str]:
+    """Names between commas.
+
+    Raises:
+        UsageError: one is empty or stands there twice.
+    """
+    words = [word.strip() for word in text.split(",")] if text is not None else []
+    if not all(words) or len(set(words)) < len(words):
+        raise UsageError(f"--classes {text}: must be names between commas, each once (such as sky,road,car)")
+    return words
 
 
 def _scaffold(target: str, given: dict[str, Any], plugins: Plugins) -> tuple[Scaffold, list[Scaffold]]:

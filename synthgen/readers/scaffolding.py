@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.base.names import printable
+from synthgen.errors import DataError
 
 Recipes = Mapping[str, str]
 """Recipes by file name. `NAME-model.yaml` trains a model first, and `NAME-filter.yaml` one that scores samples."""
@@ -83,6 +84,28 @@ class Scaffold:
     look: Callable[[], Findings]
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What data leave open: `text` asks it on a terminal, and `hint` names the options of `init` that answer it.
+
+    `answers` are values of the setting `option` by what people type; `default` is the answer offered.
+    """
+
+    option: str
+    text: str
+    answers: Mapping[str, Any]
+    default: str
+    hint: str
+
+
+class OpenQuestionsError(DataError):
+    """Data leave open what they mean: all questions at once, each with the options that answer it."""
+
+    def __init__(self, questions: Sequence[Question], *opening: str) -> None:
+        self.questions = questions
+        super().__init__(*opening, *(f"  {question.hint}" for question in questions))
+
+
 def shown_sizes(sizes: Sequence[tuple[int, int]]) -> str:
     """The three most frequent sizes (width, height) with their counts, and how many others there are."""
     most = Counter(sizes).most_common(3)
@@ -110,6 +133,10 @@ COMMENTS = {
     "boxes": "where their boxes are: a COCO file, or a folder of YOLO's or Pascal VOC's labels",
     "mask_kind": "what a mask's numbers mean: instances, classes (255 unknown) or binary",
     "colours": "what the masks' colours mean",
+    "mask_ending": "what the masks' names end with",
+    "zero": "what the number 0 means: background, class or unknown",
+    "unknown": "numbers that mean unknown, beside 255",
+    "palette": "colours in which the classes are shown",
     "objects": "names of the objects' classes, ids from 1",
     "scale": "images are resized by this factor first",
     "skip_broken": "images that cannot be read are left out and counted",
@@ -117,11 +144,11 @@ COMMENTS = {
 }
 
 
-def data_blocks(settings: Mapping[str, Any]) -> dict[str, str]:
+def data_blocks(settings: Mapping[str, Any], comments: Mapping[str, str] = COMMENTS) -> dict[str, str]:
     """The settings of a `data` section as lines of YAML: `data` with comments, and `data_again` without."""
     shown = {**settings, "licence": "unknown"}
     lines = [(key, f"    {key}: {_yaml(value)}") for key, value in shown.items()]
-    commented = [f"{line}\t# {COMMENTS[key]}" if key in COMMENTS else line for key, line in lines]
+    commented = [f"{line}\t# {comments[key]}" if key in comments else line for key, line in lines]
     return {"data": "\n".join(commented), "data_again": "\n".join(line for _, line in lines)}
 
 

@@ -19,7 +19,8 @@ from synthgen.readers.boxes import coco, yolo
 from synthgen.readers.boxes import files as box_files
 from synthgen.readers.masks import files as mask_files
 from synthgen.readers.masks import reader
-from synthgen.readers.masks.scaffold import CROPS, MIN_PICTURES, MODEL
+from synthgen.readers.masks.meaning import MIN_PICTURES
+from synthgen.readers.masks.scaffold import CROPS, MODEL
 from synthgen.readers.masks.types import Example, MaskData
 from synthgen.readers.problems import Problems, read_bytes
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_blocks, render, shown_sizes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from synthgen.errors import DataError
@@ -12,6 +12,27 @@ from synthgen.readers.problems import Problems
 from synthgen.readers.text_table import load_table
 
 COLUMNS = ("r", "g", "b", "name")
+TABLES = Path(__file__).with_name("tables")
+"""Well-known colours of classes, in files of the same form."""
+
+
+def place(folder: str | Path, name: str) -> Path:
+    """The table that `colours: NAME` means: a file in the folder of the data, or a well-known one."""
+    own, known = Path(folder) / name, TABLES / f"{name}.csv"
+    return known if known.is_file() and not own.is_file() else own
+
+
+def fitting(colours: Collection[Colour]) -> list[str]:
+    """The well-known tables that list all of some colours."""
+    return [path.stem for path in sorted(TABLES.glob("*.csv")) if set(colours) <= names(path).keys()]
+
+
+def palette(path: Path) -> list[str]:
+    """The first colour of each class of objects, as '#rrggbb'."""
+    first: dict[str, str] = {}
+    for (r, g, b), name in names(path).items():
+        first.setdefault(name, f"#{r:02x}{g:02x}{b:02x}")
+    return [first[name] for name in objects(path)]
 
 
 def names(path: Path) -> dict[Colour, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,17 @@ from synthgen.readers.images.opening import opened
 from synthgen.readers.images.pixel_range import PixelRange
 from synthgen.readers.masks.types import MaskData, Split
 from synthgen.readers.problems import Problems, read_bytes
+from synthgen.readers.text_table import load_lines
 
 ENDING = re.compile(r"[_-](masks?|seg|segmentation|labels?|gt)$", re.IGNORECASE)
 """What masks have at the end of their names, beside images of the same names without it."""
+
+IMAGE_ENDING = re.compile(r"_(leftImg8bit|image|img|rgb|sat)$", re.IGNORECASE)
+"""What images have at the end of their names, beside masks of the same names with another ending."""
+
+TRAINING = re.compile(r"train(ing)?", re.IGNORECASE)
+WORDS = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test", "testing")}
+"""What folders of the splits are called."""
 
 BACKGROUND, UNKNOWN = "background", "unknown"
 N_COLOURS = 20
@@ -29,29 +37,57 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the files of one split are. `split` is None where folders have divided the data."""
+    """Where the files of one split are. `split` is None where folders or lists have divided the data.
+
+    `ending` is what the masks have at the end of their names, if a setting says so; `listed` the names of the images,
+    if a list chooses them.
+    """
 
     images: Path
     labels: Path
     split: Split | None
+    ending: str = ""
+    listed: frozenset[str] | None = None
 
 
 def places(data: MaskData, split: Split) -> Places:
     """The folders of images, and of masks or boxes: <split>/images, images/<split>, or images for all splits.
 
+    If the folder of images is called after the training split, those of other splits have its word instead: test/ and
+    testannot/ beside train/ and trainannot/. VOC's ImageSets/Segmentation lists the images of a split.
+
     Raises:
         DataError: there is no such folder.
     """
-    root, labels = Path(data.path), data.boxes or data.masks
+    root, labels, ending = Path(data.path), data.boxes or data.masks, data.mask_ending or ""
     if not root.is_dir():
         raise DataError(f"{data.path}: no such folder; it must hold {data.images}/ and {labels}")
-    if (root / split / data.images).is_dir():
-        own = root / split / labels
-        return Places(root / split / data.images, own if own.exists() else root / labels, None)
-    if (root / data.images / split).is_dir():
-        own = root / labels / split
-        return Places(root / data.images / split, own if own.is_dir() else root / labels, None)
-    return Places(root / data.images, root / labels, split)
+    for word in WORDS[split]:
+        if (root / word / data.images).is_dir():
+            own = root / word / labels
+            return Places(root / word / data.images, own if own.exists() else root / labels, None, ending)
+        if (root / data.images / word).is_dir():
+            own = root / labels / word
+            return Places(root / data.images / word, own if own.is_dir() else root / labels, None, ending)
+        if split != "train" and (renamed := root / in_split(data.images, word)) != root / data.images:
+            if renamed.is_dir():
+                return Places(renamed, root / in_split(labels, word), None, ending)
+    found = Places(root / data.images, root / labels, split, ending)
+    names = None if data.boxes else _listed(found)
+    return replace(found, split=None, listed=names) if names is not None else found
+
+
+def in_split(folder: str, word: str) -> str:
+    """A folder's name with the word of another split in place of `train`; the same if it has no such word."""
+    return TRAINING.sub(lambda found: word.capitalize() if found[0][0].isupper() else word, folder)
+
+
+def _listed(found: Places) -> frozenset[str] | None:
+    """The names that VOC's lists have for the split; None if there is no such list."""
+    path = found.labels.parent / "ImageSets" / "Segmentation" / f"{found.split}.txt"
+    if not path.is_file():
+        return None
+    return frozenset(words[0] for line in load_lines(path) if (words := line.split()))
 
 
 def named(folder: Path) -> dict[str, Path]:
@@ -72,24 +108,35 @@ def pairs(found: Places, problems: Problems) -> list[tuple[str, Path, Path | Non
         DataError: there is no such folder, or two files of one name, so that it is open which is meant.
     """
     pictures = named(found.images)
-    masks = named(found.labels)
+    masks = {name: path for name, path in named(found.labels).items() if name.endswith(found.ending)}
     if found.images.resolve() == found.labels.resolve():
-        masks = {name: path for name, path in pictures.items() if ENDING.sub("", name) in pictures.keys() - {name}}
+        masks = {name: path for name, path in masks.items() if _stem(name, found) in pictures.keys() - {name}}
         pictures = {name: path for name, path in pictures.items() if name not in masks}
+    if found.listed is not None:
+        pictures = {name: path for name, path in pictures.items() if name in found.listed}
+    stems = {IMAGE_ENDING.sub("", name): name for name in pictures} | {name: name for name in pictures}
     fitting: dict[str, Path] = {}
     for name, path in masks.items():
-        key = name if name in pictures else ENDING.sub("", name)
-        other = fitting.setdefault(key, path)
+        key = name if name in pictures else stems.get(_stem(name, found), "")
+        other = fitting.setdefault(key, path) if key else path
         if other != path:
             problems.add(f"{other} and {path.name}: both are masks of `{key}`; keep one of them")
     return [(name, path, fitting.get(name)) for name, path in pictures.items()]
+
+
+def _stem(name: str, found: Places) -> str:
+    """A mask's name without the ending that masks have."""
+    if found.ending:
+        return name.removesuffix(found.ending)
+    apart = found.images.resolve() != found.labels.resolve()
+    return ENDING.sub("", name.removesuffix("_L") if apart else name)  # CamVid's; beside images, it may mean left
 
 
 def mask_paths(found: Places) -> list[Path]:
     """The masks of a split, sorted."""
     if found.images.resolve() == found.labels.resolve():
         return [mask for _, _, mask in pairs(found, Problems()) if mask is not None]
-    return listing.pictures(found.labels)
+    return [path for path in listing.pictures(found.labels) if path.stem.endswith(found.ending)]
 
 
 def picture_paths(found: Places) -> list[Path]:
@@ -120,7 +167,7 @@ def check_formats(paths: Sequence[Path], coloured: bool) -> None:
         )
     if coloured:
         return
-    strange = {path: colour for path in paths if (colour := _colours(path)) is not None}
+    strange = {path: colour for path in paths if (colour := coloured_pixels(path)) is not None}
     if strange:
         pixels = np.concatenate([np.unique(colour.reshape(-1, 3), axis=0) for colour in strange.values()])
         raise DataError(
@@ -143,7 +190,7 @@ def _starts_like_a_jpeg(path: Path) -> bool:
         return False
 
 
-def _colours(path: Path) -> np.ndarray | None:
+def coloured_pixels(path: Path) -> np.ndarray | None:
     """The pixels (H, W, 3) of a mask whose channels differ; None for others, and for what the reader refuses."""
     with Problems(skip_broken=True).picture(str(path)):
         found = opened(path, str(path)).image

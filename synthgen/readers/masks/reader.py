@@ -47,10 +47,8 @@ def read(data: MaskData, split: Split = "train") -> Examples:
     if not items and problems.left_out:
         raise DataError(f"{found.images}: no image is left: {problems.note}")
     if not items:
-        root = Path(data.path)
         raise DataError(
-            f"{found.images}: has no images of the split `{split}`; put them into {root / split / data.images} and "
-            f"{root / split / data.masks} (those for training into {root / 'train'}), or name a `table` with the "
+            f"{found.images}: has no images of the split `{split}`; {_where(data, split)}, or name a `table` with the "
             "columns `id` and `split`"
         )
     if all(item.is_empty for item in items):
@@ -63,6 +61,18 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         items = [items[i] for i in np.sort(order[: max(2, round(data.fraction * len(items)))])]
     return Examples(
         tuple(items), class_names(data), tuple(data.objects), tuple(notes), data.regions, tuple(data.palette)
+    )
+
+
+def _where(data: MaskData, split: Split) -> str:
+    """Where images and masks of a split belong."""
+    root = Path(data.path)
+    images, masks = (mask_files.in_split(folder, split) for folder in (data.images, data.masks))
+    if images != data.images:
+        return f"put them into {root / images} and {root / masks}"
+    return (
+        f"put them into {root / split / images} and {root / split / data.masks} (those for training into "
+        f"{root / 'train'})"
     )
 
 
@@ -89,9 +99,7 @@ def read_test(data: MaskData) -> Examples:
     Raises:
         DataError: as `read`.
     """
-    root = Path(data.path)
-    by_folder = (root / "test" / data.images).is_dir() or (root / data.images / "test").is_dir()
-    has_splits = data.table or data.boxes or by_folder
+    has_splits = data.table or data.boxes or mask_files.places(data, "test").split is None
     return read(data, "test") if has_splits else read(data.model_copy(update={"fraction": 1.0}))
 
 
@@ -119,11 +127,13 @@ def sha256(data: MaskData) -> str:
     """
     root, found = Path(data.path), mask_files.places(data, "train")
     files = box_files.label_files(found) if data.boxes else mask_files.mask_paths(found)
-    files = [*files, *(root / name for name in (data.table, data.colours) if name)]
+    files = [*files, *([root / data.table] if data.table else [])]
+    files += [colour_table.place(root, data.colours)] if data.colours else []
     digest = hashlib.sha256()
     for path in files:
         raw = read_bytes(path)
-        digest.update(f"{path.relative_to(root).as_posix()}\0{len(raw)}\0".encode())
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        digest.update(f"{name}\0{len(raw)}\0".encode())
         digest.update(raw)
     return digest.hexdigest()
 
@@ -154,7 +164,7 @@ def _mask_examples(
 ) -> list[Example]:
     root = Path(data.path)
     rows = load_table(root / data.table).rows_by("id") if data.table else None
-    colours = colour_table.ids(root / data.colours, data.objects) if data.colours else None
+    colours = colour_table.ids(colour_table.place(root, data.colours), data.objects) if data.colours else None
     items: list[Example] = []
     values: set[int] = set()
     for name, path, mask in mask_files.pairs(found, problems):

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from synthgen.errors import DataError
 from synthgen.fields import IGNORE
-from synthgen.readers import listing
-from synthgen.readers.boxes import yolo
-from synthgen.readers.masks import colour_table, files, kinds, reader
-from synthgen.readers.masks.files import Places
+from synthgen.readers.masks import kinds, reader
+from synthgen.readers.masks import semantic_scaffold as semantic
+from synthgen.readers.masks.finding import find
+from synthgen.readers.masks.meaning import MIN_PICTURES, Meaning, settle, too_few
 from synthgen.readers.masks.types import MaskData
-from synthgen.readers.problems import Problems, read_bytes
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_blocks, render, shown_sizes
 
-MIN_PICTURES = 8
 MOST_NAMES = 12
 CROPS = (32, 48, 64, 96)
-MAX_CLASSES = 254
-COLOURS, CLASSES = "colours.csv", "classes.txt"
-GROUND = ("background", "ignore", "void", "unknown")
-FOR_MASKS = re.compile(r"mask|annot|label|seg|gt|truth", re.IGNORECASE)
-"""Names of folders that hold masks."""
 
 MODEL = """\
 # A diffusion model that generates images to fit {{ what }}: `synthgen train {{ name }}-model.yaml`
@@ -139,98 +130,23 @@ class MaskFindings:
         return max(2, self.many // 3)
 
 
-def find(folder: str | Path) -> dict[str, Any] | None:
-    """The settings `images` and `masks` for the images and masks of a folder, None if it has no masks.
-
-    Masks are in masks/ beside images/, in another folder with the images' names (trainannot/ beside train/,
-    SegmentationClass/ beside JPEGImages/), or beside their images with _mask, _seg or _label at the end.
-    """
-    root = Path(folder)
-    places = [place for place in (root, root / "train") if place.is_dir()]
-    if any((place / "images").is_dir() and (place / "masks").is_dir() for place in places):
-        return {}
-    for place in places:
-        subfolders = listing.folders(place)
-        for masks_folder in subfolders:
-            if FOR_MASKS.search(masks_folder.name):
-                for pictures in subfolders:
-                    if pictures != masks_folder and _belong_together(pictures, masks_folder):
-                        return {"images": pictures.name, "masks": masks_folder.name}
-        for name in ("images", "."):
-            if (place / name).is_dir() and _belong_together(place / name, place / name):
-                return {"images": name, "masks": name}
-    return None
-
-
-def _belong_together(pictures: Path, masks_folder: Path) -> bool:
-    """Whether most images have a mask: a folder of images without any would be one of classes."""
-    try:
-        pairs = files.pairs(Places(pictures, masks_folder, None), Problems())
-    except DataError:
-        return False
-    return bool(pairs) and 2 * sum(mask is not None for _, _, mask in pairs) > len(pairs)
-
-
-def look(folder: str | Path, settings: Mapping[str, Any]) -> MaskFindings:
+def look(meaning: Meaning) -> MaskFindings:
     """Reads every image and mask of the training split.
 
-    Args:
-        settings: those that `find` returned, and what the user asked for.
-
     Raises:
-        DataError: there are too few, or some cannot be used, all problems at once; or the masks leave open what they
-            mean.
+        DataError: there are too few, or some cannot be used, all problems at once.
     """
-    chosen: dict[str, Any] = {"path": str(folder), **settings}
-    root = Path(folder)
-    names = _names(root)
-    if (root / COLOURS).is_file() and "mask_kind" not in chosen:
-        chosen |= {"colours": COLOURS, "objects": colour_table.objects(root / COLOURS)}
-        reason = f"{COLOURS} says what their colours mean"
-    else:
-        named = {"objects": names} if names and "mask_kind" not in chosen else {}
-        kind, reason = reader.kind_of(MaskData.model_validate(chosen | named))
-        reason = reason or "you say so"
-        chosen |= {"mask_kind": kind, "objects": ["object"] if kind != "classes" else _class_names(chosen, names)}
-    found = reader.read(MaskData(**chosen))
+    found = reader.read(MaskData.model_validate(dict(meaning.settings)))
     if len(found) < MIN_PICTURES:
-        raise DataError(f"{folder}: has {len(found)} images with masks; at least {MIN_PICTURES} are needed")
+        raise too_few(meaning, len(found))
     return MaskFindings(
-        chosen,
+        meaning.settings,
         [(item.image.shape[1], item.image.shape[0]) for item in found.items],
         [item.n_objects for item in found.items],
-        reason,
+        meaning.reason,
         float(np.mean([item.image.mean() for item in found.items])),
         found.notes,
     )
-
-
-def _names(root: Path) -> list[str]:
-    """The names in classes.txt, one a line; lines for background and for unknown pixels are none."""
-    path = next((place / CLASSES for place in (root, root / "train") if (place / CLASSES).is_file()), None)
-    if path is None:
-        return []
-    return [name for name in yolo.class_names(read_bytes(path), str(path)) if name.strip("_") not in GROUND]
-
-
-def _class_names(settings: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """A name for every class id of the training masks.
-
-    Raises:
-        DataError: classes.txt has fewer names than the masks have ids.
-    """
-    place = files.places(MaskData(**settings), "train")
-    largest = 0
-    for path in files.mask_paths(place):
-        with Problems(skip_broken=True).picture(str(path)):  # they are named when all are read
-            _, numbers = files.numbers(path, None)
-            largest = max(largest, int(numbers.max(where=numbers != IGNORE, initial=0)))
-    if names and len(names) < largest:
-        raise DataError(
-            f"{settings['path']}: {CLASSES} names {len(names)} classes, and the masks have ids up to {largest}; it "
-            f"must have a line for each, from 1 on ({IGNORE} is unknown)"
-        )
-    return list(names) or [f"class_{i}" for i in range(1, min(largest, MAX_CLASSES) + 1)] or ["object"]
 
 
 def warnings(found: MaskFindings) -> Iterator[str]:
@@ -243,8 +159,11 @@ def warnings(found: MaskFindings) -> Iterator[str]:
     if min(min(size) for size in found.sizes) < found.crop:
         yield f"some images are smaller than {found.crop} pixels and will be continued by mirroring"
     kind = found.settings.get("mask_kind", "classes")
-    if kind == "classes":
-        yield f"the number 0 is background, and {IGNORE} is unknown; if 0 is a class of yours, number classes from 1 on"
+    if kind == "classes" and "colours" not in found.settings:
+        zero, unknown = found.settings.get("zero", "background"), [*found.settings.get("unknown", ()), IGNORE]
+        what = f"{' and '.join(map(str, unknown))} {'is' if len(unknown) == 1 else 'are'} unknown"
+        meant = "a class" if zero == "class" else zero
+        yield f"the number 0 is {meant}, and {what}; if not, say so by --zero and --unknown"
     others = " or ".join(f"`--masks {other}`" for other in kinds.WORDS if other != kind)
     yield f"if your masks mean something else, give {others}"
 
@@ -261,21 +180,27 @@ def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
     places = find(place) if place.is_dir() else None
     if places is None:
         return None
-    settings = {key: options[key] for key in ("mask_kind", "skip_broken") if key in options}
+    broken = {key: options[key] for key in ("skip_broken",) if key in options}
 
     def read() -> Findings:
-        found = look(place, {**places, **settings})
-        kind, n_objects = found.settings.get("mask_kind", "classes"), sum(found.counts)
-        names = found.settings["objects"]
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        rows = [
-            ("images", f"{len(found.sizes)} with masks, {n_objects} objects ({max(found.counts)} at most in one)"),
-            ("sizes", shown_sizes(found.sizes)),
-            ("masks", f"{kind}: {kinds.WORDS[kind]}"),
-            ("because", found.reason),
-            ("objects", ", ".join(names[:MOST_NAMES]) + more),
-            ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
-        ]
-        return Findings(rows, list(warnings(found)), lambda name: recipes(name, found))
+        meaning = settle({"path": str(place), **places, **broken}, options)
+        return semantic.findings(meaning) if meaning.settings.get("mask_kind") == "semantic" else objects(meaning)
 
     return Scaffold(10, "masks", read)
+
+
+def objects(meaning: Meaning) -> Findings:
+    """What `init` says and writes of images whose masks are of objects."""
+    found = look(meaning)
+    kind, n_objects = found.settings.get("mask_kind", "classes"), sum(found.counts)
+    names = found.settings["objects"]
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    rows = [
+        ("images", f"{len(found.sizes)} with masks, {n_objects} objects ({max(found.counts)} at most in one)"),
+        ("sizes", shown_sizes(found.sizes)),
+        ("masks", f"{kind}: {kinds.WORDS[kind]}"),
+        ("because", found.reason),
+        ("objects", ", ".join(names[:MOST_NAMES]) + more),
+        ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
+    ]
+    return Findings(rows, list(warnings(found)), lambda name: recipes(name, found))

@@ -34,6 +34,13 @@ class MaskData(Settings):
         description="Subfolder of the masks, which have the images' names, or those with _mask, _seg or _label at "
         "the end; may be the images' own folder.",
     )
+    mask_ending: str | None = Field(
+        default=None,
+        min_length=1,
+        exclude_if=lambda value: value is None,
+        description="What the masks' names end with, where their folder holds files of other kinds too, such as "
+        "_gtFine_labelTrainIds.",
+    )
     mask_kind: MaskKind | None = Field(
         default=None,
         description="What a mask's numbers mean. instances: each number is an object of one class. classes: class ids "
@@ -65,7 +72,7 @@ class MaskData(Settings):
         default=None,
         exclude_if=lambda value: value is None,
         description="A .csv file in `path` with the columns r, g, b and name, for masks whose colours are classes "
-        "(`background` and `unknown` are no objects).",
+        "(`background` and `unknown` are no objects); or the colours of cityscapes, voc, camvid-11 or camvid-32.",
     )
     boxes: str | None = Field(
         default=None,
