@@ -169,9 +169,7 @@ def _rgb(row: np.ndarray) -> tuple[int, int, int]:
 
 def region_colours(regions: Regions) -> np.ndarray:
     """Colours of the class ids 0 to 255, uint8 (256, 3): those of the field, else of Pascal VOC; 255 is dark grey."""
-    table = np.array(palette(), dtype=np.uint8)
-    if regions.colours:
-        table[1 : len(regions.colours) + 1] = [list(bytes.fromhex(text.removeprefix("#"))) for text in regions.colours]
+    table = np.array(palette(regions.colours), dtype=np.uint8)
     table[IGNORE] = UNKNOWN
     return table
 
