@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "Write one HTML page about a dataset.",
     "duplicates": "Find images of a dataset that repeat others.",
     "verify": "Check every file of a dataset against its hash.",
-    "export": "Copy a dataset into the layout of COCO, VOC, YOLO, image folders or tables.",
+    "export": "Copy a dataset into the layout of COCO, VOC, YOLO, Cityscapes and others.",
     "evaluate": "Measure a dataset against real data.",
     "train": "Train a model from a recipe.",
     "init": "Write recipes for your own images or table.",

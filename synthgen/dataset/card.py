@@ -74,8 +74,10 @@ define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif 
 {%- if class in field.stuff %} stuff{% else %} thing{% endif %} |
 {%- if field.colours %} `{{ field.colours[loop.index0] }}` |{% endif %}
 {% endfor %}
-Stuff is regions without objects. `datasets` has no names for classes of pixels{% if has_table %}; the column's metadata
-in the Parquet files do: {{ ('pyarrow.parquet.read_schema(FILE).field("%s").metadata' % name) | code }}{% endif %}.
+Stuff is regions without objects. `datasets` keeps no names for the classes of pixels
+{%- if has_table %}; in the Parquet files
+the column's metadata has them: {{ ('pyarrow.parquet.read_schema(FILE).field("%s").metadata' % name) | code }}
+{%- endif %}.
 {% endfor %}
 ## Load it
 

@@ -125,9 +125,10 @@ def init(name: str, target: str, *words: str, needs: tuple[str, ...] = ()) -> Ou
     return Output(f"init/{name}", command, everywhere=not needs, needs=needs)
 
 
+CLASS_MAPS = ("cityscapes", "ade20k", "mmsegmentation", "hf-segmentation", "coco-panoptic")
 EXPORTS = {
     "own-layouts": ("coco", "coco --polygons", "voc", "yolo", "yolo-seg"),
-    "own-class-maps": ("coco", "voc", "yolo-seg"),
+    "own-class-maps": ("coco", "voc", "yolo-seg", *CLASS_MAPS),
     "boxes": ("coco", "voc", "yolo"),
     "own-classes": ("imagefolder",),
     "repainted": ("imagefolder",),

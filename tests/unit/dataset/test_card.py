@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow.parquet
 import yaml
 
 import helpers
@@ -44,3 +45,27 @@ def test_pages_and_pictures_show_names_as_they_are(cli, tmp_path: Path) -> None:
     assert "&lt;img src=x onerror=y&gt;" in page
     assert re.search(r"<figcaption>s\d{9}; brightness 0\.\d+</figcaption>", page)
     assert cli("preview", tmp_path / "out", "-o", tmp_path / "sheet.png").code == 0
+
+
+def test_classes_of_pixels_are_in_the_card_and_in_the_schema(tmp_path: Path) -> None:
+    helpers.run(helpers.write(tmp_path, helpers.streets()), tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    section = text.split("### Classes of `segmentation`")[1].split("## Load it")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")]
+    assert rows == [
+        ["id", "class", "kind", "colour"],
+        ["1", "sky", "stuff", "`#4682b4`"],
+        ["2", "road", "stuff", "`#804080`"],
+        ["3", "car", "thing", "`#00008e`"],
+        ["4", "person", "thing", "`#dc143c`"],
+    ]
+    assert 'pyarrow.parquet.read_schema(FILE).field("segmentation").metadata' in section
+    for file in (tmp_path / "out").glob("parquet/*/*.parquet"):
+        metadata = pyarrow.parquet.read_schema(file).field("segmentation").metadata
+        facts = {name.decode(): json.loads(value) for name, value in metadata.items()}
+        assert facts["classes"] == [row[1] for row in rows[1:]]
+        assert facts["stuff"] == ["sky", "road"]
+        assert facts["colours"] == [row[3].strip("`") for row in rows[1:]]
+    croissant = json.loads((tmp_path / "out" / "croissant.json").read_text(encoding="utf-8"))
+    described = {field["name"]: field["description"] for field in croissant["recordSet"][0]["field"]}
+    assert "0 background, 1 sky, 2 road, 3 car, 4 person, 255 unknown" in described["segmentation"]
