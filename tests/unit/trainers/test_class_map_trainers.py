@@ -25,6 +25,7 @@ from synthgen.samplers.layout_to_image import LayoutToImage
 from synthgen.trainers.images.crop_settings import CropSettings, check_multiple
 from synthgen.trainers.images.crops import crop, turned_boxes
 from synthgen.trainers.images.layout import LayoutTrainer
+from synthgen.trainers.images.layout_to_image import LayoutToImageTrainer
 from synthgen.trainers.images.segmenter import class_losses
 from synthgen.vision.layouts import Layout
 
@@ -216,3 +217,16 @@ def test_squares_are_as_before() -> None:
     assert "mirror" not in CropSettings().model_dump()
     with pytest.raises(ValidationError, match="greater than or equal to 16"):
         CropSettings(crop=8)
+
+
+def test_rectangles_are_replayed(tmp_path: Path) -> None:
+    """Images of layouts that a layout model generates are mixed in, in the shape of the crops."""
+    replay = {"share": 0.5, "samples": 4, "steps": 2, "layout_model": tiny.street_layouts()}
+    settings = {name: value for name, value in DIFFUSION.items() if name != "network"}
+    data = tiny.street_data()
+    config = LayoutToImageTrainer.Config.model_validate(
+        {**settings, "data": data, "base": tiny.street_painter(), "replay": replay}
+    )
+    LayoutToImageTrainer(config).train(tmp_path / "out", 0, device="cpu", quiet=True)
+    (planned,) = (tmp_path / "out" / "training" / "replay-layouts").glob("*.npy")
+    assert np.load(planned).shape == (4, 5, 24, 32)
