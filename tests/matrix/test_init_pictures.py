@@ -208,8 +208,13 @@ TRAINS: dict[str, tuple[Made, tuple[str, ...], str]] = {
     "palette masks and classes.txt": (palette, (), "objects  road, car"),
     "class ids of 8 bits in many regions": (lambda root: scenes(root, two_classes), (), "class_1, class_2"),
     "colours with a table": (coloured_with_table, (), "objects  road, car"),
-    "CamVid's ids": (
-        lambda root: scenes(root, camvid, "train/{}.png", "trainannot/{}.png"), (), "class_11"
+    "CamVid's ids as objects": (
+        lambda root: scenes(root, camvid, "train/{}.png", "trainannot/{}.png"),
+        ("--masks", "classes", "--zero", "background", "--unknown", "255"), "class_11"
+    ),
+    "CamVid's ids as regions": (
+        lambda root: scenes(root, camvid, "train/{}.png", "trainannot/{}.png"),
+        ("--masks", "semantic", "--zero", "class", "--unknown", "11"), "0 is a class, 11 is unknown"
     ),
     "masks beside images": (flat_with_masks, (), "27 objects"),
     "mirrored subfolders": (
@@ -229,6 +234,9 @@ REFUSED: dict[str, tuple[Made, tuple[str, ...], str]] = {
     "two masks of one name": (doubled, (), "003.tif: have the same name but for the ending; keep one of them"),
     "colours without a table": (lambda root: scenes(root, coloured), (), "masks in colours (0,0,0 0,0,200 200,0,0)"),
     "an open question": (lambda root: scenes(root, crowded_masks), (), "`--masks instances` or `--masks classes`"),
+    "class maps without a word": (
+        lambda root: scenes(root, camvid, "train/{}.png", "trainannot/{}.png"), (), "--masks semantic if each number"
+    ),
     "0 and 255 as classes": (lambda root: scenes(root, binary), ("--masks", "classes"), "`mask_kind: binary`"),
     "0 and 255 as instances": (lambda root: scenes(root, binary), ("--masks", "instances"), "`mask_kind: binary`"),
     "empty masks": (lambda root: scenes(root, lambda i: binary(i) * 0), (), "all masks are empty"),

@@ -121,7 +121,7 @@ def _preset(ending: str) -> tuple[dict[str, Any], Sequence[str]]:
             path
         )
     if ending == finding.IDS:
-        names = (colour_table.TABLES / "cityscapes-ids.txt").read_text().split("\n")[:-1]
+        names = (colour_table.TABLES / "cityscapes-ids.txt").read_text("utf-8").split("\n")[:-1]
         return {"zero": "unknown", "unknown": CITYSCAPES_UNKNOWN, "classes": names}, ()
     return {}, ()
 
