@@ -142,7 +142,7 @@ def call(words: list[str], note: str) -> None:
 
 
 def make_data(folder: Path) -> None:
-    """What readers of the pages have themselves: images by class, with masks and with boxes, and a table."""
+    """What readers of the pages have themselves: images by class, with masks, maps and boxes, and a table."""
     for name in ("recipes", "docs"):
         (folder / name).symlink_to(helpers.ROOT / name)
     random = np.random.default_rng(0)
@@ -154,6 +154,7 @@ def make_data(folder: Path) -> None:
     masks = Path(tiny.masks())
     for kind in ("images", "masks"):
         shutil.copytree(masks / kind, folder / "my_cells" / kind)
+    shutil.copytree(tiny.streets(), folder / "my_streets")
     shutil.copytree(masks / "images", folder / "my_boxes" / "images")
     shutil.copy(masks / "boxes.json", folder / "my_boxes" / "boxes.json")
     with (folder / "my.csv").open("w", newline="") as file:

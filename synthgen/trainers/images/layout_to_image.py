@@ -28,6 +28,7 @@ from synthgen.training import output
 from synthgen.training.batches import step_generator
 from synthgen.training.settings import table
 from synthgen.training.task import Start, Task
+from synthgen.vision.palette import palette
 
 CHANNELS = 3
 N_PICTURES = 24
@@ -175,10 +176,12 @@ def grey_classes(examples: Examples) -> list[int]:
 
 
 def layout_pictures(channels: np.ndarray) -> np.ndarray:
-    """Layout channels (N, K, H, W) as images uint8 (N, H, W, 3); of more than three channels, the first three."""
-    shown = np.zeros((len(channels), 3, *channels.shape[2:]), dtype=np.float32)
-    if channels.shape[1] == 1:
-        shown[:] = channels * 0.5 + 0.5
-    else:
-        shown[:, : min(3, channels.shape[1])] = channels[:, :3] * 0.5 + 0.5
-    return (shown.clip(0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    """Layout channels (N, K, H, W) as images uint8 (N, H, W, 3): of several, each in the colour of its class id.
+
+    Colours are as bright as the channel that is highest; one channel is grey.
+    """
+    best = channels.argmax(1)
+    value = np.take_along_axis(channels, best[:, None], 1)[:, 0, ..., None].clip(-1, 1) * 0.5 + 0.5
+    colours = np.full((1, 3), 255) if channels.shape[1] == 1 else np.array(palette()[1:])
+    pictures: np.ndarray = (value * colours[best]).astype(np.uint8)
+    return pictures
