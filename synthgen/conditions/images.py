@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field as Setting
 
+from synthgen.base.sizes import Size, shape_of
 from synthgen.conditions.axes import shuffled
 from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.quotas import Quotas
@@ -19,8 +20,6 @@ from synthgen.readers.images import gallery
 from synthgen.readers.images.pixel_range import RangeSetting
 from synthgen.readers.problems import SkipBroken
 
-Side = Annotated[int, Setting(ge=8, le=8192)]
-
 
 class Images:
     """Images of a folder, in a shuffled order that begins again when it is used up; read when they are needed.
@@ -28,7 +27,7 @@ class Images:
     Slots that show the same image stay in one split.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     class Config(Vary):
         """Settings of `use: images`."""
@@ -37,8 +36,8 @@ class Images:
             description="A folder of images, or of folders of images, which are the classes; sklearn:photos are "
             "two photos that come with scikit-learn."
         )
-        size: tuple[Side, Side] = Setting(
-            description="Height and width: images are scaled until they cover them, and cut in the middle."
+        size: Size = Setting(
+            description="Side, or `[width, height]`: images are scaled until they cover it, and cut in the middle."
         )
         quotas: dict[str, Annotated[int, Setting(ge=1)]] | None = Setting(
             default=None, description="Samples of each class; by default every image as often."
@@ -67,7 +66,11 @@ class Images:
         self.samples = self._quotas.total if self._quotas else config.repeats * len(rows)
         self._names = self._quotas.names if self._quotas else classes
         self._varied = Varied(config, ("label", "image", "source", "prompt"), config.seed)
-        own: dict[str, Field] = {"label": Label(self._names), "image": Image(*config.size, 3), "source": Text()}
+        own: dict[str, Field] = {
+            "label": Label(self._names),
+            "image": Image(*shape_of(config.size), 3),
+            "source": Text(),
+        }
         self.fields: Mapping[str, Field] = {**own, **self._varied.fields}
 
     def identity(self) -> dict[str, Any]:
@@ -97,7 +100,7 @@ class Images:
             rows = self._rows[self._quotas.names[label]]
             place = rows[self._in_turn(self._quotas.names[label], self._quotas.rank(index), len(rows))]
         values = {"label": label, "source": self._gallery.pictures.name(place), **self._varied.at(index)}
-        picture = Lazy(values, ("image",), lambda: {"image": self._gallery.picture(place, *self.config.size)})
+        picture = Lazy(values, ("image",), lambda: {"image": self._gallery.picture(place, *shape_of(self.config.size))})
         return picture, self._gallery.pictures.name(place)
 
     def _in_turn(self, group: str, rank: int, n: int) -> int:

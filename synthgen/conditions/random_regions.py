@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field as Setting
@@ -11,6 +11,7 @@ from pydantic import field_validator
 
 from synthgen import seeds
 from synthgen.base.settings import Settings
+from synthgen.base.sizes import Side, Size, shape_of
 from synthgen.conditions.axes import shuffled
 from synthgen.conditions.lazy import Lazy
 from synthgen.conditions.quotas import Quotas
@@ -21,8 +22,6 @@ from synthgen.parts.protocols import Source
 from synthgen.readers.images import gallery
 from synthgen.readers.images.pixel_range import RangeSetting
 from synthgen.readers.problems import SkipBroken
-
-Side = Annotated[int, Setting(ge=8, le=8192)]
 
 
 class RegionSettings(Settings):
@@ -46,14 +45,14 @@ class RandomRegions:
     Slots that show the same image stay in one split.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     class Config(Vary):
         """Settings of `use: random-regions`."""
 
         path: str = Setting(description="A folder of images, or of folders of images.")
-        size: tuple[Side, Side] = Setting(
-            description="Height and width: images are scaled until they cover them, and cut in the middle."
+        size: Size = Setting(
+            description="Side, or `[width, height]`: images are scaled until they cover it, and cut in the middle."
         )
         objects: dict[str, RegionSettings] = Setting(
             min_length=1, max_length=254, description="What is put into the images, by class."
@@ -75,7 +74,7 @@ class RandomRegions:
         self._gallery = gallery.listed(config.path, config.range, config.skip_broken)
         self._quotas = Quotas({name: settings.samples for name, settings in config.objects.items()})
         self.samples = self._quotas.total
-        height, width = config.size
+        self.shape = height, width = shape_of(config.size)
         names = tuple(config.objects)
         own: dict[str, Field] = {
             "label": Label(names),
@@ -117,7 +116,7 @@ class RandomRegions:
         def make() -> Mapping[str, Any]:
             inside = self._region(self.config.objects[self._quotas.names[label]], random)
             return {
-                "image": self._gallery.picture(place, *self.config.size),
+                "image": self._gallery.picture(place, *self.shape),
                 "instances": inside.astype(np.uint16),
                 "segmentation": (inside * (label + 1)).astype(np.uint8),
             }
@@ -128,8 +127,8 @@ class RandomRegions:
         """bool (height, width): one region, all of it inside the image."""
         side = float(random.uniform(*settings.side_px))
         stretch = settings.aspect ** float(random.uniform(-0.5, 0.5))
-        spans = [min(side / stretch, self.config.size[0]), min(side * stretch, self.config.size[1])]
-        centres = [random.uniform(span / 2, n - span / 2) for span, n in zip(spans, self.config.size, strict=True)]
+        spans = [min(side / stretch, self.shape[0]), min(side * stretch, self.shape[1])]
+        centres = [random.uniform(span / 2, n - span / 2) for span, n in zip(spans, self.shape, strict=True)]
         corners = [centre - span / 2 for centre, span in zip(centres, spans, strict=True)]
         ends = [centre + span / 2 for centre, span in zip(centres, spans, strict=True)]
-        return filled((corners[0], corners[1], ends[0], ends[1]), self.config.size, self.config.shape)
+        return filled((corners[0], corners[1], ends[0], ends[1]), self.shape, self.config.shape)

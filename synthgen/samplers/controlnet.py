@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import testing
+from synthgen.base.sizes import shown
 from synthgen.fields import Columns, Image, InstanceMap, Schema, SegmentationMap
 from synthgen.models import hub
 from synthgen.parts.problem import Problem
@@ -29,7 +30,7 @@ class ControlNet(PromptedSampler):
     `instances` and `segmentation`.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     task: ClassVar[str] = "Text2Image"
 
     class Config(PromptedSettings):
@@ -87,7 +88,7 @@ class ControlNet(PromptedSampler):
             return [*problems, Problem(message, (name, "control"))]
         size = (field.height, field.width)
         if size != self.prompted.size:
-            message = f"generates images of `size` {list(self.prompted.size)}; the condition's are {list(size)}"
+            message = f"generates images of `size` {shown(self.prompted.size)}; the condition's are {shown(size)}"
             problems.append(Problem(message, (name, "size")))
         if isinstance(field, SegmentationMap):
             problems += self._paint(field.classes)

@@ -17,7 +17,7 @@ from synthgen.samplers.prompted import PromptedSampler, PromptedSettings
 class ImageToImage(PromptedSampler):
     """Draws `image` from noise that is mixed with the condition's image, towards the prompt."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     task: ClassVar[str] = "Image2Image"
     smoke_steps: ClassVar[int] = 4
 

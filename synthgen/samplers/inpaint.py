@@ -22,7 +22,7 @@ class Inpaint(PromptedSampler):
     exact if a region is full of its object, which a labeler can check.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     task: ClassVar[str] = "Inpainting"
     smoke_steps: ClassVar[int] = 4
 

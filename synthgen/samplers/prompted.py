@@ -13,6 +13,7 @@ from pydantic import Field
 from synthgen import seeds as streams
 from synthgen import testing
 from synthgen.base.settings import Settings
+from synthgen.base.sizes import Size, shape_of, shown
 from synthgen.errors import ModelError
 from synthgen.fields import Field as Column
 from synthgen.fields import Image, Label, Schema, Text
@@ -22,7 +23,6 @@ from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
 from synthgen.parts.registry import unknown
 
-Side = Annotated[int, Field(ge=8, le=8192)]
 Scale = Annotated[float, Field(ge=0, le=50)]
 
 
@@ -37,8 +37,10 @@ class PromptedSettings(hub.ModelSettings):
     """Settings of samplers that follow a prompt."""
 
     model: str = Field(description="A folder with a pipeline of diffusers, or owner/name@commit of the hub.")
-    size: tuple[Side, Side] | None = Field(
-        default=None, description="Height and width of the images; by default what the pipeline was trained for."
+    size: Size | None = Field(
+        default=None,
+        description="Side of the images in pixels, or their `[width, height]`; by default what the pipeline was "
+        "trained for.",
     )
     prompt: str | None = Field(
         default=None,
@@ -87,7 +89,7 @@ class Prompted:
     def __init__(self, config: PromptedSettings, task: str) -> None:
         self.config, self.task = config, task
         self.reference = hub.pipeline_reference(config)
-        self.size = config.size or _trained_size(self.reference)
+        self.size = shape_of(config.size) if config.size else _trained_size(self.reference)
         guidance = config.guidance if isinstance(config.guidance, list) else [config.guidance]
         self.scales = tuple(sorted(set(guidance)))
         named = [(lora.path, lora.weight) for lora in config.lora] + [(path, 1.0) for path in config.embeddings]
@@ -243,7 +245,9 @@ def picture_problems(condition: Schema, size: tuple[int, int]) -> list[Problem]:
     if not isinstance(image, Image):
         return [Problem("needs a condition with images, such as `use: images`", ("image",))]
     if (image.height, image.width) != size:
-        message = f"generates images of `size` {list(size)}, and the condition's are {[image.height, image.width]}"
+        message = (
+            f"generates images of `size` {shown(size)}, and the condition's are {shown((image.height, image.width))}"
+        )
         return [Problem(message, ("image", "size"))]
     return []
 
@@ -271,5 +275,5 @@ def _trained_size(reference: hub.Reference) -> tuple[int, int]:
             if isinstance(side, int) and levels >= 0:
                 return side * 2**levels, side * 2**levels
     raise ModelError(
-        f"{reference.name}: how large the images are to be must be said: `size: [height, width]`", names=("size",)
+        f"{reference.name}: how large the images are to be must be said: `size: [width, height]`", names=("size",)
     )

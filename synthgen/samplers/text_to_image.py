@@ -18,7 +18,7 @@ class TextToImage(PromptedSampler):
     images black, is left out: rules decide what is kept.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     task: ClassVar[str] = "Text2Image"
 
     class Config(PromptedSettings):

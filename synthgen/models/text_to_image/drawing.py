@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from synthgen.base.sizes import shown
 from synthgen.errors import ModelError
 from synthgen.models.text_to_image import families
 from synthgen.models.text_to_image.lazy_column import LazyColumn
@@ -174,7 +175,7 @@ def check_size(model: str, pipeline: Any, size: tuple[int, int]) -> None:
     if type(pipeline).__name__.startswith("Flux"):
         cell *= 2  # it packs 2 x 2 latents into one token
     if size[0] % cell or size[1] % cell:
-        raise ModelError(f"{model}: `size` must be multiples of {cell} for this model (got {size[0]}, {size[1]})")
+        raise ModelError(f"{model}: `size` must be multiples of {cell} for this model (got {shown(size)})")
 
 
 def scheduler(name: str, current: Any) -> Any:

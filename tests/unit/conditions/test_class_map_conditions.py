@@ -118,7 +118,7 @@ def test_a_class_that_covers_too_little_is_an_error_that_says_how_much() -> None
         real(require={"person": 1}, require_share=0.2).condition(0)
     with pytest.raises(ValidationError, match="unknown class `persons`; did you mean `person`"):
         real(require={"persons": 1})
-    with pytest.raises(ValidationError, match="`require` and `quotas` both"):
+    with pytest.raises(ValidationError, match="`require`, `balance` and `quotas` all"):
         real(require={"person": 1}, quotas={"picture": 1})
 
 
@@ -297,7 +297,7 @@ def test_zooming_keeps_the_shape_and_the_classes(factor: float) -> None:
         ({"zoom": [0.1, 1]}, "greater than or equal to 0.5"),
         ({"paste": {"cars": 0.5}}, "`paste`: unknown class `cars`; did you mean `car`"),
         ({"paste": {"car": 2}}, "less than or equal to 1"),
-        ({"size": [32, 8]}, "greater than or equal to 16"),
+        ({"size": [32, 4]}, "greater than or equal to 8"),
     ],
 )
 def test_odd_settings_are_refused(more: dict[str, Any], message: str) -> None:

@@ -55,7 +55,7 @@ def test_pictures_are_read_at_the_size_that_is_asked_for(tmp_path: Path) -> None
     part = images(path=str(tmp_path))
     assert part.samples == 2 and part.fields["label"].classes == (tmp_path.name,)
     found = {part.condition(i)[0]["source"]: part.condition(i)[0]["image"] for i in range(2)}
-    assert (found["grey.png"] == 200).all() and found["grey.png"].shape == (32, 24, 3)
+    assert (found["grey.png"] == 200).all() and found["grey.png"].shape == (24, 32, 3)
     assert (found["clear.png"] == 255).all()
 
 
@@ -113,7 +113,7 @@ def test_regions_are_exact_in_number_and_lie_inside() -> None:
         assert set(np.unique(row["segmentation"][region])) == {row["label"] + 1}
         assert not row["segmentation"][~region].any()
         assert 7 <= (height * width) ** 0.5 <= 17
-        assert row["image"].shape == (32, 40, 3)
+        assert row["image"].shape == (40, 32, 3)
     for box in regions(shape="box").condition(0)[0]["instances"], rows[0]["instances"]:
         y, x = np.nonzero(box)
         filled = box[y.min() : y.max() + 1, x.min() : x.max() + 1].mean()
