@@ -76,7 +76,7 @@ BASES = ("recipes/foundation/detection", "trainers/lora")  # these leave the sma
 TRAINERS += [
     *(
         model(name, folder="golden", of="trainers/own")
-        for name in ("v-prediction", "classes", "class-maps", "stations")
+        for name in ("v-prediction", "classes", "class-maps", "streets", "stations")
     ),
     model("tuned-classes", folder="golden", of="trainers/own", needs=("trainers/fashion-mnist",)),
     model("tuned-layouts", folder="golden", of="trainers/own", needs=("trainers/nuclei-layouts",)),
@@ -97,6 +97,7 @@ DATASETS: list[Case] = [
     own("own-classes", "fashion-mnist", "fashion-mnist-filter"),
     own("own-layouts", "nuclei", "nuclei-filter", "sam-nuclei"),
     own("own-class-maps", "own/class-maps", "own/classes"),
+    own("own-streets", "own/streets", "own/classes"),
     own("placed"),
     own("boxes", "blood-cells", "blood-cells-filter"),
     own("own-series", "own/stations"),

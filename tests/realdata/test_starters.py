@@ -80,7 +80,7 @@ def test_segment_anything_outlines_nuclei_in_boxes_around_them(nuclei: Examples)
     grey = [item for item in nuclei.items if item.label == 0 and min(item.image.shape[:2]) >= 96][:40]
     columns = {
         "image": [item.image[:96, :96] for item in grey],
-        "instances": [Window(0, 0, 96, 0, False).cut(item.layout.instances) for item in grey if item.layout],
+        "instances": [Window(0, 0, (96, 96), 0, False).cut(item.layout.instances) for item in grey if item.layout],
     }
     fields = {"image": Image(96, 96, 3), "instances": InstanceMap(96, 96)}
     assert part.bind(fields) == []

@@ -37,7 +37,7 @@ def test_street_maps_to_a_dataset_without_editing_a_file(cli, tmp_path: Path, mo
     assert answer.code == 0, answer.err
     assert "numbers   0 is a class, 5 is unknown" in answer.out
     assert re.search(r"road +28\.0 % +100\.0 %", answer.out) and re.search(r"pole +0\.78 % +50\.0 %", answer.out)
-    assert "scenes of 64 x 48 pixels" in answer.out and "about 18 min on one core" in answer.out
+    assert "scenes of 64 x 48 pixels" in answer.out and "about 28 min on one core" in answer.out
     small = ("--device", "cpu", "--set", "trainer.steps=2")
     assert cli("train", "drives-model.yaml", *small).code == 0
     assert cli("train", "drives-filter.yaml", *small).code == 0

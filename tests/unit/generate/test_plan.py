@@ -213,7 +213,7 @@ def test_one_reading_finds_every_cause_and_no_consequence(tmp_path: Path, name: 
 
 def test_a_setting_that_is_wrong_is_not_missed_as_well(tmp_path: Path) -> None:
     """A hub's model needs a size: one that cannot be read is no missing one."""
-    sampler = {"use": "text-to-image", "model": f"owner/name@{'0' * 40}", "size": 64}
+    sampler = {"use": "text-to-image", "model": f"owner/name@{'0' * 40}", "size": "large"}
     condition = {"use": "prompts", "template": "a {animal}", "axes": {"animal": ["cat"]}}
     changes = {"condition": condition, "labelers": None, "scorers": None, "keep": None, "samples": 4}
     assert problems(tmp_path, sampler=sampler, **changes).count("\n") == 0

@@ -215,8 +215,8 @@ def test_crops_of_which_nothing_is_known_teach_nothing() -> None:
 def test_squares_are_as_before() -> None:
     assert CropSettings(crop=48, turn=True).crop_shape == (48, 48)
     assert "mirror" not in CropSettings().model_dump()
-    with pytest.raises(ValidationError, match="greater than or equal to 16"):
-        CropSettings(crop=8)
+    with pytest.raises(ValidationError, match="greater than or equal to 8"):
+        CropSettings(crop=4)
 
 
 def test_rectangles_are_replayed(tmp_path: Path) -> None:
