@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from synthgen.errors import SynthgenError
 
-N_EXAMPLES = int(os.environ.get("SYNTHGEN_FUZZ", "20000"))
+N_EXAMPLES = int(os.environ.get("SYNTHGEN_FUZZ") or (20000 if os.environ.get("CI") else 2000))
 """Inputs of each kind; fewer while a test is being written."""
 
 COUNTS: dict[str, Counter[str]] = {}
