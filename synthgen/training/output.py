@@ -77,7 +77,9 @@ def mask_card(result: Result, data: MaskData, examples: Examples) -> str:
     counts = {name: sum(item.label == i for item in examples.items) for i, name in enumerate(examples.classes)}
     n_objects = sum(item.n_objects for item in examples.items)
     front = {"classes": list(examples.classes), "objects": list(examples.objects), "channels": 3}
-    text = f"{len(examples)} images with {n_objects} objects ({', '.join(map(markdown, examples.objects))})"
+    named = ", ".join(map(markdown, examples.objects))
+    shown = f"class maps of {named}" if examples.is_semantic else f"{n_objects} objects ({named})"
+    text = f"{len(examples)} images with {shown}"
     limits = "It knows objects and images of this kind, at about this scale, and nothing else"
     return _card(result, data, front, text, f"By class: {_counts(counts)}.", limits, notes=examples.notes)
 

@@ -54,6 +54,7 @@ def test_a_layout_model_and_an_image_model_work_together(tmp_path: Path) -> None
     painter, planner = (str(train(tmp_path, use)) for use in ("layout-to-image", "layout"))
     for place in (painter, planner):
         assert tuple(folders.read_index(Path(place))["stuff"]) == tiny.STREET
+        assert "images with class maps of sky, building, road, car, person" in (Path(place) / "README.md").read_text()
     assert folders.read_index(Path(planner))["covered"] is True
     assert registry.load_pipeline(Path(planner), "cpu", torch.float32).shape == (24, 32)
     settings = {"model": painter, "layout_model": planner, "steps": 2, "layout_steps": 2}
