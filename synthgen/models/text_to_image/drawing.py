@@ -65,7 +65,7 @@ class Drawing:
         self._together = self.family.batched and (self._mixes or len(scales) == 1)
 
     def draw(self, asked: Sequence[Asked], n_steps: int, same: Mapping[str, Any]) -> Sequence[Any]:
-        """Images uint8 (height, width, 3), one a sample; `same` are arguments of the call that all samples share."""
+        """Images uint8 (height, width, 3), one per sample; `same` are arguments of the call that all samples share."""
         if self._together:
             return self._call(asked, n_steps, same)
         return [picture for one in asked for picture in self._call([one], n_steps, same)]
