@@ -69,13 +69,18 @@ def from_dataset(folder: str, split: str | None, segmentation: str, allow_incomp
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The U-Net that every arm trains, and how: whole maps are mirrored, crops of objects turned, too."""
+    """The U-Net that every arm trains, and how: whole maps are mirrored, crops of objects turned, too.
+
+    `zoom` and `colour_jitter` are those of the trainer of segmenters.
+    """
 
     widths: tuple[int, ...] = (16, 32, 64)
     crop: Size = 96
     turn: bool = True
     mirror: bool = False
     batch_size: int = 8
+    zoom: float = 1.0
+    colour_jitter: float = 0.0
 
 
 def train(examples: Examples, seed: int, steps: int, then: Examples | None = None, probe: Probe = Probe()) -> Any:
@@ -95,6 +100,8 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
         widths=list(probe.widths),
         turn=probe.turn,
         mirror=probe.mirror,
+        zoom=probe.zoom,
+        colour_jitter=probe.colour_jitter,
         steps=steps,
         batch_size=probe.batch_size,
     )

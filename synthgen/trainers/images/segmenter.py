@@ -16,7 +16,9 @@ from synthgen.fields import IGNORE
 from synthgen.models.images.segmenter import Segmenter
 from synthgen.models.images.unet import prepare
 from synthgen.readers.masks import reader
-from synthgen.readers.masks.types import Examples, MaskData
+from synthgen.readers.masks.types import Example, Examples, MaskData
+from synthgen.trainers.images import augment
+from synthgen.trainers.images.augment import AugmentSettings
 from synthgen.trainers.images.crop_settings import CropSettings
 from synthgen.trainers.images.crops import crop
 from synthgen.training import batches, output
@@ -29,18 +31,27 @@ from synthgen.vision.confusion import Confusion
 from synthgen.vision.matching import Match
 
 MIN_CLASS_LOSS = 1e-3
+MIN_COUNTED = 1e-3
 
 
 class SegmenterTrainer(GradientTrainer):
     """Trains on images with masks; ends with a Segmenter folder and its card."""
 
-    class Config(CropSettings, LoopConfig):
+    class Config(CropSettings, AugmentSettings, LoopConfig):
         """Settings of `use: segmenter`."""
 
         data: MaskData = Field(description="Images with masks.")
         crop: Size = Field(default=96, description="Side of the training crops in pixels, or their `[width, height]`.")
         widths: list[int] = Field(
             default=[24, 48, 96], min_length=1, description="Channels of each level, multiples of 8."
+        )
+        class_balance: float = Field(
+            default=0.0,
+            ge=0,
+            le=1,
+            exclude_if=lambda value: not value,
+            description="Pixels count in proportion to their class's share of all pixels to the power of minus this: "
+            "0 leaves thin and rare classes to the last, 1 makes all classes equal.",
         )
 
     def task(self, start: Start) -> Task:
@@ -58,7 +69,7 @@ class Batch(batches.Batch):
 
     Attributes:
         x: (B, 3, H, W); classes: ids (B, H, W), 255 is unknown; distances: (B, H, W), -1 off the objects.
-        shares: (B, 2), one over the number of the batch's known pixels, and of those of objects.
+        shares: (B, 2), one over the number of the batch's known pixels, weighted by class, and of those of objects.
     """
 
     x: torch.Tensor
@@ -85,31 +96,42 @@ class SegmenterTask(Task):
         self.data, self.notes, self.config = data, data.notes, config
         self.training, self.held_out = training, held_out
         self.metric = (f"validation {'mIoU' if training.is_semantic else 'dice'}", "maximize")
+        self.class_weights = class_weights(training, config.class_balance)
         super().__init__(config, len(training), seed, device, choose_precision("auto", device))
 
     def learn_from(self, examples: Examples) -> None:
         """Later batches are made of these."""
         self.training, self.batches = examples, replace(self.batches, n=len(examples))
+        self.class_weights = class_weights(examples, self.config.class_balance)
 
     def network(self, losses: Sequence[float] = ()) -> Any:
         return Segmenter(list(self.training.objects), list(self.config.widths), list(losses), list(self.training.stuff))
 
     def batch(self, step: int, random: torch.Generator) -> Batch:
         rows = self.batches.rows(step).tolist()
-        config = self.config
-        items = [crop(self.training.items[i], config.crop_shape, random, config.turn, config.mirror) for i in rows]
+        items = [self.view(i, random) for i in rows]
         classes = np.stack([item.layout.segmentation for item in items if item.layout is not None])
         distances = np.stack([item.distances(len(self.training.objects)) for item in items])
-        counts = torch.tensor([(classes != IGNORE).sum(), (distances >= 0).sum()]).clamp_min(1)
+        known, weights = classes[classes != IGNORE], self.class_weights
+        counted = len(known) if weights is None else float(weights[known.astype(np.int64)].sum())
+        counts = torch.tensor([max(counted, MIN_COUNTED), max(int((distances >= 0).sum()), 1)])
         x = torch.cat([prepare(item.image[None]) for item in items])
         shares = (1 / counts).expand(len(items), 2)
         return Batch(x, torch.from_numpy(classes).long(), torch.from_numpy(distances), shares)
+
+    def view(self, row: int, random: torch.Generator) -> Example:
+        """A training image as one batch sees it."""
+        config = self.config
+        window = augment.window(config.crop_shape, config.zoom, random)
+        part = crop(self.training.items[row], window, random, config.turn, config.mirror)
+        return augment.jittered(augment.magnified(part, config.crop_shape), config.colour_jitter, random)
 
     def losses(self, batch: Batch) -> torch.Tensor:
         batch = batch.to(self.device)
         with self.autocast():
             logits, predicted = self.model(batch.x)
-        pixels = F.cross_entropy(logits.float(), batch.classes, ignore_index=IGNORE, reduction="none")
+        weights = None if self.class_weights is None else self.class_weights.to(self.device)
+        pixels = F.cross_entropy(logits.float(), batch.classes, weights, ignore_index=IGNORE, reduction="none")
         errors = (predicted.float() - batch.distances).abs() * (batch.distances >= 0)
         total: torch.Tensor = pixels.sum((1, 2)) * batch.shares[:, 0] + errors.sum((1, 2)) * batch.shares[:, 1]
         return total
@@ -132,6 +154,22 @@ class SegmenterTask(Task):
         )
         card = output.mask_card(output.Result(title, settings, scores, use), self.config.data, self.training)
         return self.made(network, card)
+
+
+def class_weights(examples: Examples, balance: float) -> torch.Tensor | None:
+    """What a pixel of each class counts, background first: its class's share of pixels to the power of -`balance`.
+
+    Scaled so that the mean over all known pixels is 1; 0 for classes without any. None if all count the same.
+    """
+    if not balance:
+        return None
+    counts = np.zeros(IGNORE + 1)
+    for item in examples.items:
+        if item.layout is not None:
+            counts += np.bincount(item.layout.segmentation.ravel(), minlength=len(counts))
+    shares = counts[: len(examples.objects) + 1] / max(counts[:IGNORE].sum(), 1)
+    found = np.where(shares > 0, np.maximum(shares, 1e-12) ** -balance, 0)
+    return torch.from_numpy(found / max((shares * found).sum(), 1e-12)).float()
 
 
 def agreement(model: Any, examples: Examples) -> dict[str, float]:
