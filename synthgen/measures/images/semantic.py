@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from synthgen.base.sizes import Size, size_of
+from synthgen.base.sizes import size_of
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import InstanceMap, Schema, SegmentationMap
 from synthgen.measures.images.maps import Probe, from_dataset, mask_data, read_test, train
@@ -31,7 +31,7 @@ class SemanticSegmentation:
     with those that a segmenter finds, beside the same on real test images.
     """
 
-    version = 1
+    version = 2
     needs = "an `image` with a class map (`segmentation`) without objects"
     readers = ("masks",)
 
@@ -81,7 +81,7 @@ class SemanticSegmentation:
             "steps": config.steps,
             "classes": list(synthetic.objects),
             "pixels": {name: shares(examples) for name, examples in {**arms, "test": real_test}.items()},
-            **scores(arms, real_test, config.seeds, config.steps, crop_of(synthetic), comparison.note),
+            **scores(arms, real_test, config.seeds, config.steps, probe_of(synthetic), comparison.note),
         }
         if config.evaluator:
             result["evaluator"] = config.evaluator
@@ -115,19 +115,22 @@ class SemanticSegmentation:
         return "\n".join(lines)
 
 
-def crop_of(examples: Examples) -> Size:
-    """Size of most of the images: probes see whole scenes, cut to what four levels can halve."""
+def probe_of(examples: Examples) -> Probe:
+    """A U-Net for whole scenes of the size of most of the images, cut to what four levels can halve.
+
+    Thin and rare classes count more in its loss, and scenes are seen mirrored, nearer and in other light, as is usual.
+    """
     shapes = [item.image.shape[:2] for item in examples.items]
     height, width = max(set(shapes), key=shapes.count)
     unit = 2 ** (len(WIDTHS) - 1)
-    return size_of((max(height // unit * unit, 2 * unit), max(width // unit * unit, 2 * unit)))
+    crop = size_of((max(height // unit * unit, 2 * unit), max(width // unit * unit, 2 * unit)))
+    return Probe(WIDTHS, crop, turn=False, mirror=True, zoom=2.0, colour_jitter=0.3, class_balance=0.5)
 
 
 def scores(
-    arms: Mapping[str, Examples], test: Examples, n_seeds: int, steps: int, crop: Size, note: Callable[[str], None]
+    arms: Mapping[str, Examples], test: Examples, n_seeds: int, steps: int, probe: Probe, note: Callable[[str], None]
 ) -> dict[str, Any]:
     """`scores`, `iou` and `confusion` of networks trained on each of the sets, in percent."""
-    probe = Probe(WIDTHS, crop, turn=False, mirror=True)
     found: dict[str, list[Confusion]] = {name: [] for name in arms}
     for seed in range(n_seeds):
         for name, examples in arms.items():
@@ -172,13 +175,9 @@ def shared(one: Confusion) -> list[list[float]]:
 
 def shares(examples: Examples) -> dict[str, float]:
     """Share of the known pixels that each class covers."""
-    n = len(examples.objects)
-    counts = np.zeros(256, dtype=np.int64)
-    for item in examples.items:
-        assert item.layout is not None
-        counts += np.bincount(item.layout.segmentation.ravel(), minlength=256)
-    known = max(int(counts[: n + 1].sum()), 1)
-    return {cls: round(float(counts[i] / known), 6) for i, cls in enumerate(examples.objects, start=1)}
+    counts = examples.class_pixels
+    found = (counts / max(int(counts.sum()), 1)).round(6).tolist()
+    return dict(zip(examples.objects, found[1:], strict=True))
 
 
 def agreement_with(evaluator: str, synthetic: Examples, real_test: Examples) -> dict[str, Any]:

@@ -248,5 +248,14 @@ class Examples:
             held |= set(rows[: max(1, round(share * len(rows)))].tolist())
         return self.take([i for i in range(len(self)) if i not in held]), self.take(sorted(held))
 
+    @property
+    def class_pixels(self) -> np.ndarray:
+        """Known pixels of each class of objects and regions, background first; int64 (n_objects + 1,)."""
+        counts = np.zeros(256, dtype=np.int64)
+        for item in self.items:
+            if item.layout is not None:
+                counts += np.bincount(item.layout.segmentation.ravel(), minlength=len(counts))
+        return counts[: len(self.objects) + 1]
+
     def take(self, rows: Sequence[int]) -> Examples:
         return replace(self, items=tuple(self.items[i] for i in rows))

@@ -219,7 +219,8 @@ class DiffusionTask(Task):
 
     def finish(self, ema: Ema, title: str) -> Made:
         config: DiffusionConfig = self.config
-        pipeline, scores = self.pipeline(ema), self.validation(ema)
+        pipeline = self.pipeline(ema)
+        scores = self.validation(ema) | self.more_scores(pipeline)
         replay = config.replay
         settings = self.settings(
             pipeline.unet,
@@ -230,6 +231,10 @@ class DiffusionTask(Task):
             *("steps", "batch_size", "learning_rate", "ema_decay", "network.patch_size", "network.channels"),
         )
         return self.made(pipeline, self.card(title, settings, scores))
+
+    def more_scores(self, pipeline: Any) -> dict[str, float]:
+        """What the card says of the finished pipeline beside its losses."""
+        return {}
 
     @property
     def tuned_from(self) -> origins.Source | None:

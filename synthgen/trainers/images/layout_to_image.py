@@ -28,10 +28,12 @@ from synthgen.training import output
 from synthgen.training.batches import step_generator
 from synthgen.training.settings import table
 from synthgen.training.task import Start, Task
+from synthgen.vision import roughness
 from synthgen.vision.palette import palette
 
 CHANNELS = 3
 N_PICTURES = 24
+TRACES = {"roughness of the border": roughness.border, "highest frequency": roughness.highest_frequency}
 
 
 class LayoutToImageTrainer(DiffusionTrainer):
@@ -127,6 +129,20 @@ class _Task(DiffusionTask):
 
     def sample(self, pipeline: LayoutToImagePipeline) -> tuple[np.ndarray, int]:
         """Layout, generated image and real image of some held-out crops, in rows of two triples."""
+        shown, drawn, real = self._generated(pipeline)
+        return np.stack([shown, drawn, real], axis=1).reshape(-1, *drawn.shape[1:]), 6
+
+    def more_scores(self, pipeline: LayoutToImagePipeline) -> dict[str, float]:
+        """Traces that networks leave, in generated images and in the real ones of the same layouts."""
+        _, generated, real = self._generated(pipeline)
+        return {
+            f"{name}, {which}": measure(images)
+            for name, measure in TRACES.items()
+            for which, images in (("generated", generated), ("real", real))
+        }
+
+    def _generated(self, pipeline: LayoutToImagePipeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Some held-out crops, uint8 (N, H, W, 3): the layout to look at, the image generated for it, the real one."""
         batch = next(iter(self.own.held_out()))
         assert batch.layout is not None
         n = min(N_PICTURES // 2, len(batch.x))
@@ -136,8 +152,7 @@ class _Task(DiffusionTask):
         drawn = pipeline(batch.layout[:n], classes, chosen, latents=noise, output_type="uint8").images
         pixels = batch.x[:n].add(1).div(2).pow(1 / self.config.gamma) * 255
         real = pixels.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-        shown = layout_pictures(batch.layout[:n].numpy())
-        return np.stack([shown, drawn, real], axis=1).reshape(3 * n, *drawn.shape[1:]), 6
+        return layout_pictures(batch.layout[:n].numpy()), drawn, real
 
     def card(self, title: str, settings: Mapping[str, Any], scores: Mapping[str, float]) -> str:
         use = (

@@ -163,11 +163,8 @@ def class_weights(examples: Examples, balance: float) -> torch.Tensor | None:
     """
     if not balance:
         return None
-    counts = np.zeros(IGNORE + 1)
-    for item in examples.items:
-        if item.layout is not None:
-            counts += np.bincount(item.layout.segmentation.ravel(), minlength=len(counts))
-    shares = counts[: len(examples.objects) + 1] / max(counts[:IGNORE].sum(), 1)
+    counts = examples.class_pixels
+    shares = counts / max(counts.sum(), 1)
     found = np.where(shares > 0, np.maximum(shares, 1e-12) ** -balance, 0)
     return torch.from_numpy(found / max((shares * found).sum(), 1e-12)).float()
 

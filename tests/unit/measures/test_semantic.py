@@ -99,9 +99,9 @@ def examples(*shapes: tuple[int, int]) -> Examples:
 
 
 def test_probes_see_whole_scenes() -> None:
-    assert semantic.crop_of(examples((32, 48), (33, 50), (33, 50))) == (48, 32)
-    assert semantic.crop_of(examples((70, 70))) == 64
-    assert semantic.crop_of(examples((9, 70))) == (64, 16)
+    assert semantic.probe_of(examples((32, 48), (33, 50), (33, 50))).crop == (48, 32)
+    assert semantic.probe_of(examples((70, 70))).crop == 64
+    assert semantic.probe_of(examples((9, 70))).crop == (64, 16)
 
 
 def test_shares_leave_unknown_pixels_out() -> None:
