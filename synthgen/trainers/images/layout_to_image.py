@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from diffusers import UNet2DModel
 from pydantic import Field
+from scipy import ndimage
 from torch.nn import functional as F
 
-from synthgen.errors import ModelError
+from synthgen.errors import DataError, ModelError
 from synthgen.models import folders
 from synthgen.models.images.layout_to_image import LayoutToImagePipeline
 from synthgen.readers.masks import reader
-from synthgen.readers.masks.types import Examples, MaskData
+from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.trainers.images import crops, replay, styles
 from synthgen.trainers.images import starting_model as bases
 from synthgen.trainers.images.alignment import Alignment, AlignmentSettings
@@ -28,10 +29,12 @@ from synthgen.training import output
 from synthgen.training.batches import step_generator
 from synthgen.training.settings import table
 from synthgen.training.task import Start, Task
+from synthgen.vision.foreground import unboxed
 from synthgen.vision.palette import palette
 
 CHANNELS = 3
 N_PICTURES = 24
+MARGIN_PX = 2
 
 
 class LayoutToImageTrainer(DiffusionTrainer):
@@ -53,7 +56,12 @@ class LayoutToImageTrainer(DiffusionTrainer):
         layout_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of layouts that are hidden, which guidance needs."
         )
-
+        ignore_unboxed: bool = Field(
+            default=False,
+            exclude_if=lambda value: not value,
+            description="For data with objects that nobody boxed: what is not background and outside the boxes is left "
+            "out of the loss, so that images are not taught to show objects without a box.",
+        )
         alignment: AlignmentSettings | None = Field(
             default=None,
             exclude_if=lambda value: value is None,
@@ -76,6 +84,8 @@ class _Task(DiffusionTask):
         config = _settings(config, base) if base else config
         self.data = examples = reader.read(config.data)
         self.notes = examples.notes
+        if config.ignore_unboxed:
+            examples = without_unboxed(examples)
         training, held_out = examples.split(config.data.validation, start.seed)
         self.styles = styles.find(training, held_out, config.styles, config.gamma)
         self.grey, self.classes = grey_classes(training), list(training.classes)
@@ -167,6 +177,23 @@ def _grey(base: Base, classes: Sequence[str], own: Sequence[str], own_grey: Sequ
     """Ids of the classes without colour: the data decide for theirs, the base for the others."""
     names = {base.classes[i] for i in base.pipeline.config.grey} - set(own) | {own[i] for i in own_grey}
     return [i for i, name in enumerate(classes) if name in names]
+
+
+def without_unboxed(examples: Examples) -> Examples:
+    """The images with what no box covers marked as unknown.
+
+    Raises:
+        DataError: the data have masks, which say of every pixel what it shows.
+    """
+    if any(item.boxes is None for item in examples.items):
+        raise DataError("ignore_unboxed: is for data with boxes, and these have masks; leave it out")
+
+    def marked(item: Example) -> Example:
+        assert item.boxes is not None
+        _, outside = unboxed(item.image, item.boxes, MARGIN_PX)
+        return replace(item, known=~ndimage.binary_dilation(outside, iterations=MARGIN_PX))
+
+    return replace(examples, items=tuple(marked(item) for item in examples.items))
 
 
 def grey_classes(examples: Examples) -> list[int]:
