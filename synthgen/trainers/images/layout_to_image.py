@@ -83,9 +83,9 @@ class _Task(DiffusionTask):
         base = self.base = bases.open_base(config, "LayoutToImagePipeline", "layout-to-image")
         config = _settings(config, base) if base else config
         self.data = examples = reader.read(config.data)
-        self.notes = examples.notes
         if config.ignore_unboxed:
             examples = without_unboxed(examples)
+        self.notes = examples.notes
         training, held_out = examples.split(config.data.validation, start.seed)
         self.styles = styles.find(training, held_out, config.styles, config.gamma)
         self.grey, self.classes = grey_classes(training), list(training.classes)
@@ -155,6 +155,7 @@ class _Task(DiffusionTask):
             f"{', '.join(self.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
         more = {**table(self.config, "crop", "gamma", "layout_dropout"), "styles": len(self.styles.class_of)}
+        more |= {"foreground outside the boxes": "left out of the loss"} if self.config.ignore_unboxed else {}
         result = output.Result(title, {**settings, **more}, scores, use, self.tuned_from)
         return output.mask_card(result, self.config.data, self.training)
 
@@ -193,7 +194,10 @@ def without_unboxed(examples: Examples) -> Examples:
         _, outside = unboxed(item.image, item.boxes, MARGIN_PX)
         return replace(item, known=~ndimage.binary_dilation(outside, iterations=MARGIN_PX))
 
-    return replace(examples, items=tuple(marked(item) for item in examples.items))
+    items = tuple(marked(item) for item in examples.items)
+    known = np.mean([item.known.mean() for item in items if item.known is not None])
+    note = f"{100 - 100 * known:.1f} % of the pixels are foreground outside the boxes, or next to it, and left out of the loss"
+    return replace(examples, items=items, notes=(*examples.notes, note))
 
 
 def grey_classes(examples: Examples) -> list[int]:

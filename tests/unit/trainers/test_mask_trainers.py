@@ -80,6 +80,7 @@ def test_what_no_box_covers_is_left_out_of_the_loss() -> None:
     examples = without_unboxed(unboxed_objects())
     known = examples.items[0].known
     assert known is not None
+    assert f"{100 * (1 - known.mean()):.1f} % of the pixels are foreground outside the boxes" in examples.notes[0]
     assert known[:20, :20].all() and not known[10:26, 28:44].any(), "with a margin"
     crops = Crops(examples, examples, (32, 48), 1.0, False, 0.5)
     random = torch.Generator().manual_seed(0)
@@ -115,6 +116,7 @@ def test_training_that_ignores_what_has_no_box(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         out = train(tmp_path / name, "layout-to-image", data, **DIFFUSION, ignore_unboxed=ignore)
         found.append(weights(out))
+    assert "| foreground outside the boxes | left out of the loss |" in (out / "README.md").read_text()
     assert found[0].keys() == found[1].keys()
     assert found[0] != found[1]
 
