@@ -1,8 +1,8 @@
-"""Images with maps, synthetic and real, and the U-Net that measures train on them."""
+"""Images with maps, synthetic and real, and the networks that measures train on them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,7 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
     Args:
         then: what the second half of the steps learns from, if not from `examples` too.
     """
-    import torch
-
     from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer
-    from synthgen.training.loop import backward
 
     config = SegmenterTrainer.Config(
         data=MaskData(path="."),
@@ -99,12 +96,30 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
         batch_size=probe.batch_size,
     )
     task = SegmenterTask(config, examples, examples, examples.take([]), seed, "cpu")
+
+    def before(step: int) -> None:
+        if then is not None and step == steps // 2:
+            task.learn_from(then)
+
+    return fitted(task, before)
+
+
+def fitted(task: Any, before: Callable[[int], None] = lambda step: None) -> Any:
+    """The network of a task after all of its steps, by AdamW and a falling learning rate.
+
+    Args:
+        before: called with the number of each step before it is made.
+    """
+    import torch
+
+    from synthgen.training.loop import backward
+
+    steps = task.config.steps
     model = task.model.train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for step in range(steps):
-        if then is not None and step == steps // 2:
-            task.learn_from(then)
+        before(step)
         backward(task, step)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()

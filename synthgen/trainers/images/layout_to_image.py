@@ -196,7 +196,8 @@ def without_unboxed(examples: Examples) -> Examples:
 
     items = tuple(marked(item) for item in examples.items)
     known = np.mean([item.known.mean() for item in items if item.known is not None])
-    note = f"{100 - 100 * known:.1f} % of the pixels are foreground outside the boxes, or next to it, and left out of the loss"
+    share = f"{100 - 100 * known:.1f} %"
+    note = f"{share} of the pixels are foreground outside the boxes, or next to it, and left out of the loss"
     return replace(examples, items=items, notes=(*examples.notes, note))
 
 
