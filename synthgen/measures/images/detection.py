@@ -29,7 +29,7 @@ class Detection:
     """Mean average precision on real test images of a detector trained on the dataset, beside ones of real images."""
 
     version = 1
-    needs = "an `image` with `boxes`, without masks"
+    needs = "an `image` with boxes (`boxes`), without masks"
     readers = ("masks",)
 
     class Config(MeasureSettings):
@@ -40,8 +40,8 @@ class Detection:
             default=1.0,
             gt=0,
             le=1,
-            description="For real data with objects that nobody boxed: the setting of the trainer `detector`, here of all "
-            "networks.",
+            description="For real data with objects that nobody boxed: that of the trainer `detector`, for all "
+            "networks. 1 trusts the boxes to be complete.",
         )
 
     def __init__(self, config: Config) -> None:

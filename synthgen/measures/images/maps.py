@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from synthgen.readers import origin, settings_fit
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.vision.layouts import Layout
+
+if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
+    from synthgen.training.task import Task
 
 
 def mask_data(data: Mapping[str, Any], name: str) -> MaskData:
@@ -104,7 +107,7 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
     return fitted(task, before)
 
 
-def fitted(task: Any, before: Callable[[int], None] = lambda step: None) -> Any:
+def fitted(task: Task, before: Callable[[int], None] = lambda step: None) -> Any:
     """The network of a task after all of its steps, by AdamW and a falling learning rate.
 
     Args:
