@@ -46,8 +46,15 @@ class Objective(Protocol):
         """
         ...
 
-    def denoise(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> Denoised:
-        """The loss with what it is of."""
+    def denoise(
+        self,
+        network: Network,
+        x: torch.Tensor,
+        levels: torch.Tensor,
+        noise: torch.Tensor,
+        known: torch.Tensor | None = None,
+    ) -> Denoised:
+        """The loss with what it is of; errors count only where `known`, of the shape of `x`, is true."""
         ...
 
     def sigma(self, levels: torch.Tensor) -> torch.Tensor:
@@ -115,8 +122,16 @@ class Edm:
     def loss(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         return self.errors(network, x, levels, noise).flatten(1).mean(1)
 
-    def denoise(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> Denoised:
+    def denoise(
+        self,
+        network: Network,
+        x: torch.Tensor,
+        levels: torch.Tensor,
+        noise: torch.Tensor,
+        known: torch.Tensor | None = None,
+    ) -> Denoised:
         errors, clean = self._errors(network, x, levels, noise)
+        errors = errors if known is None else errors * known
         return Denoised(errors.flatten(1).mean(1), clean, self.sigma(levels))
 
     def errors(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -196,14 +211,22 @@ class VPrediction:
     def loss(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         return self.denoise(network, x, levels, noise).losses
 
-    def denoise(self, network: Network, x: torch.Tensor, levels: torch.Tensor, noise: torch.Tensor) -> Denoised:
+    def denoise(
+        self,
+        network: Network,
+        x: torch.Tensor,
+        levels: torch.Tensor,
+        noise: torch.Tensor,
+        known: torch.Tensor | None = None,
+    ) -> Denoised:
         times = self._times(levels)
         signal = self._alphas_cumprod[times.cpu()].to(x.device)
         a = signal.sqrt().float().view(-1, *[1] * (x.ndim - 1))
         b = (1 - signal).sqrt().float().view_as(a)
         noisy = a * x + b * noise
         output = network(noisy, times.to(x.device))
-        error = (output - (a * noise - b * x)).square().flatten(1).mean(1)
+        errors = (output - (a * noise - b * x)).square()
+        error = (errors if known is None else errors * known).flatten(1).mean(1)
         weight = min_snr(signal / (1 - signal).clamp_min(1e-12), self.gamma, "v_prediction")
         losses = error * weight.float().clamp_min(1e-3)
         return Denoised(losses, a * noisy - b * output, (b / a.clamp_min(1e-4)).flatten())

@@ -201,6 +201,7 @@ ROWS = [
     ),
     Row("scorers", "mask-agreement", {"predicted": "found_instances", "name": "found"}, tiny.pictures),
     Row("scorers", "box-agreement", {"predicted": "found_boxes", "name": "found"}, tiny.boxed),
+    Row("scorers", "unboxed-foreground", {"boxes": "found_boxes", "min_px": 4}, tiny.boxed),
     Row("trainers", "detector", {"data": tiny.box_data, "steps": 1}),
     Row("trainers", "layout-to-image", {"data": tiny.mask_data, "steps": 1}),
     Row("trainers", "layout", {"data": tiny.mask_data, "steps": 1}),

@@ -1,11 +1,11 @@
-"""Images with maps, synthetic and real, and the U-Net that measures train on them."""
+"""Images with maps, synthetic and real, and the networks that measures train on them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from synthgen.readers import origin, settings_fit
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.vision.layouts import Layout
+
+if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
+    from synthgen.training.task import Task
 
 
 def mask_data(data: Mapping[str, Any], name: str) -> MaskData:
@@ -90,10 +93,7 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
     Args:
         then: what the second half of the steps learns from, if not from `examples` too.
     """
-    import torch
-
     from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer
-    from synthgen.training.loop import backward
 
     config = SegmenterTrainer.Config(
         data=MaskData(path="."),
@@ -108,12 +108,30 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
         batch_size=probe.batch_size,
     )
     task = SegmenterTask(config, examples, examples, examples.take([]), seed, "cpu")
+
+    def before(step: int) -> None:
+        if then is not None and step == steps // 2:
+            task.learn_from(then)
+
+    return fitted(task, before)
+
+
+def fitted(task: Task, before: Callable[[int], None] = lambda step: None) -> Any:
+    """The network of a task after all of its steps, by AdamW and a falling learning rate.
+
+    Args:
+        before: called with the number of each step before it is made.
+    """
+    import torch
+
+    from synthgen.training.loop import backward
+
+    steps = task.config.steps
     model = task.model.train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for step in range(steps):
-        if then is not None and step == steps // 2:
-            task.learn_from(then)
+        before(step)
         backward(task, step)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()

@@ -112,9 +112,9 @@ def average_precision(
     intended: Sequence[np.ndarray],
     found: Sequence[tuple[np.ndarray, np.ndarray]],
     names: Sequence[str],
-    least: float = MATCH_IOU,
+    least: Sequence[float] = (MATCH_IOU,),
 ) -> dict[str, float]:
-    """Average precision of each class that occurs, 0 to 1, at one IoU, over images.
+    """Average precision of each class that occurs, 0 to 1, over images: the mean of those at each IoU of `least`.
 
     Args:
         intended: of each image, boxes (N, 5) as in `BoxMatch`.
@@ -153,8 +153,8 @@ def average_precision(
         }
         coco.createIndex()
         evaluation = COCOeval(coco, coco.loadRes(predictions), "bbox")
-        evaluation.params.iouThrs = np.array([least])
+        evaluation.params.iouThrs = np.array(least)
         evaluation.evaluate()
         evaluation.accumulate()
-    precision = evaluation.eval["precision"][0, :, :, 0, -1]  # recall levels by classes
+    precision = evaluation.eval["precision"][:, :, :, 0, -1].mean(0)  # recall levels by classes
     return {name: float(precision[:, cls - 1].mean()) for cls, name in enumerate(names, start=1) if cls in of_class}

@@ -163,7 +163,8 @@ class Example:
 
     `layout` holds them pixel by pixel. Of objects known by boxes, `boxes` has left, top, right,
     bottom in pixels, float32 (N, 4), `box_classes` the class numbers from 1, and `channels` what
-    networks see of them (`layouts.from_boxes`), (H, W, n_classes).
+    networks see of them (`layouts.from_boxes`), (H, W, n_classes). `known`, bool (H, W), is false
+    where a generator is not to learn from the pixels.
     """
 
     name: str
@@ -173,6 +174,7 @@ class Example:
     boxes: np.ndarray | None = None
     box_classes: np.ndarray | None = None
     channels: np.ndarray | None = None
+    known: np.ndarray | None = None
 
     @property
     def n_objects(self) -> int:
@@ -201,7 +203,8 @@ class Example:
         """The example with image and objects cut or turned by `change`; lists of boxes are dropped."""
         layout = self.layout and self.layout.map(change)
         channels = None if self.channels is None else change(self.channels)
-        return Example(self.name, change(self.image), self.label, layout, channels=channels)
+        known = None if self.known is None else change(self.known)
+        return Example(self.name, change(self.image), self.label, layout, channels=channels, known=known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ class Crops:
         if self.draw_layouts:  # there, the class is all that can be hidden
             return Batch(batch.x, torch.where(hidden, len(self.examples.classes), batch.labels))
         assert batch.layout is not None
-        return Batch(batch.x, batch.labels, torch.where(hidden[:, None, None, None], HIDDEN, batch.layout))
+        hidden = hidden[:, None, None, None]
+        known = None if batch.known is None else batch.known | hidden  # without a layout, anything may be anywhere
+        return Batch(batch.x, batch.labels, torch.where(hidden, HIDDEN, batch.layout), known)
 
     def held_out(self) -> Sequence[Batch]:
         random = torch.Generator().manual_seed(0)
@@ -69,7 +71,9 @@ class Crops:
         if self.draw_layouts:
             return Batch(channels, labels)
         pixels = torch.from_numpy(np.stack([view.image for view in views])).permute(0, 3, 1, 2).float()
-        return Batch(pixels.div(255).pow(self.gamma).mul(2).sub(1), labels, channels)
+        masks = [view.known for view in views if view.known is not None]
+        known = torch.from_numpy(np.stack(masks))[:, None] if masks else None
+        return Batch(pixels.div(255).pow(self.gamma).mul(2).sub(1), labels, channels, known)
 
 
 def crop(item: Example, shape: tuple[int, int], random: torch.Generator, turn: bool, mirror: bool = False) -> Example:

@@ -69,10 +69,17 @@ class DetectorTrainer(GradientTrainer):
             return self
 
     def task(self, start: Start) -> Task:
-        return DetectorTask(self.config, start)
+        config = self.config
+        if not config.data.boxes:
+            raise DataError("a detector learns from boxes; name the COCO file in `data.boxes`")
+        examples = reader.read(config.data)
+        check(examples, config.crop)
+        training, held_out = examples.split(config.data.validation, start.seed)
+        tested = reader.read(config.data, config.test) if config.test else held_out
+        return DetectorTask(config, examples, training, held_out, tested, start.seed, start.device)
 
 
-def _check(examples: Examples, side: int) -> None:
+def check(examples: Examples, side: int) -> None:
     """Raises DataError if a crop would reach over an image, where objects are mirrored on and boxes are not."""
     shapes = {item.name: (item.image.shape[1], item.image.shape[0]) for item in examples.items}
     small = [f"{name} is {width} x {height}" for name, (width, height) in shapes.items() if min(width, height) < side]
@@ -112,15 +119,19 @@ class DetectorTask(Task):
     summed: ClassVar[bool] = True
     metric = ("validation AP50", "maximize")
 
-    def __init__(self, config: DetectorTrainer.Config, start: Start) -> None:
-        if not config.data.boxes:
-            raise DataError("a detector learns from boxes; name the COCO file in `data.boxes`")
-        self.data = examples = reader.read(config.data)
-        _check(examples, config.crop)
-        self.notes, self.config = examples.notes, config
-        self.training, self.held_out = examples.split(config.data.validation, start.seed)
-        self.tested = reader.read(config.data, config.test) if config.test else self.held_out
-        super().__init__(config, len(self.training), start.seed, start.device, choose_precision("auto", start.device))
+    def __init__(
+        self,
+        config: DetectorTrainer.Config,
+        data: Examples,
+        training: Examples,
+        held_out: Examples,
+        tested: Examples,
+        seed: int,
+        device: str,
+    ) -> None:
+        self.data, self.notes, self.config = data, data.notes, config
+        self.training, self.held_out, self.tested = training, held_out, tested
+        super().__init__(config, len(training), seed, device, choose_precision("auto", device))
 
     def network(self, min_score: float = LOW_SCORE, measured: Mapping[str, Any] | None = None) -> Any:
         return Detector(list(self.training.objects), list(self.config.widths), min_score, measured)

@@ -101,11 +101,15 @@ class DiffusionConfig(LoopConfig):
 
 @dataclass(frozen=True, slots=True)
 class Batch(batches.Batch):
-    """Clean images x (B, C, H, W) float32 in [-1, 1], class ids (B,), and layout channels (B, K, H, W) if any."""
+    """Clean images x (B, C, H, W) float32 in [-1, 1], class ids (B,), and layout channels (B, K, H, W) if any.
+
+    `known`, bool (B, 1, H, W), is false where an error does not count; without it, all do.
+    """
 
     x: torch.Tensor
     labels: torch.Tensor
     layout: torch.Tensor | None = None
+    known: torch.Tensor | None = None
 
 
 class Source(Protocol):
@@ -183,7 +187,7 @@ class DiffusionTask(Task):
         patch = self.config.network.patch_size
         levels = torch.randn(n, generator=random)
         noise = torch.randn(n, channels * patch**2, height // patch, width // patch, generator=random)
-        return Noised(batch.x, batch.labels, batch.layout, levels=levels, noise=noise)
+        return Noised(batch.x, batch.labels, batch.layout, batch.known, levels=levels, noise=noise)
 
     def losses(self, batch: Noised) -> torch.Tensor:
         return self._denoised(self.model, batch.to(self.device)).losses
@@ -191,6 +195,7 @@ class DiffusionTask(Task):
     def _denoised(self, model: Any, batch: Noised) -> Denoised:
         patch = self.config.network.patch_size
         layout = None if batch.layout is None else F.pixel_unshuffle(batch.layout, patch)
+        known = None if batch.known is None else F.pixel_unshuffle(batch.known.expand_as(batch.x), patch)
 
         def network(noisy: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
             seen = noisy if layout is None else torch.cat([noisy, layout], dim=1)
@@ -198,7 +203,7 @@ class DiffusionTask(Task):
                 out: torch.Tensor = model(seen, time, batch.labels).sample
             return out.float()
 
-        return self.objective.denoise(network, F.pixel_unshuffle(batch.x, patch), batch.levels, batch.noise)
+        return self.objective.denoise(network, F.pixel_unshuffle(batch.x, patch), batch.levels, batch.noise, known)
 
     @torch.no_grad()
     def validation(self, ema: Ema) -> dict[str, float]:

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from diffusers import UNet2DModel
 from pydantic import Field
+from scipy import ndimage
 from torch.nn import functional as F
 
-from synthgen.errors import ModelError
+from synthgen.errors import DataError, ModelError
 from synthgen.models import folders
 from synthgen.models.images.layout_to_image import LayoutToImagePipeline
 from synthgen.readers.masks import reader
-from synthgen.readers.masks.types import Examples, MaskData
+from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.trainers.images import crops, replay, styles
 from synthgen.trainers.images import starting_model as bases
 from synthgen.trainers.images.alignment import Alignment, AlignmentSettings
@@ -29,11 +30,13 @@ from synthgen.training.batches import step_generator
 from synthgen.training.settings import table
 from synthgen.training.task import Start, Task
 from synthgen.vision import roughness
+from synthgen.vision.foreground import unboxed
 from synthgen.vision.palette import palette
 
 CHANNELS = 3
 N_PICTURES = 24
 TRACES = {"roughness of the border": roughness.border, "highest frequency": roughness.highest_frequency}
+MARGIN_PX = 2
 
 
 class LayoutToImageTrainer(DiffusionTrainer):
@@ -55,7 +58,12 @@ class LayoutToImageTrainer(DiffusionTrainer):
         layout_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of layouts that are hidden, which guidance needs."
         )
-
+        ignore_unboxed: bool = Field(
+            default=False,
+            exclude_if=lambda value: not value,
+            description="For data with objects that nobody boxed: what is not background and outside the boxes is left "
+            "out of the loss, so that images are not taught to show objects without a box.",
+        )
         alignment: AlignmentSettings | None = Field(
             default=None,
             exclude_if=lambda value: value is None,
@@ -77,6 +85,8 @@ class _Task(DiffusionTask):
         base = self.base = bases.open_base(config, "LayoutToImagePipeline", "layout-to-image")
         config = _settings(config, base) if base else config
         self.data = examples = reader.read(config.data)
+        if config.ignore_unboxed:
+            examples = without_unboxed(examples)
         self.notes = examples.notes
         training, held_out = examples.split(config.data.validation, start.seed)
         self.styles = styles.find(training, held_out, config.styles, config.gamma)
@@ -160,6 +170,7 @@ class _Task(DiffusionTask):
             f"{', '.join(self.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
         more = {**table(self.config, "crop", "gamma", "layout_dropout"), "styles": len(self.styles.class_of)}
+        more |= {"foreground outside the boxes": "left out of the loss"} if self.config.ignore_unboxed else {}
         result = output.Result(title, {**settings, **more}, scores, use, self.tuned_from)
         return output.mask_card(result, self.config.data, self.training)
 
@@ -182,6 +193,27 @@ def _grey(base: Base, classes: Sequence[str], own: Sequence[str], own_grey: Sequ
     """Ids of the classes without colour: the data decide for theirs, the base for the others."""
     names = {base.classes[i] for i in base.pipeline.config.grey} - set(own) | {own[i] for i in own_grey}
     return [i for i, name in enumerate(classes) if name in names]
+
+
+def without_unboxed(examples: Examples) -> Examples:
+    """The images with what no box covers marked as unknown.
+
+    Raises:
+        DataError: the data have masks, which say of every pixel what it shows.
+    """
+    if any(item.boxes is None for item in examples.items):
+        raise DataError("ignore_unboxed: is for data with boxes, and these have masks; leave it out")
+
+    def marked(item: Example) -> Example:
+        assert item.boxes is not None
+        _, outside = unboxed(item.image, item.boxes, MARGIN_PX)
+        return replace(item, known=~ndimage.binary_dilation(outside, iterations=MARGIN_PX))
+
+    items = tuple(marked(item) for item in examples.items)
+    known = np.mean([item.known.mean() for item in items if item.known is not None])
+    share = f"{100 - 100 * known:.1f} %"
+    note = f"{share} of the pixels are foreground outside the boxes, or next to it, and left out of the loss"
+    return replace(examples, items=items, notes=(*examples.notes, note))
 
 
 def grey_classes(examples: Examples) -> list[int]:

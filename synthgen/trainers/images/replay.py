@@ -38,7 +38,9 @@ class Mixed:
         layout = None
         if own.layout is not None and self.old.layout is not None:
             layout = torch.cat([own.layout, self.old.layout[chosen]])
-        return Batch(torch.cat([own.x, self.old.x[chosen]]), torch.cat([own.labels, self.old.labels[chosen]]), layout)
+        x, labels = torch.cat([own.x, self.old.x[chosen]]), torch.cat([own.labels, self.old.labels[chosen]])
+        known = None if own.known is None else torch.cat([own.known, torch.ones(n, 1, *x.shape[2:], dtype=torch.bool)])
+        return Batch(x, labels, layout, known)
 
     def hide(self, batch: Batch, random: torch.Generator) -> Batch:
         return self.source.hide(batch, random)

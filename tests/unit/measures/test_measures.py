@@ -131,7 +131,7 @@ def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:
     helpers.run(recipe, tmp_path / "out")
     answer = cli("evaluate", tmp_path / "out", "--real", tmp_path)
     assert answer.code == 2
-    assert "need an `image` and its class (`label`, by the labeler class-label); or an `image` with masks" in answer.err
+    assert "need an `image` and its class (`label`, by the labeler class-label); or an `image` with boxes" in answer.err
 
 
 def test_masks_with_test_pictures_of_their_own(cli, scenes: Path, tmp_path: Path) -> None:

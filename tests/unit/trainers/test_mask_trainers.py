@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,14 @@ from synthgen.errors import DataError, Interrupted
 from synthgen.measures.images import segmentation
 from synthgen.measures.images.maps import Probe
 from synthgen.models import folders, registry
+from synthgen.models.images.layout_to_image import HIDDEN
+from synthgen.models.losses import Edm, Objective, VPrediction
 from synthgen.readers.masks import reader
-from synthgen.readers.masks.types import MaskData
+from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.trainers.images.crops import Crops, crop
+from synthgen.trainers.images.layout_to_image import without_unboxed
 from synthgen.trainers.images.segment_anything import mask_loss, prompts
+from synthgen.vision import layouts
 
 QUICK = {"steps": 4, "checkpoint_every": 2, "batch_size": 4, "warmup_steps": 1}
 DIFFUSION = {**QUICK, "crop": 32, "sample_every": 4, "network": {"patch_size": 2, "channels": [8, 16]}, "turn": True}
@@ -59,6 +64,66 @@ def test_boxes_serve_as_layouts(tmp_path: Path) -> None:
     data = {"path": tiny.masks(), "boxes": "boxes.json", "objects": ["cell"], "validation": 0.2}
     pipeline = registry.load_pipeline(train(tmp_path, "layout-to-image", data, **DIFFUSION), "cpu", torch.float32)
     assert pipeline.classes == ["picture"]
+
+
+def unboxed_objects() -> Examples:
+    """Two light images with two dark squares each, of which one has a box."""
+    image = np.full((32, 48, 3), 225, np.uint8)
+    image[4:16, 4:16] = image[12:24, 30:42] = 90
+    boxes, classes = np.array([[4, 4, 16, 16]], np.float32), np.array([1])
+    channels = layouts.from_boxes(boxes, classes, (32, 48), 1).transpose(1, 2, 0)
+    items = tuple(Example(name, image, 0, None, boxes, classes, channels) for name in "ab")
+    return Examples(items, ("picture",), ("cell",))
+
+
+def test_what_no_box_covers_is_left_out_of_the_loss() -> None:
+    examples = without_unboxed(unboxed_objects())
+    known = examples.items[0].known
+    assert known is not None
+    assert f"{100 * (1 - known.mean()):.1f} % of the pixels are foreground outside the boxes" in examples.notes[0]
+    assert known[:20, :20].all() and not known[10:26, 28:44].any(), "with a margin"
+    crops = Crops(examples, examples, (32, 48), 1.0, False, 0.5)
+    random = torch.Generator().manual_seed(0)
+    batch = crops.hide(crops.batch(torch.tensor([0, 1] * 8), random), random)
+    assert batch.layout is not None and batch.known is not None
+    hidden = (batch.layout == HIDDEN).flatten(1).all(1)
+    assert 0 < hidden.sum() < 16
+    assert batch.known[hidden].all(), "without a layout, any object may be anywhere"
+    assert torch.equal(batch.known[~hidden][0, 0], torch.from_numpy(known))
+
+
+@pytest.mark.parametrize("objective", [Edm(0.5), VPrediction()])
+def test_unknown_pixels_have_no_gradient(objective: Objective) -> None:
+    random = torch.Generator().manual_seed(0)
+    x, noise = torch.randn(2, 2, 3, 4, 4, generator=random)
+    levels = torch.randn(2, generator=random)
+    output = torch.zeros_like(x, requires_grad=True)
+    known = torch.ones_like(x, dtype=torch.bool)
+    known[:, :, 1:3] = False
+    objective.denoise(lambda noisy, time: output, x, levels, noise, known).losses.sum().backward()
+    assert output.grad is not None
+    assert not output.grad[~known].any()
+    assert output.grad[known].all()
+
+
+def test_training_that_ignores_what_has_no_box(tmp_path: Path) -> None:
+    root = Path(shutil.copytree(tiny.masks(), tmp_path / "data"))
+    coco = json.loads((root / "boxes.json").read_text())
+    (root / "boxes.json").write_text(json.dumps(coco | {"annotations": coco["annotations"][::2]}))
+    data = {"path": str(root), "boxes": "boxes.json", "objects": ["cell"], "validation": 0.2}
+    found = []
+    for name, ignore in (("all", False), ("boxed", True)):
+        (tmp_path / name).mkdir()
+        out = train(tmp_path / name, "layout-to-image", data, **DIFFUSION, ignore_unboxed=ignore)
+        found.append(weights(out))
+    assert "| foreground outside the boxes | left out of the loss |" in (out / "README.md").read_text()
+    assert found[0].keys() == found[1].keys()
+    assert found[0] != found[1]
+
+
+def test_only_boxes_leave_objects_out(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="ignore_unboxed: is for data with boxes, and these have masks"):
+        train(tmp_path, "layout-to-image", **DIFFUSION, ignore_unboxed=True)
 
 
 def test_layouts(tmp_path: Path) -> None:

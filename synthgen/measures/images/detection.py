@@ -1,0 +1,163 @@
+"""How useful is a dataset of images with boxes? Train a small detector on it and test it on real images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from synthgen.dataset import loading
+from synthgen.errors import DataError, UsageError
+from synthgen.fields import Boxes, InstanceMap, Schema, SegmentationMap, Series
+from synthgen.measures.images.maps import fitted, mask_data, read_test
+from synthgen.measures.settings import MeasureSettings, in_percent
+from synthgen.models.images.detections import average_precision
+from synthgen.parts.protocols import Comparison
+from synthgen.readers.masks import reader
+from synthgen.readers.masks.types import Example, Examples, MaskData
+
+STEPS = 600
+WIDTHS = (16, 32, 64, 96)
+LARGEST_CROP = 96
+COCO_IOUS = tuple(np.linspace(0.5, 0.95, 10))
+
+
+class Detection:
+    """Mean average precision on real test images of a detector trained on the dataset, beside ones of real images."""
+
+    version = 1
+    needs = "an `image` with boxes (`boxes`), without masks"
+    readers = ("masks",)
+
+    class Config(MeasureSettings):
+        """Settings of the comparison of images with boxes."""
+
+        steps: int = Field(default=STEPS, ge=1, description="Training steps of each network.")
+        unlabelled: float = Field(
+            default=1.0,
+            gt=0,
+            le=1,
+            description="For real data with objects that nobody boxed: that of the trainer `detector`, for all "
+            "networks. 1 trusts the boxes to be complete.",
+        )
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @staticmethod
+    def fits(fields: Schema) -> bool:
+        other = any(isinstance(field, InstanceMap | SegmentationMap | Series) for field in fields.values())
+        return not other and isinstance(fields.get("boxes"), Boxes)
+
+    def measure(self, comparison: Comparison) -> Mapping[str, Any]:
+        """Percentages are 0 to 100. mAP: the mean over classes and over IoUs from 0.5 to 0.95; AP50: at 0.5 alone.
+
+        The same network is trained with the same steps on the dataset, on the real training images
+        and on both, and tested on the real test images.
+
+        Raises:
+            DataError: the objects' classes of the real data are not those of the dataset.
+            UsageError: the real data have no boxes.
+        """
+        config, data = self.config, mask_data(comparison.data, comparison.name)
+        if not data.boxes:
+            raise UsageError(
+                f"{comparison.name}: the dataset has boxes, and the real data have none; name `data.boxes`"
+            )
+        synthetic = from_dataset(comparison.folder, config.part, comparison.allow_incomplete)
+        real_train, real_test = reader.read(data), read_test(data, comparison.test)
+        for where, one in ((data.path, real_train), (comparison.test or data.path, real_test)):
+            if one.objects != synthetic.objects:
+                raise DataError(f"{where} has the objects {one.objects}; the dataset has {synthetic.objects}")
+        both = replace(real_train, items=(*synthetic.items, *real_train.items))
+        arms = {"synthetic": synthetic, "real": real_train, "both": both}
+        result = {
+            "n_test": len(real_test),
+            "n_train": {name: len(examples) for name, examples in arms.items()},
+            "seeds": config.seeds,
+            "steps": config.steps,
+            "scores": scores(arms, real_test, config, comparison.note),
+        }
+        return {"detection": result}
+
+    @staticmethod
+    def text(found: Mapping[str, Any]) -> str:
+        if "detection" not in found:
+            return ""
+        found = found["detection"]
+        lines = [f"on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
+        for name, values in found["scores"].items():
+            shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f} %" for m, v in values.items())
+            lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}")
+        means = {name: values["mAP"]["mean"] for name, values in found["scores"].items()}
+        lines.append(f"  mAP of synthetic over real: {means['synthetic'] / max(means['real'], 1e-9):.3f}")
+        return "\n".join(lines)
+
+
+def from_dataset(folder: str, split: str | None, allow_incomplete: bool = False) -> Examples:
+    """Images and boxes of a generated dataset, as real ones are read."""
+    dataset = loading.load(folder, split=split, allow_incomplete=allow_incomplete)
+    items = []
+    for i in range(len(dataset)):
+        sample = dataset[i]
+        image = np.repeat(sample["image"], 3, axis=2) if sample["image"].shape[2] == 1 else sample["image"]
+        boxes = sample["boxes"]
+        items.append(Example(sample["key"], image, 0, None, boxes[:, :4], boxes[:, 4].astype(np.int64)))
+    kind = dataset.fields["boxes"]
+    assert isinstance(kind, Boxes)
+    return Examples(tuple(items), ("picture",), kind.classes)
+
+
+def scores(
+    arms: Mapping[str, Examples], test: Examples, config: Detection.Config, note: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """mAP, AP50 and the AP50 of each class that the test images have, in percent, of detectors trained on each set.
+
+    All are trained on crops of one size, the largest that every image holds.
+    """
+    least = min(min(item.image.shape[:2]) for examples in arms.values() for item in examples.items)
+    unit = 2 ** (len(WIDTHS) - 1)
+    side = max(min(least, LARGEST_CROP) // unit * unit, unit)
+    values: dict[str, list[dict[str, float]]] = {name: [] for name in arms}
+    for seed in range(config.seeds):
+        for name, examples in arms.items():
+            found = precision(train(examples, seed, config, side), test)
+            values[name].append(found)
+            note(f"seed {seed}: trained on {len(examples)} {name}: mAP {100 * found['mAP']:.2f} %")
+    return {name: {key: in_percent([run[key] for run in runs]) for key in runs[0]} for name, runs in values.items()}
+
+
+def train(examples: Examples, seed: int, config: Detection.Config, side: int) -> Any:
+    """A small detector trained for a fixed number of steps; no checkpoint is chosen, so no test data is needed.
+
+    Raises:
+        DataError: no image has a box, or one is smaller than `side`.
+    """
+    from synthgen.trainers.images.detector import DetectorTask, DetectorTrainer, check
+
+    settings = DetectorTrainer.Config(
+        data=MaskData(path=".", boxes="."),
+        crop=side,
+        widths=list(WIDTHS),
+        turn=True,
+        unlabelled=config.unlabelled,
+        steps=config.steps,
+        batch_size=8,
+    )
+    check(examples, side)
+    none = examples.take([])
+    return fitted(DetectorTask(settings, examples, examples, none, none, seed, "cpu"))
+
+
+def precision(model: Any, test: Examples) -> dict[str, float]:
+    """mAP, AP50, and AP50 of each class that occurs, 0 to 1, of a detector on images."""
+    from synthgen.trainers.images.detector import Found
+
+    found = Found.of(model, test)
+    by_class = average_precision(found.intended, found.found, found.names)
+    over_ious = average_precision(found.intended, found.found, found.names, COCO_IOUS)
+    each = {f"AP50 {name}": value for name, value in by_class.items()}
+    return {"mAP": float(np.mean([*over_ious.values()])), "AP50": float(np.mean([*by_class.values()])), **each}
