@@ -19,6 +19,8 @@ from synthgen.readers.images.labelled import DataConfig, LabelledImages
 from synthgen.readers.masks.types import Examples, MaskData
 from synthgen.readers.series.types import SeriesData
 from synthgen.readers.series.views import Windows
+from synthgen.training import real_scores
+from synthgen.training.real_scores import RealScores
 
 WORK = "training"
 ENDED = "ended.json"
@@ -53,13 +55,17 @@ def finish(out: Path, save: Callable[[Path], Any], card: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the card of any model says of it; `base` is what it was trained from, if that was a model."""
+    """What the card of any model says of it; `base` is what it was trained from, if that was a model.
+
+    `real` has the rules that real images pass, if it is a filter model.
+    """
 
     title: str
     settings: Mapping[str, Any]
     scores: Mapping[str, Any]
     use: str
     base: Source | None = None
+    real: RealScores | None = None
 
 
 def card(result: Result, data: DataConfig, images: LabelledImages) -> str:
@@ -170,6 +176,8 @@ def _card(
         licences.append(base.licence)
         datasets += base.details.get("datasets", ())
         front = {"base_model": base.name, **more}
+    if result.real:
+        front[real_scores.KEY] = result.real.as_json()
     head = {"license": " and ".join(dict.fromkeys(licences)), "datasets": datasets}
     front = {**head, "library_name": "diffusers", "tags": ["synthgen"], **front}
     lines = [
@@ -193,6 +201,7 @@ def _card(
         *(f"| {markdown(key)} | {markdown(value)} |" for key, value in result.settings.items()),
         "",
         *_scores(result.scores, scored_on),
+        *(_rules(result.real) if result.real else ()),
         "## Limits",
         "",
         f"{limits}, and repeats whatever is missing, rare or wrong in its training data.",
@@ -206,3 +215,8 @@ def _scores(scores: Mapping[str, Any], scored_on: str) -> list[str]:
         return ["Nothing was held out, so there are no scores.", ""]
     rows = [f"| {key} | {value:.4g} |" for key, value in scores.items()]
     return [f"## Scores on {scored_on}", "", "| measure | value |", "|---|---|", *rows, ""]
+
+
+def _rules(real: RealScores) -> list[str]:
+    block = ["```yaml", *real.lines, "```", ""] if real.lines else []
+    return ["## Rules for a recipe", "", f"{real.title[0].upper()}{real.title[1:]}.", "", *block]

@@ -15,6 +15,7 @@ from synthgen.readers.images import labelled as real_data
 from synthgen.readers.images.labelled import DataConfig
 from synthgen.training import batches, output
 from synthgen.training.ema import Ema
+from synthgen.training.real_scores import RealScores
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Made, Start, Task
 from synthgen.training.trainer import GradientTrainer
@@ -97,7 +98,13 @@ class _Task(Task):
             f"Classifies {height} x {width} images into {len(self.data.classes)} classes. "
             "In a recipe: `scorers: [{use: agreement, model: <this folder>}]`."
         )
-        card = output.card(output.Result(title, settings, scores, use), self.config.data, self.training)
+        intended = network.predict_proba(self.held_out.images)[
+            np.arange(len(self.held_out.labels)), self.held_out.labels
+        ]
+        real = RealScores.measured(
+            "real images that were held out", [{"agreement": float(p)} for p in intended], ("agreement",)
+        )
+        card = output.card(output.Result(title, settings, scores, use, real=real), self.config.data, self.training)
         return self.made(network, card)
 
 
