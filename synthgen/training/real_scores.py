@@ -73,7 +73,9 @@ class RealScores:
             shown: of scores of single classes, which images show the class; only those decide on the threshold.
             scorer: the settings of the scorer but for its `name`; none if its scores have no such start.
         """
-        rules, of_classes, all_passed = [], [], np.ones(len(scores), dtype=bool)
+        rules: list[Rule] = []
+        of_classes: list[Rule] = []
+        all_passed = np.ones(len(scores), dtype=bool)
         for name in (*at_least, *at_most):
             values = np.array([one[name] for one in scores], dtype=np.float64)
             of_class = shown is not None and name in shown
@@ -111,11 +113,13 @@ class RealScores:
     @property
     def title(self) -> str:
         """What the rules are, in words."""
+        where = f"{self.n} {self.images}"
         if not self.rules:
-            return f"no rule: of more than {_percent(1 - PASSING)} of {self.n} {self.images}, it finds nothing right"
-        least = f"{_percent(PASSING)} of" if self.n >= LEAST else "all of only"
-        together = f"; {_percent(self.together)} pass all of them" if len(self.rules) > 1 else ""
-        return f"rules that {least} {self.n} {self.images} pass{together}"
+            return f"no rule rejects anything: of more than {_percent(1 - PASSING)} of {where}, it finds nothing right"
+        if self.n < LEAST:
+            return f"rules that pass all of only {where}"
+        together = f", all of them together by {_percent(self.together)}" if len(self.rules) > 1 else ""
+        return f"rules that are passed by {_percent(PASSING)} of {where}{together}"
 
     @property
     def lines(self) -> list[str]:

@@ -55,9 +55,9 @@ class _Task(Task):
     stream: ClassVar[str] = "augment"
 
     def __init__(self, config: ClassifierTrainer.Config, start: Start) -> None:
-        self.data = images = real_data.read_training(config.data, config.resolution)
-        self.notes, self.config = images.notes, config
-        self.training, self.held_out = images.split(config.data.validation, start.seed)
+        images = real_data.read_training(config.data, config.resolution)
+        self.data, self.training, self.held_out = real_data.divided(config.data, images, start.seed)
+        self.notes, self.config = self.data.notes, config
         super().__init__(config, len(self.training.labels), start.seed, start.device)
 
     def network(self, temperature: float = 1.0) -> Any:
@@ -101,9 +101,7 @@ class _Task(Task):
         intended = network.predict_proba(self.held_out.images)[
             np.arange(len(self.held_out.labels)), self.held_out.labels
         ]
-        real = RealScores.measured(
-            "real images that were held out", [{"agreement": float(p)} for p in intended], ("agreement",)
-        )
+        real = RealScores.measured("held-out real images", [{"agreement": float(p)} for p in intended], ("agreement",))
         card = output.card(output.Result(title, settings, scores, use, real=real), self.config.data, self.training)
         return self.made(network, card)
 

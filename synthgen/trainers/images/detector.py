@@ -116,10 +116,9 @@ class DetectorTask(Task):
     def __init__(self, config: DetectorTrainer.Config, start: Start) -> None:
         if not config.data.boxes:
             raise DataError("a detector learns from boxes; name the COCO file in `data.boxes`")
-        self.data = examples = reader.read(config.data)
-        _check(examples, config.crop)
-        self.notes, self.config = examples.notes, config
-        self.training, self.held_out = examples.split(config.data.validation, start.seed)
+        self.data, self.training, self.held_out = reader.divided(config.data, start.seed)
+        _check(self.data, config.crop)
+        self.notes, self.config = self.data.notes, config
         self.tested = reader.read(config.data, config.test) if config.test else self.held_out
         super().__init__(config, len(self.training), start.seed, start.device, choose_precision("auto", start.device))
 
@@ -246,7 +245,7 @@ def real_scores(model: Any, examples: Examples, side: int) -> RealScores:
         left, whole = ((boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (seen, part.boxes))
         intended = np.concatenate([seen, part.box_classes[:, None]], axis=1)[left >= MIN_VISIBLE * whole]
         scores.append(BoxMatch(intended, model.detect(part.image[None])[0][0]).scores)
-    images = f"parts of {side} x {side} pixels of {len(examples)} real images that were held out"
+    images = f"parts of {side} x {side} pixels of {len(examples)} held-out real images"
     scorer = {"use": "box-agreement", "predicted": "detector_boxes"}
     return RealScores.measured(images, scores, ("iou",), ("missed", "extra"), scorer=scorer)
 

@@ -47,10 +47,7 @@ class SegmenterTrainer(GradientTrainer):
     def task(self, start: Start) -> Task:
         data = self.config.data
         data.require_masks("a segmenter")
-        examples = reader.read(data)
-        return SegmenterTask(
-            self.config, examples, *examples.split(data.validation, start.seed), start.seed, start.device
-        )
+        return SegmenterTask(self.config, *reader.divided(data, start.seed), start.seed, start.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +158,7 @@ def real_scores(model: Any, examples: Examples, shape: tuple[int, int]) -> RealS
     """What the scorer of samples, `class-agreement` or `mask-agreement`, says of real images in parts of `shape`."""
     parts = [part for item in examples.items for part in tiles(item, shape)]
     pairs = [(part.layout, model.segment(part.image[None])[0]) for part in parts if part.layout is not None]
-    images = f"parts of {shape[1]} x {shape[0]} pixels of {len(examples)} real images that were held out"
+    images = f"parts of {shape[1]} x {shape[0]} pixels of {len(examples)} held-out real images"
     if not examples.is_semantic:
         scores = [Match(true.instances, found.instances).scores for true, found in pairs]
         scorer = {"use": "mask-agreement", "predicted": "segmenter_instances"}
