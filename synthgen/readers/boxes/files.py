@@ -48,7 +48,7 @@ def load_annotations(found: Places, data: MaskData, problems: Problems) -> Annot
 
 
 def is_divided(found: Places) -> bool:
-    """Whether folders, lists or a COCO file say which images are of the split; if nothing does, all are for training."""
+    """Whether folders, lists or a COCO file say which images are of the split; else all are for training."""
     return found.split in (None, "train") or found.labels.is_file() or _chosen(found) is not None
 
 

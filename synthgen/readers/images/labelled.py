@@ -131,9 +131,11 @@ def read(
         DataError: names the files, up to twenty, and what is accepted.
     """
     place = Path(path)
-    if split == "val" and listing.split_folder(place, "val") is None:
-        words = ", ".join(f"`{word}`" for word in listing.SPLIT_WORDS["val"])
-        raise DataError(f"{path}: has no folder of validation images; {words} are accepted names")
+    if split == "val" and validation_folder(place) is None:
+        raise DataError(
+            f"{path}: has no folder of validation images; {', '.join(listing.SPLIT_WORDS['val'])} are accepted names, "
+            "beside `train`"
+        )
     if path == DIGITS:
         raw, labels, names = _digits(split)
         return LabelledImages(_resized(raw, resolution, channels), labels, names)
@@ -153,12 +155,17 @@ def read(
         return LabelledImages(_resized(raw, resolution, channels), labels, names)
     pixels = folder_range(_all_pictures(place), wanted, path)
     if split == "val":
-        place = listing.split_folder(place, split) or place
+        place = validation_folder(place) or place
     elif (place / split).is_dir():
         place = place / split
     elif split == "test":
         raise DataError(f"{path}: has no folder `test`; name the test images on their own")
     return _folder(place, resolution, channels, pixels, skip_broken)
+
+
+def validation_folder(root: Path) -> Path | None:
+    """The folder of validation images beside `train`; None if there is none."""
+    return listing.split_folder(root, validation.SPLIT) if (root / "train").is_dir() else None
 
 
 def read_training(data: DataConfig, resolution: int | None = None, channels: int | None = None) -> LabelledImages:
@@ -224,7 +231,7 @@ def _idx_file(folder: Path, name: str) -> np.ndarray:
 def _all_pictures(root: Path) -> list[Path]:
     """The images of all splits."""
     splits = [root / name for name in ("train", "test") if (root / name).is_dir()]
-    val = listing.split_folder(root, "val") if splits else None
+    val = validation_folder(root)
     return [path for place in [*splits, *([val] if val else [])] or [root] for path in listing.pictures(place)]
 
 
