@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from synthgen.fields import IGNORE
 from synthgen.models.images.layout_to_image import HIDDEN
 from synthgen.readers.masks.types import Example, Examples
 from synthgen.trainers.images.diffusion import Batch
+from synthgen.vision.layouts import filled
 
 N_VIEWS = 4
 MOST_TILES = 3
@@ -65,6 +67,8 @@ class Crops:
 
     def _batch(self, items: Sequence[Example], random: torch.Generator) -> Batch:
         views = [crop(item, self.shape, random, self.turn, self.mirror) for item in items]
+        if self.draw_layouts:
+            views = [without_unknown(view) for view in views]
         channels = torch.from_numpy(np.stack([view.encoded(len(self.examples.objects)) for view in views]))
         labels = torch.tensor([item.label for item in items])
         if self.draw_layouts:
@@ -90,6 +94,16 @@ def crop(item: Example, shape: tuple[int, int], random: torch.Generator, turn: b
     if mirror and not turn:
         flip = int(torch.randint(0, 2, (), generator=random))
     return part(item, top, left, shape, flip % 2, turns)
+
+
+def without_unknown(item: Example) -> Example:
+    """The example with what is nearest in place of unknown pixels: no channel stands for them.
+
+    A model of layouts must not learn to leave holes, of which `layouts.decode` makes noise or background. A model of
+    images needs no such thing: where all channels are -1, it learns what unknown pixels look like in real images,
+    whose maps are what it is given later.
+    """
+    return item if item.layout is None else replace(item, layout=filled(item.layout, IGNORE))
 
 
 def tiles(item: Example, shape: tuple[int, int]) -> list[Example]:

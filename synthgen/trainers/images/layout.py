@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ N_PICTURES = 24
 
 class LayoutTrainer(DiffusionTrainer):
     """Trains on masks or boxes alone; ends with a LayoutPipeline folder, its card and its images."""
+
+    version: ClassVar[int] = 2
 
     class Config(CropSettings, DiffusionConfig):
         """Settings of `use: layout`."""
