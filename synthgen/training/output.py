@@ -14,6 +14,7 @@ from typing import Any
 
 from synthgen.base.names import markdown
 from synthgen.parts.protocols import Source
+from synthgen.readers import validation
 from synthgen.readers.images.captioned import CaptionData, CaptionedImages
 from synthgen.readers.images.labelled import DataConfig, LabelledImages
 from synthgen.readers.masks.types import Examples, MaskData
@@ -25,6 +26,7 @@ from synthgen.training.real_scores import RealScores
 WORK = "training"
 ENDED = "ended.json"
 HELD_OUT = "held-out images of the training split"
+VALIDATION = "the images of the validation split"
 FEW_WINDOWS = 50
 
 
@@ -166,6 +168,8 @@ def _card(
     """Front matter for machines, then what it was made from and how well it does."""
     import yaml
 
+    if not isinstance(data, CaptionData) and data.validation == validation.SPLIT:
+        scored_on = VALIDATION
     name, base, tuned = data.source or Path(data.path).name, result.base, []
     credit = f"of {markdown(name)} (licence: {markdown(data.licence)})"
     licences, datasets, front = [data.licence], [name], dict(more)

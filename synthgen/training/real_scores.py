@@ -118,8 +118,8 @@ class RealScores:
             return f"no rule rejects anything: of more than {_percent(1 - PASSING)} of {where}, it finds nothing right"
         if self.n < LEAST:
             return f"rules that pass all of only {where}"
-        together = f", all of them together by {_percent(self.together)}" if len(self.rules) > 1 else ""
-        return f"rules that are passed by {_percent(PASSING)} of {where}{together}"
+        together = f"; {_percent(self.together)} pass all of them" if len(self.rules) > 1 else ""
+        return f"rules that {_percent(PASSING)} or more of {where} pass{together}"
 
     @property
     def lines(self) -> list[str]:

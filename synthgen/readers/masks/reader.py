@@ -50,10 +50,7 @@ def read(data: MaskData, split: Split = "train") -> Examples:
     if not items and problems.left_out:
         raise DataError(f"{found.images}: no image is left: {problems.note}")
     if not items:
-        raise DataError(
-            f"{found.images}: has no images of the split `{split}`; {_where(data, split)}, or name a `table` with the "
-            "columns `id` and `split`"
-        )
+        raise _no_images(data, split)
     if all(item.is_empty for item in items):
         raise DataError(
             f"{found.labels}: there is no object in any of the {len(items)} images of the split `{split}`, so there "
@@ -64,6 +61,13 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         items = [items[i] for i in np.sort(order[: max(2, round(data.fraction * len(items)))])]
     return Examples(
         tuple(items), class_names(data), tuple(data.objects), tuple(notes), data.regions, tuple(data.palette)
+    )
+
+
+def _no_images(data: MaskData, split: Split) -> DataError:
+    return DataError(
+        f"{Path(data.path) / data.images}: has no images of the split `{split}`; {_where(data, split)}, or name a "
+        "`table` with the columns `id` and `split`"
     )
 
 
@@ -102,7 +106,13 @@ def divided(data: MaskData, seed: int) -> tuple[Examples, Examples, Examples]:
     Raises:
         DataError: as `read`.
     """
-    return validation.divided(read(data), data.validation, seed, lambda: read(data, validation.SPLIT))
+
+    def read_split() -> Examples:
+        if not has_validation(data):
+            raise _no_images(data, validation.SPLIT)
+        return read(data, validation.SPLIT)
+
+    return validation.divided(read(data), data.validation, seed, read_split)
 
 
 def has_validation(data: MaskData) -> bool:
