@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from synthgen import api
+from synthgen.base.names import printable
 from synthgen.cli import formatting, options
 from synthgen.errors import Interrupted
 from synthgen.models import folders
@@ -89,3 +92,14 @@ def _say(folder: Path, seconds: float) -> None:
         ("use it", USES[name].format(folder=formatting.yaml_word(str(folder))) if name in USES else ""),
     ]
     click.echo(formatting.table(rows))
+    _say_rules(folders.read_card(folder))
+
+
+def _say_rules(card: Mapping[str, Any]) -> None:
+    """The rules that real images pass, if the card has some: a filter model's has."""
+    from synthgen.training import real_scores
+
+    found = card.get(real_scores.KEY)
+    if found:
+        real = real_scores.RealScores.from_json(found)
+        click.echo("\n".join(map(printable, [f"# {real.title}", *real.lines])))

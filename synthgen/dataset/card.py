@@ -7,7 +7,6 @@ from typing import Any
 
 from synthgen.base.names import markdown, markdown_code
 from synthgen.dataset.shard_files import writer_of
-from synthgen.fields import SegmentationMap
 from synthgen.parts.fields import schema_of
 from synthgen.parts.registry import of_process
 
@@ -65,14 +64,13 @@ define {{ m.local_parts | map("code") | join(", ") }} (`--plugin FILE`){% endif 
 | field | what it holds |
 |---|---|
 {% for name, field in fields.items() %}| {{ name | code }} | {{ field.text(markdown) }} |
-{% endfor %}{% for name, field in class_maps.items() %}
+{% endfor %}{% for name, rows in class_maps.items() %}
 ### Classes of {{ name | code }}
 
-| id | class | kind |{% if field.colours %} colour |{% endif %}
-|---|---|---|{% if field.colours %}---|{% endif %}
-{% for class in field.classes %}| {{ loop.index }} | {{ class | text }} |
-{%- if class in field.stuff %} stuff{% else %} thing{% endif %} |
-{%- if field.colours %} `{{ field.colours[loop.index0] }}` |{% endif %}
+| id | class | kind |{% if "colour" in rows[0] %} colour |{% endif %}
+|---|---|---|{% if "colour" in rows[0] %}---|{% endif %}
+{% for row in rows %}| {{ row.id }} | {{ row.class | text }} | {{ row.kind }} |
+{%- if "colour" in row %} `{{ row.colour }}` |{% endif %}
 {% endfor %}
 Stuff is regions without objects. `datasets` keeps no names for the classes of pixels
 {%- if has_table %}; in the Parquet files
@@ -146,7 +144,7 @@ def dataset_card(manifest: dict[str, Any]) -> str:
     environment = jinja2.Environment(trim_blocks=False, undefined=jinja2.StrictUndefined)  # noqa: S701  (Markdown)
     environment.filters |= {"text": markdown, "code": markdown_code}
     fields = schema_of(manifest["fields"])
-    class_maps = {name: kind for name, kind in fields.items() if isinstance(kind, SegmentationMap) and kind.stuff}
+    class_maps = {name: rows for name, field in fields.items() if (rows := field.class_rows())}
     front = yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True).strip()
     return (
         environment.from_string(CARD).render(

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from synthgen.base.names import file_names
 from synthgen.exporters.classes import write_classes
 from synthgen.exporters.scene import CLASS_MAP_FORMATS, SceneExporter, Scenes
-from synthgen.fields import SegmentationMap
 
 
 class ImageFolder(SceneExporter):
@@ -35,6 +34,6 @@ class ImageFolder(SceneExporter):
             (place / f"{scene.key}.{scenes.suffix}").write_bytes(scene.picture)
             tick(1)
         notes = write_classes(out, scenes.classes, names, 0, "folders")
-        if any(isinstance(kind, SegmentationMap) for kind in scenes.fields.values()):
+        if any(field.pixel_classes for field in scenes.fields.values()):
             notes.append(f"class maps are left out; `--to {'`, `'.join(CLASS_MAP_FORMATS)}` have them")
         return notes

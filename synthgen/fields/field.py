@@ -126,6 +126,13 @@ class Field(Protocol):
         """What it holds, as a line of the card; names that users chose are quoted by `quote`."""
         ...
 
+    def class_rows(self) -> Sequence[Mapping[str, str]]:
+        """Rows of the card's table of the classes of pixels: `id`, `class`, `kind`, and `colour` if all have one.
+
+        Empty if `text` says all of it.
+        """
+        return ()
+
     def task(self, schema: Mapping[str, Field]) -> str:
         """The hub's word for what a dataset with these fields is good for because of this one; empty if for nothing."""
         return ""
@@ -144,6 +151,11 @@ class Field(Protocol):
 
     def objects(self, stored: Any) -> Sequence[str]:
         """The class of every object in a stored value."""
+        return ()
+
+    @property
+    def pixel_classes(self) -> tuple[str, ...]:
+        """Names of the classes that pixels of a value have, in id order; empty if it is no class map."""
         return ()
 
     @property

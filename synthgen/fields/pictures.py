@@ -232,6 +232,21 @@ class SegmentationMap(_Map):
         return "image-segmentation"
 
     @property
+    def pixel_classes(self) -> tuple[str, ...]:
+        return self.classes
+
+    def class_rows(self) -> list[dict[str, str]]:
+        """Of maps with stuff."""
+        if not self.stuff:
+            return []
+        kinds = {True: "stuff", False: "thing"}
+        rows = [
+            {"id": str(i), "class": name, "kind": kinds[name in self.stuff]} for i, name in enumerate(self.classes, 1)
+        ]
+        colours = [{"colour": colour} for colour in self.colours] or [{}] * len(rows)
+        return [row | colour for row, colour in zip(rows, colours, strict=True)]
+
+    @property
     def region_classes(self) -> tuple[str, ...]:
         return self.classes if self.stuff else ()
 

@@ -11,6 +11,9 @@ from synthgen.readers.problems import Problems
 ENDINGS = ", ".join(sorted(SUFFIXES))
 """The endings of images, in words."""
 
+SPLIT_WORDS = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test", "testing")}
+"""What folders of the splits are called."""
+
 LEFT_BEHIND = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 """What Windows, macOS and network drives put beside people's files, apart from names that begin with a dot."""
 
@@ -43,6 +46,11 @@ def folders(folder: str | Path) -> list[Path]:
     found, problems = _walk(Path(folder), nested=False)
     _check(problems)
     return sorted(path for path in found if path.is_dir())
+
+
+def split_folder(folder: str | Path, split: str) -> Path | None:
+    """The subfolder of a split, under any of its names; None if there is none."""
+    return next((path for word in SPLIT_WORDS[split] if (path := Path(folder) / word).is_dir()), None)
 
 
 def is_picture(path: Path) -> bool:

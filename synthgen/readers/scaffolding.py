@@ -12,6 +12,7 @@ from typing import Any
 
 from synthgen.base.names import printable
 from synthgen.errors import DataError
+from synthgen.readers import validation
 
 Recipes = Mapping[str, str]
 """Recipes by file name. `NAME-model.yaml` trains a model first, and `NAME-filter.yaml` one that scores samples."""
@@ -157,6 +158,12 @@ def _yaml(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", value) and value not in AMBIGUOUS:
         return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def validation_values(has_split: bool, share: float) -> dict[str, Any]:
+    """What a recipe's data say of their validation: the data's own split, if they have one, else a share."""
+    words = "the data's own split for validation losses" if has_split else "share held out for validation losses"
+    return {"validation": validation.SPLIT if has_split else share, "validated": words}
 
 
 AMBIGUOUS = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")

@@ -66,14 +66,10 @@ class BoxAgreement(PlainAnnotator):
         from synthgen.models.images.detections import BoxMatch
 
         pairs = zip(columns[self.config.reference], columns[self.config.predicted], strict=True)
-        matches = [BoxMatch(reference, self._renumbered(found), self.config.min_iou) for reference, found in pairs]
-        name = self.config.name
-        return {
-            f"{name}_iou": [match.mean_iou for match in matches],
-            f"{name}_found": [float(match.n_matched) for match in matches],
-            f"{name}_missed": [float(match.n_missed) for match in matches],
-            f"{name}_extra": [float(match.n_extra) for match in matches],
-        }
+        least = self.config.min_iou
+        scores = [BoxMatch(reference, self._renumbered(found), least).scores for reference, found in pairs]
+        start = f"{self.config.name}_"
+        return {name: [one[name.removeprefix(start)] for one in scores] for name in self.fields}
 
     def card_notes(self, totals: Mapping[str, float], n_samples: int) -> list[str]:
         """How complete the boxes of a dataset are, from the sums of this scorer's scores over its samples."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ from synthgen.fields import Columns, Number, Schema, SegmentationMap
 from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
 from synthgen.parts.registry import unknown
+from synthgen.vision.confusion import Confusion, class_score
 
 
 class ClassAgreement(PlainAnnotator):
@@ -39,9 +39,8 @@ class ClassAgreement(PlainAnnotator):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._of_class = {cls: f"{config.name}_iou.{re.sub(r'[^A-Za-z0-9_]', '_', cls)}" for cls in config.classes}
-        names = [f"{config.name}_miou", f"{config.name}_accuracy", *self._of_class.values()]
-        self.fields: Mapping[str, Number] = dict.fromkeys(names, Number("1"))
+        names = ["miou", "accuracy", *map(class_score, config.classes)]
+        self.fields: Mapping[str, Number] = {f"{config.name}_{name}": Number("1") for name in names}
         self._ids = np.zeros(256, dtype=np.uint8)
         self._names: tuple[str, ...] = ()
 
@@ -67,14 +66,8 @@ class ClassAgreement(PlainAnnotator):
         return problems + [Problem(unknown(name, self._names, "class"), place=("classes",)) for name in strange]
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
-        from synthgen.vision.confusion import Confusion
-
         pairs = zip(columns[self.config.reference], columns[self.config.predicted], strict=True)
-        found = [Confusion.of(reference, self._ids[predicted], len(self._names)) for reference, predicted in pairs]
-        name = self.config.name
-        ids = {score: self._names.index(cls) + 1 for cls, score in self._of_class.items()}
-        return {
-            f"{name}_miou": [one.mean_iou for one in found],
-            f"{name}_accuracy": [one.pixel_accuracy for one in found],
-            **{score: [float(np.nan_to_num(one.iou[i], nan=1.0)) for one in found] for score, i in ids.items()},
-        }
+        ids = {cls: self._names.index(cls) + 1 for cls in self.config.classes}
+        n, start = len(self._names), f"{self.config.name}_"
+        scores = [Confusion.of(reference, self._ids[predicted], n).scores(ids) for reference, predicted in pairs]
+        return {name: [one[name.removeprefix(start)] for one in scores] for name in self.fields}

@@ -50,11 +50,6 @@ class MaskAgreement(PlainAnnotator):
         from synthgen.vision.matching import Match
 
         pairs = zip(columns[self.config.reference], columns[self.config.predicted], strict=True)
-        matches = [Match(reference, found) for reference, found in pairs]
-        name = self.config.name
-        return {
-            f"{name}_iou": [match.mean_iou for match in matches],
-            f"{name}_dice": [match.dice for match in matches],
-            f"{name}_missed": [float(match.n_missed) for match in matches],
-            f"{name}_extra": [float(match.n_extra) for match in matches],
-        }
+        scores = [Match(reference, found).scores for reference, found in pairs]
+        start = f"{self.config.name}_"
+        return {name: [one[name.removeprefix(start)] for one in scores] for name in self.fields}

@@ -14,15 +14,19 @@ from typing import Any
 
 from synthgen.base.names import markdown
 from synthgen.parts.protocols import Source
+from synthgen.readers import validation
 from synthgen.readers.images.captioned import CaptionData, CaptionedImages
 from synthgen.readers.images.labelled import DataConfig, LabelledImages
 from synthgen.readers.masks.types import Examples, MaskData
 from synthgen.readers.series.types import SeriesData
 from synthgen.readers.series.views import Windows
+from synthgen.training import real_scores
+from synthgen.training.real_scores import RealScores
 
 WORK = "training"
 ENDED = "ended.json"
 HELD_OUT = "held-out images of the training split"
+VALIDATION = "the images of the validation split"
 FEW_WINDOWS = 50
 
 
@@ -53,13 +57,17 @@ def finish(out: Path, save: Callable[[Path], Any], card: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the card of any model says of it; `base` is what it was trained from, if that was a model."""
+    """What the card of any model says of it; `base` is what it was trained from, if that was a model.
+
+    `real` has the rules that real images pass, if it is a filter model.
+    """
 
     title: str
     settings: Mapping[str, Any]
     scores: Mapping[str, Any]
     use: str
     base: Source | None = None
+    real: RealScores | None = None
 
 
 def card(result: Result, data: DataConfig, images: LabelledImages) -> str:
@@ -160,6 +168,8 @@ def _card(
     """Front matter for machines, then what it was made from and how well it does."""
     import yaml
 
+    if not isinstance(data, CaptionData) and data.validation == validation.SPLIT:
+        scored_on = VALIDATION
     name, base, tuned = data.source or Path(data.path).name, result.base, []
     credit = f"of {markdown(name)} (licence: {markdown(data.licence)})"
     licences, datasets, front = [data.licence], [name], dict(more)
@@ -170,6 +180,8 @@ def _card(
         licences.append(base.licence)
         datasets += base.details.get("datasets", ())
         front = {"base_model": base.name, **more}
+    if result.real:
+        front[real_scores.KEY] = result.real.as_json()
     head = {"license": " and ".join(dict.fromkeys(licences)), "datasets": datasets}
     front = {**head, "library_name": "diffusers", "tags": ["synthgen"], **front}
     lines = [
@@ -193,6 +205,7 @@ def _card(
         *(f"| {markdown(key)} | {markdown(value)} |" for key, value in result.settings.items()),
         "",
         *_scores(result.scores, scored_on),
+        *(_rules(result.real) if result.real else ()),
         "## Limits",
         "",
         f"{limits}, and repeats whatever is missing, rare or wrong in its training data.",
@@ -206,3 +219,8 @@ def _scores(scores: Mapping[str, Any], scored_on: str) -> list[str]:
         return ["Nothing was held out, so there are no scores.", ""]
     rows = [f"| {key} | {value:.4g} |" for key, value in scores.items()]
     return [f"## Scores on {scored_on}", "", "| measure | value |", "|---|---|", *rows, ""]
+
+
+def _rules(real: RealScores) -> list[str]:
+    block = ["```yaml", *real.lines, "```", ""] if real.lines else []
+    return ["## Rules for a recipe", "", f"{real.title[0].upper()}{real.title[1:]}.", "", *block]

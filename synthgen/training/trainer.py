@@ -93,7 +93,7 @@ class GradientTrainer(ABC):
         return {"trainer version": self.version, "seed": task.seed, **identity, "data": data}
 
 
-NOTES = ("notes", "left_out")
+NOTES = ("notes", "left_out", "said")
 """Fields that say how data were read, which is no part of them."""
 
 

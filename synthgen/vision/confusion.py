@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,6 +65,15 @@ class Confusion:
         total = self.table.sum()
         return float(np.trace(self.table) / total) if total else 1.0
 
+    def scores(self, classes: Mapping[str, int]) -> dict[str, float]:
+        """`miou`, `accuracy` and `iou.<class>`, as keep rules read them; 1 of a class that neither map has.
+
+        Args:
+            classes: ids by name of the classes whose IoU is a score.
+        """
+        of_class = {class_score(name): float(np.nan_to_num(self.iou[i], nan=1.0)) for name, i in classes.items()}
+        return {"miou": self.mean_iou, "accuracy": self.pixel_accuracy, **of_class}
+
     @property
     def frequency_weighted_iou(self) -> float:
         """Mean of `iou`, each class as often as its pixels are in the truth, 0 to 1.
@@ -72,3 +83,8 @@ class Confusion:
         there = self.pixels > 0
         total = self.pixels.sum()
         return float((self.iou[there] * self.pixels[there]).sum() / total) if total else 1.0
+
+
+def class_score(name: str) -> str:
+    """What the IoU of a class is called among scores: what is neither a letter nor a digit is `_`."""
+    return f"iou.{re.sub(r'[^A-Za-z0-9_]', '_', name)}"

@@ -92,9 +92,9 @@ def decode(
     return filled(found) if covered else found
 
 
-def filled(layout: Layout) -> Layout:
-    """The layout with what is nearest in place of background, as far as there is anything."""
-    empty = layout.segmentation == 0
+def filled(layout: Layout, gap: int = 0) -> Layout:
+    """The layout with what is nearest in place of `gap`, as far as there is anything: of background, or of unknown."""
+    empty = layout.segmentation == gap
     if empty.all() or not empty.any():
         return layout
     y, x = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)

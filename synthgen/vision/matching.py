@@ -82,6 +82,16 @@ class Match:
         return self.n_found - self.n_matched
 
     @property
+    def scores(self) -> dict[str, float]:
+        """`iou`, `dice`, `missed` and `extra`, as keep rules read them."""
+        return {
+            "iou": self.mean_iou,
+            "dice": self.dice,
+            "missed": float(self.n_missed),
+            "extra": float(self.n_extra),
+        }
+
+    @property
     def panoptic_quality(self) -> float:
         """Sum of the matched IoUs over matched + half of the missed and extra; 1 if both are empty.
 

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from synthgen.base.sizes import Size
 from synthgen.dataset import loading
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import Label, SegmentationMap
+from synthgen.measures.settings import MeasureSettings
+from synthgen.parts.protocols import Comparison
 from synthgen.readers import origin, settings_fit
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
@@ -20,6 +23,49 @@ from synthgen.vision.layouts import Layout
 
 if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
     from synthgen.training.task import Task
+
+ARMS = ("synthetic", "real", "both")
+
+
+class MapSettings(MeasureSettings):
+    """Settings of comparisons of images with maps."""
+
+    evaluator: str | None = Field(default=None, description="A segmenter that took no part in making the data.")
+    segmentation: str = Field(default="segmentation", description="The class map to train on.")
+
+
+def sets(comparison: Comparison, config: Any, semantic: bool) -> tuple[dict[str, Examples], Examples]:
+    """What networks are trained on, by `ARMS`: the dataset, real images and both; and real test images.
+
+    Args:
+        semantic: whether the dataset has class maps without objects.
+
+    Raises:
+        DataError: the classes of the real data are not those of the dataset.
+        UsageError: the real data are class maps, and the dataset has objects, or the other way round.
+    """
+    data = mask_data(comparison.data, comparison.name)
+    data.require_masks("the comparison with real images")
+    synthetic = from_dataset(comparison.folder, config.part, config.segmentation, comparison.allow_incomplete)
+    if data.is_semantic and not semantic:
+        raise UsageError(
+            f"{comparison.name}: the real data are class maps without objects, and the dataset has objects; give the "
+            "real data that its layouts came from"
+        )
+    if semantic and not data.is_semantic:
+        raise UsageError(
+            f"{comparison.name}: the real data are read as objects, and the dataset has class maps; "
+            "give `mask_kind: semantic` in its `data`"
+        )
+    real, test = reader.read(data), read_test(data, comparison.test)
+    for where, one in ((data.path, real), (comparison.test or data.path, test)):
+        if one.objects != synthetic.objects:
+            raise DataError(f"{where} has the classes {one.objects}; the dataset has {synthetic.objects}")
+        if not semantic and one.stuff != synthetic.stuff:
+            raise DataError(f"{where}: {one.stuff} have no objects; of the dataset, these are {synthetic.stuff}")
+    items = (*synthetic.items, *real.items)
+    both = Examples(items, synthetic.classes, synthetic.objects, stuff=synthetic.stuff)
+    return dict(zip(ARMS, (synthetic, real, both), strict=True)), test
 
 
 def mask_data(data: Mapping[str, Any], name: str) -> MaskData:

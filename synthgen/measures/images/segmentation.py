@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from synthgen.errors import DataError, UsageError
 from synthgen.fields import IGNORE, InstanceMap, Schema, Series
-from synthgen.measures.images.maps import Probe, from_dataset, mask_data, read_test, train
-from synthgen.measures.settings import MeasureSettings, in_percent
+from synthgen.measures.images.maps import MapSettings, Probe, sets, train
+from synthgen.measures.settings import in_percent
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
-from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples
 from synthgen.vision.confusion import Confusion
 from synthgen.vision.layouts import Layout
@@ -35,12 +33,10 @@ class Segmentation:
     needs = "an `image` with masks (`instances` and `segmentation`)"
     readers = ("masks",)
 
-    class Config(MeasureSettings):
+    class Config(MapSettings):
         """Settings of the comparison of images with masks."""
 
         steps: int = Field(default=STEPS, ge=1, description="Training steps of each network.")
-        evaluator: str | None = Field(default=None, description="A segmenter that took no part in making the data.")
-        segmentation: str = Field(default="segmentation", description="The class map to train on.")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -60,24 +56,9 @@ class Segmentation:
             DataError: the objects' classes of the real data are not those of the dataset.
             UsageError: the real data are class maps without objects.
         """
-        config, test = self.config, comparison.test
-        data = mask_data(comparison.data, comparison.name)
-        data.require_masks("the comparison with real images")
-        synthetic = from_dataset(comparison.folder, config.part, config.segmentation, comparison.allow_incomplete)
-        if data.is_semantic:
-            raise UsageError(
-                f"{comparison.name}: the real data are class maps without objects, and the dataset has objects; give "
-                "the real data that its layouts came from"
-            )
-        real_train, real_test = reader.read(data), read_test(data, test)
-        for where, one in ((data.path, real_train), (test or data.path, real_test)):
-            if one.objects != synthetic.objects:
-                raise DataError(f"{where} has the objects {one.objects}; the dataset has {synthetic.objects}")
-            if one.stuff != synthetic.stuff:
-                raise DataError(f"{where}: {one.stuff} have no objects; of the dataset, these are {synthetic.stuff}")
-        items = (*synthetic.items, *real_train.items)
-        both = Examples(items, synthetic.classes, synthetic.objects, stuff=synthetic.stuff)
-        arms = {"synthetic": synthetic, "real": real_train, "both": both}
+        config = self.config
+        arms, real_test = sets(comparison, config, semantic=False)
+        synthetic = arms["synthetic"]
         counts = {name: sum(item.label == i for item in real_test.items) for i, name in enumerate(real_test.classes)}
         result: dict[str, Any] = {
             "n_test": counts,

@@ -9,19 +9,17 @@ import numpy as np
 from pydantic import Field
 
 from synthgen.base.sizes import size_of
-from synthgen.errors import DataError, UsageError
+from synthgen.errors import DataError
 from synthgen.fields import InstanceMap, Schema, SegmentationMap
-from synthgen.measures.images.maps import Probe, from_dataset, mask_data, read_test, train
-from synthgen.measures.settings import MeasureSettings, in_percent
+from synthgen.measures.images.maps import ARMS, MapSettings, Probe, sets, train
+from synthgen.measures.settings import in_percent
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
-from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples
 from synthgen.vision.confusion import Confusion
 
 STEPS = 2000
 WIDTHS = (24, 48, 96, 160)
-ARMS = ("synthetic", "real", "both")
 
 
 class SemanticSegmentation:
@@ -35,12 +33,10 @@ class SemanticSegmentation:
     needs = "an `image` with a class map (`segmentation`) without objects"
     readers = ("masks",)
 
-    class Config(MeasureSettings):
+    class Config(MapSettings):
         """Settings of the comparison of images with class maps."""
 
         steps: int = Field(default=STEPS, ge=1, description="Training steps of each network.")
-        evaluator: str | None = Field(default=None, description="A segmenter that took no part in making the data.")
-        segmentation: str = Field(default="segmentation", description="The class map to train on.")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -57,23 +53,9 @@ class SemanticSegmentation:
             DataError: the classes of the real data are not those of the dataset.
             UsageError: the real data are of objects.
         """
-        config, test = self.config, comparison.test
-        data = mask_data(comparison.data, comparison.name)
-        data.require_masks("the comparison with real images")
-        synthetic = from_dataset(comparison.folder, config.part, config.segmentation, comparison.allow_incomplete)
-        if not data.is_semantic:
-            raise UsageError(
-                f"{comparison.name}: the real data are read as objects, and the dataset has class maps; "
-                "give `mask_kind: semantic` in its `data`"
-            )
-        real_train, real_test = reader.read(data), read_test(data, test)
-        for where, one in ((data.path, real_train), (test or data.path, real_test)):
-            if one.objects != synthetic.objects:
-                raise DataError(f"{where} has the classes {one.objects}; the dataset has {synthetic.objects}")
-        both = Examples(
-            (*synthetic.items, *real_train.items), synthetic.classes, synthetic.objects, stuff=synthetic.stuff
-        )
-        arms = dict(zip(ARMS, (synthetic, real_train, both), strict=True))
+        config = self.config
+        arms, real_test = sets(comparison, config, semantic=True)
+        synthetic = arms["synthetic"]
         result: dict[str, Any] = {
             "n_test": len(real_test),
             "n_train": {name: len(examples) for name, examples in arms.items()},

@@ -107,6 +107,16 @@ class BoxMatch:
             return float(self._iou[self.pairs].mean())
         return float(not len(self.intended) and not len(self.found))
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """`iou`, `found`, `missed` and `extra`, as keep rules read them."""
+        return {
+            "iou": self.mean_iou,
+            "found": float(self.n_matched),
+            "missed": float(self.n_missed),
+            "extra": float(self.n_extra),
+        }
+
 
 def average_precision(
     intended: Sequence[np.ndarray],

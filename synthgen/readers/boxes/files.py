@@ -36,6 +36,8 @@ def load_annotations(found: Places, data: MaskData, problems: Problems) -> Annot
         return read
     if not place.is_dir():
         raise DataError(f"{place}: is missing; it must be a COCO .json file, or a folder of YOLO's or VOC's labels")
+    if not is_divided(found):
+        return Annotations()
     files = listing.files(place)
     xml, txt = ([path for path in files if path.suffix.lower() == ending] for ending in (".xml", ".txt"))
     if xml:
@@ -43,6 +45,11 @@ def load_annotations(found: Places, data: MaskData, problems: Problems) -> Annot
     if txt:
         return _yolo(found, txt, data, problems)
     raise DataError(f"{place}: holds neither .txt files (YOLO) nor .xml files (Pascal VOC); COCO's boxes are one file")
+
+
+def is_divided(found: Places) -> bool:
+    """Whether folders, lists or a COCO file say which images are of the split; else all are for training."""
+    return found.split in (None, "train") or found.labels.is_file() or _chosen(found) is not None
 
 
 def label_files(found: Places) -> list[Path]:

@@ -18,9 +18,9 @@ from synthgen.readers import listing
 from synthgen.readers.boxes import coco, yolo
 from synthgen.readers.boxes import files as box_files
 from synthgen.readers.masks import files as mask_files
-from synthgen.readers.masks import reader
+from synthgen.readers.masks import reader, templates
 from synthgen.readers.masks.meaning import MIN_PICTURES
-from synthgen.readers.masks.scaffold import CROPS, MODEL
+from synthgen.readers.masks.scaffold import CROPS
 from synthgen.readers.masks.types import Example, MaskData
 from synthgen.readers.problems import Problems, read_bytes
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_blocks, render, shown_sizes
@@ -77,14 +77,6 @@ class BoxFindings:
     brightness: float
     notes: tuple[str, ...]
     crop: int
-
-    @property
-    def gamma(self) -> float:
-        return 0.5 if self.brightness < 64 else 1.0
-
-    @property
-    def styles(self) -> int:
-        return max(1, min(24, len(self.sizes) // 12))
 
 
 def find(folder: str | Path) -> Format | None:
@@ -240,9 +232,11 @@ def recipes(name: str, found: BoxFindings) -> Recipes:
         json.dumps(cls, ensure_ascii=False): "{" + ", ".join(f"{key}: {value}" for key, value in settings.items()) + "}"
         for cls, settings in found.objects.items()
     }
-    values = {"name": name, "found": found, "what": "boxes", "objects": objects, **data_blocks(found.settings)}
-    templates = {f"{name}-model.yaml": MODEL, f"{name}.yaml": DATASET}
-    return render(templates, values, Path(found.settings["path"]))
+    values: dict[str, Any] = {"name": name, "found": found, "objects": objects, **data_blocks(found.settings)}
+    shape = (found.crop, found.crop)
+    values |= templates.values(templates.BOXES, found.settings, len(found.sizes), shape)
+    files = {f"{name}-model.yaml": templates.MODEL, f"{name}.yaml": DATASET}
+    return render(files, values, Path(found.settings["path"]))
 
 
 def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
@@ -259,6 +253,7 @@ def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
             ("objects", counts(found.n_boxes)),
             ("sizes", shown_sizes(found.sizes)),
             ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
+            ("training", templates.BOXES.shown(found.crop, found.crop, "crops")),
         ]
         return Findings(rows, list(warnings(found)), lambda name: recipes(name, found))
 

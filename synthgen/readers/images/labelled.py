@@ -14,13 +14,15 @@ from pydantic import Field
 
 from synthgen.base.settings import Settings
 from synthgen.errors import DataError
-from synthgen.readers import listing
+from synthgen.parts.registry import unknown
+from synthgen.readers import listing, validation
 from synthgen.readers.images.decoding import decode, resize
 from synthgen.readers.images.pixel_range import PixelRange, RangeSetting, Wanted, folder_range, range_of
 from synthgen.readers.problems import Problems, SkipBroken, left_out
 from synthgen.readers.text_table import load_parquet, rows_of
+from synthgen.readers.validation import Validation
 
-Split = Literal["train", "test"]
+Split = Literal["train", "val", "test"]
 DIGITS = "sklearn:digits"
 FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -35,9 +37,7 @@ class DataConfig(Settings):
         f"or {DIGITS}."
     )
     classes: list[str] | None = Field(default=None, description="Class names in id order, where the files have none.")
-    validation: float = Field(
-        default=0.05, gt=0, lt=1, description="Share of the training images that is held out for validation losses."
-    )
+    validation: Validation = Field(default=0.05, description=validation.DESCRIPTION)
     range: RangeSetting = "auto"
     skip_broken: SkipBroken = False
     licence: str = Field(default="unknown", description="Licence of the data, for the model card.")
@@ -58,7 +58,8 @@ class DataConfig(Settings):
 class LabelledImages:
     """Images uint8 (N, H, W, C) with class ids int64 (N,) and class names in id order.
 
-    `pixels` says how images of more than 8 bits were read, `left_out` which ones could not be.
+    `pixels` says how images of more than 8 bits were read, `left_out` which ones could not be, `said` what else users
+    should know of how they were read.
     """
 
     images: np.ndarray
@@ -66,11 +67,12 @@ class LabelledImages:
     classes: tuple[str, ...]
     pixels: PixelRange = field(default_factory=PixelRange)
     left_out: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
         """What users should know of how the images were read."""
-        return [text for text in (self.pixels.note, left_out(self.left_out)) if text]
+        return [text for text in (self.pixels.note, left_out(self.left_out), *self.said) if text]
 
     def take(self, rows: np.ndarray) -> LabelledImages:
         return replace(self, images=self.images[rows], labels=self.labels[rows])
@@ -88,6 +90,24 @@ class LabelledImages:
         mask[np.concatenate(held)] = True
         return self.take(np.flatnonzero(~mask)), self.take(np.flatnonzero(mask))
 
+    def with_validation(self, held_out: LabelledImages) -> tuple[LabelledImages, LabelledImages, LabelledImages]:
+        """All of these and of a validation split, these, and that split with class ids as these have them.
+
+        Raises:
+            DataError: the split has a class that these lack.
+        """
+        for name in held_out.classes:
+            if name not in self.classes:
+                raise DataError(f"the split `{validation.SPLIT}`: {unknown(name, self.classes, 'class')}")
+        ids = np.array([self.classes.index(name) for name in held_out.classes], dtype=np.int64)
+        said = validation.notes_on(len(held_out), self.notes, held_out.notes)[len(self.notes) :]
+        found = replace(held_out, labels=ids[held_out.labels], classes=self.classes, said=said)
+        images, labels = np.concatenate([self.images, found.images]), np.concatenate([self.labels, found.labels])
+        return replace(self, images=images, labels=labels, said=said), replace(self, said=said), found
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
 
 def read(
     path: str,
@@ -101,7 +121,7 @@ def read(
     """Reads one split of a labelled image set.
 
     Args:
-        split: "train" or "test". A set that has no test split of its own has only "train".
+        split: a set without folders of splits has only "train"; idx files and the digits have "test", too.
         resolution: side to resize to; by default the side of the first image, which must be square.
         channels: 1 or 3; by default 1 if the first image is grey, else 3.
         wanted: the values of images of more than 8 bits that become 0 and 255; by default of all splits together.
@@ -110,10 +130,15 @@ def read(
     Raises:
         DataError: names the files, up to twenty, and what is accepted.
     """
+    place = Path(path)
+    if split == "val" and validation_folder(place) is None:
+        raise DataError(
+            f"{path}: has no folder of validation images; {', '.join(listing.SPLIT_WORDS['val'])} are accepted names, "
+            "beside `train`"
+        )
     if path == DIGITS:
         raw, labels, names = _digits(split)
         return LabelledImages(_resized(raw, resolution, channels), labels, names)
-    place = Path(path)
     if place.is_file() and place.suffix == ".parquet":
         return _parquet(place, classes, resolution, channels, wanted, skip_broken)
     if not place.is_dir():
@@ -129,16 +154,39 @@ def read(
             raise DataError(f"{path}: has the label {labels.max()}, and only {len(names)} class names were given")
         return LabelledImages(_resized(raw, resolution, channels), labels, names)
     pixels = folder_range(_all_pictures(place), wanted, path)
-    if (place / split).is_dir():
+    if split == "val":
+        place = validation_folder(place) or place
+    elif (place / split).is_dir():
         place = place / split
     elif split == "test":
         raise DataError(f"{path}: has no folder `test`; name the test images on their own")
     return _folder(place, resolution, channels, pixels, skip_broken)
 
 
+def validation_folder(root: Path) -> Path | None:
+    """The folder of validation images beside `train`; None if there is none."""
+    return listing.split_folder(root, validation.SPLIT) if (root / "train").is_dir() else None
+
+
 def read_training(data: DataConfig, resolution: int | None = None, channels: int | None = None) -> LabelledImages:
     """The training split of data as a trainer's settings describe them; arguments and errors as of `read`."""
     return read(data.path, "train", data.classes, resolution, channels, data.range, data.skip_broken)
+
+
+def divided(
+    data: DataConfig, training: LabelledImages, seed: int
+) -> tuple[LabelledImages, LabelledImages, LabelledImages]:
+    """All images for a training, those to train on, and those that are held out, as `data.validation` has it.
+
+    Raises:
+        DataError: as `read`, or the validation split has other classes.
+    """
+    side, channels = training.images.shape[2:]
+
+    def read_split() -> LabelledImages:
+        return read(data.path, validation.SPLIT, data.classes, side, channels, data.range, data.skip_broken)
+
+    return validation.divided(training, data.validation, seed, read_split)
 
 
 def _digits(split: Split) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -183,7 +231,8 @@ def _idx_file(folder: Path, name: str) -> np.ndarray:
 def _all_pictures(root: Path) -> list[Path]:
     """The images of all splits."""
     splits = [root / name for name in ("train", "test") if (root / name).is_dir()]
-    return [path for place in splits or [root] for path in listing.pictures(place)]
+    val = validation_folder(root)
+    return [path for place in [*splits, *([val] if val else [])] or [root] for path in listing.pictures(place)]
 
 
 def _folder(

@@ -14,9 +14,10 @@ from synthgen.base.units import counts, plural
 from synthgen.errors import DataError, UsageError
 from synthgen.readers import listing
 from synthgen.readers.images.decoding import decode
+from synthgen.readers.images.labelled import validation_folder
 from synthgen.readers.images.pixel_range import PixelRange, folder_range, widest_range
 from synthgen.readers.problems import left_out
-from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, render, shown_sizes
+from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, render, shown_sizes, validation_values
 
 MODEL = """\
 # A diffusion model of the images in {{ path }}: `synthgen train {{ name }}-model.yaml`
@@ -31,7 +32,7 @@ MODEL = """\
     skip_broken: true\t# leave out what cannot be read; false: stop at it
 {%- endif %}
     licence: unknown\t# of the images; it goes into the model's card and into every dataset
-    validation: {{ validation }}\t# share held out for validation losses
+    validation: {{ validation }}\t# {{ validated }}
   resolution: {{ fit.resolution }}\t# side of the images; others are cut to squares and scaled
   network:
     patch_size: {{ fit.patch_size }}\t# pixels a side that become channels; larger is cheaper and coarser
@@ -58,7 +59,7 @@ FILTER = """\
     skip_broken: true
 {%- endif %}
     licence: unknown
-    validation: 0.1\t# share held out; it also calibrates the probabilities
+    validation: {{ validation if validation is string else 0.1 }}\t# these images also calibrate the probabilities
   resolution: {{ fit.resolution }}\t# as of the model
   widths: [16, 32, 64]
   steps: 2000
@@ -98,7 +99,7 @@ labelers:
 # scorers:
 #   - use: agreement         # probability of the asked class
 #     model: models/{{ name }}-filter
-# keep:
+# keep:                    # its training prints the rule that 95 % of real images pass
 #   - agreement >= 0.5
 {% endif %}{% include 'output' %}
 """
@@ -132,6 +133,13 @@ class ClassFindings:
     loose: list[str] = field(default_factory=list)
     pixels: PixelRange = field(default_factory=PixelRange)
     guessed: bool = False
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are validation images, of classes that the training images have."""
+        place = validation_folder(self.root)
+        classes = {path.name for path in listing.folders(place)} if place else set()
+        return bool(classes) and classes <= self.counts.keys()
 
     @property
     def n(self) -> int:
@@ -272,7 +280,7 @@ def recipes(name: str, found: ClassFindings, fit: Fit) -> Recipes:
         "fit": fit,
         "found": found,
         "range": [found.pixels.low, found.pixels.high] if found.guessed else None,
-        "validation": 0.05 if found.n >= 1000 else 0.1,
+        **validation_values(found.has_validation, 0.05 if found.n >= 1000 else 0.1),
         "quotas": numbers,
         "real": {json.dumps(cls, ensure_ascii=False): n for cls, n in found.counts.items()},
     }

@@ -25,9 +25,6 @@ IMAGE_ENDING = re.compile(r"_(leftImg8bit|image|img|rgb|sat)$", re.IGNORECASE)
 """What images have at the end of their names, beside masks of the same names with another ending."""
 
 TRAINING = re.compile(r"train(ing)?", re.IGNORECASE)
-WORDS = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test", "testing")}
-"""What folders of the splits are called."""
-
 BACKGROUND, UNKNOWN = "background", "unknown"
 N_COLOURS = 20
 JPEG = b"\xff\xd8"
@@ -62,7 +59,7 @@ def places(data: MaskData, split: Split) -> Places:
     root, labels, ending = Path(data.path), data.boxes or data.masks, data.mask_ending or ""
     if not root.is_dir():
         raise DataError(f"{data.path}: no such folder; it must hold {data.images}/ and {labels}")
-    for word in WORDS[split]:
+    for word in listing.SPLIT_WORDS[split]:
         if (root / word / data.images).is_dir():
             own = root / word / labels
             return Places(root / word / data.images, own if own.exists() else root / labels, None, ending)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
+from synthgen.readers import validation
 from synthgen.readers.boxes import files as box_files
 from synthgen.readers.images.pixel_range import PixelRange, folder_range
 from synthgen.readers.masks import colour_table, kinds
@@ -33,7 +35,8 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         DataError: files are missing, unreadable, or do not fit each other; or there is no object in any image.
     """
     found, problems = mask_files.places(data, split), Problems(data.skip_broken)
-    pixels, kind, notes = _decisions(data, found)
+    deciding = mask_files.places(data, "train") if split == validation.SPLIT else found
+    pixels, kind, notes = _decisions(data, deciding)
     if kind is None:
         annotations = box_files.load_annotations(found, data, problems)
         items = box_files.examples(found, data, annotations, pixels, problems)
@@ -47,10 +50,7 @@ def read(data: MaskData, split: Split = "train") -> Examples:
     if not items and problems.left_out:
         raise DataError(f"{found.images}: no image is left: {problems.note}")
     if not items:
-        raise DataError(
-            f"{found.images}: has no images of the split `{split}`; {_where(data, split)}, or name a `table` with the "
-            "columns `id` and `split`"
-        )
+        raise _no_images(data, split)
     if all(item.is_empty for item in items):
         raise DataError(
             f"{found.labels}: there is no object in any of the {len(items)} images of the split `{split}`, so there "
@@ -61,6 +61,13 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         items = [items[i] for i in np.sort(order[: max(2, round(data.fraction * len(items)))])]
     return Examples(
         tuple(items), class_names(data), tuple(data.objects), tuple(notes), data.regions, tuple(data.palette)
+    )
+
+
+def _no_images(data: MaskData, split: Split) -> DataError:
+    return DataError(
+        f"{Path(data.path) / data.images}: has no images of the split `{split}`; {_where(data, split)}, or name a "
+        "`table` with the columns `id` and `split`"
     )
 
 
@@ -93,13 +100,42 @@ def _decisions(data: MaskData, found: Places) -> tuple[PixelRange, MaskKind | No
     return pixels, kind, [note for note in (pixels.note, meaning) if note]
 
 
+def divided(data: MaskData, seed: int) -> tuple[Examples, Examples, Examples]:
+    """All images for a training, those to train on, and those that are held out, as `data.validation` has it.
+
+    Raises:
+        DataError: as `read`.
+    """
+
+    def read_split() -> Examples:
+        if not has_validation(data):
+            raise _no_images(data, validation.SPLIT)
+        return read(data, validation.SPLIT)
+
+    return validation.divided(read(data), data.validation, seed, read_split)
+
+
+def has_validation(data: MaskData) -> bool:
+    """Whether there are images of a validation split, by folders, lists, or the column `split`."""
+    found = mask_files.places(data, validation.SPLIT)
+    if data.table:
+        rows = load_table(Path(data.path) / data.table).rows_by("id").values()
+        return any(row.get("split") == validation.SPLIT for row in rows)
+    if data.boxes:
+        with contextlib.suppress(DataError):
+            return bool(box_files.load_annotations(found, data, Problems(skip_broken=True)).records)
+        return False
+    return found.split is None and any(name in (found.listed or {name}) for name in mask_files.named(found.images))
+
+
 def read_test(data: MaskData) -> Examples:
     """The test split of data that were named as test data; all images, if they have no splits.
 
     Raises:
         DataError: as `read`.
     """
-    has_splits = data.table or data.boxes or mask_files.places(data, "test").split is None
+    found = mask_files.places(data, "test")
+    has_splits = data.table or found.split is None or (data.boxes and box_files.is_divided(found))
     return read(data, "test") if has_splits else read(data.model_copy(update={"fraction": 1.0}))
 
 
@@ -125,8 +161,11 @@ def sha256(data: MaskData) -> str:
     Raises:
         DataError: the folder is missing.
     """
-    root, found = Path(data.path), mask_files.places(data, "train")
-    files = box_files.label_files(found) if data.boxes else mask_files.mask_paths(found)
+    root = Path(data.path)
+    splits: list[Split] = ["train", "val"] if data.validation == validation.SPLIT else ["train"]
+    places = [mask_files.places(data, split) for split in splits]
+    read_from = box_files.label_files if data.boxes else mask_files.mask_paths
+    files = list(dict.fromkeys(path for found in places for path in read_from(found)))
     files = [*files, *([root / data.table] if data.table else [])]
     files += [colour_table.place(root, data.colours)] if data.colours else []
     digest = hashlib.sha256()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.fields import IGNORE
-from synthgen.readers.masks import kinds, reader
+from synthgen.readers.masks import kinds, reader, templates
 from synthgen.readers.masks import semantic_scaffold as semantic
 from synthgen.readers.masks.finding import find
 from synthgen.readers.masks.meaning import MIN_PICTURES, Meaning, settle, too_few
@@ -20,44 +20,7 @@ from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_block
 
 MOST_NAMES = 12
 CROPS = (32, 48, 64, 96)
-
-MODEL = """\
-# A diffusion model that generates images to fit {{ what }}: `synthgen train {{ name }}-model.yaml`
-{% include 'start_model' %}
-  use: layout-to-image\t# a diffusion model that generates images to fit layouts
-  data:
-{{ data }}
-    validation: 0.1\t# share held out for validation losses
-  crop: {{ found.crop }}\t# side of the training crops in pixels
-  gamma: {{ found.gamma }}\t# below 1 for dark images
-  turn: false\t# true if up, down, left and right mean nothing; multiplies the data by eight
-  styles: {{ found.styles }}\t# kinds of exposure, found by clustering
-  network:
-    patch_size: 2\t# pixels a side that become channels; larger is cheaper and coarser
-    channels: [32, 64, 96]\t# width of each level; wider learns more and takes longer
-  log_sigma_mean: -0.4\t# higher than usual: broad shapes are decided at high noise
-  log_sigma_std: 1.6
-  steps: 6000\t# raise it if the images still get better at the end
-  batch_size: 8
-  learning_rate: 8.0e-4
-  checkpoint_every: 500\t# a stopped training goes on from the last one
-  sample_every: 1500\t# layouts, generated and real images in models/{{ name }}/training/
-"""
-
-FILTER = """\
-# A small U-Net of the same images, which checks samples: `synthgen train {{ name }}-filter.yaml`
-# Then uncomment the last labeler, `scorers` and `keep` in {{ name }}.yaml.
-{% include 'start_filter' %}
-  use: segmenter
-  data:
-{{ data_again }}
-    validation: 0.1
-  crop: {{ found.crop }}
-  turn: false\t# as in {{ name }}-model.yaml
-  steps: 1500
-  batch_size: 8
-  learning_rate: 2.0e-3
-"""
+"""Sides of crops: multiples of 16, which the five levels of the network need."""
 
 DATASET = """\
 # Synthetic images with the objects of {{ path }}: `synthgen run {{ name }}.yaml`
@@ -84,7 +47,7 @@ labelers:
 #   - {use: segmenter, model: models/{{ name }}-filter}
 # scorers:
 #   - {use: mask-agreement, name: filter, predicted: segmenter_instances}
-# keep:
+# keep:\t# its training prints the rules that 95 % of real images pass
 #   - filter_iou >= 0.3
 {% include 'output' %}
 """
@@ -110,14 +73,6 @@ class MaskFindings:
         """The largest crop up to 96 pixels that the median image has."""
         side = statistics.median(min(size) for size in self.sizes)
         return max((crop for crop in CROPS if crop <= side), default=CROPS[0])
-
-    @property
-    def gamma(self) -> float:
-        return 0.5 if self.brightness < 64 else 1.0
-
-    @property
-    def styles(self) -> int:
-        return max(1, min(24, len(self.counts) // 12))
 
     @property
     def many(self) -> int:
@@ -170,9 +125,12 @@ def warnings(found: MaskFindings) -> Iterator[str]:
 
 def recipes(name: str, found: MaskFindings) -> Recipes:
     """File names and contents: the model, the filter model, the dataset."""
-    templates = {f"{name}-model.yaml": MODEL, f"{name}-filter.yaml": FILTER, f"{name}.yaml": DATASET}
-    values = {"name": name, "found": found, "what": "masks"}
-    return render(templates, values | data_blocks(found.settings), Path(found.settings["path"]))
+    files = {f"{name}-model.yaml": templates.MODEL, f"{name}-filter.yaml": templates.FILTER, f"{name}.yaml": DATASET}
+    shape = (found.crop, found.crop)
+    values = {"name": name, "found": found} | templates.values(
+        templates.MASKS, found.settings, len(found.counts), shape
+    )
+    return render(files, values | data_blocks(found.settings), Path(found.settings["path"]))
 
 
 def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
@@ -202,5 +160,6 @@ def objects(meaning: Meaning) -> Findings:
         ("because", found.reason),
         ("objects", ", ".join(names[:MOST_NAMES]) + more),
         ("chosen", f"crops of {found.crop} x {found.crop} pixels"),
+        ("training", templates.MASKS.shown(found.crop, found.crop, "crops")),
     ]
     return Findings(rows, list(warnings(found)), lambda name: recipes(name, found))

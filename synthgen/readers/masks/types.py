@@ -12,8 +12,10 @@ from pydantic import Field, model_validator
 from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
+from synthgen.readers import validation
 from synthgen.readers.images.pixel_range import RangeSetting
 from synthgen.readers.problems import SkipBroken
+from synthgen.readers.validation import Validation
 from synthgen.vision import layouts
 from synthgen.vision.layouts import Layout
 
@@ -96,9 +98,7 @@ class MaskData(Settings):
     fraction: float = Field(
         default=1.0, gt=0, le=1, description="Share of the training images that is used, for low-data studies."
     )
-    validation: float = Field(
-        default=0.08, gt=0, lt=1, description="Share of the training images held out for validation losses."
-    )
+    validation: Validation = Field(default=0.08, description=validation.DESCRIPTION)
     licence: str = Field(default="unknown", description="Licence of the data, for the model card.")
     source: str = Field(default="", description="Where the data come from, for the model card.")
 
@@ -259,6 +259,12 @@ class Examples:
             if item.layout is not None:
                 counts += np.bincount(item.layout.segmentation.ravel(), minlength=len(counts))
         return counts[: len(self.objects) + 1]
+
+    def with_validation(self, held_out: Examples) -> tuple[Examples, Examples, Examples]:
+        """All of these and of a validation split, these, and that split; the notes say so."""
+        notes = validation.notes_on(len(held_out), self.notes, held_out.notes)
+        every = replace(self, items=self.items + held_out.items, notes=notes)
+        return every, replace(self, notes=notes), replace(held_out, notes=notes)
 
     def take(self, rows: Sequence[int]) -> Examples:
         return replace(self, items=tuple(self.items[i] for i in rows))

@@ -54,10 +54,10 @@ class _Task(DiffusionTask):
     def __init__(self, config: ClassConditionalTrainer.Config, start: Start) -> None:
         base = self.base = bases.open_base(config, "ClassConditionalPipeline", "class-conditional")
         config = base.settings(config) if base else config
-        self.data = images = _images(config, base)
-        self.notes = images.notes
+        images = _images(config, base)
+        self.data, *parts = real_data.divided(config.data, images, start.seed)
+        self.notes = self.data.notes
         classes = base.all_classes(images.classes) if base else list(images.classes)
-        parts = images.split(config.data.validation, start.seed)
         self.training, held_out = (bases.relabelled(part, classes) for part in parts)
         rows = np.random.default_rng(start.seed).permutation(len(held_out.labels))[:N_VALIDATION]
         own = LabelledSource(self.training, held_out.take(np.sort(rows)), config.flip, config.label_dropout)

@@ -15,6 +15,7 @@ from synthgen.readers.images import labelled as real_data
 from synthgen.readers.images.labelled import DataConfig
 from synthgen.training import batches, output
 from synthgen.training.ema import Ema
+from synthgen.training.real_scores import RealScores
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Made, Start, Task
 from synthgen.training.trainer import GradientTrainer
@@ -54,9 +55,9 @@ class _Task(Task):
     stream: ClassVar[str] = "augment"
 
     def __init__(self, config: ClassifierTrainer.Config, start: Start) -> None:
-        self.data = images = real_data.read_training(config.data, config.resolution)
-        self.notes, self.config = images.notes, config
-        self.training, self.held_out = images.split(config.data.validation, start.seed)
+        images = real_data.read_training(config.data, config.resolution)
+        self.data, self.training, self.held_out = real_data.divided(config.data, images, start.seed)
+        self.notes, self.config = self.data.notes, config
         super().__init__(config, len(self.training.labels), start.seed, start.device)
 
     def network(self, temperature: float = 1.0) -> Any:
@@ -97,7 +98,11 @@ class _Task(Task):
             f"Classifies {height} x {width} images into {len(self.data.classes)} classes. "
             "In a recipe: `scorers: [{use: agreement, model: <this folder>}]`."
         )
-        card = output.card(output.Result(title, settings, scores, use), self.config.data, self.training)
+        intended = network.predict_proba(self.held_out.images)[
+            np.arange(len(self.held_out.labels)), self.held_out.labels
+        ]
+        real = RealScores.measured("held-out real images", [{"agreement": float(p)} for p in intended], ("agreement",))
+        card = output.card(output.Result(title, settings, scores, use, real=real), self.config.data, self.training)
         return self.made(network, card)
 
 

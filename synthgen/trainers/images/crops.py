@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from synthgen.fields import IGNORE
 from synthgen.models.images.layout_to_image import HIDDEN
 from synthgen.readers.masks.types import Example, Examples
 from synthgen.trainers.images.diffusion import Batch
+from synthgen.vision.layouts import filled
 
 N_VIEWS = 4
+MOST_TILES = 3
 
 
 class Crops:
@@ -66,6 +69,8 @@ class Crops:
 
     def _batch(self, items: Sequence[Example], random: torch.Generator) -> Batch:
         views = [crop(item, self.shape, random, self.turn, self.mirror) for item in items]
+        if self.draw_layouts:
+            views = [without_unknown(view) for view in views]
         channels = torch.from_numpy(np.stack([view.encoded(len(self.examples.objects)) for view in views]))
         labels = torch.tensor([item.label for item in items])
         if self.draw_layouts:
@@ -92,18 +97,41 @@ def crop(item: Example, shape: tuple[int, int], random: torch.Generator, turn: b
     turns, flip = torch.randint(0, 4, (2,), generator=random).tolist() if turn else (0, 0)
     if mirror and not turn:
         flip = int(torch.randint(0, 2, (), generator=random))
+    return part(item, top, left, shape, flip % 2, turns)
+
+
+def without_unknown(item: Example) -> Example:
+    """The example with what is nearest in place of unknown pixels: no channel stands for them.
+
+    A model of layouts must not learn to leave holes, of which `layouts.decode` makes noise or background. A model of
+    images needs no such thing: where all channels are -1, it learns what unknown pixels look like in real images,
+    whose maps are what it is given later.
+    """
+    return item if item.layout is None else replace(item, layout=filled(item.layout, IGNORE))
+
+
+def tiles(item: Example, shape: tuple[int, int]) -> list[Example]:
+    """Parts of (height, width) side by side, evenly spread, at most `MOST_TILES` in a row; one of smaller images."""
+    starts = []
+    for n, side in zip(item.image.shape[:2], shape, strict=True):
+        starts.append(np.linspace(0, max(n - side, 0), max(1, min(MOST_TILES, n // side))).round().astype(int).tolist())
+    return [part(item, top, left, shape) for top in starts[0] for left in starts[1]]
+
+
+def part(item: Example, top: int, left: int, shape: tuple[int, int], flip: int = 0, turns: int = 0) -> Example:
+    """The part of (height, width) at a place, then mirrored and turned by quarters; smaller images are mirrored on."""
 
     def cut(array: np.ndarray) -> np.ndarray:
         window = array[top : top + shape[0], left : left + shape[1]]
         missing = [(0, shape[0] - window.shape[0]), (0, shape[1] - window.shape[1]), *[(0, 0)] * (array.ndim - 2)]
         window = np.pad(window, missing, mode="symmetric")
-        return np.ascontiguousarray(np.rot90(window[:, ::-1] if flip % 2 else window, turns))
+        return np.ascontiguousarray(np.rot90(window[:, ::-1] if flip else window, turns))
 
     view = item.map(cut)
     if item.boxes is None:
         return view
     boxes = item.boxes - np.array([left, top, left, top], dtype=np.float32)
-    return replace(view, boxes=turned_boxes(boxes, shape[1], flip % 2, turns), box_classes=item.box_classes)
+    return replace(view, boxes=turned_boxes(boxes, shape[1], flip, turns), box_classes=item.box_classes)
 
 
 def turned_boxes(boxes: np.ndarray, side: int, mirror: int, turns: int) -> np.ndarray:

@@ -17,10 +17,11 @@ from synthgen.models.images.detector import Detector
 from synthgen.models.images.unet import prepare
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
-from synthgen.trainers.images.crops import crop
+from synthgen.trainers.images.crops import crop, tiles
 from synthgen.training import batches, output
 from synthgen.training.ema import Ema
 from synthgen.training.precision import choose_precision
+from synthgen.training.real_scores import RealScores
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Made, Start, Task
 from synthgen.training.trainer import GradientTrainer
@@ -72,9 +73,8 @@ class DetectorTrainer(GradientTrainer):
         config = self.config
         if not config.data.boxes:
             raise DataError("a detector learns from boxes; name the COCO file in `data.boxes`")
-        examples = reader.read(config.data)
+        examples, training, held_out = reader.divided(config.data, start.seed)
         check(examples, config.crop)
-        training, held_out = examples.split(config.data.validation, start.seed)
         tested = reader.read(config.data, config.test) if config.test else held_out
         return DetectorTask(config, examples, training, held_out, tested, start.seed, start.device)
 
@@ -179,7 +179,8 @@ class DetectorTask(Task):
             "In a recipe: `labelers: [{use: detector, model: <this folder>}]`."
         )
         scores = held_out_found.scores(min_score)
-        card = output.mask_card(output.Result(title, settings, scores, use), config.data, self.training)
+        real = real_scores(network, self.held_out, config.crop)
+        card = output.mask_card(output.Result(title, settings, scores, use, real=real), config.data, self.training)
         if config.test:
             card = output.with_test_scores(card, found.scores(min_score), config.test, len(self.tested))
         return self.made(network, card)
@@ -241,6 +242,23 @@ def focal_loss(logits: torch.Tensor, heat: torch.Tensor, known: torch.Tensor) ->
     at_centre = -((1 - p) ** 2) * log_p
     elsewhere = -((1 - heat) ** 4) * p**2 * log_q * known
     return torch.where(heat == 1, at_centre, elsewhere).sum((1, 2, 3))
+
+
+def real_scores(model: Any, examples: Examples, side: int) -> RealScores:
+    """What the scorer of samples, `box-agreement`, says of real images in parts of `side` pixels.
+
+    Of objects cut off there, those count of which `MIN_VISIBLE` or more is left.
+    """
+    scores = []
+    for part in (part for item in examples.items for part in tiles(item, (side, side))):
+        assert part.boxes is not None and part.box_classes is not None
+        seen = np.clip(part.boxes, 0, side)
+        left, whole = ((boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (seen, part.boxes))
+        intended = np.concatenate([seen, part.box_classes[:, None]], axis=1)[left >= MIN_VISIBLE * whole]
+        scores.append(BoxMatch(intended, model.detect(part.image[None])[0][0]).scores)
+    images = f"parts of {side} x {side} pixels of {len(examples)} held-out real images"
+    scorer = {"use": "box-agreement", "predicted": "detector_boxes"}
+    return RealScores.measured(images, scores, ("iou",), ("missed", "extra"), scorer=scorer)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -33,6 +33,8 @@ N_PICTURES = 24
 class LayoutTrainer(DiffusionTrainer):
     """Trains on masks or boxes alone; ends with a LayoutPipeline folder, its card and its images."""
 
+    version: ClassVar[int] = 2
+
     class Config(CropSettings, DiffusionConfig):
         """Settings of `use: layout`."""
 
@@ -50,12 +52,12 @@ class _Task(DiffusionTask):
     def __init__(self, config: LayoutTrainer.Config, start: Start) -> None:
         base = self.base = bases.open_base(config, "LayoutPipeline", "layout")
         config = base.settings(config) if base else config
-        self.data = examples = reader.read(config.data)
+        self.data, *parts = reader.divided(config.data, start.seed)
+        examples = self.data
         self.notes = examples.notes
         if base:
             _check(config, base)
         classes = base.all_classes(examples.classes) if base else list(examples.classes)
-        parts = examples.split(config.data.validation, start.seed)
         self.training, held_out = (bases.relabelled_examples(part, classes) for part in parts)
         own = Crops(
             self.training, held_out, config.crop_shape, 1.0, config.turn, config.label_dropout, True, config.mirror

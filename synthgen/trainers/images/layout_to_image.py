@@ -84,11 +84,10 @@ class _Task(DiffusionTask):
     def __init__(self, config: LayoutToImageTrainer.Config, start: Start) -> None:
         base = self.base = bases.open_base(config, "LayoutToImagePipeline", "layout-to-image")
         config = _settings(config, base) if base else config
-        self.data = examples = reader.read(config.data)
-        if config.ignore_unboxed:
-            examples = without_unboxed(examples)
+        parts = reader.divided(config.data, start.seed)
+        self.data, training, held_out = map(without_unboxed, parts) if config.ignore_unboxed else parts
+        examples = self.data
         self.notes = examples.notes
-        training, held_out = examples.split(config.data.validation, start.seed)
         self.styles = styles.find(training, held_out, config.styles, config.gamma)
         self.grey, self.classes = grey_classes(training), list(training.classes)
         if base:

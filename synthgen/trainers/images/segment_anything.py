@@ -89,9 +89,8 @@ class _Task(Task):
 
     def __init__(self, config: SegmentAnythingTrainer.Config, start: Start) -> None:
         config.data.require_masks("segment-anything")
-        self.data = examples = reader.read(config.data)
-        self.notes, self.config = examples.notes, config
-        self.training, self.held_out = examples.split(config.data.validation, start.seed)
+        self.data, self.training, self.held_out = reader.divided(config.data, start.seed)
+        self.notes, self.config = self.data.notes, config
         super().__init__(config, len(self.training), start.seed, start.device, choose_precision("auto", start.device))
 
     def network(self) -> Any:

@@ -20,14 +20,15 @@ from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.trainers.images import augment
 from synthgen.trainers.images.augment import AugmentSettings
 from synthgen.trainers.images.crop_settings import CropSettings
-from synthgen.trainers.images.crops import crop
+from synthgen.trainers.images.crops import crop, tiles
 from synthgen.training import batches, output
 from synthgen.training.ema import Ema
 from synthgen.training.precision import choose_precision
+from synthgen.training.real_scores import NAME, RealScores
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Made, Start, Task
 from synthgen.training.trainer import GradientTrainer
-from synthgen.vision.confusion import Confusion
+from synthgen.vision.confusion import Confusion, class_score
 from synthgen.vision.matching import Match
 
 MIN_CLASS_LOSS = 1e-3
@@ -57,10 +58,7 @@ class SegmenterTrainer(GradientTrainer):
     def task(self, start: Start) -> Task:
         data = self.config.data
         data.require_masks("a segmenter")
-        examples = reader.read(data)
-        return SegmenterTask(
-            self.config, examples, *examples.split(data.validation, start.seed), start.seed, start.device
-        )
+        return SegmenterTask(self.config, *reader.divided(data, start.seed), start.seed, start.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +150,8 @@ class SegmenterTask(Task):
             f"Finds {', '.join(self.training.objects)} in images. "
             "In a recipe: `labelers: [{use: segmenter, model: <this folder>}]`."
         )
-        card = output.mask_card(output.Result(title, settings, scores, use), self.config.data, self.training)
+        real = real_scores(network, self.held_out, self.config.crop_shape)
+        card = output.mask_card(output.Result(title, settings, scores, use, real=real), self.config.data, self.training)
         return self.made(network, card)
 
 
@@ -188,6 +187,26 @@ def agreement(model: Any, examples: Examples) -> dict[str, float]:
     rows = [(m.dice, m.mean_iou, m.panoptic_quality, m.aggregated_jaccard) for m in matches]
     means = np.mean(rows, axis=0)
     return dict(zip(("dice", "object IoU", "PQ", "AJI"), map(float, means), strict=True))
+
+
+def real_scores(model: Any, examples: Examples, shape: tuple[int, int]) -> RealScores:
+    """What the scorer of samples, `class-agreement` or `mask-agreement`, says of real images in parts of `shape`."""
+    parts = [part for item in examples.items for part in tiles(item, shape)]
+    pairs = [(part.layout, model.segment(part.image[None])[0]) for part in parts if part.layout is not None]
+    images = f"parts of {shape[1]} x {shape[0]} pixels of {len(examples)} held-out real images"
+    if not examples.is_semantic:
+        scores = [Match(true.instances, found.instances).scores for true, found in pairs]
+        scorer = {"use": "mask-agreement", "predicted": "segmenter_instances"}
+        return RealScores.measured(images, scores, ("iou", "dice"), ("missed", "extra"), scorer=scorer)
+    ids = {name: i for i, name in enumerate(examples.objects, start=1)}
+    tables = [Confusion.of(true.segmentation, found.segmentation, len(ids)) for true, found in pairs]
+    scores = [one.scores(ids) for one in tables]
+    shown = {class_score(name): [bool(one.pixels[i]) for one in tables] for name, i in ids.items()}
+    scorer = {"use": "class-agreement"}
+    real = RealScores.measured(images, scores, ("miou", "accuracy", *shown), shown=shown, scorer=scorer)
+    ruled = {rule.score for rule in real.of_classes}
+    classes = [name for name in ids if f"{NAME}_{class_score(name)}" in ruled]
+    return replace(real, scorer={**real.scorer, "classes": classes}) if classes else real
 
 
 def class_losses(model: Any, examples: Examples) -> list[float]:

@@ -143,3 +143,30 @@ def test_csv_has_the_digits_that_give_the_same_float32_again(tmp_path: Path) -> 
     assert cells[0] == "101325.25" and cells[2] == "0.1" and cells[5] in ("", '""')
     again = np.array([float(cell.strip('"') or "nan") for cell in cells], dtype=np.float32)
     assert np.array_equal(again, values, equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_scalar_field_of_a_plug_in_is_a_column(tmp_path: Path, kind: str) -> None:
+    """Exported by a process that knows the field from the plug-in file alone."""
+    plugin = Path(helpers.__file__).with_name("level_plugin.py")
+    recipe = helpers.write(tmp_path, tiny.waves(labelers=[{"use": "class-label"}, {"use": "loudness"}]))
+
+    def called(*words: object) -> None:
+        done = helpers.call(helpers.command(*words, "--plugin", plugin))
+        assert done.returncode == 0, done.stderr
+
+    called("run", recipe, "-o", tmp_path / "out", "--executor", "local", "--workers", 1, "--device", "cpu")
+    called("export", tmp_path / "out", "--to", kind, "-o", tmp_path / "table")
+    tables = [path for path in (tmp_path / "table").iterdir() if path.suffix == f".{kind}"]
+    frame = pd.concat([pd.read_csv(path) if kind == "csv" else pd.read_parquet(path) for path in tables])
+    found = frame.groupby("key").loudness.agg(["nunique", "first"])
+    series = {sample["key"]: sample for sample in synthgen.load(tmp_path / "out", plugins=[plugin])}
+    assert (found["nunique"] == 1).all() and set(found.index) == set(series)
+    for key, level in found["first"].items():
+        assert level == series[key]["loudness"] == pytest.approx(20 * np.log10(rms(series[key]["series"])), rel=1e-6)
+    if kind == "parquet":
+        assert pq.read_schema(tables[0]).field("loudness").metadata == {b"unit": b"dB"}
+
+
+def rms(series: np.ndarray) -> float:
+    return float(np.sqrt(np.nanmean(series**2)))

@@ -210,3 +210,19 @@ def test_member_names() -> None:
     assert member_name("image", "png") == "png"
     assert member_name("label", "cls") == "cls"
     assert member_name("mask.soft", "png") == "mask_soft.png"
+
+
+def test_class_maps_say_their_classes_for_cards_and_exports() -> None:
+    both = SegmentationMap(4, 4, ("sky", "car"), ("sky",), ("#0000ff", "#ff0000"))
+    assert both.pixel_classes == ("sky", "car") == SegmentationMap(4, 4, ("sky", "car")).pixel_classes
+    assert both.class_rows() == [
+        {"id": "1", "class": "sky", "kind": "stuff", "colour": "#0000ff"},
+        {"id": "2", "class": "car", "kind": "thing", "colour": "#ff0000"},
+    ]
+    assert SegmentationMap(4, 4, ("sky", "car"), ("sky",)).class_rows()[0] == {
+        "id": "1",
+        "class": "sky",
+        "kind": "stuff",
+    }
+    assert list(SegmentationMap(4, 4, ("car",)).class_rows()) == []
+    assert Number().pixel_classes == () and list(Number().class_rows()) == []

@@ -23,7 +23,7 @@ from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.samplers.layout_to_image import LayoutToImage
 from synthgen.trainers.images.crop_settings import CropSettings, check_multiple
-from synthgen.trainers.images.crops import crop, turned_boxes
+from synthgen.trainers.images.crops import Crops, crop, turned_boxes
 from synthgen.trainers.images.layout import LayoutTrainer
 from synthgen.trainers.images.layout_to_image import LayoutToImageTrainer
 from synthgen.trainers.images.segmenter import class_losses
@@ -231,3 +231,20 @@ def test_rectangles_are_replayed(tmp_path: Path) -> None:
     LayoutToImageTrainer(config).train(tmp_path / "out", 0, device="cpu", quiet=True)
     (planned,) = (tmp_path / "out" / "training" / "replay-layouts").glob("*.npy")
     assert np.load(planned).shape == (4, 5, 24, 32)
+
+
+def test_layout_models_learn_no_holes_and_image_models_see_what_is_unknown() -> None:
+    """Unknown pixels have the class of the nearest known one in what a layout model generates; labels stay as read."""
+    examples = reader.read(MaskData.model_validate(tiny.street_data()))
+    before = [item.layout.segmentation.copy() for item in examples.items if item.layout is not None]
+    assert all((ids == 255).any() for ids in before)
+    rows, generator = torch.arange(len(examples)), torch.Generator().manual_seed(0)
+    generated = Crops(examples, examples, tiny.STREET_SHAPE, 1.0, False, 0.1, draw_layouts=True).batch(rows, generator)
+    seen = Crops(examples, examples, tiny.STREET_SHAPE, 1.0, False, 0.1).batch(rows, generator)
+    assert seen.layout is not None
+    for ids, layout, channels in zip(before, generated.x.numpy(), seen.layout.numpy(), strict=True):
+        unknown = ids == 255
+        assert ((layout == 1).sum(0) == 1).all() and (layout[0][unknown] == 1).all(), "unknown is beside sky alone"
+        assert np.array_equal(layout[:, ~unknown], channels[:, ~unknown]) and (channels[:, unknown] == -1).all()
+    after = [item.layout.segmentation for item in examples.items if item.layout is not None]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

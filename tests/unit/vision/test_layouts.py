@@ -234,3 +234,14 @@ def test_regions_stay_when_objects_are_smoothed() -> None:
     assert smooth.instances.max() == 2
     assert np.array_equal(smooth.instances > 0, smooth.segmentation == 3)
     assert set(np.unique(smooth.segmentation)) == {1, 2, 3}
+
+
+def test_unknown_pixels_are_filled_with_what_is_nearest() -> None:
+    """Objects grow as a whole; what is known stays as it is."""
+    segmentation = np.array([[1, 255, 255, 2], [1, 255, 255, 2], [0, 255, 255, 255]], dtype=np.uint8)
+    instances = np.array([[1, 0, 0, 2], [1, 0, 0, 2], [0, 0, 0, 0]], dtype=np.uint16)
+    found = layouts.filled(of(instances, segmentation), 255)
+    assert found.segmentation.tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [0, 0, 2, 2]]
+    assert found.instances.tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [0, 0, 2, 2]]
+    nothing = of(np.zeros((2, 2)), np.full((2, 2), 255, dtype=np.uint8))
+    assert layouts.filled(nothing, 255) is nothing
