@@ -53,7 +53,7 @@ class Bench:
     """The models, datasets and sets of images, made when they are first asked for."""
 
     def __init__(self, asked: argparse.Namespace) -> None:
-        self.asked, self.out = asked, asked.out
+        self.asked, self.out = asked, Path(asked.out)
         self.settings = dict(yaml_text.parse(asked.data.read_text(), str(asked.data)).data)
         self.data, self.size = MaskData.model_validate(self.settings), list(asked.size)
         self.tenth = {**self.settings, "fraction": 0.1}
@@ -64,7 +64,7 @@ class Bench:
     def n_classes(self) -> int:
         return len(self.data.objects)
 
-    def trained(self, name: str, steps: int, use: str, data: dict, **more: object) -> Path:
+    def trained(self, name: str, steps: int, use: str, data: dict[str, Any], **more: object) -> Path:
         """The folder of a model, trained if it is not there."""
         folder = self.out / name
         if not (folder / "README.md").is_file():
@@ -77,12 +77,12 @@ class Bench:
         folder = self.trained("evaluator", self.asked.evaluator_steps, "segmenter", self.settings, **widths)
         return registry.load_network(folder, "cpu")
 
-    def model(self, name: str, steps: int, data: dict) -> Path:
+    def model(self, name: str, steps: int, data: dict[str, Any]) -> Path:
         network = {"patch_size": 1, "channels": [16, 48, 96, 128], "padding": "reflect"}
         noise = {"log_sigma_mean": -0.6, "log_sigma_std": 1.5}
         return self.trained(name, steps, "layout-to-image", data, network=network, **noise, learning_rate=8e-4)
 
-    def samples(self, name: str, n: int, model: Path, data: dict, **more: object) -> Examples:
+    def samples(self, name: str, n: int, model: Path, data: dict[str, Any], **more: object) -> Examples:
         """Those of a dataset, made if it is not there."""
         folder = self.out / name
         if not (folder / "manifest.json").is_file():

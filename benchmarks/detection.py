@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -33,10 +34,10 @@ N_CROPS = 4
 LIMIT = 0.15
 
 
-def real_crops(split: str | None) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def real_crops(split: Literal["train", "test"]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Images and boxes of `N_CROPS` random crops of every real image, as a generator is trained on."""
     data = mask_data(origin.data_section(TRAIN), TRAIN)
-    examples = reader.read(data, split) if split else reader.read(data)
+    examples = reader.read(data, split)
     random = torch.Generator().manual_seed(0)
     views = [crop(item, (SIDE_PX, SIDE_PX), random, True) for item in examples.items for _ in range(N_CROPS)]
     return [view.image for view in views], [view.boxes for view in views if view.boxes is not None]
@@ -65,8 +66,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(KINDS), choices=list(KINDS), help="these datasets only")
     parser.add_argument("--set", action="append", default=[], help="of the recipe, such as sampler.model=my-model")
     arguments = parser.parse_args()
-    for split in (None, "test"):
-        report(f"real crops, {split or 'training'}", *real_crops(split))
+    splits: tuple[Literal["train", "test"], ...] = ("train", "test")
+    for split in splits:
+        report(f"real crops, {split}", *real_crops(split))
     for kind in arguments.only:
         folder = arguments.out / kind
         overrides = [*KINDS[kind], *arguments.set]

@@ -20,6 +20,7 @@ pin_to_one_core()
 from synthgen import api, seeds  # noqa: E402
 from synthgen.generate.executors.choose import Choice  # noqa: E402
 from synthgen.generate.executors.worker import ShardReport  # noqa: E402
+from synthgen.stages.resolve import ResolvedRecipe  # noqa: E402
 
 
 class Stages(api.Silent):
@@ -33,7 +34,7 @@ class Stages(api.Silent):
             self.seconds[stage] = self.seconds.get(stage, 0.0) + value
 
 
-def pipeline(prepared: api.Prepared, observer: Stages) -> tuple[float, float]:
+def pipeline(prepared: ResolvedRecipe, observer: Stages) -> tuple[float, float]:
     """Wall and CPU seconds of all shards, models already loaded, sealing included."""
     with tempfile.TemporaryDirectory() as folder:
         job_started: list[float] = []
@@ -48,7 +49,7 @@ def pipeline(prepared: api.Prepared, observer: Stages) -> tuple[float, float]:
         return time.perf_counter() - job_started[0], time.process_time() - job_started[1]
 
 
-def bare(prepared: api.Prepared) -> tuple[float, float]:
+def bare(prepared: ResolvedRecipe) -> tuple[float, float]:
     """Wall and CPU seconds of the sampler alone over the same batches."""
     plan = prepared.plan
     plan.parts.sampler.setup("cpu")

@@ -76,7 +76,7 @@ def pipeline(preset: str, solver_steps: int) -> float:
     names = [f"x{i}" for i in range(CHANNELS)]
     scaler = SeriesScaler.fit(torch.rand(1000, CHANNELS).numpy(), names)
     denoiser = SeriesDenoiser(n_channels=scaler.n_scaled, **PRESETS[preset]).eval()
-    scheduler = Edm(sigma_data=1.0, stochastic=True).scheduler()
+    scheduler = Edm.stochastic(sigma_data=1.0).scheduler()
     pipe = SeriesPipeline(
         denoiser, scaler, scheduler, {0: "series"}, channels=names, units=["1"] * CHANNELS, length=LENGTH
     )

@@ -19,7 +19,7 @@ import statistics
 from pathlib import Path
 
 from synthgen import api
-from synthgen.measures.images import segmentation
+from synthgen.measures.images import maps, segmentation
 from synthgen.readers import origin
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Examples
@@ -34,7 +34,7 @@ FIRST_TRIES = ["keep=[]", "labelers=[class-label]", "scorers=[]"]
 
 def on_real_layouts(fraction: float, model: str) -> list[str]:
     """Overrides that take layouts from the masks of the real training images."""
-    data = segmentation.mask_data(origin.data_section(TRAIN), TRAIN).model_copy(update={"fraction": fraction})
+    data = maps.mask_data(origin.data_section(TRAIN), TRAIN).model_copy(update={"fraction": fraction})
     condition = {
         "use": "real-layouts",
         "data": data.model_dump(mode="json", exclude_defaults=True) | {"path": data.path},
@@ -79,9 +79,9 @@ def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
     scorers = [{"use": "mask-agreement", "name": "filter", "predicted": "segmenter_instances"}]
     checked = [f"labelers={json.dumps(labelers)}", f"scorers={json.dumps(scorers)}"]
     accepted = render(out / "low", samples, [*on_real_layouts(0.1, str(model)), *checked])
-    data = segmentation.mask_data(origin.data_section(TRAIN), TRAIN).model_copy(update={"fraction": 0.1})
+    data = maps.mask_data(origin.data_section(TRAIN), TRAIN).model_copy(update={"fraction": 0.1})
     real, test = reader.read(data), reader.read(data, "test")
-    drawn = segmentation.from_dataset(str(out / "low"), "train", "segmentation", allow_incomplete=True)
+    drawn = maps.from_dataset(str(out / "low"), "train", "segmentation", allow_incomplete=True)
     often = (*real.items * max(1, len(drawn) // len(real)), *drawn.items)
     arms = {
         "a tenth of the real images": (real.items, None),
@@ -93,7 +93,7 @@ def low(out: Path, samples: int | None, n_seeds: int, steps: int) -> None:
     for name, (items, then) in arms.items():
         runs = []
         for seed in range(n_seeds):
-            model_found = segmentation.train(Examples(items, real.classes, real.objects), seed, steps, then)
+            model_found = maps.train(Examples(items, real.classes, real.objects), seed, steps, then)
             runs.append(segmentation.by_class(model_found, test))
         for group in test.classes:
             found = {measure: [100 * run[group][measure] for run in runs] for measure in ("dice", "AJI", "PQ")}

@@ -13,7 +13,7 @@ from synthgen import seeds
 from synthgen.conditions.real_layouts import Window
 from synthgen.fields import Image, InstanceMap, Label
 from synthgen.labelers.segment_anything import SegmentAnything
-from synthgen.measures.images import segmentation
+from synthgen.measures.images import maps, segmentation
 from synthgen.models import folders, registry
 from synthgen.parts.protocols import Slot
 from synthgen.readers import origin
@@ -62,7 +62,7 @@ def test_the_evaluator_recognises_what_the_starter_draws() -> None:
 def nuclei() -> Examples:
     """The test images of the nuclei, grey and colour."""
     recipe = str(helpers.ROOT / "recipes" / "train" / "nuclei-filter.yaml")
-    return reader.read(segmentation.mask_data(origin.data_section(recipe), recipe), "test")
+    return reader.read(maps.mask_data(origin.data_section(recipe), recipe), "test")
 
 
 @pytest.mark.parametrize("name", ["starter/nuclei-filter", "starter/nuclei-evaluator"])
