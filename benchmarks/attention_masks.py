@@ -159,7 +159,12 @@ def report(folder: Path, seed: int, n_train: int, n_test: int) -> None:
     shown = Asked(test, test.classes)
     power = max(best, key=lambda p: best[p][0])
     for p in sorted({0, power, 4}):
-        chosen = {"self_power": p, "levels": best[p][1], "threshold": best[p][2], "uncertain": best[p][2]}
+        chosen: dict[str, Any] = {
+            "self_power": p,
+            "levels": best[p][1],
+            "threshold": best[p][2],
+            "uncertain": best[p][2],
+        }
         maps, _ = annotate(labeler(folder, **chosen, min_presence=0), shown)
         line(f"IoU on held-out images, power {p}", by_class(maps, shown))
         if p == power:

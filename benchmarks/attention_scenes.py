@@ -73,15 +73,16 @@ def _ground(random: np.random.Generator) -> np.ndarray:
     smooth = F.interpolate(spots, (SIDE, SIDE), mode="bicubic", align_corners=False)[0, 0].numpy()
     mix = 1 / (1 + np.exp(-2 * smooth))[..., None]
     colours = random.uniform(20, 110, (2, 3))
-    return mix * colours[0] + (1 - mix) * colours[1] + random.normal(0, 6, (SIDE, SIDE, 1))
+    ground: np.ndarray = mix * colours[0] + (1 - mix) * colours[1] + random.normal(0, 6, (SIDE, SIDE, 1))
+    return ground
 
 
 def _places(n: int, random: np.random.Generator) -> list[tuple[int, int, int]]:
     """Top, left and side of `n` squares that do not touch."""
     while True:
         sides = random.integers(24, 33, n)
-        corners = [tuple(int(c) for c in random.integers(0, SIDE - side + 1, 2)) for side in sides]
-        placed = [(*corner, int(side)) for corner, side in zip(corners, sides, strict=True)]
+        corners = [random.integers(0, SIDE - side + 1, 2).tolist() for side in sides]
+        placed = [(int(top), int(left), int(side)) for (top, left), side in zip(corners, sides, strict=True)]
         if n == 1 or max(abs(corners[0][k] - corners[1][k]) for k in (0, 1)) >= max(sides):
             return placed
 
@@ -112,7 +113,7 @@ def tokenizer() -> Any:
 
     letters = sorted({letter for word in WORDS for letter in word})
     known = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
-    merges = []
+    merges: list[tuple[str, str]] = []
     for word in WORDS:
         parts = [*word[:-1], f"{word[-1]}</w>"]
         while len(parts) > 1:
@@ -120,7 +121,8 @@ def tokenizer() -> Any:
             parts[:2] = [parts[0] + parts[1]]
             known.append(parts[0])
     numbered = {token: i for i, token in enumerate(dict.fromkeys(known))}
-    return CLIPTokenizer(numbered, list(dict.fromkeys(merges)), unk_token="<|endoftext|>", model_max_length=MAX_TOKENS)
+    pairs: Any = [*dict.fromkeys(merges)]
+    return CLIPTokenizer(numbered, pairs, unk_token="<|endoftext|>", model_max_length=MAX_TOKENS)
 
 
 def patch_vae() -> Any:
@@ -212,7 +214,7 @@ def trained(folder: Path, seed: int, n: int, steps: int) -> Path:
     data = scenes(n, "train", seed)
     pictures = torch.from_numpy(data.images).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.no_grad():
-        latents = torch.cat([vae.encode(some).latent_dist.mode() for some in pictures.split(100)])
+        latents = torch.cat([vae.encode(some).latent_dist.mode() for some in torch.split(pictures, 100)])
     vae.register_to_config(scaling_factor=float(1 / latents.std()))
     scheduler = diffusers.DDIMScheduler(
         beta_schedule="scaled_linear", prediction_type="v_prediction", clip_sample=False, steps_offset=1
@@ -249,7 +251,7 @@ def _train(
         noisy = scheduler.add_noise(latents[rows], noise, times)
         velocity = scheduler.get_velocity(latents[rows], noise, times)
         loss = F.mse_loss(unet(noisy, times, text(said)[0]).sample, velocity)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         _step(optimiser, schedule)
         losses.append(loss.item())
         if (step + 1) % 100 == 0:

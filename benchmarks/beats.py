@@ -140,7 +140,8 @@ def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.nd
         spread = f"{min(each):.1f} to {max(each):.1f}"
         print(f"  {arm.name}: average precision of {RARE} {np.mean(each):.1f} % ({spread})", flush=True)
         found.setdefault(arm.name, []).append(np.mean(runs, axis=0))
-    return is_rare
+    truth: np.ndarray = is_rare
+    return truth
 
 
 def ratio(drawn: np.ndarray, real: np.ndarray, test: np.ndarray) -> float:

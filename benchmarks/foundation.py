@@ -18,7 +18,7 @@ from common import pin_to_one_core, spread
 
 pin_to_one_core()
 
-import psutil  # noqa: E402
+import psutil  # type: ignore[import-untyped]  # noqa: E402
 import torch  # noqa: E402
 import yaml  # noqa: E402
 from diffusers import StableDiffusionPipeline  # noqa: E402

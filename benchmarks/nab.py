@@ -103,12 +103,14 @@ def rolling_deviation(values: np.ndarray, n_first: int) -> np.ndarray:
     """|value - mean| / deviation of the `ROLLING` steps before each step after the first `n_first`."""
     before = np.lib.stride_tricks.sliding_window_view(values, ROLLING)[n_first - ROLLING : -1]
     floor = 1e-3 * values[:n_first].std()
-    return np.abs(values[n_first:] - before.mean(1)) / (before.std(1) + floor)
+    found: np.ndarray = np.abs(values[n_first:] - before.mean(1)) / (before.std(1) + floor)
+    return found
 
 
 def global_deviation(values: np.ndarray, n_first: int) -> np.ndarray:
     """|value - mean| / deviation of the first `n_first` steps."""
-    return np.abs(values[n_first:] - values[:n_first].mean()) / values[:n_first].std()
+    found: np.ndarray = np.abs(values[n_first:] - values[:n_first].mean()) / values[:n_first].std()
+    return found
 
 
 def forest(values: np.ndarray, n_first: int, seed: int) -> np.ndarray:
@@ -127,7 +129,9 @@ def areas(truth: np.ndarray, score: np.ndarray) -> list[float]:
     return [round(float(roc_auc_score(truth, each)), 4) for each in (score, around)]
 
 
-def measure(folder: Path, name: str, out: Path, seeds: list[int], steps: int, settings: dict[str, Any]) -> dict:
+def measure(
+    folder: Path, name: str, out: Path, seeds: list[int], steps: int, settings: dict[str, Any]
+) -> dict[str, Any]:
     values, bad = read(folder, name)
     n_first = round(SHARE * len(values))
     truth = bad[n_first:]

@@ -130,7 +130,8 @@ def draw(pipeline: Any, stays: Stays, mask: np.ndarray, n_samples: int, n_steps:
         latents=torch.from_numpy(seeds.normals(keys, pipeline.noise_shape)),
         generator=[torch_generator(key) for key in keys],
     ).series
-    return drawn.reshape(n_samples, *stays.values.shape)[:, mask]
+    values: np.ndarray = drawn.reshape(n_samples, *stays.values.shape)[:, mask]
+    return values
 
 
 def impute(pipeline: Any, stays: Stays, mask: np.ndarray, folder: Path, arguments: argparse.Namespace) -> np.ndarray:

@@ -71,7 +71,7 @@ def measure(
 ) -> None:
     data = settings(name, stocks, out, held_out)
     folder = out / f"{name}-{seed}{'-held-out' if held_out else ''}"
-    recipe = {"kind": "model", "name": name, "seed": seed, "trainer": {"use": "series", "data": data}}
+    recipe: dict[str, Any] = {"kind": "model", "name": name, "seed": seed, "trainer": {"use": "series", "data": data}}
     if steps:
         recipe["trainer"]["steps"] = steps
     text = folder.with_suffix(".yaml")

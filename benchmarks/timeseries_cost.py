@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 from common import compare, pin_to_one_core
 
@@ -35,7 +36,7 @@ class Published(nn.Module):
 
     def __init__(self, width: int = 64, n_heads: int = 4, n_layers: int = 2) -> None:
         super().__init__()
-        layer = {"nhead": n_heads, "dim_feedforward": 4 * width, "dropout": 0.0, "activation": "gelu"}
+        layer: dict[str, Any] = {"nhead": n_heads, "dim_feedforward": 4 * width, "dropout": 0.0, "activation": "gelu"}
         layer |= {"batch_first": True, "norm_first": True}
         self.width = width
         self.embed = nn.Linear(CHANNELS, width)
@@ -53,7 +54,8 @@ class Published(nn.Module):
         drawn = start
         for layer in self.decoder:
             drawn = layer(drawn, seen)
-        return self.out(drawn)
+        out: torch.Tensor = self.out(drawn)
+        return out
 
 
 def published_loop() -> float:

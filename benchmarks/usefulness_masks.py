@@ -49,7 +49,7 @@ def on_real_layouts(fraction: float, model: str) -> list[str]:
 def render(folder: Path, samples: int | None, overrides: list[str]) -> float:
     """Renders a dataset; returns the share of the tries that were kept."""
     manifest = api.run(RECIPE, folder, samples=samples, overrides=overrides).manifest
-    return manifest["samples"] / manifest["tries"]
+    return float(manifest["samples"] / manifest["tries"])
 
 
 KINDS = ("rules", "first-tries", "stricter", "real-layouts")

@@ -13,6 +13,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import webdataset
 from common import compare
@@ -31,7 +32,7 @@ def ours(store: Store, samples: list[Encoded]) -> float:
     writer = WebDataset(WebDataset.Config())
     started = time.process_time()
     with store.stage("data/x.tar", "tar", "train", len(samples)) as file:
-        writer.write(file, samples, SCHEMA)
+        writer.write(cast(BinaryIO, file), samples, SCHEMA)
         for sample in samples:
             content_sha256(sample)
     seconds = time.process_time() - started
