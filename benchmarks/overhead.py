@@ -53,11 +53,13 @@ def bare(prepared: ResolvedRecipe) -> tuple[float, float]:
     """Wall and CPU seconds of the sampler alone over the same batches."""
     plan = prepared.plan
     plan.parts.sampler.setup("cpu")
+    size = plan.recipe.batch_size
+    assert size != "auto", "name a recipe with a batch size"
     wall, cpu = time.perf_counter(), time.process_time()
     for shard in range(plan.n_shards):
         slots = plan.slots(shard)
-        for start in range(0, len(slots), plan.recipe.batch_size):
-            batch = slots[start : start + plan.recipe.batch_size]
+        for start in range(0, len(slots), size):
+            batch = slots[start : start + size]
             plan.parts.sampler.sample(batch, [seeds.seed_of(plan.recipe.seed, "sampler", slot.index) for slot in batch])
     return time.perf_counter() - wall, time.process_time() - cpu
 
