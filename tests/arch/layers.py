@@ -40,7 +40,7 @@ SIDE: dict[str, set[str]] = {
 """What plug-ins, and what they stand on, may import besides layers 0 and 1 and themselves."""
 
 ROOTS = {"__init__", "__main__"}
-ONLY_IN = {"ray": {"generate/executors/cluster.py"}, "webdataset": set(), "datasets": set()}
+ONLY_IN = {"ray": {"generate/executors/cluster.py", "stages/jobs.py"}, "webdataset": set(), "datasets": set()}
 """Packages and the files that may import them at all."""
 
 LAZY = {"torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}
