@@ -26,8 +26,8 @@ def command(book: Ledger, *more: str) -> str:
         line = shlex.split(str(book.asked.get("command", "")))
     except ValueError:  # a quote is never closed: somebody changed the log
         line = []
-    if "submit" in line:  # a job's, which says itself where it is given
-        return shlex.join([*line, *more]).replace(" '&&' ", " && ")
+    if line[:1] == ["cd"]:  # a job's, which says itself where it is given
+        return shlex.join([*line, *more]).replace(" '&&' ", " && ", 1)
     start = line.index("run", line.index("synthgen")) + 1 if "synthgen" in line and "run" in line else len(line)
     asked = _read(line[start:])
     place = Path(str(book.asked.get("folder", "."))).resolve()

@@ -60,7 +60,7 @@ class Job:
     def cause(self) -> str:
         """Why it was lost, in a few words."""
         if self.exit_code is None:
-            return self.message.strip().partition("\n")[0] or "Ray does not say why"
+            return self.message.strip().partition("\n")[0].rstrip(".") or "Ray does not say why"
         number = -self.exit_code if self.exit_code < 0 else self.exit_code - 128
         return f"its driver was killed by {signal.Signals(number).name}, often because memory ran out"
 
