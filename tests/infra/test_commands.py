@@ -78,10 +78,6 @@ def test_options_of_runs_exist() -> None:
 
 def test_files_that_the_page_names_are_there() -> None:
     page = (INFRA / "README.md").read_text(encoding="utf-8")
-    tables = re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
-    named = {
-        f"infra/{name}" for cell in tables for name in re.findall(r"`([\w./-]+/?)`", cell) if "." in name or "/" in name
-    }
-    named |= set(re.findall(r"(?<![\w/])infra/[\w./-]*\w", page))
-    assert {"infra/docker/Dockerfile", "infra/kuberay/"} <= named
+    named = set(re.findall(r"(?<![\w/])infra/[\w./-]*\w", page))
+    assert {path.relative_to(helpers.ROOT).as_posix() for path in [DOCKERFILE, *SCRIPTS]} <= named
     assert all((helpers.ROOT / name).exists() for name in named), named
