@@ -57,7 +57,9 @@ def table() -> str:
     for room, others in SIDE.items():
         more = "".join(f", {_name(other)}" for other in sorted(others))
         lines.append(f"| side | {_name(room)} | {_purpose(room)} | layers 0-1{more} |")
-    places = [f"`{name}` in {', '.join(f'`{file}`' for file in sorted(files))}" for name, files in ONLY_IN.items() if files]
+    places = [
+        f"`{name}` in {', '.join(f'`{file}`' for file in sorted(files))}" for name, files in ONLY_IN.items() if files
+    ]
     nowhere = [f"`{name}`" for name, files in ONLY_IN.items() if not files]
     lazy = ", ".join(f"`{name}`" for name in sorted(LAZY))
     lines += ["", f"Imported in these files only: {'; '.join(places)}. Nowhere: {', '.join(nowhere)}."]
