@@ -18,7 +18,7 @@ from synthgen.cli.progress import Lines, Live
 from synthgen.dataset import card, ledger
 from synthgen.dataset.layout import EVALUATION
 from synthgen.dataset.store import Store
-from synthgen.errors import TerminatedError
+from synthgen.errors import Interrupted, TerminatedError
 from synthgen.generate.driver import Observer, Result
 from synthgen.generate.executors.choose import Choice
 from synthgen.generate.plan import differences
@@ -64,7 +64,8 @@ def command(
     Giving the same command again goes on where the last run stopped, and grows or finishes a
     dataset when --samples or tries have risen. Finished shards are never rendered again.
     """
-    signal.signal(signal.SIGTERM, _stop)
+    stop = _Stop()
+    signal.signal(signal.SIGTERM, stop)
     observer: Observer = Live() if sys.stderr.isatty() else Lines()
     if quiet or as_json:
         observer = api.Silent()
@@ -77,7 +78,10 @@ def command(
     if not out:
         _say_what_changed(observer, prepared, folder)
     observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
-    result = api.run_prepared(prepared, folder, choice, device, observer, formatting.given())
+    try:
+        result = api.run_prepared(prepared, folder, choice, device, observer, formatting.given())
+    except Interrupted as error:
+        raise Interrupted(str(error), 143 if stop.arrived else error.exit_code) from None
     if as_json:
         click.echo(json.dumps(_summary(result, prepared.own), indent=1))
     elif not quiet:
@@ -85,8 +89,14 @@ def command(
     return 0 if result.complete else 1
 
 
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise TerminatedError
+class _Stop:
+    """SIGTERM as an exception. It is noted too, because Ray passes on a plain KeyboardInterrupt in its place."""
+
+    arrived = False
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        self.arrived = True
+        raise TerminatedError
 
 
 def _say_what_changed(observer: Observer, prepared: ResolvedRecipe, folder: Path) -> None:

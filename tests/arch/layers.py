@@ -40,7 +40,7 @@ SIDE: dict[str, set[str]] = {
 """What plug-ins, and what they stand on, may import besides layers 0 and 1 and themselves."""
 
 ROOTS = {"__init__", "__main__"}
-ONLY_IN = {"ray": {"generate/executors/cluster.py"}, "webdataset": set(), "datasets": set()}
+ONLY_IN = {"ray": {"generate/executors/cluster.py", "stages/jobs.py"}, "webdataset": set(), "datasets": set()}
 """Packages and the files that may import them at all."""
 
 LAZY = {"torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}
@@ -57,10 +57,12 @@ def table() -> str:
     for room, others in SIDE.items():
         more = "".join(f", {_name(other)}" for other in sorted(others))
         lines.append(f"| side | {_name(room)} | {_purpose(room)} | layers 0-1{more} |")
-    places = [f"`{name}` in {', '.join(f'`{file}`' for file in files)}" for name, files in ONLY_IN.items() if files]
+    places = [
+        f"`{name}` in {', '.join(f'`{file}`' for file in sorted(files))}" for name, files in ONLY_IN.items() if files
+    ]
     nowhere = [f"`{name}`" for name, files in ONLY_IN.items() if not files]
     lazy = ", ".join(f"`{name}`" for name in sorted(LAZY))
-    lines += ["", f"Imported in one place only: {'; '.join(places)}. Nowhere: {', '.join(nowhere)}."]
+    lines += ["", f"Imported in these files only: {'; '.join(places)}. Nowhere: {', '.join(nowhere)}."]
     return "\n".join([*lines, f"Layers 0 to 6 import these inside functions only: {lazy}."])
 
 
