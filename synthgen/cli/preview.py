@@ -93,20 +93,20 @@ def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> 
     if plan.rules:
         by_rule = f" ({formatting.counts(drawn.rejected)})" if n_rejected else ""
         click.echo(f"kept      {drawn.n - n_rejected} of {drawn.n} first tries{by_rule}")
-    _say_times(drawn, plan.n_samples, found, device)
+    _say_times(drawn, plan, found, device)
 
 
-def _say_times(drawn: Drawn, n_samples: int, found: str, device: str) -> None:
+def _say_times(drawn: Drawn, plan: Plan, found: str, device: str) -> None:
     """What the whole recipe will take, from what these few took."""
     place = "core" if found == "cpu" else environment.device_name(found)
     each, setup = formatting.duration(drawn.seconds_each), formatting.duration(drawn.setup_s)
     click.echo(f"a sample  {each} on one {place}, after {setup} for loading the models")
-    head = f"all {n_samples:<4}"
+    head = f"all {plan.n_samples:<4}"
     if not drawn.acceptance:
         click.echo(f"{head}  unknown, because every try was rejected")
         return
-    n_workers = default_workers(device)
-    total = n_samples * drawn.seconds_each / drawn.acceptance
+    n_workers = default_workers(plan.recipe.resources, device)
+    total = plan.n_samples * drawn.seconds_each / drawn.acceptance
     text = formatting.duration(drawn.setup_s + total / n_workers)
     click.echo(f"{head}  about {text} with {n_workers} workers on this machine")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import json
 import logging
+import math
 import os
 import socket
 import time
@@ -28,6 +30,7 @@ LOG = logging.getLogger(__name__)
 CODE_ATTEMPTS = 2
 SYSTEM_ATTEMPTS = 5
 FRUITLESS = 5
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
 class Observer(Protocol):
@@ -153,6 +156,7 @@ class _Loop:
         self.observer = observer
         self.environments = set(environments)
         self.attempts: Counter[tuple[int, str]] = Counter()
+        self.later: list[tuple[float, int]] = []
         self.n_rendered = 0
         self.n_failed = 0
 
@@ -160,12 +164,20 @@ class _Loop:
         queue = iter(pending)
         n_flying = 0
         while True:
+            while self._pause_left_s() <= 0:
+                self.executor.submit(heapq.heappop(self.later)[1])
+                n_flying += 1
             while n_flying < self.executor.capacity and (shard := next(queue, None)) is not None:
                 self.executor.submit(shard)
                 n_flying += 1
-            if not n_flying:
+            if not n_flying and not self.later:
                 return self.n_rendered
-            outcome = self.executor.wait()
+            if not n_flying:
+                time.sleep(self._pause_left_s())
+                continue
+            outcome = self.executor.wait(self._pause_left_s())
+            if outcome is None:
+                continue
             n_flying -= 1
             line = self._log_line(outcome)
             self.store.log(SHARDS, line)
@@ -178,8 +190,16 @@ class _Loop:
                 self.observer.shard_done(outcome)
                 self.store.storage.delete(failure_path(outcome.shard))
             elif self._again(outcome):
-                self.executor.submit(outcome.shard)
-                n_flying += 1
+                heapq.heappush(self.later, (time.monotonic() + self._pause_s(outcome), outcome.shard))
+
+    def _pause_left_s(self) -> float:
+        """Until the next shard is to be tried again; infinite if none is."""
+        return max(0.0, self.later[0][0] - time.monotonic()) if self.later else math.inf
+
+    def _pause_s(self, failure: Failure) -> float:
+        """Twice as long after each system failure that a shard may be to blame for, none after the first."""
+        n = self.attempts[failure.shard, failure.cause] if failure.cause == "system" and failure.counts else 0
+        return min(PAUSE_S * 2.0 ** (n - 2), LONGEST_PAUSE_S) if n > 1 else 0.0
 
     def _compare_environment(self, environment: str) -> None:
         """Says once that the folder's shards come from different environments."""
