@@ -48,7 +48,12 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     place = named(address)
     if own_cluster:
-        options |= {"include_dashboard": False, "num_cpus": n_workers, "object_store_memory": OBJECT_STORE_BYTES}
+        options |= {
+            "address": "local",
+            "include_dashboard": False,
+            "num_cpus": n_workers,
+            "object_store_memory": OBJECT_STORE_BYTES,
+        }
     else:
         options |= {"address": place}
     try:

@@ -18,6 +18,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
+from typing import Any, ClassVar
 
 from synthgen.base import logs
 from synthgen.base.environment import choose_device, use_one_thread
@@ -60,10 +61,12 @@ class ProcessPool:
     A worker that cannot even start (missing weights, broken plug-in) ends the run.
     """
 
+    start_method: ClassVar[str] = "spawn"
+
     def __init__(self, job: Job, n_workers: int, listen: Listen) -> None:
         self._job = job
         self._listen = listen
-        self._context = multiprocessing.get_context("spawn")
+        self._context: Any = multiprocessing.get_context(self.start_method)
         self._queue: deque[int] = deque()
         self._ready: deque[Outcome] = deque()
         self._workers: dict[Connection, _Child] = {}
