@@ -40,8 +40,8 @@ from synthgen.generate.executors.worker import Job, Listen
 from synthgen.generate.plan import Plan
 
 STEPS = ("link", "replace", "rename", "fsync", "unlink", "mkdir", "rmdir", "open")
-DONE, REFUSED = 0, 3
-"""Exit codes of a forked driver: it is done, or it has ended with a message for the user."""
+DONE, REFUSED, INCOMPLETE = 0, 3, 4
+"""Exit codes of a forked driver: done, ended with a message for the user, or ended without all shards."""
 NO_FAULT = contextlib.nullcontext()
 REFUSALS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.ESTALE)
 
@@ -207,8 +207,8 @@ class Trial:
         code = 1
         try:
             with fault:
-                driver.run(self.plan, self.out, self.start(pool), self.job, api.Silent())
-                code = DONE
+                done = driver.run(self.plan, self.out, self.start(pool), self.job, api.Silent())
+                code = DONE if done.complete else INCOMPLETE
         except SynthgenError as error:
             print(f"    {error}", file=self.said())
             code = REFUSED
@@ -227,7 +227,7 @@ class Trial:
         """The exit code of a driver."""
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         self.story.append(f"{what}: exit {code}")
-        assert code in (DONE, REFUSED, -signal.SIGKILL), f"a driver ended with {code}"
+        assert code in (DONE, REFUSED, INCOMPLETE, -signal.SIGKILL), f"a driver ended with {code}"
         return code
 
     def run(self, what: str, pool: type[ProcessPool] | None = None, fault: Any = NO_FAULT) -> int:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import psutil
 import helpers
 
 PORT = 6379
+UP = "Ray runtime started"
 SUBNET = "10.77.0"
 RAY = str(Path(sys.executable).with_name("ray"))
 
@@ -71,6 +73,12 @@ class Node:
         with open(self.lab.logs / f"{self.name}.log", "ab") as log:
             environment = helpers.environment(**self.lab.environment)
             self._process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)
+        told = self.lab.logs / f"{self.name}.log"
+        n_before = told.read_text().count(UP)
+        while told.read_text().count(UP) == n_before:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"{self.name} does not start: {told.read_text()}")
+            time.sleep(0.1)
 
     def inside(self, *words: str) -> list[str]:
         """A command as it is given on this node."""
@@ -87,6 +95,10 @@ class Node:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def hide(self, folder: Path) -> None:
+        """The node does not see what is in a folder, as if it had not mounted it."""
+        subprocess.run(self.inside("mount", "-t", "tmpfs", "tmpfs", str(folder)), check=True)
 
     def cut(self) -> None:
         ip("link", "set", self._cable, "down")

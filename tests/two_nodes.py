@@ -1,4 +1,4 @@
-"""A run on two nodes whose cable is cut for half a minute, and of which one loses its power: the same bytes.
+"""A run on two nodes: one joins later, is cut off for half a minute, and loses its power; the bytes are the same.
 
 python tests/two_nodes.py        as root; what happens is printed as it does
 """
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def play(folder: Path, say: Callable[[str], None]) -> None:
-    """Both nodes render; the second one is cut off, comes back, loses its power, and is replaced."""
+    """A node that does not see the output is named; then it joins, is cut off, loses its power, and is replaced."""
     slow = folder / "slow"
     slow.touch()
     sampler = {"use": "smooth", "size": 4, "seconds": 0.3, "slow_while": str(slow)}
@@ -40,13 +40,19 @@ def play(folder: Path, say: Callable[[str], None]) -> None:
     with nodes.lab(folder) as lab:
         first, second = lab.add(), lab.add()
         first.start()
-        until(lambda: "Ray runtime started" in (folder / f"{first.name}.log").read_text(), "the head is up")
         second.start()
-        until(lambda: "Ray runtime started" in (folder / f"{second.name}.log").read_text(), "the second node is up")
         words = first.inside(*helpers.run_command(path, out, "--address", lab.address))
+        second.hide(folder)
+        refused = helpers.call(words, **lab.environment)
+        say(refused.stderr)
+        assert refused.returncode == 1
+        assert f"1 of 2 nodes cannot take part:\n  {second.name} ({second.address}): " in refused.stderr
+        second.kill()
         process = helpers.start(words, **lab.environment)
         story = Story(process, out, say)
-        story.rendered(3, first.name, "together")
+        story.rendered(3, first.name, "alone")
+        second.start()
+        story.happened(f"{second.name} joins")
         story.rendered(3, second.name, "together")
         second.cut()
         story.happened(f"the cable of {second.name} is cut")

@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from synthgen import api
-from synthgen.cli import formatting, options
-from synthgen.cli.progress import Lines, Live
+from synthgen.cli import formatting, metrics, options
+from synthgen.cli.progress import JsonLines, Lines, Live, Quiet
 from synthgen.dataset import card, ledger
 from synthgen.dataset.layout import EVALUATION
 from synthgen.dataset.store import Store
@@ -40,8 +40,16 @@ from synthgen.stages.training import OwnModel
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes or actors; by default one a core.")
 @click.option("--address", metavar="ADDR", help="A running Ray cluster, such as auto or ray://head:10001.")
 @options.device_option
+@click.option(
+    "--metrics-port", type=click.IntRange(1, 65535), metavar="PORT", help="Serve the progress to Prometheus there."
+)
 @options.quiet_option
-@options.json_option
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the result as one JSON document, and progress as JSON lines on stderr.",
+)
 def command(
     recipe: str,
     samples: int | None,
@@ -53,6 +61,7 @@ def command(
     workers: int | None,
     address: str | None,
     device: str,
+    metrics_port: int | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -65,9 +74,9 @@ def command(
     dataset when --samples or tries have risen. Finished shards are never rendered again.
     """
     signal.signal(signal.SIGTERM, _stop)
-    observer: Observer = Live() if sys.stderr.isatty() else Lines()
-    if quiet or as_json:
-        observer = api.Silent()
+    observer = Quiet() if quiet else JsonLines() if as_json else Live() if sys.stderr.isatty() else Lines()
+    if metrics_port:
+        metrics.serve(metrics_port, observer)
     train = api.training(device, quiet or as_json, observer.note, formatting.given())
     choice = Choice(executor, workers, address)
     prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke, train)

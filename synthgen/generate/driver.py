@@ -137,11 +137,18 @@ def _render_pending(
     try:
         executor = start(job, plan, len(survey.pending), observer.batch_done)
         observer.begin(plan, survey, executor)
-        return _Loop(plan, store, executor, observer, survey.environments).run(survey.pending)
+        loop = _Loop(plan, store, executor, observer, survey.environments)
+        n_rendered = loop.run(survey.pending)
+        seconds = {stage: round(s, 3) for stage, s in sorted(loop.seconds.items())}
+        facts = {"ended": timestamp(), "driver": driver_name(), "shards": n_rendered, "seconds": seconds}
+        store.log(RUNS, json.dumps(facts | {"lost_workers": executor.n_lost}))
+        return n_rendered
     finally:
-        if executor is not None:
-            executor.close()
-        observer.end()
+        try:
+            observer.end()
+        finally:
+            if executor is not None:
+                executor.close()
 
 
 class _Loop:
@@ -157,6 +164,7 @@ class _Loop:
         self.environments = set(environments)
         self.attempts: Counter[tuple[int, str]] = Counter()
         self.later: list[tuple[float, int]] = []
+        self.seconds: Counter[str] = Counter()
         self.n_rendered = 0
         self.n_failed = 0
 
@@ -184,6 +192,8 @@ class _Loop:
             LOG.info("%s", line)
             if isinstance(outcome, ShardReport):
                 self.n_rendered += 1
+                for stage, s in outcome.seconds.items():
+                    self.seconds[stage] += s  # type: ignore[assignment]
                 for note in outcome.notes:
                     self.observer.note(note)
                 self._compare_environment(outcome.environment)

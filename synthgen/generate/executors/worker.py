@@ -58,6 +58,7 @@ class ShardReport:
     worker: str
     environment: str
     notes: tuple[str, ...] = ()
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class Worker:
             worker=self.name,
             environment=record.environment,
             notes=notes,
+            device=self.device,
         )
 
     def _note_environment(self) -> str:
