@@ -105,7 +105,12 @@ class LocalStorage:
     def sizes(self, folder: str) -> dict[str, int]:
         found: dict[str, int] = {}
         for name in self.list(folder):
-            found |= self.sizes(name[:-1]) if name.endswith("/") else {name: self.size(name)}
+            if name.endswith("/"):
+                found |= self.sizes(name[:-1])
+            elif (size := self.size(name)) < 0 and Path(self._path(name)).is_dir():
+                raise link_error(self._path(name))  # else what is behind it would be taken for missing
+            else:
+                found[name] = size
         return found
 
     def put(self, name: str, content: bytes) -> bool:

@@ -70,7 +70,7 @@ class Storage(Protocol):
     def sizes(self, folder: str) -> dict[str, int]:
         """Sizes in bytes of all files at any depth below a folder, by full name; "" is the place itself.
 
-        A file that is moved out of `.synthgen` meanwhile is not missed.
+        That of a link is -1. A file that is moved out of `.synthgen` meanwhile is not missed.
         """
         ...
 
