@@ -13,6 +13,7 @@ from synthgen import api
 from synthgen.base import environment
 from synthgen.base.disk import write_output
 from synthgen.base.environment import use_one_thread
+from synthgen.base.places import is_address, name_of, place_of
 from synthgen.cli import formatting, options
 from synthgen.dataset import ledger
 from synthgen.errors import UsageError
@@ -52,7 +53,7 @@ def command(
     dataset, samples of all classes are picked at random.
     """
     started = time.perf_counter()
-    if Path(target).is_dir():
+    if is_address(target) or Path(target).is_dir():
         if overrides or smoke:
             raise UsageError(f"{target}: is a finished dataset; --set and --smoke are for recipes")
         Plugins(plugin_files)
@@ -72,7 +73,9 @@ def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> 
     if not book.complete:
         subtitle += f", INCOMPLETE: {formatting.known(book.planned)} were asked for"
         click.echo(f"note      {folder} {book.lack or 'lacks files'}; `synthgen status` says more")
-    _save(groups, book.name, subtitle, legend(book.fields, groups), out or f"{book.root.resolve().name}-preview.png")
+    _save(
+        groups, book.name, subtitle, legend(book.fields, groups), out or f"{name_of(place_of(book.place))}-preview.png"
+    )
 
 
 def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> None:

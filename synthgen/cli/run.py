@@ -13,11 +13,12 @@ from typing import Any
 import click
 
 from synthgen import api
+from synthgen.base.places import place_of
 from synthgen.cli import formatting, metrics, options
 from synthgen.cli.progress import JsonLines, Lines, Live, Quiet
 from synthgen.dataset import card, ledger
 from synthgen.dataset.layout import EVALUATION
-from synthgen.dataset.store import Store
+from synthgen.dataset.store import Store, storage_at
 from synthgen.errors import TerminatedError
 from synthgen.generate.driver import Observer, Result
 from synthgen.generate.executors.choose import Choice
@@ -29,7 +30,17 @@ from synthgen.stages.training import OwnModel
 
 @click.command("run")
 @options.recipe_options
-@click.option("-o", "--out", metavar="DIR", help="Output folder; by default runs/<name>-<digest>.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="DIR",
+    help="Output folder, or an address such as s3://bucket/prefix; by default runs/<name>-<digest>.",
+)
+@click.option(
+    "--single-writer",
+    is_flag=True,
+    help="Write to an object store that has no conditional puts; no other run may write there.",
+)
 @click.option(
     "--executor",
     type=click.Choice(["auto", "local", "ray"]),
@@ -57,6 +68,7 @@ def command(
     plugin_files: tuple[str, ...],
     smoke: bool,
     out: str | None,
+    single_writer: bool,
     executor: Any,
     workers: int | None,
     address: str | None,
@@ -80,13 +92,14 @@ def command(
     train = api.training(device, quiet or as_json, observer.note, formatting.given())
     choice = Choice(executor, workers, address)
     prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke, train)
-    folder = Path(out) if out else prepared.default_out
+    folder = place_of(out) if out else prepared.default_out
+    storage = storage_at(folder, single_writer)
     for note in prepared.notes:
         observer.note(note)
     if not out:
-        _say_what_changed(observer, prepared, folder)
+        _say_what_changed(observer, prepared, prepared.default_out)
     observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
-    result = api.run_prepared(prepared, folder, choice, device, observer, formatting.given())
+    result = api.run_prepared(prepared, storage, choice, device, observer, formatting.given())
     if as_json:
         click.echo(json.dumps(_summary(result, prepared.own), indent=1))
     elif not quiet:

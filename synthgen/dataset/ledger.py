@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.base import json_files
+from synthgen.base.places import name_of
 from synthgen.dataset import layout, records
-from synthgen.dataset.layout import COMMITS, IDENTITY, MANIFEST, SEALED
+from synthgen.dataset.layout import COMMITS, IDENTITY, MANIFEST, SEALED, STAGING
 from synthgen.dataset.manifest import check_identity, identity_digest, load_manifest
 from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.storage import Storage
@@ -50,12 +51,18 @@ class Ledger:
     damage: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def root(self) -> Path:
-        return Path(self.store.place)
+    def place(self) -> str:
+        """The folder or the address, as people give it."""
+        return self.store.place
 
     @property
     def name(self) -> str:
-        return str(self.manifest["name"]) if self.manifest else str(self.asked.get("name") or self.root.name)
+        return str(self.manifest["name"]) if self.manifest else str(self.asked.get("name") or name_of(self.place))
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Sizes in bytes of all files that are there, by name, listed after the records were read."""
+        return self.store.storage.sizes("")
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -143,7 +150,7 @@ class Ledger:
         """Raises StoreError, which says how to go on, if the dataset is incomplete."""
         if self.lack:
             raise StoreError(
-                f"{self.root} {self.lack}. Finish it with the same `synthgen run` command, or pass "
+                f"{self.place} {self.lack}. Finish it with the same `synthgen run` command, or pass "
                 "allow_incomplete=True (--allow-incomplete) to take what is there"
             )
 
@@ -155,9 +162,8 @@ class Ledger:
 
     def where(self, file: ShardFile) -> str:
         """The name of a file: its final one or, if a crash interrupted the publication, the staged one."""
-        if self.store.storage.size(file.path) == file.bytes:
-            return file.path
-        return self.store.staged(file) or file.path
+        staged = f"{STAGING}/{file.staged}"
+        return staged if self.sizes.get(file.path) != file.bytes == self.sizes.get(staged) else file.path
 
     def reader(self, file: ShardFile) -> BufferedReader:
         """A file to read, wherever it is. Raises FileNotFoundError if it is missing."""
@@ -165,7 +171,7 @@ class Ledger:
 
     def holds(self, file: ShardFile) -> bool:
         """Whether a file is there, published or not, with the size that its record states."""
-        return self.store.storage.size(file.path) == file.bytes or self.store.staged(file) is not None
+        return self.sizes.get(self.where(file)) == file.bytes
 
     def where_sealed(self, shard: int, file: Mapping[str, Any]) -> tuple[str, ...]:
         """Names of a file that the manifest names; the first of them that exists is its own."""
@@ -263,13 +269,11 @@ def read(place: str | Path | Storage) -> Ledger:
 def _read(store: Store) -> Ledger:
     commits: dict[int, Commit] = {}
     unreadable: dict[int, str] = {}
-    for shard in store.committed():
-        try:
-            record = store.load_commit(shard)
-        except RecordError as error:
-            unreadable[shard] = str(error)
-        else:
-            commits |= {shard: record} if record else {}
+    for shard, record in store.load_commits():
+        if isinstance(record, RecordError):
+            unreadable[shard] = str(record)
+        elif record:
+            commits[shard] = record
     digest = next(iter(Counter(record.digest for record in commits.values()).most_common(1)), ("", 0))[0]
     damage: dict[str, str] = {}
     manifest = _manifest(store, digest, damage)

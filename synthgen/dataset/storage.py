@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from io import BufferedReader
 from typing import Any, BinaryIO, Protocol
 
 from synthgen.dataset.records import Lease
+from synthgen.errors import RecordError
 
 
 class Storage(Protocol):
@@ -42,6 +43,14 @@ class Storage(Protocol):
         """A whole file; None if there is none. Raises RecordError if something of that name cannot be read."""
         ...
 
+    def read_all(self, names: Iterable[str]) -> Iterator[bytes | RecordError | None]:
+        """Whole files in this order, as `read` gives or raises them; several at once where one takes long."""
+        ...
+
+    def read_log(self, name: str) -> bytes:
+        """All that was added to a log; empty if there is none. Raises RecordError."""
+        ...
+
     def reader(self, name: str) -> BufferedReader:
         """A file to read ranges of, by `seek` and `read`. Raises FileNotFoundError if there is none."""
         ...
@@ -51,11 +60,18 @@ class Storage(Protocol):
         ...
 
     def token(self, name: str) -> str | None:
-        """What changes whenever `name` is written; None while there is nothing of that name."""
+        """What changes whenever `name` gets another content; None while there is nothing of that name."""
         ...
 
     def list(self, folder: str) -> list[str]:
         """Full names of what is directly in a folder, sorted; those of folders end with `/`. "" is the place itself."""
+        ...
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Sizes in bytes of all files at any depth below a folder, by full name; "" is the place itself.
+
+        That of a link is -1. A file that is moved out of `.synthgen` meanwhile is not missed.
+        """
         ...
 
     def put(self, name: str, content: bytes) -> bool:
@@ -70,7 +86,7 @@ class Storage(Protocol):
         ...
 
     def append(self, name: str, content: bytes) -> None:
-        """Adds to the end of a log. For one writer at a time, and not atomic: a crash may cut the last line."""
+        """Adds to the end of a log. For one writer at a time, and not atomic: a crash may cost the last lines."""
         ...
 
     def stage(self, name: str) -> AbstractContextManager[BinaryIO]:
@@ -81,8 +97,8 @@ class Storage(Protocol):
         """Gives a file that is never written to again a second name, unless that is taken."""
         ...
 
-    def move(self, source: str, target: str) -> None:
-        """Gives a file another name, over whatever has that one. Does nothing if there is no `source` any more."""
+    def move(self, source: str, target: str) -> bool:
+        """Gives a file another name, over whatever has that one; False if there is no `source` any more."""
         ...
 
     def delete(self, name: str) -> None:

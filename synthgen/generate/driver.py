@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from synthgen.base.places import place_of
 from synthgen.dataset.layout import FAILURES, LOGS, RUNS, SHARDS, failure_path
 from synthgen.dataset.storage import Storage
 from synthgen.dataset.store import Store
@@ -48,11 +49,12 @@ class Observer(Protocol):
 class Result:
     """How a run ended. `complete` is False if slots are short or shards have failed.
 
-    `evaluation` is how the dataset compares with real data, None if the recipe does not ask. `sealed` is the size of
-    the complete dataset that stays as it was because a larger one did not become whole.
+    `out` is the path of a folder, or the text of an address. `evaluation` is how the dataset compares with real data,
+    None if the recipe does not ask. `sealed` is the size of the complete dataset that stays as it was because a larger
+    one did not become whole.
     """
 
-    out: Path
+    out: str | Path
     complete: bool
     manifest: dict[str, Any]
     n_rendered: int
@@ -65,12 +67,12 @@ StartExecutor = Callable[[Job, Plan, int, Listen], Executor]
 
 
 def run(
-    plan: Plan, out: Path | Storage, start: StartExecutor, job: Job, observer: Observer, resume_command: str = ""
+    plan: Plan, out: str | Path | Storage, start: StartExecutor, job: Job, observer: Observer, resume_command: str = ""
 ) -> Result:
     """Renders what `out` lacks of the plan and seals the dataset.
 
     Args:
-        out: a folder, or any other storage.
+        out: a folder, an address, or any other storage.
         start: makes an executor from the job, the plan, the number of pending shards and who hears of batches.
         resume_command: shown when the run is interrupted.
 
@@ -88,7 +90,9 @@ def run(
         raise Interrupted(f"interrupted; {kept}", 143 if isinstance(error, TerminatedError) else 130) from None
 
 
-def _run(plan: Plan, out: Path | Storage, start: StartExecutor, job: Job, observer: Observer, command: str) -> Result:
+def _run(
+    plan: Plan, out: str | Path | Storage, start: StartExecutor, job: Job, observer: Observer, command: str
+) -> Result:
     started = time.perf_counter()
     storage = Store(out).storage
     storage.create()
@@ -114,7 +118,12 @@ def _run(plan: Plan, out: Path | Storage, start: StartExecutor, job: Job, observ
         if manifest["complete"]:
             store.forget_staged()
     return Result(
-        Path(storage.place), manifest["complete"], manifest, n_rendered, time.perf_counter() - started, sealed=sealed
+        place_of(storage.place),
+        manifest["complete"],
+        manifest,
+        n_rendered,
+        time.perf_counter() - started,
+        sealed=sealed,
     )
 
 

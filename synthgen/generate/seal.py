@@ -7,7 +7,7 @@ import json
 import posixpath
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from synthgen.base import json_files
@@ -69,17 +69,26 @@ def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
     missing: list[int] = []
     folders: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     batch_sizes: set[int] = set()
-    for shard in range(plan.n_shards):
-        record = store.sound_commit(shard)
-        if record is None or record.n_slots != len(plan.shard_range(shard)) or not _whole(store, record):
-            missing.append(shard)
+    sizes = store.storage.sizes("")
+    following = 0
+    for shard, record in store.load_commits():
+        if shard >= plan.n_shards:
+            break
+        if (
+            not isinstance(record, Commit)
+            or record.n_slots != len(plan.shard_range(shard))
+            or not _whole(sizes, record)
+        ):
             continue
+        missing += range(following, shard)
+        following = shard + 1
         totals.add(record)
         batch_sizes.add(record.batch_size)
         for file in record.files:
             if file.split:
                 folders[file.kind][file.split].add(posixpath.dirname(file.path))
         lines.write(("" if not lines.tell() else ",\n") + json.dumps(_shard_entry(record), sort_keys=True))
+    missing += range(following, plan.n_shards)
     notes = _notes(store, plan, set(range(plan.n_shards)) - set(missing), totals.accepted)
     return {
         "format": FORMAT,
@@ -141,8 +150,8 @@ def _notes(store: Store, plan: Plan, shards: set[int], n_samples: int) -> list[s
     return notes
 
 
-def _whole(store: Store, record: Commit) -> bool:
-    return all(store.storage.size(file.path) == file.bytes for file in record.files)
+def _whole(sizes: Mapping[str, int], record: Commit) -> bool:
+    return all(sizes.get(file.path) == file.bytes for file in record.files)
 
 
 def _shard_entry(record: Commit) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def check_identity(store: Store, plan: Plan) -> None:
 
 def known_digest(store: Store) -> str:
     """The digest that most records of the folder have; without records, that of the manifest; empty if nothing says."""
-    records = Counter(record.digest for shard in store.committed() if (record := store.sound_commit(shard)))
+    records = Counter(record.digest for _, record in store.load_commits() if isinstance(record, Commit))
     if records:
         return records.most_common(1)[0][0]
     try:
@@ -100,11 +100,12 @@ def survey_store(store: Store, plan: Plan) -> Survey:
     survey = Survey(pending=Pending(plan.n_shards))
     done: set[int] = set()
     end = 0
-    for shard in store.committed():
-        record = store.sound_commit(shard)
-        if record is not None:
+    sizes = store.storage.sizes("")
+    for shard, record in store.load_commits():
+        if isinstance(record, Commit):
             check_record(store, plan, shard, record)
-        if record is None or record.n_slots > plan.recipe.shard_size or store.publish(record):
+            sound = record.n_slots <= plan.recipe.shard_size and not store.publish(record, sizes)
+        if not isinstance(record, Commit) or not sound:
             store.set_aside(commit_path(shard))
             survey.repair.add(shard)
             continue

@@ -40,10 +40,11 @@ SIDE: dict[str, set[str]] = {
 """What plug-ins, and what they stand on, may import besides layers 0 and 1 and themselves."""
 
 ROOTS = {"__init__", "__main__"}
-ONLY_IN = {"ray": {"generate/executors/cluster.py"}, "webdataset": set(), "datasets": set()}
+OBSTORE = {"dataset/objects.py", "dataset/object_reader.py"}
+ONLY_IN = {"ray": {"generate/executors/cluster.py"}, "obstore": OBSTORE, "webdataset": set(), "datasets": set()}
 """Packages and the files that may import them at all."""
 
-LAZY = {"torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}
+LAZY = {"obstore", "torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}
 """Packages that the spine imports inside functions only, so that commands start fast."""
 
 BEGIN, END = "<!-- layers: python tests/arch/layers.py --write -->", "<!-- end of layers -->"
@@ -57,7 +58,9 @@ def table() -> str:
     for room, others in SIDE.items():
         more = "".join(f", {_name(other)}" for other in sorted(others))
         lines.append(f"| side | {_name(room)} | {_purpose(room)} | layers 0-1{more} |")
-    places = [f"`{name}` in {', '.join(f'`{file}`' for file in files)}" for name, files in ONLY_IN.items() if files]
+    places = [
+        f"`{name}` in {', '.join(f'`{file}`' for file in sorted(files))}" for name, files in ONLY_IN.items() if files
+    ]
     nowhere = [f"`{name}`" for name, files in ONLY_IN.items() if not files]
     lazy = ", ".join(f"`{name}`" for name in sorted(LAZY))
     lines += ["", f"Imported in one place only: {'; '.join(places)}. Nowhere: {', '.join(nowhere)}."]
