@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -211,18 +212,28 @@ def still_alive(processes: list[psutil.Process], patience_s: float = 60) -> list
 
 
 @contextmanager
-def ray_cluster() -> Iterator[str]:
-    """The address of a cluster that was started by `ray start --head`; its temporary folder needs a short path."""
+def ray_cluster(job_server: bool = False) -> Iterator[str]:
+    """The address of a cluster that was started by `ray start --head`; its temporary folder needs a short path.
+
+    With `job_server`, the address of that; jobs find `synthgen` as on a node in whose environment Ray was started.
+    """
     folder = tempfile.mkdtemp(prefix="sg", dir="/tmp")
-    words = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--num-cpus=2", "--disable-usage-stats"]
-    words += ["--include-dashboard=false", "--object-store-memory=100000000", "--port=0", f"--temp-dir={folder}"]
+    programs = Path(sys.executable).parent
+    words = [str(programs / "ray"), "start", "--head", "--disable-usage-stats", "--object-store-memory=100000000"]
+    words += ["--port=0", f"--temp-dir={folder}", f"--num-cpus={1 if job_server else 2}"]
+    url = f"http://127.0.0.1:{free_port()}"
+    if job_server:
+        ports = ("dashboard-agent-listen-port", "ray-client-server-port")
+        words += [f"--dashboard-port={url.rpartition(':')[2]}", *(f"--{name}={free_port()}" for name in ports)]
+    else:
+        words += ["--include-dashboard=false"]
     before = {process.pid for process in psutil.process_iter()}
     try:
-        started = call(words)
+        started = call(words, PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
         assert started.returncode == 0, started.stderr
         match = re.search(r"--address='([\d.:]+)'", started.stdout)
         assert match, started.stdout
-        yield match[1]
+        yield url if job_server else match[1]
     finally:
         for process in psutil.process_iter():
             try:
@@ -231,6 +242,13 @@ def ray_cluster() -> Iterator[str]:
             except psutil.NoSuchProcess:
                 continue
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
 
 
 def snapshot(out: Path, without: str = "") -> dict[str, str]:

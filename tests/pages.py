@@ -1,4 +1,4 @@
-"""What README.md, CONTRIBUTING.md and docs/ show, as something that runs.
+"""What README.md, CONTRIBUTING.md, docs/ and infra/ show, as something that runs.
 
 A page is run from top to bottom in a folder of its own: every line of shell, every block of Python. A comment
 before a block, which readers do not see, says what else holds for it:
@@ -36,7 +36,8 @@ PRELOADED = (diffusers.models.modeling_utils, sklearn.linear_model)
 
 PAGES = {
     path.relative_to(helpers.ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in [*sorted(helpers.ROOT.glob("*.md")), *sorted((helpers.ROOT / "docs").glob("*.md"))]
+    for pattern in ("*.md", "docs/*.md", "infra/*.md")
+    for path in sorted(helpers.ROOT.glob(pattern))
 }
 BLOCK = re.compile(
     r"(?:^<!-- test: (?P<note>[^\n]*?) -->\n+)?"
@@ -92,7 +93,7 @@ def synthgen_commands() -> list[list[str]]:
 def options_of(words: list[str]) -> set[str]:
     """The options that the command of these words knows."""
     command = cli.group.get_command(click.Context(cli.group), words[0])
-    if isinstance(command, click.Group) and len(words) > 1:
+    if isinstance(command, click.Group) and words[1:] and not words[1].startswith("-"):
         command = command.get_command(click.Context(command), words[1])
     assert command is not None, words
     return {option for parameter in command.params for option in parameter.opts}

@@ -20,6 +20,8 @@ from synthgen.errors import Interrupted, SynthgenError, TerminatedError
 
 COMMANDS: Mapping[str, str] = {
     "run": "Render a dataset from a recipe.",
+    "submit": "Render a dataset as a job of a Ray cluster.",
+    "jobs": "List jobs of a Ray cluster, show their logs, stop them.",
     "plan": "Show what a recipe would make, without making it.",
     "preview": "Draw a few samples into one image.",
     "status": "Show how far a dataset is.",

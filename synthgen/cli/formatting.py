@@ -13,6 +13,9 @@ from typing import Any
 from synthgen.base import units
 from synthgen.base.names import printable
 
+COMMAND = "SYNTHGEN_COMMAND"
+"""In the environment of a job: the command that submits it again, which takes the place of the job's own."""
+
 duration, size, counts, plural = units.duration, units.size, units.counts, units.plural
 
 
@@ -22,8 +25,8 @@ def prefix() -> str:
 
 
 def given() -> str:
-    """The command line of this process, to be given again."""
-    return prefix() + shlex.join(["synthgen", *sys.argv[1:]])
+    """The command line of this process, to be given again; in a job, the one that submitted it."""
+    return os.environ.get(COMMAND) or prefix() + shlex.join(["synthgen", *sys.argv[1:]])
 
 
 def yaml_word(text: str) -> str:

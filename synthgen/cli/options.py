@@ -42,6 +42,17 @@ known_parts_option = click.option(
 """The parts in these files are known for the rest of the process; the command itself never sees them."""
 device_option = click.option("--device", default="auto", metavar="auto|cpu|cuda", help="Where the models run.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+JOB_SERVER, JOB_SERVER_DEFAULT = "RAY_API_SERVER_ADDRESS", "http://127.0.0.1:8265"
+job_server_option = click.option(
+    "--address",
+    metavar="URL",
+    default=JOB_SERVER_DEFAULT,
+    show_default=True,
+    envvar=JOB_SERVER,
+    show_envvar=True,
+    callback=lambda _, __, url: _url(url),
+    help="Where the cluster's head takes jobs.",
+)
 smoke_option = click.option(
     "--smoke", is_flag=True, help="Try the recipe out: small models with random weights, few samples, no rules."
 )
@@ -96,3 +107,9 @@ def _know(files: tuple[str, ...]) -> None:
     from synthgen.parts.registry import Plugins
 
     Plugins(files)
+
+
+def _url(address: str) -> str:
+    if not address.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{address} is no URL such as http://HEAD:8265, where the cluster's head takes jobs")
+    return address

@@ -16,7 +16,8 @@ def command(book: Ledger, *more: str) -> str:
     """A shell line that renders what the folder of `book` lacks, into that folder, from where the user is.
 
     It is the line of the last run with this folder as `-o`, given in the folder of that run, because
-    recipes name models and data from there. Where its recipe is gone, the folder's own takes its place.
+    recipes name models and data from there. Where its recipe is gone, the folder's own takes its place. What was
+    submitted as a job is submitted again.
 
     Args:
         more: options to add.
@@ -27,6 +28,8 @@ def command(book: Ledger, *more: str) -> str:
         line = shlex.split(str(book.asked.get("command", "")))
     except ValueError:  # a quote is never closed: somebody changed the log
         line = []
+    if line[:1] == ["cd"]:  # a job's, which says itself where it is given
+        return shlex.join([*line, *more]).replace(" '&&' ", " && ", 1)
     start = line.index("run", line.index("synthgen")) + 1 if "synthgen" in line and "run" in line else len(line)
     asked = _read(line[start:])
     place = Path(str(book.asked.get("folder", "."))).resolve()

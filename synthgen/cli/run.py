@@ -19,7 +19,7 @@ from synthgen.cli.progress import JsonLines, Lines, Live, Quiet
 from synthgen.dataset import card, ledger
 from synthgen.dataset.layout import EVALUATION
 from synthgen.dataset.store import Store, storage_at
-from synthgen.errors import TerminatedError
+from synthgen.errors import Interrupted, TerminatedError
 from synthgen.generate.driver import Observer, Result
 from synthgen.generate.executors.choose import Choice
 from synthgen.generate.plan import differences
@@ -85,7 +85,8 @@ def command(
     Giving the same command again goes on where the last run stopped, and grows or finishes a
     dataset when --samples or tries have risen. Finished shards are never rendered again.
     """
-    signal.signal(signal.SIGTERM, _stop)
+    stop = _Stop()
+    signal.signal(signal.SIGTERM, stop)
     observer = Quiet() if quiet else JsonLines() if as_json else Live() if sys.stderr.isatty() else Lines()
     if metrics_port:
         metrics.serve(metrics_port, observer)
@@ -99,7 +100,10 @@ def command(
     if not out:
         _say_what_changed(observer, prepared, prepared.default_out)
     observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
-    result = api.run_prepared(prepared, storage, choice, device, observer, formatting.given())
+    try:
+        result = api.run_prepared(prepared, storage, choice, device, observer, formatting.given())
+    except Interrupted as error:
+        raise Interrupted(str(error), 143 if stop.arrived else error.exit_code) from None
     if as_json:
         click.echo(json.dumps(_summary(result, prepared.own), indent=1))
     elif not quiet:
@@ -107,8 +111,14 @@ def command(
     return 0 if result.complete else 1
 
 
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise TerminatedError
+class _Stop:
+    """SIGTERM as an exception. It is noted too, because Ray passes on a plain KeyboardInterrupt in its place."""
+
+    arrived = False
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        self.arrived = True
+        raise TerminatedError
 
 
 def _say_what_changed(observer: Observer, prepared: ResolvedRecipe, folder: Path) -> None:

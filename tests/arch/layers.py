@@ -41,7 +41,8 @@ SIDE: dict[str, set[str]] = {
 
 ROOTS = {"__init__", "__main__"}
 OBSTORE = {"dataset/objects.py", "dataset/object_reader.py"}
-ONLY_IN = {"ray": {"generate/executors/cluster.py"}, "obstore": OBSTORE, "webdataset": set(), "datasets": set()}
+RAY = {"generate/executors/cluster.py", "stages/jobs.py"}
+ONLY_IN = {"ray": RAY, "obstore": OBSTORE, "webdataset": set(), "datasets": set()}
 """Packages and the files that may import them at all."""
 
 LAZY = {"obstore", "torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}

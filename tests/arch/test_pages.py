@@ -1,4 +1,4 @@
-"""What README.md, CONTRIBUTING.md and docs/ show is what works."""
+"""What README.md, CONTRIBUTING.md, docs/ and infra/ show is what works."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_pages_link_to_what_exists_and_the_readme_to_every_page() -> None:
             generated = target.removeprefix("reference/") if target.startswith("reference/") else ""
             there = (helpers.ROOT / name).parent.joinpath(target).exists() or generated in GENERATED
             assert there, f"{name}: {target}"
-    linked = set(re.findall(r"\]\((docs/[^)#]+\.md|\w+\.md)", pages.PAGES["README.md"]))
+    linked = set(re.findall(r"\]\(((?:docs|infra)/[^)#]+\.md|\w+\.md)", pages.PAGES["README.md"]))
     assert set(pages.PAGES) - {"README.md"} <= linked
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from synthgen.errors import ClusterError, PluginError, SynthgenError
@@ -59,7 +62,8 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
     try:
         if not own_cluster:
             knock(place)
-        ray.init(**options)
+        with _own_sigterm(own_cluster):
+            ray.init(**options)
         LOG.info("Ray %s at %s: %s", ray.__version__, "this machine" if own_cluster else place, ray.cluster_resources())
     except (OSError, ValueError, RuntimeError) as error:
         why = str(error).rstrip(".")
@@ -69,6 +73,25 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
             f"cannot reach a Ray cluster at {place}: {why}. If the cluster asks for a token, which Ray does by "
             "default since 2.59, set RAY_AUTH_MODE=token here as well"
         ) from None
+
+
+@contextlib.contextmanager
+def _own_sigterm(own_cluster: bool) -> Iterator[None]:
+    """While Ray starts in the block, what this program does on SIGTERM stays: Ray would end it with exit code 1.
+
+    In somebody's cluster Ray prints no stack of this process at a signal either; processes of a cluster that is
+    started here, which have this environment, do at a crash.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    if not own_cluster:
+        os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def named(address: str | None) -> str:

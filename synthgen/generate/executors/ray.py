@@ -79,7 +79,8 @@ class RayPool:
             concurrency_groups={PROGRESS: 1},  # a thread that answers while another renders
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
         )(Actor)
-        self._arguments = (job, {path: Path(path).read_bytes() for path in job.plugin_files})
+        plugin_files = {path: Path(path).read_bytes() for path in job.plugin_files}
+        self._arguments = (replace(job, folder=folder_of_actors(ray, job)), plugin_files)
         self._actors: list[Any] = []
         self._queue: deque[int] = deque()
         self._free: deque[_Life] = deque()
@@ -342,6 +343,12 @@ class Actor:
 
     def _note(self, progress: ShardProgress) -> None:
         self._progress = progress
+
+
+def folder_of_actors(ray: Any, job: Job) -> str:
+    """The driver's folder, or `.` if that is the copy of a Ray job's working directory: actors start in their own."""
+    package = Path(ray.get_runtime_context().runtime_env.get("working_dir", "")).stem
+    return "." if package and Path(job.folder).name == package else job.folder
 
 
 def with_files(job: Job, files: dict[str, bytes], folder: Path) -> Job:
