@@ -14,7 +14,7 @@ from typing import Any
 from synthgen.base import json_files
 from synthgen.base.places import name_of
 from synthgen.dataset import layout, records
-from synthgen.dataset.layout import COMMITS, IDENTITY, MANIFEST, SEALED, STAGING
+from synthgen.dataset.layout import COMMITS, HANDED_BACK, IDENTITY, MANIFEST, SEALED, STAGING
 from synthgen.dataset.manifest import check_identity, identity_digest, load_manifest
 from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.storage import Storage
@@ -32,23 +32,48 @@ class Ledger:
     Attributes:
         identity: what the dataset is made from; a copy stands in every sealed manifest.
         manifest: the content of manifest.json, None if the dataset was never sealed or the manifest cannot be used.
-        commits: the records of all finished shards, by number.
-        unreadable: what is wrong with the record of a shard, by number.
-        asked: what the last run was asked for (`samples`, `tries`, `command` and the `folder` that it was given in);
-            empty if unknown.
-        sealed: hashes of the files that the manifest names and that are in `.synthgen/sealed`, because a run that
-            makes the dataset larger has replaced them.
         damage: why manifest.json or .synthgen/identity.json cannot be used, by name.
+        sufficient: whether the manifest is all that readers of samples need, so that records are read only by those who
+            ask for them.
     """
 
     store: Store
     identity: Mapping[str, Any]
     manifest: Mapping[str, Any] | None
-    commits: Mapping[int, Commit]
-    unreadable: Mapping[int, str]
-    asked: Mapping[str, Any]
-    sealed: frozenset[str] = frozenset()
     damage: Mapping[str, str] = field(default_factory=dict)
+    sufficient: bool = False
+    known: Records | None = None
+
+    @cached_property
+    def records(self) -> Records:
+        return self.known or read_records(self.store)
+
+    @property
+    def commits(self) -> Mapping[int, Commit]:
+        """The records of all finished shards, by number."""
+        return self.records.commits
+
+    @property
+    def unreadable(self) -> Mapping[int, str]:
+        """What is wrong with the record of a shard, by number."""
+        return self.records.unreadable
+
+    @property
+    def sealed(self) -> frozenset[str]:
+        """Hashes of the files that the manifest names and that are in `.synthgen/sealed`.
+
+        A run that makes the dataset larger has replaced them.
+        """
+        return self.records.sealed
+
+    @cached_property
+    def asked(self) -> Mapping[str, Any]:
+        """What the last run was asked for: `samples`, `tries`, `command`, and the `folder` that it was given in.
+
+        Empty if unknown.
+        """
+        lines = self.store.load_lines(layout.RUNS, records.Asked)
+        return lines[-1].model_dump() if lines else {}
 
     @property
     def place(self) -> str:
@@ -125,7 +150,7 @@ class Ledger:
 
         Their records were taken away because they were damaged, or a run has rendered them again since.
         """
-        if self.manifest is None or not self.has_records:
+        if self.manifest is None or self.sufficient or not self.has_records:
             return set()
         return {entry["shard"] for entry in self.manifest["shards"] if not self._holds(entry)}
 
@@ -175,7 +200,7 @@ class Ledger:
 
     def where_sealed(self, shard: int, file: Mapping[str, Any]) -> tuple[str, ...]:
         """Names of a file that the manifest names; the first of them that exists is its own."""
-        record = self.commits.get(shard)
+        record = None if self.sufficient else self.commits.get(shard)
         same = [f for f in record.files if f.sha256 == file["sha256"]] if record else []
         return f"{SEALED}/{file['sha256']}", self.where(same[0]) if same else file["path"]
 
@@ -266,7 +291,17 @@ def read(place: str | Path | Storage) -> Ledger:
             return book
 
 
-def _read(store: Store) -> Ledger:
+@dataclass(frozen=True)
+class Records:
+    """What `Ledger` says of `commits`, `unreadable` and `sealed`."""
+
+    commits: Mapping[int, Commit]
+    unreadable: Mapping[int, str]
+    sealed: frozenset[str]
+
+
+def read_records(store: Store) -> Records:
+    """Every record of a dataset."""
     commits: dict[int, Commit] = {}
     unreadable: dict[int, str] = {}
     for shard, record in store.load_commits():
@@ -274,8 +309,20 @@ def _read(store: Store) -> Ledger:
             unreadable[shard] = str(record)
         elif record:
             commits[shard] = record
-    digest = next(iter(Counter(record.digest for record in commits.values()).most_common(1)), ("", 0))[0]
+    sealed = frozenset(name.removeprefix(f"{SEALED}/") for name in store.storage.list(SEALED))
+    return Records(commits, unreadable, sealed)
+
+
+def _read(store: Store) -> Ledger:
     damage: dict[str, str] = {}
+    if store.storage.remote and store.storage.size(HANDED_BACK) < 0:
+        manifest = _manifest(store, "", damage)
+        if manifest is not None and manifest["complete"]:
+            return Ledger(store, manifest["identity"], manifest, sufficient=True)
+        damage.clear()
+    known = read_records(store)
+    commits, unreadable = known.commits, known.unreadable
+    digest = next(iter(Counter(record.digest for record in commits.values()).most_common(1)), ("", 0))[0]
     manifest = _manifest(store, digest, damage)
     identity = manifest["identity"] if manifest else load_identity(store, digest, damage)
     if identity is None and not damage and not commits and not unreadable:
@@ -289,10 +336,7 @@ def _read(store: Store) -> Ledger:
             f"{store.place}: neither manifest.json nor .synthgen/identity.json says what this dataset is made from "
             f"({reasons}). The same `synthgen run` command writes them again"
         )
-    asked = store.load_lines(layout.RUNS, records.Asked)
-    sealed = frozenset(name.removeprefix(f"{SEALED}/") for name in store.storage.list(SEALED))
-    last = asked[-1].model_dump() if asked else {}
-    return Ledger(store, identity, manifest, commits, unreadable, last, sealed, damage)
+    return Ledger(store, identity, manifest, damage, known=known)
 
 
 def _manifest(store: Store, digest: str, damage: dict[str, str]) -> dict[str, Any] | None:

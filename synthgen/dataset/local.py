@@ -28,6 +28,8 @@ class LocalStorage:
     a file is refused, so that no name leads out of the folder.
     """
 
+    remote = False
+
     def __init__(self, root: str | Path, held: Lease | None = None) -> None:
         self.root = Path(root)
         self.held = held

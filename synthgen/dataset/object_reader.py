@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -17,56 +18,56 @@ MOST_BYTES = 8 << 20
 class ObjectReader(io.RawIOBase):
     """A binary file to seek in and read from.
 
-    The first request says how large the object is and brings its first 64 kB, which is all of a small one. Whoever
-    reads on gets twice as much with each request, up to 8 MB; a jump starts small again.
+    Nothing is asked before the first read, which brings 64 kB or what was read, whichever is more, so one request is
+    enough for a small file or for one sample. Whoever reads on gets twice as much with each request, up to 8 MB; a
+    jump starts small again. All of it is of one version of the object.
 
     Args:
         guard: gives a context that turns errors of the client into errors for the user.
 
     Raises:
-        FileNotFoundError: there is no such object.
+        FileNotFoundError: at the first read, if there is no such object.
     """
 
     def __init__(self, store: ObjectStore, name: str, guard: Callable[[], AbstractContextManager[None]]) -> None:
-        import obstore
-
         self._store, self._name, self._guard = store, name, guard
-        self._start, self._ahead, self._position = 0, FIRST_BYTES, 0
-        self._tag: str | None = None
-        try:
-            first = obstore.get(store, name, options={"range": (0, FIRST_BYTES)})
-            self.size, self._tag, self._held = int(first.meta["size"]), first.meta["e_tag"], bytes(first.bytes())
-        except obstore.exceptions.GenericError as error:
-            if "416" not in str(error):  # there is no first byte of an empty object
-                raise
-            self.size, self._held = 0, b""
+        self._held, self._start, self._ahead, self._position = b"", 0, 0, 0
+        self._meta: Mapping[str, Any] | None = None
 
     def read(self, size: int | None = -1) -> bytes:
-        wanted = self.size - self._position if size is None or size < 0 else size
-        wanted = max(0, min(wanted, self.size - self._position))
+        left = sys.maxsize if size is None or size < 0 else size
         pieces = []
-        while wanted:
+        while left and (self._meta is None or self._position < self._meta["size"]):
             offset = self._position - self._start
             if not 0 <= offset < len(self._held):
-                self._fetch(wanted)
-                offset = 0
-            piece = self._held[offset : offset + wanted]
+                self._fetch(min(left, MOST_BYTES) if size != -1 else FIRST_BYTES)
+                continue
+            piece = self._held[offset : offset + left]
             pieces.append(piece)
             self._position += len(piece)
-            wanted -= len(piece)
+            left -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _fetch(self, wanted: int) -> None:
         import obstore
 
-        goes_on = self._position == self._start + len(self._held)
+        goes_on = self._held and self._position == self._start + len(self._held)
         self._ahead = min(2 * self._ahead, MOST_BYTES) if goes_on else FIRST_BYTES
-        n = min(max(self._ahead, min(wanted, MOST_BYTES)), self.size - self._position)
-        span = (self._position, self._position + n)
+        end = self._position + max(self._ahead, wanted)
+        options: Any = {"range": (self._position, end)}
+        if self._meta is not None:
+            options = {"range": (self._position, min(end, self._meta["size"])), "if_match": self._meta["e_tag"]}
         with self._guard():
-            # of the object that was opened: another one may have taken its name
-            found = obstore.get(self._store, self._name, options={"range": span, "if_match": self._tag})
-            self._held = bytes(found.bytes())
+            try:
+                found = obstore.get(self._store, self._name, options=options)
+                self._meta, self._held = self._meta or cast(Mapping[str, Any], found.meta), bytes(found.bytes())
+            except obstore.exceptions.PreconditionError:
+                raise OSError(f"{self._name} was replaced while it was read") from None
+            except obstore.exceptions.GenericError as error:
+                if self._meta is not None or "416" not in str(error):
+                    raise
+                self._held = b""  # there is no such byte
+                self._meta = cast(Mapping[str, Any], obstore.head(self._store, self._name))
         self._start = self._position
 
     def readinto(self, buffer: Any) -> int:
@@ -75,7 +76,10 @@ class ObjectReader(io.RawIOBase):
         return len(found)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
+        if whence == io.SEEK_END and self._meta is None:
+            self._fetch(0)
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence)
+        start = self._meta["size"] if start is None and self._meta else start or 0
         if start + offset < 0:
             raise ValueError("negative seek position")
         self._position = start + offset

@@ -57,6 +57,8 @@ class ObjectStorage:
         store: the client; by default one for `address`.
     """
 
+    remote = True
+
     def __init__(
         self, address: str, held: Lease | None = None, single_writer: bool = False, store: ObjectStore | None = None
     ) -> None:
@@ -135,9 +137,8 @@ class ObjectStorage:
         return b"".join(part for part in self.read_all(self.list(name)) if isinstance(part, bytes))
 
     def reader(self, name: str) -> BufferedReader:
-        with self._refusals(name):
-            # what calls `read` does not ask for more than a BufferedReader has, and this one buffers itself
-            return cast(BufferedReader, ObjectReader(self._store, name, lambda: self._refusals(name)))
+        # what calls `read` does not ask for more than a BufferedReader has, and this one buffers itself
+        return cast(BufferedReader, ObjectReader(self._store, name, lambda: self._refusals(name)))
 
     def size(self, name: str) -> int:
         found = self._meta(name)

@@ -31,6 +31,11 @@ class Storage(Protocol):
         """The lease that this value writes under; None for readers and for tools beside a run."""
         ...
 
+    @property
+    def remote(self) -> bool:
+        """Whether each step is a request, so that readers take the word of the manifest for what it names."""
+        ...
+
     def check(self) -> None:
         """Raises UsageError if there is no such place, StoreError if it is not to be trusted."""
         ...
@@ -52,7 +57,10 @@ class Storage(Protocol):
         ...
 
     def reader(self, name: str) -> BufferedReader:
-        """A file to read ranges of, by `seek` and `read`. Raises FileNotFoundError if there is none."""
+        """A file to read ranges of, by `seek` and `read`.
+
+        Raises FileNotFoundError, here or at the first read, if there is none.
+        """
         ...
 
     def size(self, name: str) -> int:

@@ -13,7 +13,17 @@ from pydantic import BaseModel
 
 from synthgen.base import disk, json_files
 from synthgen.base.places import is_address
-from synthgen.dataset.layout import COMMITS, DAMAGED, MANIFEST, SEALED, STAGING, TOOLS, commit_number, commit_path
+from synthgen.dataset.layout import (
+    COMMITS,
+    DAMAGED,
+    HANDED_BACK,
+    MANIFEST,
+    SEALED,
+    STAGING,
+    TOOLS,
+    commit_number,
+    commit_path,
+)
 from synthgen.dataset.local import LocalStorage
 from synthgen.dataset.objects import ObjectStorage
 from synthgen.dataset.records import Commit, ShardFile
@@ -118,6 +128,8 @@ class Store:
     def forget_sealed(self) -> None:
         """Removes what only the manifest before named; after the new one is in its place."""
         self.storage.delete(f"{SEALED}/")
+        if self.storage.remote:
+            self.storage.delete(HANDED_BACK)
 
     def discard(self, files: Iterable[ShardFile]) -> None:
         """Removes staged files that no record will name."""
@@ -218,6 +230,8 @@ class Store:
     def set_aside(self, *names: str) -> None:
         """Moves files away that are damaged or that no record names; a shard without its record is rendered again."""
         with self._writing():
+            if self.storage.remote and any(commit_number(name) is not None for name in names):
+                self.storage.put(HANDED_BACK, b"")
             for name in names:
                 self.storage.move(name, f"{DAMAGED}/{uuid.uuid4().hex}-{name.rpartition('/')[2]}")
 

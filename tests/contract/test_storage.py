@@ -84,7 +84,7 @@ def test_nothing_is_there_at_first(storage: Storage) -> None:
     assert storage.read("commits/a") is None and storage.size("commits/a") == -1 and storage.token("commits/a") is None
     assert storage.list("commits") == [] and storage.last_lease() is None and storage.holder() == {}
     with pytest.raises(FileNotFoundError):
-        storage.reader("commits/a")
+        storage.reader("commits/a").read(1)
     storage.delete("commits/a")
     storage.delete("elsewhere/")
 
