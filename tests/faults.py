@@ -3,7 +3,8 @@
 python tests/faults.py --schedules 500 [--seed N] [--only KIND]      a schedule is repeated by its seed
 
 Drivers and workers are forked, and models are toys, so that a schedule takes a fraction of a second. A fault strikes
-before one of the calls by which a process changes the file system, counted from its start.
+before one of the calls by which a process changes the file system, counted from its start; in an object store (a real
+server on this machine), before or after a request has had its effect.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import builtins
 import contextlib
 import errno
+import itertools
 import os
 import random
 import shutil
@@ -21,16 +23,20 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import bucket
 import helpers
 from synthgen import api
-from synthgen.dataset import lock
+from synthgen.dataset import lock, object_lease, objects
+from synthgen.dataset.layout import STAGING
+from synthgen.dataset.objects import ObjectStorage
 from synthgen.errors import SynthgenError
 from synthgen.generate import driver
 from synthgen.generate.executors import patience
@@ -43,6 +49,7 @@ STEPS = ("link", "replace", "rename", "fsync", "unlink", "mkdir", "rmdir", "open
 DONE, REFUSED, INCOMPLETE = 0, 3, 4
 """Exit codes of a forked driver: done, ended with a message for the user, or ended without all shards."""
 NO_FAULT = contextlib.nullcontext()
+BUSY = ("500 Internal Server Error", "503 Slow Down", "429 Too Many Requests")
 REFUSALS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.ESTALE)
 
 
@@ -187,6 +194,9 @@ class Trial:
     folder: Path
     chance: random.Random
     n_steps: dict[str, int]
+    server: bucket.Server | None = None
+    place: str = ""
+    pid: int = 0
     story: list[str] = field(default_factory=list)
 
     @property
@@ -201,14 +211,23 @@ class Trial:
 
     def drive(self, pool: type[ProcessPool] | None = None, fault: Any = NO_FAULT) -> int:
         """Starts a driver in a forked process and returns its number."""
+
+        def work() -> int:
+            with fault:
+                where = ObjectStorage(self.place) if self.place else self.out
+                done = driver.run(self.plan, where, self.start(pool), self.job, api.Silent())
+                return DONE if done.complete else INCOMPLETE
+
+        return self.fork(work)
+
+    def fork(self, work: Callable[[], int]) -> int:
+        """Starts a process that ends with what `work` returns, or as a driver ends with an error."""
         pid = os.fork()
         if pid:
             return pid
         code = 1
         try:
-            with fault:
-                done = driver.run(self.plan, self.out, self.start(pool), self.job, api.Silent())
-                code = DONE if done.complete else INCOMPLETE
+            code = work()
         except SynthgenError as error:
             print(f"    {error}", file=self.said())
             code = REFUSED
@@ -220,6 +239,13 @@ class Trial:
     def striking(self, at: int, action: Callable[[], Any], who: Callable[[], bool], n: int = 1) -> Any:
         return striking(self.folder / "struck", at, action, who, n)
 
+    def strike(self, sent: int, now: bool) -> None:
+        """Sends a signal to the driver `pid`, if it is time."""
+        if now:
+            (self.folder / "struck").touch()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, sent)
+
     def said(self) -> Any:
         return os.fdopen(os.open(self.folder / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), "a", buffering=1)
 
@@ -230,12 +256,52 @@ class Trial:
         assert code in (DONE, REFUSED, INCOMPLETE, -signal.SIGKILL), f"a driver ended with {code}"
         return code
 
+    def in_store(self, strike: Callable[[int], bool | None]) -> Any:
+        """While the block runs, `strike` is called with the number of each request; True answers it by an error."""
+        assert self.server is not None
+        n_requests = itertools.count()
+
+        def fault(request: str, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes] | None:
+            if self.place.rpartition("/")[2] not in environ["PATH_INFO"] + environ["QUERY_STRING"]:
+                return None
+            if not strike(next(n_requests)):
+                return None
+            start(self.chance.choice(BUSY), [("Content-Length", "0")])
+            return [b""]
+
+        @contextlib.contextmanager
+        def block() -> Iterator[None]:
+            assert self.server is not None
+            self.server.faults.append(fault)
+            yield
+            self.server.faults.remove(fault)
+
+        return block()
+
     def run(self, what: str, pool: type[ProcessPool] | None = None, fault: Any = NO_FAULT) -> int:
         return self.end(self.drive(pool, fault), what)
 
     def step(self, who: str) -> int:
         """A call before which a fault strikes, of those that such a process has in a run without any."""
         return self.chance.randrange(self.n_steps[who])
+
+    def written(self) -> dict[str, str]:
+        """sha256 of all that the run promises; of a bucket, without what was staged."""
+        if not self.place:
+            return helpers.snapshot(self.out)
+
+        def fetch() -> int:
+            storage = ObjectStorage(self.place)
+            for name in storage.sizes(""):
+                if name.startswith(STAGING) or name.split("/")[0] not in helpers.UNPROMISED:
+                    path = self.out / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(storage.read(name) or b"")
+            return DONE
+
+        assert self.end(self.fork(fetch), "fetching") == DONE
+        assert not helpers.leftovers(self.out), "objects are left"
+        return helpers.snapshot(self.out)
 
     def in_driver(self) -> Callable[[], bool]:
         return lambda: os.getppid() == PARENT
@@ -370,20 +436,102 @@ def clock_jumps(trial: Trial) -> None:
     assert DONE in codes
 
 
+@contextlib.contextmanager
+def brisk(host: str = "") -> Iterator[None]:
+    """A driver that asks again soon and takes leases over after half a second; on a host of that name, if given."""
+    objects.RETRY["backoff"] = {
+        "init_backoff": timedelta(milliseconds=5),
+        "max_backoff": timedelta(milliseconds=50),
+        "base": 2,
+    }
+    object_lease.HEARTBEAT_S, object_lease.STALE_S = 0.1, 0.5
+    if host:
+        true_host = lock.host()
+        object_lease.host = lambda: {**true_host, "host": host}
+    yield
+
+
+def store_fails(trial: Trial) -> None:
+    """Requests are answered by 500, 503 or 429, before or after they had their effect, or late."""
+    share, app = trial.chance.choice([0.02, 0.1, 0.3]), trial.server.app
+
+    def strike(n: int) -> bool:
+        if trial.chance.random() >= share:
+            return False
+        (trial.folder / "struck").touch()
+        if late := trial.chance.random() < 0.2:
+            time.sleep(0.1)
+        return not late
+
+    def effective(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        """Some answers are lost on their way back."""
+        lost = environ["REQUEST_METHOD"] == "PUT" and trial.chance.random() < share / 2
+        if not lost:
+            return app(environ, start)
+        list(app(environ, lambda *_: None))
+        start(trial.chance.choice(BUSY), [("Content-Length", "0")])
+        return [b""]
+
+    trial.server.app = effective
+    try:
+        with trial.in_store(strike):
+            trial.run(f"a store that fails {share:.0%} of requests", None, brisk())
+    finally:
+        trial.server.app = app
+
+
+def store_driver_killed(trial: Trial) -> None:
+    """SIGKILL of the driver before any of its requests."""
+    for _ in range(trial.chance.randint(1, 2)):
+        at = trial.step("requests")
+        with trial.in_store(lambda n, at=at: trial.strike(signal.SIGKILL, n == at)):
+            trial.pid = trial.drive(None, brisk())
+            trial.end(trial.pid, f"killed before request {at}")
+
+
+def store_stale_driver(trial: Trial) -> None:
+    """A driver falls asleep before a request, another one on another host takes over, and the sleeper wakes up."""
+    at = trial.step("requests")
+    with trial.in_store(lambda n: trial.strike(signal.SIGSTOP, n == at)):
+        trial.pid = trial.drive(None, brisk("a"))
+        if not os.WIFSTOPPED(os.waitpid(trial.pid, os.WUNTRACED)[1]):
+            trial.story.append(f"never fell asleep at request {at}")
+            return
+    other = trial.drive(None, brisk("b"))
+    if early := trial.chance.random() < 0.5:
+        time.sleep(trial.chance.uniform(0.3, 0.9))  # about when the lease is taken over
+        os.kill(trial.pid, signal.SIGCONT)
+    trial.end(other, f"took over from a sleeper at request {at}")
+    if not early:
+        os.kill(trial.pid, signal.SIGCONT)
+    trial.end(trial.pid, f"the sleeper, woken {'early' if early else 'after'}")
+
+
+def store_two_drivers(trial: Trial) -> None:
+    """Two drivers on two hosts start at once, and one of them may be killed."""
+    at, victim = trial.step("requests"), trial.chance.randrange(2)
+    pids = [trial.drive(None, brisk(name)) for name in "ab"]
+    trial.pid = pids[victim]
+    with trial.in_store(lambda n: trial.strike(signal.SIGKILL, n == at)):
+        codes = [trial.end(pid, f"one of two drivers, of which one is killed at request {at}") for pid in pids]
+    assert {DONE, -signal.SIGKILL} & {*codes}
+
+
 KINDS: dict[str, Callable[[Trial], None]] = {
     function.__name__: function
     for function in (
         *(driver_killed, worker_killed, worker_gone_for_good, worker_paused, worker_stuck, delivered_twice),
         *(disk_refuses, two_drivers, stale_driver, clock_jumps),
+        *(store_fails, store_driver_killed, store_stale_driver, store_two_drivers),
     )
 }
 
 
 class Chaos:
-    """Plays schedules in a folder."""
+    """Plays schedules in a folder, or in a bucket."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, server: bucket.Server) -> None:
+        self.folder, self.server = folder, server
         recipe = helpers.write(folder, helpers.toy(samples=20, shard_size=5, splits=None))
         helpers.in_fork(lambda: helpers.run(recipe, folder / "want"))
         self.want = helpers.snapshot(folder / "want")
@@ -392,13 +540,20 @@ class Chaos:
         content = self.plan.recipe.model_dump(mode="json") | {"samples": self.plan.n_samples}
         self.job = Job(content, self.plan.digest, "cpu", (helpers.TOY,), str(folder))
         resource_tracker.ensure_running()  # here, so that not every driver starts one
-        self.n_steps = {"alone": self.count(None, True), "driver": self.count(ForkPool, True)}
+        self.n_steps: dict[str, int] = {}
+        self.n_steps |= {"alone": self.count(None, True), "driver": self.count(ForkPool, True)}
         self.n_steps["worker"] = self.count(ForkPool, False) // 2
+        before = len(server.requests)
+        self.trial(self.folder, 0, server.place()).run("counting", None, brisk())
+        self.n_steps["requests"] = len(server.requests) - before
+
+    def trial(self, folder: Path, seed: int, place: str = "") -> Trial:
+        return Trial(self.plan, self.job, folder, random.Random(seed), self.n_steps, self.server, place)
 
     def count(self, pool: type[ProcessPool] | None, in_driver: bool) -> int:
         """Steps of a driver, or of all its workers, in a run without faults."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        trial = Trial(self.plan, self.job, folder, random.Random(0), {})
+        trial = self.trial(folder, 0)
         who = trial.in_driver() if in_driver else trial.in_workers()
         log = os.open(folder / "steps", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         trial.run("counting", pool, trial.striking(0, lambda: os.write(log, b"."), who, 10**9))
@@ -415,12 +570,12 @@ class Chaos:
         """
         folder = self.folder / f"{kind}-{seed}"
         folder.mkdir()
-        trial = Trial(self.plan, self.job, folder, random.Random(seed), self.n_steps)
+        trial = self.trial(folder, seed, self.server.place() if kind.startswith("store_") else "")
         try:
             KINDS[kind](trial)
             assert trial.run("a run without faults") == DONE, "the last run did not end"
-            assert helpers.snapshot(trial.out) == self.want, "the bytes differ"
-            assert not helpers.leftovers(trial.out), "files are left"
+            assert trial.written() == self.want, "the bytes differ"
+            assert trial.place or not helpers.leftovers(trial.out), "files are left"
         except AssertionError as error:
             said = (folder / "said").read_text() if (folder / "said").exists() else ""
             raise AssertionError(f"{kind}, seed {seed}: {error}\n" + "\n".join(trial.story) + f"\n{said}") from error
@@ -437,8 +592,9 @@ def main() -> None:
     arguments = parser.parse_args()
     kinds = [arguments.only] if arguments.only else [*KINDS]
     right, struck, wrong, seconds = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
-        chaos = Chaos(Path(name))
+    shm = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=shm) as name, bucket.serve() as server:
+        chaos = Chaos(Path(name), server)
         for seed in range(arguments.seed, arguments.seed + arguments.schedules):
             kind, started = kinds[seed % len(kinds)], time.perf_counter()
             try:

@@ -67,7 +67,8 @@ class Node:
             role = [f"--address={self.lab.nodes[0].address}:{PORT}"]
         ray = [RAY, "start", "--block", *role, f"--num-cpus={self.cpus}", f"--node-ip-address={self.address}"]
         ray += ["--object-store-memory=80000000", "--disable-usage-stats"]
-        boot = f"mount -t tmpfs tmpfs {self.lab.scratch} && hostname {self.name} && exec " + " ".join(ray)
+        again = f"while ! {' '.join(ray)}; do sleep 1; done"  # as whoever looks after a node would start it again
+        boot = f"mount -t tmpfs tmpfs {self.lab.scratch} && hostname {self.name} && {again}"
         words = ["ip", "netns", "exec", self.name, "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child"]
         words += ["--mount-proc", "bash", "-c", boot]
         with open(self.lab.logs / f"{self.name}.log", "ab") as log:

@@ -6,6 +6,7 @@ python tests/two_nodes.py        as root; what happens is printed as it does
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ LONGEST_S = 600.0
 def main() -> None:
     if reason := nodes.why_not():
         sys.exit(reason)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that namespaces are removed
     with tempfile.TemporaryDirectory() as folder:
         play(Path(folder), print)
 

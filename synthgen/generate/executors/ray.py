@@ -29,6 +29,7 @@ DEAD_STARTS = 10
 PATIENCE_S = 60.0
 ASK_EVERY_S = 1.0
 GROW_EVERY_S = 5.0
+LONGEST_PAUSE_S = 30.0
 PROGRESS = "progress"
 
 
@@ -67,7 +68,9 @@ class RayPool:
                 f"{nodes.listed(ray)}. Start nodes, ask for less (`resources`, --device), or give --workers N, which "
                 "waits for nodes that the cluster adds by itself"
             )
-        nodes.check(ray, [node for node in nodes.alive(ray) if demand.fits(node["Resources"])], job)
+        job = replace(job, folder=folder_of_actors(ray, job))
+        if not own_cluster:
+            nodes.check(ray, [node for node in nodes.alive(ray) if demand.fits(node["Resources"])], job)
         self._actor = ray.remote(
             num_cpus=demand.cpus,
             num_gpus=demand.gpus,
@@ -79,12 +82,12 @@ class RayPool:
             concurrency_groups={PROGRESS: 1},  # a thread that answers while another renders
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
         )(Actor)
-        plugin_files = {path: Path(path).read_bytes() for path in job.plugin_files}
-        self._arguments = (replace(job, folder=folder_of_actors(ray, job)), plugin_files)
+        self._arguments = (job, {path: Path(path).read_bytes() for path in job.plugin_files})
         self._actors: list[Any] = []
         self._queue: deque[int] = deque()
         self._free: deque[_Life] = deque()
         self._starting: dict[Any, _Life] = {}
+        self._later: list[tuple[float, Any]] = []
         self._pending: dict[Any, tuple[int, _Life]] = {}
         self._asked: dict[Any, _Life] = {}
         self._asked_at = self._heard_at = time.monotonic()
@@ -141,11 +144,18 @@ class RayPool:
         if self._outcomes:
             return self._outcomes.popleft()
         self._watch.check()
-        if not self._wanted and time.monotonic() - self._grown_at > GROW_EVERY_S:
+        now = time.monotonic()
+        if not self._wanted and now - self._grown_at > GROW_EVERY_S:
             self._grow()
+        for due, actor in [(due, actor) for due, actor in self._later if due <= now]:
+            self._later.remove((due, actor))
+            self._await(actor)
         self._ask()
         self._give_up_stuck()
         references = [*self._starting, *self._pending, *self._asked]
+        if not references:  # all actors are lost, and none can be asked yet
+            time.sleep(ASK_EVERY_S)
+            return None
         done, _ = self._ray.wait(references, num_returns=1, timeout=ASK_EVERY_S)
         if not done:
             self._complain()
@@ -213,9 +223,8 @@ class RayPool:
             self._ray.shutdown()
 
     def _start(self) -> None:
-        actor = self._actor.remote(*self._arguments)
-        self._actors.append(actor)
-        self._await(actor)
+        self._actors.append(self._actor.remote(*self._arguments))
+        self._await(self._actors[-1])
 
     def _await(self, actor: Any) -> None:
         """Shards go to an actor, new or restarted, once it has answered."""
@@ -237,13 +246,16 @@ class RayPool:
         try:
             life.host, life.node, problem = self._ray.get(reference)
         except errors.RayError as error:
-            self._n_dead_starts += 1
-            if self._n_dead_starts >= DEAD_STARTS or "creation task" in str(error):
+            if not isinstance(error, errors.ActorUnavailableError):  # as while Ray restarts it, or a cable is cut
+                self._n_dead_starts += 1
+            if getattr(error, "actor_init_failed", False) or (self._n_dead_starts >= DEAD_STARTS and not self._alive):
                 raise SynthgenError(f"the Ray actors cannot start: {str(error).strip()}") from None
+            actor = life.actor
             if isinstance(error, errors.ActorDiedError):  # for good: Ray does not restart it
-                self._start()
-            else:
-                self._await(life.actor)
+                self._actors.remove(actor)
+                actor = self._actor.remote(*self._arguments)
+                self._actors.append(actor)
+            self._later.append((time.monotonic() + min(2.0**self._n_dead_starts, LONGEST_PAUSE_S), actor))
         else:
             self._n_dead_starts = 0
             if problem and self._patience.known:  # on a node that came later; the others go on
