@@ -70,6 +70,19 @@ def test_bad_resources_are_named_with_their_line(tmp_path: Path) -> None:
     assert all(line.startswith(f"{recipe}:") for line in caught.value.problems)
 
 
+@pytest.mark.slow
+def test_a_process_that_hangs_is_given_up(
+    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(patience, "LEAST_S", 1.0)
+    caplog.set_level("INFO", "synthgen")
+    sampler = {"use": "smooth", "size": 4, "hang_once": str(tmp_path / "hung")}
+    recipe = helpers.write(tmp_path, helpers.toy(sampler=sampler))
+    assert helpers.run(recipe, tmp_path / "out", workers=2).complete
+    assert (tmp_path / "hung").exists() and "was stuck and given up: nothing was heard of it for" in caplog.text
+    assert helpers.snapshot(tmp_path / "out", "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
+
+
 def test_a_silent_worker_is_stuck_after_ten_shards_and_two_minutes() -> None:
     found = Patience()
     assert not found.worn_out(1e6), "nobody knows yet how long a shard takes"
