@@ -353,7 +353,7 @@ def worker_stuck(trial: Trial) -> None:
 
     @contextlib.contextmanager
     def impatient() -> Iterator[None]:
-        patience.LEAST_S, patience.SHARDS = 0.3, 0.0
+        patience.LEAST_S = 0.3
         with trial.striking(at, once(trial.folder / "stopped", stop), trial.in_workers()):
             yield
 
