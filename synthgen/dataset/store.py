@@ -198,8 +198,10 @@ class Store:
 
         None stands for a record that was taken away meanwhile. Raises NewerFormatError.
         """
-        shards = self.committed()
-        for shard, raw in zip(shards, self.storage.read_all(map(commit_path, shards)), strict=True):
+        for name, raw in self.storage.read_folder(COMMITS):
+            shard = commit_number(name)
+            if shard is None:
+                continue
             try:
                 yield shard, self._parsed(shard, raw)
             except RecordError as error:
