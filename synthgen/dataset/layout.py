@@ -11,6 +11,7 @@ reports/evaluation.json reports/report.html           what `evaluate` found; the
 .synthgen/sealed/<sha256>                             what the manifest names and a larger dataset replaces
 .synthgen/damaged/                                    what was taken away
 .synthgen/identity.json lease.json lock               what it is made from; its last driver; its live one
+.synthgen/packs/                                      of object stores: records, many in one object
 .synthgen/handed_back                                 of object stores: the manifest no longer is all that readers need
 """
 
@@ -27,6 +28,7 @@ PRIVATE = ".synthgen"
 STAGING = f"{PRIVATE}/staging"
 SEALED = f"{PRIVATE}/sealed"
 DAMAGED = f"{PRIVATE}/damaged"
+PACKS = f"{PRIVATE}/packs"
 FOLDERS = ("data", "index", COMMITS, FAILURES, LOGS, REPORTS, SELECTIONS, PRIVATE, STAGING)
 """Folders that every dataset may have; files of other kinds than tar are in one named for their suffix."""
 

@@ -18,7 +18,7 @@ from synthgen.dataset.layout import COMMITS, HANDED_BACK, IDENTITY, MANIFEST, SE
 from synthgen.dataset.manifest import check_identity, identity_digest, load_manifest
 from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.storage import Storage
-from synthgen.dataset.store import Store
+from synthgen.dataset.store import Sizes, Store
 from synthgen.errors import RecordError, StoreError, UsageError
 from synthgen.fields import Field, classes_of
 from synthgen.fields.objects import countable_names, object_names, region_names
@@ -85,9 +85,9 @@ class Ledger:
         return str(self.manifest["name"]) if self.manifest else str(self.asked.get("name") or name_of(self.place))
 
     @cached_property
-    def sizes(self) -> Mapping[str, int]:
-        """Sizes in bytes of all files that are there, by name, listed after the records were read."""
-        return self.store.storage.sizes("")
+    def size(self) -> Sizes:
+        """What tells the size of a file, -1 if there is none; of a listing, after the records were read."""
+        return self.store.sizes()
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -188,7 +188,7 @@ class Ledger:
     def where(self, file: ShardFile) -> str:
         """The name of a file: its final one or, if a crash interrupted the publication, the staged one."""
         staged = f"{STAGING}/{file.staged}"
-        return staged if self.sizes.get(file.path) != file.bytes == self.sizes.get(staged) else file.path
+        return staged if self.size(file.path) != file.bytes == self.size(staged) else file.path
 
     def reader(self, file: ShardFile) -> BufferedReader:
         """A file to read, wherever it is. Raises FileNotFoundError if it is missing."""
@@ -196,7 +196,7 @@ class Ledger:
 
     def holds(self, file: ShardFile) -> bool:
         """Whether a file is there, published or not, with the size that its record states."""
-        return self.sizes.get(self.where(file)) == file.bytes
+        return self.size(self.where(file)) == file.bytes
 
     def where_sealed(self, shard: int, file: Mapping[str, Any]) -> tuple[str, ...]:
         """Names of a file that the manifest names; the first of them that exists is its own."""

@@ -71,12 +71,12 @@ class LocalStorage:
     def read(self, name: str) -> bytes | None:
         return json_files.load_bytes(self._path(name))
 
-    def read_all(self, names: Iterable[str]) -> Iterator[bytes | RecordError | None]:
-        for name in names:
+    def read_folder(self, folder: str) -> Iterator[tuple[str, bytes | RecordError | None]]:
+        for name in sorted((name.rstrip("/") for name in self.list(folder)), key=lambda name: (len(name), name)):
             try:
-                yield self.read(name)
+                yield name, self.read(name)
             except RecordError as error:
-                yield error
+                yield name, error
 
     def read_log(self, name: str) -> bytes:
         return self.read(name) or b""

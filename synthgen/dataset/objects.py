@@ -17,7 +17,7 @@ from io import BufferedReader
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from synthgen.base.places import check_address
-from synthgen.dataset import object_lease
+from synthgen.dataset import object_lease, object_packs
 from synthgen.dataset.layout import MANIFEST, PRIVATE
 from synthgen.dataset.object_reader import ObjectReader
 from synthgen.dataset.records import Lease
@@ -129,12 +129,27 @@ class ObjectStorage:
             return bytes(found.bytes()), _token(found.meta)
         return None
 
-    def read_all(self, names: Iterable[str]) -> Iterator[bytes | RecordError | None]:
+    def read_folder(self, folder: str) -> Iterator[tuple[str, bytes | RecordError | None]]:
+        import obstore
+
+        with self._refusals(folder):
+            pages = obstore.list(self._store, folder, chunk_size=1000)
+            tags = {entry["path"]: entry["e_tag"] or "" for page in pages for entry in page}
+        depth = folder.count("/") + 1
+        return object_packs.read_folder(self, {name: tag for name, tag in tags.items() if name.count("/") == depth})
+
+    def write_pack(self, name: str, content: bytes) -> None:
+        """Writes what may as well be lost, over whatever is there."""
+        with self._refusals(name):
+            self._put(name, content, "overwrite")
+
+    def read_all(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """Whole objects in this order, many at once."""
         with ThreadPoolExecutor(N_AT_ONCE, thread_name_prefix="read") as pool:
             yield from pool.map(self.read, names)
 
     def read_log(self, name: str) -> bytes:
-        return b"".join(part for part in self.read_all(self.list(name)) if isinstance(part, bytes))
+        return b"".join(filter(None, self.read_all(self.list(name))))
 
     def reader(self, name: str) -> BufferedReader:
         # what calls `read` does not ask for more than a BufferedReader has, and this one buffers itself

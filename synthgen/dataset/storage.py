@@ -48,8 +48,8 @@ class Storage(Protocol):
         """A whole file; None if there is none. Raises RecordError if something of that name cannot be read."""
         ...
 
-    def read_all(self, names: Iterable[str]) -> Iterator[bytes | RecordError | None]:
-        """Whole files in this order, as `read` gives or raises them; several at once where one takes long."""
+    def read_folder(self, folder: str) -> Iterator[tuple[str, bytes | RecordError | None]]:
+        """Names and contents of a folder's files, shorter names first and then in order, as `read` gives or raises."""
         ...
 
     def read_log(self, name: str) -> bytes:

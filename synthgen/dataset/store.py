@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -31,6 +31,7 @@ from synthgen.dataset.storage import Storage
 from synthgen.errors import NewerFormatError, RecordError, StoreError
 
 M = TypeVar("M", bound=BaseModel)
+Sizes = Callable[[str], int]
 
 
 class Store:
@@ -141,18 +142,29 @@ class Store:
         name = f"{STAGING}/{file.staged}"
         return name if self.storage.size(name) == file.bytes else None
 
-    def publish(self, record: Commit, sizes: Mapping[str, int] | None = None) -> list[str]:
+    def sizes(self) -> Sizes:
+        """What tells the size of a file, -1 if there is none: where each question is a request, from one listing."""
+        if not self.storage.remote:
+            return self.storage.size
+        found: dict[str, int] = {}
+        for folder in self.storage.list(""):
+            if folder.endswith("/") and folder != f"{COMMITS}/":
+                found |= self.storage.sizes(folder[:-1])
+        return lambda name: found.get(name, -1)
+
+    def publish(self, record: Commit, size: Sizes | None = None) -> list[str]:
         """Moves a committed shard's files to their final names; idempotent.
 
         Returns the paths that are missing or of the wrong size: none unless something was damaged.
 
         Args:
-            sizes: what is there by name, listed since this driver alone writes, so that nobody asks for each file.
+            size: what tells sizes, and was asked for since this driver alone writes.
         """
-        size = self.storage.size if sizes is None else lambda name: sizes.get(name, -1)
+        listed = size is not None
+        size = size or self.storage.size
         staged = {file.path: f"{STAGING}/{file.staged}" for file in record.files}
         ready = [file for file in record.files if size(staged[file.path]) == file.bytes]
-        if sizes is not None and not ready:
+        if listed and not ready:
             return [file.path for file in record.files if size(file.path) != file.bytes]
         with self._writing():
             moved = {file.path for file in ready if self.storage.move(staged[file.path], file.path)}
@@ -161,7 +173,8 @@ class Store:
 
     def publish_new(self, record: Commit) -> list[str]:
         """`publish` for whoever has staged the files and committed the record just now."""
-        return self.publish(record, {f"{STAGING}/{file.staged}": file.bytes for file in record.files})
+        staged = {f"{STAGING}/{file.staged}": file.bytes for file in record.files}
+        return self.publish(record, lambda name: staged.get(name, -1))
 
     def remove_stale(self, before: Commit | None, record: Commit) -> None:
         """Removes files of a replaced record that its successor lacks: no data file stays that no record names."""
@@ -198,8 +211,10 @@ class Store:
 
         None stands for a record that was taken away meanwhile. Raises NewerFormatError.
         """
-        shards = self.committed()
-        for shard, raw in zip(shards, self.storage.read_all(map(commit_path, shards)), strict=True):
+        for name, raw in self.storage.read_folder(COMMITS):
+            shard = commit_number(name)
+            if shard is None:
+                continue
             try:
                 yield shard, self._parsed(shard, raw)
             except RecordError as error:

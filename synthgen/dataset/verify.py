@@ -133,7 +133,7 @@ def _foreign(book: Ledger) -> Iterator[Finding]:
 
 def _check(book: Ledger, file: ShardFile) -> Problem | None:
     name = book.where(file)
-    if book.sizes.get(name, -1) < 0:
+    if book.size(name) < 0:
         return "missing"
     try:
         return None if book.store.sha256(name) == file.sha256 else "damaged"

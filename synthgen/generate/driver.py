@@ -113,7 +113,7 @@ def _run(
             len(survey.pending),
         )
         n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
-        manifest = seal.seal(store, plan)
+        manifest = seal.seal(store, plan, None if n_rendered else survey.size)
         sealed = None if manifest["complete"] else seal.sealed_before(store, plan)
         if manifest["complete"]:
             store.forget_staged()

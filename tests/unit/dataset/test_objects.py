@@ -151,7 +151,7 @@ def test_requests_of_a_shard_and_of_a_resume(recipe: Path, server: Server) -> No
     assert asked.total() <= 50 + 4 * 6 + 3 * n_files
     with server.counted() as asked:
         run(recipe, place)
-    assert asked["GET"] <= 30 and asked["HEAD"] <= 12 and asked["LIST"] <= 8
+    assert asked["GET"] <= 30 and asked["HEAD"] <= 12 and asked["LIST"] <= 14
 
 
 def test_handed_back_shards_are_known_to_readers(recipe: Path, server: Server) -> None:
