@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from synthgen.cli import formatting, options
+from synthgen.cli import formatting, options, run
 from synthgen.cli.jobs import following, job_lines
 from synthgen.errors import UsageError
 from synthgen.parts.registry import Plugins
@@ -18,9 +19,12 @@ from synthgen.stages import jobs, shipping
 from synthgen.stages.resolve import resolve
 from synthgen.stages.shipping import Shipment
 
+_HERE_ONLY = {"out", "executor", "address", "quiet", "as_json"}
+PASSED = [each for each in run.command.params if each.expose_value and each.name not in _HERE_ONLY]
+"""Parameters of `synthgen run` that a job passes on as they are given."""
 
-@click.command("submit")
-@options.recipe_options
+
+@click.command("submit", params=list(PASSED))
 @click.option("-o", "--out", metavar="DIR", help="Output: an absolute path that every node sees, or a URL.")
 @options.job_server_option
 @click.option(
@@ -30,8 +34,6 @@ from synthgen.stages.shipping import Shipment
     help="Every node sees this folder at the same path: what is in it does not travel. The job runs in the present "
     "folder if that is in it.",
 )
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Actors; by default one a GPU, or one a CPU.")
-@options.device_option
 @click.option("--wait", is_flag=True, help="Wait until the job has ended, and end with the exit code of the run.")
 @click.option("--follow", is_flag=True, help="The same, and show the log.")
 @click.option(
@@ -44,19 +46,7 @@ from synthgen.stages.shipping import Shipment
     "lost. An error of the run itself is none of these.",
 )
 def command(
-    recipe: str,
-    samples: int | None,
-    overrides: tuple[str, ...],
-    plugin_files: tuple[str, ...],
-    smoke: bool,
-    out: str | None,
-    address: str,
-    shared: tuple[str, ...],
-    workers: int | None,
-    device: str,
-    wait: bool,
-    follow: bool,
-    retries: int,
+    out: str | None, address: str, shared: tuple[str, ...], wait: bool, follow: bool, retries: int, **passed: Any
 ) -> int:
     """Render the dataset that RECIPE describes as a job of a Ray cluster.
 
@@ -66,8 +56,8 @@ def command(
 
     Giving the same command again goes on where the last job stopped, as `synthgen run` does.
     """
-    name, shipment = _checked(recipe, samples, overrides, plugin_files, smoke, out, shared)
-    words = _words(shipment, recipe, samples, overrides, plugin_files, smoke, out, workers, device)
+    name, shipment = _checked(passed, out, shared)
+    words = [*_words(passed, shipment), *(["-o", out] if out else [])]
     again = f"cd {shlex.quote(str(Path.cwd()))} && {formatting.given()}"
     about = {"out": out or str(Path.cwd() / "runs"), "command": again}
     request = jobs.Request(name, words, shipment, about, {formatting.COMMAND: again})
@@ -82,15 +72,7 @@ def command(
     return following(job, address, lambda note, say: server.run_to_end(request, job, retries, note, say), follow)
 
 
-def _checked(
-    recipe: str,
-    samples: int | None,
-    overrides: Sequence[str],
-    plugin_files: Sequence[str],
-    smoke: bool,
-    out: str | None,
-    shared: Sequence[str],
-) -> tuple[str, Shipment]:
+def _checked(passed: Mapping[str, Any], out: str | None, shared: Sequence[str]) -> tuple[str, Shipment]:
     """The recipe's name and what travels, if nothing is wrong as far as this machine can tell.
 
     Where it does not see the shared folders that the recipe names, the job itself checks the rest.
@@ -99,6 +81,8 @@ def _checked(
         RecipeError: every problem of the recipe at once.
         UsageError: what the nodes would not see.
     """
+    recipe, overrides, plugin_files = passed["recipe"], passed["overrides"], passed["plugin_files"]
+    samples = passed["samples"]
     text = reading.load_text(recipe, [*overrides, *([f"samples={samples}"] if samples is not None else [])])
     if reading.kind_of(text) != "dataset":
         raise UsageError(f"{text.file}: is a recipe for a model; jobs are for datasets")
@@ -106,28 +90,25 @@ def _checked(
     assert isinstance(found, DatasetRecipe)
     own = None if shipping.unseen(text, shared) else resolve(recipe, samples, overrides, plugin_files).own
     models = [own.folder] if own and own.done else []
-    makes = ["--smoke: its models"] if smoke else []
+    makes = ["--smoke: its models"] if passed["smoke"] else []
     if found.train and not models:
         makes.append(f"{text.where(('train',))}: train: the model, unless `synthgen run` has trained it here before,")
     return found.name, shipping.ship(text, [recipe, *plugin_files], out, shared, models, makes)
 
 
-def _words(
-    shipment: Shipment,
-    recipe: str,
-    samples: int | None,
-    overrides: Sequence[str],
-    plugin_files: Sequence[str],
-    smoke: bool,
-    out: str | None,
-    workers: int | None,
-    device: str,
-) -> list[str]:
-    """What the job gives to `synthgen run`."""
-    words = [shipment.names[recipe], *(["-o", out] if out else [])]
-    words += ["--samples", str(samples)] if samples is not None else []
-    words += [word for override in overrides for word in ("--set", override)]
-    words += [word for file in plugin_files for word in ("--plugin", shipment.names[file])]
-    words += ["--workers", str(workers)] if workers is not None else []
-    words += ["--device", device] if device != "auto" else []
-    return [*words, *(["--smoke"] if smoke else [])]
+def _words(passed: Mapping[str, Any], shipment: Shipment) -> list[str]:
+    """What the job gives to `synthgen run`: what was given here, with files by their names in the job."""
+    words: list[str] = []
+    for parameter in PASSED:
+        value = passed[str(parameter.name)]
+        if value is None or value is False or value == parameter.default:
+            continue
+        if isinstance(parameter, click.Argument):
+            words.append(shipment.names[value])
+        elif value is True:
+            words.append(parameter.opts[-1])
+        else:
+            several = value if parameter.multiple else (value,)
+            renamed = shipment.names if parameter.name == "plugin_files" else {}
+            words += [word for each in several for word in (parameter.opts[-1], renamed.get(each, str(each)))]
+    return words

@@ -114,8 +114,11 @@ class Server:
             os.environ.pop(name, None)
         try:
             self._client = JobSubmissionClient(self.address)
-        except ray.exceptions.AuthenticationError as error:
-            raise ClusterError(f"the job server at {self.address} refuses: {str(error).strip()}") from None
+        except ray.exceptions.AuthenticationError:
+            raise ClusterError(
+                f"the job server at {self.address} asks for a token and did not get the right one: set "
+                "RAY_AUTH_MODE=token, and put the cluster's token into ~/.ray/auth_token or RAY_AUTH_TOKEN"
+            ) from None
         except (*self._lost, ValueError, AssertionError) as error:
             why = str(error).strip().rstrip(".")
             raise ClusterError(

@@ -64,7 +64,7 @@ def table() -> str:
     ]
     nowhere = [f"`{name}`" for name, files in ONLY_IN.items() if not files]
     lazy = ", ".join(f"`{name}`" for name in sorted(LAZY))
-    lines += ["", f"Imported in one place only: {'; '.join(places)}. Nowhere: {', '.join(nowhere)}."]
+    lines += ["", f"Imported in these files only: {'; '.join(places)}. Nowhere: {', '.join(nowhere)}."]
     return "\n".join([*lines, f"Layers 0 to 6 import these inside functions only: {lazy}."])
 
 

@@ -100,6 +100,15 @@ def test_an_unknown_job_is_named(server: str) -> None:
     assert "unknown job `nothing`" in asked.stderr
 
 
+def test_another_token_is_refused(server: str) -> None:
+    """With what to do about it, and without a traceback."""
+    for more in ({"RAY_AUTH_TOKEN": "0" * 64}, {"RAY_AUTH_MODE": "disabled"}):
+        asked = helpers.call(helpers.command("jobs", "--address", server), **more)
+        assert asked.returncode == 1
+        wanted = f"error: the job server at {server} asks for a token and did not get the right one: "
+        assert asked.stderr.startswith(wanted) and asked.stderr.count("\n") == 1, asked.stderr
+
+
 def slow_recipe(folder: Path) -> Path:
     return helpers.write(folder, helpers.toy(sampler={"use": "smooth", "size": 4, "seconds": 0.3}))
 

@@ -136,16 +136,19 @@ def test_more_actors_than_the_cluster_has_room_for(cluster: str, recipe: Path, t
     assert helpers.snapshot(tmp_path / "out") == helpers.snapshot(finished)
 
 
-def test_ctrl_c_leaves_the_cluster_free(cluster: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_the_cluster_free(cluster: str, tmp_path: Path, sent: int, code: int) -> None:
+    """Ray's own handler of SIGTERM would end the run without a word."""
     sampler = {"use": "smooth", "size": 4, "seconds": 0.2}
     recipe = helpers.write(tmp_path, helpers.toy(sampler=sampler))
     out = tmp_path / "out"
     process = helpers.start(helpers.run_command(recipe, out, "--address", cluster))
     committed(process, out)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, errors = helpers.finish(process)
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
     assert "Go on with: synthgen run" in errors
+    assert "SIGTERM received" not in errors
 
 
 def test_an_actor_that_cannot_start_says_why(cluster: str, tmp_path: Path) -> None:

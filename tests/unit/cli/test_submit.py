@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
 import helpers
+from synthgen import cli
+from synthgen.cli import run
+from synthgen.cli import submit as submit_command
+from synthgen.stages.shipping import Shipment
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -41,6 +47,26 @@ def test_problems_of_the_recipe_are_found_here(recipe: Path) -> None:
     code, said = submit(recipe, "-o", "/out", "--plugin", helpers.TOY, "--set", "sampler.no=1", "--set", "tries=0")
     assert code == 2
     assert "sampler.no: unknown key" in said and "tries: " in said
+
+
+def test_options_reach_the_run_as_they_were_given() -> None:
+    """With files by their names in the job."""
+    given = ["a.yaml", "--samples", "9", "--set", "seed=8", "--set", "name=it's", "--plugin", "/elsewhere/parts.py"]
+    given += ["--smoke", "--workers", "3", "--device", "cuda"]
+    asked = parsed(cli.group.get_command(click.Context(cli.group), "submit"), [*given, "-o", "/out", "--wait"])
+    names = {"a.yaml": "a.yaml", "/elsewhere/parts.py": "given/1/parts.py"}
+    words = submit_command._words(asked, Shipment(None, {}, names))
+    got, wanted = parsed(run.command, words), parsed(run.command, given)
+    assert got.pop("plugin_files") == ("given/1/parts.py",)
+    assert got == {name: value for name, value in wanted.items() if name != "plugin_files"}
+    none = {str(each.name): each.get_default(click.Context(run.command)) for each in submit_command.PASSED}
+    assert submit_command._words(none | {"recipe": "a.yaml"}, Shipment(None, {}, names)) == ["a.yaml"]
+
+
+def parsed(command: click.Command | None, words: list[str]) -> dict[str, Any]:
+    assert command is not None
+    with command.make_context(command.name, [*words]) as context:
+        return dict(context.params)
 
 
 def test_models_and_what_only_one_node_would_see(recipe: Path, tmp_path: Path) -> None:
