@@ -573,7 +573,7 @@ class Chaos:
         trial = self.trial(folder, seed, self.server.place() if kind.startswith("store_") else "")
         try:
             KINDS[kind](trial)
-            assert trial.run("a run without faults") == DONE, "the last run did not end"
+            assert trial.run("a run without faults", None, brisk()) == DONE, "the last run did not end"
             assert trial.written() == self.want, "the bytes differ"
             assert trial.place or not helpers.leftovers(trial.out), "files are left"
         except AssertionError as error:
