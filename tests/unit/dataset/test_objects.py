@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import pytest
 
 import bucket
 import helpers
+import pages
 import synthgen
 from bucket import Server
 from synthgen.dataset import object_lease, objects
@@ -232,6 +234,15 @@ def test_a_beat_whose_answer_was_lost_is_no_loss(
         until(lambda: json.loads(held.read(LEASE) or b"")["beats"] > start + 5)
         Store(held).write("manifest.json", b"{}")
     assert storage.holder() == {}
+
+
+@pytest.mark.slow
+def test_what_the_page_shows_of_loading(recipe: Path, server: Server) -> None:
+    place = server.place()
+    run(recipe, place)
+    text = "\n".join(block.text for block in pages.blocks("docs/object-stores.md") if block.language == "python")
+    shown = helpers.call([sys.executable, "-c", text.replace("s3://datasets/clothes", place)])
+    assert shown.stdout.split("\n") == ["(4, 4, 3)", "(4, 4)", "32", ""], shown.stderr
 
 
 @pytest.mark.slow
