@@ -29,6 +29,7 @@ LOG = logging.getLogger(__name__)
 CODE_ATTEMPTS = 2
 SYSTEM_ATTEMPTS = 5
 FRUITLESS = 5
+PACK_EVERY = 1000
 
 
 class Observer(Protocol):
@@ -181,6 +182,8 @@ class _Loop:
             LOG.info("%s", line)
             if isinstance(outcome, ShardReport):
                 self.n_rendered += 1
+                if self.n_rendered % PACK_EVERY == 0:
+                    self.store.pack()
                 for note in outcome.notes:
                     self.observer.note(note)
                 self._compare_environment(outcome.environment)
