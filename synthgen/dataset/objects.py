@@ -35,6 +35,8 @@ RETRY: RetryConfig = {
 TIMEOUT = timedelta(seconds=60)
 """Of one request with its answer, of which the largest is a part of a file."""
 N_AT_ONCE = 16
+PART_BYTES = 16 << 20
+PARTS_AT_ONCE = 4
 PUT_ATTEMPTS = 3
 LOG_EVERY_S = 5.0
 LOG_PART_BYTES = 1 << 20
@@ -267,7 +269,9 @@ class ObjectStorage:
             yield cast(BinaryIO, file)
             file.seek(0)
             with self._refusals(name):
-                obstore.put(self._store, name, cast(BinaryIO, file))
+                obstore.put(
+                    self._store, name, cast(BinaryIO, file), chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
+                )
 
     def copy(self, source: str, target: str) -> None:
         import obstore

@@ -220,6 +220,12 @@ class Store:
             except RecordError as error:
                 yield shard, error
 
+    def pack(self) -> None:
+        """Lets an object store keep the records together as well, so that whoever goes on reads them soon."""
+        if self.storage.remote:
+            for _ in self.storage.read_folder(COMMITS):  # a driver packs what it had to fetch
+                pass
+
     def _parsed(self, shard: int, raw: bytes | RecordError | None) -> Commit | None:
         if isinstance(raw, RecordError):
             raise raw

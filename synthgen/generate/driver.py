@@ -32,6 +32,7 @@ CODE_ATTEMPTS = 2
 SYSTEM_ATTEMPTS = 5
 FRUITLESS = 5
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+PACK_EVERY = 1000
 
 
 class Observer(Protocol):
@@ -203,6 +204,8 @@ class _Loop:
                 self.n_rendered += 1
                 for stage, s in outcome.seconds.items():
                     self.seconds[stage] += s  # type: ignore[assignment]
+                if self.n_rendered % PACK_EVERY == 0:
+                    self.store.pack()
                 for note in outcome.notes:
                     self.observer.note(note)
                 self._compare_environment(outcome.environment)

@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,14 +20,16 @@ import pytest
 
 import bucket
 import helpers
+import pages
 import synthgen
 from bucket import Server
-from synthgen.dataset import object_lease, objects
+from synthgen.dataset import object_lease, object_packs, objects
 from synthgen.dataset.layout import LEASE, commit_path, data_path
 from synthgen.dataset.objects import ObjectStorage
 from synthgen.dataset.store import Store
 from synthgen.dataset.verify import verify
 from synthgen.errors import StoreError
+from synthgen.generate import driver
 
 
 @pytest.fixture
@@ -154,6 +157,22 @@ def test_requests_of_a_shard_and_of_a_resume(recipe: Path, server: Server) -> No
     assert asked["GET"] <= 30 and asked["HEAD"] <= 12 and asked["LIST"] <= 14
 
 
+def test_records_are_packed_while_a_run_goes_on(
+    recipe: Path, server: Server, storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_packs, "WORTH_IT", 1)
+    monkeypatch.setattr(driver, "PACK_EVERY", 3)
+    with server.failing("^PUT .*commits/shard-00003", 99, "403 Forbidden"), pytest.raises(StoreError, match="403"):
+        run(recipe, storage.place)
+    before = len(server.requests)
+    assert run(recipe, storage.place).n_rendered == 1
+    read = [request.rpartition("/")[2] for request in server.requests[before:] if request.startswith("GET")]
+    assert not {f"shard-0000{number}.json" for number in range(3)} & set(read)
+    changed = Store(storage).load_commit(1)
+    assert changed and storage.replace(commit_path(1), b"damaged", storage.token(commit_path(1)))
+    assert verify(storage).set_aside == [1], "a pack is believed only of objects that have not changed"
+
+
 def test_handed_back_shards_are_known_to_readers(recipe: Path, server: Server) -> None:
     storage = ObjectStorage(server.place())
     run(recipe, storage.place)
@@ -232,6 +251,15 @@ def test_a_beat_whose_answer_was_lost_is_no_loss(
         until(lambda: json.loads(held.read(LEASE) or b"")["beats"] > start + 5)
         Store(held).write("manifest.json", b"{}")
     assert storage.holder() == {}
+
+
+@pytest.mark.slow
+def test_what_the_page_shows_of_loading(recipe: Path, server: Server) -> None:
+    place = server.place()
+    run(recipe, place)
+    text = "\n".join(block.text for block in pages.blocks("docs/object-stores.md") if block.language == "python")
+    shown = helpers.call([sys.executable, "-c", text.replace("s3://datasets/clothes", place)])
+    assert shown.stdout.split("\n") == ["(4, 4, 3)", "(4, 4)", "32", ""], shown.stderr
 
 
 @pytest.mark.slow
