@@ -11,6 +11,9 @@ from typing import Any
 
 from synthgen.base import disk
 from synthgen.base.names import printable
+from synthgen.base.places import place_of
+from synthgen.dataset.storage import Storage
+from synthgen.dataset.store import storage_at
 from synthgen.errors import UsageError
 from synthgen.generate import driver
 from synthgen.generate.driver import Observer, Result
@@ -121,7 +124,7 @@ def run(
 
     Args:
         path: the recipe's file, or what it would hold: a dict, or a `DatasetRecipe`.
-        out: output folder; by default `runs/<name>-<digest>`.
+        out: output folder, or an address such as `s3://bucket/prefix`; by default `runs/<name>-<digest>`.
         samples: overrides the recipe's size; a finished dataset grows to it.
         overrides: `key=value` texts, as for `--set`.
         smoke: small models with random weights and few samples, to try a recipe out.
@@ -136,12 +139,13 @@ def run(
     for note in prepared.notes:
         observer.note(note)
     choice = Choice(executor, workers, address)
-    return run_prepared(prepared, Path(out) if out else prepared.default_out, choice, device, observer)
+    storage = storage_at(place_of(out) if out else prepared.default_out)
+    return run_prepared(prepared, storage, choice, device, observer)
 
 
 def run_prepared(
     prepared: ResolvedRecipe,
-    out: Path,
+    out: Storage,
     choice: Choice,
     device: str = "auto",
     observer: Observer | None = None,

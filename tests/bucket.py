@@ -1,122 +1,104 @@
-"""A storage in memory that can do what an object store can: conditional puts and server-side copies, and no rename."""
+"""A real S3 server on a free port of this machine, which counts what it is asked and can be made to fail."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-import itertools
+import logging
+import re
 import threading
+import urllib.request
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from synthgen.dataset.layout import LEASE
-from synthgen.dataset.records import Lease
-from synthgen.errors import StoreError
+import pytest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+KEY, SECRET = "AKIAPLANTEDKEY000000", "planted-secret-that-must-be-nowhere"
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
+BUCKET = "datasets"
+
+Answer = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-class Objects:
-    """What the service keeps: immutable objects by key, each with the tag of the put that made it."""
+class Server:
+    """The server. `requests` are those it was sent, such as `GET commits/shard-00000.json`.
+
+    Attributes:
+        conditions: whether it heeds the conditions of puts, as stores should.
+        faults: each is called with a request, and answers it or, with None, leaves it to the next one.
+    """
 
     def __init__(self) -> None:
-        self.content: dict[str, tuple[bytes, str]] = {}
-        self.live: str | None = None  # the lease whose driver beats
-        self._tags = itertools.count(1)
-        self._lock = threading.Lock()
+        self.app: Answer = DomainDispatcherApplication(create_backend_app)
+        self.requests: list[str] = []
+        self.conditions = True
+        self.faults: list[Callable[[str, dict[str, Any], Callable[..., Any]], Iterable[bytes] | None]] = []
+        self.endpoint = ""
 
-    def put(self, key: str, content: bytes, if_match: str | bool | None = True) -> bool:
-        """True: whatever is there; None: If-None-Match; a tag: If-Match."""
-        with self._lock:
-            if if_match is not True and self.content.get(key, (b"", None))[1] != if_match:
-                return False
-            self.content[key] = content, str(next(self._tags))
-            return True
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(f'/{BUCKET}/')}"
+        if environ["PATH_INFO"].rstrip("/") == f"/{BUCKET}":
+            query = environ["QUERY_STRING"]
+            request = "LIST" if "list-type" in query else f"{environ['REQUEST_METHOD']}?{query}"
+        self.requests.append(request)
+        if not self.conditions:
+            environ.pop("HTTP_IF_NONE_MATCH", None)
+            environ.pop("HTTP_IF_MATCH", None)
+        for fault in self.faults:
+            if (answer := fault(request, environ, start)) is not None:
+                return answer
+        return self.app(environ, start)
 
-
-class MemoryStorage:
-    """A `Storage` of such objects; every value with the same `objects` is the same place."""
-
-    place = "bucket"
-
-    def __init__(self, objects: Objects | None = None, held: Lease | None = None) -> None:
-        self.objects = objects or Objects()
-        self.held = held
-
-    def check(self) -> None:
-        pass
-
-    create = check
-
-    def read(self, name: str) -> bytes | None:
-        found = self.objects.content.get(name)
-        return found[0] if found else None
-
-    def reader(self, name: str) -> io.BufferedReader:
-        content = self.read(name)
-        if content is None:
-            raise FileNotFoundError(name)
-        return io.BufferedReader(io.BytesIO(content))  # type: ignore[arg-type]
-
-    def size(self, name: str) -> int:
-        content = self.read(name)
-        return -1 if content is None else len(content)
-
-    def token(self, name: str) -> str | None:
-        found = self.objects.content.get(name)
-        return found[1] if found else None
-
-    def list(self, folder: str) -> list[str]:
-        prefix = f"{folder}/" if folder else ""
-        inner = [key[len(prefix) :].partition("/") for key in list(self.objects.content) if key.startswith(prefix)]
-        return sorted({f"{prefix}{first}{slash}" for first, slash, _ in inner})
-
-    def put(self, name: str, content: bytes) -> bool:
-        return self.objects.put(name, content, None)
-
-    def replace(self, name: str, content: bytes | Iterable[bytes], token: str | None) -> bool:
-        return self.objects.put(name, content if isinstance(content, bytes) else b"".join(content), token)
-
-    def append(self, name: str, content: bytes) -> None:
-        self.objects.put(name, (self.read(name) or b"") + content)
+    def place(self) -> str:
+        """An address where nothing is yet."""
+        return f"s3://{BUCKET}/{uuid.uuid4().hex}"
 
     @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[BinaryIO]:
-        file = io.BytesIO()
-        yield file
-        self.objects.put(name, file.getvalue())
-
-    def copy(self, source: str, target: str) -> None:
-        self.objects.put(target, self.objects.content[source][0], None)
-
-    def move(self, source: str, target: str) -> None:
-        content = self.read(source)
-        if content is not None:
-            self.objects.put(target, content)
-            self.delete(source)
-
-    def delete(self, name: str) -> None:
-        for key in [key for key in self.objects.content if key == name or (name[-1] == "/" and key.startswith(name))]:
-            self.objects.content.pop(key, None)
-
-    def free_bytes(self) -> int | None:
-        return None
+    def counted(self) -> Iterator[Counter[str]]:
+        """Requests by method while the block runs; filled at its end."""
+        before, found = len(self.requests), Counter[str]()
+        yield found
+        found.update(re.split(r"[ ?]", request)[0] for request in self.requests[before:])
 
     @contextlib.contextmanager
-    def lease(self) -> Iterator[MemoryStorage]:
-        token, last = self.token(LEASE), self.last_lease()
-        lease = Lease(id=uuid.uuid4().hex, epoch=last.epoch + 1 if last else 1)
-        if self.objects.live or not self.replace(LEASE, lease.model_dump_json().encode(), token):
-            raise StoreError(f"{self.place} is being written by another synthgen")
-        self.objects.live = lease.id
+    def failing(self, pattern: str, times: int, status: str, after: bool = False) -> Iterator[None]:
+        """Requests that match `pattern` are answered by an error, so many times; `after` they have had their effect."""
+        left = [times]
+
+        def fault(request: str, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes] | None:
+            if not left[0] or not re.search(pattern, request):
+                return None
+            left[0] -= 1
+            if after:
+                list(self.app(environ, lambda *_: None))
+            said = f"<Code>Busy</Code><Message>Please try again.</Message><AWSAccessKeyId>{KEY}</AWSAccessKeyId>"
+            text = f"<Error>{said}</Error>".encode()
+            start(status, [("Content-Length", str(len(text)))])
+            return [text]
+
+        self.faults.append(fault)
         try:
-            yield MemoryStorage(self.objects, lease)
+            yield
         finally:
-            if self.objects.live == lease.id:
-                self.objects.live = None
+            self.faults.remove(fault)
 
-    def last_lease(self) -> Lease | None:
-        raw = self.read(LEASE)
-        return Lease.model_validate_json(raw) if raw else None
 
-    def holder(self) -> Mapping[str, Any]:
-        return {"host": "here", "pid": 1, "age_s": 0.0} if self.objects.live else {}
+@contextlib.contextmanager
+def serve() -> Iterator[Server]:
+    """A server with an empty bucket; the environment names it and its credentials while the block runs."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = Server()
+    listening = make_server("127.0.0.1", 0, server, True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
+    thread.start()
+    server.endpoint = f"http://127.0.0.1:{listening.server_port}"
+    urllib.request.urlopen(urllib.request.Request(f"{server.endpoint}/{BUCKET}", method="PUT")).close()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.endpoint}.items():
+            patch.setenv(name, value)
+        yield server
+    listening.shutdown()
+    thread.join()

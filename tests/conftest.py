@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import bucket
 import fuzzing
 import helpers
 from synthgen.base.environment import usable_cores, use_one_thread
@@ -65,6 +66,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for kind, outcomes in sorted(fuzzing.COUNTS.items()):
         listed = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(outcomes.items()))
         terminalreporter.write_line(f"fuzzed {outcomes.total():,} {kind}: {listed}")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[bucket.Server]:
+    """An S3 server, which the environment names."""
+    with bucket.serve() as running:
+        yield running
 
 
 @pytest.fixture

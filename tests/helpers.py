@@ -251,12 +251,15 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+UNPROMISED = ("commits", "log", ".synthgen", "failures")
+
+
 def snapshot(out: Path, without: str = "") -> dict[str, str]:
     """sha256 of everything that a run promises to be byte-identical: all but the ledger, logs and private files."""
     found = {}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
-        if path.is_file() and name.split("/")[0] not in ("commits", "log", ".synthgen", "failures", without):
+        if path.is_file() and name.split("/")[0] not in (*UNPROMISED, without):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 

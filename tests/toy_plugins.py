@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ class Smooth:
         fail_shard_at: int | None = None
         die_once: str | None = None
         die_at: int | None = None
+        hang_once: str | None = None
         fail_setup: bool = False
         log: str | None = None
         memory: int | None = None  # samples that fit at once; after `memory_later` calls half as many
@@ -66,6 +68,9 @@ class Smooth:
         if config.die_once and slots[0].index >= 20 and not Path(config.die_once).exists():
             Path(config.die_once).touch()
             os.kill(os.getpid(), 9)
+        if config.hang_once and slots[0].index >= 20 and not Path(config.hang_once).exists():
+            Path(config.hang_once).touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
         if config.die_at in [slot.index for slot in slots]:
             os.kill(os.getpid(), 9)
         self.n_calls += 1

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from synthgen.base.places import is_address
 from synthgen.errors import DataError, StoreError
 
 SHOWN_CHARACTERS = 120
@@ -155,8 +156,14 @@ def disk_error(error: OSError, place: Path) -> StoreError:
     return StoreError(f"cannot write {place}: {error.strerror or error}; name another place with -o")
 
 
-def gone_error(root: Path) -> StoreError:
-    """For an output folder that is not there while somebody writes to it."""
+def gone_error(root: Path | str) -> StoreError:
+    """For an output folder, or a prefix of an object store, that is not there while somebody writes to it."""
+    if is_address(root):
+        return StoreError(
+            f"{root}/.synthgen is not there for the process on {socket.gethostname()}: it was deleted while synthgen "
+            "wrote to it, or this machine's environment names another store (AWS_ENDPOINT_URL). Then give the same "
+            "command again"
+        )
     return StoreError(
         f"{root}, or a folder in it, is not there on {socket.gethostname()}: it was deleted, renamed or unmounted "
         "while synthgen wrote to it, or this machine does not see it. Every node must see the output folder at the "

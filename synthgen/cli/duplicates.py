@@ -115,7 +115,7 @@ def _picture_field(book: Ledger, asked: str | None) -> str:
     if asked is not None and asked not in pictures:
         raise UsageError(f"--field: {unknown(asked, pictures, 'field of pictures')}")
     if not pictures:
-        raise UsageError(f"{book.root}: holds no images, so there is nothing to compare")
+        raise UsageError(f"{book.place}: holds no images, so there is nothing to compare")
     return asked or pictures[0]
 
 

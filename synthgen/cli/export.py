@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from synthgen.base import terminal
 from synthgen.base.disk import disk_error
+from synthgen.base.places import name_of, place_of
 from synthgen.cli import formatting, options
 from synthgen.errors import UsageError
 from synthgen.parts.protocols import Exportable, Exporter
@@ -78,7 +79,7 @@ def command(
     scenes = exporter.samples(folder, split, _fields(name, exporter, fields), allow_incomplete)
     if not len(scenes):
         raise UsageError(f"{folder}: {f'the split `{split}`' if split else 'the dataset'} holds no samples yet")
-    target = Path(out) if out else Path("exports") / f"{Path(folder).resolve().name}-{name}"
+    target = Path(out) if out else Path("exports") / f"{name_of(place_of(folder))}-{name}"
     if target.exists():
         raise UsageError(f"{target} exists already; name a new folder with -o, or remove it")
     partial = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")

@@ -9,11 +9,21 @@ from typing import Any
 import click
 
 from synthgen.base import logs
+from synthgen.base.places import is_address
 
 Command = Callable[..., Any]
 
 recipe_argument = click.argument("recipe", type=click.Path(dir_okay=False))
-folder_argument = click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+
+
+class Place(click.Path):
+    """An existing folder, or an address, of which only the store knows whether anything is there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if is_address(value) else super().convert(value, param, ctx)
+
+
+folder_argument = click.argument("folder", metavar="DIR", type=Place(exists=True, file_okay=False))
 samples_option = click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Size of the dataset.")
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as sampler.steps=20."

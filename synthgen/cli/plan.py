@@ -12,6 +12,7 @@ import click
 
 from synthgen import api
 from synthgen.base.environment import usable_cores
+from synthgen.base.places import place_of
 from synthgen.cli import formatting, options, plan_machine, plan_model
 from synthgen.dataset import layout, ledger, licences, records
 from synthgen.dataset.ledger import Ledger
@@ -26,7 +27,9 @@ MAX_COUNTED = 20_000
 
 @click.command("plan")
 @options.recipe_options
-@click.option("-o", "--out", metavar="DIR", help="Output folder to look into; by default runs/<name>-<digest>.")
+@click.option(
+    "-o", "--out", metavar="DIR", help="Output folder or address to look into; by default runs/<name>-<digest>."
+)
 @options.json_option
 def command(
     recipe: str,
@@ -54,7 +57,7 @@ def command(
         facts = plan_model.before_training(found.binding, own) | {"columns": dict(found.columns)}
         click.echo(json.dumps(facts, indent=1) if as_json else plan_model.say_before_training(facts))
         return
-    facts = describe(found.plan, Path(out) if out else found.default_out) | ({"train": own} if own else {})
+    facts = describe(found.plan, place_of(out) if out else found.default_out) | ({"train": own} if own else {})
     facts["columns"] = dict(found.columns)
     if as_json:
         click.echo(json.dumps(facts, indent=1))
@@ -62,7 +65,7 @@ def command(
         _say(facts, recipe)
 
 
-def describe(plan: Plan, out: Path) -> dict[str, Any]:
+def describe(plan: Plan, out: str | Path) -> dict[str, Any]:
     """Everything that `plan` says, as JSON values."""
     each = survey.bytes_per_sample(plan, survey.Survey(pending=survey.Pending(plan.n_shards)))
     splits, exact = split_counts(plan)
@@ -103,12 +106,12 @@ def split_counts(plan: Plan) -> tuple[dict[str, int], bool]:
     return {name: counts[name] for name in names}, True
 
 
-def _existing(plan: Plan, out: Path) -> dict[str, Any]:
+def _existing(plan: Plan, out: str | Path) -> dict[str, Any]:
     """What of this plan the output folder holds already, and how long its shards took."""
     try:
         book = ledger.read(out)
     except UsageError:
-        return {"exists": out.exists(), "same_dataset": None, "shards_done": 0}
+        return {"exists": isinstance(out, Path) and out.exists(), "same_dataset": None, "shards_done": 0}
     changed = list(differences(book.identity, json.loads(json.dumps(plan.identity))))
     if changed:
         return {"exists": True, "same_dataset": False, "differences": changed, "shards_done": 0}

@@ -13,6 +13,7 @@ from synthgen import api
 from synthgen.base import environment
 from synthgen.base.disk import write_output
 from synthgen.base.environment import use_one_thread
+from synthgen.base.places import is_address, name_of, place_of
 from synthgen.cli import formatting, options
 from synthgen.dataset import ledger
 from synthgen.errors import UsageError
@@ -52,7 +53,7 @@ def command(
     dataset, samples of all classes are picked at random.
     """
     started = time.perf_counter()
-    if Path(target).is_dir():
+    if is_address(target) or Path(target).is_dir():
         if overrides or smoke:
             raise UsageError(f"{target}: is a finished dataset; --set and --smoke are for recipes")
         Plugins(plugin_files)
@@ -72,7 +73,9 @@ def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> 
     if not book.complete:
         subtitle += f", INCOMPLETE: {formatting.known(book.planned)} were asked for"
         click.echo(f"note      {folder} {book.lack or 'lacks files'}; `synthgen status` says more")
-    _save(groups, book.name, subtitle, legend(book.fields, groups), out or f"{book.root.resolve().name}-preview.png")
+    _save(
+        groups, book.name, subtitle, legend(book.fields, groups), out or f"{name_of(place_of(book.place))}-preview.png"
+    )
 
 
 def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> None:
@@ -93,20 +96,20 @@ def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> 
     if plan.rules:
         by_rule = f" ({formatting.counts(drawn.rejected)})" if n_rejected else ""
         click.echo(f"kept      {drawn.n - n_rejected} of {drawn.n} first tries{by_rule}")
-    _say_times(drawn, plan.n_samples, found, device)
+    _say_times(drawn, plan, found, device)
 
 
-def _say_times(drawn: Drawn, n_samples: int, found: str, device: str) -> None:
+def _say_times(drawn: Drawn, plan: Plan, found: str, device: str) -> None:
     """What the whole recipe will take, from what these few took."""
     place = "core" if found == "cpu" else environment.device_name(found)
     each, setup = formatting.duration(drawn.seconds_each), formatting.duration(drawn.setup_s)
     click.echo(f"a sample  {each} on one {place}, after {setup} for loading the models")
-    head = f"all {n_samples:<4}"
+    head = f"all {plan.n_samples:<4}"
     if not drawn.acceptance:
         click.echo(f"{head}  unknown, because every try was rejected")
         return
-    n_workers = default_workers(device)
-    total = n_samples * drawn.seconds_each / drawn.acceptance
+    n_workers = default_workers(plan.recipe.resources, device)
+    total = plan.n_samples * drawn.seconds_each / drawn.acceptance
     text = formatting.duration(drawn.setup_s + total / n_workers)
     click.echo(f"{head}  about {text} with {n_workers} workers on this machine")
 

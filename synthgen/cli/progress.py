@@ -1,10 +1,12 @@
-"""Progress of a run: a live bar on a terminal, a plain line now and then on a pipe. It moves with every batch."""
+"""Progress of a run: a live bar, a plain line now and then, or JSON lines. It moves with every batch."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import click
 from rich.console import Group
@@ -17,6 +19,7 @@ from synthgen.base import terminal
 from synthgen.base.pace import Pace
 from synthgen.cli import formatting
 from synthgen.fields import classes_of
+from synthgen.generate import driver
 from synthgen.generate.executors.outcome import Executor, Failure
 from synthgen.generate.executors.worker import ShardProgress, ShardReport
 from synthgen.generate.plan import Plan
@@ -31,6 +34,7 @@ class Lines:
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
+        self.snapshot: Mapping[str, Any] = {}
         self._said_at = 0.0
         self._said = ""
 
@@ -38,7 +42,9 @@ class Lines:
         click.echo(text, err=True)
 
     def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None:
-        self.plan = plan
+        self.plan, self.executor, self.n_shards = plan, executor, (survey.n_done, plan.n_shards)
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.gpu_seconds = 0.0
         self.accepted, self.tries, self.n_short = survey.accepted, survey.tries, survey.n_short
         # Samples are counted by their label; a class that stays in the condition is not.
         self.classes = Counter(dict.fromkeys(classes_of(plan.schema), 0) | dict(survey.classes))
@@ -48,6 +54,7 @@ class Lines:
         batch = plan.recipe.batch_size if isinstance(plan.recipe.batch_size, int) else 1
         self._pace = Pace(executor.n_workers * batch)
         self._said_at = time.monotonic()
+        self.snapshot = self.facts()
         if survey.n_done:
             self.note(f"going on: {survey.n_done} of {plan.n_shards} shards are done")
         self.note(f"rendering {formatting.plural(len(survey.pending), 'shard')} {executor.description}")
@@ -61,6 +68,11 @@ class Lines:
         self.accepted += report.accepted
         self.tries += report.tries
         self.n_short += report.n_short
+        self.n_shards = self.n_shards[0] + 1, self.n_shards[1]
+        for stage, seconds in report.seconds.items():
+            self.seconds[stage] += seconds
+        if self.plan and report.device.startswith("cuda"):
+            self.gpu_seconds += report.seconds.get("total", 0.0) * (self.plan.recipe.resources.gpus or 1.0)
         self.classes.update(report.classes)
         self.rejected.update(report.rejected)
         self._moved()
@@ -78,6 +90,7 @@ class Lines:
 
     def _moved(self) -> None:
         self._pace.add(self.tries + sum(each.tries for each in self._rendering.values()))
+        self.snapshot = self.facts()
         self.update()
 
     def update(self) -> None:
@@ -85,6 +98,30 @@ class Lines:
         if now - self._said_at >= EVERY_S:
             self._said_at, self._said = now, ", ".join(self.parts())
             self.note(self._said)
+
+    def facts(self) -> dict[str, Any]:
+        """All that is known of the run, as JSON values; what is not known yet is None."""
+        assert self.plan is not None
+        rejected = sum((Counter(each.rejected) for each in self._rendering.values()), self.rejected.copy())
+        n_accepted, n_tries = self._in_this_run()
+        rate, left = self._pace.rate, self.seconds_left()
+        stages = {stage: round(seconds, 3) for stage, seconds in sorted(self.seconds.items()) if stage != "total"}
+        n_finished = self.accepted - self._before[0]
+        return {
+            "samples": self.n_accepted,
+            "planned": self.plan.n_samples,
+            "tries": self._before[1] + n_tries,
+            "rejected": dict(sorted(rejected.items())),
+            "short": self.n_short,
+            "shards": {"done": self.n_shards[0], "planned": self.n_shards[1]},
+            "samples_per_s": round(rate * n_accepted / n_tries, 3) if rate and n_tries else None,
+            "left_s": None if left is None else round(left, 1),
+            "workers": {name: getattr(self.executor, f"n_{name}") for name in ("workers", "alive", "lost")},
+            "seconds": stages,
+            "slowest": max(stages, key=lambda stage: stages[stage], default=None),
+            "gpu_s_per_sample": round(self.gpu_seconds / n_finished, 4) if self.gpu_seconds and n_finished else None,
+            "classes": dict(self.classes),
+        }
 
     @property
     def n_accepted(self) -> int:
@@ -120,6 +157,21 @@ class Lines:
         if self.accepted and self.classes:
             rarest = min(self.classes, key=lambda name: (self.classes[name], name))
             parts.append(f"rarest {rarest} {self.classes[rarest]}")
+        return [*parts, *self._machinery()]
+
+    def _machinery(self) -> list[str]:
+        """`3 of 4 workers, 1 lost`, `slowest sample (83 %)`, `2.1 GPU-s a sample`: whatever there is to say."""
+        parts, executor = [], self.executor
+        if executor.n_workers > 1 or executor.n_lost:
+            lost = f", {executor.n_lost} lost" if executor.n_lost else ""
+            parts.append(f"{executor.n_alive} of {formatting.plural(executor.n_workers, 'worker')}{lost}")
+        stages = {stage: seconds for stage, seconds in self.seconds.items() if stage != "total"}
+        if total := sum(stages.values()):
+            slowest = max(stages, key=lambda stage: stages[stage])
+            parts.append(f"slowest {slowest} ({100 * stages[slowest] / total:.0f} %)")
+        n_finished = self.accepted - self._before[0]
+        if self.gpu_seconds and n_finished:
+            parts.append(f"{self.gpu_seconds / n_finished:.2g} GPU-s a sample")
         return parts
 
     def _speed(self) -> list[str]:
@@ -133,6 +185,43 @@ class Lines:
         """Samples that were kept, and tries."""
         tries = self.tries + sum(each.tries for each in self._rendering.values())
         return self.n_accepted - self._before[0], tries - self._before[1]
+
+
+class Quiet(Lines):
+    """Counts, and says nothing."""
+
+    def note(self, text: str) -> None:
+        pass
+
+
+class JsonLines(Lines):
+    """An observer for programs: one JSON object a line on stderr. `event` says what: note, progress, failed or end."""
+
+    def note(self, text: str) -> None:
+        self._say("note", {"text": text})
+
+    def begin(self, plan: Plan, survey: Survey, executor: Executor) -> None:
+        super().begin(plan, survey, executor)
+        self._say("progress", self.facts())
+
+    def update(self) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= EVERY_S:
+            self._said_at = now
+            self._say("progress", self.snapshot)
+
+    def shard_failed(self, failure: Failure, again: bool) -> None:
+        self._rendering.pop(failure.shard, None)
+        facts = {"shard": failure.shard, "cause": failure.cause, "message": failure.message, "again": again}
+        self._say("failed", facts)
+
+    def end(self) -> None:
+        if self.plan is not None:
+            self._rendering.clear()
+            self._say("end", self.facts())
+
+    def _say(self, event: str, facts: Mapping[str, Any]) -> None:
+        click.echo(json.dumps({"event": event, "time": driver.timestamp(), **facts}), err=True)
 
 
 class Live(Lines):

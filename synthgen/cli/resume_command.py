@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from synthgen.base.places import absolute, is_address, place_of
 from synthgen.cli import formatting
 from synthgen.dataset.layout import RECIPE
 from synthgen.dataset.ledger import Ledger
@@ -21,7 +22,8 @@ def command(book: Ledger, *more: str) -> str:
     Args:
         more: options to add.
     """
-    given = str(book.root)
+    given = book.place
+    root = place_of(given)
     try:
         line = shlex.split(str(book.asked.get("command", "")))
     except ValueError:  # a quote is never closed: somebody changed the log
@@ -33,16 +35,21 @@ def command(book: Ledger, *more: str) -> str:
     place = Path(str(book.asked.get("folder", "."))).resolve()
     if asked.get("recipe") and (place / asked["recipe"]).is_file():
         here = place == Path.cwd()
-        kept = [*line[:start], *_without_out(line[start:]), "-o", given if here else str(book.root.resolve())]
-        same = asked["out"] is not None and (place / asked["out"]).resolve() == book.root.resolve()
+        kept = [*line[:start], *_without_out(line[start:]), "-o", given if here else absolute(root)]
+        same = asked["out"] is not None and absolute(_from(place, asked["out"])) == absolute(root)
         found = shlex.join([*(line if same and here else kept), *more])
         return found if here else f"cd {shlex.quote(str(place))} && {found}"
-    own = book.root / RECIPE
     plugins = [word for file in asked.get("plugin_files") or () for word in ("--plugin", str(place / file))]
-    recipe = str(own) if book.store.storage.size(RECIPE) >= 0 else "RECIPE"
+    own = book.store.storage.size(RECIPE) >= 0
+    recipe = str(root / RECIPE) if own and isinstance(root, Path) else "RECIPE"
     if book.growing:  # whose recipe.yaml is still that of the smaller dataset
         more = ("--samples", str(book.planned), *more)
     return formatting.prefix() + shlex.join(["synthgen", "run", recipe, *plugins, "-o", given, *more])
+
+
+def _from(folder: Path, out: str) -> str | Path:
+    """The place that `-o` named in a folder."""
+    return out.rstrip("/") if is_address(out) else folder / out
 
 
 def _read(arguments: list[str]) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from typing import Any
 import click
 
 from synthgen import api
-from synthgen.cli import formatting, options
-from synthgen.cli.progress import Lines, Live
+from synthgen.base.places import place_of
+from synthgen.cli import formatting, metrics, options
+from synthgen.cli.progress import JsonLines, Lines, Live, Quiet
 from synthgen.dataset import card, ledger
 from synthgen.dataset.layout import EVALUATION
-from synthgen.dataset.store import Store
+from synthgen.dataset.store import Store, storage_at
 from synthgen.errors import Interrupted, TerminatedError
 from synthgen.generate.driver import Observer, Result
 from synthgen.generate.executors.choose import Choice
@@ -29,7 +30,17 @@ from synthgen.stages.training import OwnModel
 
 @click.command("run")
 @options.recipe_options
-@click.option("-o", "--out", metavar="DIR", help="Output folder; by default runs/<name>-<digest>.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="DIR",
+    help="Output folder, or an address such as s3://bucket/prefix; by default runs/<name>-<digest>.",
+)
+@click.option(
+    "--single-writer",
+    is_flag=True,
+    help="Write to an object store that has no conditional puts; no other run may write there.",
+)
 @click.option(
     "--executor",
     type=click.Choice(["auto", "local", "ray"]),
@@ -40,8 +51,16 @@ from synthgen.stages.training import OwnModel
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes or actors; by default one a core.")
 @click.option("--address", metavar="ADDR", help="A running Ray cluster, such as auto or ray://head:10001.")
 @options.device_option
+@click.option(
+    "--metrics-port", type=click.IntRange(1, 65535), metavar="PORT", help="Serve the progress to Prometheus there."
+)
 @options.quiet_option
-@options.json_option
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the result as one JSON document, and progress as JSON lines on stderr.",
+)
 def command(
     recipe: str,
     samples: int | None,
@@ -49,10 +68,12 @@ def command(
     plugin_files: tuple[str, ...],
     smoke: bool,
     out: str | None,
+    single_writer: bool,
     executor: Any,
     workers: int | None,
     address: str | None,
     device: str,
+    metrics_port: int | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -66,20 +87,21 @@ def command(
     """
     stop = _Stop()
     signal.signal(signal.SIGTERM, stop)
-    observer: Observer = Live() if sys.stderr.isatty() else Lines()
-    if quiet or as_json:
-        observer = api.Silent()
+    observer = Quiet() if quiet else JsonLines() if as_json else Live() if sys.stderr.isatty() else Lines()
+    if metrics_port:
+        metrics.serve(metrics_port, observer)
     train = api.training(device, quiet or as_json, observer.note, formatting.given())
     choice = Choice(executor, workers, address)
     prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke, train)
-    folder = Path(out) if out else prepared.default_out
+    folder = place_of(out) if out else prepared.default_out
+    storage = storage_at(folder, single_writer)
     for note in prepared.notes:
         observer.note(note)
     if not out:
-        _say_what_changed(observer, prepared, folder)
+        _say_what_changed(observer, prepared, prepared.default_out)
     observer.note(f"executor: {choice.name} ({choice.reason}); output: {folder}")
     try:
-        result = api.run_prepared(prepared, folder, choice, device, observer, formatting.given())
+        result = api.run_prepared(prepared, storage, choice, device, observer, formatting.given())
     except Interrupted as error:
         raise Interrupted(str(error), 143 if stop.arrived else error.exit_code) from None
     if as_json:

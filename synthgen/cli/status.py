@@ -42,7 +42,7 @@ def survey(book: Ledger) -> dict[str, Any]:
     totals = book.totals()
     running = dict(book.store.storage.holder())
     return {
-        "folder": str(book.root),
+        "folder": book.place,
         "name": book.name,
         "complete": book.complete,
         "sealed": book.manifest is not None,

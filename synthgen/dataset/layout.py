@@ -11,6 +11,8 @@ reports/evaluation.json reports/report.html           what `evaluate` found; the
 .synthgen/sealed/<sha256>                             what the manifest names and a larger dataset replaces
 .synthgen/damaged/                                    what was taken away
 .synthgen/identity.json lease.json lock               what it is made from; its last driver; its live one
+.synthgen/packs/                                      of object stores: records, many in one object
+.synthgen/handed_back                                 of object stores: the manifest no longer is all that readers need
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ PRIVATE = ".synthgen"
 STAGING = f"{PRIVATE}/staging"
 SEALED = f"{PRIVATE}/sealed"
 DAMAGED = f"{PRIVATE}/damaged"
+PACKS = f"{PRIVATE}/packs"
 FOLDERS = ("data", "index", COMMITS, FAILURES, LOGS, REPORTS, SELECTIONS, PRIVATE, STAGING)
 """Folders that every dataset may have; files of other kinds than tar are in one named for their suffix."""
 
@@ -33,6 +36,7 @@ MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 IDENTITY = f"{PRIVATE}/identity.json"
 LEASE = f"{PRIVATE}/lease.json"
+HANDED_BACK = f"{PRIVATE}/handed_back"
 BATCH_SIZE = f"{PRIVATE}/batch_size.json"
 RUNS = f"{LOGS}/runs.jsonl"
 SHARDS = f"{LOGS}/shards.jsonl"

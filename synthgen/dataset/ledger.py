@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.base import json_files
+from synthgen.base.places import name_of
 from synthgen.dataset import layout, records
-from synthgen.dataset.layout import COMMITS, IDENTITY, MANIFEST, SEALED
+from synthgen.dataset.layout import COMMITS, HANDED_BACK, IDENTITY, MANIFEST, SEALED, STAGING
 from synthgen.dataset.manifest import check_identity, identity_digest, load_manifest
 from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.storage import Storage
-from synthgen.dataset.store import Store
+from synthgen.dataset.store import Sizes, Store
 from synthgen.errors import RecordError, StoreError, UsageError
 from synthgen.fields import Field, classes_of
 from synthgen.fields.objects import countable_names, object_names, region_names
@@ -31,31 +32,62 @@ class Ledger:
     Attributes:
         identity: what the dataset is made from; a copy stands in every sealed manifest.
         manifest: the content of manifest.json, None if the dataset was never sealed or the manifest cannot be used.
-        commits: the records of all finished shards, by number.
-        unreadable: what is wrong with the record of a shard, by number.
-        asked: what the last run was asked for (`samples`, `tries`, `command` and the `folder` that it was given in);
-            empty if unknown.
-        sealed: hashes of the files that the manifest names and that are in `.synthgen/sealed`, because a run that
-            makes the dataset larger has replaced them.
         damage: why manifest.json or .synthgen/identity.json cannot be used, by name.
+        sufficient: whether the manifest is all that readers of samples need, so that records are read only by those who
+            ask for them.
     """
 
     store: Store
     identity: Mapping[str, Any]
     manifest: Mapping[str, Any] | None
-    commits: Mapping[int, Commit]
-    unreadable: Mapping[int, str]
-    asked: Mapping[str, Any]
-    sealed: frozenset[str] = frozenset()
     damage: Mapping[str, str] = field(default_factory=dict)
+    sufficient: bool = False
+    known: Records | None = None
+
+    @cached_property
+    def records(self) -> Records:
+        return self.known or read_records(self.store)
 
     @property
-    def root(self) -> Path:
-        return Path(self.store.place)
+    def commits(self) -> Mapping[int, Commit]:
+        """The records of all finished shards, by number."""
+        return self.records.commits
+
+    @property
+    def unreadable(self) -> Mapping[int, str]:
+        """What is wrong with the record of a shard, by number."""
+        return self.records.unreadable
+
+    @property
+    def sealed(self) -> frozenset[str]:
+        """Hashes of the files that the manifest names and that are in `.synthgen/sealed`.
+
+        A run that makes the dataset larger has replaced them.
+        """
+        return self.records.sealed
+
+    @cached_property
+    def asked(self) -> Mapping[str, Any]:
+        """What the last run was asked for: `samples`, `tries`, `command`, and the `folder` that it was given in.
+
+        Empty if unknown.
+        """
+        lines = self.store.load_lines(layout.RUNS, records.Asked)
+        return lines[-1].model_dump() if lines else {}
+
+    @property
+    def place(self) -> str:
+        """The folder or the address, as people give it."""
+        return self.store.place
 
     @property
     def name(self) -> str:
-        return str(self.manifest["name"]) if self.manifest else str(self.asked.get("name") or self.root.name)
+        return str(self.manifest["name"]) if self.manifest else str(self.asked.get("name") or name_of(self.place))
+
+    @cached_property
+    def size(self) -> Sizes:
+        """What tells the size of a file, -1 if there is none; of a listing, after the records were read."""
+        return self.store.sizes()
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -118,7 +150,7 @@ class Ledger:
 
         Their records were taken away because they were damaged, or a run has rendered them again since.
         """
-        if self.manifest is None or not self.has_records:
+        if self.manifest is None or self.sufficient or not self.has_records:
             return set()
         return {entry["shard"] for entry in self.manifest["shards"] if not self._holds(entry)}
 
@@ -143,7 +175,7 @@ class Ledger:
         """Raises StoreError, which says how to go on, if the dataset is incomplete."""
         if self.lack:
             raise StoreError(
-                f"{self.root} {self.lack}. Finish it with the same `synthgen run` command, or pass "
+                f"{self.place} {self.lack}. Finish it with the same `synthgen run` command, or pass "
                 "allow_incomplete=True (--allow-incomplete) to take what is there"
             )
 
@@ -155,9 +187,8 @@ class Ledger:
 
     def where(self, file: ShardFile) -> str:
         """The name of a file: its final one or, if a crash interrupted the publication, the staged one."""
-        if self.store.storage.size(file.path) == file.bytes:
-            return file.path
-        return self.store.staged(file) or file.path
+        staged = f"{STAGING}/{file.staged}"
+        return staged if self.size(file.path) != file.bytes == self.size(staged) else file.path
 
     def reader(self, file: ShardFile) -> BufferedReader:
         """A file to read, wherever it is. Raises FileNotFoundError if it is missing."""
@@ -165,11 +196,11 @@ class Ledger:
 
     def holds(self, file: ShardFile) -> bool:
         """Whether a file is there, published or not, with the size that its record states."""
-        return self.store.storage.size(file.path) == file.bytes or self.store.staged(file) is not None
+        return self.size(self.where(file)) == file.bytes
 
     def where_sealed(self, shard: int, file: Mapping[str, Any]) -> tuple[str, ...]:
         """Names of a file that the manifest names; the first of them that exists is its own."""
-        record = self.commits.get(shard)
+        record = None if self.sufficient else self.commits.get(shard)
         same = [f for f in record.files if f.sha256 == file["sha256"]] if record else []
         return f"{SEALED}/{file['sha256']}", self.where(same[0]) if same else file["path"]
 
@@ -260,18 +291,38 @@ def read(place: str | Path | Storage) -> Ledger:
             return book
 
 
-def _read(store: Store) -> Ledger:
+@dataclass(frozen=True)
+class Records:
+    """What `Ledger` says of `commits`, `unreadable` and `sealed`."""
+
+    commits: Mapping[int, Commit]
+    unreadable: Mapping[int, str]
+    sealed: frozenset[str]
+
+
+def read_records(store: Store) -> Records:
+    """Every record of a dataset."""
     commits: dict[int, Commit] = {}
     unreadable: dict[int, str] = {}
-    for shard in store.committed():
-        try:
-            record = store.load_commit(shard)
-        except RecordError as error:
-            unreadable[shard] = str(error)
-        else:
-            commits |= {shard: record} if record else {}
-    digest = next(iter(Counter(record.digest for record in commits.values()).most_common(1)), ("", 0))[0]
+    for shard, record in store.load_commits():
+        if isinstance(record, RecordError):
+            unreadable[shard] = str(record)
+        elif record:
+            commits[shard] = record
+    sealed = frozenset(name.removeprefix(f"{SEALED}/") for name in store.storage.list(SEALED))
+    return Records(commits, unreadable, sealed)
+
+
+def _read(store: Store) -> Ledger:
     damage: dict[str, str] = {}
+    if store.storage.remote and store.storage.size(HANDED_BACK) < 0:
+        manifest = _manifest(store, "", damage)
+        if manifest is not None and manifest["complete"]:
+            return Ledger(store, manifest["identity"], manifest, sufficient=True)
+        damage.clear()
+    known = read_records(store)
+    commits, unreadable = known.commits, known.unreadable
+    digest = next(iter(Counter(record.digest for record in commits.values()).most_common(1)), ("", 0))[0]
     manifest = _manifest(store, digest, damage)
     identity = manifest["identity"] if manifest else load_identity(store, digest, damage)
     if identity is None and not damage and not commits and not unreadable:
@@ -285,10 +336,7 @@ def _read(store: Store) -> Ledger:
             f"{store.place}: neither manifest.json nor .synthgen/identity.json says what this dataset is made from "
             f"({reasons}). The same `synthgen run` command writes them again"
         )
-    asked = store.load_lines(layout.RUNS, records.Asked)
-    sealed = frozenset(name.removeprefix(f"{SEALED}/") for name in store.storage.list(SEALED))
-    last = asked[-1].model_dump() if asked else {}
-    return Ledger(store, identity, manifest, commits, unreadable, last, sealed, damage)
+    return Ledger(store, identity, manifest, damage, known=known)
 
 
 def _manifest(store: Store, digest: str, damage: dict[str, str]) -> dict[str, Any] | None:

@@ -97,7 +97,7 @@ def load(
     Plugins(map(str, plugins))
     book = ledger.read(folder)
     for name, reason in book.damage.items():
-        warnings.warn(f"{book.root}/{name} {reason}; `synthgen run` writes it again", stacklevel=2)
+        warnings.warn(f"{book.place}/{name} {reason}; `synthgen run` writes it again", stacklevel=2)
     if not allow_incomplete:
         book.require_complete()
     view = View(book, split, None if fields is None else tuple(fields), transform, selection)
@@ -180,7 +180,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         split = f" split {self._view.split}," if self._view.split else ""
-        return f"<synthgen dataset {self._view.root}:{split} {len(self)} samples, fields {', '.join(self.fields)}>"
+        return f"<synthgen dataset {self._view.place}:{split} {len(self)} samples, fields {', '.join(self.fields)}>"
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_cache": OrderedDict()}

@@ -28,6 +28,8 @@ class LocalStorage:
     a file is refused, so that no name leads out of the folder.
     """
 
+    remote = False
+
     def __init__(self, root: str | Path, held: Lease | None = None) -> None:
         self.root = Path(root)
         self.held = held
@@ -69,6 +71,16 @@ class LocalStorage:
     def read(self, name: str) -> bytes | None:
         return json_files.load_bytes(self._path(name))
 
+    def read_folder(self, folder: str) -> Iterator[tuple[str, bytes | RecordError | None]]:
+        for name in sorted((name.rstrip("/") for name in self.list(folder)), key=lambda name: (len(name), name)):
+            try:
+                yield name, self.read(name)
+            except RecordError as error:
+                yield name, error
+
+    def read_log(self, name: str) -> bytes:
+        return self.read(name) or b""
+
     def reader(self, name: str) -> BufferedReader:
         path = Path(self._path(name))
         if path.is_symlink():
@@ -91,6 +103,17 @@ class LocalStorage:
         with self._refusals(), gone, os.scandir(self._path(folder)) as entries:
             return sorted(f"{prefix}{entry.name}{'/' * entry.is_dir(follow_symlinks=False)}" for entry in entries)
         return []
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name in self.list(folder):
+            if name.endswith("/"):
+                found |= self.sizes(name[:-1])
+            elif (size := self.size(name)) < 0 and Path(self._path(name)).is_dir():
+                raise link_error(self._path(name))  # else what is behind it would be taken for missing
+            else:
+                found[name] = size
+        return found
 
     def put(self, name: str, content: bytes) -> bool:
         with self._refusals():
@@ -139,15 +162,18 @@ class LocalStorage:
             disk.link_once(Path(self._path(source)), path)
             fsync_folder(path.parent)
 
-    def move(self, source: str, target: str) -> None:
+    def move(self, source: str, target: str) -> bool:
         with self._refusals():
             before, path = Path(self._path(source)), self._writable(target)
             self._give_way(path)
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 os.replace(before, path)
+            except FileNotFoundError:
+                return False
             fsync_folder(path.parent)
             if not source.startswith(STAGING):  # which is searched for what was not published
                 fsync_folder(before.parent)
+        return True
 
     def delete(self, name: str) -> None:
         if name.endswith("/"):

@@ -209,6 +209,24 @@ class Lease(Closed):
     epoch: Count
 
 
+class LeaseObject(Closed):
+    """.synthgen/lease.json in an object store: the lease, and the driver that holds it while it is `live`.
+
+    `beats` grows while the driver lives.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Annotated[Word, Field(min_length=1)]
+    epoch: Count
+    live: bool
+    beats: Count
+    pid: Annotated[int, Field(ge=1, lt=1 << 31)]
+    born: Word
+    host: Text
+    pid_namespace: Text
+
+
 class Lock(Closed):
     """.synthgen/lock: who writes to the folder."""
 

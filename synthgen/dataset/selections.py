@@ -67,7 +67,7 @@ def read(book: Ledger, name: str) -> Selection:
         StoreError: it cannot be read, or belongs to another dataset, or the dataset has changed since.
     """
     path = book.store.show(file := _file_name(name))
-    again = f"`synthgen duplicates {shlex.quote(str(book.root))}` writes `unique` again"
+    again = f"`synthgen duplicates {shlex.quote(book.place)}` writes `unique` again"
     try:
         found = book.store.load(file, records.Selection)
     except RecordError as error:
@@ -75,7 +75,7 @@ def read(book: Ledger, name: str) -> Selection:
     if found is None:
         names = [other.rpartition("/")[2] for other in book.store.storage.list(SELECTIONS)]
         there = ", ".join(other.removesuffix(".json") for other in names if other.endswith(".json")) or "none"
-        raise UsageError(f"{book.root}: has no selection `{name}`; there are: {there}; {again}") from None
+        raise UsageError(f"{book.place}: has no selection `{name}`; there are: {there}; {again}") from None
     if found.format != FORMAT:
         raise StoreError(f"{path} has the format {found.format}, and this synthgen reads {FORMAT}; {again}")
     if found.digest != digest(book):

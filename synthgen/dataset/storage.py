@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from io import BufferedReader
 from typing import Any, BinaryIO, Protocol
 
 from synthgen.dataset.records import Lease
+from synthgen.errors import RecordError
 
 
 class Storage(Protocol):
@@ -30,6 +31,11 @@ class Storage(Protocol):
         """The lease that this value writes under; None for readers and for tools beside a run."""
         ...
 
+    @property
+    def remote(self) -> bool:
+        """Whether each step is a request, so that readers take the word of the manifest for what it names."""
+        ...
+
     def check(self) -> None:
         """Raises UsageError if there is no such place, StoreError if it is not to be trusted."""
         ...
@@ -42,8 +48,19 @@ class Storage(Protocol):
         """A whole file; None if there is none. Raises RecordError if something of that name cannot be read."""
         ...
 
+    def read_folder(self, folder: str) -> Iterator[tuple[str, bytes | RecordError | None]]:
+        """Names and contents of a folder's files, shorter names first and then in order, as `read` gives or raises."""
+        ...
+
+    def read_log(self, name: str) -> bytes:
+        """All that was added to a log; empty if there is none. Raises RecordError."""
+        ...
+
     def reader(self, name: str) -> BufferedReader:
-        """A file to read ranges of, by `seek` and `read`. Raises FileNotFoundError if there is none."""
+        """A file to read ranges of, by `seek` and `read`.
+
+        Raises FileNotFoundError, here or at the first read, if there is none.
+        """
         ...
 
     def size(self, name: str) -> int:
@@ -51,11 +68,18 @@ class Storage(Protocol):
         ...
 
     def token(self, name: str) -> str | None:
-        """What changes whenever `name` is written; None while there is nothing of that name."""
+        """What changes whenever `name` gets another content; None while there is nothing of that name."""
         ...
 
     def list(self, folder: str) -> list[str]:
         """Full names of what is directly in a folder, sorted; those of folders end with `/`. "" is the place itself."""
+        ...
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Sizes in bytes of all files at any depth below a folder, by full name; "" is the place itself.
+
+        That of a link is -1. A file that is moved out of `.synthgen` meanwhile is not missed.
+        """
         ...
 
     def put(self, name: str, content: bytes) -> bool:
@@ -70,7 +94,7 @@ class Storage(Protocol):
         ...
 
     def append(self, name: str, content: bytes) -> None:
-        """Adds to the end of a log. For one writer at a time, and not atomic: a crash may cut the last line."""
+        """Adds to the end of a log. For one writer at a time, and not atomic: a crash may cost the last lines."""
         ...
 
     def stage(self, name: str) -> AbstractContextManager[BinaryIO]:
@@ -81,8 +105,8 @@ class Storage(Protocol):
         """Gives a file that is never written to again a second name, unless that is taken."""
         ...
 
-    def move(self, source: str, target: str) -> None:
-        """Gives a file another name, over whatever has that one. Does nothing if there is no `source` any more."""
+    def move(self, source: str, target: str) -> bool:
+        """Gives a file another name, over whatever has that one; False if there is no `source` any more."""
         ...
 
     def delete(self, name: str) -> None:

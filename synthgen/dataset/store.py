@@ -5,20 +5,33 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
 from synthgen.base import disk, json_files
-from synthgen.dataset.layout import COMMITS, DAMAGED, MANIFEST, SEALED, STAGING, TOOLS, commit_number, commit_path
+from synthgen.base.places import is_address
+from synthgen.dataset.layout import (
+    COMMITS,
+    DAMAGED,
+    HANDED_BACK,
+    MANIFEST,
+    SEALED,
+    STAGING,
+    TOOLS,
+    commit_number,
+    commit_path,
+)
 from synthgen.dataset.local import LocalStorage
+from synthgen.dataset.objects import ObjectStorage
 from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.storage import Storage
 from synthgen.errors import NewerFormatError, RecordError, StoreError
 
 M = TypeVar("M", bound=BaseModel)
+Sizes = Callable[[str], int]
 
 
 class Store:
@@ -34,7 +47,7 @@ class Store:
     """
 
     def __init__(self, storage: str | Path | Storage) -> None:
-        self.storage: Storage = LocalStorage(storage) if isinstance(storage, str | Path) else storage
+        self.storage: Storage = storage_at(storage) if isinstance(storage, str | Path) else storage
         held = self.storage.held
         self.place = self.storage.place
         self.staging = f"{STAGING}/{held.id if held else TOOLS}"
@@ -49,7 +62,7 @@ class Store:
         held = self.storage.held
         last = self.storage.last_lease() if held else None
         if held and last is None:
-            raise disk.gone_error(Path(self.place)) from None
+            raise disk.gone_error(self.place) from None
         if last != held:
             raise StoreError(f"another synthgen has taken over {self.place}; this one stops writing") from None
 
@@ -116,6 +129,8 @@ class Store:
     def forget_sealed(self) -> None:
         """Removes what only the manifest before named; after the new one is in its place."""
         self.storage.delete(f"{SEALED}/")
+        if self.storage.remote:
+            self.storage.delete(HANDED_BACK)
 
     def discard(self, files: Iterable[ShardFile]) -> None:
         """Removes staged files that no record will name."""
@@ -127,16 +142,39 @@ class Store:
         name = f"{STAGING}/{file.staged}"
         return name if self.storage.size(name) == file.bytes else None
 
-    def publish(self, record: Commit) -> list[str]:
+    def sizes(self) -> Sizes:
+        """What tells the size of a file, -1 if there is none: where each question is a request, from one listing."""
+        if not self.storage.remote:
+            return self.storage.size
+        found: dict[str, int] = {}
+        for folder in self.storage.list(""):
+            if folder.endswith("/") and folder != f"{COMMITS}/":
+                found |= self.storage.sizes(folder[:-1])
+        return lambda name: found.get(name, -1)
+
+    def publish(self, record: Commit, size: Sizes | None = None) -> list[str]:
         """Moves a committed shard's files to their final names; idempotent.
 
         Returns the paths that are missing or of the wrong size: none unless something was damaged.
+
+        Args:
+            size: what tells sizes, and was asked for since this driver alone writes.
         """
+        listed = size is not None
+        size = size or self.storage.size
+        staged = {file.path: f"{STAGING}/{file.staged}" for file in record.files}
+        ready = [file for file in record.files if size(staged[file.path]) == file.bytes]
+        if listed and not ready:
+            return [file.path for file in record.files if size(file.path) != file.bytes]
         with self._writing():
-            for file in record.files:
-                if staged := self.staged(file):
-                    self.storage.move(staged, file.path)
-        return [file.path for file in record.files if self.storage.size(file.path) != file.bytes]
+            moved = {file.path for file in ready if self.storage.move(staged[file.path], file.path)}
+        left = [file for file in record.files if file.path not in moved]
+        return [file.path for file in left if self.storage.size(file.path) != file.bytes]
+
+    def publish_new(self, record: Commit) -> list[str]:
+        """`publish` for whoever has staged the files and committed the record just now."""
+        staged = {f"{STAGING}/{file.staged}": file.bytes for file in record.files}
+        return self.publish(record, lambda name: staged.get(name, -1))
 
     def remove_stale(self, before: Commit | None, record: Commit) -> None:
         """Removes files of a replaced record that its successor lacks: no data file stays that no record names."""
@@ -151,7 +189,7 @@ class Store:
         n_orphans = 0
         for name in self.storage.list(STAGING):
             if name != f"{self.staging}/":
-                n_orphans += len(names_below(self.storage, name))
+                n_orphans += len(self.storage.sizes(name[:-1])) if name.endswith("/") else 1
                 self.storage.delete(name)
         return n_orphans
 
@@ -166,12 +204,37 @@ class Store:
             RecordError: it is damaged.
             NewerFormatError: it was written by a newer synthgen.
         """
-        name = commit_path(shard)
-        raw = self.storage.read(name)
+        return self._parsed(shard, self.storage.read(commit_path(shard)))
+
+    def load_commits(self) -> Iterator[tuple[int, Commit | RecordError | None]]:
+        """All shards that have a record, ascending, each with it or with what is wrong with it.
+
+        None stands for a record that was taken away meanwhile. Raises NewerFormatError.
+        """
+        for name, raw in self.storage.read_folder(COMMITS):
+            shard = commit_number(name)
+            if shard is None:
+                continue
+            try:
+                yield shard, self._parsed(shard, raw)
+            except RecordError as error:
+                yield shard, error
+
+    def pack(self) -> None:
+        """Lets an object store keep the records together as well, so that whoever goes on reads them soon."""
+        if self.storage.remote:
+            for _ in self.storage.read_folder(COMMITS):  # a driver packs what it had to fetch
+                pass
+
+    def _parsed(self, shard: int, raw: bytes | RecordError | None) -> Commit | None:
+        if isinstance(raw, RecordError):
+            raise raw
         try:
             return None if raw is None else Commit.from_json(raw, shard)
         except NewerFormatError as error:
-            raise NewerFormatError(f"{self.show(name)} {error}; install that version to read it") from None
+            raise NewerFormatError(
+                f"{self.show(commit_path(shard))} {error}; install that version to read it"
+            ) from None
 
     def sound_commit(self, shard: int) -> Commit | None:
         """The record of a shard; None if there is none or it is damaged."""
@@ -188,6 +251,8 @@ class Store:
     def set_aside(self, *names: str) -> None:
         """Moves files away that are damaged or that no record names; a shard without its record is rendered again."""
         with self._writing():
+            if self.storage.remote and any(commit_number(name) is not None for name in names):
+                self.storage.put(HANDED_BACK, b"")
             for name in names:
                 self.storage.move(name, f"{DAMAGED}/{uuid.uuid4().hex}-{name.rpartition('/')[2]}")
 
@@ -220,7 +285,7 @@ class Store:
         """The lines of a log that can be read; a log that cannot be read has none."""
         found: list[M] = []
         with contextlib.suppress(RecordError):
-            for line in (self.storage.read(name) or b"").split(b"\n"):
+            for line in self.storage.read_log(name).split(b"\n"):
                 with contextlib.suppress(RecordError):
                     found += filter(None, [json_files.parse_record(line, model)])
         return found
@@ -267,11 +332,18 @@ class StagedFile:
         """Left to the block that opened it; pyarrow closes what it writes to."""
 
 
-def names_below(storage: Storage, name: str) -> list[str]:
-    """A file's own name or, if `name` ends with `/`, those of all files at any depth below it."""
-    if not name.endswith("/"):
-        return [name]
-    return [file for inner in storage.list(name[:-1]) for file in names_below(storage, inner)]
+def storage_at(place: str | Path, single_writer: bool = False) -> Storage:
+    """The storage of a folder or, of an address such as `s3://bucket/prefix`, in an object store.
+
+    Args:
+        single_writer: see `ObjectStorage`; of a folder, nothing.
+
+    Raises:
+        UsageError: the address is none that is known.
+    """
+    if isinstance(place, str) and is_address(place):
+        return ObjectStorage(place, single_writer=single_writer)
+    return LocalStorage(place)
 
 
 def first_there(storage: Storage, names: Sequence[str]) -> str:

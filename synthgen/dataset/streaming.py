@@ -52,7 +52,7 @@ class Stream:
         return shuffled(samples, self._buffer, random.Random(f"{self._seed}:{self._epoch}:{consumer}"))
 
     def __repr__(self) -> str:
-        return f"<synthgen stream {self._view.root}: {len(self)} samples, fields {', '.join(self.fields)}>"
+        return f"<synthgen stream {self._view.place}: {len(self)} samples, fields {', '.join(self.fields)}>"
 
     def _share(self, part: int, n_parts: int) -> tuple[int, int]:
         total = sum(file.n_samples for file in self._view.files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,9 @@ from synthgen.dataset import contents, ledger
 from synthgen.dataset.layout import MANIFEST, PRIVATE, RECIPE, SEALED, commit_path
 from synthgen.dataset.ledger import Ledger, Totals
 from synthgen.dataset.manifest import identity_digest
-from synthgen.dataset.records import ShardFile
+from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.storage import Storage
-from synthgen.dataset.store import Store, names_below
+from synthgen.dataset.store import Store
 from synthgen.errors import RecordError
 
 Problem = Literal["missing", "damaged", "unreadable", "foreign", "wrong"]
@@ -80,7 +80,7 @@ def verify(place: str | Path | Storage, tick: Tick | None = None, n_threads: int
         StoreError: something is damaged and another synthgen is writing to the folder.
     """
     # before the records: a file that a run publishes now has a record already
-    there = _data_files(Store(place).storage)
+    there = _data_files(Store(place).storage.sizes(""))
     book = ledger.read(place)
     sealed = book.manifest is not None or MANIFEST in book.damage
     report = Report(n_shards=len(book.commits), sealed=sealed, growing=book.growing)
@@ -133,7 +133,7 @@ def _foreign(book: Ledger) -> Iterator[Finding]:
 
 def _check(book: Ledger, file: ShardFile) -> Problem | None:
     name = book.where(file)
-    if book.store.storage.size(name) < 0:
+    if book.size(name) < 0:
         return "missing"
     try:
         return None if book.store.sha256(name) == file.sha256 else "damaged"
@@ -141,15 +141,10 @@ def _check(book: Ledger, file: ShardFile) -> Problem | None:
         return "unreadable"
 
 
-def _data_files(storage: Storage) -> set[str]:
+def _data_files(names: Iterable[str]) -> set[str]:
     """Files where shards are published: all in `data` and `index`, and those in folders such as `parquet` by suffix."""
-    found = {name for folder in ("data/", "index/") for name in names_below(storage, folder)}
-    for folder in storage.list(""):
-        kind = folder.removesuffix("/")
-        for split in storage.list(kind) if folder != kind and folder not in ("data/", "index/", f"{PRIVATE}/") else ():
-            names = storage.list(split.removesuffix("/")) if split.endswith("/") else ()
-            found |= {name for name in names if re.fullmatch(rf"shard-.*\.{re.escape(kind)}", name.rpartition("/")[2])}
-    return found
+    shard = re.compile(rf"(?:data|index)/.*|(?!{re.escape(PRIVATE)}/)([^/]+)/[^/]+/shard-[^/]*\.\1", re.DOTALL)
+    return {name for name in names if shard.fullmatch(name)}
 
 
 def _named(book: Ledger, there: set[str], foreign: set[int]) -> Iterator[str]:
@@ -248,6 +243,6 @@ def _set_aside(book: Ledger, shards: list[int], strays: list[str]) -> list[int]:
             if store.sound_commit(shard) == book.commits.get(shard) and held.token(name) is not None:
                 store.set_aside(name)
                 moved.append(shard)
-        named = {f.path for n in store.committed() if (record := store.sound_commit(n)) for f in record.files}
+        named = {f.path for _, found in store.load_commits() if isinstance(found, Commit) for f in found.files}
         store.set_aside(*set(strays) - named)
     return moved

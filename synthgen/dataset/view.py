@@ -76,7 +76,7 @@ class View:
         selection: str | None = None,
     ) -> None:
         self.plugins: Plugins = of_process()  # before the schema: what unpickles this needs its plug-in files first
-        self.root = book.root
+        self.place = book.place
         self.storage = book.store.storage
         self.manifest = book.manifest
         self.schema = book.fields
@@ -86,10 +86,10 @@ class View:
         self.split = split
         splits = sorted(book.identity["splits"])
         if split is not None and split not in splits:
-            raise UsageError(f"{book.root}: {unknown(split, splits, 'split')}")
+            raise UsageError(f"{book.place}: {unknown(split, splits, 'split')}")
         for name in names or ():
             if name not in self.schema:
-                raise UsageError(f"{book.root}: {unknown(name, self.schema, 'field')}")
+                raise UsageError(f"{book.place}: {unknown(name, self.schema, 'field')}")
         self.wanted = tuple(self.schema) if names is None else names
         self.files, self.writer, self.indexes = _files(book, split)
         if selection is not None:

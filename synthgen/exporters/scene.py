@@ -187,7 +187,7 @@ class Scenes(Selected):
         label = self.fields[self._label].decode(record[self._label]) if self._label else None
         if not KEY.fullmatch(record["key"]):
             raise StoreError(
-                f"{self.view.root}: the key {record['key']!r} is none that synthgen writes; check the dataset"
+                f"{self.view.place}: the key {record['key']!r} is none that synthgen writes; check the dataset"
             )
         return Scene(record["key"], split, record[self._image], label, instances, segmentation, boxes, numbers)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import json
 import logging
+import math
 import os
 import socket
 import time
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from synthgen.base.places import place_of
 from synthgen.dataset.layout import FAILURES, LOGS, RUNS, SHARDS, failure_path
 from synthgen.dataset.storage import Storage
 from synthgen.dataset.store import Store
@@ -28,6 +31,8 @@ LOG = logging.getLogger(__name__)
 CODE_ATTEMPTS = 2
 SYSTEM_ATTEMPTS = 5
 FRUITLESS = 5
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+PACK_EVERY = 1000
 
 
 class Observer(Protocol):
@@ -45,11 +50,12 @@ class Observer(Protocol):
 class Result:
     """How a run ended. `complete` is False if slots are short or shards have failed.
 
-    `evaluation` is how the dataset compares with real data, None if the recipe does not ask. `sealed` is the size of
-    the complete dataset that stays as it was because a larger one did not become whole.
+    `out` is the path of a folder, or the text of an address. `evaluation` is how the dataset compares with real data,
+    None if the recipe does not ask. `sealed` is the size of the complete dataset that stays as it was because a larger
+    one did not become whole.
     """
 
-    out: Path
+    out: str | Path
     complete: bool
     manifest: dict[str, Any]
     n_rendered: int
@@ -62,12 +68,12 @@ StartExecutor = Callable[[Job, Plan, int, Listen], Executor]
 
 
 def run(
-    plan: Plan, out: Path | Storage, start: StartExecutor, job: Job, observer: Observer, resume_command: str = ""
+    plan: Plan, out: str | Path | Storage, start: StartExecutor, job: Job, observer: Observer, resume_command: str = ""
 ) -> Result:
     """Renders what `out` lacks of the plan and seals the dataset.
 
     Args:
-        out: a folder, or any other storage.
+        out: a folder, an address, or any other storage.
         start: makes an executor from the job, the plan, the number of pending shards and who hears of batches.
         resume_command: shown when the run is interrupted.
 
@@ -85,7 +91,9 @@ def run(
         raise Interrupted(f"interrupted; {kept}", 143 if isinstance(error, TerminatedError) else 130) from None
 
 
-def _run(plan: Plan, out: Path | Storage, start: StartExecutor, job: Job, observer: Observer, command: str) -> Result:
+def _run(
+    plan: Plan, out: str | Path | Storage, start: StartExecutor, job: Job, observer: Observer, command: str
+) -> Result:
     started = time.perf_counter()
     storage = Store(out).storage
     storage.create()
@@ -106,12 +114,17 @@ def _run(plan: Plan, out: Path | Storage, start: StartExecutor, job: Job, observ
             len(survey.pending),
         )
         n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
-        manifest = seal.seal(store, plan)
+        manifest = seal.seal(store, plan, None if n_rendered else survey.size)
         sealed = None if manifest["complete"] else seal.sealed_before(store, plan)
         if manifest["complete"]:
             store.forget_staged()
     return Result(
-        Path(storage.place), manifest["complete"], manifest, n_rendered, time.perf_counter() - started, sealed=sealed
+        place_of(storage.place),
+        manifest["complete"],
+        manifest,
+        n_rendered,
+        time.perf_counter() - started,
+        sealed=sealed,
     )
 
 
@@ -134,11 +147,18 @@ def _render_pending(
     try:
         executor = start(job, plan, len(survey.pending), observer.batch_done)
         observer.begin(plan, survey, executor)
-        return _Loop(plan, store, executor, observer, survey.environments).run(survey.pending)
+        loop = _Loop(plan, store, executor, observer, survey.environments)
+        n_rendered = loop.run(survey.pending)
+        seconds = {stage: round(s, 3) for stage, s in sorted(loop.seconds.items())}
+        facts = {"ended": timestamp(), "driver": driver_name(), "shards": n_rendered, "seconds": seconds}
+        store.log(RUNS, json.dumps(facts | {"lost_workers": executor.n_lost}))
+        return n_rendered
     finally:
-        if executor is not None:
-            executor.close()
-        observer.end()
+        try:
+            observer.end()
+        finally:
+            if executor is not None:
+                executor.close()
 
 
 class _Loop:
@@ -153,6 +173,8 @@ class _Loop:
         self.observer = observer
         self.environments = set(environments)
         self.attempts: Counter[tuple[int, str]] = Counter()
+        self.later: list[tuple[float, int]] = []
+        self.seconds: Counter[str] = Counter()
         self.n_rendered = 0
         self.n_failed = 0
 
@@ -160,26 +182,46 @@ class _Loop:
         queue = iter(pending)
         n_flying = 0
         while True:
+            while self._pause_left_s() <= 0:
+                self.executor.submit(heapq.heappop(self.later)[1])
+                n_flying += 1
             while n_flying < self.executor.capacity and (shard := next(queue, None)) is not None:
                 self.executor.submit(shard)
                 n_flying += 1
-            if not n_flying:
+            if not n_flying and not self.later:
                 return self.n_rendered
-            outcome = self.executor.wait()
+            if not n_flying:
+                time.sleep(self._pause_left_s())
+                continue
+            outcome = self.executor.wait(self._pause_left_s())
+            if outcome is None:
+                continue
             n_flying -= 1
             line = self._log_line(outcome)
             self.store.log(SHARDS, line)
             LOG.info("%s", line)
             if isinstance(outcome, ShardReport):
                 self.n_rendered += 1
+                for stage, s in outcome.seconds.items():
+                    self.seconds[stage] += s  # type: ignore[assignment]
+                if self.n_rendered % PACK_EVERY == 0:
+                    self.store.pack()
                 for note in outcome.notes:
                     self.observer.note(note)
                 self._compare_environment(outcome.environment)
                 self.observer.shard_done(outcome)
                 self.store.storage.delete(failure_path(outcome.shard))
             elif self._again(outcome):
-                self.executor.submit(outcome.shard)
-                n_flying += 1
+                heapq.heappush(self.later, (time.monotonic() + self._pause_s(outcome), outcome.shard))
+
+    def _pause_left_s(self) -> float:
+        """Until the next shard is to be tried again; infinite if none is."""
+        return max(0.0, self.later[0][0] - time.monotonic()) if self.later else math.inf
+
+    def _pause_s(self, failure: Failure) -> float:
+        """Twice as long after each system failure that a shard may be to blame for, none after the first."""
+        n = self.attempts[failure.shard, failure.cause] if failure.cause == "system" and failure.counts else 0
+        return min(PAUSE_S * 2.0 ** (n - 2), LONGEST_PAUSE_S) if n > 1 else 0.0
 
     def _compare_environment(self, environment: str) -> None:
         """Says once that the folder's shards come from different environments."""

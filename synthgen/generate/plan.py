@@ -35,6 +35,7 @@ LEFT_OUT = {
     "data": "those that a condition reads are in its identity, those of a training in the model's hash",
     "train": "the hash of the weights that it made is in the identity of the parts that use them",
     "evaluate": "it looks at the finished dataset",
+    "resources": "they decide where workers run, and how many",
 }
 """Recipe keys that are not part of the digest, and why. Output folder, workers, executor and
 device are left out as well: they are not in the recipe at all."""

@@ -16,7 +16,7 @@ from synthgen.dataset import card, ledger, licences
 from synthgen.dataset.layout import MANIFEST, RECIPE, index_path
 from synthgen.dataset.ledger import Totals
 from synthgen.dataset.records import Commit
-from synthgen.dataset.store import Store
+from synthgen.dataset.store import Sizes, Store
 from synthgen.dataset.view import index_table
 from synthgen.errors import SynthgenError
 from synthgen.fields import classes_of
@@ -25,16 +25,19 @@ from synthgen.generate.plan import Plan
 MAX_NAMED = 1000
 
 
-def seal(store: Store, plan: Plan) -> dict[str, Any]:
+def seal(store: Store, plan: Plan, size: Sizes | None = None) -> dict[str, Any]:
     """Writes manifest.json, recipe.yaml, README.md and croissant.json from the commits, and returns the manifest.
 
     The content is deterministic: it depends on the commits and the recipe, not on when or where
     the shards were rendered. The returned value lacks the list of shards, which in the file has
     one line each. A dataset with short slots or missing shards is sealed with `complete: false`, unless a
     complete dataset was sealed before: that one stays until the larger one is whole.
+
+    Args:
+        size: what tells the sizes of files, if nothing was rendered since it was asked for.
     """
     with tempfile.SpooledTemporaryFile(max_size=1 << 20, mode="w+", encoding="utf-8") as lines:
-        manifest = _summary(store, plan, lines)
+        manifest = _summary(store, plan, lines, size or store.sizes())
         if not manifest["complete"] and sealed_before(store, plan) is not None:
             return manifest
         lines.seek(0)
@@ -63,23 +66,31 @@ def sealed_before(store: Store, plan: Plan) -> int | None:
     return int(manifest["samples"])
 
 
-def _summary(store: Store, plan: Plan, lines: IO[str]) -> dict[str, Any]:
+def _summary(store: Store, plan: Plan, lines: IO[str], size: Sizes) -> dict[str, Any]:
     """Totals over all commits; each shard's entry is appended to `lines` on the way."""
     totals = Totals.of(plan.schema, MAX_NAMED)
     missing: list[int] = []
     folders: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     batch_sizes: set[int] = set()
-    for shard in range(plan.n_shards):
-        record = store.sound_commit(shard)
-        if record is None or record.n_slots != len(plan.shard_range(shard)) or not _whole(store, record):
-            missing.append(shard)
+    following = 0
+    for shard, record in store.load_commits():
+        if shard >= plan.n_shards:
+            break
+        if (
+            not isinstance(record, Commit)
+            or record.n_slots != len(plan.shard_range(shard))
+            or not _whole(store, size, record)
+        ):
             continue
+        missing += range(following, shard)
+        following = shard + 1
         totals.add(record)
         batch_sizes.add(record.batch_size)
         for file in record.files:
             if file.split:
                 folders[file.kind][file.split].add(posixpath.dirname(file.path))
         lines.write(("" if not lines.tell() else ",\n") + json.dumps(_shard_entry(record), sort_keys=True))
+    missing += range(following, plan.n_shards)
     notes = _notes(store, plan, set(range(plan.n_shards)) - set(missing), totals.accepted)
     return {
         "format": FORMAT,
@@ -141,8 +152,9 @@ def _notes(store: Store, plan: Plan, shards: set[int], n_samples: int) -> list[s
     return notes
 
 
-def _whole(store: Store, record: Commit) -> bool:
-    return all(store.storage.size(file.path) == file.bytes for file in record.files)
+def _whole(store: Store, size: Sizes, record: Commit) -> bool:
+    """Whether the shard's files are in their places, some perhaps only since `size` was asked for."""
+    return all(size(f.path) == f.bytes or store.storage.size(f.path) == f.bytes for f in record.files)
 
 
 def _shard_entry(record: Commit) -> dict[str, Any]:
@@ -165,5 +177,5 @@ def recipe_text(plan: Plan) -> str:
     """The resolved recipe as YAML, headed by its hash: `synthgen run` on it makes the same dataset."""
     import yaml
 
-    values = plan.recipe.model_dump(mode="json", exclude_defaults=False) | {"samples": plan.n_samples}
+    values = plan.recipe.model_dump(mode="json", exclude={"resources"}) | {"samples": plan.n_samples}
     return json_files.headed(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120), plan.digest)

@@ -15,7 +15,7 @@ from synthgen.dataset.layout import IDENTITY, commit_path
 from synthgen.dataset.ledger import Totals
 from synthgen.dataset.manifest import load_manifest
 from synthgen.dataset.records import Commit
-from synthgen.dataset.store import Store
+from synthgen.dataset.store import Sizes, Store
 from synthgen.errors import RecordError, StoreError
 from synthgen.generate import plan as plans
 from synthgen.generate.plan import Plan
@@ -42,12 +42,14 @@ class Pending(Collection[int]):
 class Survey(Totals):
     """What the output folder holds of a plan: shards to render, and totals over those that are done.
 
-    `environments` are those of all shards, also of those that are rendered again.
+    `environments` are those of all shards, also of those that are rendered again. `size` tells the size of a file as it
+    was before anything is rendered.
     """
 
     pending: Pending = Pending(0)
     repair: set[int] = field(default_factory=set)
     n_done: int = 0
+    size: Sizes | None = None
 
 
 def check_identity(store: Store, plan: Plan) -> None:
@@ -77,7 +79,7 @@ def check_identity(store: Store, plan: Plan) -> None:
 
 def known_digest(store: Store) -> str:
     """The digest that most records of the folder have; without records, that of the manifest; empty if nothing says."""
-    records = Counter(record.digest for shard in store.committed() if (record := store.sound_commit(shard)))
+    records = Counter(record.digest for _, record in store.load_commits() if isinstance(record, Commit))
     if records:
         return records.most_common(1)[0][0]
     try:
@@ -100,11 +102,12 @@ def survey_store(store: Store, plan: Plan) -> Survey:
     survey = Survey(pending=Pending(plan.n_shards))
     done: set[int] = set()
     end = 0
-    for shard in store.committed():
-        record = store.sound_commit(shard)
-        if record is not None:
+    survey.size = store.sizes()
+    for shard, record in store.load_commits():
+        if isinstance(record, Commit):
             check_record(store, plan, shard, record)
-        if record is None or record.n_slots > plan.recipe.shard_size or store.publish(record):
+            sound = record.n_slots <= plan.recipe.shard_size and not store.publish(record, survey.size)
+        if not isinstance(record, Commit) or not sound:
             store.set_aside(commit_path(shard))
             survey.repair.add(shard)
             continue

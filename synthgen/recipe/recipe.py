@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthgen.base.settings import Settings
 from synthgen.fields import ImageFormat
 from synthgen.parts.problem import Location
-from synthgen.recipe.sections import Evaluation
+from synthgen.recipe.sections import Evaluation, Resources
 
 FORMAT = 1
 NAME = r"^[a-z0-9][a-z0-9_.-]*$"
@@ -125,6 +125,11 @@ class DatasetRecipe(Settings):
     scorers: PartList = Field(default=[], description="Parts that add numbers, in this order.")
     keep: list[str] = Field(default=[], description="Rules such as `agreement >= 0.7`; all must hold.")
     output: Output = Field(default=Output(), description="File formats.")
+    resources: Resources = Field(
+        default=Resources(),
+        exclude_if=lambda value: value == Resources(),
+        description="What one worker takes of a machine; not part of the dataset.",
+    )
     evaluate: Evaluation | None = Field(
         default=None, description="How the finished dataset is compared with `data`; `{}` for the defaults."
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pydantic
 from pydantic import Field
 
 from synthgen.base.settings import Settings
@@ -19,6 +20,31 @@ TRAINED = "trained"
 
 Raw = tuple[str, Location, Mapping[str, Any]]
 """A part as it was written: its role, its place, and a mapping with `use` and its settings."""
+
+
+class Resources(Settings):
+    """What one worker takes of a machine. It decides how many run and where, and nothing of the dataset."""
+
+    cpus: float = Field(default=1.0, gt=0, le=1024, description="Cores of one worker.")
+    gpus: float | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="GPUs of one worker; below 1, several share one; 0 is the CPU. By default 1 where there are any.",
+    )
+    memory_gb: float = Field(default=0.0, ge=0, description="Main memory of one worker, in 10^9 bytes; 0 counts none.")
+    accelerator: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Ray: the kind of GPU by Ray's name, such as A100 or L4.",
+    )
+
+    @pydantic.field_validator("gpus")
+    @classmethod
+    def _whole(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"must be a whole number, or below 1 (got {gpus:g})")
+        return gpus
 
 
 class Evaluation(Settings):

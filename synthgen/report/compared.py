@@ -111,7 +111,7 @@ def _real(book: Ledger, kind: Series, recipe: str) -> tuple[Windows, np.ndarray]
 
     data = series_data(origin.data_section(recipe), recipe)
     windows = reader.windows(reader.read(data), data, "train")
-    return windows, ids_of_real(str(book.root), kind, book.classes, windows, recipe)
+    return windows, ids_of_real(book.place, kind, book.classes, windows, recipe)
 
 
 def _of_class(windows: Windows | None, ids: np.ndarray | None, i: int) -> np.ndarray | None:

@@ -59,11 +59,11 @@ def render(book: Ledger, real: str | None = None) -> str:
 
     manifest = book.manifest
     if manifest is None:
-        raise StoreError(f"{book.root} {book.lack}. Finish it with the same `synthgen run` command")
+        raise StoreError(f"{book.place} {book.lack}. Finish it with the same `synthgen run` command")
     series = compared.holds_series(book)
     if real is not None and not series:
-        raise UsageError(f"--real: compares series, and {book.root} holds {', '.join(book.fields)}; leave it out")
-    found = evaluation.read(book.root)
+        raise UsageError(f"--real: compares series, and {book.place} holds {', '.join(book.fields)}; leave it out")
+    found = evaluation.read(book.store)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
     view = View(book, None, None, None)

@@ -113,7 +113,7 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
     view = View(book, None, None, None)
     label = class_field(book.fields)
     if not can_show(book.fields):
-        raise UsageError(f"{book.root}: holds {', '.join(book.fields)}, none of which can be shown")
+        raise UsageError(f"{book.place}: holds {', '.join(book.fields)}, none of which can be shown")
     classes = classes_of(book.fields) or ("",)
     shown = spread(len(classes), max(1, min(n or 20, 20, len(classes))))
     want = -(-(n or 80) // len(shown)) if n else max(2, min(10, 80 // len(shown)))
@@ -135,7 +135,7 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
         if all(len(group) == want for group in chosen.values()):
             break
     if not any(chosen.values()):
-        raise UsageError(f"{book.root}: holds no samples yet")
+        raise UsageError(f"{book.place}: holds no samples yet")
     records = [(i, record) for i, group in chosen.items() for record in group]
     visible = [name for name, kind in book.fields.items() if kind.shown]
     values = [{name: book.fields[name].decode(record[name]) for name in visible} for _, record in records]

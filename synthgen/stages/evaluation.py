@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from synthgen.base.environment import leave_one_core
 from synthgen.dataset import loading, records
 from synthgen.dataset.layout import EVALUATION
+from synthgen.dataset.storage import Storage
 from synthgen.dataset.store import Store
 from synthgen.errors import (
     Interrupted,
@@ -116,7 +117,7 @@ def text(found: Mapping[str, Any]) -> str:
 
 
 def evaluate(
-    out: Path,
+    out: str | Path | Storage,
     manifest: Mapping[str, Any],
     real: Mapping[str, Any],
     settings: Evaluation,
@@ -144,9 +145,9 @@ def evaluate(
         known = store.load(EVALUATION, records.Compared, allow_nan=True)
         if known and known.asked == json.loads(json.dumps(asked)):
             return known.found
-    note(f"comparing {out} with the real data")
+    note(f"comparing {store.place} with the real data")
     try:
-        found = compare(str(out), real, settings, note)
+        found = compare(store.place, real, settings, note)
     except KeyboardInterrupt as error:
         text = "interrupted; the dataset is complete, and was not compared with the real data yet."
         text += f" Go on with: {command}" if command else ""
@@ -162,13 +163,12 @@ def keep(store: Store, asked: Mapping[str, Any], found: Mapping[str, Any]) -> st
     return store.show(EVALUATION)
 
 
-def read(folder: Path) -> dict[str, Any] | None:
+def read(store: Store) -> dict[str, Any] | None:
     """What the last evaluation of a dataset found, None if there was none.
 
     Raises:
         StoreError: it cannot be read.
     """
-    store = Store(folder)
     try:
         known = store.load(EVALUATION, records.Compared, allow_nan=True)
     except RecordError as error:

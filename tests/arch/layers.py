@@ -40,10 +40,12 @@ SIDE: dict[str, set[str]] = {
 """What plug-ins, and what they stand on, may import besides layers 0 and 1 and themselves."""
 
 ROOTS = {"__init__", "__main__"}
-ONLY_IN = {"ray": {"generate/executors/cluster.py", "stages/jobs.py"}, "webdataset": set(), "datasets": set()}
+OBSTORE = {"dataset/objects.py", "dataset/object_reader.py"}
+RAY = {"generate/executors/cluster.py", "stages/jobs.py"}
+ONLY_IN = {"ray": RAY, "obstore": OBSTORE, "webdataset": set(), "datasets": set()}
 """Packages and the files that may import them at all."""
 
-LAZY = {"torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}
+LAZY = {"obstore", "torch", "diffusers", "sklearn", "skimage", "matplotlib", "pyarrow", "PIL", "scipy", "jinja2"}
 """Packages that the spine imports inside functions only, so that commands start fast."""
 
 BEGIN, END = "<!-- layers: python tests/arch/layers.py --write -->", "<!-- end of layers -->"

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 import helpers
+from synthgen.generate.executors import patience
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("token")]
 
@@ -102,6 +103,30 @@ def test_a_shard_that_kills_its_actor_is_quarantined_alone(cluster: str, tmp_pat
     assert result.returncode == 1, result.stderr
     assert helpers.manifest(tmp_path / "out")["missing_shards"] == [1]
     assert [path.name for path in (tmp_path / "out" / "failures").iterdir()] == ["shard-00001.json"]
+
+
+def test_an_actor_that_hangs_is_given_up(
+    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is there, and nothing comes of it: its shards go to others, and Ray starts it again."""
+    monkeypatch.setattr(patience, "LEAST_S", 3.0)
+    caplog.set_level("INFO", "synthgen")
+    sampler = {"use": "smooth", "size": 4, "hang_once": str(tmp_path / "hung")}
+    recipe = helpers.write(tmp_path, helpers.toy(sampler=sampler))
+    assert helpers.run(recipe, tmp_path / "out", executor="ray", workers=1).complete
+    assert (tmp_path / "hung").exists() and "is stuck and given up: nothing was heard of it for" in caplog.text
+    assert helpers.snapshot(tmp_path / "out", "recipe.yaml") == helpers.snapshot(finished, "recipe.yaml")
+
+
+def test_a_cluster_without_room_says_what_it_has(cluster: str, tmp_path: Path) -> None:
+    recipe = helpers.write(tmp_path, helpers.toy(resources={"gpus": 0.5, "accelerator": "A100"}))
+    words = helpers.command("run", recipe, "-o", tmp_path / "out", "--plugin", helpers.TOY, "--address", cluster)
+    result = helpers.call(words)
+    assert result.returncode == 1
+    assert (
+        "no node of the Ray cluster has room for a worker, which takes 1 CPU, 0.5 GPU (A100); it has" in result.stderr
+    )
+    assert "with 2 CPU. Start nodes" in result.stderr
 
 
 def test_more_actors_than_the_cluster_has_room_for(cluster: str, recipe: Path, tmp_path: Path, finished: Path) -> None:

@@ -1,27 +1,30 @@
-"""What every `Storage` promises, for the local one and for one with the means of an object store."""
+"""What every `Storage` promises: a folder, objects in memory, and objects of an S3 server."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from obstore.store import MemoryStore
 
 import helpers
 import synthgen
-from bucket import MemoryStorage
+from bucket import Server
 from synthgen import api
-from synthgen.dataset import ledger
-from synthgen.dataset.layout import COMMITS, STAGING, commit_path, data_path, index_path
+from synthgen.dataset import ledger, object_lease
+from synthgen.dataset.layout import COMMITS, LEASE, STAGING, commit_path, data_path, index_path
 from synthgen.dataset.loading import Dataset
 from synthgen.dataset.local import LocalStorage
+from synthgen.dataset.objects import ObjectStorage
 from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.storage import Storage
-from synthgen.dataset.store import Store, names_below
+from synthgen.dataset.store import Store
 from synthgen.dataset.verify import verify
 from synthgen.dataset.view import View
 from synthgen.errors import StoreError
@@ -29,12 +32,20 @@ from synthgen.generate import driver
 from synthgen.generate.executors.local import InProcess
 from synthgen.generate.executors.worker import Job
 
-KINDS = ["local", "objects"]
+KINDS = ["local", "memory", "s3"]
 
 
 @pytest.fixture(params=KINDS)
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    made: Storage = LocalStorage(tmp_path / "out") if request.param == "local" else MemoryStorage()
+def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    monkeypatch.setattr(object_lease, "STALE_S", 0.3)
+    monkeypatch.setattr(object_lease, "HEARTBEAT_S", 600.0)
+    made: Storage
+    if request.param == "local":
+        made = LocalStorage(tmp_path / "out")
+    elif request.param == "memory":
+        made = ObjectStorage("s3://memory", store=MemoryStore())
+    else:
+        made = ObjectStorage(request.getfixturevalue("server").place())
     made.create()
     return made
 
@@ -51,8 +62,9 @@ def taken_over(storage: Storage, staged: Callable[[Store], Any]) -> Iterator[tup
 
 def expire(storage: Storage) -> None:
     """As if the driver had not been heard of for a minute."""
-    if isinstance(storage, MemoryStorage):
-        storage.objects.live = None
+    if isinstance(storage, ObjectStorage):
+        of_another_machine = json.loads(storage.read(LEASE) or b"") | {"host": "elsewhere"}
+        assert storage.replace(LEASE, json.dumps(of_another_machine).encode(), storage.token(LEASE))
     else:
         storage.delete(".synthgen/lock")
 
@@ -72,7 +84,7 @@ def test_nothing_is_there_at_first(storage: Storage) -> None:
     assert storage.read("commits/a") is None and storage.size("commits/a") == -1 and storage.token("commits/a") is None
     assert storage.list("commits") == [] and storage.last_lease() is None and storage.holder() == {}
     with pytest.raises(FileNotFoundError):
-        storage.reader("commits/a")
+        storage.reader("commits/a").read(1)
     storage.delete("commits/a")
     storage.delete("elsewhere/")
 
@@ -100,9 +112,10 @@ def test_only_what_was_seen_is_replaced(storage: Storage) -> None:
     assert not storage.replace("new/folder/a", b"two", None)
     seen = storage.token("new/folder/a")
     assert storage.replace("new/folder/a", iter([b"o", b"ne"]), seen)
-    assert storage.token("new/folder/a") not in (None, seen), "the same bytes, written later"
+    assert storage.replace("new/folder/a", iter([b"thr", b"ee"]), storage.token("new/folder/a"))
+    assert storage.token("new/folder/a") not in (None, seen)
     assert not storage.replace("new/folder/a", b"two", seen)
-    assert storage.read("new/folder/a") == b"one" and storage.list("new/folder") == ["new/folder/a"]
+    assert storage.read("new/folder/a") == b"three" and storage.list("new/folder") == ["new/folder/a"]
 
 
 def test_ranges_and_sizes(storage: Storage) -> None:
@@ -120,7 +133,8 @@ def test_lists_are_of_one_level(storage: Storage) -> None:
         storage.put(name, b"")
     assert storage.list("data") == ["data/a/", "data/b"]
     assert {"data/", "other"} <= set(storage.list(""))
-    assert names_below(storage, "data/") == ["data/a/x", "data/a/y/z", "data/b"]
+    assert storage.sizes("data") == {"data/a/x": 0, "data/a/y/z": 0, "data/b": 0}
+    assert storage.sizes("data/a").keys() == {"data/a/x", "data/a/y/z"} and "other" in storage.sizes("")
     assert storage.size("data/a") == -1
     storage.delete("data/a/")
     assert storage.list("data") == ["data/b"]
@@ -139,15 +153,18 @@ def test_staged_files_are_stored_at_the_end_of_the_block(storage: Storage) -> No
         held.put("data/old", b"old")
         held.copy(f"{folder}/a", "kept/a")
         held.copy("data/old", "kept/a")  # whose name is taken
-        held.move(f"{folder}/a", "data/old")
-        held.move(f"{folder}/a", "data/old")  # which another worker did already
+        assert held.move(f"{folder}/a", "data/old")
+        assert not held.move(f"{folder}/a", "data/old")  # which another worker did already
         assert held.read("data/old") == held.read("kept/a") == b"abc" and held.list(folder) == []
 
 
 def test_logs_grow(storage: Storage) -> None:
-    for line in (b"a\n", b"b\n"):
-        storage.append("log/x.jsonl", line)
-    assert storage.read("log/x.jsonl") == b"a\nb\n"
+    assert storage.read_log("log/x.jsonl") == b""
+    for epoch in (1, 2):
+        with storage.lease() as held:
+            for line in (b"a\n", b"b\n"):
+                held.append("log/x.jsonl", line * epoch)
+        assert storage.read_log("log/x.jsonl") == b"a\nb\n" + b"a\na\nb\nb\n" * (epoch - 1)
 
 
 def test_one_driver_at_a_time_and_epochs_that_rise(storage: Storage) -> None:
@@ -170,7 +187,7 @@ def test_what_an_older_driver_commits_is_refused(storage: Storage) -> None:
             assert following.epoch > sleeper.epoch
             refuses(sleeper, record, other)
             assert following.collect_orphans() == 2  # the files of `other`: those of `record` its own driver removed
-            assert names_below(held, f"{STAGING}/") == []
+            assert held.sizes(STAGING) == {}
         refuses(sleeper, record, other)  # also when the next one has ended
         assert Store(storage).committed() == [] and storage.size("manifest.json") == -1
 
@@ -229,15 +246,16 @@ def samples(storage: Storage) -> list[tuple[str, bytes]]:
     return [(sample["key"], sample["image"].tobytes()) for sample in dataset]
 
 
-def test_a_whole_run_in_an_object_store(tmp_path: Path, finished: Path) -> None:
+def test_a_whole_run_in_an_object_store(tmp_path: Path, finished: Path, server: Server) -> None:
     """Rendered, damaged, mended and grown: the same bytes as in a folder."""
-    storage, recipe = MemoryStorage(), helpers.write(tmp_path, helpers.toy())
+    storage, recipe = ObjectStorage(server.place()), helpers.write(tmp_path, helpers.toy())
     plan = api.prepare(recipe, plugin_files=[helpers.TOY]).plan
     assert run(plan, storage, tmp_path).complete
     assert contents(storage) == helpers.snapshot(finished)
-    assert verify(storage, n_threads=1).ok and not names_below(storage, f"{STAGING}/")
+    assert verify(storage, n_threads=1).ok and not storage.sizes(STAGING)
     assert samples(storage) == [(sample["key"], sample["image"].tobytes()) for sample in synthgen.load(finished)]
-    storage.objects.put(data_path("train", 2, "tar"), b"damaged")
+    damaged = data_path("train", 2, "tar")
+    assert storage.replace(damaged, b"damaged", storage.token(damaged))
     assert verify(storage, n_threads=1).set_aside == [2]
     result = run(plan, storage, tmp_path)
     assert result.complete and result.n_rendered == 1 and contents(storage) == helpers.snapshot(finished)
@@ -252,5 +270,5 @@ def test_a_whole_run_in_an_object_store(tmp_path: Path, finished: Path) -> None:
 def contents(storage: Storage) -> dict[str, str]:
     """The same as `helpers.snapshot`: sha256 of all that a run promises."""
     left_out = ("commits", "log", ".synthgen", "failures")
-    names = [name for name in names_below(storage, "/") if name.split("/")[0] not in left_out]
+    names = [name for name in storage.sizes("") if name.split("/")[0] not in left_out]
     return {name: hashlib.sha256(storage.read(name) or b"").hexdigest() for name in names}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import os
 from pathlib import Path
 from typing import Literal
@@ -9,8 +11,10 @@ from typing import Literal
 from synthgen.base.environment import choose_device, usable_cores, use_one_thread
 from synthgen.errors import UsageError
 from synthgen.generate.executors.outcome import Executor
+from synthgen.generate.executors.placement import Demand
 from synthgen.generate.executors.worker import Job, Listen
 from synthgen.generate.plan import Plan
+from synthgen.recipe.sections import Resources
 
 Wanted = Literal["auto", "local", "ray"]
 
@@ -52,21 +56,42 @@ class Choice:
         `listen` hears how far shards are, whenever the executor is waited for.
         """
         use_one_thread()
+        resources = plan.recipe.resources
+        if resources.gpus == 0:
+            job = dataclasses.replace(job, device="cpu")
         if self.name == "ray":
             from synthgen.generate.executors.ray import RayPool
 
-            n_workers = self.n_workers or (default_workers(job.device) if self.own_cluster else None)
-            return RayPool(job, n_workers, n_pending, self.address, self.own_cluster, listen)
+            n_workers = self.n_workers or (default_workers(resources, job.device) if self.own_cluster else None)
+            return RayPool(job, resources, n_workers, n_pending, self.address, self.own_cluster, listen)
         from synthgen.generate.executors.local import InProcess, ProcessPool
 
-        n_workers = min(self.n_workers or default_workers(job.device), n_pending)
+        n_workers = min(self.n_workers or default_workers(resources, job.device), n_pending)
         return InProcess(job, plan, listen) if n_workers == 1 else ProcessPool(job, n_workers, listen)
 
 
-def default_workers(device: str) -> int:
-    """One process a GPU, or one a core."""
+def default_workers(resources: Resources, device: str) -> int:
+    """As many as this machine has room for: one a GPU, or one a core, unless the recipe says what each takes.
+
+    Raises:
+        UsageError: not even one fits.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = {"CPU": float(usable_cores()), "GPU": float(usable_gpus(device)), "memory": float(memory)}
+    demand = dataclasses.replace(Demand.of(resources, device, [machine]), accelerator=None)
+    cpus = math.inf if demand.gpus else machine["CPU"]  # one core drives several GPUs if it must
+    if not (n_workers := demand.fits(machine | {"CPU": cpus})):
+        has = f"{machine['CPU']:g} CPU, {machine['GPU']:g} GPU, {memory / 1e9:.0f} GB of memory"
+        raise UsageError(
+            f"resources: a worker takes {demand}, and this machine has {has}; ask for less, or --workers 1"
+        )
+    return n_workers
+
+
+def usable_gpus(device: str) -> int:
+    """GPUs that workers may use on this machine."""
     if device == "cpu" or not Path("/proc/driver/nvidia").exists():
-        return usable_cores()
+        return 0
     import torch
 
-    return max(1, torch.cuda.device_count()) if torch.cuda.is_available() else usable_cores()
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from synthgen.errors import ClusterError, PluginError, SynthgenError
@@ -104,6 +104,18 @@ def knock(address: str) -> None:
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
+
+
+def this_node() -> str:
+    """The id of the node that an actor runs on, in hex."""
+    node: str = import_ray().get_runtime_context().get_node_id()
+    return node
+
+
+def on_node(ray: Any, function: Callable[..., Any], node_id: str) -> Any:
+    """`function` as a remote one that runs on this node or fails, and takes nothing of it."""
+    strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id, soft=False)
+    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=strategy)(function)
 
 
 class Watch:

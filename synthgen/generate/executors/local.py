@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import math
 import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,22 +18,26 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
+from typing import Any, ClassVar
 
 from synthgen.base import logs
 from synthgen.base.environment import choose_device, use_one_thread
 from synthgen.errors import SynthgenError
 from synthgen.generate.executors.outcome import Failure, Outcome, outcome_of
-from synthgen.generate.executors.worker import Job, Listen, ShardProgress, Worker
+from synthgen.generate.executors.patience import Patience
+from synthgen.generate.executors.worker import Job, Listen, ShardProgress, ShardReport, Worker
 from synthgen.generate.plan import Plan
 
 READY = "ready"
 DEAD_STARTS = 5
+LOOK_EVERY_S = 1.0
 
 
 class InProcess:
     """One worker, here. No process to start, nothing to send."""
 
-    capacity = n_workers = 1
+    capacity = n_workers = n_alive = 1
+    n_lost = 0
     description = "in this process"
 
     def __init__(self, job: Job, plan: Plan, listen: Listen) -> None:
@@ -42,7 +48,7 @@ class InProcess:
     def submit(self, shard: int) -> None:
         self._queue.append(shard)
 
-    def wait(self) -> Outcome:
+    def wait(self, longest_s: float = math.inf) -> Outcome:
         return outcome_of(self._worker, self._queue.popleft(), self._listen)
 
     def close(self) -> None:
@@ -55,14 +61,18 @@ class ProcessPool:
     A worker that cannot even start (missing weights, broken plug-in) ends the run.
     """
 
+    start_method: ClassVar[str] = "spawn"
+
     def __init__(self, job: Job, n_workers: int, listen: Listen) -> None:
         self._job = job
         self._listen = listen
-        self._context = multiprocessing.get_context("spawn")
+        self._context: Any = multiprocessing.get_context(self.start_method)
         self._queue: deque[int] = deque()
         self._ready: deque[Outcome] = deque()
         self._workers: dict[Connection, _Child] = {}
         self._n_dead_starts = 0
+        self._patience = Patience()
+        self.n_lost = 0
         self.capacity = self.n_workers = n_workers
         self.description = f"in {n_workers} processes of this machine"
         try:
@@ -72,17 +82,34 @@ class ProcessPool:
             self.close()
             raise
 
+    @property
+    def n_alive(self) -> int:
+        return sum(child.ready for child in self._workers.values())
+
     def submit(self, shard: int) -> None:
         self._queue.append(shard)
         self._hand_out()
 
-    def wait(self) -> Outcome:
+    def wait(self, longest_s: float = math.inf) -> Outcome | None:
+        end = time.monotonic() + longest_s
         while not self._ready:
-            for connection in wait(list(self._workers)):
+            if time.monotonic() > end:
+                return None
+            for connection in wait(list(self._workers), min(longest_s, LOOK_EVERY_S)):
                 assert isinstance(connection, Connection)
                 self._hear(connection)
+            self._give_up_stuck()
             self._hand_out()
         return self._ready.popleft()
+
+    def _give_up_stuck(self) -> None:
+        """Kills workers that nothing comes of; `_hear` then notices their death."""
+        for child in self._workers.values():
+            if child.shard is None or child.stuck:
+                continue
+            child.stuck = self._patience.worn_out(time.monotonic() - child.heard_at)
+            if child.stuck:
+                child.process.kill()
 
     def close(self) -> None:
         for child in self._workers.values():
@@ -104,7 +131,7 @@ class ProcessPool:
     def _hand_out(self) -> None:
         for connection, child in self._workers.items():
             if child.ready and child.shard is None and self._queue:
-                child.shard = self._queue.popleft()
+                child.shard, child.heard_at = self._queue.popleft(), time.monotonic()
                 with contextlib.suppress(OSError):  # it died while idle: `_hear` sees that and hands the shard back
                     connection.send(child.shard)
 
@@ -116,6 +143,7 @@ class ProcessPool:
         except (EOFError, OSError):
             self._bury(connection)
             return
+        child.heard_at = time.monotonic()
         if isinstance(message, SynthgenError):
             raise message
         if message == READY:
@@ -125,6 +153,8 @@ class ProcessPool:
             self._listen(message)
         else:
             child.shard = None
+            if isinstance(message, ShardReport) and message.seconds:
+                self._patience.learn(message.seconds["total"])
             self._ready.append(message)
 
     def _bury(self, connection: Connection) -> None:
@@ -134,7 +164,11 @@ class ProcessPool:
         connection.close()
         code = child.process.exitcode
         how = f"the worker process ended with code {code}" + signal_name(code)
-        if not child.ready:
+        if child.stuck:
+            how = f"the worker process was stuck and given up: {child.stuck}"
+        if child.ready:
+            self.n_lost += 1
+        else:
             self._n_dead_starts += 1
             if (code or 0) >= 0 or self._n_dead_starts >= DEAD_STARTS:
                 raise SynthgenError(f"{how} before it could render anything; see the messages above")
@@ -145,12 +179,17 @@ class ProcessPool:
 
 @dataclass
 class _Child:
-    """A worker process: its number, whether it has loaded its models, and what it renders."""
+    """A worker process: its number, whether it has loaded its models, what it renders, and when it was heard of.
+
+    `stuck` is why it was given up.
+    """
 
     process: BaseProcess
     number: int
     ready: bool = False
     shard: int | None = None
+    heard_at: float = 0.0
+    stuck: str = ""
 
 
 @contextlib.contextmanager

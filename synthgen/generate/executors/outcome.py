@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -40,15 +41,27 @@ class Executor(Protocol):
         ...
 
     @property
-    def n_workers(self) -> int: ...
+    def n_workers(self) -> int:
+        """Workers that there are or will be; a cluster that grows has more later."""
+        ...
+
+    @property
+    def n_alive(self) -> int:
+        """Workers that have loaded their models and can be given shards."""
+        ...
+
+    @property
+    def n_lost(self) -> int:
+        """Workers that were alive and died, or were given up, so far."""
+        ...
 
     @property
     def description(self) -> str: ...
 
     def submit(self, shard: int) -> None: ...
 
-    def wait(self) -> Outcome:
-        """Blocks until one of the submitted shards ends.
+    def wait(self, longest_s: float = math.inf) -> Outcome | None:
+        """Blocks until one of the submitted shards ends; None if none has after about `longest_s`.
 
         Raises:
             SynthgenError: the workers cannot start at all, or what they run on is gone.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import socket
 import tempfile
 import time
 import traceback
@@ -13,29 +15,38 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import ClusterError, SynthgenError
-from synthgen.generate.executors.cluster import Watch, connect, import_ray, named
+from synthgen.generate.executors import nodes
+from synthgen.generate.executors.cluster import Watch, connect, import_ray, named, this_node
 from synthgen.generate.executors.outcome import Failure, Outcome, outcome_of
+from synthgen.generate.executors.patience import Patience
+from synthgen.generate.executors.placement import Demand
 from synthgen.generate.executors.worker import Job, Listen, ShardProgress, ShardReport, Worker
+from synthgen.recipe.sections import Resources
 
+LOG = logging.getLogger(__name__)
 IN_FLIGHT = 2
 DEAD_STARTS = 10
 PATIENCE_S = 60.0
 ASK_EVERY_S = 1.0
+GROW_EVERY_S = 5.0
+LONGEST_PAUSE_S = 30.0
 PROGRESS = "progress"
 
 
 class RayPool:
-    """Actors that hold the models, one CPU (or one GPU) each; restarted by Ray when they die.
+    """Actors that hold the models, one CPU (or one GPU) each unless the recipe asks for more; Ray restarts dead ones.
 
     Without an address, and outside a cluster, Ray is started on this machine and stopped at the
     end. Only shard numbers and small reports travel; actors read models from, and write shards
-    to, paths that every node must see. Shards go to actors that have answered, so a cluster
-    with fewer free CPUs than actors were asked for, or one that is still growing, works too.
+    to, paths that every node must see, which is looked at before the first one starts. Shards go to
+    actors that have answered, so a cluster with fewer free CPUs than actors were asked for works too,
+    and one that grows gets more actors, up to one a pending shard.
     """
 
     def __init__(
         self,
         job: Job,
+        resources: Resources,
         n_workers: int | None,
         n_pending: int,
         address: str | None,
@@ -46,60 +57,105 @@ class RayPool:
         self._ray = ray = import_ray()
         self._started_here = not ray.is_initialized()
         if self._started_here:
-            connect(ray, n_workers, address, own_cluster)
+            connect(ray, n_workers and math.ceil(n_workers * resources.cpus), address, own_cluster)
         self._watch = Watch(ray, own_cluster)
-        resources = {key: int(value) for key, value in ray.cluster_resources().items() if key in ("CPU", "GPU")}
-        gpu = job.device.startswith("cuda") or (job.device == "auto" and resources.get("GPU", 0) > 0)
-        available = resources.get("GPU" if gpu else "CPU", 0)
-        if not available:
+        self._wanted = n_workers
+        self._n_left = n_pending
+        self._demand = demand = Demand.of(resources, job.device, [node["Resources"] for node in ray.nodes()])
+        if not self._room() and not n_workers:
             raise SynthgenError(
-                f"the Ray cluster has no {'GPU' if gpu else 'CPU'} to offer; it has {resources or 'no resources'}. "
-                "Start nodes, or choose another --device"
+                f"no node of the Ray cluster has room for a worker, which takes {demand}; it has "
+                f"{nodes.listed(ray)}. Start nodes, ask for less (`resources`, --device), or give --workers N, which "
+                "waits for nodes that the cluster adds by itself"
             )
-        self.n_workers = count = min(n_workers or available, n_pending)
+        job = replace(job, folder=folder_of_actors(ray, job))
+        if not own_cluster:
+            nodes.check(ray, [node for node in nodes.alive(ray) if demand.fits(node["Resources"])], job)
         self._actor = ray.remote(
-            num_cpus=1,
-            num_gpus=1 if gpu else 0,
+            num_cpus=demand.cpus,
+            num_gpus=demand.gpus,
+            memory=demand.memory_bytes or None,
+            accelerator_type=demand.accelerator,
             max_restarts=-1,
             max_task_retries=0,
             max_concurrency=1,
             concurrency_groups={PROGRESS: 1},  # a thread that answers while another renders
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
         )(Actor)
-        plugin_files = {path: Path(path).read_bytes() for path in job.plugin_files}
-        self._arguments = (replace(job, folder=folder_of_actors(ray, job)), plugin_files)
+        self._arguments = (job, {path: Path(path).read_bytes() for path in job.plugin_files})
         self._actors: list[Any] = []
         self._queue: deque[int] = deque()
         self._free: deque[_Life] = deque()
         self._starting: dict[Any, _Life] = {}
+        self._later: list[tuple[float, Any]] = []
         self._pending: dict[Any, tuple[int, _Life]] = {}
         self._asked: dict[Any, _Life] = {}
         self._asked_at = self._heard_at = time.monotonic()
-        self._n_dead_starts = 0
-        for _ in range(count):
-            self._start()
-        self.capacity = count * IN_FLIGHT
+        self._grown_at = time.monotonic()
+        self._n_dead_starts = self._n_unfit = 0
+        self._alive: list[_Life] = []
+        self._outcomes: deque[Outcome] = deque()
+        self._patience = Patience()
+        self.n_lost = 0
+        self._grow()
         where = "a cluster started on this machine" if own_cluster else f"the cluster at {named(address)}"
-        self.description = f"on {count} Ray actors of {where}"
+        self.description = f"on {self.n_workers} Ray actors of {where}"
+
+    @property
+    def n_workers(self) -> int:
+        return len(self._actors)
+
+    @property
+    def n_alive(self) -> int:
+        return len(self._alive)
+
+    @property
+    def capacity(self) -> int:
+        return max(1, len(self._actors)) * IN_FLIGHT
+
+    def _room(self) -> int:
+        """Workers that fit on the nodes that there are now, whoever else uses them."""
+        return sum(self._demand.fits(node["Resources"]) for node in nodes.alive(self._ray))
+
+    def _grow(self) -> None:
+        """Starts as many actors as there is room for, and shards. Those of lost nodes wait for others to come."""
+        self._grown_at = time.monotonic()
+        limit = (self._wanted or self._room()) - self._n_unfit
+        for _ in range(len(self._actors), min(limit, self._n_left)):
+            self._start()
 
     def submit(self, shard: int) -> None:
         self._queue.append(shard)
         self._hand_out()
 
-    def wait(self) -> Outcome:
-        while True:
+    def wait(self, longest_s: float = math.inf) -> Outcome | None:
+        end = time.monotonic() + longest_s
+        while time.monotonic() <= end:
             try:
                 outcome = self._next()
             except (ConnectionError, self._ray.exceptions.RaySystemError) as error:
                 raise ClusterError(f"the connection to the Ray cluster is lost: {str(error).strip()}") from None
             if outcome is not None:
                 return outcome
+        return None
 
     def _next(self) -> Outcome | None:
         """A shard's outcome, or None after anything else has happened, or nothing for a while."""
+        if self._outcomes:
+            return self._outcomes.popleft()
         self._watch.check()
+        now = time.monotonic()
+        if not self._wanted and now - self._grown_at > GROW_EVERY_S:
+            self._grow()
+        for due, actor in [(due, actor) for due, actor in self._later if due <= now]:
+            self._later.remove((due, actor))
+            self._await(actor)
         self._ask()
+        self._give_up_stuck()
         references = [*self._starting, *self._pending, *self._asked]
+        if not references:  # all actors are lost, and none can be asked yet
+            time.sleep(ASK_EVERY_S)
+            return None
         done, _ = self._ray.wait(references, num_returns=1, timeout=ASK_EVERY_S)
         if not done:
             self._complain()
@@ -124,11 +180,41 @@ class RayPool:
 
     def _hear_progress(self, reference: Any) -> None:
         """An answer may be late, or not come because the actor died: `_hear` sees that."""
-        del self._asked[reference]
+        life = self._asked.pop(reference)
         with contextlib.suppress(self._ray.exceptions.RayError):
             progress: ShardProgress | None = self._ray.get(reference)
+            if progress != life.progress:
+                life.progress, life.moved_at = progress, time.monotonic()
             if progress is not None and any(shard == progress.shard for shard, _ in self._pending.values()):
                 self._listen(progress)
+
+    def _give_up_stuck(self) -> None:
+        """Hands back the shards of actors that nothing comes of: a process that hangs, or a node that is cut off.
+
+        The actor is killed, where it can be reached, and takes shards again when it answers. What it might still commit
+        is the same as what another makes, and the first one counts.
+        """
+        for life in [life for life in self._alive if life.in_flight]:
+            why = self._patience.worn_out(time.monotonic() - life.moved_at)
+            if not why:
+                continue
+            self._ray.kill(life.actor, no_restart=False)
+            for i, reference in enumerate(life.in_flight):
+                shard, _ = self._pending.pop(reference)
+                message = f"the Ray actor on {life.host} is stuck and given up: {why}"
+                self._outcomes.append(Failure(shard, "system", message, counts=i == 0))
+            self._asked = {reference: other for reference, other in self._asked.items() if other is not life}
+            self._end(life)
+
+    def _end(self, life: _Life) -> None:
+        """An actor is dead, or out of reach: it gets no more shards until it answers again."""
+        if life.ended:
+            return
+        life.ended = True
+        self.n_lost += 1
+        self._alive.remove(life)
+        self._free = deque(other for other in self._free if other is not life)
+        self._await(life.actor)
 
     def close(self) -> None:
         for actor in self._actors:
@@ -137,9 +223,8 @@ class RayPool:
             self._ray.shutdown()
 
     def _start(self) -> None:
-        actor = self._actor.remote(*self._arguments)
-        self._actors.append(actor)
-        self._await(actor)
+        self._actors.append(self._actor.remote(*self._arguments))
+        self._await(self._actors[-1])
 
     def _await(self, actor: Any) -> None:
         """Shards go to an actor, new or restarted, once it has answered."""
@@ -148,6 +233,8 @@ class RayPool:
     def _hand_out(self) -> None:
         while self._queue and self._free:
             life, shard = self._free.popleft(), self._queue.popleft()
+            if not life.in_flight:
+                life.moved_at = time.monotonic()
             reference = life.actor.render.remote(shard)
             life.in_flight.append(reference)
             self._pending[reference] = (shard, life)
@@ -157,17 +244,27 @@ class RayPool:
         life = self._starting.pop(reference)
         errors = self._ray.exceptions
         try:
-            self._ray.get(reference)
+            life.host, life.node, problem = self._ray.get(reference)
         except errors.RayError as error:
-            self._n_dead_starts += 1
-            if self._n_dead_starts >= DEAD_STARTS or "creation task" in str(error):
+            if not isinstance(error, errors.ActorUnavailableError):  # as while Ray restarts it, or a cable is cut
+                self._n_dead_starts += 1
+            if getattr(error, "actor_init_failed", False) or (self._n_dead_starts >= DEAD_STARTS and not self._alive):
                 raise SynthgenError(f"the Ray actors cannot start: {str(error).strip()}") from None
+            actor = life.actor
             if isinstance(error, errors.ActorDiedError):  # for good: Ray does not restart it
-                self._start()
-            else:
-                self._await(life.actor)
+                self._actors.remove(actor)
+                actor = self._actor.remote(*self._arguments)
+                self._actors.append(actor)
+            self._later.append((time.monotonic() + min(2.0**self._n_dead_starts, LONGEST_PAUSE_S), actor))
         else:
             self._n_dead_starts = 0
+            if problem and self._patience.known:  # on a node that came later; the others go on
+                LOG.warning("%s joined the cluster and is not used: %s", life.host, problem)
+                self._n_unfit += 1
+                self._actors.remove(life.actor)
+                self._ray.kill(life.actor, no_restart=True)
+                return
+            self._alive.append(life)
             self._free += [life] * IN_FLIGHT
             self._hand_out()
 
@@ -177,33 +274,54 @@ class RayPool:
         try:
             outcome: Outcome = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            if not life.ended:
-                life.ended = True
-                self._free = deque(other for other in self._free if other is not life)
-                self._await(life.actor)
-            counts = life.in_flight[0] == reference and not getattr(error, "preempted", False)
-            return Failure(shard, "system", f"the Ray actor died: {type(error).__name__}", str(error), counts)
+            self._end(life)
+            message, blamed = self._cause(life, error)
+            return Failure(shard, "system", message, str(error), blamed and life.in_flight[0] == reference)
         life.in_flight.remove(reference)
+        life.moved_at = time.monotonic()
+        if isinstance(outcome, ShardReport):
+            self._n_left -= 1
+            if outcome.seconds:
+                self._patience.learn(outcome.seconds["total"])
         self._free.append(life)
         self._hand_out()
         return outcome
 
+    def _cause(self, life: _Life, error: Exception) -> tuple[str, bool]:
+        """What became of an actor, and whether the shard may be to blame."""
+        errors = self._ray.exceptions
+        if isinstance(error, errors.ActorUnavailableError):
+            return f"the connection to the Ray actor on {life.host} was lost", False
+        if isinstance(error, errors.OutOfMemoryError):
+            advice = "give each more with `--set resources.memory_gb=N`, or start fewer with --workers"
+            return f"memory ran out on {life.host}, and Ray ended the actor there; {advice}", True
+        if getattr(error, "preempted", False):
+            return f"the node {life.host} was preempted", False
+        if all(node["NodeID"] != life.node for node in nodes.alive(self._ray)):
+            return f"the node {life.host} is gone", False
+        return f"the Ray actor on {life.host} died (often the system's answer to too little memory)", True
+
     def _complain(self) -> None:
         if not self._pending and time.monotonic() - self._heard_at > PATIENCE_S:
             self._heard_at = time.monotonic()
-            logging.getLogger(__name__).warning(
-                "waiting for Ray to start an actor; the cluster has %s, of which are free %s",
-                self._ray.cluster_resources(),
-                self._ray.available_resources(),
+            LOG.warning(
+                "waiting for Ray to start an actor, which takes %s; there are %s", self._demand, nodes.listed(self._ray)
             )
 
 
 @dataclass
 class _Life:
-    """An actor from one start to its death, with the shards that it was given, oldest first."""
+    """An actor from one start to its death, with the shards that it was given, oldest first.
+
+    `moved_at` is when something last came of the oldest one.
+    """
 
     actor: Any
+    host: str = ""
+    node: str = ""
     in_flight: list[Any] = field(default_factory=list)
+    progress: ShardProgress | None = None
+    moved_at: float = 0.0
     ended: bool = False
 
 
@@ -222,8 +340,9 @@ class Actor:
         except Exception:  # reported to the driver, which knows what to do about it
             self._error = f"a worker cannot start: {traceback.format_exc()}"
 
-    def ready(self) -> bool:
-        return self._worker is not None
+    def ready(self) -> tuple[str, str, str]:
+        """The host's name, the node's id, and why it cannot render; empty if it can."""
+        return socket.gethostname(), this_node(), self._error
 
     def progress(self) -> ShardProgress | None:
         """How far the shard is that is being rendered; called while it is."""

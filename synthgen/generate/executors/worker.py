@@ -58,6 +58,7 @@ class ShardReport:
     worker: str
     environment: str
     notes: tuple[str, ...] = ()
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Worker:
         packing = time.perf_counter()
         record = pack(self.plan, rendered, self.store, self.environment)
         if self.store.commit(record, before):
-            bad = self.store.publish(record)
+            bad = self.store.publish_new(record)
             if bad:
                 raise StoreError(f"{', '.join(bad)} did not reach its place in {self.store.place}")
             self.store.remove_stale(before, record)
@@ -181,6 +182,7 @@ class Worker:
             worker=self.name,
             environment=record.environment,
             notes=notes,
+            device=self.device,
         )
 
     def _note_environment(self) -> str:

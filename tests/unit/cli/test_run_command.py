@@ -39,7 +39,10 @@ def test_json_and_quiet(cli, recipe: Path, tmp_path: Path) -> None:
     assert found["samples"] == 40
     assert found["complete"] is True
     assert found["rendered_shards"] == 4
-    assert answer.err == ""
+    events = [json.loads(line) for line in answer.err.splitlines()]
+    assert {event["event"] for event in events} == {"note", "progress", "end"}
+    assert (events[-1]["samples"], events[-1]["shards"]) == (40, {"done": 4, "planned": 4})
+    assert events[-1]["tries"] == found["tries"] and events[-1]["rejected"] == found["rejected"]
     quiet = cli(*words(recipe, "-o", tmp_path / "out", "--quiet"))
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
 

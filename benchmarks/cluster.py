@@ -1,0 +1,300 @@
+"""What a cluster costs, each as a ratio within one run with its A/A ratio beside it.
+
+python benchmarks/cluster.py kills      wall time with six workers killed over that of a clean run
+python benchmarks/cluster.py driver     the driver's cost of many no-op shards over a bare `ray.wait` loop; its memory
+python benchmarks/cluster.py ray-data   the same job on Ray Data: speed, rows made again after a kill, equal bytes
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import psutil
+from common import spread
+
+from synthgen import api
+from synthgen.generate.executors.choose import Choice
+from synthgen.generate.executors.worker import ShardReport
+
+PLUGIN = str(Path(__file__).parent.parent / "tests" / "toy_plugins.py")
+IN_FLIGHT = 2
+
+
+def recipe(folder: Path, samples: int, **sampler: Any) -> Path:
+    text = "\n".join(
+        [
+            *("kind: dataset", "name: bench", f"samples: {samples}", "shard_size: 10", "batch_size: 10"),
+            *("condition: {use: classes, quotas: {a: 1, b: 1}}", "labelers: [class-label]"),
+            "sampler: {use: smooth, " + ", ".join(f"{key}: {value}" for key, value in sampler.items()) + "}",
+        ]
+    )
+    path = folder / "bench.yaml"
+    path.write_text(text)
+    return path
+
+
+class Killer(api.Silent):
+    """Kills one worker after each of the shards in `at`; notes when the first shard was done."""
+
+    def __init__(self, at: list[int]) -> None:
+        self.at, self.n_done, self.began = at, 0, 0.0
+
+    def shard_done(self, report: ShardReport) -> None:
+        self.n_done += 1
+        self.began = self.began or time.perf_counter()
+        if self.n_done in self.at:
+            psutil.Process(int(report.worker.rpartition(":")[2])).kill()
+
+
+def kills(n_shards: int, n_workers: int, seconds: float, repeats: int) -> None:
+    """Workers are processes of this machine; the clock starts with the first shard that is done."""
+
+    def run(at: list[int]) -> float:
+        with tempfile.TemporaryDirectory() as name:
+            prepared = api.prepare(recipe(Path(name), 10 * n_shards, seconds=seconds), plugin_files=[PLUGIN])
+            killer = Killer(at)
+            assert api.run_prepared(prepared, Path(name) / "out", Choice("local", n_workers), "cpu", killer).complete
+            return time.perf_counter() - killer.began
+
+    at = [n_shards * i // 8 for i in range(1, 7)]
+    clean, killed, again = [], [], []
+    for _ in range(repeats):
+        clean.append(run([])), killed.append(run(at)), again.append(run([]))
+    ratio = statistics.median(killed) / statistics.median(clean + again)
+    same = statistics.median(clean) / statistics.median(again)
+    print(
+        f"six kills over none, {n_shards} shards of {seconds:g} s on {n_workers} workers: {ratio:.2f} (A/A {same:.2f})"
+    )
+    print(f"  {spread(killed)} and {spread(clean + again)} s")
+
+
+def report(shard: int) -> ShardReport:
+    return ShardReport(shard, 10, 10, {}, {"a": 5, "b": 5}, 0, 1000, {"total": 0.0}, "here", "0" * 16)
+
+
+class Noop:
+    """Stands where the actor stands, and reports at once: what is left is the driver's work."""
+
+    def __init__(self, *arguments: object) -> None:
+        pass
+
+    def ready(self) -> tuple[str, str, str]:
+        return "here", "", ""
+
+    def progress(self) -> None:
+        return None
+
+    def render(self, shard: int) -> ShardReport:
+        return report(shard)
+
+
+def driver(n_shards: int, repeats: int) -> None:
+    """CPU seconds of the driver's process and wall time: the whole driver, with its log, and a bare loop."""
+    import ray
+
+    from synthgen.dataset.local import LocalStorage
+    from synthgen.dataset.store import Store
+    from synthgen.generate import driver as drivers
+    from synthgen.generate.executors import ray as executor
+    from synthgen.generate.executors.worker import Job
+    from synthgen.recipe.sections import Resources
+
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+    ray.init("local", num_cpus=2, include_dashboard=False, logging_level="ERROR", object_store_memory=100_000_000)
+    executor.Actor = Noop  # type: ignore[misc, assignment]
+
+    def ours() -> tuple[float, float]:
+        with tempfile.TemporaryDirectory() as name:
+            plan = api.prepare(recipe(Path(name), 10 * n_shards), plugin_files=[PLUGIN]).plan
+            storage = LocalStorage(Path(name) / "out")
+            storage.create()
+            with storage.lease() as held:
+                job = Job({}, plan.digest, "cpu", (), name, held)
+                pool = executor.RayPool(job, Resources(), 2, n_shards, None, True, lambda progress: None)
+                loop = drivers._Loop(plan, Store(held), pool, api.Silent(), ())
+                while not pool.n_alive:
+                    pool._next()
+                wall, cpu = time.perf_counter(), time.process_time()
+                loop.run(range(n_shards))
+                taken = time.perf_counter() - wall, time.process_time() - cpu
+                pool.close()
+                return taken
+
+    compare_drivers(ours, lambda: bare(ray, n_shards), n_shards, repeats)
+    ray.shutdown()
+
+
+def bare(ray: Any, n_shards: int) -> tuple[float, float]:
+    """Wall and CPU seconds of a loop that does nothing but keep two actors busy."""
+    actors = [ray.remote(num_cpus=1, max_restarts=-1)(Noop).remote() for _ in range(2)]
+    ray.get([actor.ready.remote() for actor in actors])
+    free = deque(actors * IN_FLIGHT)
+    pending: dict[Any, Any] = {}
+    wall, cpu = time.perf_counter(), time.process_time()
+    numbers = iter(range(n_shards))
+    shard = next(numbers, None)
+    while shard is not None or pending:
+        while free and shard is not None:
+            actor = free.popleft()
+            pending[actor.render.remote(shard)] = actor
+            shard = next(numbers, None)
+        done, _ = ray.wait([*pending], num_returns=1)
+        ray.get(done[0])
+        free.append(pending.pop(done[0]))
+    taken = time.perf_counter() - wall, time.process_time() - cpu
+    for actor in actors:
+        ray.kill(actor)
+    return taken
+
+
+def compare_drivers(ours: Any, bare: Any, n_shards: int, repeats: int) -> None:
+    first, rival, second = [], [], []
+    memory = [psutil.Process().memory_info().rss]
+    for _ in range(repeats):
+        first.append(ours()), rival.append(bare()), second.append(ours())
+        memory.append(psutil.Process().memory_info().rss)
+    for i, kind in enumerate(("wall", "CPU")):
+        mine, theirs = [x[i] for x in first + second], [x[i] for x in rival]
+        ratio = statistics.median(mine) / statistics.median(theirs)
+        same = statistics.median(x[i] for x in first) / statistics.median(x[i] for x in second)
+        print(f"driver of {n_shards} no-op shards over a bare loop, {kind}: {ratio:.2f} (A/A {same:.2f})")
+        print(f"  {spread(mine)} and {spread(theirs)} s")
+    print(
+        "resident memory of the driver before and after each round: " + ", ".join(f"{m / 1e6:.0f}" for m in memory),
+        "MB",
+    )
+
+
+RAY_DATA = """
+import io, os, sys, time
+import numpy as np, ray
+sys.path.insert(0, {here!r})
+from synthgen import seeds
+from synthgen.parts.protocols import Slot
+from synthgen.parts.registry import Plugins
+cls = Plugins([{plugin!r}]).find("samplers", "smooth")
+
+class Sample:
+    def __init__(self):
+        self.sampler = cls(cls.Config(size={size}, seconds_each={each}))
+
+    def __call__(self, batch):
+        slots = [Slot(int(i), {{"label": int(i) % 2}}, "train", None) for i in batch["id"]]
+        with open({log!r}, "a") as log:
+            log.writelines(f"{{slot.index}}\\n" for slot in slots)
+        images = self.sampler.sample(slots, [seeds.seed_of(0, "sampler", slot.index, 0) for slot in slots])["image"]
+        found = []
+        for image in images:
+            from PIL import Image
+            file = io.BytesIO()
+            Image.fromarray(image).save(file, "PNG")
+            found.append(file.getvalue())
+        keys, labels = [f"s{{i:09d}}" for i in batch["id"]], [str(i % 2) for i in batch["id"]]
+        return {{"__key__": keys, "png": found, "cls": labels}}
+
+ray.init("local", num_cpus=2, include_dashboard=False, logging_level="ERROR", object_store_memory=200_000_000)
+ray.data.DataContext.get_current().enable_progress_bars = False
+started = time.perf_counter()
+data = ray.data.range({n}, override_num_blocks={n} // 10).map_batches(Sample, batch_size=10, concurrency=2)
+data.write_webdataset({out!r})
+import psutil
+print(time.perf_counter() - started, psutil.Process().memory_info().rss / 1e6)
+"""
+
+
+def ray_data(n: int, size: int, each: float) -> None:
+    """Both from the start of the driver's work to its last file, on two actors; then both are killed half way."""
+
+    def hashes(folder: Path) -> set[str]:
+        return {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.tar")}
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+
+        def theirs(run: str, kill_at: int = 0) -> tuple[float, float]:
+            (folder / run).mkdir(exist_ok=True)
+            log = folder / f"log-{run}"
+            facts = {"n": n, "size": size, "each": each, "out": str(folder / run), "log": str(log), "plugin": PLUGIN}
+            script = RAY_DATA.format(here=str(Path(PLUGIN).parent), **facts)
+            return finished([sys.executable, "-c", script], log, kill_at)
+
+        def ours(run: str, kill_at: int = 0) -> tuple[float, float]:
+            log = folder / f"log-{run}"
+            path = recipe(folder, n, size=size, seconds_each=each, log=log)
+            words = [
+                "run",
+                str(path),
+                "-o",
+                str(folder / run),
+                "--plugin",
+                PLUGIN,
+                "--device",
+                "cpu",
+                "--executor",
+                "ray",
+            ]
+            began = time.perf_counter()
+            _, memory = finished([sys.executable, "-m", "synthgen", *words, "--workers", "2", "--quiet"], log, kill_at)
+            return time.perf_counter() - began, memory
+
+        for who, run in (("Ray Data", theirs), ("synthgen", ours)):
+            walls, memory = zip(*(run(f"{who[:3]}-{i}") for i in range(2)), strict=True)
+            equal = hashes(folder / f"{who[:3]}-0") == hashes(folder / f"{who[:3]}-1")
+            run(f"{who[:3]}-k", n // 2)
+            run(f"{who[:3]}-k")
+            made = len((folder / f"log-{who[:3]}-k").read_text().splitlines())
+            speed = f"{n / statistics.median(walls):.1f} samples a second ({spread([*walls])} s)"
+            same = "the same bytes" if equal else "other bytes"
+            print(f"{who}: {speed}, driver {max(memory):.0f} MB; a second run wrote {same}", flush=True)
+            print(f"  killed half way and run again: {made - n} of {n} samples were generated twice", flush=True)
+
+
+def finished(words: list[str], log: Path, kill_at: int) -> tuple[float, float]:
+    """What a program prints (seconds, MB), or its peak memory; it is killed when the log has so many lines."""
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    memory = 0.0
+    while process.poll() is None:
+        time.sleep(0.05)
+        try:
+            memory = max(memory, psutil.Process(process.pid).memory_info().rss / 1e6)
+            if kill_at and log.exists() and log.read_text().count("\n") >= kill_at:
+                for child in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+                    child.kill()
+        except psutil.NoSuchProcess:
+            continue
+    output, errors = process.communicate()
+    if process.returncode and not kill_at:
+        raise RuntimeError(errors)
+    numbers = output.split()
+    return (float(numbers[0]), memory) if numbers else (0.0, memory)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["kills", "driver", "ray-data"])
+    parser.add_argument("--shards", type=int, help="by default 60 for `kills` and 10,000 for `driver`")
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=1.0, help="that a shard of `kills` takes")
+    parser.add_argument("--samples", type=int, default=400, help="of `ray-data`")
+    parser.add_argument("--repeats", type=int, default=1)
+    arguments = parser.parse_args()
+    if arguments.what == "kills":
+        kills(arguments.shards or 60, arguments.workers, arguments.seconds, arguments.repeats)
+    elif arguments.what == "driver":
+        driver(arguments.shards or 10_000, arguments.repeats)
+    else:
+        ray_data(arguments.samples, 256, 0.05)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What a worker takes of a machine, and how many workers fit on one; nothing of it changes a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from synthgen.recipe.sections import Resources
+
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one worker takes. Resources are named as in Ray: `CPU`, `GPU`, `memory` in bytes, `accelerator_type:X`."""
+
+    cpus: float
+    gpus: float
+    memory_bytes: int
+    accelerator: str | None
+
+    @classmethod
+    def of(cls, asked: Resources, device: str, offered: Iterable[Mapping[str, float]]) -> Demand:
+        """What the recipe asks for or, where it does not, one GPU if `device` may be one and a machine has any."""
+        if device == "cpu":
+            gpus = 0.0
+        elif asked.gpus is not None:
+            gpus = asked.gpus
+        else:
+            gpus = 1.0 if device != "auto" or any(one.get("GPU", 0) for one in offered) else 0.0
+        return cls(asked.cpus, gpus, round(asked.memory_gb * 1e9), asked.accelerator)
+
+    def fits(self, offered: Mapping[str, float]) -> int:
+        """How many workers fit on a machine. One that takes a part of a GPU never gets parts of two."""
+        if self.accelerator and f"accelerator_type:{self.accelerator}" not in offered:
+            return 0
+        counts = [offered.get("CPU", 0) / self.cpus]
+        if self.memory_bytes:
+            counts.append(offered.get("memory", 0) / self.memory_bytes)
+        if self.gpus >= 1:
+            counts.append(offered.get("GPU", 0) / self.gpus)
+        elif self.gpus:
+            counts.append(offered.get("GPU", 0) * int(1 / self.gpus + ROUNDING))
+        return int(min(counts) + ROUNDING)
+
+    def __str__(self) -> str:
+        parts = [f"{self.cpus:g} CPU"]
+        if self.gpus:
+            parts.append(f"{self.gpus:g} GPU{f' ({self.accelerator})' if self.accelerator else ''}")
+        elif self.accelerator:
+            parts.append(f"a node with {self.accelerator}")
+        if self.memory_bytes:
+            parts.append(f"{self.memory_bytes / 1e9:g} GB of memory")
+        return ", ".join(parts)
