@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import os
 import statistics
 import subprocess
@@ -19,10 +20,11 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from common import spread
 
 from synthgen import api
+from synthgen.dataset.store import storage_at
 from synthgen.generate.executors.choose import Choice
 from synthgen.generate.executors.worker import ShardReport
 
@@ -62,14 +64,16 @@ def kills(n_shards: int, n_workers: int, seconds: float, repeats: int) -> None:
     def run(at: list[int]) -> float:
         with tempfile.TemporaryDirectory() as name:
             prepared = api.prepare(recipe(Path(name), 10 * n_shards, seconds=seconds), plugin_files=[PLUGIN])
-            killer = Killer(at)
-            assert api.run_prepared(prepared, Path(name) / "out", Choice("local", n_workers), "cpu", killer).complete
+            killer, out = Killer(at), storage_at(Path(name) / "out")
+            assert api.run_prepared(prepared, out, Choice("local", n_workers), "cpu", killer).complete
             return time.perf_counter() - killer.began
 
     at = [n_shards * i // 8 for i in range(1, 7)]
     clean, killed, again = [], [], []
     for _ in range(repeats):
-        clean.append(run([])), killed.append(run(at)), again.append(run([]))
+        clean.append(run([]))
+        killed.append(run(at))
+        again.append(run([]))
     ratio = statistics.median(killed) / statistics.median(clean + again)
     same = statistics.median(clean) / statistics.median(again)
     print(
@@ -110,7 +114,7 @@ def driver(n_shards: int, repeats: int) -> None:
     from synthgen.recipe.sections import Resources
 
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
-    ray.init("local", num_cpus=2, include_dashboard=False, logging_level="ERROR", object_store_memory=100_000_000)
+    ray.init("local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, object_store_memory=100_000_000)
     executor.Actor = Noop  # type: ignore[misc, assignment]
 
     def ours() -> tuple[float, float]:
@@ -161,7 +165,9 @@ def compare_drivers(ours: Any, bare: Any, n_shards: int, repeats: int) -> None:
     first, rival, second = [], [], []
     memory = [psutil.Process().memory_info().rss]
     for _ in range(repeats):
-        first.append(ours()), rival.append(bare()), second.append(ours())
+        first.append(ours())
+        rival.append(bare())
+        second.append(ours())
         memory.append(psutil.Process().memory_info().rss)
     for i, kind in enumerate(("wall", "CPU")):
         mine, theirs = [x[i] for x in first + second], [x[i] for x in rival]
@@ -202,12 +208,12 @@ class Sample:
         keys, labels = [f"s{{i:09d}}" for i in batch["id"]], [str(i % 2) for i in batch["id"]]
         return {{"__key__": keys, "png": found, "cls": labels}}
 
-ray.init("local", num_cpus=2, include_dashboard=False, logging_level="ERROR", object_store_memory=200_000_000)
+ray.init("local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, object_store_memory=200_000_000)
 ray.data.DataContext.get_current().enable_progress_bars = False
 started = time.perf_counter()
 data = ray.data.range({n}, override_num_blocks={n} // 10).map_batches(Sample, batch_size=10, concurrency=2)
 data.write_webdataset({out!r})
-import psutil
+import psutil  # type: ignore[import-untyped]
 print(time.perf_counter() - started, psutil.Process().memory_info().rss / 1e6)
 """
 

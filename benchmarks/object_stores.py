@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 BUCKET = "bench"
 PLUGIN = str(Path(__file__).parent.parent / "tests" / "toy_plugins.py")
@@ -65,7 +66,7 @@ def place() -> str:
 
 def clients(repeats: int) -> None:
     import obstore
-    import s3fs
+    import s3fs  # type: ignore[import-not-found]
     from common import compare
     from obstore.store import from_url
 
@@ -160,7 +161,7 @@ def resume(server: Server, n: int) -> None:
         "sampler": {"use": "smooth"},
         "labelers": [{"use": "class-label"}],
     }
-    options = {"executor": "local", "workers": 1, "device": "cpu", "plugin_files": [PLUGIN]}
+    options: dict[str, Any] = {"executor": "local", "workers": 1, "device": "cpu", "plugin_files": [PLUGIN]}
     plan = api.prepare(recipe, plugin_files=[PLUGIN]).plan
     storage = ObjectStorage(place())
     survey.check_identity(Store(storage), plan)

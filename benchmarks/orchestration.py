@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from synthgen import api
+from synthgen.dataset.store import storage_at
 from synthgen.generate.executors.choose import Choice
 from synthgen.generate.executors.worker import ShardReport
 
@@ -54,7 +55,7 @@ def main() -> None:
             prepared = api.prepare(recipe, plugin_files=[plugin])
             clock = Clock()
             choice = Choice(arguments.executor, arguments.workers)
-            api.run_prepared(prepared, Path(folder) / "out", choice, "cpu", clock)
+            api.run_prepared(prepared, storage_at(Path(folder) / "out"), choice, "cpu", clock)
             print(json.dumps(efficiency(clock, arguments.workers, arguments.seconds)))
 
 

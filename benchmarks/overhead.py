@@ -11,13 +11,13 @@ import argparse
 import statistics
 import tempfile
 import time
-from pathlib import Path
 
 from common import pin_to_one_core, spread
 
 pin_to_one_core()
 
 from synthgen import api, seeds  # noqa: E402
+from synthgen.dataset.store import storage_at  # noqa: E402
 from synthgen.generate.executors.choose import Choice  # noqa: E402
 from synthgen.generate.executors.worker import ShardReport  # noqa: E402
 from synthgen.stages.resolve import ResolvedRecipe  # noqa: E402
@@ -45,7 +45,7 @@ def pipeline(prepared: ResolvedRecipe, observer: Stages) -> tuple[float, float]:
                 job_started.extend([time.perf_counter(), time.process_time()])
                 return executor
 
-        api.run_prepared(prepared, Path(folder), Warm("local", 1), "cpu", observer)
+        api.run_prepared(prepared, storage_at(folder), Warm("local", 1), "cpu", observer)
         return time.perf_counter() - job_started[0], time.process_time() - job_started[1]
 
 
