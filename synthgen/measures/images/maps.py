@@ -120,7 +120,7 @@ def from_dataset(folder: str, split: str | None, segmentation: str, allow_incomp
 class Probe:
     """The U-Net that every arm trains, and how: whole maps are mirrored, crops of objects turned, too.
 
-    `zoom`, `colour_jitter` and `class_balance` are those of the trainer of segmenters.
+    `class_balance` is that of the trainer of segmenters.
     """
 
     widths: tuple[int, ...] = (16, 32, 64)
@@ -128,8 +128,6 @@ class Probe:
     turn: bool = True
     mirror: bool = False
     batch_size: int = 8
-    zoom: float = 1.0
-    colour_jitter: float = 0.0
     class_balance: float = 0.0
 
 
@@ -147,8 +145,6 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
         widths=list(probe.widths),
         turn=probe.turn,
         mirror=probe.mirror,
-        zoom=probe.zoom,
-        colour_jitter=probe.colour_jitter,
         class_balance=probe.class_balance,
         steps=steps,
         batch_size=probe.batch_size,

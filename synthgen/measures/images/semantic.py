@@ -100,13 +100,13 @@ class SemanticSegmentation:
 def probe_of(examples: Examples) -> Probe:
     """A U-Net for whole scenes of the size of most of the images, cut to what four levels can halve.
 
-    Thin and rare classes count more in its loss, and scenes are seen mirrored, nearer and in other light, as is usual.
+    Scenes are seen mirrored, too, and thin and rare classes count more in its loss, or they would be learned last.
     """
     shapes = [item.image.shape[:2] for item in examples.items]
     height, width = max(set(shapes), key=shapes.count)
     unit = 2 ** (len(WIDTHS) - 1)
     crop = size_of((max(height // unit * unit, 2 * unit), max(width // unit * unit, 2 * unit)))
-    return Probe(WIDTHS, crop, turn=False, mirror=True, zoom=2.0, colour_jitter=0.3, class_balance=0.5)
+    return Probe(WIDTHS, crop, turn=False, mirror=True, class_balance=0.5)
 
 
 def scores(

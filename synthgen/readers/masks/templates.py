@@ -49,8 +49,6 @@ FILTER = """\
 {%- endif %}
   {{ network.symmetry.split('\t')[0] }}\t# as in {{ name }}-model.yaml
 {%- if network.filter_widths %}
-  zoom: 2\t# scenes are seen up to twice as near
-  colour_jitter: 0.3\t# and in other light
   class_balance: 0.5\t# thin and rare classes count more; 1: all classes the same, 0: all pixels the same
 {%- endif %}
   steps: {{ network.filter_steps }}
