@@ -160,7 +160,7 @@ class Lines:
         return [*parts, *self._machinery()]
 
     def _machinery(self) -> list[str]:
-        """`3 of 4 workers, 1 lost`, `slowest sample (83 %)`, `2.1 GPU-s a sample`: whatever there is to say."""
+        """`3 of 4 workers, 1 lost`, `83 % of the time in sample`, `2.1 GPU-s a sample`: whatever there is to say."""
         parts, executor = [], self.executor
         if executor.n_workers > 1 or executor.n_lost:
             lost = f", {executor.n_lost} lost" if executor.n_lost else ""
@@ -168,7 +168,7 @@ class Lines:
         stages = {stage: seconds for stage, seconds in self.seconds.items() if stage != "total"}
         if total := sum(stages.values()):
             slowest = max(stages, key=lambda stage: stages[stage])
-            parts.append(f"slowest {slowest} ({100 * stages[slowest] / total:.0f} %)")
+            parts.append(f"{100 * stages[slowest] / total:.0f} % of the time in {slowest}")
         n_finished = self.accepted - self._before[0]
         if self.gpu_seconds and n_finished:
             parts.append(f"{self.gpu_seconds / n_finished:.2g} GPU-s a sample")
