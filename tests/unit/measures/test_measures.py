@@ -15,6 +15,7 @@ from PIL import Image
 import helpers
 import tiny
 from synthgen.cli import evaluate
+from synthgen.dataset.store import Store
 from synthgen.measures import features
 from synthgen.measures.images import probe
 from synthgen.measures.images.classification import Labelled, usefulness
@@ -123,7 +124,7 @@ def test_the_command(finished: Path, tmp_path: Path) -> None:
     assert found["n_test"] == 20
     assert found["accuracy"]["synthetic"]["n"] == 32
     assert len(found["accuracy"]["real"]["values"]) == 2
-    assert evaluation.read(out) == found
+    assert evaluation.read(Store(out)) == found
 
 
 def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:

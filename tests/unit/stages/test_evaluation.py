@@ -14,12 +14,12 @@ FOUND = {"kind": "series", "n_test": 456, "metrics": {"rows": {"synthetic": {"co
 
 
 def test_there_may_be_none(tmp_path: Path) -> None:
-    assert evaluation.read(tmp_path) is None
+    assert evaluation.read(Store(tmp_path)) is None
 
 
 def test_what_is_kept_is_read(tmp_path: Path) -> None:
     path = evaluation.keep(Store(tmp_path), {"real": "here"}, FOUND)
-    assert path == f"{tmp_path}/reports/evaluation.json" and evaluation.read(tmp_path) == FOUND
+    assert path == f"{tmp_path}/reports/evaluation.json" and evaluation.read(Store(tmp_path)) == FOUND
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "{}", '{"found": 3}'])
@@ -27,4 +27,4 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     path = evaluation.keep(Store(tmp_path), {}, FOUND)
     Path(path).write_text(content)
     with pytest.raises(StoreError, match=r"evaluation\.json .*evaluate"):
-        evaluation.read(tmp_path)
+        evaluation.read(Store(tmp_path))
