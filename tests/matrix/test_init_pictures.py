@@ -205,9 +205,9 @@ TRAINS: dict[str, tuple[Made, tuple[str, ...], str]] = {
     "binary masks of 0 and 1": (lambda root: scenes(root, lambda i: binary(i) // 255), (), "27 objects"),
     "binary masks saved as RGB": (grey_in_rgb, (), "27 objects"),
     "16-bit instances": (lambda root: scenes(root, shapes), (), "27 objects"),
-    "palette masks and classes.txt": (palette, (), "objects  road, car"),
+    "palette masks and classes.txt": (palette, (), "objects   road, car"),
     "class ids of 8 bits in many regions": (lambda root: scenes(root, two_classes), (), "class_1, class_2"),
-    "colours with a table": (coloured_with_table, (), "objects  road, car"),
+    "colours with a table": (coloured_with_table, (), "objects   road, car"),
     "CamVid's ids as objects": (
         lambda root: scenes(root, camvid, "train/{}.png", "trainannot/{}.png"),
         ("--masks", "classes", "--zero", "background", "--unknown", "255"), "class_11"
