@@ -92,8 +92,8 @@ class Noop:
     def __init__(self, *arguments: object) -> None:
         pass
 
-    def ready(self) -> tuple[str, str, str]:
-        return "here", "", ""
+    def ready(self) -> tuple[str, str, str, str]:
+        return "here", "", "", ""
 
     def progress(self) -> None:
         return None

@@ -9,7 +9,8 @@ import socket
 import tempfile
 import time
 import traceback
-from collections import deque
+import uuid
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,8 @@ class RayPool:
         )(Actor)
         self._arguments = (job, {path: Path(path).read_bytes() for path in job.plugin_files})
         self._actors: list[Any] = []
+        self._out_of_reach: dict[int, tuple[str, int]] = {}  # by actor: its process, and the shard that it rendered
+        self._deaths: Counter[int] = Counter()  # of processes under a shard, which were taken for lost connections
         self._queue: deque[int] = deque()
         self._free: deque[_Life] = deque()
         self._starting: dict[Any, _Life] = {}
@@ -244,7 +247,7 @@ class RayPool:
         life = self._starting.pop(reference)
         errors = self._ray.exceptions
         try:
-            life.host, life.node, problem = self._ray.get(reference)
+            life.host, life.node, life.birth, problem = self._ray.get(reference)
         except errors.RayError as error:
             if not isinstance(error, errors.ActorUnavailableError):  # as while Ray restarts it, or a cable is cut
                 self._n_dead_starts += 1
@@ -258,6 +261,9 @@ class RayPool:
             self._later.append((time.monotonic() + min(2.0**self._n_dead_starts, LONGEST_PAUSE_S), actor))
         else:
             self._n_dead_starts = 0
+            birth, shard = self._out_of_reach.pop(id(life.actor), (life.birth, -1))
+            if birth != life.birth:  # the connection was lost because the process had died
+                self._deaths[shard] += 1
             if problem and self._patience.known:  # on a node that came later; the others go on
                 LOG.warning("%s joined the cluster and is not used: %s", life.host, problem)
                 self._n_unfit += 1
@@ -276,7 +282,11 @@ class RayPool:
         except self._ray.exceptions.RayError as error:
             self._end(life)
             message, blamed = self._cause(life, error)
-            return Failure(shard, "system", message, str(error), blamed and life.in_flight[0] == reference)
+            rendered = life.in_flight[0] == reference
+            if rendered and isinstance(error, self._ray.exceptions.ActorUnavailableError):
+                self._out_of_reach[id(life.actor)] = life.birth, shard
+                blamed, self._deaths[shard] = self._deaths[shard] > 0, max(self._deaths[shard] - 1, 0)
+            return Failure(shard, "system", message, str(error), blamed and rendered)
         life.in_flight.remove(reference)
         life.moved_at = time.monotonic()
         if isinstance(outcome, ShardReport):
@@ -319,6 +329,7 @@ class _Life:
     actor: Any
     host: str = ""
     node: str = ""
+    birth: str = ""
     in_flight: list[Any] = field(default_factory=list)
     progress: ShardProgress | None = None
     moved_at: float = 0.0
@@ -330,7 +341,7 @@ class Actor:
 
     def __init__(self, job: Job, plugin_files: dict[str, bytes]) -> None:
         self._worker: Worker | None = None
-        self._error = ""
+        self._error, self._birth = "", uuid.uuid4().hex
         self._progress: ShardProgress | None = None
         try:
             with tempfile.TemporaryDirectory(prefix="synthgen-plugins-") as folder:
@@ -340,9 +351,9 @@ class Actor:
         except Exception:  # reported to the driver, which knows what to do about it
             self._error = f"a worker cannot start: {traceback.format_exc()}"
 
-    def ready(self) -> tuple[str, str, str]:
-        """The host's name, the node's id, and why it cannot render; empty if it can."""
-        return socket.gethostname(), this_node(), self._error
+    def ready(self) -> tuple[str, str, str, str]:
+        """The host's name, the node's id, what tells this process from others, and why it cannot render, if so."""
+        return socket.gethostname(), this_node(), self._birth, self._error
 
     def progress(self) -> ShardProgress | None:
         """How far the shard is that is being rendered; called while it is."""
