@@ -81,7 +81,7 @@ class ObjectStorage:
         if (_first_process := _first_process or os.getpid()) != os.getpid():
             raise StoreError(
                 f"{self.place} cannot be read in a process that was forked from one that has read it: the client's "
-                'threads are not copied. Start processes anew: DataLoader(..., multiprocessing_context="spawn")'
+                'threads are not copied. Start new processes instead: DataLoader(..., multiprocessing_context="spawn")'
             )
         if self._client is None:
             self._client = _client(self.place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,16 @@ class Spread:
     def deviation(self) -> float:
         """Sample standard deviation; 0 for one value."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else 0.0
+
+
+def arm_lines(found: Mapping[str, Any], metric: str) -> list[str]:
+    """What networks reach that were trained on each set, and by `metric`, synthetic over real, as lines to print."""
+    lines = [f"on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
+    for name, values in found["scores"].items():
+        shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f} %" for m, v in values.items())
+        lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}")
+    means = {name: values[metric]["mean"] for name, values in found["scores"].items()}
+    return [*lines, f"  {metric} of synthetic over real: {means['synthetic'] / max(means['real'], 1e-9):.3f}"]
 
 
 def in_percent(values: Sequence[float]) -> dict[str, Any]:

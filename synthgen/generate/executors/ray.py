@@ -256,6 +256,7 @@ class RayPool:
             actor = life.actor
             if isinstance(error, errors.ActorDiedError):  # for good: Ray does not restart it
                 self._actors.remove(actor)
+                self._out_of_reach.pop(id(actor), None)
                 actor = self._actor.remote(*self._arguments)
                 self._actors.append(actor)
             self._later.append((time.monotonic() + min(2.0**self._n_dead_starts, LONGEST_PAUSE_S), actor))

@@ -13,7 +13,7 @@ from synthgen.dataset import loading
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import Boxes, InstanceMap, Schema, SegmentationMap, Series
 from synthgen.measures.images.maps import fitted, mask_data, read_test
-from synthgen.measures.settings import MeasureSettings, in_percent
+from synthgen.measures.settings import MeasureSettings, arm_lines, in_percent
 from synthgen.models.images.detections import average_precision
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.masks import reader
@@ -87,14 +87,7 @@ class Detection:
     def text(found: Mapping[str, Any]) -> str:
         if "detection" not in found:
             return ""
-        found = found["detection"]
-        lines = [f"on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
-        for name, values in found["scores"].items():
-            shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f} %" for m, v in values.items())
-            lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}")
-        means = {name: values["mAP"]["mean"] for name, values in found["scores"].items()}
-        lines.append(f"  mAP of synthetic over real: {means['synthetic'] / max(means['real'], 1e-9):.3f}")
-        return "\n".join(lines)
+        return "\n".join(arm_lines(found["detection"], "mAP"))
 
 
 def from_dataset(folder: str, split: str | None, allow_incomplete: bool = False) -> Examples:

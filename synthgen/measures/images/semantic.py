@@ -12,7 +12,7 @@ from synthgen.base.sizes import size_of
 from synthgen.errors import DataError
 from synthgen.fields import InstanceMap, Schema, SegmentationMap
 from synthgen.measures.images.maps import ARMS, MapSettings, Probe, sets, train
-from synthgen.measures.settings import in_percent
+from synthgen.measures.settings import arm_lines, in_percent
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.masks.types import Example, Examples
@@ -75,12 +75,7 @@ class SemanticSegmentation:
         if "class_maps" not in found:
             return ""
         found = found["class_maps"]
-        lines = [f"on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
-        for name, values in found["scores"].items():
-            shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f} %" for m, v in values.items())
-            lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}")
-        means = {name: values["mIoU"]["mean"] for name, values in found["scores"].items()}
-        lines.append(f"  mIoU of synthetic over real: {means['synthetic'] / max(means['real'], 1e-9):.3f}")
+        lines = arm_lines(found, "mIoU")
         width = max(map(len, found["classes"]))
         lines.append(
             f"IoU by class (%), and its share of the test pixels:\n  {'':<{width}} " + " ".join(f"{a:>9}" for a in ARMS)
