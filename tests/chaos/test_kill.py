@@ -208,10 +208,11 @@ import os, signal, sys
 from pathlib import Path
 
 if "--multiprocessing-fork" in sys.orig_argv:
+    note = Path({folder!r}, f"worker-{{os.getpid()}}")
+    note.write_text(str(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
     for number in (1, 2):
         try:
-            with open(Path({folder!r}, f"started-{{number}}"), "x") as file:
-                file.write(str(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+            os.link(note, Path({folder!r}, f"started-{{number}}"))  # with its text: a signal finds no empty file
             break
         except FileExistsError:
             continue
