@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
 KEY, SECRET = "AKIAPLANTEDKEY000000", "planted-secret-that-must-be-nowhere"
@@ -55,6 +57,24 @@ class Server:
     def place(self) -> str:
         """An address where nothing is yet."""
         return f"s3://{BUCKET}/{uuid.uuid4().hex}"
+
+    def objects(self, place: str) -> dict[str, bytes]:
+        """All that is stored at an address, by name, without a request."""
+        return {name: key.value for name, key in self._keys(place)}
+
+    def clear(self, place: str) -> None:
+        """Forgets what is stored at an address: lists take longer, the more there is anywhere in the bucket."""
+        for _, key in self._keys(place):
+            self._bucket.keys.pop(key.name)
+
+    def _keys(self, place: str) -> list[tuple[str, Any]]:
+        prefix = place.removeprefix(f"s3://{BUCKET}/") + "/"
+        keys = self._bucket.keys.items()
+        return [(name.removeprefix(prefix), key) for name, key in keys if name.startswith(prefix)]
+
+    @property
+    def _bucket(self) -> Any:
+        return s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[BUCKET]
 
     @contextlib.contextmanager
     def counted(self) -> Iterator[Counter[str]]:
