@@ -84,7 +84,7 @@ class Server:
         found.update(re.split(r"[ ?]", request)[0] for request in self.requests[before:])
 
     @contextlib.contextmanager
-    def failing(self, pattern: str, times: int, status: str, after: bool = False) -> Iterator[None]:
+    def failing(self, pattern: str, times: int, status: str, after: bool = False, code: str = "Busy") -> Iterator[None]:
         """Requests that match `pattern` are answered by an error, so many times; `after` they have had their effect."""
         left = [times]
 
@@ -94,7 +94,7 @@ class Server:
             left[0] -= 1
             if after:
                 list(self.app(environ, lambda *_: None))
-            said = f"<Code>Busy</Code><Message>Please try again.</Message><AWSAccessKeyId>{KEY}</AWSAccessKeyId>"
+            said = f"<Code>{code}</Code><Message>Please try again.</Message><AWSAccessKeyId>{KEY}</AWSAccessKeyId>"
             text = f"<Error>{said}</Error>".encode()
             start(status, [("Content-Length", str(len(text)))])
             return [text]

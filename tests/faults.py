@@ -421,6 +421,8 @@ class Trial:
         """Another driver is started when one has hung for long, and is refused if that one holds the lease."""
         while not (self.folder / "struck").exists() and _runs(pid):
             time.sleep(0.01)
+        if not _runs(pid):
+            (self.folder / "go").touch()
         held = holds() and _runs(pid)
         time.sleep(1.0)  # twice as long as a dead driver is waited for
         code = self.run("while another driver hangs", None, brisk("b"))
@@ -741,9 +743,10 @@ class Chaos:
         self.n_steps: dict[str, int] = {}
         self.n_steps |= {"alone": self.count(None, True), "driver": self.count(ForkPool, True)}
         self.n_steps["worker"] = self.count(ForkPool, False) // 2
-        before = len(server.requests)
-        self.trial(self.folder, 0, server.place()).run("counting", None, brisk())
-        self.n_steps["requests"] = len(server.requests) - before
+        trial, numbers = self.trial(self.folder, 0, server.place()), list[int]()
+        with trial.in_store(numbers.append):
+            trial.run("counting", None, brisk())
+        self.n_steps["requests"] = len(numbers)
 
     def trial(self, folder: Path, seed: int, place: str = "") -> Trial:
         return Trial(self.plan, self.job, folder, random.Random(seed), self.n_steps, self.want, self.server, place)
