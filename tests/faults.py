@@ -71,6 +71,13 @@ class ForkPool(ProcessPool):
     start_method = "fork"
 
 
+class OneWorker(ForkPool):
+    """Whoever takes its place gets the shard under which it died."""
+
+    def __init__(self, job: Job, n_workers: int, listen: Listen) -> None:
+        super().__init__(job, 1, listen)
+
+
 class Twice(ForkPool):
     """Delivers every shard twice, to two workers where it can; of the two outcomes, the first one counts."""
 
@@ -264,7 +271,7 @@ class Trial:
         """Starts a driver in a forked process and returns its number."""
 
         def work() -> int:
-            driver.PAUSE_S = 0.01
+            driver.PAUSE_S = 0.0
             with fault:
                 where = ObjectStorage(self.place) if self.place else self.out
                 done = driver.run(self.plan, where, self.start(pool), self.job, api.Silent())
@@ -481,10 +488,11 @@ def driver_killed(trial: Trial) -> None:
 
 
 def worker_killed(trial: Trial) -> None:
-    """SIGKILL of workers, perhaps always under the same shard: the run goes on without anybody's help."""
-    at, trial.kills = trial.step("worker"), trial.chance.randint(1, MOST_KILLS)
+    """SIGKILL of workers, or of the only one and always under one shard: the run goes on without anybody's help."""
+    at, trial.kills = trial.step("worker") // 2, MOST_KILLS
+    pool = trial.chance.choice([ForkPool, OneWorker])
     fault = trial.striking(at, first(trial.kills, trial.folder / "killed", kill), trial.in_workers())
-    code = trial.run(f"{trial.kills} workers killed before their step {at}", ForkPool, fault)
+    code = trial.run(f"workers killed before their step {at} ({pool})", pool, fault)
     assert code == DONE, "the run did not go on"
 
 
