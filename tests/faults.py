@@ -657,7 +657,7 @@ def store_reader(trial: Trial) -> None:
 
 
 def store_fails(trial: Trial) -> None:
-    """Requests are answered by 500, 503 or 429, before or after they had their effect, or late."""
+    """Requests are answered by 500, 503 or 429, before or after they had their effect, or late; the run goes on."""
     share, app = trial.chance.choice([0.02, 0.1, 0.3]), trial.server.app
 
     def strike(n: int) -> bool:
@@ -669,9 +669,9 @@ def store_fails(trial: Trial) -> None:
         return not late
 
     def effective(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        """Some answers are lost on their way back."""
-        lost = environ["REQUEST_METHOD"] == "PUT" and trial.chance.random() < share / 2
-        if not lost:
+        """Some answers are lost on their way back, more often those that say whether a condition held."""
+        conditional = {"HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"} & environ.keys()
+        if environ["REQUEST_METHOD"] != "PUT" or trial.chance.random() >= (0.3 if conditional else share / 2):
             return app(environ, start)
         list(app(environ, lambda *_: None))
         start(trial.chance.choice(BUSY), [("Content-Length", "0")])
@@ -680,9 +680,10 @@ def store_fails(trial: Trial) -> None:
     trial.server.app = effective
     try:
         with trial.in_store(strike):
-            trial.run(f"a store that fails {share:.0%} of requests", None, brisk())
+            code = trial.run(f"a store that fails {share:.0%} of requests", None, brisk())
     finally:
         trial.server.app = app
+    assert code == DONE, "the run did not go on"
 
 
 def store_driver_killed(trial: Trial) -> None:

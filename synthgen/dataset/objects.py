@@ -98,10 +98,10 @@ class ObjectStorage:
         name = f"{PRIVATE}/probe-{uuid.uuid4().hex}"
         with self._refusals(name):
             try:
-                first = self._put(name, b"1", "create")
+                first = self.put_version(name, b"1", None)
                 refused = [self._refused(name, b"2", "create")]
-                self._put(name, b"3", _mode(_token(first)))
-                refused.append(self._refused(name, b"4", _mode(_token(first))))
+                self.put_version(name, b"3", first)
+                refused.append(self._refused(name, b"4", _mode(first)))
             finally:
                 self.delete(name)
         if not all(refused):

@@ -79,6 +79,26 @@ def test_a_put_whose_answer_was_lost_was_won(storage: ObjectStorage, server: Ser
     assert not storage.replace("commits/a", b"too late", token) and storage.read("commits/a") == b"later"
 
 
+def test_the_trial_of_a_store_outlasts_lost_answers(storage: ObjectStorage, server: Server) -> None:
+    with server.failing("^PUT .*probe", 1, "503 Service Unavailable", after=True):
+        storage.create()
+    puts, lose = iter(range(9)), server.app
+
+    def third(environ: dict[str, Any], start: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "PUT" and next(puts) == 2:
+            list(lose(environ, lambda *_: None))
+            start("503 Service Unavailable", [("Content-Length", "0")])
+            return [b""]
+        return lose(environ, start)
+
+    server.app = third
+    try:
+        storage.create()
+    finally:
+        server.app = lose
+    assert storage.sizes("") == {}
+
+
 def test_two_puts_at_once_of_which_none_was_stored(storage: ObjectStorage, server: Server) -> None:
     """S3 answers 409 to one of two, and the other one may fail as well."""
     with server.failing("^PUT .*commits/a", 1, "409 Conflict"):
