@@ -124,7 +124,7 @@ def driver(n_shards: int, repeats: int) -> None:
             storage.create()
             with storage.lease() as held:
                 job = Job({}, plan.digest, "cpu", (), name, held)
-                pool = executor.RayPool(job, Resources(), 2, n_shards, None, True, lambda progress: None)
+                pool = executor.RayPool(job, Resources(), {}, 2, n_shards, None, True, lambda progress: None)
                 loop = drivers._Loop(plan, Store(held), pool, api.Silent(), ())
                 while not pool.n_alive:
                     pool._next()

@@ -75,6 +75,10 @@ class ClusterError(SynthgenError):
     """The Ray cluster under a run is gone, or a part of it without which nothing can be rendered."""
 
 
+class PartLostError(SynthgenError):
+    """Processes that hold a labeler or scorer die under a batch, one after the other."""
+
+
 class TerminatedError(KeyboardInterrupt):
     """SIGTERM arrived. Like Ctrl-C it is no `Exception`, so no part's error handling swallows it."""
 

@@ -177,5 +177,6 @@ def recipe_text(plan: Plan) -> str:
     """The resolved recipe as YAML, headed by its hash: `synthgen run` on it makes the same dataset."""
     import yaml
 
-    values = plan.recipe.model_dump(mode="json", exclude={"resources"}) | {"samples": plan.n_samples}
+    without: Any = {"resources": True, "labelers": {"__all__": {"pool"}}, "scorers": {"__all__": {"pool"}}}
+    values = plan.recipe.model_dump(mode="json", exclude=without) | {"samples": plan.n_samples}
     return json_files.headed(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120), plan.digest)
