@@ -6,6 +6,7 @@ import copy
 import logging
 import random
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -80,23 +81,26 @@ class Pooled:
         n_lost = 0
         while True:
             actor, node = self._idlest()
-            begun = False
+            begun, call = False, uuid.uuid4().hex
             try:
-                answers = actor.annotate.remote(sent.references, seeds)
+                answers = actor.annotate.remote(call, sent.references, seeds)
                 self._ray.get(next(answers))
                 begun = True
+                actor.begin.remote(call)
                 added, seconds, environment, on_gpu = self._ray.get(next(answers))
             except self._ray.exceptions.RayTaskError as error:
                 raise error.cause from error
-            except (self._ray.exceptions.RaySystemError, StopIteration):
+            except StopIteration:  # it has not heard this caller
+                continue
+            except self._ray.exceptions.RaySystemError:  # the cluster is gone, and the driver says so
                 raise
             except self._ray.exceptions.RayError as error:
                 LOG.info("%s: a batch is annotated again: %s", self.stream, error)
                 n_lost += begun and any(each["NodeID"] == node and each["Alive"] for each in self._ray.nodes())
                 if n_lost >= LOST_BATCHES:
                     raise PartLostError(
-                        f"actors of {self.stream} die under a batch of it (often the system's answer to too little "
-                        "memory)"
+                        f"actors of {shown(self.stream)} die under a batch of it (often the system's answer to too "
+                        "little memory)"
                     ) from error
                 continue
             self.environments.add(environment)
@@ -132,6 +136,12 @@ class Pooled:
                 _, _, actor, node = min(found, key=lambda each: each[:2])
                 return actor, node
             time.sleep(LOOK_EVERY_S)
+
+
+def shown(stream: str) -> str:
+    """`labeler segment-anything` for the random stream `labeler:segment-anything:0`."""
+    role, use, _ = stream.split(":")
+    return f"{role} {use}"
 
 
 def with_pools(plan: Plan, pools: Mapping[str, Sequence[str]]) -> Plan:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from synthgen.generate.executors import nodes, patience
 from synthgen.generate.executors.cluster import this_node
 from synthgen.generate.executors.patience import Patience
 from synthgen.generate.executors.placement import Demand, Offer, device_for
-from synthgen.generate.executors.pooled import Sent
+from synthgen.generate.executors.pooled import Sent, shown
 from synthgen.generate.executors.worker import Job, load_plan, note_environment, with_files
 from synthgen.recipe.sections import Pool
 
@@ -33,6 +34,7 @@ LOG = logging.getLogger(__name__)
 ASK_EVERY_S = 1.0
 COMPLAIN_EVERY_S = 60.0
 DEAD_STARTS = 10
+CALLER_GONE_S = 60.0
 LONGEST_PAUSE_S = 30.0
 
 
@@ -59,6 +61,8 @@ class PartActor:
         self._birth, self._problem = uuid.uuid4().hex, ""
         self._n_waiting = self._n_done = 0
         self._seconds = 0.0
+        self._turn = asyncio.Lock()
+        self._heard: dict[str, asyncio.Event] = {}
         self._one = ThreadPoolExecutor(1, thread_name_prefix="annotate")
         try:
             environment.use_one_thread()
@@ -78,33 +82,41 @@ class PartActor:
         host, node = socket.gethostname(), this_node()
         return State(host, node, self._birth, self._problem, self._n_waiting, self._n_done, self._seconds)
 
-    async def annotate(self, references: dict[str, Any], seeds: Sequence[int]) -> AsyncIterator[Any]:
-        """First says that the batch's turn has come; then its new columns, seconds, environment, if on a GPU."""
-        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+    async def annotate(self, call: str, references: dict[str, Any], seeds: Sequence[int]) -> AsyncIterator[Any]:
+        """First says that the batch's turn has come; then its new columns, seconds, environment, if on a GPU.
+
+        It begins when the caller has heard that and calls `begin`: then it is known under which batch an actor died.
+        """
+        heard = self._heard[call] = asyncio.Event()
         self._n_waiting += 1
         try:
-            work = loop.run_in_executor(
-                self._one, lambda: loop.call_soon_threadsafe(begun.set) and self._annotated(Sent(references), seeds)
-            )
-            await begun.wait()
-            yield True
-            added = await work
+            async with self._turn:
+                yield True
+                try:
+                    await asyncio.wait_for(heard.wait(), CALLER_GONE_S)
+                except TimeoutError:
+                    return
+                work = partial(self._annotated, Sent(references), seeds)
+                added, self._seconds = await asyncio.get_running_loop().run_in_executor(self._one, work)
         finally:
+            del self._heard[call]
             self._n_waiting -= 1
             self._n_done += 1
         yield added, self._seconds, self._environment, self._device.startswith("cuda")
 
-    def _annotated(self, columns: Sent, seeds: Sequence[int]) -> Columns:
+    async def begin(self, call: str) -> None:
+        if call in self._heard:
+            self._heard[call].set()
+
+    def _annotated(self, columns: Sent, seeds: Sequence[int]) -> tuple[Columns, float]:
         started = time.perf_counter()
         try:
-            added = self._part.annotate(columns, seeds)
-            return {name: list(values) for name, values in added.items()}
+            added = {name: list(values) for name, values in self._part.annotate(columns, seeds).items()}
         except Exception as error:
             if batching.out_of_memory(error):
                 batching.release()
             raise
-        finally:
-            self._seconds = time.perf_counter() - started
+        return added, time.perf_counter() - started
 
 
 class Pools:
@@ -272,9 +284,3 @@ class _Member:
     birth: str = ""
     n_done: int = 0
     moved_at: float = 0.0
-
-
-def shown(stream: str) -> str:
-    """`labeler segment-anything` for the random stream `labeler:segment-anything:0`."""
-    role, use, _ = stream.split(":")
-    return f"{role} {use}"
