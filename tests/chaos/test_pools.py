@@ -149,7 +149,7 @@ def test_a_cluster_without_room_says_so_before_the_first_shard(cluster: str, tmp
     recipe, plugin = noting(tmp_path, pool={"gpus": 0.5, "accelerator": "A100"})
     result = helpers.call(words(recipe, plugin, tmp_path / "out", cluster)[:-2])
     assert result.returncode == 1
-    assert "has room for an actor of scorer noting, which takes 1 CPU, 0.5 GPU (A100); it has" in result.stderr
+    assert "has room for an actor of scorer noting, which takes 1 CPU, a node with A100; it has" in result.stderr
     assert not (tmp_path / "log").exists()
 
 
