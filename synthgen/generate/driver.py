@@ -33,6 +33,8 @@ SYSTEM_ATTEMPTS = 5
 FRUITLESS = 5
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 PACK_EVERY = 1000
+LISTED_AT_ONCE = 1000
+"""Names on a page of a listing, which costs an object store about as much as the size of one object."""
 
 
 class Observer(Protocol):
@@ -113,8 +115,11 @@ def _run(
             survey.n_done,
             len(survey.pending),
         )
-        n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
-        manifest = seal.seal(store, plan, None if n_rendered else survey.size)
+        n_rendered, changed = 0, set[int]()
+        if survey.pending:
+            n_rendered, changed = _render_pending(plan, store, survey, start, job, observer)
+        few = n_rendered * LISTED_AT_ONCE <= plan.n_shards
+        manifest = seal.seal(store, plan, survey.size if few else None, changed)
         sealed = None if manifest["complete"] else seal.sealed_before(store, plan)
         if manifest["complete"]:
             store.forget_staged()
@@ -142,7 +147,8 @@ def _render_pending(
     start: StartExecutor,
     job: Job,
     observer: Observer,
-) -> int:
+) -> tuple[int, set[int]]:
+    """How many shards were rendered, and whose records may have changed since all were read."""
     executor: Executor | None = None
     try:
         executor = start(job, plan, len(survey.pending), observer.batch_done)
@@ -152,7 +158,7 @@ def _render_pending(
         seconds = {stage: round(s, 3) for stage, s in sorted(loop.seconds.items())}
         facts = {"ended": timestamp(), "driver": driver_name(), "shards": n_rendered, "seconds": seconds}
         store.log(RUNS, json.dumps(facts | {"lost_workers": executor.n_lost}))
-        return n_rendered
+        return n_rendered, loop.changed
     finally:
         try:
             observer.end()
@@ -177,6 +183,7 @@ class _Loop:
         self.seconds: Counter[str] = Counter()
         self.n_rendered = 0
         self.n_failed = 0
+        self.changed: set[int] = set()
 
     def run(self, pending: Iterable[int]) -> int:
         queue = iter(pending)
@@ -197,6 +204,7 @@ class _Loop:
             if outcome is None:
                 continue
             n_flying -= 1
+            self.changed.add(outcome.shard)
             line = self._log_line(outcome)
             self.store.log(SHARDS, line)
             LOG.info("%s", line)
@@ -204,8 +212,9 @@ class _Loop:
                 self.n_rendered += 1
                 for stage, s in outcome.seconds.items():
                     self.seconds[stage] += s  # type: ignore[assignment]
-                if self.n_rendered % PACK_EVERY == 0:
-                    self.store.pack()
+                if len(self.changed) >= PACK_EVERY:
+                    self.store.pack(self.changed)
+                    self.changed.clear()
                 for note in outcome.notes:
                     self.observer.note(note)
                 self._compare_environment(outcome.environment)
