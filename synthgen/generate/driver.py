@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import heapq
 import json
@@ -11,7 +12,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ CODE_ATTEMPTS = 2
 SYSTEM_ATTEMPTS = 5
 FRUITLESS = 5
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+LOG_EVERY_S = 1.0
 PACK_EVERY = 1000
 LISTED_AT_ONCE = 1000
 """Names on a page of a listing, which costs an object store about as much as the size of one object."""
@@ -184,9 +186,21 @@ class _Loop:
         self.n_rendered = 0
         self.n_failed = 0
         self.changed: set[int] = set()
+        self.filed = set(store.storage.list(FAILURES))
+        self.lines: list[str] = []
+        self.logged_at = -math.inf
 
     def run(self, pending: Iterable[int]) -> int:
-        queue = iter(pending)
+        try:
+            n_rendered = self._run(iter(pending))
+        except BaseException:
+            with contextlib.suppress(StoreError):
+                self._log()
+            raise
+        self._log()
+        return n_rendered
+
+    def _run(self, queue: Iterator[int]) -> int:
         n_flying = 0
         while True:
             while self._pause_left_s() <= 0:
@@ -206,22 +220,28 @@ class _Loop:
             n_flying -= 1
             self.changed.add(outcome.shard)
             line = self._log_line(outcome)
-            self.store.log(SHARDS, line)
+            self.lines.append(line)
+            if time.monotonic() - self.logged_at >= LOG_EVERY_S:
+                self._log()
             LOG.info("%s", line)
             if isinstance(outcome, ShardReport):
-                self.n_rendered += 1
-                for stage, s in outcome.seconds.items():
-                    self.seconds[stage] += s  # type: ignore[assignment]
-                if len(self.changed) >= PACK_EVERY:
-                    self.store.pack(self.changed)
-                    self.changed.clear()
-                for note in outcome.notes:
-                    self.observer.note(note)
-                self._compare_environment(outcome.environment)
-                self.observer.shard_done(outcome)
-                self.store.storage.delete(failure_path(outcome.shard))
+                self._done(outcome)
             elif self._again(outcome):
                 heapq.heappush(self.later, (time.monotonic() + self._pause_s(outcome), outcome.shard))
+
+    def _done(self, report: ShardReport) -> None:
+        self.n_rendered += 1
+        for stage, s in report.seconds.items():
+            self.seconds[stage] += s  # type: ignore[assignment]
+        if len(self.changed) >= PACK_EVERY:
+            self.store.pack(self.changed)
+            self.changed.clear()
+        for note in report.notes:
+            self.observer.note(note)
+        self._compare_environment(report.environment)
+        self.observer.shard_done(report)
+        if (filed := failure_path(report.shard)) in self.filed:
+            self.store.storage.delete(filed)
 
     def _pause_left_s(self) -> float:
         """Until the next shard is to be tried again; infinite if none is."""
@@ -272,7 +292,15 @@ class _Loop:
             "message": failure.message,
             "traceback": failure.details.splitlines(),
         }
-        self.store.write(failure_path(failure.shard), (json.dumps(content, indent=1) + "\n").encode())
+        self.store.write(name := failure_path(failure.shard), (json.dumps(content, indent=1) + "\n").encode())
+        self.filed.add(name)
+
+    def _log(self) -> None:
+        """Writes what is to be logged: of many shards a second not one by one."""
+        if self.lines:
+            self.store.log(SHARDS, "\n".join(self.lines))
+            self.lines.clear()
+        self.logged_at = time.monotonic()
 
     def _log_line(self, outcome: ShardReport | Failure) -> str:
         facts: dict[str, Any] = {"time": timestamp(), "driver": driver_name()}
