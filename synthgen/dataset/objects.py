@@ -10,11 +10,11 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from synthgen.base.places import check_address
 from synthgen.dataset import object_lease, object_packs
@@ -22,6 +22,8 @@ from synthgen.dataset.layout import MANIFEST, PRIVATE
 from synthgen.dataset.object_reader import ObjectReader
 from synthgen.dataset.records import Lease
 from synthgen.errors import RecordError, StoreError, UsageError
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -70,6 +72,7 @@ class ObjectStorage:
         self._client = store
         self._beat: object_lease.Beat | None = None
         self._logs: dict[str, _LogPart] = {}
+        self._tags: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
@@ -131,14 +134,39 @@ class ObjectStorage:
             return bytes(found.bytes()), _token(found.meta)
         return None
 
-    def read_folder(self, folder: str) -> Iterator[tuple[str, bytes | RecordError | None]]:
+    def read_folder(
+        self, folder: str, changed: Collection[str] | None = None
+    ) -> Iterator[tuple[str, bytes | RecordError | None]]:
+        fetched = {}
+        if changed is None or folder not in self._tags:
+            tags = self._list_tags(folder)
+            if self.held:  # nobody else writes, but for what this driver is told of
+                self._tags[folder] = tags
+        else:
+            for name, version in zip(changed, self._at_once(self.read_version, changed), strict=True):
+                self._note(name, version and version[1])
+                fetched[name] = version and version[0]
+            tags = self._tags[folder]
+        return object_packs.read_folder(self, tags, fetched)
+
+    def _list_tags(self, folder: str) -> dict[str, str]:
+        """The tags of the objects that lie directly in a folder."""
         import obstore
 
         with self._refusals(folder):
             pages = obstore.list(self._store, folder, chunk_size=1000)
             tags = {entry["path"]: entry["e_tag"] or "" for page in pages for entry in page}
-        depth = folder.count("/") + 1
-        return object_packs.read_folder(self, {name: tag for name, tag in tags.items() if name.count("/") == depth})
+        return {name: tag for name, tag in tags.items() if name.count("/") == folder.count("/") + 1}
+
+    def _note(self, name: str, token: str | None) -> None:
+        """Keeps what is known of a folder true: an object has another content, or is gone."""
+        tags = self._tags.get(name.rpartition("/")[0])
+        if tags is None:
+            return
+        if token is None:
+            tags.pop(name, None)
+        else:
+            tags[name] = json.loads(token).get("e_tag", "")
 
     def write_pack(self, name: str, content: bytes) -> None:
         """Writes what may as well be lost, over whatever is there."""
@@ -147,8 +175,11 @@ class ObjectStorage:
 
     def read_all(self, names: Iterable[str]) -> Iterator[bytes | None]:
         """Whole objects in this order, many at once."""
+        return self._at_once(self.read, names)
+
+    def _at_once(self, work: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
         with ThreadPoolExecutor(N_AT_ONCE, thread_name_prefix="read") as pool:
-            yield from pool.map(self.read, names)
+            yield from pool.map(work, names)
 
     def read_log(self, name: str) -> bytes:
         return b"".join(filter(None, self.read_all(self.list(name))))
@@ -202,10 +233,14 @@ class ObjectStorage:
         return self.put_version(name, content, token) is not None
 
     def put_version(self, name: str, content: bytes, token: str | None) -> str | None:
-        """Writes an object if its token is still `token`: its new token; None if it is not.
+        """Writes an object if its token is still `token`: its new token; None if it is not."""
+        written = self._put_sure(name, content, token)
+        if written:
+            self._note(name, written)
+        return written
 
-        The answer to a put may be lost, and whoever puts again then meets their own object: what is there is compared.
-        """
+    def _put_sure(self, name: str, content: bytes, token: str | None) -> str | None:
+        """The answer to a put may be lost, and whoever puts again meets their own object: what is there is compared."""
         from obstore import exceptions
 
         with self._refusals(name):
@@ -289,6 +324,7 @@ class ObjectStorage:
             except FileNotFoundError:
                 return False
             obstore.delete(self._store, source)
+        self._note(source, None)
         return True
 
     def delete(self, name: str) -> None:
@@ -297,6 +333,7 @@ class ObjectStorage:
         with contextlib.suppress(StoreError, FileNotFoundError), self._refusals(name):
             if not name.endswith("/"):
                 obstore.delete(self._store, name)
+                self._note(name, None)
             elif names := list(self.sizes(name[:-1])):
                 obstore.delete(self._store, names)
 
