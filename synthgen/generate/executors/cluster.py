@@ -66,7 +66,7 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
         with _own_sigterm(own_cluster):
             ray.init(**options)
         LOG.info("Ray %s at %s: %s", ray.__version__, "this machine" if own_cluster else place, ray.cluster_resources())
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises bare ones
         why = str(error).rstrip(".")
         if own_cluster:
             raise SynthgenError(f"Ray cannot be started on this machine: {why}") from None
