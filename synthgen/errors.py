@@ -8,7 +8,8 @@ from synthgen.base.cache import with_addresses
 class SynthgenError(Exception):
     """Messages for the user: what is wrong, where, what is accepted, what to do next; shown one a line.
 
-    They name data in object stores by address, whatever file of this machine they are about. `exit_code` is what the command line ends with. `names` are the settings of a part that the messages are about.
+    They name data in object stores by address, whatever file of this machine they are about. `exit_code` is what the
+    command line ends with. `names` are the settings of a part that the messages are about.
     """
 
     exit_code = 1

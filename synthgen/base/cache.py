@@ -15,8 +15,8 @@ def folder() -> Path:
 
     An object of s3://bucket/name is in `<32 hexadecimal digits>/s3/bucket/name` of it.
     """
-    named = os.environ.get(VARIABLE) or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "synthgen")
-    return Path(os.path.realpath(os.path.expanduser(named)))
+    named = os.environ.get(VARIABLE) or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "synthgen")
+    return Path(os.path.realpath(Path(named).expanduser()))
 
 
 def with_addresses(text: str) -> str:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from synthgen.base import cache, object_store, terminal
 from synthgen.base.disk import file_size
 from synthgen.base.places import check_address, is_address
-from synthgen.base.units import plural, size
+from synthgen.base.units import size
 from synthgen.errors import DataError, StoreError, SynthgenError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _fetch(store: ObjectStore, address: str, objects: Sequence[_Object], folder:
         parent.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(".*"):
         stale.unlink()
-    what = f"{plural(len(missing), 'file')}, {size(n_bytes)}, from {address}"
+    what = f"{len(missing):,} {'file' if len(missing) == 1 else 'files'}, {size(n_bytes)}, from {address}"
     label = f"fetching {what} (kept in {folder.parent})"
     come: SimpleQueue[int | BaseException | None] = SimpleQueue()
     pool = ThreadPoolExecutor(object_store.N_AT_ONCE, thread_name_prefix="fetch")
@@ -171,9 +171,7 @@ def _watch(come: SimpleQueue[int | BaseException | None], n_files: int, n_bytes:
                 bar.update(n_here)
 
 
-def _report(
-    come: SimpleQueue[int | BaseException | None], store: ObjectStore, entry: _Object, folder: Path
-) -> None:
+def _report(come: SimpleQueue[int | BaseException | None], store: ObjectStore, entry: _Object, folder: Path) -> None:
     """Fetches one object; reports numbers of bytes as they come, and then None, or the error."""
     temporary = folder / f".{uuid.uuid4().hex}"
     try:
@@ -181,7 +179,7 @@ def _report(
             for part in _parts(store, entry):
                 file.write(part)
                 come.put(len(part))
-        os.chmod(temporary, 0o444)
+        temporary.chmod(0o444)
         os.replace(temporary, folder / entry.path)
         come.put(None)
     except BaseException as error:

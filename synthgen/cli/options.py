@@ -17,7 +17,7 @@ recipe_argument = click.argument("recipe", type=click.Path(dir_okay=False))
 
 
 class Place(click.Path):
-    """An existing folder, or an address, of which only the store knows whether anything is there."""
+    """An existing file or folder, or an address, of which only the store knows whether anything is there."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if is_address(value) else super().convert(value, param, ctx)
