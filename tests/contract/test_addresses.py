@@ -150,7 +150,7 @@ def test_samples_are_those_of_a_folder(places: tuple[str, str], tmp_path: Path) 
             shard_size=4,
         )
         helpers.run(helpers.write(tmp_path, recipe), tmp_path / out)
-    here, there = ({p.name: p.read_bytes() for p in (tmp_path / out / "data").iterdir()} for out in ("here", "there"))
+    here, there = (helpers.snapshot(tmp_path / out / "data") for out in ("here", "there"))
     assert here == there and here
     texts = [path.read_text() for path in (tmp_path / "there").rglob("*") if path.suffix in (".json", ".md", ".yaml")]
     assert texts and not any(str(cache.folder()) in text for text in texts)
