@@ -34,7 +34,8 @@ from typing import Any
 import bucket
 import helpers
 from synthgen import api
-from synthgen.dataset import lock, object_lease, objects
+from synthgen.base import object_store
+from synthgen.dataset import lock, object_lease
 from synthgen.dataset.layout import STAGING
 from synthgen.dataset.objects import ObjectStorage
 from synthgen.errors import SynthgenError
@@ -439,7 +440,7 @@ def clock_jumps(trial: Trial) -> None:
 @contextlib.contextmanager
 def brisk(host: str = "") -> Iterator[None]:
     """A driver that asks again soon and takes leases over after half a second; on a host of that name, if given."""
-    objects.RETRY["backoff"] = {
+    object_store.RETRY["backoff"] = {
         "init_backoff": timedelta(milliseconds=5),
         "max_backoff": timedelta(milliseconds=50),
         "base": 2,

@@ -4,48 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import AbstractContextManager
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
+from synthgen.base import object_store
+from synthgen.base.object_store import N_AT_ONCE, PART_BYTES
 from synthgen.base.places import check_address
 from synthgen.dataset import object_lease, object_packs
 from synthgen.dataset.layout import MANIFEST, PRIVATE
 from synthgen.dataset.object_reader import ObjectReader
 from synthgen.dataset.records import Lease
-from synthgen.errors import RecordError, StoreError, UsageError
+from synthgen.errors import RecordError, StoreError
 
 T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+    from obstore.store import ObjectStore
 
-RETRY: RetryConfig = {
-    "max_retries": 10,
-    "retry_timeout": timedelta(seconds=120),
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=10), "base": 2},
-}
-"""Of one request that is answered by 5xx, not at all, or too late."""
-TIMEOUT = timedelta(seconds=60)
-"""Of one request with its answer, of which the largest is a part of a file."""
-N_AT_ONCE = 16
-PART_BYTES = 16 << 20
 PARTS_AT_ONCE = 4
 PUT_ATTEMPTS = 3
 LOG_EVERY_S = 5.0
 LOG_PART_BYTES = 1 << 20
 IN_MEMORY_BYTES = 64 << 20
 """What is staged is in memory up to this size, and then in a temporary file, until its size is known."""
-
-_first_process: int | None = None  # the one whose threads the client of all stores runs on
 
 
 class ObjectStorage:
@@ -80,14 +68,9 @@ class ObjectStorage:
 
     @property
     def _store(self) -> ObjectStore:
-        global _first_process
-        if (_first_process := _first_process or os.getpid()) != os.getpid():
-            raise StoreError(
-                f"{self.place} cannot be read in a process that was forked from one that has read it: the client's "
-                'threads are not copied. Start new processes instead: DataLoader(..., multiprocessing_context="spawn")'
-            )
+        object_store.check_process(self.place)
         if self._client is None:
-            self._client = _client(self.place)
+            self._client = object_store.client(self.place)
         return self._client
 
     def check(self) -> None:
@@ -360,23 +343,8 @@ class ObjectStorage:
     def holder(self) -> Mapping[str, Any]:
         return object_lease.holder(self)
 
-    @contextlib.contextmanager
-    def _refusals(self, name: str) -> Iterator[None]:
-        """Turns what the store refuses into a message for the user, without what a credential may be in."""
-        from obstore import exceptions
-
-        try:
-            yield
-        except FileNotFoundError as error:
-            if "NoSuchBucket" not in str(error):
-                raise
-            raise _no_bucket(self.place) from None
-        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
-            raise
-        except (exceptions.BaseError, ValueError) as error:
-            if "NoSuchBucket" in str(error):
-                raise _no_bucket(self.place) from None
-            raise StoreError(f"{self.place}/{name}".rstrip("/") + f": {reason(str(error))}") from None
+    def _refusals(self, name: str) -> AbstractContextManager[None]:
+        return object_store.refusals(self.place, name)
 
 
 class _LogPart:
@@ -396,42 +364,3 @@ def _token(version: Mapping[str, Any]) -> str:
 def _mode(token: str | None) -> Any:
     """What a put needs to hold: that there is nothing, or the version with this token."""
     return "create" if token is None else json.loads(token)
-
-
-def _client(address: str) -> ObjectStore:
-    """A client for an address, with what the environment says of credentials and endpoints."""
-    from obstore import exceptions
-    from obstore.store import from_url
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    options: ClientConfig = {"timeout": TIMEOUT, "allow_http": endpoint.startswith("http://")}
-    try:
-        return from_url(address, client_options=options, retry_config=RETRY)
-    except (exceptions.BaseError, ValueError) as error:
-        raise UsageError(f"{address}: is no address of a place in a store: {reason(str(error))}") from None
-
-
-def _no_bucket(address: str) -> UsageError:
-    return UsageError(f"{address}: there is no such bucket at this store; make it, or name another with -o")
-
-
-def reason(text: str) -> str:
-    """What a store says, without addresses, request ids and keys."""
-    status = re.search(r"status code: (\d{3}[ A-Za-z]*)", text)
-    code, message = (re.search(f"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message"))
-    if "169.254." in text or "metadata.google" in text:
-        return (
-            "no credentials were found: the environment of this process has none (AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY for s3://), and the machine has no role that gives them"
-        )
-    if status:
-        said = f" ({': '.join(found[1] for found in (code, message) if found)})" if code or message else ""
-        again = "; it was asked again and again" if status[1].startswith("5") else ""
-        return f"the store answers {status[1].strip()}{said}{again}. What was finished is kept; give the command again"
-    if "HTTP error" in text:
-        return (
-            "the store does not answer, however often it was asked. Is the endpoint right (AWS_ENDPOINT_URL), and the "
-            "network there? What was finished is kept; give the command again"
-        )
-    first = re.sub(r"\S+://\S+", "...", text.partition("\n")[0])
-    return first.removeprefix("Generic URL error: ")[:300]
