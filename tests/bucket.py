@@ -15,7 +15,9 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
 KEY, SECRET = "AKIAPLANTEDKEY000000", "planted-secret-that-must-be-nowhere"
@@ -58,6 +60,24 @@ class Server:
         """An address where nothing is yet."""
         return f"s3://{BUCKET}/{uuid.uuid4().hex}"
 
+    def objects(self, place: str) -> dict[str, bytes]:
+        """All that is stored at an address, by name, without a request."""
+        return {name: key.value for name, key in self._keys(place)}
+
+    def clear(self, place: str) -> None:
+        """Forgets what is stored at an address: lists take longer, the more there is anywhere in the bucket."""
+        for _, key in self._keys(place):
+            self._bucket.keys.pop(key.name)
+
+    def _keys(self, place: str) -> list[tuple[str, Any]]:
+        prefix = place.removeprefix(f"s3://{BUCKET}/") + "/"
+        keys = self._bucket.keys.items()
+        return [(name.removeprefix(prefix), key) for name, key in keys if name.startswith(prefix)]
+
+    @property
+    def _bucket(self) -> Any:
+        return s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[BUCKET]
+
     @contextlib.contextmanager
     def counted(self) -> Iterator[Counter[str]]:
         """Requests by method while the block runs; filled at its end."""
@@ -66,7 +86,7 @@ class Server:
         found.update(re.split(r"[ ?]", request)[0] for request in self.requests[before:])
 
     @contextlib.contextmanager
-    def failing(self, pattern: str, times: int, status: str, after: bool = False) -> Iterator[None]:
+    def failing(self, pattern: str, times: int, status: str, after: bool = False, code: str = "Busy") -> Iterator[None]:
         """Requests that match `pattern` are answered by an error, so many times; `after` they have had their effect."""
         left = [times]
 
@@ -76,7 +96,7 @@ class Server:
             left[0] -= 1
             if after:
                 list(self.app(environ, lambda *_: None))
-            said = f"<Code>Busy</Code><Message>Please try again.</Message><AWSAccessKeyId>{KEY}</AWSAccessKeyId>"
+            said = f"<Code>{code}</Code><Message>Please try again.</Message><AWSAccessKeyId>{KEY}</AWSAccessKeyId>"
             text = f"<Error>{said}</Error>".encode()
             start(status, [("Content-Length", str(len(text)))])
             return [text]

@@ -19,11 +19,13 @@ RETRY: RetryConfig = {
     "retry_timeout": timedelta(seconds=120),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=10), "base": 2},
 }
-"""Of one request that is answered by 5xx, not at all, or too late."""
+"""Of one request that is answered by 5xx or 429, not at all, or too late."""
 TIMEOUT = timedelta(seconds=60)
 """Of one request with its answer, of which the largest is a part of a file."""
 PART_BYTES = 16 << 20
 N_AT_ONCE = 16
+THROTTLES = ("SlowDown", "ServerBusy")
+"""What S3, stores like it, and Azure say with a 503 to more requests than they take; others answer 429."""
 
 _first_process: int | None = None  # the one whose threads the client of all stores runs on
 
@@ -88,8 +90,16 @@ def reason(text: str) -> str:
         )
     if status:
         said = f" ({': '.join(found[1] for found in (code, message) if found)})" if code or message else ""
+        answer = f"{status[1].strip()}{said}"
+        go_on = "What was finished is kept; give the command again"
+        nameless = status[1].startswith("503") and not code  # as every answer to HEAD is
+        if status[1].startswith("429") or nameless or (code and code[1] in THROTTLES):
+            return (
+                f"the store {'is down or ' * nameless}throttles: it answers {answer}, however often it was asked. "
+                f"{go_on} with fewer workers (--workers), or have the store allow more requests"
+            )
         again = "; it was asked again and again" if status[1].startswith("5") else ""
-        return f"the store answers {status[1].strip()}{said}{again}. What was finished is kept; give the command again"
+        return f"the store answers {answer}{again}. {go_on}"
     if "HTTP error" in text:
         return (
             "the store does not answer, however often it was asked. Is the endpoint right (AWS_ENDPOINT_URL), and the "

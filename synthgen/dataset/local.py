@@ -141,7 +141,9 @@ class LocalStorage:
         with self._refusals():
             path = self._writable(name)
             self._give_way(path)
-            with open(path, "ab") as file:
+            with open(path, "ab+") as file:
+                if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
+                    content = b"\n" + content  # after a line that a crash has cut short
                 file.write(content)
 
     @contextlib.contextmanager

@@ -44,22 +44,29 @@ class Beat:
 
     @contextlib.contextmanager
     def beating(self, flush: Callable[[], None]) -> Iterator[None]:
-        """Beats while the block runs, and gives the lease back at its end. `flush` is called with every beat."""
+        """Beats while the block runs, and gives the lease back at its end.
+
+        `flush` is called as often, in a thread of its own: a log that takes long to be written must not stop the beat.
+        """
         stop = threading.Event()
 
-        def beat() -> None:
+        def repeat(step: Callable[[], None]) -> None:
             while not stop.wait(HEARTBEAT_S) and not self._lost:
-                with contextlib.suppress(StoreError):  # what is not reached now may be at the next beat
-                    self._write(live=True)
-                    flush()
+                with contextlib.suppress(StoreError):  # what is not reached now may be the next time
+                    step()
 
-        thread = threading.Thread(target=beat, name="lease-heartbeat", daemon=True)
-        thread.start()
+        steps = {"lease-heartbeat": lambda: self._write(live=True), "log-flush": flush}
+        threads = [
+            threading.Thread(target=repeat, args=(step,), name=name, daemon=True) for name, step in steps.items()
+        ]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             stop.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
             if not self._lost:
                 with contextlib.suppress(StoreError):
                     self._write(live=False)

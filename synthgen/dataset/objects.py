@@ -330,7 +330,12 @@ class ObjectStorage:
         held._beat = beat
         try:
             with beat.beating(held.flush):
-                yield held
+                try:
+                    yield held
+                except BaseException:
+                    with contextlib.suppress(StoreError):  # the user must hear of the other one
+                        held.flush()
+                    raise
                 held.flush()
         finally:
             held._beat = None

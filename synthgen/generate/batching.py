@@ -69,7 +69,7 @@ def halved(plan: Plan, store: Store, used: int, error: Exception) -> int:
     Raises:
         DataError: the recipe fixes the size, or it is 1 already.
     """
-    text = str(error).splitlines()[0]
+    text = next(iter(str(error).splitlines()), type(error).__name__)
     if plan.recipe.batch_size != "auto":
         raise DataError(
             f"a batch of {used} does not fit into memory ({text}). Take `--set batch_size={max(1, used // 2)}` or "
@@ -106,7 +106,9 @@ def _record(size: int) -> bytes:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether torch says that memory ran out, on a GPU or on the CPU."""
+    """Whether torch says that memory ran out, on a GPU or on the CPU, or Python or NumPy do."""
+    if isinstance(error, MemoryError):
+        return True
     names = {cls.__name__ for cls in type(error).__mro__}
     return "OutOfMemoryError" in names or (isinstance(error, RuntimeError) and "not enough memory" in str(error))
 

@@ -66,6 +66,20 @@ def test_a_torn_lock_is_stale_after_a_minute(tmp_path: Path, text: str) -> None:
         pass
 
 
+def test_a_driver_that_lives_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another host, which knows of it by the age of its lock alone, finds it alive however long it runs."""
+    monkeypatch.setattr(lock, "HEARTBEAT_S", 0.02)
+    path, deadline = tmp_path / "lock", time.monotonic() + 60
+    with lock.driver_lock(tmp_path):
+        for _ in range(3):
+            os.utime(path, (0, 0))  # a long time later
+            while path.stat().st_mtime == 0:
+                assert time.monotonic() < deadline
+        path.write_text(path.read_text().replace(lock.host()["host"], "elsewhere"))
+        with pytest.raises(StoreError, match="on elsewhere, last heard of"), lock.driver_lock(tmp_path):
+            pass
+
+
 def test_a_lock_that_was_taken_over_is_left_alone(tmp_path: Path) -> None:
     with lock.driver_lock(tmp_path):
         write_lock(tmp_path, host="elsewhere")

@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import random
+import re
 import sys
 import threading
 import time
@@ -25,7 +26,7 @@ import synthgen
 from bucket import Server
 from synthgen.base import object_store
 from synthgen.dataset import object_lease, object_packs
-from synthgen.dataset.layout import LEASE, commit_path, data_path
+from synthgen.dataset.layout import LEASE, SHARDS, commit_path, data_path
 from synthgen.dataset.objects import ObjectStorage
 from synthgen.dataset.store import Store
 from synthgen.dataset.verify import verify
@@ -95,6 +96,55 @@ def test_a_store_that_fails_is_asked_again_and_then_named(storage: ObjectStorage
         text = str(caught.value)
         assert storage.place in text and "503 Service Unavailable (Busy: Please try again.)" in text
         assert bucket.KEY not in text and "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        ("503 Slow Down", "SlowDown", "the store throttles: it answers 503 Service Unavailable (SlowDown: Please try"),
+        ("503 Server Busy", "ServerBusy", "the store throttles: it answers 503 Service Unavailable (ServerBusy"),
+        ("429 Too Many Requests", "Busy", "the store throttles: it answers 429 Too Many Requests (Busy"),
+    ],
+)
+def test_a_store_that_throttles_is_said_to(
+    storage: ObjectStorage, server: Server, recipe: Path, status: str, code: str, said: str
+) -> None:
+    """By a worker, whose message the log keeps, and by a request for a size, whose answer has no text."""
+    with (
+        server.failing("^PUT .*staging.*shard-00002", 99, status, code=code),
+        pytest.raises(StoreError, match=re.escape(said) + ".*fewer workers"),
+    ):
+        run(recipe, storage.place)
+    logged = storage.read_log(SHARDS).decode()
+    assert '"failed": "fatal"' in logged and said in logged
+    with server.failing("^HEAD", 99, status), pytest.raises(StoreError, match=r"throttles.*--workers"):
+        storage.size("commits/a")
+    assert run(recipe, storage.place).n_rendered == 2
+
+
+def test_a_log_that_is_slow_to_be_written_does_not_stop_the_beat(
+    storage: ObjectStorage, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_lease, "HEARTBEAT_S", 0.02)
+    written = threading.Event()
+
+    def hang(request: str, environ: dict[str, Any], start: Any) -> None:
+        if request.startswith("PUT") and "/log/" in request:
+            written.wait(60)
+
+    server.faults.append(hang)  # type: ignore[arg-type]
+    try:
+        with storage.lease() as held:
+            line = threading.Thread(target=held.append, args=("log/runs.jsonl", b"{}\n"))
+            line.start()
+            until(lambda: any("/log/" in request for request in server.requests[-50:]))
+            start = json.loads(held.read(LEASE) or b"")["beats"]
+            until(lambda: json.loads(held.read(LEASE) or b"")["beats"] > start + 5)
+            written.set()
+            line.join()
+    finally:
+        server.faults.remove(hang)  # type: ignore[arg-type]
+    assert storage.read_log("log/runs.jsonl") == b"{}\n"
 
 
 def test_a_record_that_cannot_be_fetched_is_not_taken_for_damaged(

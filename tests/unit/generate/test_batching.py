@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 import helpers
 from synthgen import api
 
@@ -57,9 +59,14 @@ def test_memory_that_runs_out_later_halves_it_and_loses_nothing(tmp_path: Path) 
     assert helpers.manifest(out)["samples"] == 40
 
 
-def test_a_size_that_the_recipe_fixes_is_not_changed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", ['torch.OutOfMemoryError("no room")', "MemoryError()", "np.empty((1 << 50,))"])
+def test_a_size_that_the_recipe_fixes_is_not_changed(tmp_path: Path, error: str) -> None:
+    """Whoever finds that memory has run out: torch, Python or NumPy."""
+    parts = Path(helpers.TOY).read_text().replace('torch.OutOfMemoryError(f"no room for {len(slots)}")', error)
+    parts = parts.replace("raise np.empty", "np.empty")
+    (tmp_path / "parts.py").write_text(parts)
     path = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "size": 4, "memory": 2}))
-    result = helpers.run(path, tmp_path / "out")
+    result = helpers.run(path, tmp_path / "out", plugin_files=[str(tmp_path / "parts.py")])
     assert not result.complete
     told = (tmp_path / "out" / "failures" / "shard-00000.json").read_text()
     assert "a batch of 4 does not fit into memory" in told and "--set batch_size=2" in told
