@@ -2,6 +2,7 @@
 
 python benchmarks/cluster.py kills      wall time with six workers killed over that of a clean run
 python benchmarks/cluster.py driver     the driver's cost of many no-op shards over a bare `ray.wait` loop; its memory
+python benchmarks/cluster.py scaling    throughput of 1 to 16 actors over that of one, times their number
 python benchmarks/cluster.py ray-data   the same job on Ray Data: speed, rows made again after a kill, equal bytes
 """
 
@@ -86,11 +87,24 @@ def report(shard: int) -> ShardReport:
     return ShardReport(shard, 10, 10, {}, {"a": 5, "b": 5}, 0, 1000, {"total": 0.0}, "here", "0" * 16)
 
 
-class Noop:
-    """Stands where the actor stands, and reports at once: what is left is the driver's work."""
+class Memory(api.Silent):
+    """Notes the resident memory of the driver in bytes, about twenty times in a run of `n_shards`."""
 
-    def __init__(self, *arguments: object) -> None:
-        pass
+    def __init__(self, n_shards: int) -> None:
+        self.every, self.n_done = max(1, n_shards // 20), 0
+        self.rss: list[int] = []
+
+    def shard_done(self, report: ShardReport) -> None:
+        self.n_done += 1
+        if self.n_done % self.every == 0:
+            self.rss.append(psutil.Process().memory_info().rss)
+
+
+class Noop:
+    """Stands where the actor stands, and reports at once or after SECONDS: what is left is the driver's work."""
+
+    def __init__(self, job: Any = None, *arguments: object) -> None:
+        self.seconds = float(job.recipe["seconds"]) if job else 0.0
 
     def ready(self) -> tuple[str, str, str, str]:
         return "here", "", "", ""
@@ -99,12 +113,20 @@ class Noop:
         return None
 
     def render(self, shard: int) -> ShardReport:
+        time.sleep(self.seconds)
         return report(shard)
 
 
-def driver(n_shards: int, repeats: int) -> None:
-    """CPU seconds of the driver's process and wall time: the whole driver, with its log, and a bare loop."""
+def start_ray() -> Any:
     import ray
+
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+    ray.init("local", num_cpus=16, include_dashboard=False, logging_level=logging.ERROR, object_store_memory=10**8)
+    return ray
+
+
+def noop_run(n_shards: int, n_actors: int, seconds: float = 0.0) -> tuple[tuple[float, float], list[int]]:
+    """Wall and CPU seconds of the driver with its log, and its memory on the way."""
 
     from synthgen.dataset.local import LocalStorage
     from synthgen.dataset.store import Store
@@ -113,28 +135,50 @@ def driver(n_shards: int, repeats: int) -> None:
     from synthgen.generate.executors.worker import Job
     from synthgen.recipe.sections import Resources
 
-    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
-    ray.init("local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, object_store_memory=100_000_000)
     executor.Actor = Noop  # type: ignore[misc, assignment]
+    with tempfile.TemporaryDirectory() as name:
+        plan = api.prepare(recipe(Path(name), 10 * n_shards), plugin_files=[PLUGIN]).plan
+        storage, memory = LocalStorage(Path(name) / "out"), Memory(n_shards)
+        storage.create()
+        with storage.lease() as held:
+            job = Job({"seconds": seconds}, plan.digest, "cpu", (), name, held)
+            pool = executor.RayPool(job, Resources(), {}, n_actors, n_shards, None, True, lambda progress: None)
+            loop = drivers._Loop(plan, Store(held), pool, memory, ())
+            while pool.n_alive < n_actors:
+                pool._next()
+            wall, cpu = time.perf_counter(), time.process_time()
+            loop.run(range(n_shards))
+            taken = time.perf_counter() - wall, time.process_time() - cpu
+            pool.close()
+    return taken, memory.rss
 
-    def ours() -> tuple[float, float]:
-        with tempfile.TemporaryDirectory() as name:
-            plan = api.prepare(recipe(Path(name), 10 * n_shards), plugin_files=[PLUGIN]).plan
-            storage = LocalStorage(Path(name) / "out")
-            storage.create()
-            with storage.lease() as held:
-                job = Job({}, plan.digest, "cpu", (), name, held)
-                pool = executor.RayPool(job, Resources(), 2, n_shards, None, True, lambda progress: None)
-                loop = drivers._Loop(plan, Store(held), pool, api.Silent(), ())
-                while not pool.n_alive:
-                    pool._next()
-                wall, cpu = time.perf_counter(), time.process_time()
-                loop.run(range(n_shards))
-                taken = time.perf_counter() - wall, time.process_time() - cpu
-                pool.close()
-                return taken
 
-    compare_drivers(ours, lambda: bare(ray, n_shards), n_shards, repeats)
+def driver(n_shards: int, repeats: int) -> None:
+    """The whole driver over a bare loop, on two actors."""
+    ray = start_ray()
+    first, rival, second, memory = [], [], [], list[int]()
+    for _ in range(repeats):
+        first.append(noop_run(n_shards, 2)[0])
+        rival.append(bare(ray, n_shards))
+        taken, memory = noop_run(n_shards, 2)
+        second.append(taken)
+    for i, kind in enumerate(("wall", "CPU")):
+        mine, theirs = [x[i] for x in first + second], [x[i] for x in rival]
+        ratio = statistics.median(mine) / statistics.median(theirs)
+        same = statistics.median(x[i] for x in first) / statistics.median(x[i] for x in second)
+        print(f"driver of {n_shards} no-op shards over a bare loop, {kind}: {ratio:.2f} (A/A {same:.2f})")
+        print(f"  {spread(mine)} and {spread(theirs)} s")
+    print("resident memory of the driver on the way (MB), last run:", *(f"{rss / 1e6:.0f}" for rss in memory))
+    ray.shutdown()
+
+
+def scaling(n_each: int, seconds: float, repeats: int) -> None:
+    """Actors that wait take no CPU, so that two cores show what the driver and Ray add."""
+    ray = start_ray()
+    for n_actors in (1, 2, 4, 8, 16, 1):
+        walls = [noop_run(n_each * n_actors, n_actors, seconds)[0][0] for _ in range(repeats)]
+        share = n_each * seconds / statistics.median(walls)
+        print(f"{n_actors} actors, {n_each} shards of {seconds:g} s each: {share:.2f} of ideal ({spread(walls)} s)")
     ray.shutdown()
 
 
@@ -161,28 +205,8 @@ def bare(ray: Any, n_shards: int) -> tuple[float, float]:
     return taken
 
 
-def compare_drivers(ours: Any, bare: Any, n_shards: int, repeats: int) -> None:
-    first, rival, second = [], [], []
-    memory = [psutil.Process().memory_info().rss]
-    for _ in range(repeats):
-        first.append(ours())
-        rival.append(bare())
-        second.append(ours())
-        memory.append(psutil.Process().memory_info().rss)
-    for i, kind in enumerate(("wall", "CPU")):
-        mine, theirs = [x[i] for x in first + second], [x[i] for x in rival]
-        ratio = statistics.median(mine) / statistics.median(theirs)
-        same = statistics.median(x[i] for x in first) / statistics.median(x[i] for x in second)
-        print(f"driver of {n_shards} no-op shards over a bare loop, {kind}: {ratio:.2f} (A/A {same:.2f})")
-        print(f"  {spread(mine)} and {spread(theirs)} s")
-    print(
-        "resident memory of the driver before and after each round: " + ", ".join(f"{m / 1e6:.0f}" for m in memory),
-        "MB",
-    )
-
-
 RAY_DATA = """
-import io, os, sys, time
+import io, logging, os, sys, time
 import numpy as np, ray
 sys.path.insert(0, {here!r})
 from synthgen import seeds
@@ -213,7 +237,7 @@ ray.data.DataContext.get_current().enable_progress_bars = False
 started = time.perf_counter()
 data = ray.data.range({n}, override_num_blocks={n} // 10).map_batches(Sample, batch_size=10, concurrency=2)
 data.write_webdataset({out!r})
-import psutil  # type: ignore[import-untyped]
+import psutil
 print(time.perf_counter() - started, psutil.Process().memory_info().rss / 1e6)
 """
 
@@ -287,10 +311,10 @@ def finished(words: list[str], log: Path, kill_at: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["kills", "driver", "ray-data"])
-    parser.add_argument("--shards", type=int, help="by default 60 for `kills` and 10,000 for `driver`")
+    parser.add_argument("what", choices=["kills", "driver", "scaling", "ray-data"])
+    parser.add_argument("--shards", type=int, help="by default 60 for `kills`, 10,000 for `driver`, 20 an actor")
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=1.0, help="that a shard of `kills` takes")
+    parser.add_argument("--seconds", type=float, default=1.0, help="that a shard of `kills` or `scaling` takes")
     parser.add_argument("--samples", type=int, default=400, help="of `ray-data`")
     parser.add_argument("--repeats", type=int, default=1)
     arguments = parser.parse_args()
@@ -298,6 +322,8 @@ def main() -> None:
         kills(arguments.shards or 60, arguments.workers, arguments.seconds, arguments.repeats)
     elif arguments.what == "driver":
         driver(arguments.shards or 10_000, arguments.repeats)
+    elif arguments.what == "scaling":
+        scaling(arguments.shards or 20, arguments.seconds, arguments.repeats)
     else:
         ray_data(arguments.samples, 256, 0.05)
 

@@ -149,6 +149,7 @@ def resume(server: Server, n: int) -> None:
     from synthgen.dataset.records import Commit, ShardFile
     from synthgen.dataset.store import Store
     from synthgen.generate import survey
+    from synthgen.generate.driver import PACK_EVERY
 
     recipe = {
         "kind": "dataset",
@@ -176,8 +177,12 @@ def resume(server: Server, n: int) -> None:
         record = Commit(plan.digest, shard, 1, 1, 1, {}, {"a": 1}, [], "0" * 16, files)
         storage.put(commit_path(shard), record.to_json())
 
+    packed = (n - 1) // PACK_EVERY * PACK_EVERY  # a driver that was killed had packed all but the last of them
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(commit, range(n - 1)))
+        list(pool.map(commit, range(packed)))
+        with storage.lease() as held:
+            Store(held).pack(range(packed))
+        list(pool.map(commit, range(packed, n - 1)))
     for name, work in (
         ("resume, of which one shard is rendered", lambda: api.run(recipe, storage.place, **options)),
         ("the same command again", lambda: api.run(recipe, storage.place, **options)),

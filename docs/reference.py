@@ -37,10 +37,12 @@ def recipe_page() -> str:
     lines = ["# Keys of a recipe", ""]
     for kind, model in KINDS.items():
         schema = model.model_json_schema()
-        definitions = {name: entry for name, entry in schema["$defs"].items() if name != "PartSpec"}
-        parts = {"PartSpec": {"type": "part", "properties": {}}}
+        parts: dict[str, Any] = {"PartSpec": {"type": "part", "properties": {}}}
+        if "AnnotatorSpec" in schema["$defs"]:
+            pool = {"pool": schema["$defs"]["AnnotatorSpec"]["properties"]["pool"]}
+            parts["AnnotatorSpec"] = {"type": "part", "properties": pool}
         lines += [f"## kind: {kind}", "", *paragraphs(model), ""]
-        lines += settings_table(settings_of(schema, definitions | parts))
+        lines += settings_table(settings_of(schema, schema["$defs"] | parts))
     return "\n".join(lines)
 
 

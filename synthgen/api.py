@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from synthgen.base import disk
+from synthgen.base import disk, fetched
 from synthgen.base.names import printable
 from synthgen.base.places import place_of
 from synthgen.dataset.storage import Storage
@@ -192,6 +192,7 @@ def train(
     Raises:
         SynthgenError: what went wrong, for the user.
     """
+    fetched.forget()
     plugins = Plugins(plugin_files)
     text = reading.load_text(path, overrides)
     if reading.kind_of(text) != "model":

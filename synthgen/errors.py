@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from synthgen.base.cache import with_addresses
+
 
 class SynthgenError(Exception):
     """Messages for the user: what is wrong, where, what is accepted, what to do next; shown one a line.
 
-    `exit_code` is what the command line ends with. `names` are the settings of a part that the messages are about.
+    They name data in object stores by address, whatever file of this machine they are about. `exit_code` is what the
+    command line ends with. `names` are the settings of a part that the messages are about.
     """
 
     exit_code = 1
 
     def __init__(self, *messages: str, names: tuple[str, ...] = ()) -> None:
-        super().__init__(*messages)
-        self.messages, self.names = messages, names
+        self.messages, self.names = tuple(map(with_addresses, messages)), names
+        super().__init__(*self.messages)
 
     def __str__(self) -> str:
         return "\n".join(self.messages)
@@ -28,8 +31,8 @@ class RecipeError(SynthgenError):
     exit_code = 2
 
     def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
         super().__init__(*problems)
+        self.problems = list(self.messages)
 
     def __reduce__(self) -> tuple[type[RecipeError], tuple[list[str]]]:
         return type(self), (self.problems,)
@@ -73,6 +76,10 @@ class NewerFormatError(StoreError):
 
 class ClusterError(SynthgenError):
     """The Ray cluster under a run is gone, or a part of it without which nothing can be rendered."""
+
+
+class PartLostError(SynthgenError):
+    """Processes that hold a labeler or scorer die under a batch, one after the other."""
 
 
 class TerminatedError(KeyboardInterrupt):

@@ -9,9 +9,11 @@ import threading
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -104,6 +106,22 @@ class Server:
             yield
         finally:
             self.faults.remove(fault)
+
+
+def upload(server: Server, files: Mapping[str, bytes], address: str = "") -> str:
+    """Puts files below an address, by default one where nothing is yet; names may end with a slash, as of consoles."""
+    address = address or server.place()
+    bucket, _, prefix = address.partition("://")[2].partition("/")
+    client = boto3.client("s3", endpoint_url=server.endpoint)
+    for name, content in files.items():
+        client.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=content)
+    return address
+
+
+def upload_folder(server: Server, folder: Path, address: str = "") -> str:
+    """The same of all files of a folder."""
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return upload(server, found, address)
 
 
 @contextlib.contextmanager

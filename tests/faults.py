@@ -44,7 +44,8 @@ import bucket
 import helpers
 import synthgen
 from synthgen import api
-from synthgen.dataset import ledger, lock, object_lease, objects
+from synthgen.base import object_store
+from synthgen.dataset import ledger, lock, object_lease
 from synthgen.dataset.layout import FAILURES, LEASE, MANIFEST, PRIVATE, SHARDS, STAGING
 from synthgen.dataset.objects import ObjectStorage
 from synthgen.errors import SynthgenError, UsageError
@@ -603,7 +604,7 @@ def clock_jumps(trial: Trial) -> None:
 @contextlib.contextmanager
 def brisk(host: str = "", stale_s: float = 0.5) -> Iterator[None]:
     """A driver that asks again soon and takes leases over after `stale_s`; on a host of that name, if given."""
-    objects.RETRY["backoff"] = {
+    object_store.RETRY["backoff"] = {
         "init_backoff": timedelta(milliseconds=5),
         "max_backoff": timedelta(milliseconds=50),
         "base": 2,

@@ -6,9 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from synthgen.base.cache import SCHEMES
 from synthgen.errors import UsageError
-
-SCHEMES = ("s3", "gs", "az")
 
 
 def is_address(place: str | os.PathLike[str]) -> bool:

@@ -13,6 +13,9 @@ from synthgen.base import names
 if TYPE_CHECKING:
     from rich.console import Console
 
+quiet = False
+"""Whether the command was asked to print nothing but errors: for what is shown far from it."""
+
 _UNUSUAL = re.compile(r"[^\n\t\x20-\x7e]+")
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from synthgen.base import names
+from synthgen.base.cache import with_addresses
 from synthgen.base.disk import write_output
+from synthgen.base.fetched import local_path
 from synthgen.cli import formatting, options
 from synthgen.errors import UsageError
 from synthgen.parts.registry import Plugins
@@ -21,7 +23,7 @@ from synthgen.recipe.recipe import NAME
 
 
 @click.command("init")
-@click.argument("target", metavar="DIR|TABLE", type=click.Path(exists=True))
+@click.argument("target", metavar="DIR|TABLE", type=options.Place(exists=True))
 @click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipes; by default here.")
 @click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DIR or TABLE.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a TABLE whose numbers leave it open.")
@@ -89,25 +91,26 @@ def command(
         "skip_broken": skip_broken or None,
     }
     given |= {"zero": zero, "unknown": unknown, "classes": _words(classes)}
-    name = _name(target, name)
-    found, notes = _look(target, {key: value for key, value in given.items() if value}, Plugins(plugin_files))
-    click.echo(formatting.table(found.rows))
+    place = local_path(target)
+    name = _name(place, name)
+    found, notes = _look(target, place, {key: value for key, value in given.items() if value}, Plugins(plugin_files))
+    click.echo(with_addresses(formatting.table(found.rows)))
     for text in (*found.notes, *notes):
-        click.echo(f"note: {text}")
-    recipes = found.recipes(name)
+        click.echo(with_addresses(f"note: {text}"))
+    recipes = {file: with_addresses(text) for file, text in found.recipes(name).items()}
     written = _write(Path(out), recipes, force)
     click.echo("\nwrote " + ", ".join(map(str, written)))
     _say_next(Path(out), name, recipes)
 
 
-def _look(target: str, given: dict[str, Any], plugins: Plugins) -> tuple[Findings, list[str]]:
+def _look(target: str, place: Path, given: dict[str, Any], plugins: Plugins) -> tuple[Findings, list[str]]:
     """What the first reader finds, once what it leaves open is answered on the terminal; and notes on other readers.
 
     Raises:
         OpenQuestionsError: something is open, and there is no terminal.
     """
     while True:
-        chosen, others = _scaffold(target, given, plugins)
+        chosen, others = _scaffold(target, place, given, plugins)
         notes = [f"its {other.what} are not used, because it has {chosen.what}" for other in others if other.what]
         try:
             return chosen.look(), notes
@@ -131,10 +134,10 @@ def _words(text: str | None) -> list[str]:
     return words
 
 
-def _scaffold(target: str, given: dict[str, Any], plugins: Plugins) -> tuple[Scaffold, list[Scaffold]]:
-    """What the first reader sees in the target, and what others see in it too."""
+def _scaffold(target: str, place: Path, given: dict[str, Any], plugins: Plugins) -> tuple[Scaffold, list[Scaffold]]:
+    """What the first reader sees in the target, which is at `place` here, and what others see in it too."""
     readers: list[Any] = [plugins.find("readers", name) for name in plugins.names("readers")]
-    looks = [reader.scaffold(Path(target), given) for reader in readers if hasattr(reader, "scaffold")]
+    looks = [reader.scaffold(place, given) for reader in readers if hasattr(reader, "scaffold")]
     found = sorted((scaffold for scaffold in looks if scaffold), key=lambda scaffold: scaffold.order)
     if not found:
         raise UsageError(f"{target}: must be a folder of images, or a table (.csv, .tsv, .parquet)")
@@ -153,10 +156,9 @@ def _say_next(folder: Path, name: str, recipes: Recipes) -> None:
         click.echo(f"  {prefix}synthgen train {paths['-filter']}")
 
 
-def _name(target: str, name: str | None) -> str:
+def _name(place: Path, name: str | None) -> str:
     """The given name, or one made from that of the target."""
     if name is None:
-        place = Path(target)
         name = names.slug((place.with_suffix("") if place.is_file() else place).resolve().name, "dataset")
     if not re.match(NAME, name):
         raise UsageError(f"--name {name}: must be lower-case letters, digits, - _ and . (such as my-photos)")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from synthgen.base import logs
+from synthgen.base import logs, terminal
 from synthgen.base.places import is_address
 
 Command = Callable[..., Any]
@@ -17,7 +17,7 @@ recipe_argument = click.argument("recipe", type=click.Path(dir_okay=False))
 
 
 class Place(click.Path):
-    """An existing folder, or an address, of which only the store knows whether anything is there."""
+    """An existing file or folder, or an address, of which only the store knows whether anything is there."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if is_address(value) else super().convert(value, param, ctx)
@@ -59,7 +59,9 @@ smoke_option = click.option(
 incomplete_option = click.option(
     "--allow-incomplete", is_flag=True, help="Take a short or unfinished dataset with the samples it has."
 )
-quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+quiet_option = click.option(
+    "--quiet", is_flag=True, callback=lambda _, __, given: _hush(given), help="Print nothing but errors."
+)
 
 
 def with_logging(command: click.Command) -> click.Command:
@@ -107,6 +109,11 @@ def _know(files: tuple[str, ...]) -> None:
     from synthgen.parts.registry import Plugins
 
     Plugins(files)
+
+
+def _hush(given: bool) -> bool:
+    terminal.quiet = given
+    return given
 
 
 def _url(address: str) -> str:

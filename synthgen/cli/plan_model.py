@@ -9,11 +9,13 @@ from typing import Any
 from synthgen.cli import formatting, plan_machine
 from synthgen.dataset import licences
 from synthgen.generate.binding import Binding
+from synthgen.generate.executors.placement import Demand
 from synthgen.models import folders
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import Plugins
 from synthgen.recipe.reading import config_class
 from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
+from synthgen.recipe.sections import Resources
 from synthgen.stages.training import OwnModel
 
 
@@ -153,8 +155,12 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
 
 
 def parts(recipe: DatasetRecipe) -> list[dict[str, Any]]:
-    """The parts of a recipe with their settings, as JSON values."""
-    return [{"role": role[:-1], "use": spec.use, "settings": spec.settings} for role, _, spec in recipe.parts()]
+    """The parts of a recipe with their settings, and actors of their own if they have some, as JSON values."""
+    found = []
+    for role, _, spec in recipe.parts():
+        pool = spec.model_dump(mode="json", include={"pool"})
+        found.append({"role": role[:-1], "use": spec.use, "settings": spec.settings, **pool})
+    return found
 
 
 def keep_row(facts: Mapping[str, Any]) -> tuple[str, str]:
@@ -166,7 +172,16 @@ def keep_row(facts: Mapping[str, Any]) -> tuple[str, str]:
 def part_row(part: Mapping[str, Any]) -> tuple[str, str]:
     """A part with its plain settings."""
     settings = {name: value for name, value in part["settings"].items() if not isinstance(value, dict | list)}
-    return part["role"], " ".join([part["use"], *(f"{name}={value}" for name, value in settings.items())])
+    text = " ".join([part["use"], *(f"{name}={value}" for name, value in settings.items())])
+    return part["role"], text + (f"; {_pool_text(part['pool'])}" if "pool" in part else "")
+
+
+def _pool_text(pool: Mapping[str, Any]) -> str:
+    """`on Ray in 2 actors of its own, each with 1 CPU, 1 GPU`."""
+    n, resources = pool["actors"], Resources(**{name: pool[name] for name in Resources.model_fields})
+    gpu = "" if resources.gpus is not None else ", a GPU where there are any"
+    each = Demand.of(resources, "auto", [])
+    return f"on Ray in {formatting.plural(n, 'actor')} of its own, {'each ' * (n > 1)}with {each}{gpu}"
 
 
 def _licence(base: str) -> str:

@@ -73,6 +73,7 @@ class Lines:
             self.seconds[stage] += seconds
         if self.plan and report.device.startswith("cuda"):
             self.gpu_seconds += report.seconds.get("total", 0.0) * (self.plan.recipe.resources.gpus or 1.0)
+        self.gpu_seconds += report.pools_gpu_s
         self.classes.update(report.classes)
         self.rejected.update(report.rejected)
         self._moved()

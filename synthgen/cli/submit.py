@@ -75,7 +75,8 @@ def command(
 def _checked(passed: Mapping[str, Any], out: str | None, shared: Sequence[str]) -> tuple[str, Shipment]:
     """The recipe's name and what travels, if nothing is wrong as far as this machine can tell.
 
-    Where it does not see the shared folders that the recipe names, the job itself checks the rest.
+    Where it does not see the shared folders that the recipe names, and of data in object stores, which are not
+    fetched for this, the job itself checks the rest.
 
     Raises:
         RecipeError: every problem of the recipe at once.
@@ -88,7 +89,8 @@ def _checked(passed: Mapping[str, Any], out: str | None, shared: Sequence[str]) 
         raise UsageError(f"{text.file}: is a recipe for a model; jobs are for datasets")
     found = reading.validate(text, Plugins(plugin_files))
     assert isinstance(found, DatasetRecipe)
-    own = None if shipping.unseen(text, shared) else resolve(recipe, samples, overrides, plugin_files).own
+    by_job = shipping.unseen(text, shared) or (shipping.in_stores(text) and not found.train)
+    own = None if by_job else resolve(recipe, samples, overrides, plugin_files).own
     models = [own.folder] if own and own.done else []
     makes = ["--smoke: its models"] if passed["smoke"] else []
     if found.train and not models:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field as Setting
 
+from synthgen.base.fetched import local_path
 from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Text
@@ -37,7 +38,7 @@ class PromptFile:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        path = Path(config.path)
+        path = local_path(config.path)
         if not path.is_file() or path.suffix.lower() not in SUFFIXES:
             raise DataError(f"{config.path}: no such file; a {', '.join(SUFFIXES)} file with prompts is needed")
         self._sha256 = folders.file_sha256(path)

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -71,7 +71,9 @@ class LocalStorage:
     def read(self, name: str) -> bytes | None:
         return json_files.load_bytes(self._path(name))
 
-    def read_folder(self, folder: str) -> Iterator[tuple[str, bytes | RecordError | None]]:
+    def read_folder(
+        self, folder: str, changed: Collection[str] | None = None
+    ) -> Iterator[tuple[str, bytes | RecordError | None]]:
         for name in sorted((name.rstrip("/") for name in self.list(folder)), key=lambda name: (len(name), name)):
             try:
                 yield name, self.read(name)

@@ -21,21 +21,25 @@ WORTH_IT = 50
 """Objects that a driver had to fetch one by one, from which on it packs them for the next reader."""
 
 
-def read_folder(storage: ObjectStorage, tags: Mapping[str, str]) -> Iterator[tuple[str, bytes | None]]:
+def read_folder(
+    storage: ObjectStorage, tags: Mapping[str, str], fetched: Mapping[str, bytes | None]
+) -> Iterator[tuple[str, bytes | None]]:
     """The objects of a folder by name and content, shorter names first, then in order; None for one that went away.
 
     Args:
         tags: the tag of each object, as it was listed.
+        fetched: objects that were read just now.
     """
     for key, group in itertools.groupby(sorted(tags, key=lambda name: (len(name), name)), _pack_of):
         names = list(group)
         packed = _load(storage, key) if len(names) >= WORTH_IT else {}
         texts = {name: packed[name][1].encode() for name in names if name in packed and packed[name][0] == tags[name]}
-        missing = [name for name in names if name not in texts]
-        fetched = dict(zip(missing, storage.read_all(missing), strict=True))
-        yield from ((name, texts[name] if name in texts else fetched[name]) for name in names)
-        if storage.held is not None and len(missing) >= WORTH_IT:
-            _write(storage, key, tags, {**texts, **{name: raw for name, raw in fetched.items() if raw is not None}})
+        unpacked = {name: fetched.get(name) for name in names if name not in texts}
+        missing = [name for name in unpacked if name not in fetched]
+        unpacked |= zip(missing, storage.read_all(missing), strict=True)
+        yield from ((name, texts[name] if name in texts else unpacked[name]) for name in names)
+        if storage.held is not None and len(unpacked) >= WORTH_IT:
+            _write(storage, key, tags, {**texts, **{name: raw for name, raw in unpacked.items() if raw is not None}})
 
 
 def _pack_of(name: str) -> str:

@@ -4,48 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import AbstractContextManager
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
+from synthgen.base import object_store
+from synthgen.base.object_store import N_AT_ONCE, PART_BYTES
 from synthgen.base.places import check_address
 from synthgen.dataset import object_lease, object_packs
 from synthgen.dataset.layout import MANIFEST, PRIVATE
 from synthgen.dataset.object_reader import ObjectReader
 from synthgen.dataset.records import Lease
-from synthgen.errors import RecordError, StoreError, UsageError
+from synthgen.errors import RecordError, StoreError
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+    from obstore.store import ObjectStore
 
-RETRY: RetryConfig = {
-    "max_retries": 10,
-    "retry_timeout": timedelta(seconds=120),
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=10), "base": 2},
-}
-"""Of one request that is answered by 5xx or 429, not at all, or too late."""
-TIMEOUT = timedelta(seconds=60)
-"""Of one request with its answer, of which the largest is a part of a file."""
-N_AT_ONCE = 16
-PART_BYTES = 16 << 20
 PARTS_AT_ONCE = 4
 PUT_ATTEMPTS = 3
 LOG_EVERY_S = 5.0
 LOG_PART_BYTES = 1 << 20
-THROTTLES = ("SlowDown", "ServerBusy")
-"""What S3, stores like it, and Azure say with a 503 to more requests than they take; others answer 429."""
 IN_MEMORY_BYTES = 64 << 20
 """What is staged is in memory up to this size, and then in a temporary file, until its size is known."""
-
-_first_process: int | None = None  # the one whose threads the client of all stores runs on
 
 
 class ObjectStorage:
@@ -72,6 +60,7 @@ class ObjectStorage:
         self._client = store
         self._beat: object_lease.Beat | None = None
         self._logs: dict[str, _LogPart] = {}
+        self._tags: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
@@ -79,14 +68,9 @@ class ObjectStorage:
 
     @property
     def _store(self) -> ObjectStore:
-        global _first_process
-        if (_first_process := _first_process or os.getpid()) != os.getpid():
-            raise StoreError(
-                f"{self.place} cannot be read in a process that was forked from one that has read it: the client's "
-                'threads are not copied. Start new processes instead: DataLoader(..., multiprocessing_context="spawn")'
-            )
+        object_store.check_process(self.place)
         if self._client is None:
-            self._client = _client(self.place)
+            self._client = object_store.client(self.place)
         return self._client
 
     def check(self) -> None:
@@ -133,14 +117,39 @@ class ObjectStorage:
             return bytes(found.bytes()), _token(found.meta)
         return None
 
-    def read_folder(self, folder: str) -> Iterator[tuple[str, bytes | RecordError | None]]:
+    def read_folder(
+        self, folder: str, changed: Collection[str] | None = None
+    ) -> Iterator[tuple[str, bytes | RecordError | None]]:
+        fetched = {}
+        if changed is None or folder not in self._tags:
+            tags = self._list_tags(folder)
+            if self.held:  # nobody else writes, but for what this driver is told of
+                self._tags[folder] = tags
+        else:
+            for name, version in zip(changed, self._at_once(self.read_version, changed), strict=True):
+                self._note(name, version and version[1])
+                fetched[name] = version and version[0]
+            tags = self._tags[folder]
+        return object_packs.read_folder(self, tags, fetched)
+
+    def _list_tags(self, folder: str) -> dict[str, str]:
+        """The tags of the objects that lie directly in a folder."""
         import obstore
 
         with self._refusals(folder):
             pages = obstore.list(self._store, folder, chunk_size=1000)
             tags = {entry["path"]: entry["e_tag"] or "" for page in pages for entry in page}
-        depth = folder.count("/") + 1
-        return object_packs.read_folder(self, {name: tag for name, tag in tags.items() if name.count("/") == depth})
+        return {name: tag for name, tag in tags.items() if name.count("/") == folder.count("/") + 1}
+
+    def _note(self, name: str, token: str | None) -> None:
+        """Keeps what is known of a folder true: an object has another content, or is gone."""
+        tags = self._tags.get(name.rpartition("/")[0])
+        if tags is None:
+            return
+        if token is None:
+            tags.pop(name, None)
+        else:
+            tags[name] = json.loads(token).get("e_tag", "")
 
     def write_pack(self, name: str, content: bytes) -> None:
         """Writes what may as well be lost, over whatever is there."""
@@ -149,8 +158,11 @@ class ObjectStorage:
 
     def read_all(self, names: Iterable[str]) -> Iterator[bytes | None]:
         """Whole objects in this order, many at once."""
+        return self._at_once(self.read, names)
+
+    def _at_once(self, work: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
         with ThreadPoolExecutor(N_AT_ONCE, thread_name_prefix="read") as pool:
-            yield from pool.map(self.read, names)
+            yield from pool.map(work, names)
 
     def read_log(self, name: str) -> bytes:
         return b"".join(filter(None, self.read_all(self.list(name))))
@@ -204,10 +216,14 @@ class ObjectStorage:
         return self.put_version(name, content, token) is not None
 
     def put_version(self, name: str, content: bytes, token: str | None) -> str | None:
-        """Writes an object if its token is still `token`: its new token; None if it is not.
+        """Writes an object if its token is still `token`: its new token; None if it is not."""
+        written = self._put_sure(name, content, token)
+        if written:
+            self._note(name, written)
+        return written
 
-        The answer to a put may be lost, and whoever puts again then meets their own object: what is there is compared.
-        """
+    def _put_sure(self, name: str, content: bytes, token: str | None) -> str | None:
+        """The answer to a put may be lost, and whoever puts again meets their own object: what is there is compared."""
         from obstore import exceptions
 
         with self._refusals(name):
@@ -291,6 +307,7 @@ class ObjectStorage:
             except FileNotFoundError:
                 return False
             obstore.delete(self._store, source)
+        self._note(source, None)
         return True
 
     def delete(self, name: str) -> None:
@@ -299,6 +316,7 @@ class ObjectStorage:
         with contextlib.suppress(StoreError, FileNotFoundError), self._refusals(name):
             if not name.endswith("/"):
                 obstore.delete(self._store, name)
+                self._note(name, None)
             elif names := list(self.sizes(name[:-1])):
                 obstore.delete(self._store, names)
 
@@ -330,23 +348,8 @@ class ObjectStorage:
     def holder(self) -> Mapping[str, Any]:
         return object_lease.holder(self)
 
-    @contextlib.contextmanager
-    def _refusals(self, name: str) -> Iterator[None]:
-        """Turns what the store refuses into a message for the user, without what a credential may be in."""
-        from obstore import exceptions
-
-        try:
-            yield
-        except FileNotFoundError as error:
-            if "NoSuchBucket" not in str(error):
-                raise
-            raise _no_bucket(self.place) from None
-        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
-            raise
-        except (exceptions.BaseError, ValueError) as error:
-            if "NoSuchBucket" in str(error):
-                raise _no_bucket(self.place) from None
-            raise StoreError(f"{self.place}/{name}".rstrip("/") + f": {reason(str(error))}") from None
+    def _refusals(self, name: str) -> AbstractContextManager[None]:
+        return object_store.refusals(self.place, name)
 
 
 class _LogPart:
@@ -366,50 +369,3 @@ def _token(version: Mapping[str, Any]) -> str:
 def _mode(token: str | None) -> Any:
     """What a put needs to hold: that there is nothing, or the version with this token."""
     return "create" if token is None else json.loads(token)
-
-
-def _client(address: str) -> ObjectStore:
-    """A client for an address, with what the environment says of credentials and endpoints."""
-    from obstore import exceptions
-    from obstore.store import from_url
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    options: ClientConfig = {"timeout": TIMEOUT, "allow_http": endpoint.startswith("http://")}
-    try:
-        return from_url(address, client_options=options, retry_config=RETRY)
-    except (exceptions.BaseError, ValueError) as error:
-        raise UsageError(f"{address}: is no address of a place in a store: {reason(str(error))}") from None
-
-
-def _no_bucket(address: str) -> UsageError:
-    return UsageError(f"{address}: there is no such bucket at this store; make it, or name another with -o")
-
-
-def reason(text: str) -> str:
-    """What a store says, without addresses, request ids and keys."""
-    status = re.search(r"status code: (\d{3}[ A-Za-z]*)", text)
-    code, message = (re.search(f"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message"))
-    if "169.254." in text or "metadata.google" in text:
-        return (
-            "no credentials were found: the environment of this process has none (AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY for s3://), and the machine has no role that gives them"
-        )
-    if status:
-        said = f" ({': '.join(found[1] for found in (code, message) if found)})" if code or message else ""
-        answer = f"{status[1].strip()}{said}"
-        go_on = "What was finished is kept; give the command again"
-        nameless = status[1].startswith("503") and not code  # as every answer to HEAD is
-        if status[1].startswith("429") or nameless or (code and code[1] in THROTTLES):
-            return (
-                f"the store {'is down or ' * nameless}throttles: it answers {answer}, however often it was asked. "
-                f"{go_on} with fewer workers (--workers), or have the store allow more requests"
-            )
-        again = "; it was asked again and again" if status[1].startswith("5") else ""
-        return f"the store answers {answer}{again}. {go_on}"
-    if "HTTP error" in text:
-        return (
-            "the store does not answer, however often it was asked. Is the endpoint right (AWS_ENDPOINT_URL), and the "
-            "network there? What was finished is kept; give the command again"
-        )
-    first = re.sub(r"\S+://\S+", "...", text.partition("\n")[0])
-    return first.removeprefix("Generic URL error: ")[:300]

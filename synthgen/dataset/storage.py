@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from io import BufferedReader
 from typing import Any, BinaryIO, Protocol
@@ -48,8 +48,15 @@ class Storage(Protocol):
         """A whole file; None if there is none. Raises RecordError if something of that name cannot be read."""
         ...
 
-    def read_folder(self, folder: str) -> Iterator[tuple[str, bytes | RecordError | None]]:
-        """Names and contents of a folder's files, shorter names first and then in order, as `read` gives or raises."""
+    def read_folder(
+        self, folder: str, changed: Collection[str] | None = None
+    ) -> Iterator[tuple[str, bytes | RecordError | None]]:
+        """Names and contents of a folder's files, shorter names first and then in order, as `read` gives or raises.
+
+        Args:
+            changed: the only names that others may have written since the folder was last read under this lease, by
+                this value; by default any may have been.
+        """
         ...
 
     def read_log(self, name: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -206,12 +206,15 @@ class Store:
         """
         return self._parsed(shard, self.storage.read(commit_path(shard)))
 
-    def load_commits(self) -> Iterator[tuple[int, Commit | RecordError | None]]:
+    def load_commits(self, changed: Collection[int] | None = None) -> Iterator[tuple[int, Commit | RecordError | None]]:
         """All shards that have a record, ascending, each with it or with what is wrong with it.
 
         None stands for a record that was taken away meanwhile. Raises NewerFormatError.
+
+        Args:
+            changed: the only shards that workers may have committed since the records were read before, if they were.
         """
-        for name, raw in self.storage.read_folder(COMMITS):
+        for name, raw in self.storage.read_folder(COMMITS, _commit_paths(changed)):
             shard = commit_number(name)
             if shard is None:
                 continue
@@ -220,10 +223,14 @@ class Store:
             except RecordError as error:
                 yield shard, error
 
-    def pack(self) -> None:
-        """Lets an object store keep the records together as well, so that whoever goes on reads them soon."""
+    def pack(self, changed: Collection[int]) -> None:
+        """Lets an object store keep the records together as well, so that whoever goes on reads them soon.
+
+        Args:
+            changed: as for `load_commits`.
+        """
         if self.storage.remote:
-            for _ in self.storage.read_folder(COMMITS):  # a driver packs what it had to fetch
+            for _ in self.storage.read_folder(COMMITS, _commit_paths(changed)):  # a driver packs what it had to fetch
                 pass
 
     def _parsed(self, shard: int, raw: bytes | RecordError | None) -> Commit | None:
@@ -330,6 +337,10 @@ class StagedFile:
 
     def close(self) -> None:
         """Left to the block that opened it; pyarrow closes what it writes to."""
+
+
+def _commit_paths(shards: Collection[int] | None) -> list[str] | None:
+    return None if shards is None else [commit_path(shard) for shard in shards]
 
 
 def storage_at(place: str | Path, single_writer: bool = False) -> Storage:

@@ -80,7 +80,7 @@ def halved(plan: Plan, store: Store, used: int, error: Exception) -> int:
             f"not even one sample fits into memory ({text}); take a larger GPU, a smaller `size`, `dtype: bfloat16` or "
             "`offload: model`"
         ) from error
-    _release()
+    release()
     smaller = min(used // 2, pinned(store) or used)
     store.write(BATCH_SIZE, _record(smaller))
     return smaller
@@ -113,7 +113,8 @@ def out_of_memory(error: BaseException) -> bool:
     return "OutOfMemoryError" in names or (isinstance(error, RuntimeError) and "not enough memory" in str(error))
 
 
-def _release() -> None:
+def release() -> None:
+    """Gives the memory back that torch keeps on a GPU for later."""
     import torch
 
     if torch.cuda.is_available():

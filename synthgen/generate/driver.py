@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import heapq
 import json
@@ -11,7 +12,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,7 +33,10 @@ CODE_ATTEMPTS = 2
 SYSTEM_ATTEMPTS = 5
 FRUITLESS = 5
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+LOG_EVERY_S = 1.0
 PACK_EVERY = 1000
+LISTED_AT_ONCE = 1000
+"""Names on a page of a listing, which costs an object store about as much as the size of one object."""
 
 
 class Observer(Protocol):
@@ -113,8 +117,11 @@ def _run(
             survey.n_done,
             len(survey.pending),
         )
-        n_rendered = _render_pending(plan, store, survey, start, job, observer) if survey.pending else 0
-        manifest = seal.seal(store, plan, None if n_rendered else survey.size)
+        n_rendered, changed = 0, set[int]()
+        if survey.pending:
+            n_rendered, changed = _render_pending(plan, store, survey, start, job, observer)
+        few = n_rendered * LISTED_AT_ONCE <= plan.n_shards
+        manifest = seal.seal(store, plan, survey.size if few else None, changed)
         sealed = None if manifest["complete"] else seal.sealed_before(store, plan)
         if manifest["complete"]:
             store.forget_staged()
@@ -142,7 +149,8 @@ def _render_pending(
     start: StartExecutor,
     job: Job,
     observer: Observer,
-) -> int:
+) -> tuple[int, set[int]]:
+    """How many shards were rendered, and whose records may have changed since all were read."""
     executor: Executor | None = None
     try:
         executor = start(job, plan, len(survey.pending), observer.batch_done)
@@ -152,7 +160,7 @@ def _render_pending(
         seconds = {stage: round(s, 3) for stage, s in sorted(loop.seconds.items())}
         facts = {"ended": timestamp(), "driver": driver_name(), "shards": n_rendered, "seconds": seconds}
         store.log(RUNS, json.dumps(facts | {"lost_workers": executor.n_lost}))
-        return n_rendered
+        return n_rendered, loop.changed
     finally:
         try:
             observer.end()
@@ -177,9 +185,22 @@ class _Loop:
         self.seconds: Counter[str] = Counter()
         self.n_rendered = 0
         self.n_failed = 0
+        self.changed: set[int] = set()
+        self.filed = set(store.storage.list(FAILURES))
+        self.lines: list[str] = []
+        self.logged_at = -math.inf
 
     def run(self, pending: Iterable[int]) -> int:
-        queue = iter(pending)
+        try:
+            n_rendered = self._run(iter(pending))
+        except BaseException:
+            with contextlib.suppress(StoreError):
+                self._log()
+            raise
+        self._log()
+        return n_rendered
+
+    def _run(self, queue: Iterator[int]) -> int:
         n_flying = 0
         while True:
             while self._pause_left_s() <= 0:
@@ -197,22 +218,30 @@ class _Loop:
             if outcome is None:
                 continue
             n_flying -= 1
+            self.changed.add(outcome.shard)
             line = self._log_line(outcome)
-            self.store.log(SHARDS, line)
+            self.lines.append(line)
+            if time.monotonic() - self.logged_at >= LOG_EVERY_S:
+                self._log()
             LOG.info("%s", line)
             if isinstance(outcome, ShardReport):
-                self.n_rendered += 1
-                for stage, s in outcome.seconds.items():
-                    self.seconds[stage] += s  # type: ignore[assignment]
-                if self.n_rendered % PACK_EVERY == 0:
-                    self.store.pack()
-                for note in outcome.notes:
-                    self.observer.note(note)
-                self._compare_environment(outcome.environment)
-                self.observer.shard_done(outcome)
-                self.store.storage.delete(failure_path(outcome.shard))
+                self._done(outcome)
             elif self._again(outcome):
                 heapq.heappush(self.later, (time.monotonic() + self._pause_s(outcome), outcome.shard))
+
+    def _done(self, report: ShardReport) -> None:
+        self.n_rendered += 1
+        for stage, s in report.seconds.items():
+            self.seconds[stage] += s  # type: ignore[assignment]
+        if len(self.changed) >= PACK_EVERY:
+            self.store.pack(self.changed)
+            self.changed.clear()
+        for note in report.notes:
+            self.observer.note(note)
+        self._compare_environment(report.environment)
+        self.observer.shard_done(report)
+        if (filed := failure_path(report.shard)) in self.filed:
+            self.store.storage.delete(filed)
 
     def _pause_left_s(self) -> float:
         """Until the next shard is to be tried again; infinite if none is."""
@@ -263,7 +292,15 @@ class _Loop:
             "message": failure.message,
             "traceback": failure.details.splitlines(),
         }
-        self.store.write(failure_path(failure.shard), (json.dumps(content, indent=1) + "\n").encode())
+        self.store.write(name := failure_path(failure.shard), (json.dumps(content, indent=1) + "\n").encode())
+        self.filed.add(name)
+
+    def _log(self) -> None:
+        """Writes what is to be logged: of many shards a second not one by one."""
+        if self.lines:
+            self.store.log(SHARDS, "\n".join(self.lines))
+            self.lines.clear()
+        self.logged_at = time.monotonic()
 
     def _log_line(self, outcome: ShardReport | Failure) -> str:
         facts: dict[str, Any] = {"time": timestamp(), "driver": driver_name()}

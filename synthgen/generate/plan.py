@@ -36,6 +36,7 @@ LEFT_OUT = {
     "train": "the hash of the weights that it made is in the identity of the parts that use them",
     "evaluate": "it looks at the finished dataset",
     "resources": "they decide where workers run, and how many",
+    "pool": "the same of a labeler or scorer that has actors of its own",
 }
 """Recipe keys that are not part of the digest, and why. Output folder, workers, executor and
 device are left out as well: they are not in the recipe at all."""

@@ -7,7 +7,7 @@ import json
 import posixpath
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import IO, Any
 
 from synthgen.base import json_files
@@ -25,7 +25,7 @@ from synthgen.generate.plan import Plan
 MAX_NAMED = 1000
 
 
-def seal(store: Store, plan: Plan, size: Sizes | None = None) -> dict[str, Any]:
+def seal(store: Store, plan: Plan, size: Sizes | None = None, changed: Collection[int] | None = None) -> dict[str, Any]:
     """Writes manifest.json, recipe.yaml, README.md and croissant.json from the commits, and returns the manifest.
 
     The content is deterministic: it depends on the commits and the recipe, not on when or where
@@ -34,10 +34,11 @@ def seal(store: Store, plan: Plan, size: Sizes | None = None) -> dict[str, Any]:
     complete dataset was sealed before: that one stays until the larger one is whole.
 
     Args:
-        size: what tells the sizes of files, if nothing was rendered since it was asked for.
+        size: what tells the sizes of files, if few were rendered since it was asked for.
+        changed: as for `Store.load_commits`.
     """
     with tempfile.SpooledTemporaryFile(max_size=1 << 20, mode="w+", encoding="utf-8") as lines:
-        manifest = _summary(store, plan, lines, size or store.sizes())
+        manifest = _summary(store, plan, lines, size or store.sizes(), changed)
         if not manifest["complete"] and sealed_before(store, plan) is not None:
             return manifest
         lines.seek(0)
@@ -66,14 +67,14 @@ def sealed_before(store: Store, plan: Plan) -> int | None:
     return int(manifest["samples"])
 
 
-def _summary(store: Store, plan: Plan, lines: IO[str], size: Sizes) -> dict[str, Any]:
+def _summary(store: Store, plan: Plan, lines: IO[str], size: Sizes, changed: Collection[int] | None) -> dict[str, Any]:
     """Totals over all commits; each shard's entry is appended to `lines` on the way."""
     totals = Totals.of(plan.schema, MAX_NAMED)
     missing: list[int] = []
     folders: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     batch_sizes: set[int] = set()
     following = 0
-    for shard, record in store.load_commits():
+    for shard, record in store.load_commits(changed):
         if shard >= plan.n_shards:
             break
         if (
@@ -177,5 +178,6 @@ def recipe_text(plan: Plan) -> str:
     """The resolved recipe as YAML, headed by its hash: `synthgen run` on it makes the same dataset."""
     import yaml
 
-    values = plan.recipe.model_dump(mode="json", exclude={"resources"}) | {"samples": plan.n_samples}
+    without: Any = {"resources": True, "labelers": {"__all__": {"pool"}}, "scorers": {"__all__": {"pool"}}}
+    values = plan.recipe.model_dump(mode="json", exclude=without) | {"samples": plan.n_samples}
     return json_files.headed(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120), plan.digest)

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from synthgen.base.cache import with_addresses
 from synthgen.errors import DataError
 
 SHOWN = 20
@@ -113,4 +114,4 @@ def left_out(names: Sequence[str]) -> str:
         return ""
     what = "1 image cannot be read and is" if len(names) == 1 else f"{len(names)} images cannot be read and are"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{what} left out: {', '.join(names[:NAMED])}{more}"
+    return with_addresses(f"{what} left out: {', '.join(names[:NAMED])}{more}")

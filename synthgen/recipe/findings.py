@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pydantic
@@ -14,21 +14,28 @@ from synthgen.parts.registry import unknown
 from synthgen.recipe.renamed import RENAMED
 
 
-def describe(error: pydantic.ValidationError, model: type[BaseModel], prefix: Location, data: Any) -> list[Problem]:
-    """pydantic's findings about `data` in our words."""
+def describe(
+    error: pydantic.ValidationError,
+    model: type[BaseModel],
+    prefix: Location,
+    data: Any,
+    beside: Iterable[str] = (),
+) -> list[Problem]:
+    """pydantic's findings about `data` in our words; keys `beside` those of the model are accepted there as well."""
     found: list[Problem] = []
     for item in error.errors(include_url=False):
         place = _place_in(data, item["loc"], item["type"] == "missing")
         message, got = str(item["msg"]), item.get("input")
         if item["type"] == "extra_forbidden":
-            accepted, new = _keys_at(model, place[:-1]), RENAMED.get(str(place[-1]))
+            accepted = [*_keys_at(model, place[:-1]), *(beside if len(place) == 1 else ())]
+            new = RENAMED.get(str(place[-1]))
             known = unknown(str(place[-1]), accepted, "key")
             message = f"is called `{new}` now" if new in accepted else known
         elif item["type"] == "missing":
             message = "is required and was not given"
         else:
             message = re.sub(r"^(Input|String|List|Dictionary|Value) should ", "must ", message)
-            message = message.removeprefix("Value error, ").removesuffix(" or instance of PartSpec")
+            message = re.sub(r" or instance of \w+$", "", message.removeprefix("Value error, "))
             message = message.replace("a valid dictionary", "a mapping of keys to values")
             if item["type"] != "value_error" and not isinstance(got, dict | list):
                 shown = repr(got)

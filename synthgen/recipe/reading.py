@@ -21,13 +21,12 @@ from synthgen.recipe.recipe import (
     DatasetRecipe,
     Given,
     ModelRecipe,
-    PartSpec,
-    PlacedPart,
     Recipe,
     long_form,
     placed_parts,
+    spec_class,
 )
-from synthgen.recipe.sections import put
+from synthgen.recipe.sections import Raw, put
 from synthgen.recipe.yaml_text import RecipeText
 
 
@@ -124,22 +123,24 @@ def draft(text: RecipeText, plugins: Plugins) -> Draft:
     except pydantic.ValidationError as error:
         problems += describe(error, model, (), data)
     unusable = {problem.place[0] for problem in problems if problem.place}
-    raw = [(role, place, spec.model_dump()) for role, place, spec in _raw_parts(model, data)]
+    raw = _raw_parts(model, data)
     sharing: list[Location] = []
     if model is DatasetRecipe:
         sharing, found = sections.share_data(data, raw, plugins)
         problems += [*found, *sections.check(text.data, raw)]
     wrong: set[Location] = {(key,) for key in unusable} | text.twice
     broken: set[Location] = set()
-    for role, place, spec in _raw_parts(model, data):
-        found, settings = _part_problems(plugins, role, spec)
+    for role, place, part in _raw_parts(model, data):
+        envelope = {key: part[key] for key in part if key in spec_class(role).model_fields}
+        given = {key: part[key] for key in part if key not in envelope}
+        found, settings = _part_problems(plugins, role, part["use"], given)
         placed = [sections.placed(problem.below(place), sharing) for problem in found]
         problems += [problem for problem in placed if problem.place != ("data",) or "data" not in unusable]
         if settings is None or any(place[: len(two)] == two or two[: len(place)] == place for two in text.twice):
             broken.add(place)
         elif found:
-            wrong |= {(*place, key) for key in spec.settings if key not in settings}
-            put(data, place, {"use": spec.use, **settings})
+            wrong |= {(*place, key) for key in given if key not in settings}
+            put(data, place, {**envelope, **settings})
     usable = {key: value for key, value in data.items() if key not in unusable}
     for key, field in model.model_fields.items():
         if field.is_required() and key not in usable:
@@ -157,7 +158,7 @@ def draft(text: RecipeText, plugins: Plugins) -> Draft:
     )
 
 
-def _raw_parts(model: type[DatasetRecipe] | type[ModelRecipe], data: dict[str, Any]) -> list[PlacedPart]:
+def _raw_parts(model: type[DatasetRecipe] | type[ModelRecipe], data: dict[str, Any]) -> list[Raw]:
     """The parts of a recipe whose envelope may be wrong, so that their own problems are reported as well."""
 
     def value_at(place: tuple[str, ...]) -> Any:
@@ -167,30 +168,32 @@ def _raw_parts(model: type[DatasetRecipe] | type[ModelRecipe], data: dict[str, A
         return long_form(found)
 
     return [
-        (role, place, PartSpec(**{str(key): value for key, value in entry.items()}))
+        (role, place, {str(key): value for key, value in entry.items()})
         for role, place, entry in placed_parts(model.PLACES, value_at)
         if isinstance(entry, dict) and isinstance(entry.get("use"), str)
     ]
 
 
-def _part_problems(plugins: Plugins, role: str, spec: PartSpec) -> tuple[list[Problem], dict[str, Any] | None]:
+def _part_problems(
+    plugins: Plugins, role: str, use: str, given: Mapping[str, Any]
+) -> tuple[list[Problem], Mapping[str, Any] | None]:
     """What is wrong with the settings of a part, and those that are right; None if they do not make the part."""
     try:
-        config = config_class(plugins, role, spec.use)
+        config = config_class(plugins, role, use)
     except PluginError as error:
         return [Problem(str(error), place=("use",))], None
     try:
-        config.model_validate(spec.settings)
+        config.model_validate(given)
     except pydantic.ValidationError as error:
-        problems = describe(error, config, (), spec.settings)
+        problems = describe(error, config, (), given, [key for key in spec_class(role).model_fields if key != "use"])
         keys = {item["loc"][0] if item["loc"] else None for item in error.errors(include_url=False)}
-        settings = {key: value for key, value in spec.settings.items() if key not in keys}
+        settings = {key: value for key, value in given.items() if key not in keys}
         try:
             config.model_validate(settings)
         except pydantic.ValidationError:
             return problems, None
         return problems, settings
-    return [], spec.settings
+    return [], given
 
 
 def config_class(plugins: Plugins, role: str, name: str) -> type[BaseModel]:

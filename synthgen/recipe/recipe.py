@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthgen.base.settings import Settings
 from synthgen.fields import ImageFormat
 from synthgen.parts.problem import Location
-from synthgen.recipe.sections import Evaluation, Resources
+from synthgen.recipe.sections import Evaluation, Pool, Resources
 
 FORMAT = 1
 NAME = r"^[a-z0-9][a-z0-9_.-]*$"
@@ -34,6 +34,22 @@ class PartSpec(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class AnnotatorSpec(PartSpec):
+    """A labeler or a scorer."""
+
+    pool: Pool | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="On Ray: actors of its own, `{}` for one, instead of a place in every worker; not part of the "
+        "dataset.",
+    )
+
+
+def spec_class(role: str) -> type[PartSpec]:
+    """What a part of a role is in a recipe; its fields are the keys that are no settings of the part."""
+    return AnnotatorSpec if role in ("labelers", "scorers") else PartSpec
+
+
 def long_form(value: Any) -> Any:
     """A part without settings may be given as its name: `[webdataset]` for `[{use: webdataset}]`."""
     return (
@@ -42,6 +58,7 @@ def long_form(value: Any) -> Any:
 
 
 PartList = Annotated[list[PartSpec], pydantic.BeforeValidator(long_form)]
+AnnotatorList = Annotated[list[AnnotatorSpec], pydantic.BeforeValidator(long_form)]
 Places = Mapping[str, tuple[str, ...]]
 """Where in a recipe the parts of each role stand."""
 PlacedPart = tuple[str, Location, PartSpec]
@@ -121,8 +138,8 @@ class DatasetRecipe(Settings):
     )
     condition: PartSpec = Field(description="What each sample must show.")
     sampler: PartSpec = Field(description="The diffusion model that generates the samples.")
-    labelers: PartList = Field(default=[], description="Parts that add labels, in this order.")
-    scorers: PartList = Field(default=[], description="Parts that add numbers, in this order.")
+    labelers: AnnotatorList = Field(default=[], description="Parts that add labels, in this order.")
+    scorers: AnnotatorList = Field(default=[], description="Parts that add numbers, in this order.")
     keep: list[str] = Field(default=[], description="Rules such as `agreement >= 0.7`; all must hold.")
     output: Output = Field(default=Output(), description="File formats.")
     resources: Resources = Field(
@@ -149,6 +166,11 @@ class DatasetRecipe(Settings):
     def parts(self) -> list[PlacedPart]:
         """Every part with its role and its place in the file."""
         return list(placed_parts(self.PLACES, lambda place: reduce(getattr, place, self)))
+
+    def pools(self) -> dict[str, Pool]:
+        """The labelers and scorers that have actors of their own, by the names of their random streams."""
+        specs = [(role[:-1], place[-1], spec) for role, place, spec in self.parts() if isinstance(spec, AnnotatorSpec)]
+        return {f"{role}:{spec.use}:{number}": spec.pool for role, number, spec in specs if spec.pool is not None}
 
 
 class ModelRecipe(Settings):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from synthgen.errors import PluginError
 from synthgen.parts.registry import Plugins
 from synthgen.recipe.reading import config_class
-from synthgen.recipe.recipe import KINDS
+from synthgen.recipe.recipe import KINDS, spec_class
 
 Json = dict[str, Any]
 Kind = Literal["dataset", "model"]
@@ -42,7 +42,8 @@ def _kind_definitions(kind: Kind, plugins: Plugins) -> Json:
     model = KINDS[kind]
     schema = model.model_json_schema()
     definitions = schema.pop("$defs")
-    definitions.pop("PartSpec")
+    for general in ("PartSpec", "AnnotatorSpec"):
+        definitions.pop(general, None)
     schema["properties"]["kind"] = {"const": kind, "description": f"This recipe makes a {kind}."}
     for role, place in model.PLACES.items():
         _point_to_role(schema, definitions, role, place, plugins.names(role))
@@ -76,6 +77,7 @@ def _point_to_role(schema: Json, definitions: Json, role: str, place: tuple[str,
 def _role_definitions(role: str, plugins: Plugins) -> Iterator[tuple[str, Json]]:
     """The role's own definition, which chooses by `use`, and one definition for each of its parts."""
     names = plugins.names(role)
+    envelope = {key: entry for key, entry in spec_class(role).model_json_schema()["properties"].items() if key != "use"}
     yield (
         role,
         {
@@ -103,7 +105,7 @@ def _role_definitions(role: str, plugins: Plugins) -> Iterator[tuple[str, Json]]
             | {
                 "title": name,
                 "description": about,
-                "properties": {"use": use, **schema.get("properties", {})},
+                "properties": {"use": use, **envelope, **schema.get("properties", {})},
                 "required": ["use", *(key for key in schema.get("required", []) if key != SHARED)],
                 "additionalProperties": False,
             },

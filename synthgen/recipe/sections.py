@@ -47,6 +47,12 @@ class Resources(Settings):
         return gpus
 
 
+class Pool(Resources):
+    """Actors of a part's own on a Ray cluster, each with its model, and what one takes. Nothing of the dataset."""
+
+    actors: int = Field(default=1, ge=1, le=10_000, description="How many.")
+
+
 class Evaluation(Settings):
     """How a finished dataset is compared with the real data; the same as the options of `synthgen evaluate`."""
 

@@ -26,12 +26,13 @@ def smoked(recipe: Recipe, plugins: Plugins) -> tuple[dict[str, Any], list[str]]
         cls: Any = plugins.find(role, spec.use)
         make = getattr(cls, "smoke", None)
         if make is None and role == "trainers" and "steps" in cls.Config.model_fields:
-            put(content, place, {"use": spec.use, **spec.settings, "steps": STEPS})
+            put(content, place, spec.model_dump(mode="json") | {"steps": STEPS})
             notes.append(f"smoke: {spec.use} trains for {STEPS} steps")
         if make is None:
             continue
         settings = make(spec.settings)
-        put(content, place, {"use": spec.use, **settings})
+        envelope = spec.model_dump(mode="json", include=set(type(spec).model_fields))
+        put(content, place, {**envelope, **settings})
         if "model" in settings and settings["model"] != spec.settings.get("model"):
             notes.append(f"smoke: {spec.use} takes {settings['model']}, with random weights")
     if isinstance(recipe, ModelRecipe):

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from synthgen.base import fetched
 from synthgen.errors import ModelError, UsageError
 from synthgen.generate.binding import Binding
 from synthgen.generate.plan import Plan, plan_of
@@ -100,6 +101,7 @@ def resolve(
         RecipeError: every problem of the recipe at once.
         UsageError: no such file, or a recipe for a model.
     """
+    fetched.forget()
     plugins = Plugins(plugin_files)
     extra = [f"samples={samples}"] if samples is not None else []
     text = reading.load_text(path, [*overrides, *extra])

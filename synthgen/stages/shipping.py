@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from synthgen.base.places import is_address
 from synthgen.base.units import size
 from synthgen.errors import UsageError
 from synthgen.models import folders
@@ -124,6 +125,11 @@ def unseen(text: RecipeText, shared: Sequence[str]) -> bool:
     seen = [Path(os.path.normpath(each)) for each in shared]
     values = [value for _, value in _strings(text.data) if Path(value).is_absolute()]
     return any(_below(Path(value), seen) and not _exists(value) for value in values)
+
+
+def in_stores(text: RecipeText) -> bool:
+    """Whether the recipe names something in an object store, which nodes fetch with credentials of their own."""
+    return any(is_address(value) for _, value in _strings(text.data))
 
 
 def _out_problems(out: str | None, folder: Path | None) -> list[str]:

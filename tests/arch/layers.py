@@ -40,7 +40,7 @@ SIDE: dict[str, set[str]] = {
 """What plug-ins, and what they stand on, may import besides layers 0 and 1 and themselves."""
 
 ROOTS = {"__init__", "__main__"}
-OBSTORE = {"dataset/objects.py", "dataset/object_reader.py"}
+OBSTORE = {"base/object_store.py", "base/fetched.py", "dataset/objects.py", "dataset/object_reader.py"}
 RAY = {"generate/executors/cluster.py", "stages/jobs.py"}
 ONLY_IN = {"ray": RAY, "obstore": OBSTORE, "webdataset": set(), "datasets": set()}
 """Packages and the files that may import them at all."""

@@ -179,6 +179,7 @@ def test_gpus_are_on_workers_only() -> None:
         assert "nvidia.com/gpu" not in head.containers[0].resources.limits
         assert worker.containers[0].resources.limits.get("nvidia.com/gpu") == wanted
         assert bool(worker.tolerations) == bool(wanted)
+        assert ("--device cuda" in job_of(overlay).spec.entrypoint) == bool(wanted), "asked for while no node has one"
         assert head.containers[0].image == worker.containers[0].image, "one Python and one Ray on all nodes"
 
 

@@ -16,6 +16,8 @@ import helpers
 
 FILES = sorted((helpers.ROOT / "infra" / "ray").glob("*.yaml"))
 CLOUDS = [path for path in FILES if path.stem != "local"]
+README = (helpers.ROOT / "infra" / "README.md").read_text(encoding="utf-8")
+BUCKETS = {"aws": "s3://", "gcp": "gs://"}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -61,5 +63,8 @@ def test_workers_are_spot_and_the_head_is_not(path: Path) -> None:
     assert not re.search("spot|preempt", json.dumps(head), re.IGNORECASE)
     for worker in types.values():
         assert re.search('"MarketType": "spot"|"provisioningModel": "SPOT"', json.dumps(worker))
-        assert worker["min_workers"] <= worker["max_workers"] <= cluster["max_workers"]
+        assert worker["min_workers"] == 0 < worker["max_workers"] <= cluster["max_workers"]
+        command = next(line for line in README.splitlines() if "submit" in line and f"{BUCKETS[path.stem]}YOUR" in line)
+        assert f"--workers {cluster['max_workers']}" in command
+        assert ("--device cuda" in command) == ("GPU" in worker["resources"]), "no node has one that could be counted"
     assert not re.search("ACCESS_KEY|SECRET|PASSWORD", path.read_text())

@@ -20,7 +20,8 @@ KNOCK_S = 10.0
 WATCHED_EVERY_S = 5.0
 HEAD_GONE_S = 40.0
 """How long the head of somebody's cluster may be away: it can be set up to come back, and Ray itself waits 60 s."""
-OBJECT_STORE_BYTES = 100_000_000  # pixels never pass through it
+OBJECT_STORE_BYTES = 100_000_000  # pixels never pass through it,
+POOLS_BYTES = 2_000_000_000  # unless a part has actors of its own
 
 
 def import_ray() -> Any:
@@ -42,7 +43,7 @@ def import_ray() -> Any:
     return ray
 
 
-def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: bool) -> None:
+def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: bool, store_bytes: int) -> None:
     """Starts Ray on this machine, or joins the cluster that was named.
 
     Raises:
@@ -55,7 +56,7 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
             "address": "local",
             "include_dashboard": False,
             "num_cpus": n_workers,
-            "object_store_memory": OBJECT_STORE_BYTES,
+            "object_store_memory": store_bytes,
         }
     else:
         options |= {"address": place}
@@ -65,7 +66,7 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
         with _own_sigterm(own_cluster):
             ray.init(**options)
         LOG.info("Ray %s at %s: %s", ray.__version__, "this machine" if own_cluster else place, ray.cluster_resources())
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises bare ones
         why = str(error).rstrip(".")
         if own_cluster:
             raise SynthgenError(f"Ray cannot be started on this machine: {why}") from None

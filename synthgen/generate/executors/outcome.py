@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from synthgen.errors import StoreError, SynthgenError
+from synthgen.errors import PartLostError, StoreError, SynthgenError
 from synthgen.generate.executors.worker import Listen, ShardReport, Worker
 
 Cause = Literal["code", "system", "fatal"]
@@ -77,6 +77,8 @@ def outcome_of(worker: Worker, shard: int, listen: Listen) -> Outcome:
     """Renders a shard; what the worker raises is a value that travels, because it is the driver's to evaluator."""
     try:
         return worker.render(shard, listen)
+    except PartLostError as error:
+        return Failure(shard, "system", str(error), "".join(traceback.format_exception(error)))
     except Exception as error:
         details = "".join(traceback.format_exception(error))
         message = str(error) if isinstance(error, SynthgenError) else f"{type(error).__name__}: {error}"

@@ -11,9 +11,10 @@ LEAST_S = 120.0
 
 
 class Patience:
-    """Learns from finished shards how long one takes."""
+    """Learns from finished shards, or what else `what` is, how long one takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "a shard", least_s: float | None = None) -> None:
+        self._what, self._least_s = what, least_s
         self._seconds: deque[float] = deque(maxlen=100)
 
     @property
@@ -29,6 +30,6 @@ class Patience:
         if not self._seconds:
             return ""
         usual_s = statistics.median(self._seconds)
-        if silent_s <= max(LEAST_S, SHARDS * usual_s):
+        if silent_s <= max(LEAST_S if self._least_s is None else self._least_s, SHARDS * usual_s):
             return ""
-        return f"nothing was heard of it for {silent_s:.0f} s, and a shard takes {usual_s:.1f} s"
+        return f"nothing was heard of it for {silent_s:.0f} s, and {self._what} takes {usual_s:.1f} s"

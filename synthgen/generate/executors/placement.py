@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from synthgen.recipe.sections import Resources
 
 ROUNDING = 1e-9
+Offer = dict[str, float]
+"""What a machine has, or has left."""
+
+
+def device_for(asked: Resources, device: str) -> str:
+    """What `--device` means to a worker that may be kept to the CPU."""
+    return "cpu" if asked.gpus == 0 else device
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,10 @@ class Demand:
         return cls(asked.cpus, gpus, round(asked.memory_gb * 1e9), asked.accelerator)
 
     def fits(self, offered: Mapping[str, float]) -> int:
-        """How many workers fit on a machine. One that takes a part of a GPU never gets parts of two."""
+        """How many workers fit on a machine. One that takes a part of a GPU never gets parts of two.
+
+        GPUs that are left in parts count as whole ones and one part.
+        """
         if self.accelerator and f"accelerator_type:{self.accelerator}" not in offered:
             return 0
         counts = [offered.get("CPU", 0) / self.cpus]
@@ -40,8 +51,20 @@ class Demand:
         if self.gpus >= 1:
             counts.append(offered.get("GPU", 0) / self.gpus)
         elif self.gpus:
-            counts.append(offered.get("GPU", 0) * int(1 / self.gpus + ROUNDING))
-        return int(min(counts) + ROUNDING)
+            part, whole = math.modf(offered.get("GPU", 0) + ROUNDING)
+            counts.append(whole * int(1 / self.gpus + ROUNDING) + int(part / self.gpus + ROUNDING))
+        return max(0, math.floor(min(counts) + ROUNDING))
+
+    def reserve(self, n: int, offers: Sequence[Offer]) -> int:
+        """Takes room for `n` workers, or as many as fit, of what machines have left; how many these are."""
+        n_reserved = 0
+        for offer in offers:
+            taken = min(n - n_reserved, self.fits(offer))
+            for name, amount in (("CPU", self.cpus), ("GPU", self.gpus), ("memory", self.memory_bytes)):
+                if taken and amount:
+                    offer[name] -= taken * amount
+            n_reserved += taken
+        return n_reserved
 
     def __str__(self) -> str:
         parts = [f"{self.cpus:g} CPU"]

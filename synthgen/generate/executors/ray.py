@@ -11,18 +11,28 @@ import time
 import traceback
 import uuid
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from synthgen.errors import ClusterError, SynthgenError
 from synthgen.generate.executors import nodes
-from synthgen.generate.executors.cluster import Watch, connect, import_ray, named, this_node
+from synthgen.generate.executors.cluster import (
+    OBJECT_STORE_BYTES,
+    POOLS_BYTES,
+    Watch,
+    connect,
+    import_ray,
+    named,
+    this_node,
+)
 from synthgen.generate.executors.outcome import Failure, Outcome, outcome_of
 from synthgen.generate.executors.patience import Patience
-from synthgen.generate.executors.placement import Demand
-from synthgen.generate.executors.worker import Job, Listen, ShardProgress, ShardReport, Worker
-from synthgen.recipe.sections import Resources
+from synthgen.generate.executors.placement import Demand, Offer, device_for
+from synthgen.generate.executors.pools import Pools
+from synthgen.generate.executors.worker import Job, Listen, ShardProgress, ShardReport, Worker, with_files
+from synthgen.recipe.sections import Pool, Resources
 
 LOG = logging.getLogger(__name__)
 IN_FLIGHT = 2
@@ -48,6 +58,7 @@ class RayPool:
         self,
         job: Job,
         resources: Resources,
+        pools: Mapping[str, Pool],
         n_workers: int | None,
         n_pending: int,
         address: str | None,
@@ -58,20 +69,26 @@ class RayPool:
         self._ray = ray = import_ray()
         self._started_here = not ray.is_initialized()
         if self._started_here:
-            connect(ray, n_workers and math.ceil(n_workers * resources.cpus), address, own_cluster)
+            pools_cpus = sum(pool.actors * pool.cpus for pool in pools.values())
+            n_cpus = n_workers and math.ceil(n_workers * resources.cpus + pools_cpus)
+            connect(ray, n_cpus, address, own_cluster, POOLS_BYTES if pools else OBJECT_STORE_BYTES)
         self._watch = Watch(ray, own_cluster)
         self._wanted = n_workers
         self._n_left = n_pending
         self._demand = demand = Demand.of(resources, job.device, [node["Resources"] for node in ray.nodes()])
-        if not self._room() and not n_workers:
-            raise SynthgenError(
-                f"no node of the Ray cluster has room for a worker, which takes {demand}; it has "
-                f"{nodes.listed(ray)}. Start nodes, ask for less (`resources`, --device), or give --workers N, which "
-                "waits for nodes that the cluster adds by itself"
-            )
+        self._pools = Pools(ray, pools, job.device)
+        self._check_room(f"a worker, which takes {demand}", own_cluster)
         job = replace(job, folder=folder_of_actors(ray, job))
         if not own_cluster:
-            nodes.check(ray, [node for node in nodes.alive(ray) if demand.fits(node["Resources"])], job)
+            fitting = [
+                node
+                for node in nodes.alive(ray)
+                if demand.fits(node["Resources"]) or self._pools.fits(node["Resources"])
+            ]
+            nodes.check(ray, fitting, job)
+        plugin_files = {path: Path(path).read_bytes() for path in job.plugin_files}
+        self._pools.start(job, plugin_files)
+        job = replace(job, device=device_for(resources, job.device), pools=self._pools.names)
         self._actor = ray.remote(
             num_cpus=demand.cpus,
             num_gpus=demand.gpus,
@@ -83,7 +100,7 @@ class RayPool:
             concurrency_groups={PROGRESS: 1},  # a thread that answers while another renders
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
         )(Actor)
-        self._arguments = (job, {path: Path(path).read_bytes() for path in job.plugin_files})
+        self._arguments = (job, plugin_files)
         self._actors: list[Any] = []
         self._out_of_reach: dict[int, tuple[str, int]] = {}  # by actor: its process, and the shard that it rendered
         self._deaths: Counter[int] = Counter()  # of processes under a shard, which were taken for lost connections
@@ -99,10 +116,10 @@ class RayPool:
         self._alive: list[_Life] = []
         self._outcomes: deque[Outcome] = deque()
         self._patience = Patience()
-        self.n_lost = 0
+        self._n_lost = 0
         self._grow()
         where = "a cluster started on this machine" if own_cluster else f"the cluster at {named(address)}"
-        self.description = f"on {self.n_workers} Ray actors of {where}"
+        self.description = f"on {self.n_workers} Ray actors of {where}{self._pools.description}"
 
     @property
     def n_workers(self) -> int:
@@ -113,12 +130,34 @@ class RayPool:
         return len(self._alive)
 
     @property
+    def n_lost(self) -> int:
+        return self._n_lost + self._pools.n_lost
+
+    @property
     def capacity(self) -> int:
         return max(1, len(self._actors)) * IN_FLIGHT
 
     def _room(self) -> int:
-        """Workers that fit on the nodes that there are now, whoever else uses them."""
-        return sum(self._demand.fits(node["Resources"]) for node in nodes.alive(self._ray))
+        """Workers that fit on the nodes that there are now beside the pools, whoever else uses them."""
+        offers = self._offers()
+        self._pools.reserve(offers)
+        return sum(map(self._demand.fits, offers))
+
+    def _offers(self) -> list[Offer]:
+        return [dict(node["Resources"]) for node in nodes.alive(self._ray)]
+
+    def _check_room(self, worker: str, own_cluster: bool) -> None:
+        """Raises SynthgenError if one of each kind of actors does not fit, unless nodes may come to which they do."""
+        lacking = self._pools.reserve(self._offers()) or ([] if self._room() else [worker])
+        if not lacking or (self._wanted and not own_cluster):
+            return
+        beside = self._pools.description and worker in lacking
+        raise SynthgenError(
+            f"no node of the Ray cluster has room for {' or for '.join(lacking)}"
+            f"{', beside the actors of parts that have some of their own' if beside else ''}; it has "
+            f"{nodes.listed(self._ray)}. Start nodes, ask for less (`resources`, `pool`, --device), or give --workers "
+            "N, which waits for nodes that the cluster adds by itself"
+        )
 
     def _grow(self) -> None:
         """Starts as many actors as there is room for, and shards. Those of lost nodes wait for others to come."""
@@ -147,6 +186,7 @@ class RayPool:
         if self._outcomes:
             return self._outcomes.popleft()
         self._watch.check()
+        self._pools.look()
         now = time.monotonic()
         if not self._wanted and now - self._grown_at > GROW_EVERY_S:
             self._grow()
@@ -198,6 +238,8 @@ class RayPool:
         is the same as what another makes, and the first one counts.
         """
         for life in [life for life in self._alive if life.in_flight]:
+            if self._pools.waiting:
+                life.moved_at = time.monotonic()
             why = self._patience.worn_out(time.monotonic() - life.moved_at)
             if not why:
                 continue
@@ -214,7 +256,7 @@ class RayPool:
         if life.ended:
             return
         life.ended = True
-        self.n_lost += 1
+        self._n_lost += 1
         self._alive.remove(life)
         self._free = deque(other for other in self._free if other is not life)
         self._await(life.actor)
@@ -222,6 +264,7 @@ class RayPool:
     def close(self) -> None:
         for actor in self._actors:
             self._ray.kill(actor, no_restart=True)
+        self._pools.close()
         if self._started_here:
             self._ray.shutdown()
 
@@ -373,14 +416,3 @@ def folder_of_actors(ray: Any, job: Job) -> str:
     """The driver's folder, or `.` if that is the copy of a Ray job's working directory: actors start in their own."""
     package = Path(ray.get_runtime_context().runtime_env.get("working_dir", "")).stem
     return "." if package and Path(job.folder).name == package else job.folder
-
-
-def with_files(job: Job, files: dict[str, bytes], folder: Path) -> Job:
-    """The job with its plug-in files written under a folder of this node."""
-    paths = []
-    for i, (path, content) in enumerate(files.items()):
-        target = folder / str(i) / Path(path).name
-        target.parent.mkdir()
-        target.write_bytes(content)
-        paths.append(str(target))
-    return replace(job, plugin_files=tuple(paths))

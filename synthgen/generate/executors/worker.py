@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from synthgen.base import environment
@@ -21,6 +22,7 @@ from synthgen.dataset.storage import Storage
 from synthgen.dataset.store import Store
 from synthgen.errors import DataError, StoreError
 from synthgen.generate import batching
+from synthgen.generate.executors.pooled import Pooled, with_pools
 from synthgen.generate.loop import N_ENCODERS, Rendered, Try, render_shard
 from synthgen.generate.pack import pack
 from synthgen.generate.plan import Plan, build
@@ -41,6 +43,7 @@ class Job:
     plugin_files: tuple[str, ...] = ()
     folder: str = "."
     storage: Storage | None = None  # held by the driver, which adds it
+    pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # names of Ray actors by the part that they hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class ShardReport:
     environment: str
     notes: tuple[str, ...] = ()
     device: str = "cpu"
+    pools_gpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +83,20 @@ class Worker:
 
     def __init__(self, job: Job, plan: Plan | None = None) -> None:
         environment.use_one_thread()
-        if plan is None:
-            enter(job.folder)
-            plan = build(DatasetRecipe.model_validate(dict(job.recipe)), Plugins(job.plugin_files))
-        if plan.digest != job.digest:
-            raise StoreError(
-                f"the worker on {socket.gethostname()} sees another dataset (digest {plan.digest[:8]}) than the driver "
-                f"({job.digest[:8]}): its models, plug-ins or synthgen version differ"
-            )
-        self.plan = plan
+        self.plan = plan = with_pools(load_plan(job, plan), job.pools)
+        self._pooled = [part for _, part in plan.parts.annotators if isinstance(part, Pooled)]
         assert job.storage is not None
         self.store = Store(job.storage)
         self.store.check_lease()
         self.device = environment.choose_device(job.device)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self.environment = self._note_environment()
+        self._fingerprint = environment.fingerprint(self.device)
+        self._environment = note_environment(self.store, self._fingerprint)
         self._pool = ThreadPoolExecutor(N_ENCODERS, thread_name_prefix="encode")
         self._pool.submit(import_codecs)
         self._heard_at = -math.inf
-        # a CPU has no time left for drawing ahead
-        self._ahead = ThreadPoolExecutor(1, "draw") if self.device.startswith("cuda") else None
+        # a CPU has no time left for drawing ahead, unless it waits for others to annotate
+        self._ahead = ThreadPoolExecutor(1, "draw") if self.device.startswith("cuda") or self._pooled else None
         started = time.perf_counter()
         plan.parts.setup(self.device)
         self.batch_size, self._notes = batching.settle(plan, self.store)
@@ -119,9 +117,11 @@ class Worker:
         if before and before.is_final(len(self.plan.shard_range(shard)), self.plan.recipe.tries):
             if not self.store.publish(before):
                 return self._report(before, {})
+        for part in self._pooled:
+            part.environments, part.gpu_s = set(), 0.0
         rendered = self._rendered(shard, listen)
         packing = time.perf_counter()
-        record = pack(self.plan, rendered, self.store, self.environment)
+        record = pack(self.plan, rendered, self.store, self._environment_of_shard())
         if self.store.commit(record, before):
             bad = self.store.publish_new(record)
             if bad:
@@ -183,20 +183,55 @@ class Worker:
             environment=record.environment,
             notes=notes,
             device=self.device,
+            pools_gpu_s=sum(part.gpu_s for part in self._pooled) if seconds else 0.0,
         )
 
-    def _note_environment(self) -> str:
-        """The fingerprint's id; the fingerprint itself is written beside the log, once."""
-        found = environment.fingerprint(self.device)
-        name = environment.fingerprint_id(found)
-        path = f"{LOGS}/environment-{name}.json"
-        if self.store.storage.size(path) < 0:
-            self.store.put(path, (json.dumps(found, indent=1) + "\n").encode())
-        return name
+    def _environment_of_shard(self) -> str:
+        """This worker's environment, or one that names those of parts with actors of their own where they differ."""
+        others = {part.stream: sorted(part.environments - {self._environment}) for part in self._pooled}
+        others = {stream: found for stream, found in others.items() if found}
+        return note_environment(self.store, self._fingerprint | others) if others else self._environment
 
     def close(self) -> None:
         for pool in filter(None, (self._pool, self._ahead)):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def load_plan(job: Job, plan: Plan | None = None) -> Plan:
+    """The plan of a job, if it is the driver's; `plan` is one that was made in this process.
+
+    Raises:
+        StoreError: this process sees other models, plug-ins or another version than the driver.
+    """
+    if plan is None:
+        enter(job.folder)
+        plan = build(DatasetRecipe.model_validate(dict(job.recipe)), Plugins(job.plugin_files))
+    if plan.digest != job.digest:
+        raise StoreError(
+            f"the worker on {socket.gethostname()} sees another dataset (digest {plan.digest[:8]}) than the driver "
+            f"({job.digest[:8]}): its models, plug-ins or synthgen version differ"
+        )
+    return plan
+
+
+def with_files(job: Job, files: dict[str, bytes], folder: Path) -> Job:
+    """The job with its plug-in files written under a folder of this node."""
+    paths = []
+    for i, (path, content) in enumerate(files.items()):
+        target = folder / str(i) / Path(path).name
+        target.parent.mkdir()
+        target.write_bytes(content)
+        paths.append(str(target))
+    return replace(job, plugin_files=tuple(paths))
+
+
+def note_environment(store: Store, fingerprint: dict[str, Any]) -> str:
+    """The fingerprint's id; the fingerprint itself is written beside the log, once."""
+    name = environment.fingerprint_id(fingerprint)
+    path = f"{LOGS}/environment-{name}.json"
+    if store.storage.size(path) < 0:
+        store.put(path, (json.dumps(fingerprint, indent=1) + "\n").encode())
+    return name
 
 
 def import_codecs() -> None:

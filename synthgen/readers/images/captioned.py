@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from pydantic import Field
 
+from synthgen.base.fetched import local_path
 from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.readers import listing
@@ -75,7 +76,7 @@ def read(data: CaptionData, resolution: int) -> CaptionedImages:
     Raises:
         DataError: there are no images, some have no caption, or cannot be read.
     """
-    root, place = Path(data.path), _place(data)
+    root, place = local_path(data.path), _place(data)
     if not root.is_dir():
         raise DataError(f"{data.path}: no such folder; images with captions are needed: {ACCEPTED}")
     pairs, wrong = _captions(data, place)
@@ -102,8 +103,8 @@ def read(data: CaptionData, resolution: int) -> CaptionedImages:
 
 
 def _place(data: CaptionData) -> Path:
-    train = Path(data.path) / "train"
-    return train if train.is_dir() else Path(data.path)
+    root = local_path(data.path)
+    return train if (train := root / "train").is_dir() else root
 
 
 def _cut(height: int, width: int, side: int) -> tuple[int, int, int, int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.parts.protocols import Source
 from synthgen.readers import listing
@@ -60,7 +61,7 @@ def listed(folder: str, wanted: Wanted = "auto", skip_broken: bool = False) -> P
     Raises:
         DataError: there is no such folder, no image in it, or the range of its values is not known.
     """
-    root = Path(folder)
+    root = local_path(folder)
     if not root.is_dir():
         raise DataError(f"{folder}: no such folder; name one that holds images")
     found = listing.pictures(root)
@@ -101,7 +102,7 @@ def path_sha256(path: str) -> str:
     Raises:
         DataError: there is nothing at the path.
     """
-    root = Path(path)
+    root = local_path(path)
     if root.is_file():
         return sha256(root.parent, [root])
     if root.is_dir():

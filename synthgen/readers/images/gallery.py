@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.readers import listing
 from synthgen.readers.images import folder
@@ -43,7 +44,7 @@ def listed(path: str, wanted: Wanted = "auto", skip_broken: bool = False) -> Gal
     Raises:
         DataError: no such folder, none with images, or none of a class can be read.
     """
-    root = _photos() if path == PHOTOS else Path(path)
+    root = _photos() if path == PHOTOS else local_path(path)
     if not root.is_dir():
         raise DataError(f"{path}: no such folder; it must hold images, or a folder of images a class")
     own = listing.pictures(root, nested=False)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from synthgen.base.fetched import local_path
 from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
@@ -49,7 +50,7 @@ class DataConfig(Settings):
         Raises:
             DataError: the range of their values is not known.
         """
-        root = Path(self.path)
+        root = local_path(self.path)
         note = folder_range(_all_pictures(root), self.range, self.path).note if root.is_dir() else ""
         return [note] if note else []
 
@@ -130,7 +131,7 @@ def read(
     Raises:
         DataError: names the files, up to twenty, and what is accepted.
     """
-    place = Path(path)
+    place = local_path(path)
     if split == "val" and validation_folder(place) is None:
         raise DataError(
             f"{path}: has no folder of validation images; {', '.join(listing.SPLIT_WORDS['val'])} are accepted names, "

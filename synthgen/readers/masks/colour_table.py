@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.fields import IGNORE
 from synthgen.readers.masks.files import BACKGROUND, UNKNOWN, Colour
@@ -18,7 +19,7 @@ TABLES = Path(__file__).with_name("tables")
 
 def place(folder: str | Path, name: str) -> Path:
     """The table that `colours: NAME` means: a file in the folder of the data, or a well-known one."""
-    own, known = Path(folder) / name, TABLES / f"{name}.csv"
+    own, known = local_path(folder) / name, TABLES / f"{name}.csv"
     return known if known.is_file() and not own.is_file() else own
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.readers import listing
 from synthgen.readers.images.decoding import decode, decode_mask
@@ -56,7 +57,7 @@ def places(data: MaskData, split: Split) -> Places:
     Raises:
         DataError: there is no such folder.
     """
-    root, labels, ending = Path(data.path), data.boxes or data.masks, data.mask_ending or ""
+    root, labels, ending = local_path(data.path), data.boxes or data.masks, data.mask_ending or ""
     if not root.is_dir():
         raise DataError(f"{data.path}: no such folder; it must hold {data.images}/ and {labels}")
     for word in listing.SPLIT_WORDS[split]:

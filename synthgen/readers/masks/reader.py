@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
+from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
 from synthgen.readers import validation
@@ -66,14 +66,14 @@ def read(data: MaskData, split: Split = "train") -> Examples:
 
 def _no_images(data: MaskData, split: Split) -> DataError:
     return DataError(
-        f"{Path(data.path) / data.images}: has no images of the split `{split}`; {_where(data, split)}, or name a "
-        "`table` with the columns `id` and `split`"
+        f"{local_path(data.path) / data.images}: has no images of the split `{split}`; {_where(data, split)}, or "
+        "name a `table` with the columns `id` and `split`"
     )
 
 
 def _where(data: MaskData, split: Split) -> str:
     """Where images and masks of a split belong."""
-    root = Path(data.path)
+    root = local_path(data.path)
     images, masks = (mask_files.in_split(folder, split) for folder in (data.images, data.masks))
     if images != data.images:
         return f"put them into {root / images} and {root / masks}"
@@ -89,7 +89,7 @@ def reading_notes(data: MaskData) -> list[str]:
     Raises:
         DataError: it cannot be decided, because the files leave it open.
     """
-    return _decisions(data, mask_files.places(data, "train"))[2] if Path(data.path).is_dir() else []
+    return _decisions(data, mask_files.places(data, "train"))[2] if local_path(data.path).is_dir() else []
 
 
 def _decisions(data: MaskData, found: Places) -> tuple[PixelRange, MaskKind | None, list[str]]:
@@ -119,7 +119,7 @@ def has_validation(data: MaskData) -> bool:
     """Whether there are images of a validation split, by folders, lists, or the column `split`."""
     found = mask_files.places(data, validation.SPLIT)
     if data.table:
-        rows = load_table(Path(data.path) / data.table).rows_by("id").values()
+        rows = load_table(local_path(data.path) / data.table).rows_by("id").values()
         return any(row.get("split") == validation.SPLIT for row in rows)
     if data.boxes:
         with contextlib.suppress(DataError):
@@ -152,7 +152,7 @@ def check_classes(names: Sequence[str], accepted: Sequence[str]) -> None:
 
 
 def short_name(data: MaskData) -> str:
-    return Path(data.path).resolve().name
+    return local_path(data.path).resolve().name
 
 
 def sha256(data: MaskData) -> str:
@@ -161,7 +161,7 @@ def sha256(data: MaskData) -> str:
     Raises:
         DataError: the folder is missing.
     """
-    root = Path(data.path)
+    root = local_path(data.path)
     splits: list[Split] = ["train", "val"] if data.validation == validation.SPLIT else ["train"]
     places = [mask_files.places(data, split) for split in splits]
     read_from = box_files.label_files if data.boxes else mask_files.mask_paths
@@ -201,7 +201,7 @@ def kind_of(data: MaskData) -> tuple[MaskKind, str]:
 def _mask_examples(
     data: MaskData, found: Places, kind: MaskKind, pixels: PixelRange, problems: Problems
 ) -> list[Example]:
-    root = Path(data.path)
+    root = local_path(data.path)
     rows = load_table(root / data.table).rows_by("id") if data.table else None
     colours = colour_table.ids(colour_table.place(root, data.colours), data.objects) if data.colours else None
     items: list[Example] = []

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
 from synthgen.readers.problems import Problems
@@ -145,7 +146,7 @@ def _files(data: SeriesData) -> list[Path]:
     from synthgen.readers.series.table import series_files
 
     others = [other for other in (data.static_table, data.events.path if data.events else None) if other]
-    return [*series_files(data.path, others), *map(Path, others)]
+    return [*series_files(data.path, others), *map(local_path, others)]
 
 
 def _check_lengths(owners: tuple[str, ...], lengths: np.ndarray, data: SeriesData, problems: Problems) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from synthgen.base.cache import with_addresses
+from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.readers.problems import Problems
 from synthgen.readers.series.formats import PLAIN, Formats
@@ -69,11 +71,11 @@ def series_files(path: str, leave_out: Collection[str | None] = ()) -> list[Path
     Raises:
         DataError: there is no such file or folder, or nothing in it that is read.
     """
-    place = Path(path)
+    place = local_path(path)
     files = [place]
     if place.is_dir():
-        others = {Path(other).resolve() for other in leave_out if other}
-        files = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and p.resolve() not in others)
+        others = {_named(local_path(other)) for other in leave_out if other}
+        files = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and _named(p) not in others)
     if not place.exists():
         raise DataError(f"{path}: no such file or folder; a .csv, .tsv or .parquet file or a folder of them is read")
     if not files or files[0].suffix.lower() not in SUFFIXES:
@@ -81,6 +83,11 @@ def series_files(path: str, leave_out: Collection[str | None] = ()) -> list[Path
     if len({file.suffix.lower() for file in files}) > 1:
         raise DataError(f"{path}: holds files of several kinds; keep one of {', '.join(SUFFIXES)} in the folder")
     return files
+
+
+def _named(path: Path) -> str:
+    """A file by what it really is: one path however it was reached, or its address."""
+    return with_addresses(str(path.resolve()))
 
 
 def open_table(path: str, leave_out: Collection[str | None] = (), formats: Formats = PLAIN) -> Table:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from synthgen import seeds, testing
+from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.models import folders, hub
 from synthgen.parts.protocols import Source
@@ -35,7 +36,7 @@ class TextToImageTrainer(GradientTrainer):
         """A small base, few steps, and images made for it where the user's are not there."""
         kind = latent.TUNABLE["xl" in str(settings.get("base", "")).lower()]
         data = dict(settings.get("data") or {})
-        if not Path(str(data.get("path", ""))).is_dir():
+        if not local_path(str(data.get("path", ""))).is_dir():
             thing = dict(settings.get("word") or {}).get("placeholder", "a disc")
             data = {"path": testing.make("pictures"), "caption": f"a photo of {thing}", "licence": "cc0-1.0"}
         twos = ("steps", "batch_size", "checkpoint_every", "sample_every", "sample_steps")

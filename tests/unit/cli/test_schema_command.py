@@ -42,6 +42,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
 
 def test_toy_recipe_is_valid(validator) -> None:
     assert validator.is_valid(helpers.toy())
+    assert validator.is_valid(changed("scorers.0.pool", {"actors": 2, "gpus": 0.5}))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,8 @@ def test_toy_recipe_is_valid(validator) -> None:
         ("sampler.sise", 4),
         ("sampler.use", "nothing"),
         ("scorers.0.noise", "much"),
+        ("scorers.0.pool", {"actors": 0}),
+        ("sampler.pool", {}),
         ("output.writers.0", "zip"),
         ("output.colour", 1),
         ("colour", 1),

@@ -49,6 +49,13 @@ def test_problems_of_the_recipe_are_found_here(recipe: Path) -> None:
     assert "sampler.no: unknown key" in said and "tries: " in said
 
 
+def test_data_in_a_store_are_left_to_the_nodes(tmp_path: Path) -> None:
+    """This machine may not even have credentials for it."""
+    path = helpers.write(tmp_path, helpers.toy(condition={"use": "prompt-file", "path": "s3://private/prompts.csv"}))
+    code, said = submit(path, "-o", "/out", "--plugin", helpers.TOY, "--address", NOWHERE)
+    assert code == 1 and f"no job server of Ray answers at {NOWHERE}" in said
+
+
 def test_options_reach_the_run_as_they_were_given() -> None:
     """With files by their names in the job."""
     given = ["a.yaml", "--samples", "9", "--set", "seed=8", "--set", "name=it's", "--plugin", "/elsewhere/parts.py"]

@@ -24,7 +24,8 @@ import helpers
 import pages
 import synthgen
 from bucket import Server
-from synthgen.dataset import object_lease, object_packs, objects
+from synthgen.base import object_store
+from synthgen.dataset import object_lease, object_packs
 from synthgen.dataset.layout import LEASE, SHARDS, commit_path, data_path
 from synthgen.dataset.objects import ObjectStorage
 from synthgen.dataset.store import Store
@@ -37,7 +38,7 @@ from synthgen.generate import driver
 def storage(server: Server, monkeypatch: pytest.MonkeyPatch) -> ObjectStorage:
     """A place where requests are repeated twice, at once."""
     backoff = {"init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=2), "base": 2}
-    monkeypatch.setattr(objects, "RETRY", {"max_retries": 2, "backoff": backoff})
+    monkeypatch.setattr(object_store, "RETRY", {"max_retries": 2, "backoff": backoff})
     return ObjectStorage(server.place())
 
 

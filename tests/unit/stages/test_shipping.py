@@ -145,3 +145,10 @@ def test_it_is_known_whether_this_machine_sees_the_shared_data(here: Path) -> No
 
 def test_a_relative_shared_folder_is_refused(here: Path) -> None:
     assert refusal({}, "data") == "--shared data: must be an absolute path"
+
+
+def test_what_is_in_a_store_does_not_travel(here: Path) -> None:
+    recipe = {"data": {"path": "s3://bucket/photos"}}
+    assert set(ship(recipe).files) == {"recipe.yaml"}
+    assert shipping.in_stores(reading.load_text({"kind": "dataset", **recipe}))
+    assert not shipping.in_stores(reading.load_text({"kind": "dataset", "data": {"path": "sklearn:digits"}}))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from synthgen.generate.executors import patience
 from synthgen.generate.executors.choose import default_workers
 from synthgen.generate.executors.patience import Patience
 from synthgen.generate.executors.placement import Demand
-from synthgen.recipe.sections import Resources
+from synthgen.recipe.sections import Pool, Resources
 
 NODE = {"CPU": 8.0, "GPU": 2.0, "memory": 16e9, "accelerator_type:A100": 1.0}
 
@@ -54,9 +56,29 @@ def test_this_machine() -> None:
         default_workers(Resources(memory_gb=100_000), "cpu")
 
 
+def test_actors_of_parts_take_their_room_first() -> None:
+    """Those of a worker share what is left of a GPU; what they cannot have is said."""
+    left = [dict(NODE), {"CPU": 2.0}]
+    pool = Demand.of(Pool(actors=2, gpus=0.4), "auto", left)
+    assert pool.reserve(2, left) == 2
+    assert left == [NODE | {"CPU": 6.0, "GPU": pytest.approx(1.2)}, {"CPU": 2.0}]
+    assert Demand.of(Resources(gpus=0.6), "auto", left).fits(left[0]) == 1
+    assert Demand.of(Resources(), "cpu", left).reserve(9, left) == 8
+    assert pool.reserve(1, left) == 0
+
+
+def test_workers_beside_actors_of_parts_on_this_machine() -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert default_workers(Resources(), "cpu", [Pool(actors=1)]) == max(1, cores - 1)
+    assert default_workers(Resources(), "cpu", [Pool(actors=2 * cores)]) == 1, "they share cores"
+    with pytest.raises(UsageError, match=r"pool: 3 actors take 1 CPU, 100000 GB of memory each, and this machine has"):
+        default_workers(Resources(), "cpu", [Pool(actors=3, memory_gb=100_000)])
+
+
 def test_resources_are_not_part_of_the_dataset(tmp_path: Path, finished: Path) -> None:
     """The digest is the same, and so is every byte, the recipe's copy included."""
-    recipe = helpers.write(tmp_path, helpers.toy(resources={"cpus": 0.5, "memory_gb": 0.1}))
+    labelers = [{"use": "class-label", "pool": {"actors": 3, "gpus": 1}}]
+    recipe = helpers.write(tmp_path, helpers.toy(resources={"cpus": 0.5, "memory_gb": 0.1}, labelers=labelers))
     assert helpers.run(recipe, tmp_path / "out").complete
     assert helpers.snapshot(tmp_path / "out") == helpers.snapshot(finished)
 
@@ -68,6 +90,31 @@ def test_bad_resources_are_named_with_their_line(tmp_path: Path) -> None:
     assert "resources.gpus: must be a whole number, or below 1 (got 1.5)" in str(caught.value)
     assert "resources.memory" in str(caught.value)
     assert all(line.startswith(f"{recipe}:") for line in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("scorer", "message"),
+    [
+        ({"pool": "pol"}, "scorers.0.pool: must be a mapping of keys to values"),
+        ({"pool": {"actors": 0}}, "scorers.0.pool.actors: must be greater than or equal to 1 (got 0)"),
+        ({"pool": {"actor": 2}}, "scorers.0.pool.actor: unknown key `actor`; did you mean `actors`?"),
+        ({"pool": {"gpus": 1.5}}, "scorers.0.pool.gpus: must be a whole number, or below 1 (got 1.5)"),
+        ({"actors": 2}, "scorers.0.actors: unknown key `actors`; accepted: noise, pool"),
+        ({"pol": {}}, "scorers.0.pol: unknown key `pol`; did you mean `pool`?"),
+    ],
+)
+def test_bad_pools_are_named_with_their_line(tmp_path: Path, scorer: dict[str, Any], message: str) -> None:
+    recipe = helpers.write(tmp_path, helpers.toy(scorers=[{"use": "brightness", "noise": 0.1} | scorer]))
+    with pytest.raises(RecipeError) as caught:
+        api.prepare(recipe, plugin_files=[helpers.TOY])
+    (problem,) = caught.value.problems
+    assert re.fullmatch(rf"{recipe}:\d+: {re.escape(message)}.*", problem)
+
+
+def test_only_parts_that_annotate_have_actors_of_their_own(tmp_path: Path) -> None:
+    recipe = helpers.write(tmp_path, helpers.toy(sampler={"use": "smooth", "pool": {}}))
+    with pytest.raises(RecipeError, match=r"sampler.pool: unknown key `pool`; accepted: size"):
+        api.prepare(recipe, plugin_files=[helpers.TOY])
 
 
 @pytest.mark.slow
