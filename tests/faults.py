@@ -61,6 +61,8 @@ DONE, REFUSED, INCOMPLETE, TAKEN_OVER = 0, 3, 4, 5
 """Exit codes of a forked driver: done, ended with a message for the user, without all shards, or by another driver."""
 MOST_KILLS = driver.SYSTEM_ATTEMPTS - 1
 """Of workers: all of them may be under one shard, which is not given up for so many."""
+LONG_S = 3.0
+"""A driver that lives is heard of within this time, however busy the machine is."""
 NO_FAULT = contextlib.nullcontext()
 BUSY = ("500 Internal Server Error", "503 Slow Down", "429 Too Many Requests")
 REFUSALS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.ESTALE)
@@ -426,14 +428,13 @@ class Trial:
             time.sleep(0.01)
 
     def outlast(self, pid: int, holds: Callable[[], bool]) -> None:
-        """Another driver is started when one has hung for long, and is refused if that one holds the lease."""
+        """Another driver is started while one hangs, and is refused if that one holds the lease."""
         while not (self.folder / "struck").exists() and _runs(pid):
             time.sleep(0.01)
         if not _runs(pid):
             (self.folder / "go").touch()
         held = holds() and _runs(pid)
-        time.sleep(1.0)  # twice as long as a dead driver is waited for
-        code = self.run("while another driver hangs", None, brisk("b"))
+        code = self.run("while another driver hangs", None, brisk("b", LONG_S))
         (self.folder / "go").touch()
         first = self.end(pid, "which hung")
         assert not held or (code, first) == (REFUSED, DONE), "a live driver was taken over"
@@ -618,15 +619,24 @@ def brisk(host: str = "", stale_s: float = 0.5) -> Iterator[None]:
 
 
 def live_driver(trial: Trial) -> None:
-    """A driver hangs at a step for longer than a dead one is waited for, and beats: another host's is refused."""
+    """A driver hangs at a step, as it seems for hours, and beats: another host's is refused."""
     hangs = trial.striking(trial.step("alone"), trial.hang, trial.in_driver())
 
     @contextlib.contextmanager
     def slow() -> Iterator[None]:
-        with brisk("a"), hangs:
+        with brisk("a", LONG_S), hangs:
             yield
 
-    trial.outlast(trial.drive(None, slow()), (trial.out / PRIVATE / "lock").exists)
+    def holds() -> bool:
+        lock_file, patience_s = trial.out / PRIVATE / "lock", time.monotonic() + 5 * LONG_S
+        if not lock_file.exists() or not any((trial.out / STAGING).iterdir()):
+            return False
+        os.utime(lock_file, (0, 0))  # hours pass, and then it beats
+        while lock_file.stat().st_mtime == 0 and time.monotonic() < patience_s:
+            time.sleep(0.01)
+        return True
+
+    trial.outlast(trial.drive(None, slow()), holds)
 
 
 def store_live_driver(trial: Trial) -> None:
@@ -639,7 +649,8 @@ def store_live_driver(trial: Trial) -> None:
             trial.hang()
 
     with trial.in_store(strike):
-        trial.outlast(trial.drive(None, brisk("a")), lambda: b'"live":true' in trial.files().get(LEASE, b""))
+        driver_pid = trial.drive(None, brisk("a", LONG_S))
+        trial.outlast(driver_pid, lambda: b'"live":true' in trial.files().get(LEASE, b""))
 
 
 def reader(trial: Trial) -> None:
@@ -718,7 +729,7 @@ def store_stale_driver(trial: Trial) -> None:
 def store_two_drivers(trial: Trial) -> None:
     """Two drivers on two hosts start at once, and one of them may be killed."""
     at, victim = trial.step("requests"), trial.chance.randrange(2)
-    pids = [trial.drive(None, brisk(name, 1.5)) for name in "ab"]
+    pids = [trial.drive(None, brisk(name, LONG_S)) for name in "ab"]
     trial.pid = pids[victim]
     with trial.in_store(lambda n: trial.strike(signal.SIGKILL, n == at)):
         codes = [trial.end(pid, f"one of two drivers, of which one is killed at request {at}") for pid in pids]
