@@ -123,7 +123,7 @@ class ObjectStorage:
         fetched = {}
         if changed is None or folder not in self._tags:
             tags = self._list_tags(folder)
-            if self.held:  # nobody else writes, but for what this driver is told of
+            if self.held:  # nobody but this driver's workers writes, and they report it
                 self._tags[folder] = tags
         else:
             for name, version in zip(changed, self._at_once(self.read_version, changed), strict=True):

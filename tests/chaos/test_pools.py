@@ -104,7 +104,8 @@ def test_one_actor_serves_all_workers_and_writes_the_same(cluster: str, tmp_path
 
 
 def test_an_actor_that_dies_half_way_costs_no_attempt(cluster: str, tmp_path: Path) -> None:
-    recipe, plugin = noting(tmp_path, die_once=str(tmp_path / "died"))
+    seconds = 0.3  # a batch, so that the run goes on for longer than the driver takes to ask how actors are
+    recipe, plugin = noting(tmp_path, die_once=str(tmp_path / "died"), seconds=seconds)
     result = helpers.call(words(recipe, plugin, tmp_path / "ray", cluster))
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "died").exists() and len(processes(tmp_path, "annotate")) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from synthgen.recipe.sections import Resources
 
@@ -37,6 +38,19 @@ class Demand:
         else:
             gpus = 1.0 if device != "auto" or any(one.get("GPU", 0) for one in offered) else 0.0
         return cls(asked.cpus, gpus, round(asked.memory_gb * 1e9), asked.accelerator)
+
+    @property
+    def actor_options(self) -> dict[str, Any]:
+        """Options of a Ray actor: started again when it dies, its calls not; one thread for maths."""
+        return {
+            "num_cpus": self.cpus,
+            "num_gpus": self.gpus,
+            "memory": self.memory_bytes or None,
+            "accelerator_type": self.accelerator,
+            "max_restarts": -1,
+            "max_task_retries": 0,
+            "runtime_env": {"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
+        }
 
     def fits(self, offered: Mapping[str, float]) -> int:
         """How many workers fit on a machine. One that takes a part of a GPU never gets parts of two.

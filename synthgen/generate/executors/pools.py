@@ -168,21 +168,9 @@ class Pools:
                 self._members.append(member)
 
     def _make(self, member: _Member) -> None:
-        demand = self._demands[member.stream]
-        member.actor = (
-            self._ray.remote(PartActor)
-            .options(
-                name=member.name,
-                num_cpus=demand.cpus,
-                num_gpus=demand.gpus,
-                memory=demand.memory_bytes or None,
-                accelerator_type=demand.accelerator,
-                max_restarts=-1,
-                max_task_retries=0,
-                runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
-            )
-            .remote(*member.arguments)
-        )
+        options = self._demands[member.stream].actor_options
+        actor = self._ray.remote(PartActor).options(name=member.name, **options)
+        member.actor = actor.remote(*member.arguments)
 
     @property
     def waiting(self) -> bool:

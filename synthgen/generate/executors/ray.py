@@ -90,15 +90,9 @@ class RayPool:
         self._pools.start(job, plugin_files)
         job = replace(job, device=device_for(resources, job.device), pools=self._pools.names)
         self._actor = ray.remote(
-            num_cpus=demand.cpus,
-            num_gpus=demand.gpus,
-            memory=demand.memory_bytes or None,
-            accelerator_type=demand.accelerator,
-            max_restarts=-1,
-            max_task_retries=0,
+            **demand.actor_options,
             max_concurrency=1,
             concurrency_groups={PROGRESS: 1},  # a thread that answers while another renders
-            runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
         )(Actor)
         self._arguments = (job, plugin_files)
         self._actors: list[Any] = []

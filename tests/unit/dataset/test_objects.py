@@ -244,6 +244,24 @@ def test_records_are_packed_while_a_run_goes_on(
     assert verify(storage).set_aside == [1], "a pack is believed only of objects that have not changed"
 
 
+def test_a_driver_lists_a_folder_once(server: Server) -> None:
+    """After that it asks by name for what its workers have written; what it has moved away itself is gone."""
+    workers = ObjectStorage(server.place())
+    first, second, third = map(commit_path, range(3))
+    workers.put(first, b"0")
+    with ObjectStorage(workers.place).lease() as held:
+        assert dict(held.read_folder("commits", [])) == {first: b"0"}
+        workers.put(second, b"1")
+        assert workers.replace(first, b"longer", workers.token(first))
+        with server.counted() as asked:
+            found = dict(held.read_folder("commits", [first, second, third]))
+        assert found == {first: b"longer", second: b"1"} and not asked["LIST"]
+        assert held.move(first, "damaged/0")
+        held.delete(second)
+        assert held.put(third, b"2")
+        assert dict(held.read_folder("commits", [])) == {third: b"2"}
+
+
 def test_handed_back_shards_are_known_to_readers(recipe: Path, server: Server) -> None:
     storage = ObjectStorage(server.place())
     run(recipe, storage.place)
