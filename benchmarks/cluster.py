@@ -9,6 +9,7 @@ python benchmarks/cluster.py ray-data   the same job on Ray Data: speed, rows ma
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import logging
 import os
@@ -205,45 +206,8 @@ def bare(ray: Any, n_shards: int) -> tuple[float, float]:
     return taken
 
 
-RAY_DATA = """
-import io, logging, os, sys, time
-import numpy as np, ray
-sys.path.insert(0, {here!r})
-from synthgen import seeds
-from synthgen.parts.protocols import Slot
-from synthgen.parts.registry import Plugins
-cls = Plugins([{plugin!r}]).find("samplers", "smooth")
-
-class Sample:
-    def __init__(self):
-        self.sampler = cls(cls.Config(size={size}, seconds_each={each}))
-
-    def __call__(self, batch):
-        slots = [Slot(int(i), {{"label": int(i) % 2}}, "train", None) for i in batch["id"]]
-        with open({log!r}, "a") as log:
-            log.writelines(f"{{slot.index}}\\n" for slot in slots)
-        images = self.sampler.sample(slots, [seeds.seed_of(0, "sampler", slot.index, 0) for slot in slots])["image"]
-        found = []
-        for image in images:
-            from PIL import Image
-            file = io.BytesIO()
-            Image.fromarray(image).save(file, "PNG")
-            found.append(file.getvalue())
-        keys, labels = [f"s{{i:09d}}" for i in batch["id"]], [str(i % 2) for i in batch["id"]]
-        return {{"__key__": keys, "png": found, "cls": labels}}
-
-ray.init("local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, object_store_memory=200_000_000)
-ray.data.DataContext.get_current().enable_progress_bars = False
-started = time.perf_counter()
-data = ray.data.range({n}, override_num_blocks={n} // 10).map_batches(Sample, batch_size=10, concurrency=2)
-data.write_webdataset({out!r})
-import psutil
-print(time.perf_counter() - started, psutil.Process().memory_info().rss / 1e6)
-"""
-
-
-def ray_data(n: int, size: int, each: float) -> None:
-    """Both from the start of the driver's work to its last file, on two actors; then both are killed half way."""
+def ray_data(n: int, size: int, each: float, repeats: int) -> None:
+    """Both as a whole command, from its start to its last file, on two actors; then both are killed half way."""
 
     def hashes(folder: Path) -> set[str]:
         return {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.tar")}
@@ -253,60 +217,53 @@ def ray_data(n: int, size: int, each: float) -> None:
 
         def theirs(run: str, kill_at: int = 0) -> tuple[float, float]:
             (folder / run).mkdir(exist_ok=True)
-            log = folder / f"log-{run}"
-            facts = {"n": n, "size": size, "each": each, "out": str(folder / run), "log": str(log), "plugin": PLUGIN}
-            script = RAY_DATA.format(here=str(Path(PLUGIN).parent), **facts)
-            return finished([sys.executable, "-c", script], log, kill_at)
+            words = [str(Path(__file__).with_name("ray_data_job.py")), PLUGIN, str(folder / run)]
+            words += [*map(str, (n, size, each)), str(folder / f"log-{run}")]
+            return finished([sys.executable, *words], folder / f"log-{run}", kill_at)
 
         def ours(run: str, kill_at: int = 0) -> tuple[float, float]:
             log = folder / f"log-{run}"
             path = recipe(folder, n, size=size, seconds_each=each, log=log)
-            words = [
-                "run",
-                str(path),
-                "-o",
-                str(folder / run),
-                "--plugin",
-                PLUGIN,
-                "--device",
-                "cpu",
-                "--executor",
-                "ray",
-            ]
-            began = time.perf_counter()
-            _, memory = finished([sys.executable, "-m", "synthgen", *words, "--workers", "2", "--quiet"], log, kill_at)
-            return time.perf_counter() - began, memory
+            words = ["run", str(path), "-o", str(folder / run), "--plugin", PLUGIN, "--device", "cpu", "--quiet"]
+            words += ["--executor", "ray", "--workers", "2"]
+            return finished([sys.executable, "-m", "synthgen", *words], log, kill_at)
 
-        for who, run in (("Ray Data", theirs), ("synthgen", ours)):
-            walls, memory = zip(*(run(f"{who[:3]}-{i}") for i in range(2)), strict=True)
-            equal = hashes(folder / f"{who[:3]}-0") == hashes(folder / f"{who[:3]}-1")
-            run(f"{who[:3]}-k", n // 2)
-            run(f"{who[:3]}-k")
-            made = len((folder / f"log-{who[:3]}-k").read_text().splitlines())
-            speed = f"{n / statistics.median(walls):.1f} samples a second ({spread([*walls])} s)"
-            same = "the same bytes" if equal else "other bytes"
-            print(f"{who}: {speed}, driver {max(memory):.0f} MB; a second run wrote {same}", flush=True)
-            print(f"  killed half way and run again: {made - n} of {n} samples were generated twice", flush=True)
+        runs = {"synthgen": ours, "the same again": ours, "Ray Data": theirs}
+        found: dict[str, list[tuple[float, float]]] = {who: [] for who in runs}
+        for i in range(repeats):
+            for who, run in runs.items():
+                found[who].append(run(f"{who}-{i}"))
+        base = statistics.median(wall for wall, _ in found["synthgen"])
+        for who, taken in found.items():
+            walls = [wall for wall, _ in taken]
+            ratio = statistics.median(walls) / base
+            memory = max(megabytes for _, megabytes in taken)
+            print(f"{who}: {spread(walls)} s, ratio {ratio:.2f}; driver {memory:.0f} MB", flush=True)
+        for who in ("synthgen", "Ray Data"):  # after a kill, the same command once more
+            equal = len({frozenset(hashes(folder / f"{who}-{i}")) for i in range(repeats)}) == 1
+            runs[who](f"{who}-k", n // 2)
+            runs[who](f"{who}-k")
+            made = (folder / f"log-{who}-k").read_text().splitlines()
+            print(f"{who}: {repeats} runs wrote {'equal' if equal else 'different'} bytes")
+            print(f"  killed after {n // 2} of {n} and run again: {len(made) - n} generated twice", flush=True)
 
 
 def finished(words: list[str], log: Path, kill_at: int) -> tuple[float, float]:
-    """What a program prints (seconds, MB), or its peak memory; it is killed when the log has so many lines."""
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    memory = 0.0
+    """Seconds that a command takes, and the peak memory of its first process; killed at so many lines of the log."""
+    began, memory = time.perf_counter(), 0.0
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while process.poll() is None:
         time.sleep(0.05)
-        try:
-            memory = max(memory, psutil.Process(process.pid).memory_info().rss / 1e6)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            driver = psutil.Process(process.pid)
+            memory = max(memory, driver.memory_info().rss / 1e6)
             if kill_at and log.exists() and log.read_text().count("\n") >= kill_at:
-                for child in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-                    child.kill()
-        except psutil.NoSuchProcess:
-            continue
-    output, errors = process.communicate()
+                for each in [driver, *driver.children(recursive=True)]:
+                    each.kill()
+    errors = process.communicate()[1]
     if process.returncode and not kill_at:
         raise RuntimeError(errors)
-    numbers = output.split()
-    return (float(numbers[0]), memory) if numbers else (0.0, memory)
+    return time.perf_counter() - began, memory
 
 
 def main() -> None:
@@ -325,7 +282,7 @@ def main() -> None:
     elif arguments.what == "scaling":
         scaling(arguments.shards or 20, arguments.seconds, arguments.repeats)
     else:
-        ray_data(arguments.samples, 256, 0.05)
+        ray_data(arguments.samples, 256, 0.05, arguments.repeats)
 
 
 if __name__ == "__main__":

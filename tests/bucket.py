@@ -125,14 +125,14 @@ def upload_folder(server: Server, folder: Path, address: str = "") -> str:
 
 
 @contextlib.contextmanager
-def serve() -> Iterator[Server]:
+def serve(host: str = "127.0.0.1") -> Iterator[Server]:
     """A server with an empty bucket; the environment names it and its credentials while the block runs."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = Server()
-    listening = make_server("127.0.0.1", 0, server, True, request_handler=MotoRequestHandler)
+    listening = make_server(host, 0, server, True, request_handler=MotoRequestHandler)
     thread = threading.Thread(target=listening.serve_forever, daemon=True)
     thread.start()
-    server.endpoint = f"http://127.0.0.1:{listening.server_port}"
+    server.endpoint = f"http://{host}:{listening.server_port}"
     urllib.request.urlopen(urllib.request.Request(f"{server.endpoint}/{BUCKET}", method="PUT")).close()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.endpoint}.items():

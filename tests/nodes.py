@@ -23,6 +23,7 @@ import helpers
 PORT = 6379
 UP = "Ray runtime started"
 SUBNET = "10.77.0"
+GATEWAY = f"{SUBNET}.254"  # this machine, as the nodes see it
 RAY = str(Path(sys.executable).with_name("ray"))
 
 
@@ -58,8 +59,8 @@ class Node:
             ip("-n", self.name, *words)
         ip("-n", self.name, "link", "set", "lo", "up")
 
-    def start(self) -> None:
-        """Boots the node: its first process is Ray's, and all others end with it."""
+    def start(self, **environment: str) -> None:
+        """Boots the node: its first process is Ray's, and all others end with it; `environment` is added to its own."""
         is_head = self is self.lab.nodes[0]
         role = ["--head", f"--port={PORT}", "--include-dashboard=false"]
         role += [f"--temp-dir={self.lab.scratch}/ray"]
@@ -72,8 +73,8 @@ class Node:
         words = ["ip", "netns", "exec", self.name, "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child"]
         words += ["--mount-proc", "bash", "-c", boot]
         with open(self.lab.logs / f"{self.name}.log", "ab") as log:
-            environment = helpers.environment(**self.lab.environment)
-            self._process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)
+            everything = helpers.environment(**self.lab.environment, **environment)
+            self._process = subprocess.Popen(words, stdout=log, stderr=log, env=everything)
         told = self.lab.logs / f"{self.name}.log"
         n_before = told.read_text().count(UP)
         while told.read_text().count(UP) == n_before:
@@ -137,6 +138,7 @@ def lab(logs: Path, **environment: str) -> Iterator[Lab]:
     """A switch without nodes; all that is plugged into it is gone after the block."""
     made = Lab(logs, **environment)
     ip("link", "add", made.name, "type", "bridge")
+    ip("addr", "add", f"{GATEWAY}/24", "dev", made.name)
     ip("link", "set", made.name, "up")
     try:
         yield made

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 import helpers
+from synthgen.generate.executors import patience
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("token")]
 
@@ -22,6 +23,7 @@ class Noting(Brightness):
     class Config(Brightness.Config):
         log: str
         die_once: str | None = None
+        hang_once: str | None = None
         die_at: int | None = None
         fail_at: int | None = None
         fail_setup: bool = False
@@ -43,6 +45,10 @@ class Noting(Brightness):
         if once and not once.exists() and Path(self.config.log).read_text().count("\\n") > 5:
             once.touch()
             os.kill(os.getpid(), 9)
+        hang = self.config.hang_once and Path(self.config.hang_once)
+        if hang and not hang.exists() and Path(self.config.log).read_text().count("\\n") > 5:
+            hang.touch()
+            time.sleep(600)
         if self.is_at(self.config.die_at, seeds):
             os.kill(os.getpid(), 9)
         if self.is_at(self.config.fail_at, seeds):
@@ -112,6 +118,22 @@ def test_an_actor_that_dies_half_way_costs_no_attempt(cluster: str, tmp_path: Pa
     assert "died; Ray starts it again" in result.stderr
     assert "trying it again" not in result.stderr
     assert helpers.run(recipe, tmp_path / "local", plugin_files=[str(plugin)]).complete
+    assert helpers.snapshot(tmp_path / "local") == helpers.snapshot(tmp_path / "ray")
+
+
+def test_an_actor_that_hangs_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It answers, and nothing comes of its batch: that goes to another process, and no shard is blamed."""
+    monkeypatch.setattr(patience, "LEAST_S", 6.0)
+    caplog.set_level("INFO", "synthgen")
+    recipe, plugin = noting(tmp_path, hang_once=str(tmp_path / "hung"))
+    files = {"plugin_files": [str(plugin)]}
+    assert helpers.run(recipe, tmp_path / "ray", executor="ray", workers=1, **files).complete
+    assert (tmp_path / "hung").exists() and len(processes(tmp_path, "annotate")) == 2
+    assert "is stuck and given up: nothing was heard of it for" in caplog.text
+    assert "trying it again" not in caplog.text
+    assert helpers.run(recipe, tmp_path / "local", **files).complete
     assert helpers.snapshot(tmp_path / "local") == helpers.snapshot(tmp_path / "ray")
 
 

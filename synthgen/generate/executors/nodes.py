@@ -57,9 +57,11 @@ def check(ray: Any, some: Sequence[dict[str, Any]], job: Job) -> None:
     if wrong:
         n_wrong = sum(map(len, wrong.values()))
         lines = [f"  {', '.join(hosts[:SHOWN])}: {problem}" for problem, hosts in wrong.items()]
+        assert job.storage is not None
+        need = "reach the store" if job.storage.remote else "see the same paths (a shared file system)"
         raise StoreError(
-            f"{n_wrong} of {len(some)} nodes cannot take part:\n" + "\n".join(lines) + "\nPaths must be the same on "
-            "every node (a shared file system), and synthgen installed in the same version"
+            f"{n_wrong} of {len(some)} nodes cannot take part:\n" + "\n".join(lines) + f"\nEvery node must {need}, and "
+            "have the same version of synthgen"
         )
 
 
