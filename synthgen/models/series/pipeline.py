@@ -148,9 +148,10 @@ class SeriesPipeline(DiffusionPipeline):
             generator,
             self.progress_bar,
         )
-        unscaled = self.scaler.unscale(torch.where(scaled.isnan(), x, scaled)).cpu().numpy()
-        drawn = finite(unscaled, "values of series")
-        series = np.where(np.isnan(given), drawn, given).astype(self.scaler.dtype_in_units)
+        x = torch.where(scaled.isnan(), x, scaled)
+        drawn = finite(self.scaler.unscale(x).cpu().numpy(), "values of series")
+        is_given = ~np.isnan(given)
+        series = self.scaler.hold(np.where(is_given, given, drawn).astype(self.scaler.dtype_in_units), x, is_given)
         return SeriesOutput(series=series, times=when)
 
     def _length(self, *arrays: Any) -> int:

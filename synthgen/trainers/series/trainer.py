@@ -11,7 +11,7 @@ from pydantic import Field
 
 from synthgen.errors import DataError
 from synthgen.models.losses import Edm
-from synthgen.models.series.scaler import Kind, SeriesScaler
+from synthgen.models.series.scaler import Kind, SeriesScaler, Snap
 from synthgen.parts.problem import Problem
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series.reader import SeriesData, Windows
@@ -29,7 +29,7 @@ N_VALIDATION = 1024
 class SeriesTrainer(GradientTrainer):
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its images."""
 
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
@@ -48,6 +48,11 @@ class SeriesTrainer(GradientTrainer):
         scaling: Kind = Field(
             default="standard",
             description="How channels are scaled: by mean and deviation, or by quantiles, which suits heavy tails.",
+        )
+        snap: Snap = Field(
+            default="observed",
+            description="What generated values are: the nearest that occurs in the training data, any on the grid that "
+            "all of a channel lie on (whole numbers, cents), or any.",
         )
         observed_mask: Shown = Field(
             default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
@@ -125,9 +130,9 @@ class SeriesTrainer(GradientTrainer):
 
     def _scaler(self, training: Windows) -> SeriesScaler:
         names = [channel.name for channel in training.channels]
-        made: SeriesScaler = SeriesScaler.fit(
-            training.rows[training.covered], names, self.config.scaling, offsets=training.rows.dtype == np.float64
-        )
+        rows, config = training.rows[training.covered], self.config
+        offsets = rows.dtype == np.float64
+        made: SeriesScaler = SeriesScaler.fit(rows, names, config.scaling, snap=config.snap, offsets=offsets)
         return made
 
     def _precision(self, device: str) -> str:
