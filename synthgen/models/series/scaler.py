@@ -275,7 +275,7 @@ def _through(x: torch.Tensor, knots: torch.Tensor, targets: torch.Tensor, right:
     low, high = targets.gather(1, above - 1), targets.gather(1, above)
     apart = after > before
     share = (flat - before) / torch.where(apart, after - before, 1.0)
-    return (low + torch.where(apart, share, flat - before) * (high - low)).T.reshape(x.shape)
+    return (low + torch.where(apart, share, flat - before + right) * (high - low)).T.reshape(x.shape)
 
 
 def _nearest(values: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
