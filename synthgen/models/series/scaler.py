@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import special
 
 from synthgen.errors import DataError
 
-Kind = Literal["standard", "quantile"]
+Kind = Literal["mixed", "standard", "quantile"]
 Snap = Literal["observed", "grid", "none"]
 N_KNOTS = 257
 MANY_ZEROS = 0.1
@@ -112,15 +112,16 @@ class SeriesScaler(ModelMixin, ConfigMixin):
         cls,
         values: np.ndarray,
         names: Sequence[str],
-        kind: Kind = "standard",
+        kind: Kind = "mixed",
         *,
         snap: Snap = "observed",
         offsets: bool = False,
     ) -> SeriesScaler:
         """The map for values (..., L, C) float, NaN where missing.
 
-        `standard` maps mean and standard deviation to 0 and 1; `quantile` maps each channel's distribution to
-        a standard normal, which suits heavy tails and bounded channels.
+        `standard` maps mean and standard deviation to 0 and 1. `quantile` maps each channel's distribution to
+        a standard normal: it widens peaks, but of a gap between two of them nothing is left, and what is nearly right
+        may jump over it. `mixed` is the mean of both.
 
         Args:
             snap: what comes back: values that were observed, any on the grid that all of them lie on, or any.
@@ -150,7 +151,7 @@ class SeriesScaler(ModelMixin, ConfigMixin):
             if 1 - len(above) / len(known) > MANY_ZEROS and len(np.unique(above)) > 1:
                 gated.append(i)
                 known = above
-            maps.append((_standard if kind == "standard" else _quantile)(known))
+            maps.append(MAPS[kind](known))
         n_knots = max(len(knots) for knots, _ in maps)
         n_observed = [len(some) for some in observed] if any(map(len, observed)) else []
         sizes = (len(names), n_knots, gated, resolutions, held, n_observed)
@@ -363,6 +364,21 @@ def _quantile(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order = np.argsort(scaled, kind="stable")
         knots, scaled = np.maximum.accumulate(knots[order]), scaled[order]
     return knots, scaled
+
+
+def _mixed(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Knots of the mean of both maps, moved and stretched to the mean 0 and the standard deviation 1."""
+    knots, scaled = _quantile(known)
+    scaled = (scaled + (knots - known.mean()) / known.std()) / 2
+    found = np.interp(known, knots, scaled)
+    return knots, (scaled - found.mean()) / found.std()
+
+
+MAPS: dict[Kind, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]] = {
+    "mixed": _mixed,
+    "standard": _standard,
+    "quantile": _quantile,
+}
 
 
 def _longer(line: np.ndarray, n_knots: int) -> np.ndarray:

@@ -165,7 +165,9 @@ class SeriesTask(Task):
         x, missing = batch.x, batch.missing
         shape = (*x.shape[:2], len(self.windows.channels))
         shown = self.scaler.shown(observed_mask.draw(self.config.observed_mask, shape, random)) & ~missing
-        levels, noise = torch.randn(len(x), generator=random), torch.randn(x.shape, generator=random)
+        # One level of each of B equally likely ranges: batches differ less than if each were chosen by itself.
+        share = (torch.randperm(len(x), generator=random) + torch.rand(len(x), generator=random)) / len(x)
+        levels, noise = torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6)), torch.randn(x.shape, generator=random)
         absent = missing
         if self.config.missing_indicator < 1:
             unmarked = torch.rand(len(x), 1, 1, generator=random) >= self.config.missing_indicator

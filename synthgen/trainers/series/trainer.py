@@ -36,8 +36,8 @@ class SeriesTrainer(GradientTrainer):
 
         steps: int = Field(default=10_000, ge=1, description="Optimiser steps.")
         data: SeriesData = Field(description="Real series, and how windows are cut from them.")
-        preset: Literal["tiny", "small", "base"] = Field(
-            default="tiny", description="Size of the network: about 0.25, 1.3 and 10 million parameters."
+        preset: Literal["tiny", "mini", "small", "base"] = Field(
+            default="tiny", description="Size of the network: about 0.25, 0.7, 1.3 and 10 million parameters."
         )
         patch: int = Field(
             default=1,
@@ -46,8 +46,9 @@ class SeriesTrainer(GradientTrainer):
             description="Steps in a token; for long windows, attention costs patch^2 times less.",
         )
         scaling: Kind = Field(
-            default="standard",
-            description="How channels are scaled: by mean and deviation, or by quantiles, which suits heavy tails.",
+            default="mixed",
+            description="How channels are scaled: by mean and deviation, by quantiles, which suits heavy tails, or by "
+            "the mean of both.",
         )
         snap: Snap = Field(
             default="observed",
@@ -67,9 +68,9 @@ class SeriesTrainer(GradientTrainer):
         label_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
         )
-        log_sigma_mean: float = Field(default=-1.2, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
+        log_sigma_mean: float = Field(default=-0.5, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
         log_sigma_std: float = Field(
-            default=1.2,
+            default=1.4,
             gt=0,
             le=4,
             description="Standard deviation of that logarithm; above the mean it is more where the values of a window "

@@ -22,14 +22,14 @@ def there_and_back(scaler: SeriesScaler, values: np.ndarray) -> np.ndarray:
     return scaler.unscale(scaled.nan_to_num()).numpy()
 
 
-@pytest.mark.parametrize("kind", ["standard", "quantile"])
+@pytest.mark.parametrize("kind", ["mixed", "standard", "quantile"])
 def test_training_values_come_back(kind: str) -> None:
     values = tiny.sensor_values(500)
     back = there_and_back(SeriesScaler.fit(values, NAMES, kind), values)  # type: ignore[arg-type]
     np.testing.assert_allclose(back, values, atol=2e-4)
 
 
-@pytest.mark.parametrize("kind", ["standard", "quantile"])
+@pytest.mark.parametrize("kind", ["mixed", "standard", "quantile"])
 def test_scaled_values_are_near_a_standard_normal_and_gates_are_signs(kind: str) -> None:
     values = tiny.sensor_values(2000)
     scaler = SeriesScaler.fit(values, NAMES, kind)  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ def sensor(n: int = 4000) -> np.ndarray:
     return random.permutation(values).astype(np.float32)[:, None]
 
 
-@pytest.mark.parametrize("kind", ["standard", "quantile"])
+@pytest.mark.parametrize("kind", ["mixed", "standard", "quantile"])
 def test_values_that_occur_often_come_back_as_often_from_scaled_ones_that_are_nearly_right(kind: str) -> None:
     values = sensor()
     scaler = SeriesScaler.fit(values, ["level"], kind)  # type: ignore[arg-type]
