@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.base.names import printable
-from synthgen.base.units import plural
+from synthgen.base.units import UNITS_US, plural
 from synthgen.errors import DataError
 from synthgen.readers.images import opening
 from synthgen.readers.problems import Problems
@@ -25,7 +25,7 @@ from synthgen.readers.series.cells import is_number_column, is_text, some_texts
 from synthgen.readers.series.formats import MARKS, Formats, date_formats, number_settings, say_settings
 from synthgen.readers.series.table import Table, open_table
 from synthgen.readers.series.times import epoch_settings, looks_like_iso, times_of
-from synthgen.readers.series.types import UNITS_US, Recordings, SeriesData
+from synthgen.readers.series.types import Recordings, SeriesData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 TIME = re.compile(r"time|date|^(t|ts|day|hour)$", re.IGNORECASE)

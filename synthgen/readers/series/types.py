@@ -10,13 +10,14 @@ import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from synthgen.base.settings import Settings
-from synthgen.readers.series.formats import Formats, check_date_format
+from synthgen.readers.series.formats import Formats, check_date_format, check_timezone
 
 Form = Literal["auto", "table", "melted", "wide"]
 Split = Literal["train", "validation", "test"]
 TimeUnit = Literal["auto", "s", "min", "h", "d", "step"]
-UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
-"""Microseconds in each unit of time."""
+Cycle = Literal["hour", "weekday", "season"]
+UTC = "+00:00"
+"""The end of a timestamp in ISO form that is in UTC."""
 
 
 class EventData(Settings):
@@ -117,6 +118,21 @@ class SeriesData(Settings):
         description="Only times from the first up to, not including, the second, in time units (timestamps: since the "
         "entity's first row). With `step` every entity is laid on all of it.",
     )
+    calendar: Literal["auto", "none"] | list[Cycle] = Field(
+        default="auto",
+        description="What a model learns of real times, as covariates that it computes by itself: hour (of the day), "
+        "weekday and season (the day of the year). auto: those that the spacing of the rows and the time that they "
+        "cover can show. Generated series then have real times, which begin as a training window does.",
+    )
+    holidays: str | None = Field(
+        default=None,
+        description="A country such as ES, or a part of one such as ES-CT, whose public holidays the model knows too.",
+    )
+    timezone: str | None = Field(
+        default=None,
+        description="The zone in which hours and days of the calendar are counted, as Europe/Madrid, for times with "
+        "an offset; by default UTC.",
+    )
     newest_first: bool = Field(default=False, description="The rows are in decreasing time.")
     length: int = Field(ge=2, description="Steps of a window.")
     stride: int = Field(default=1, ge=1, description="Steps from the start of a window to that of the next.")
@@ -147,6 +163,7 @@ class SeriesData(Settings):
         """Settings that came later are left out where they have their defaults: digests stay what they were."""
         found: dict[str, Any] = serialise(self)
         plain: dict[str, Any] = {"decimal": ".", "thousands": None, "symbols": [], "date_format": None}
+        plain |= {"calendar": "auto", "holidays": None, "timezone": None}
         return {name: value for name, value in found.items() if name not in plain or value != plain[name]}
 
     @property
@@ -155,6 +172,16 @@ class SeriesData(Settings):
         if self.form != "auto":
             return self.form
         return "melted" if self.variable or self.value else "table"
+
+    @model_validator(mode="after")
+    def _calendar_fits(self) -> Self:
+        if self.calendar == "none" and (self.holidays or self.timezone):
+            raise ValueError(
+                "`calendar: none` leaves no use for `holidays` and `timezone`; `calendar: []` knows holidays alone"
+            )
+        if self.timezone:
+            check_timezone(self.timezone)
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

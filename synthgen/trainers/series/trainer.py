@@ -15,6 +15,7 @@ from synthgen.models.series.scaler import Kind, SeriesScaler, Snap
 from synthgen.parts.problem import Problem
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series.reader import SeriesData, Windows
+from synthgen.trainers.series.calendar import calendar_of, say, with_calendar
 from synthgen.trainers.series.model import network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
@@ -29,7 +30,7 @@ N_VALIDATION = 1024
 class SeriesTrainer(GradientTrainer):
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its images."""
 
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
@@ -100,6 +101,7 @@ class SeriesTrainer(GradientTrainer):
                 if shares[split]:
                     windows = real_data.windows(recordings, data, split)
                     if split == "train":
+                        calendar_of(data, windows)
                         self._scaler(windows)
         except DataError as error:
             return [Problem(message, place=("data", "path")) for message in error.messages]
@@ -107,7 +109,10 @@ class SeriesTrainer(GradientTrainer):
 
     def columns(self) -> Mapping[str, str]:
         """What each column of the data is used as, in words."""
-        return real_data.read(self.config.data).roles
+        data = self.config.data
+        recordings = real_data.read(data)
+        calendar = say(data, calendar_of(data, real_data.windows(recordings, data, "train")))
+        return {**recordings.roles, **({"calendar": calendar} if calendar else {})}
 
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.
@@ -117,6 +122,7 @@ class SeriesTrainer(GradientTrainer):
         """
         config = self.config
         training = real_data.windows(real_data.read(config.data), config.data, "train")
+        training = with_calendar(training, calendar_of(config.data, training))
         scaler = self._scaler(training)
         scheduler = Edm.stochastic(1.0).scheduler()
         pipeline(config, network(config, scaler, training), scaler, scheduler, training).save_pretrained(out)
@@ -125,7 +131,11 @@ class SeriesTrainer(GradientTrainer):
         data = self.config.data
         recordings = real_data.read(data)
         training = real_data.windows(recordings, data, "train")
-        held_out = _some(real_data.windows(recordings, data, "validation"), start.seed) if data.validation else None
+        calendar = calendar_of(data, training)
+        training = with_calendar(training, calendar)
+        held_out = None
+        if data.validation:
+            held_out = with_calendar(_some(real_data.windows(recordings, data, "validation"), start.seed), calendar)
         scaler = self._scaler(training)
         return SeriesTask(self.config, training, held_out, scaler, start, self._precision(start.device))
 
