@@ -14,8 +14,10 @@ from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Number, Series, Text, Times
 from synthgen.parts.protocols import Source
+from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader
 from synthgen.readers.series.reader import SeriesData, Windows
+from synthgen.readers.series.summary import describe
 
 Part = Literal["all", "train", "validation", "test"]
 NAMES = {"missing": "known", "end": "known", "nothing": "series"}
@@ -111,9 +113,9 @@ class RealSeries:
         settings = self.config.model_dump(mode="json", exclude={"repeats": True, "data": {"path", "licence", "source"}})
         return settings | {"data_sha256": self._sha256}
 
-    def columns(self) -> Mapping[str, str]:
-        """What each column of the data is used as, in words."""
-        return self._recordings.roles
+    def data_facts(self) -> DataFacts:
+        """What each column of the data is used as, and how windows are cut from them, in words."""
+        return describe(self._recordings, self.config.data, {"this dataset": self._windows})
 
     @property
     def sources(self) -> Sequence[Source]:

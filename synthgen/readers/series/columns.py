@@ -18,7 +18,8 @@ from synthgen.readers.series.types import SeriesData
 
 def check_names(table: Table, data: SeriesData, problems: Problems) -> None:
     """Raises DataError if a column is named that the files do not have, or one column in two roles."""
-    roles = {name: getattr(data, name) for name in ("entity", "time", "label", "variable", "value")}
+    roles = {name: getattr(data, name) for name in ("entity", "label", "variable", "value")}
+    roles["time"] = data.time_column
     if data.static_table:
         roles["label"] = None
     columns = [(role, name) for role, name in roles.items() if name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -13,8 +13,10 @@ from synthgen.errors import DataError
 from synthgen.models.losses import Edm
 from synthgen.models.series.scaler import Kind, SeriesScaler, Snap
 from synthgen.parts.problem import Problem
+from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series.reader import SeriesData, Windows
+from synthgen.readers.series.summary import describe
 from synthgen.trainers.series.model import network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
@@ -105,9 +107,18 @@ class SeriesTrainer(GradientTrainer):
             return [Problem(message, place=("data", "path")) for message in error.messages]
         return []
 
-    def columns(self) -> Mapping[str, str]:
-        """What each column of the data is used as, in words."""
-        return real_data.read(self.config.data).roles
+    def data_facts(self) -> DataFacts:
+        """What each column of the data is used as, and how windows are cut from them, in words."""
+        data = self.config.data
+        recordings = real_data.read(data)
+        shares = {
+            "train": ("training", 1.0),
+            "validation": ("validation", data.validation),
+            "test": ("tests", data.test),
+        }
+        parts: list[real_data.Split] = ["train", "validation", "test"]
+        cut = {shares[part][0]: real_data.windows(recordings, data, part) for part in parts if shares[part][1]}
+        return describe(recordings, data, cut)
 
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.
