@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,7 +17,7 @@ from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series.reader import SeriesData, Windows
 from synthgen.readers.series.summary import describe
-from synthgen.trainers.series.model import network, pipeline
+from synthgen.trainers.series.model import PRESETS, Size, network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
 from synthgen.training.precision import choose_precision
@@ -26,6 +26,8 @@ from synthgen.training.task import Start, Task
 from synthgen.training.trainer import GradientTrainer
 
 N_VALIDATION = 1024
+WIDE_ENOUGH = 128
+"""For bf16 on a CPU."""
 
 
 class SeriesTrainer(GradientTrainer):
@@ -38,14 +40,15 @@ class SeriesTrainer(GradientTrainer):
 
         steps: int = Field(default=10_000, ge=1, description="Optimiser steps.")
         data: SeriesData = Field(description="Real series, and how windows are cut from them.")
-        preset: Literal["tiny", "mini", "small", "base"] = Field(
-            default="tiny", description="Size of the network: about 0.25, 0.7, 1.3 and 10 million parameters."
+        preset: Literal["auto", "tiny", "mini", "small", "base"] = Field(
+            default="auto",
+            description="Size of the network: about 0.25, 0.7, 1.3 and 10 million parameters; auto grows with the "
+            "values in a token, which are those of all channels in `patch` steps.",
         )
-        patch: int = Field(
-            default=1,
-            ge=1,
-            le=64,
-            description="Steps in a token; for long windows, attention costs patch^2 times less.",
+        patch: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+            default="auto",
+            description="Steps in a token; for long windows, attention costs patch^2 times less. auto is 1 up to 64 "
+            "steps, and makes about 32 tokens of more.",
         )
         scaling: Kind = Field(
             default="mixed",
@@ -138,7 +141,8 @@ class SeriesTrainer(GradientTrainer):
         training = real_data.windows(recordings, data, "train")
         held_out = _some(real_data.windows(recordings, data, "validation"), start.seed) if data.validation else None
         scaler = self._scaler(training)
-        return SeriesTask(self.config, training, held_out, scaler, start, self._precision(start.device))
+        size = Size.of(self.config, scaler.n_scaled, training.length)
+        return SeriesTask(self.config, training, held_out, scaler, start, self._precision(size, start.device))
 
     def _scaler(self, training: Windows) -> SeriesScaler:
         names = [channel.name for channel in training.channels]
@@ -147,11 +151,11 @@ class SeriesTrainer(GradientTrainer):
         made: SeriesScaler = SeriesScaler.fit(rows, names, config.scaling, snap=config.snap, offsets=offsets)
         return made
 
-    def _precision(self, device: str) -> str:
+    def _precision(self, size: Size, device: str) -> str:
         """Matrices of width 64 are too small to repay the casts: with AVX512-BF16, a step took 1.5 times as long."""
-        config = self.config
-        small = config.preset == "tiny" and device == "cpu"
-        return "fp32" if small and config.precision == "auto" else choose_precision(config.precision, device)
+        small = PRESETS[size.preset]["width"] < WIDE_ENOUGH and device == "cpu"
+        precision = self.config.precision
+        return "fp32" if small and precision == "auto" else choose_precision(precision, device)
 
 
 def _some(held_out: Windows, seed: int) -> Windows:
