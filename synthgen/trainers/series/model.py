@@ -59,6 +59,7 @@ def network(config: Any, scaler: SeriesScaler, windows: Windows) -> SeriesDenois
         patch=size.patch,
         interval=windows.median_step,
         wide=scaler.n_scaled > N_NARROW,
+        dropout=config.dropout,
         **PRESETS[size.preset],
     )
     covariates = windows.row_covariates[windows.covered]

@@ -50,6 +50,9 @@ class SeriesTrainer(GradientTrainer):
             description="Steps in a token; for long windows, attention costs patch^2 times less. auto is 1 up to 64 "
             "steps, and makes about 32 tokens of more.",
         )
+        dropout: float = Field(
+            default=0.1, ge=0, lt=1, description="Share of what layers add that is left out in training."
+        )
         scaling: Kind = Field(
             default="mixed",
             description="How channels are scaled: by mean and deviation, by quantiles, which suits heavy tails, or by "
