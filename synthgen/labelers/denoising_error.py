@@ -58,7 +58,7 @@ class DenoisingError(FolderPart):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         scaler = folders.component_config(self.folder, "scaler")
-        self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"])
+        self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"]) + len(scaler.get("held", []))
         self._asks = [name for name in ("covariates", "static") if self.index[name]]
         self._ids: list[int] | None = None
         self._pipeline: Any = None

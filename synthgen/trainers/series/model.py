@@ -14,6 +14,7 @@ from synthgen.readers.series.reader import Windows
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "tiny": {"width": 64, "n_blocks": 3, "n_heads": 4},
+    "mini": {"width": 96, "n_blocks": 4, "n_heads": 4},
     "small": {"width": 128, "n_blocks": 4, "n_heads": 4},
     "base": {"width": 256, "n_blocks": 8, "n_heads": 8},
 }

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from synthgen.errors import DataError
 from synthgen.models.losses import Edm
-from synthgen.models.series.scaler import Kind, SeriesScaler
+from synthgen.models.series.scaler import Kind, SeriesScaler, Snap
 from synthgen.parts.problem import Problem
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series.reader import SeriesData, Windows
@@ -29,15 +29,15 @@ N_VALIDATION = 1024
 class SeriesTrainer(GradientTrainer):
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its images."""
 
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
 
         steps: int = Field(default=10_000, ge=1, description="Optimiser steps.")
         data: SeriesData = Field(description="Real series, and how windows are cut from them.")
-        preset: Literal["tiny", "small", "base"] = Field(
-            default="tiny", description="Size of the network: about 0.25, 1.3 and 10 million parameters."
+        preset: Literal["tiny", "mini", "small", "base"] = Field(
+            default="tiny", description="Size of the network: about 0.25, 0.7, 1.3 and 10 million parameters."
         )
         patch: int = Field(
             default=1,
@@ -46,8 +46,14 @@ class SeriesTrainer(GradientTrainer):
             description="Steps in a token; for long windows, attention costs patch^2 times less.",
         )
         scaling: Kind = Field(
-            default="standard",
-            description="How channels are scaled: by mean and deviation, or by quantiles, which suits heavy tails.",
+            default="mixed",
+            description="How channels are scaled: by mean and deviation, by quantiles, which suits heavy tails, or by "
+            "the mean of both.",
+        )
+        snap: Snap = Field(
+            default="observed",
+            description="What generated values are: the nearest that occurs in the training data, any on the grid that "
+            "all of a channel lie on (whole numbers, cents), or any.",
         )
         observed_mask: Shown = Field(
             default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
@@ -62,9 +68,9 @@ class SeriesTrainer(GradientTrainer):
         label_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
         )
-        log_sigma_mean: float = Field(default=-1.2, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
+        log_sigma_mean: float = Field(default=-0.5, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
         log_sigma_std: float = Field(
-            default=1.2,
+            default=1.4,
             gt=0,
             le=4,
             description="Standard deviation of that logarithm; above the mean it is more where the values of a window "
@@ -125,9 +131,9 @@ class SeriesTrainer(GradientTrainer):
 
     def _scaler(self, training: Windows) -> SeriesScaler:
         names = [channel.name for channel in training.channels]
-        made: SeriesScaler = SeriesScaler.fit(
-            training.rows[training.covered], names, self.config.scaling, offsets=training.rows.dtype == np.float64
-        )
+        rows, config = training.rows[training.covered], self.config
+        offsets = rows.dtype == np.float64
+        made: SeriesScaler = SeriesScaler.fit(rows, names, config.scaling, snap=config.snap, offsets=offsets)
         return made
 
     def _precision(self, device: str) -> str:
