@@ -6,7 +6,7 @@ import numpy as np
 
 from synthgen.readers.series.reader import Recordings
 
-LAST, SEASONAL, LINEAR, MEAN = "last value", "seasonal naive", "linear interpolation", "mean"
+LAST, SEASONAL, LINEAR, MEAN = "last value", "seasonal naive", "linear interpolation", "training mean"
 
 
 def carried_forward(seen: np.ndarray) -> np.ndarray:

@@ -58,7 +58,8 @@ def by_gru(train: np.ndarray, test: np.ndarray, horizon: int, seed: int, steps: 
 
     def loss() -> torch.Tensor:
         rows = recurrent.batch(data, BATCH_SIZE, random)
-        return (network(rows[:, :-horizon]) - rows[:, -horizon:]).abs().mean()
+        error: torch.Tensor = (network(rows[:, :-horizon]) - rows[:, -horizon:]).abs().mean()
+        return error
 
     recurrent.fit(network, loss, steps, LEARNING_RATE)
     found: np.ndarray = recurrent.logits(network, recurrent.to_device(test[:, :-horizon], "cpu")).numpy()
@@ -176,7 +177,7 @@ def _last_fifth(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _spread(values: list[float]) -> dict[str, Any]:
     spread = Spread(tuple(values))
-    return {"mean": spread.mean, "deviation": spread.deviation, "values": values}
+    return {"mean": spread.mean, "deviation": spread.deviation if len(values) > 1 else None, "values": values}
 
 
 def text(found: Mapping[str, Any]) -> str:
@@ -185,7 +186,7 @@ def text(found: Mapping[str, Any]) -> str:
         return f"forecasters: left out; {found['left_out']}"
     head = (
         f"forecasts of the last {found['horizon']} steps from {found['seen']} before them, on {found['n_test']} real "
-        f"test windows, {found['seeds']} seeds (MAE in standard deviations); "
+        f"test windows, {found['seeds']} seeds, {found['gru_steps']} steps of the GRU (MAE in standard deviations); "
         f"{Season(found['season'], found['season_is'])}:"
     )
     rows = [["trained on", "windows", "ridge MASE", "ridge MAE", "GRU MASE", "GRU MAE"]]
