@@ -197,9 +197,10 @@ class SeriesMeasure:
                 f"on {found['n_test']} real test windows ({tested}), {found['seeds']} seeds, {found['steps']} steps:"
             )
             for name, scores in useful["scores"].items():
+                right, precision = _percent(scores["accuracy"]), _percent(scores["precision"])
                 lines.append(
-                    f"  trained on {scores['n']:>6} {name:<9} balanced accuracy {_percent(scores['accuracy'])}, average "
-                    f"precision of {useful['rare']} {_percent(scores['precision'])}"
+                    f"  trained on {scores['n']:>6} {name:<9} balanced accuracy {right}, average precision of "
+                    f"{useful['rare']} {precision}"
                 )
         for name, module in (("forecasting", forecasting), ("baselines", accuracy)):
             if name in found:
