@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,15 +83,23 @@ def is_numeric_type(kind: Any) -> bool:
 
 
 def some_texts(table: Table, name: str) -> list[str]:
-    """Distinct texts among the first cells of a column that hold anything, without blanks around them."""
+    """Distinct texts among the first cells of a column that hold anything, those like `n/a` last."""
     first = pc.unique(table.data[name].slice(0, N_LOOKED_AT)).to_pylist()
     nothing = {*NOTHING, *table.formats.missing}
-    return [text for text in (str(value).strip() for value in first if value is not None) if text not in nothing]
+    texts = [text for text in (str(value).strip() for value in first if value is not None) if text not in nothing]
+    markers = usual_markers(texts)
+    return [*(text for text in texts if text not in markers), *markers]
 
 
 def number_hint(table: Table, name: str) -> str:
     """The settings under which a column of text holds numbers, in words; empty if there are none."""
-    return say_settings(number_settings(some_texts(table, name))) if is_text(table.data[name].type) else ""
+    texts = some_texts(table, name) if is_text(table.data[name].type) else []
+    markers = usual_markers(texts)
+    numbers = [text for text in texts if text not in markers]
+    found = number_settings(numbers)
+    if markers and (found or (numbers and all(re.search(NUMBER, text) for text in numbers))):
+        return say_settings([{**settings, "missing": markers} for settings in found or [{}]])
+    return say_settings(found)
 
 
 def is_number_column(table: Table, name: str) -> bool:
@@ -107,20 +115,12 @@ def looks_numeric(values: np.ndarray, bad: np.ndarray) -> bool:
 
 def tell_bad_numbers(table: Table, name: str, bad: np.ndarray, owners: Names | None, problems: Problems) -> None:
     hint = number_hint(table, name) if bad.any() else ""
-    marked = usual_markers([cell(table, name, int(row)).strip() for row in np.flatnonzero(bad)[:N_LOOKED_AT]])
-    if marked and not hint:
-        hint = f"if it stands for a missing value, set {say_missing(dict.fromkeys(marked))}"
 
     def describe(row: int) -> str:
         accepted = hint or "numbers, or nothing where missing, are accepted"
         return f"{name}: `{cell(table, name, row)}` is no number; {accepted}"
 
     tell(table, np.flatnonzero(bad), describe, owners, problems)
-
-
-def say_missing(markers: Iterable[str]) -> str:
-    """The setting under which texts stand for a missing value."""
-    return f"`missing: [{', '.join(json.dumps(marker, ensure_ascii=False) for marker in markers)}]`"
 
 
 def names(table: Table, name: str) -> Names:

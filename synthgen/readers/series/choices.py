@@ -9,7 +9,7 @@ import numpy as np
 
 from synthgen.errors import DataError
 from synthgen.readers.series.cells import is_text, names, numbers, some_texts
-from synthgen.readers.series.formats import AS_NUMBER, EPOCH_US, stamps_of
+from synthgen.readers.series.formats import AS_NUMBER, EPOCH_US, STEP, stamps_of
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.times import Times, looks_like_time
 from synthgen.readers.series.types import UNITS_US, SeriesData
@@ -46,7 +46,7 @@ def _holds_stamps(table: Table, name: str) -> bool:
 
 
 def _runs_like_times(table: Table, name: str, entity: str | None) -> bool:
-    """Whether numbers rise, or fall, within every entity; or are evenly spaced, each once, in any order."""
+    """Whether numbers rise, or fall, within every entity, or are evenly spaced in any order; few occur twice."""
     values, bad = numbers(table, name)
     if bad.any() or len(values) < 2 or not np.isfinite(values).all():
         return False
@@ -62,7 +62,8 @@ def _runs_like_times(table: Table, name: str, entity: str | None) -> bool:
     if (as_they_come >= 0).all() or (as_they_come <= 0).all():
         return True
     in_order = steps(np.lexsort((values, codes)))
-    return bool(in_order.min() > 0 and np.ptp(in_order) <= 1e-6 * in_order.max())
+    in_order = in_order[in_order > 0]
+    return bool(np.ptp(in_order) <= 1e-6 * in_order.max())
 
 
 def with_unit(data: SeriesData, times: Times | None) -> SeriesData:
@@ -78,7 +79,7 @@ def with_unit(data: SeriesData, times: Times | None) -> SeriesData:
         )
     if not isinstance(data.step, str):
         return data
-    size, unit = re.fullmatch(r"([\d.]+) ?([a-z]+)", data.step).groups()  # type: ignore[union-attr]
+    size, unit = re.fullmatch(STEP, data.step).groups()  # type: ignore[union-attr]
     counted = unit if data.time_unit == "auto" else data.time_unit
     assert times is not None
     if (not times.stamped and data.time_unit == "auto") or counted == "step":

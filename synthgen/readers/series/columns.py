@@ -82,7 +82,8 @@ def check_constant(table: Table, channels: dict[str, np.ndarray], problems: Prob
     rest = ", ".join(name for name in channels if name not in wrong)
     for name, low in wrong.items():
         what = "has no values" if np.isnan(low) else f"is constant ({low:.15g} in every row)"
-        problems.add(f"{table.place}: {name}: {what}; leave it out, as `channels: [{rest}]` does")
+        accepted = f"leave it out, as `channels: [{rest}]` does" if rest else "name others in `channels`"
+        problems.add(f"{table.place}: {name}: {what}; {accepted}")
 
 
 def check_covariates(grid: Grid, data: SeriesData, problems: Problems) -> None:

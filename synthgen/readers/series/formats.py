@@ -150,6 +150,18 @@ def stamps_of(texts: Sequence[str | None], form: str) -> tuple[np.ndarray, np.nd
     )
 
 
+STEP = r"(\d+\.?\d*|\.\d+) ?(s|min|h|d)"
+"""A span of time with its unit, such as `10min`."""
+
+
+def check_step(step: float | str) -> float | str:
+    """Raises ValueError unless it is a span of time: a number above 0, or one with a unit."""
+    fits = re.fullmatch(STEP, step) and step.strip("0. sminhd") if isinstance(step, str) else step > 0
+    if not fits:
+        raise ValueError(f"{step!r} is no span of time; 1h, 10min, 30s, 1d or a number of time units is accepted")
+    return step
+
+
 def check_date_format(form: str) -> None:
     """Raises ValueError unless times can be read with it."""
     if form in EPOCH_US or form == AS_NUMBER:

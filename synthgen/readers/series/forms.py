@@ -59,7 +59,8 @@ def _table(table: Table, data: SeriesData, problems: Problems, notes: list[str])
         blocks = [[layout.mean(values) for values in group] for group in blocks]
         bounds, times = layout.bounds, layout.times
     values, known = (stack(group, len(times)) for group in blocks)
-    return Grid(owners.names, bounds, clock, times, values, known), tuple(channels), owners
+    step = float(data.step) if data.step else None
+    return Grid(owners.names, bounds, clock, times, values, known, step), tuple(channels), owners
 
 
 def _order(owners: Names, data: SeriesData, times: Times | None) -> np.ndarray:

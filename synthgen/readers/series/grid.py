@@ -43,7 +43,7 @@ class Grid:
     """All entities' rows; those of entity e are `bounds[e]` to `bounds[e + 1]`.
 
     times: float64 (R,), increasing within an entity; values (R, C) and covariates (R, K): float32, or float64
-    where a column needs it.
+    where a column needs it. step: that of a regular grid, in time units, None if the rows are as in the files.
     """
 
     owners: tuple[str, ...]
@@ -52,6 +52,7 @@ class Grid:
     times: np.ndarray
     values: np.ndarray
     covariates: np.ndarray
+    step: float | None = None
 
     @property
     def lengths(self) -> np.ndarray:
@@ -192,8 +193,8 @@ def lay_by_time(codes: np.ndarray, times: np.ndarray, n_entities: int) -> Layout
 
 def interval(grid: Grid, data: SeriesData) -> float | None:
     """The step if times are regular, within a hundredth of a step, over all recordings; else None."""
-    if data.step or not data.time_column:
-        return float(data.step or 1.0)
+    if grid.step or not data.time_column:
+        return grid.step or 1.0
     longest = int(np.argmax(grid.lengths))
     first, last = grid.bounds[longest], grid.bounds[longest + 1] - 1
     if last <= first:

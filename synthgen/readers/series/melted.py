@@ -64,6 +64,7 @@ def read_melted(
         layout.times,
         stack([*columns.values()], n_rows),
         stack([*known.values()], n_rows),
+        float(data.step) if data.step else None,
     )
     return grid, tuple(columns), owners
 

@@ -132,9 +132,9 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
             continue
         shortest = min(len(item) for item in found.items)
         length = min(LENGTH, max(SHORTEST, shortest // WINDOWS))
-        notes = (*_notes(written, settings), *left_out, *found.notes)
         facts = _facts(found, data.model_copy(update={"length": length, "validation": 0.1}))
-        return TableFindings(path, {**written, **settings}, found, length, dataclasses.replace(facts, notes=notes))
+        facts = dataclasses.replace(facts, notes=(*_notes(written, settings), *left_out, *facts.notes))
+        return TableFindings(path, {**written, **settings}, found, length, facts)
     assert first is not None
     raise first
 
@@ -181,7 +181,12 @@ def _facts(found: Recordings, data: SeriesData) -> DataFacts:
     from synthgen.readers.series import reader
 
     parts: dict[str, reader.Split] = {"training": "train", "validation": "validation"}
-    return summary.describe(found, data, {what: reader.windows(found, data, part) for what, part in parts.items()})
+    try:
+        windows = {what: reader.windows(found, data, part) for what, part in parts.items()}
+    except DataError as error:
+        facts = summary.describe(found, data, {})
+        return dataclasses.replace(facts, notes=(*facts.notes, str(error)))
+    return summary.describe(found, data, windows)
 
 
 def _missing_texts(table: Table) -> list[str]:
@@ -232,8 +237,9 @@ def _entities(table: Table) -> list[str]:
 def _readings(table: Table, date_format: str | None) -> Iterator[dict[str, Any]]:
     """What may be tried, the likeliest first: columns that are called like times, none, any other as the time."""
     called = [name for name in table.names if TIME.search(name)]
-    likely = likely_times(table, called)
-    for time in dict.fromkeys([*likely, *called]):
+    likely = [time for entity in (None, *_entities(table)) for time in likely_times(table, called, entity)]
+    called = [*dict.fromkeys(likely), *(name for name in called if not is_number_column(table, name))]
+    for time in dict.fromkeys(called):
         yield from _with_time(table, time, date_format)
     yield {}
     for time in table.names:
@@ -288,7 +294,7 @@ def _on_a_grid(table: Table, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
     repeats = int((counts - 1).sum())
     if times.bad.any() or len(known) < 2 or not repeats or repeats > MOST_REPEATS * len(times.values):
         return
-    step = float(np.median(np.diff(known)))
+    step = float(f"{np.median(np.diff(known)):.6g}")
     if not times.stamped:
         yield {**base, "step": step}
         return

@@ -18,6 +18,8 @@ JITTER = 0.01
 """Of the median step: what times may be off and still be called regular."""
 
 N_NAMED = 6
+ENOUGH = 1000
+"""Windows of training with which generated ones were measured to lie no nearer to them than new real ones do."""
 
 
 def describe(recordings: Recordings, data: SeriesData, windows: Mapping[str, Windows]) -> DataFacts:
@@ -33,7 +35,19 @@ def describe(recordings: Recordings, data: SeriesData, windows: Mapping[str, Win
         "missing": _missing(recordings),
         "windows": _windows(data, windows),
     }
-    return DataFacts(recordings.roles, {name: text for name, text in rows.items() if text}, recordings.notes)
+    notes = (*recordings.notes, *_few(windows))
+    return DataFacts(recordings.roles, {name: text for name, text in rows.items() if text}, notes)
+
+
+def _few(windows: Mapping[str, Windows]) -> list[str]:
+    """A warning if there is little to train on."""
+    n = len(windows["training"]) if "training" in windows else ENOUGH
+    if n >= ENOUGH:
+        return []
+    return [
+        f"training has {plural(n, 'window')}, and a model of so few repeats them: about {ENOUGH:,} are needed before "
+        "generated series are more than copies; take a longer table, or a smaller `length` or `stride`"
+    ]
 
 
 def _rows(recordings: Recordings) -> str:
@@ -72,8 +86,8 @@ def _gaps(recordings: Recordings) -> str:
         return "none in the times"
     lacking = round(float((gaps / usual - 1).sum()))
     return (
-        f"{len(gaps):,} of more than {GAP * usual:.6g} {unit}, the longest of {gaps.max():.6g} {unit}; about "
-        f"{lacking:,} times lack their rows, and windows reach across (`step` makes missing values of them)"
+        f"{len(gaps):,} longer than {GAP * usual:.6g} {unit}, the longest {gaps.max():.6g} {unit}; about {lacking:,} "
+        "rows are not there, and windows reach across (with `step` they would be missing values)"
     )
 
 

@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from synthgen.base.settings import Settings
-from synthgen.readers.series.formats import Formats, as_marker, check_date_format
+from synthgen.readers.series.formats import Formats, as_marker, check_date_format, check_step
 
 Form = Literal["auto", "table", "melted", "wide"]
 Split = Literal["train", "validation", "test"]
@@ -22,7 +29,7 @@ NO_TIME = "none"
 """What `time` is set to where no column is to be taken as one."""
 
 Marker = Annotated[float | str, BeforeValidator(as_marker)]
-Step = Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=r"^(\d+\.?\d*|\.\d+) ?(s|min|h|d)$")]
+Step = Annotated[float | str, AfterValidator(check_step)]
 
 
 class EventData(Settings):
