@@ -154,10 +154,10 @@ class SeriesMeasure:
         every_step = data.model_copy(update={"stride": 1})  # for forecasters, which else would miss hours of a day
         forecast_from = reader.windows(recordings, every_step, "train"), validation_windows(recordings, every_step)
         if "known" in dataset.fields:
-            from synthgen.measures.series import accuracy
+            from synthgen.measures.series import completed
 
             field, _ = first(dataset.fields, Series)
-            found["baselines"] = accuracy.measure(samples, field, recordings, data, *forecast_from)
+            found["baselines"] = completed.measure(samples, field, recordings, data, *forecast_from)
         elif config.forecasting and test is None:
             found["forecasting"] = {"left_out": NO_FORECASTS}
         elif config.forecasting and test is not None:
@@ -187,7 +187,7 @@ class SeriesMeasure:
     def text(found: Mapping[str, Any]) -> str:
         if "metrics" not in found:
             return ""
-        from synthgen.measures.series import accuracy, forecasting, metrics
+        from synthgen.measures.series import completed, forecasting, metrics
 
         lines = []
         if "usefulness" in found:
@@ -202,7 +202,7 @@ class SeriesMeasure:
                     f"  trained on {scores['n']:>6} {name:<9} balanced accuracy {right}, average precision of "
                     f"{useful['rare']} {precision}"
                 )
-        for name, module in (("forecasting", forecasting), ("baselines", accuracy)):
+        for name, module in (("forecasting", forecasting), ("baselines", completed)):
             if name in found:
                 lines.append(module.text(found[name]))
         lines.append(values.text(found["values"]))
