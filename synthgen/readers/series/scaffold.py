@@ -56,9 +56,9 @@ data:
 
 train:                     # another setting or other data make another model
   use: series
-  preset: tiny             # tiny, small or base: larger networks learn more and take longer
-  steps: 10000             # some ten minutes on one core; Ctrl-C keeps what is done, and the same command goes on
-  scaling: standard        # quantile for channels with heavy tails
+  preset: auto             # tiny, mini, small or base: 0.25, 0.7, 1.3 or 10 million parameters; auto grows with channels and steps
+  steps: 10000             # ten to twenty minutes on one core; Ctrl-C keeps what is done, and the same command goes on
+  scaling: mixed           # or standard, or quantile for heavy tails
 
 condition:
   use: classes
