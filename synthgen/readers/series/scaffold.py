@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.base.names import printable
+from synthgen.base.units import UNITS_US
 from synthgen.errors import DataError
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.images import opening
@@ -27,7 +28,7 @@ from synthgen.readers.series.formats import MARKS, Formats, date_formats, number
 from synthgen.readers.series.roles import ENTITY
 from synthgen.readers.series.table import Table, open_table
 from synthgen.readers.series.times import epoch_settings, looks_like_iso, times_of
-from synthgen.readers.series.types import NO_TIME, UNITS_US, Recordings, SeriesData
+from synthgen.readers.series.types import NO_TIME, Recordings, SeriesData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 VARIABLE = re.compile(r"^(variable|metric|parameter|measure|signal|channel|feature)(_?name)?$", re.IGNORECASE)
@@ -56,7 +57,7 @@ data:
 
 train:                     # another setting or other data make another model
   use: series
-  preset: auto             # tiny, mini, small or base: 0.25, 0.7, 1.3 or 10 million parameters; auto grows with channels and steps
+  preset: auto             # tiny, mini, small or base; auto grows with channels and steps
   steps: 10000             # ten to twenty minutes on one core; Ctrl-C keeps what is done, and the same command goes on
   scaling: mixed           # or standard, or quantile for heavy tails
 

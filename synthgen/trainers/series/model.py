@@ -12,6 +12,7 @@ from synthgen.models.series.denoiser import SeriesDenoiser
 from synthgen.models.series.pipeline import SeriesPipeline
 from synthgen.models.series.scaler import SeriesScaler
 from synthgen.readers.series.reader import Windows
+from synthgen.trainers.series.calendar import calendar_of
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "tiny": {"width": 64, "n_blocks": 3, "n_heads": 4},
@@ -70,7 +71,8 @@ def network(config: Any, scaler: SeriesScaler, windows: Windows) -> SeriesDenois
 def pipeline(
     config: Any, model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows
 ) -> SeriesPipeline:
-    """The pipeline around averaged weights."""
+    """The pipeline around averaged weights; `windows` are those that it was trained on."""
+    calendar = calendar_of(config.data, windows)
     made = SeriesPipeline(
         model,
         scaler,
@@ -84,6 +86,7 @@ def pipeline(
         windows.static_names,
         # windows around events begin at one place of a series only, and could not go on from another
         config.observed_mask.start > 0 and config.data.events is None,
+        calendar=calendar.stored() if calendar else None,
     )
     made.set_progress_bar_config(disable=True)
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -17,6 +18,7 @@ from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series.reader import SeriesData, Windows
 from synthgen.readers.series.summary import describe
+from synthgen.trainers.series.calendar import calendar_of, say, with_calendar
 from synthgen.trainers.series.model import PRESETS, Size, network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
@@ -33,7 +35,7 @@ WIDE_ENOUGH = 128
 class SeriesTrainer(GradientTrainer):
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its images."""
 
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
@@ -108,6 +110,7 @@ class SeriesTrainer(GradientTrainer):
                 if shares[split]:
                     windows = real_data.windows(recordings, data, split)
                     if split == "train":
+                        calendar_of(data, windows)
                         self._scaler(windows)
         except DataError as error:
             return [Problem(message, place=("data", "path")) for message in error.messages]
@@ -124,7 +127,9 @@ class SeriesTrainer(GradientTrainer):
         }
         parts: list[real_data.Split] = ["train", "validation", "test"]
         cut = {shares[part][0]: real_data.windows(recordings, data, part) for part in parts if shares[part][1]}
-        return describe(recordings, data, cut)
+        calendar = say(data, calendar_of(data, cut["training"]))
+        found = describe(recordings, data, cut)
+        return replace(found, columns={**found.columns, **({"calendar": calendar} if calendar else {})})
 
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.
@@ -134,6 +139,7 @@ class SeriesTrainer(GradientTrainer):
         """
         config = self.config
         training = real_data.windows(real_data.read(config.data), config.data, "train")
+        training = with_calendar(training, calendar_of(config.data, training))
         scaler = self._scaler(training)
         scheduler = Edm.stochastic(1.0).scheduler()
         pipeline(config, network(config, scaler, training), scaler, scheduler, training).save_pretrained(out)
@@ -142,7 +148,11 @@ class SeriesTrainer(GradientTrainer):
         data = self.config.data
         recordings = real_data.read(data)
         training = real_data.windows(recordings, data, "train")
-        held_out = _some(real_data.windows(recordings, data, "validation"), start.seed) if data.validation else None
+        calendar = calendar_of(data, training)
+        training = with_calendar(training, calendar)
+        held_out = None
+        if data.validation:
+            held_out = with_calendar(_some(real_data.windows(recordings, data, "validation"), start.seed), calendar)
         scaler = self._scaler(training)
         size = Size.of(self.config, scaler.n_scaled, training.length)
         return SeriesTask(self.config, training, held_out, scaler, start, self._precision(size, start.device))
