@@ -111,6 +111,9 @@ def times_of(table: Table, name: str, owners: Names | None, problems: Problems) 
                 f"{say_settings([*settings[:1], {'date_format': AS_NUMBER}])}"
             )
     hint = "" if form or not found.bad.any() else say_settings(dates_as_settings(some_texts(table, name)))
+    if hint and found.bad.all():
+        problems.add(f"{table.place}: {name}: holds dates such as `{some_texts(table, name)[0]}`; {hint}")
+        return found
     accepted = "numbers or ISO timestamps as 2024-01-31T12:00:00 are accepted"
     if form:
         accepted = f"times as `date_format: {form}` says are accepted"
