@@ -27,8 +27,10 @@ def calendar_of(data: SeriesData, training: Windows) -> Calendar | None:
         asked = ["calendar"] if data.calendar not in ("auto", "none") else []
         asked += [name for name in ("holidays", "timezone") if getattr(data, name)]
         if asked:
-            what = f"those of {data.time} are numbers" if data.time else "no column of times is named in `time`"
-            raise DataError(f"{data.path}: {asked[0]}: needs real times, and {what}; leave out {' and '.join(asked)}")
+            raise DataError(
+                f"{data.path}: {asked[0]}: needs timestamps, and the times of this table are numbers, or it has none; "
+                f"name a column of timestamps in `time`, or leave out {' and '.join(asked)}"
+            )
         return None
     if data.timezone and not training.zoned:
         raise DataError(
@@ -78,13 +80,13 @@ def with_calendar(windows: Windows, calendar: Calendar | None) -> Windows:
     )
 
 
-def say(data: SeriesData, calendar: Calendar | None) -> str:
+def say(calendar: Calendar | None) -> str:
     """What a model knows of the calendar, in words; empty if times are no real times."""
     if calendar is None:
         return ""
     words = [*calendar.cycles, *([f"holidays of {calendar.holidays}"] if calendar.holidays else [])]
     zone = f" in {calendar.timezone}" if calendar.timezone else " in UTC" if calendar.zoned else ""
-    return f"{', '.join(words) or 'nothing that such times show'}{zone} (of {data.time})"
+    return f"{', '.join(words) or 'nothing that such times show'}{zone}"
 
 
 def _median_step_us(windows: Windows) -> float:

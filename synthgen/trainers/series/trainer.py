@@ -127,7 +127,7 @@ class SeriesTrainer(GradientTrainer):
         }
         parts: list[real_data.Split] = ["train", "validation", "test"]
         cut = {shares[part][0]: real_data.windows(recordings, data, part) for part in parts if shares[part][1]}
-        calendar = say(data, calendar_of(data, cut["training"]))
+        calendar = say(calendar_of(data, cut["training"]))
         found = describe(recordings, data, cut)
         return replace(found, columns={**found.columns, **({"calendar": calendar} if calendar else {})})
 

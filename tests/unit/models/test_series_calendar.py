@@ -51,9 +51,9 @@ def test_holidays_are_those_of_the_country_or_its_part() -> None:
     both = calendar("hour", holidays="ES")
     assert both.names == ("hour_sin", "hour_cos", "holiday")
     assert both.covariates(np.array([[us("2024-12-25T18:00")]]))[0, 0] == pytest.approx([-1, 0, 1], abs=1e-6)
-    with pytest.raises(ValueError, match="no holidays are known of `XX`; countries are AD, .*ES"):
+    with pytest.raises(ValueError, match=r"no holidays are known of `XX`; countries are AD, .*ES"):
         is_holiday("XX", days)
-    with pytest.raises(ValueError, match="a part `ZZ` of ES; there are ES-AN, .*ES-CT"):
+    with pytest.raises(ValueError, match=r"a part `ZZ` of ES; there are ES-AN, .*ES-CT"):
         is_holiday("ES-ZZ", days)
 
 
@@ -74,7 +74,7 @@ def test_regular_starts_are_one_run_and_irregular_ones_are_thinned() -> None:
 
 
 def test_starts_are_chosen_by_clock_time() -> None:
-    hours = tuple([(us("2024-01-01T00:00"), 3_600_000_000, 366 * 24)])
+    hours = ((us("2024-01-01T00:00"), 3_600_000_000, 366 * 24),)
     madrid = calendar(timezone="Europe/Madrid", starts=(hours,))
     found = madrid.starts_of(0, At.model_validate({"weekday": "sunday", "hour": 6, "month": [6, 7]}).accepted)
     assert len(found) == 5 + 4  # Sundays of June and of July 2024

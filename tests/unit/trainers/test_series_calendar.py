@@ -40,7 +40,7 @@ def found(path: Path, **settings: Any) -> Calendar | None:
 @pytest.mark.parametrize(
     ("step_s", "n", "cycles"),
     [
-        (3600, 40, ()),  # less than two days
+        (3600, 20, ()),  # less than two days
         (3600, 24 * 13, ("hour",)),
         (3600, 24 * 14, ("hour", "weekday")),
         (86_400, 100, ("weekday",)),
@@ -64,7 +64,7 @@ def test_cycles_are_those_that_rows_can_show(tmp_path: Path, step_s: int, n: int
         ),
         ({"holidays": "ESP"}, "holidays: no holidays are known of `ESP`; countries are"),
         ({"timezone": "Europe/Madrid"}, "timezone: Europe/Madrid: is for times with an offset"),
-        ({"time": None, "channels": ["load"], "holidays": "ES"}, "holidays: needs real times, and no column of times"),
+        ({"time": "none", "channels": ["load"], "holidays": "ES"}, "holidays: needs timestamps, and the times"),
     ],
 )
 def test_what_data_cannot_show_is_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
@@ -75,7 +75,7 @@ def test_what_data_cannot_show_is_refused(tmp_path: Path, settings: dict[str, An
 def test_numbers_have_no_calendar(tmp_path: Path) -> None:
     path = files.walk(tmp_path / "t.csv", 40)
     assert found(path, time="t", entity="name") is None
-    with pytest.raises(DataError, match="calendar: needs real times, and those of t are numbers; leave out calendar"):
+    with pytest.raises(DataError, match="calendar: needs timestamps, and the times of this table are numbers"):
         found(path, time="t", entity="name", calendar=["hour"])
 
 
@@ -102,7 +102,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("calendar")
     path = table(folder / "t.csv", "2024-01-01T00:00:00", 3600, 24 * 20)
     data = {"path": str(path), "time": "time", "length": 24, "stride": 24, "validation": 0.1}
-    config = SeriesTrainer.Config.model_validate({"data": data, "steps": 2, "batch_size": 4, "checkpoint_every": 2})
+    settings = {"data": data, "steps": 30, "batch_size": 8, "learning_rate": 1e-2, "warmup_steps": 1, "ema_decay": 0.9}
+    config = SeriesTrainer.Config.model_validate(settings)
     return path, SeriesTrainer(config).train(folder / "model", 0, device="cpu", quiet=True)
 
 
@@ -142,7 +143,7 @@ def test_a_start_may_be_asked_for(model: tuple[Path, Path]) -> None:
 
 
 def test_the_network_sees_the_calendar_of_the_start(model: tuple[Path, Path]) -> None:
-    """The same noise at another hour is another series: an untrained calendar would change nothing."""
+    """The same noise at another hour is another series."""
     made = bound(model[1])
     given = {"time": Times(24, "h"), "start_time": Timestamp()}
     assert made.bind(given) == []
