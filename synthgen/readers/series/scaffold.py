@@ -39,7 +39,8 @@ MOST = 100
 """Readings that are tried: each reads the table."""
 
 LENGTH, SHORTEST, WINDOWS = 24, 4, 10
-"""Steps of a window, if a recording is at least ten times as long; else a tenth of it, and four at least."""
+"""Steps of a window, if the median recording is at least ten times as long; else a tenth of it, and four at least. No
+window is longer than the shortest recording."""
 
 RECIPE = """\
 # Series like those of {path}, in one command: `synthgen run {name}.yaml`
@@ -131,8 +132,9 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
         except DataError as error:
             first = first or error
             continue
-        shortest = min(len(item) for item in found.items)
-        length = min(LENGTH, max(SHORTEST, shortest // WINDOWS))
+        lengths = [len(item) for item in found.items]
+        most = max(SHORTEST, int(np.median(lengths)) // WINDOWS)
+        length = min(LENGTH, most, max(SHORTEST, min(lengths)))
         facts = _facts(found, data.model_copy(update={"length": length, "validation": 0.1}))
         facts = dataclasses.replace(facts, notes=(*_notes(written, settings), *left_out, *facts.notes))
         return TableFindings(path, {**written, **settings}, found, length, facts)

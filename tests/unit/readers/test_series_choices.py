@@ -211,3 +211,11 @@ def test_init_leaves_out_channels_that_never_change(tmp_path: Path, melted: bool
     assert found.channels == ["v"]
     assert "w is left out: it is constant, 5 in every row, and there is nothing to learn" in found.facts.notes
     assert ("x is left out: it has no values" in found.facts.notes) != melted
+
+
+def test_one_short_entity_does_not_make_all_windows_short(tmp_path: Path) -> None:
+    """Two stations of 300 rows and one of 15: windows as long as that one, not a tenth of it."""
+    rows = [f"{name},{t},{t * t % 17}" for name, n in (("a", 300), ("b", 300), ("c", 15)) for t in range(n)]
+    path = tmp_path / "stations.csv"
+    path.write_text("station,t,v\n" + "\n".join(rows) + "\n")
+    assert scaffold.look(str(path)).length == 15
