@@ -78,13 +78,13 @@ def with_calendar(windows: Windows, calendar: Calendar | None) -> Windows:
     )
 
 
-def say(data: SeriesData, calendar: Calendar | None) -> str:
+def say(calendar: Calendar | None) -> str:
     """What a model knows of the calendar, in words; empty if times are no real times."""
     if calendar is None:
         return ""
     words = [*calendar.cycles, *([f"holidays of {calendar.holidays}"] if calendar.holidays else [])]
     zone = f" in {calendar.timezone}" if calendar.timezone else " in UTC" if calendar.zoned else ""
-    return f"{', '.join(words) or 'nothing that such times show'}{zone} (of {data.time})"
+    return f"{', '.join(words) or 'nothing that such times show'}{zone}"
 
 
 def _median_step_us(windows: Windows) -> float:
