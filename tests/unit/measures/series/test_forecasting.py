@@ -100,7 +100,9 @@ def test_in_an_evaluation(tmp_path: Path) -> None:
         return evaluation.compare(str(out), str(recipe), asked, lambda line: None)
 
     found = compared(0.3, horizon=5)["forecasting"]
-    assert found["horizon"] == 5 and found["trained_on"]["generated"]["windows"] == 60
+    assert (
+        found["horizon"] == 5 and found["trained_on"]["generated"]["windows"] == 52
+    )  # as many of a class as real ones
     assert "forecasting" not in compared(0.3, forecasting=False)
     with pytest.raises(UsageError, match=r"horizon: must be less than the 17 steps of a window \(got 17\)"):
         compared(0.3, horizon=17)
