@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from synthgen.generate.driver import Observer, Result
 from synthgen.generate.executors.choose import Choice, Wanted
 from synthgen.generate.executors.worker import Job
 from synthgen.parts.registry import Plugins
+from synthgen.readers.data_facts import DataFacts, facts_of
 from synthgen.recipe import reading
 from synthgen.recipe.recipe import Given, ModelRecipe
 from synthgen.recipe.smoke import smoked
 from synthgen.stages import evaluation as evaluations
 from synthgen.stages import training as own_model
-from synthgen.stages.resolve import ResolvedRecipe, columns_of, resolve
+from synthgen.stages.resolve import ResolvedRecipe, resolve
 from synthgen.stages.training import OwnModel
 
 Train = Callable[[OwnModel], None]
@@ -53,14 +54,14 @@ def read_model(path: Given, overrides: Iterable[str] = (), plugin_files: Sequenc
     return found
 
 
-def model_columns(model: ModelRecipe, plugin_files: Sequence[str] = ()) -> Mapping[str, str]:
-    """What the columns of a model's table are used as, in words; empty where its trainer reads none.
+def model_facts(model: ModelRecipe, plugin_files: Sequence[str] = ()) -> DataFacts:
+    """How the table that a model is trained on is read, in words; empty where its trainer reads none.
 
     Raises:
         DataError: the table cannot be read.
     """
     cls: Any = Plugins(plugin_files).find("trainers", model.trainer.use)
-    return columns_of([cls(cls.Config.model_validate(model.trainer.settings))])
+    return facts_of([cls(cls.Config.model_validate(model.trainer.settings))])
 
 
 def prepare(
@@ -70,11 +71,13 @@ def prepare(
     plugin_files: Sequence[str] = (),
     smoke: bool = False,
     train: Train | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> ResolvedRecipe:
     """Reads and checks a dataset recipe, as `resolve` does, and plans it.
 
     Args:
         train: called with the recipe's own model, if it has one that is not trained yet.
+        note: called with each line on how real data are read, before anything is trained.
 
     Raises:
         RecipeError: every problem of the recipe at once.
@@ -83,9 +86,8 @@ def prepare(
     """
     found = resolve(path, samples, overrides, plugin_files, smoke)
     notes = [*found.notes]
-    if columns := found.columns:
-        said = "; ".join(f"{role}: {names}" for role, names in columns.items())
-        notes.append(f"columns: {printable(said)}")
+    for line in found.data_facts.lines:
+        note(printable(line))
     if found.own and found.own.done:
         notes.append(f"model: {found.own.folder} {found.own.state}, and used as it is")
     elif found.own and train:
@@ -135,7 +137,8 @@ def run(
             look at `Result.complete`.
     """
     observer = observer or Silent()
-    prepared = prepare(path, samples, overrides, plugin_files, smoke, training(device, True, observer.note))
+    train = training(device, True, observer.note)
+    prepared = prepare(path, samples, overrides, plugin_files, smoke, train, observer.note)
     for note in prepared.notes:
         observer.note(note)
     choice = Choice(executor, workers, address)

@@ -81,6 +81,7 @@ def table(rows: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in kept)
 
 
-def column_rows(columns: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What the columns of a table are used as, as rows of `table`."""
-    return [("" if i else "columns", printable(f"{role}: {names}")) for i, (role, names) in enumerate(columns.items())]
+def data_rows(columns: Mapping[str, str], rows: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the columns of a table are used as, and further facts on it, as rows of `table`."""
+    roles = [("" if i else "columns", printable(f"{role}: {names}")) for i, (role, names) in enumerate(columns.items())]
+    return [*roles, *((name, printable(text)) for name, text in rows.items())]

@@ -48,17 +48,19 @@ def command(
     model = None if smoke else api.read_model(recipe, overrides, plugin_files)
     if model is not None:
         told = plan_model.describe(model, Plugins(plugin_files))
-        told["columns"] = {} if told["missing_data"] else dict(api.model_columns(model, plugin_files))
+        if not told["missing_data"]:
+            told |= plan_model.facts(api.model_facts(model, plugin_files), told["notes"])
         click.echo(json.dumps(told, indent=1) if as_json else plan_model.say(told))
         return
     found = resolve(recipe, samples, overrides, plugin_files, smoke)
     own = plan_model.describe_own(found.own) if found.own else None
     if own is not None and not own["trained"]:
-        facts = plan_model.before_training(found.binding, own) | {"columns": dict(found.columns)}
+        facts = plan_model.before_training(found.binding, own)
+        facts |= plan_model.facts(found.data_facts, own["notes"])
         click.echo(json.dumps(facts, indent=1) if as_json else plan_model.say_before_training(facts))
         return
     facts = describe(found.plan, place_of(out) if out else found.default_out) | ({"train": own} if own else {})
-    facts["columns"] = dict(found.columns)
+    facts |= plan_model.facts(found.data_facts)
     if as_json:
         click.echo(json.dumps(facts, indent=1))
     else:
@@ -144,7 +146,7 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
         ("fields", ", ".join(f"{field['name']} ({field['type']})" for field in facts["fields"])),
         plan_model.keep_row(facts),
         *plan_model.own_rows(facts.get("train")),
-        *formatting.column_rows(facts.get("columns", {})),
+        *formatting.data_rows(facts["columns"], facts["data"]),
         *(plan_model.part_row(part) for part in facts["parts"]),
         *((source["kind"], _source_text(source)) for source in facts["sources"]),
         *plan_machine.rows(facts["machine"], "synthgen run"),
@@ -154,7 +156,8 @@ def _say(facts: dict[str, Any], recipe: str) -> None:
         ("time", _time_text(facts, recipe)),
     ]
     click.echo(formatting.table(rows))
-    for note in dict.fromkeys(note for source in facts["sources"] for note in source.get("notes", ())):
+    of_sources = [note for source in facts["sources"] for note in source.get("notes", ())]
+    for note in dict.fromkeys([*facts["notes"], *of_sources]):
         click.echo(f"note: {note}")
     for warning in facts["warnings"]:
         click.echo(f"warning: {warning}")

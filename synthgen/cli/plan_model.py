@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from synthgen.base.names import printable
 from synthgen.cli import formatting, plan_machine
 from synthgen.dataset import licences
 from synthgen.generate.binding import Binding
@@ -13,6 +14,7 @@ from synthgen.generate.executors.placement import Demand
 from synthgen.models import folders
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import Plugins
+from synthgen.readers.data_facts import DataFacts
 from synthgen.recipe.reading import config_class
 from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
 from synthgen.recipe.sections import Resources
@@ -51,6 +53,11 @@ def data_notes(trainer: Any, settings: Mapping[str, Any]) -> list[str]:
     return list(notes()) if notes else []
 
 
+def facts(found: DataFacts, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """How a table is read, as JSON values, with its notes after those that are known already."""
+    return {"columns": dict(found.columns), "data": dict(found.rows), "notes": [*notes, *map(printable, found.notes)]}
+
+
 def _training(recipe: ModelRecipe, plugins: Plugins) -> dict[str, int]:
     """Its steps, images a step and steps between checkpoints, defaults included, as far as the trainer has them."""
     config = config_class(plugins, "trainers", recipe.trainer.use).model_validate(recipe.trainer.settings)
@@ -78,7 +85,7 @@ def say(facts: dict[str, Any]) -> str:
         ("trainer", f"{facts['trainer']} {settings}"),
         ("training", _training_text(facts["training"])),
         *((source["kind"], f"{source['name']}, licence {source['licence']}") for source in facts["sources"]),
-        *formatting.column_rows(facts.get("columns", {})),
+        *formatting.data_rows(facts.get("columns", {}), facts.get("data", {})),
         *plan_machine.rows(facts["machine"], "synthgen train"),
         ("output", out),
     ]
@@ -141,7 +148,7 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
             f"{facts['name']}, {formatting.known(facts['samples'])}{' samples' if facts['samples'] else ' of samples'}",
         ),
         *own_rows(facts["train"]),
-        *formatting.column_rows(facts.get("columns", {})),
+        *formatting.data_rows(facts["columns"], facts["data"]),
         ("shards", f"of {facts['shard_size']} slots, generated in batches of {facts['batch_size']}"),
         keep_row(facts),
         *(part_row(part) for part in facts["parts"]),
@@ -151,7 +158,7 @@ def say_before_training(facts: Mapping[str, Any]) -> str:
             "runs/<name>-<digest>; the digest is known once the model is trained".replace("<name>", facts["name"]),
         ),
     ]
-    return "\n".join([formatting.table(rows), *(f"note: {text}" for text in facts["train"]["notes"])])
+    return "\n".join([formatting.table(rows), *(f"note: {text}" for text in facts["notes"])])
 
 
 def parts(recipe: DatasetRecipe) -> list[dict[str, Any]]:

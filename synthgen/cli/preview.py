@@ -59,8 +59,10 @@ def command(
         Plugins(plugin_files)
         _preview_dataset(target, out, samples, seed)
     else:
-        train = api.training(device, False, functools.partial(click.echo, err=True), formatting.given())
-        _preview_recipe(api.prepare(target, None, overrides, plugin_files, smoke, train).plan, out, samples, device)
+        note = functools.partial(click.echo, err=True)
+        train = api.training(device, False, note, formatting.given())
+        prepared = api.prepare(target, None, overrides, plugin_files, smoke, train, note)
+        _preview_recipe(prepared.plan, out, samples, device)
     click.echo(f"done in {formatting.duration(time.perf_counter() - started)}")
 
 

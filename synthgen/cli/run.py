@@ -92,7 +92,7 @@ def command(
         metrics.serve(metrics_port, observer)
     train = api.training(device, quiet or as_json, observer.note, formatting.given())
     choice = Choice(executor, workers, address)
-    prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke, train)
+    prepared = api.prepare(recipe, samples, overrides, plugin_files, smoke, train, observer.note)
     folder = place_of(out) if out else prepared.default_out
     storage = storage_at(folder, single_writer)
     for note in prepared.notes:

@@ -64,6 +64,9 @@ def command(
     """
     started = time.perf_counter()
     overrides = (*overrides, *(["trainer.data.skip_broken=true"] if skip_broken else []))
+    model = None if quiet else api.read_model(recipe, overrides, plugin_files)
+    for line in api.model_facts(model, plugin_files).lines if model else ():
+        click.echo(printable(line), err=True)
     try:
         folder = api.train(
             recipe,

@@ -13,10 +13,12 @@ from synthgen import seeds
 from synthgen.base.settings import Settings
 from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
-from synthgen.fields import Field, Label, Number, Series, Text, Times
+from synthgen.fields import Field, Label, Number, Series, Text, Times, Timestamp
 from synthgen.parts.protocols import Source
+from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader
 from synthgen.readers.series.reader import SeriesData, Windows
+from synthgen.readers.series.summary import describe
 
 Part = Literal["all", "train", "validation", "test"]
 NAMES = {"missing": "known", "hidden": "known", "end": "known", "nothing": "series"}
@@ -29,10 +31,10 @@ class RealSeries:
     So if windows overlap, all those of a recording go where it goes.
 
     `known` holds the values that are kept, NaN where the sampler generates; `time`, `covariates` and `static` are as in
-    the data, `start` is the time of the window's first step in its recording, `source` names the recording, and
-    `origin` is the timestamp that its times count from, empty if they are numbers. With `generate: nothing`,
-    windows come as they are, as `series` in the place of `known`: gaps stay gaps, and the last window of a
-    recording ends with it, so that every step is in one.
+    the data, `start` is the time of the window's first step in its recording (and `start_time` the moment, if times are
+    timestamps), `source` names the recording, and `origin` is the timestamp that its times count from, empty if they
+    are numbers. With `generate: nothing`, windows come as they are, as `series` in the place of `known`: gaps stay
+    gaps, and the last window of a recording ends with it, so that every step is in one.
     """
 
     version: ClassVar[int] = 2
@@ -124,17 +126,20 @@ class RealSeries:
             **({"covariates": _plain(length, cut.covariate_names, cut.row_covariates)} if cut.covariate_names else {}),
             **({"static": _plain(1, cut.static_names, cut.static)} if cut.static_names else {}),
             "start": Number(unit),
+            **({"start_time": Timestamp(cut.zoned)} if cut.row_stamps is not None else {}),
             "source": Text(),
             "origin": Text(),
         }
 
     def identity(self) -> dict[str, Any]:
-        settings = self.config.model_dump(mode="json", exclude={"repeats": True, "data": {"path", "licence", "source"}})
-        return settings | {"data_sha256": self._sha256}
+        apart = {"path", "licence", "source", "calendar", "holidays", "timezone"}
+        settings = self.config.model_dump(mode="json", exclude={"repeats": True, "data": apart})
+        timed = {"start_time": True} if "start_time" in self.fields else {}
+        return settings | timed | {"data_sha256": self._sha256}
 
-    def columns(self) -> Mapping[str, str]:
-        """What each column of the data is used as, in words."""
-        return self._recordings.roles
+    def data_facts(self) -> DataFacts:
+        """What each column of the data is used as, and how windows are cut from them, in words."""
+        return describe(self._recordings, self.config.data, {"this dataset": self._windows})
 
     @property
     def sources(self) -> Sequence[Source]:
@@ -148,6 +153,7 @@ class RealSeries:
         at_hand = {
             "label": int(windows.labels[row]),
             "start": float(recording.times[first_step]),
+            "start_time": self._start_time(row),
             "source": recording.entity,
             "origin": recording.start,
         }
@@ -157,6 +163,10 @@ class RealSeries:
             lambda: self._values(row),
         )
         return values, recording.entity if self._overlap else f"{recording.entity} {first_step}"
+
+    def _start_time(self, row: int) -> np.datetime64 | None:
+        stamps = self._windows.row_stamps
+        return None if stamps is None else stamps[self._windows.first[row]].astype("datetime64[us]")
 
     def _values(self, row: int) -> dict[str, Any]:
         """The arrays of a window."""

@@ -15,6 +15,7 @@ from synthgen.generate.binding import Binding
 from synthgen.generate.plan import Plan, plan_of
 from synthgen.parts.registry import Plugins
 from synthgen.readers import origin
+from synthgen.readers.data_facts import DataFacts, facts_of
 from synthgen.recipe import reading
 from synthgen.recipe.reading import Draft
 from synthgen.recipe.recipe import DatasetRecipe, Given
@@ -64,9 +65,9 @@ class ResolvedRecipe:
         return origin.real_data(self.recipe)
 
     @property
-    def columns(self) -> Mapping[str, str]:
-        """What the columns of a dataset's table are used as, in words; empty where no part reads one."""
-        return columns_of([*([self.own.trainer] if self.own else []), self.binding.condition])
+    def data_facts(self) -> DataFacts:
+        """How the table that a dataset is made from is read, in words; empty where no part reads one."""
+        return facts_of([*([self.own.trainer] if self.own else []), self.binding.condition])
 
     def trained(self) -> ResolvedRecipe:
         """The recipe with its own model, now that it is trained. Parts that do not use it are kept.
@@ -77,12 +78,6 @@ class ResolvedRecipe:
         assert self.own is not None
         draft = training.resolved(self.draft, self.own.folder)
         return replace(self, binding=Binding(draft, self.plugins, self.binding))
-
-
-def columns_of(parts: Iterable[Any]) -> Mapping[str, str]:
-    """What the columns of the table are used as that the first of `parts` with one reads."""
-    describe = next((part.columns for part in parts if hasattr(part, "columns")), None)
-    return describe() if describe else {}
 
 
 def resolve(

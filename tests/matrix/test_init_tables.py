@@ -68,7 +68,7 @@ TRAIN: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     ),
     "currency": (daily(lambda i: f"${level(i)}"), {"time": "date", "symbols": ["$"]}),
     "percent and blanks": (daily(lambda i: f" {level(i)} %"), {"time": "date", "symbols": ["%"]}),
-    "duplicate times": (daily(when=lambda i: day(i - (i % 20 == 0))), {"time": "date", "time_unit": "d", "step": 1.0}),
+    "duplicate times": (daily(when=lambda i: day(i - (i % 20 == 0))), {"time": "date", "step": "1d"}),
     "newest first": (daily(when=lambda i: day(N - i)), {"time": "date", "newest_first": True}),
     "large ids": (
         table("sensor_id,hour,level", ([100100037 + 2 * e, i, level(i + e)] for e in range(3) for i in range(60))),

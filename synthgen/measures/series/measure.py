@@ -13,6 +13,8 @@ from synthgen.dataset import loading
 from synthgen.dataset.loading import Dataset
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import Label, Schema, Series, first
+from synthgen.measures.series import values
+from synthgen.measures.series.season import find_season, training_parts
 from synthgen.measures.series.windows import stream
 from synthgen.measures.settings import MeasureSettings
 from synthgen.parts.protocols import Comparison
@@ -172,6 +174,11 @@ class SeriesMeasure:
                 config.effort,
                 comparison.note,
             )
+        parts, stamped = training_parts(recordings, data), bool(recordings.items[0].start)
+        season = find_season(parts, training.median_step, training.time_unit, stamped)
+        alike = in_proportion(Set(*synthetic), train_set, len(classes)).windows
+        names = [channel.name for channel in training.channels]
+        found["values"] = values.measure(alike, training.values, names, season.steps)
         iterations = effort(config.effort)
         found["metrics"] = realism(ours, train_set, test_set, classes, config.seeds, comparison.note, iterations)
         return found
@@ -190,14 +197,15 @@ class SeriesMeasure:
                 f"on {found['n_test']} real test windows ({tested}), {found['seeds']} seeds, {found['steps']} steps:"
             )
             for name, scores in useful["scores"].items():
-                accuracy, precision = (scores[key] for key in ("accuracy", "precision"))
+                right, precision = _percent(scores["accuracy"]), _percent(scores["precision"])
                 lines.append(
-                    f"  trained on {scores['n']:>6} {name:<9} balanced accuracy {_percent(accuracy)}, average "
-                    f"precision of {useful['rare']} {_percent(precision)}"
+                    f"  trained on {scores['n']:>6} {name:<9} balanced accuracy {right}, average precision of "
+                    f"{useful['rare']} {precision}"
                 )
         for name, module in (("forecasting", forecasting), ("baselines", completed)):
             if name in found:
                 lines.append(module.text(found[name]))
+        lines.append(values.text(found["values"]))
         if found["metrics"]:
             lines.append(metrics.text(found["metrics"]))
             if found["metrics"]["effort"] != asdict(metrics.Effort()):

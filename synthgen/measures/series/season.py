@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
+from synthgen.base.units import UNITS_US
 from synthgen.readers.series.reader import Recordings, SeriesData
-from synthgen.readers.series.types import UNITS_US
 from synthgen.readers.series.windows import divide
 
 PERIODS = {"a day": UNITS_US["d"], "a week": 7 * UNITS_US["d"]}

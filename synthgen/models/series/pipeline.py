@@ -41,6 +41,7 @@ class SeriesPipeline(DiffusionPipeline):
         length: steps of the windows that were trained.
         time_unit: unit of times; covariates, static: names of the other numbers that it knows.
         continues: whether it was trained to go on from a beginning anywhere in a series, which long series need.
+        calendar: what `Calendar.stored` says of a model that knows real times, whose covariates are the last ones.
         noise_kept: of each scaled channel, the share of the estimated noise that a step keeps beyond what its scheduler
             does; none if empty. A network's estimate is nearer to the mean than it should be, and what is generated
             varies too little; with a per cent or two it varies as it should.
@@ -62,6 +63,7 @@ class SeriesPipeline(DiffusionPipeline):
         static: Sequence[str] = (),
         continues: bool = False,
         noise_kept: Sequence[float] = (),
+        calendar: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(denoiser=denoiser, scaler=scaler, scheduler=scheduler)
@@ -75,6 +77,7 @@ class SeriesPipeline(DiffusionPipeline):
             static=list(static),
             continues=continues,
             noise_kept=list(noise_kept),
+            **({"calendar": calendar} if calendar else {}),
         )
 
     @property

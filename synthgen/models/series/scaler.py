@@ -296,7 +296,7 @@ def holds(column: np.ndarray) -> bool:
     """
     values, ids, counts = np.unique(column, return_inverse=True, return_counts=True)
     ids = ids.reshape(column.shape)
-    usual = ~np.isnan(values) & ~_is_atom(counts)
+    usual = ~np.isnan(values) & ~is_atom(counts)
     counted = usual[ids[..., :-1]] & ~np.isnan(column[..., 1:])
     moves = np.diff(ids)[counted]
     if not len(moves):
@@ -305,7 +305,7 @@ def holds(column: np.ndarray) -> bool:
     return bool(same > HELD and same > ABOVE_CHANCE * next_ones)
 
 
-def _is_atom(counts: np.ndarray) -> np.ndarray:
+def is_atom(counts: np.ndarray) -> np.ndarray:
     """Which of the different values of a channel, by how often they occur, do so far oftener than the others."""
     often = (counts >= ATOM * counts.sum()) & (counts >= ABOVE_OTHERS * np.median(counts))
     return np.asarray(often & (counts >= np.sort(counts)[-min(MOST_ATOMS, len(counts))]))
@@ -315,7 +315,7 @@ def _standard(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Knots of the map that takes mean and standard deviation to 0 and 1: a line, with a step at each atom."""
     values, counts = np.unique(known, return_counts=True)
     mean, deviation = known.mean(), known.std()
-    atoms = _is_atom(counts)
+    atoms = is_atom(counts)
     if not atoms.any():
         return np.array([mean - deviation, mean + deviation]), np.array([-1.0, 1.0])
     widths = np.where(atoms, _widths(counts), 0.0)
@@ -355,7 +355,7 @@ def _quantile(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if len(apart) == 1:
         apart.append(N_KNOTS - 1)
     knots, scaled = knots[apart], special.ndtri(wanted[apart])
-    atoms = np.flatnonzero(_is_atom(counts))
+    atoms = np.flatnonzero(is_atom(counts))
     if len(atoms):
         centres, halves = special.ndtri(middle[atoms]), _widths(counts)[atoms] / 2
         outside = ~((scaled >= (centres - halves)[:, None]) & (scaled <= (centres + halves)[:, None])).any(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgen.readers.problems import Problems
-from synthgen.readers.series.formats import NUMBER, Formats, number_settings, plain_numbers, say_settings
-from synthgen.readers.series.table import MISSING, Table
+from synthgen.readers.series.formats import (
+    NOTHING,
+    NUMBER,
+    Formats,
+    number_settings,
+    plain_numbers,
+    say_settings,
+    usual_markers,
+)
+from synthgen.readers.series.table import Table
 
 N_LOOKED_AT = 1000
 """Cells that decide what a column's text looks like."""
@@ -74,14 +83,23 @@ def is_numeric_type(kind: Any) -> bool:
 
 
 def some_texts(table: Table, name: str) -> list[str]:
-    """Distinct texts among the first cells of a column that hold anything, without blanks around them."""
+    """Distinct texts among the first cells of a column that hold anything, those like `n/a` last."""
     first = pc.unique(table.data[name].slice(0, N_LOOKED_AT)).to_pylist()
-    return [text for text in (str(value).strip() for value in first if value is not None) if text not in MISSING]
+    nothing = {*NOTHING, *table.formats.missing}
+    texts = [text for text in (str(value).strip() for value in first if value is not None) if text not in nothing]
+    markers = usual_markers(texts)
+    return [*(text for text in texts if text not in markers), *markers]
 
 
 def number_hint(table: Table, name: str) -> str:
     """The settings under which a column of text holds numbers, in words; empty if there are none."""
-    return say_settings(number_settings(some_texts(table, name))) if is_text(table.data[name].type) else ""
+    texts = some_texts(table, name) if is_text(table.data[name].type) else []
+    markers = usual_markers(texts)
+    numbers = [text for text in texts if text not in markers]
+    found = number_settings(numbers)
+    if markers and (found or (numbers and all(re.search(NUMBER, text) for text in numbers))):
+        return say_settings([{**settings, "missing": markers} for settings in found or [{}]])
+    return say_settings(found)
 
 
 def is_number_column(table: Table, name: str) -> bool:
@@ -117,7 +135,7 @@ def names(table: Table, name: str) -> Names:
     numbered = [-1]  # where a null's index, -1 after this shift by one, leads
     for value in pc.cast(encoded.chunk(0).dictionary, pa.string()).to_pylist():
         text = (value or "").strip()
-        numbered.append(-1 if text in MISSING else found.setdefault(text, len(found)))
+        numbered.append(-1 if text in NOTHING else found.setdefault(text, len(found)))
     indices = np.concatenate([np.asarray(pc.fill_null(chunk.indices, -1)) for chunk in encoded.chunks])
     return Names(np.array(numbered, dtype=np.int64)[indices.astype(np.int64) + 1], tuple(found))
 
@@ -135,7 +153,7 @@ def without_markers(column: Any) -> Any:
     """Dictionary columns as plain ones, and missing markers of text as null."""
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
-    missing = pc.is_in(column, value_set=pa.array(MISSING, type=column.type))
+    missing = pc.is_in(column, value_set=pa.array(NOTHING, type=column.type))
     return pc.if_else(missing, pa.scalar(None, column.type), column) if pc.any(missing).as_py() else column
 
 
@@ -146,6 +164,9 @@ def _floats(column: Any) -> np.ndarray:
 
 def _parse_numbers(chunk: Any, formats: Formats) -> tuple[np.ndarray, np.ndarray]:
     """As `numbers`. The good case is one cast; only a chunk with something odd in it is looked at cell by cell."""
+    if formats.missing:
+        marked = pc.is_in(pc.utf8_trim_whitespace(chunk), value_set=pa.array(formats.missing, type=chunk.type))
+        chunk = pc.if_else(marked, pa.scalar(None, chunk.type), chunk)
     if not formats.plain:
         chunk = plain_numbers(chunk, formats)
     try:
@@ -154,5 +175,5 @@ def _parse_numbers(chunk: Any, formats: Formats) -> tuple[np.ndarray, np.ndarray
         pass
     text = pc.utf8_trim_whitespace(chunk)
     good = pc.match_substring_regex(text, NUMBER)
-    bad = np.asarray(pc.fill_null(pc.invert(pc.or_(good, pc.is_in(text, value_set=pa.array(MISSING)))), False))
+    bad = np.asarray(pc.fill_null(pc.invert(pc.or_(good, pc.is_in(text, value_set=pa.array(NOTHING)))), False))
     return _floats(pc.cast(pc.if_else(good, text, pa.scalar(None, pa.string())), pa.float64())), bad

@@ -18,7 +18,8 @@ from synthgen.readers.series.types import SeriesData
 
 def check_names(table: Table, data: SeriesData, problems: Problems) -> None:
     """Raises DataError if a column is named that the files do not have, or one column in two roles."""
-    roles = {name: getattr(data, name) for name in ("entity", "time", "label", "variable", "value")}
+    roles = {name: getattr(data, name) for name in ("entity", "label", "variable", "value")}
+    roles["time"] = data.time_column
     if data.static_table:
         roles["label"] = None
     columns = [(role, name) for role, name in roles.items() if name]
@@ -81,7 +82,8 @@ def check_constant(table: Table, channels: dict[str, np.ndarray], problems: Prob
     rest = ", ".join(name for name in channels if name not in wrong)
     for name, low in wrong.items():
         what = "has no values" if np.isnan(low) else f"is constant ({low:.15g} in every row)"
-        problems.add(f"{table.place}: {name}: {what}; leave it out, as `channels: [{rest}]` does")
+        accepted = f"leave it out, as `channels: [{rest}]` does" if rest else "name others in `channels`"
+        problems.add(f"{table.place}: {name}: {what}; {accepted}")
 
 
 def check_covariates(grid: Grid, data: SeriesData, problems: Problems) -> None:

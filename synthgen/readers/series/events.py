@@ -60,7 +60,7 @@ def read_events(grid: Grid, data: SeriesData, problems: Problems) -> tuple[Event
         rows, since = rows[inside], since[inside]
     first, last = (np.append(grid.times, 0.0)[ends] for ends in (grid.bounds[:-1], grid.bounds[1:] - 1))
     mine = entities[rows]
-    outside = rows[(since < first[mine]) | (since > last[mine] + (data.step or 0))]
+    outside = rows[(since < first[mine]) | (since > last[mine] + (grid.step or 0))]
 
     def describe(row: int) -> str:
         owner = int(entities[row])

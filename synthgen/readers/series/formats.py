@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import available_timezones
 
 import numpy as np
 
@@ -32,12 +34,16 @@ COMPACT_HOURS = ("%H%M", "%H%M%S", " %H%M", " %H%M%S")
 
 @dataclass(frozen=True, slots=True)
 class Formats:
-    """How a table's text is written; the defaults are plain numbers and ISO timestamps."""
+    """How a table's text is written; the defaults are plain numbers and ISO timestamps.
+
+    `missing`: texts that stand for a missing number, beside `NOTHING`.
+    """
 
     decimal: str = "."
     thousands: str | None = None
     symbols: Sequence[str] = ()
     date_format: str | None = None
+    missing: Sequence[str] = ()
 
     @property
     def plain(self) -> bool:
@@ -45,6 +51,27 @@ class Formats:
 
 
 PLAIN, POINT = Formats(), ("decimal", ".")
+NOTHING = ("", "NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "-nan", "null", "NULL", "None")
+"""Cells of text that stand for nothing, whatever is set."""
+
+USUAL_MARKERS = frozenset(
+    ("n/a", "n.a.", "na", "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "?", "*", "none", "nil", "missing",
+     "unknown", "nodata", "no data", "#na", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "bad", "error", "err")
+)  # fmt: skip
+"""Texts, in small letters, that people write in columns of numbers where there is none."""
+
+
+def as_marker(value: Any) -> Any:
+    """A text that is a finite number as that number, others without blanks around them."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    return float(text) if re.search(NUMBER, text) and np.isfinite(float(text)) else text
+
+
+def usual_markers(texts: Sequence[str]) -> list[str]:
+    """Those of some texts that usually stand for a missing number."""
+    return [text for text in texts if text.lower() in USUAL_MARKERS]
 
 
 def plain_numbers(text: Any, formats: Formats) -> Any:
@@ -125,6 +152,18 @@ def stamps_of(texts: Sequence[str | None], form: str) -> tuple[np.ndarray, np.nd
     )
 
 
+STEP = r"(\d+\.?\d*|\.\d+) ?(s|min|h|d)"
+"""A span of time with its unit, such as `10min`."""
+
+
+def check_step(step: float | str) -> float | str:
+    """Raises ValueError unless it is a span of time: a number above 0, or one with a unit."""
+    fits = re.fullmatch(STEP, step) and step.strip("0. sminhd") if isinstance(step, str) else step > 0
+    if not fits:
+        raise ValueError(f"{step!r} is no span of time; 1h, 10min, 30s, 1d or a number of time units is accepted")
+    return step
+
+
 def check_date_format(form: str) -> None:
     """Raises ValueError unless times can be read with it."""
     if form in EPOCH_US or form == AS_NUMBER:
@@ -136,6 +175,17 @@ def check_date_format(form: str) -> None:
         raise ValueError(f"`date_format` {form!r}: {error}; {ACCEPTED}") from None
     if (again.year, again.month, again.day) != (2024, 11, 23):
         raise ValueError(f"`date_format` {form!r}: has no year, month and day; {ACCEPTED}")
+
+
+def check_timezone(name: str) -> None:
+    """Raises ValueError unless it is the name of a time zone."""
+    zones = available_timezones()
+    if name not in zones:
+        near = difflib.get_close_matches(name, zones, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"`timezone` {name!r}: names of the IANA database, as Europe/Madrid or UTC, are accepted{meant}"
+        )
 
 
 ACCEPTED = (

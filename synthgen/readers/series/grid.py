@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synthgen.base.units import UNITS_US
 from synthgen.errors import DataError
 from synthgen.readers.series.cells import Names
 from synthgen.readers.series.times import Times, iso
-from synthgen.readers.series.types import UNITS_US, SeriesData
+from synthgen.readers.series.types import SeriesData
 
 MAX_CELLS = 1 << 31
 TOLERANCE = 1e-6
@@ -43,7 +44,7 @@ class Grid:
     """All entities' rows; those of entity e are `bounds[e]` to `bounds[e + 1]`.
 
     times: float64 (R,), increasing within an entity; values (R, C) and covariates (R, K): float32, or float64
-    where a column needs it.
+    where a column needs it. step: that of a regular grid, in time units, None if the rows are as in the files.
     """
 
     owners: tuple[str, ...]
@@ -52,6 +53,7 @@ class Grid:
     times: np.ndarray
     values: np.ndarray
     covariates: np.ndarray
+    step: float | None = None
 
     @property
     def lengths(self) -> np.ndarray:
@@ -93,7 +95,7 @@ def make_clock(times: Times, owners: Names, data: SeriesData) -> Clock:
     origins[np.bincount(codes, minlength=n) == 0] = 0
     unit = data.time_unit if data.time_unit != "auto" else _unit(codes, stamps)
     if data.step:
-        cell = max(1, round(data.step * UNITS_US[unit]))
+        cell = max(1, round(float(data.step) * UNITS_US[unit]))
         origins = origins // cell * cell
     return Clock(unit, True, times.zoned, origins)
 
@@ -122,6 +124,16 @@ class Layout:
     bounds: np.ndarray
     times: np.ndarray
 
+    def notes(self, data: SeriesData) -> list[str]:
+        """What became of the rows in the cells, in words."""
+        n_filled = len(np.unique(self.rows))
+        n_averaged, n_empty = len(self.rows) - n_filled, len(self.times) - n_filled
+        return [
+            f"`step` lays {len(self.rows):,} rows on {len(self.times):,} cells of {float(data.step or 0):g} "
+            f"{data.time_unit if data.time_unit != 'auto' else 'step'}: {n_averaged:,} rows share a cell with another "
+            f"and are averaged, and {n_empty:,} cells are empty"
+        ]
+
     def mean(self, values: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
         """(R,), of the values' dtype: the mean of the values (of `items`) that fall on a row, NaN where none does."""
         rows = self.rows if items is None else self.rows[items]
@@ -140,10 +152,11 @@ def lay_on_grid(codes: np.ndarray, times: np.ndarray, n_entities: int, data: Ser
         DataError: the grid would have billions of rows, because `step` is in another unit than was meant.
     """
     assert data.step is not None
-    cells = _cell(times / data.step)
+    step = float(data.step)
+    cells = _cell(times / step)
     if data.span:
-        first = np.full(n_entities, int(_cell(np.array(data.span[0] / data.step))))
-        lengths = np.full(n_entities, int(np.ceil(data.span[1] / data.step - TOLERANCE)) - first[0])
+        first = np.full(n_entities, int(_cell(np.array(data.span[0] / step))))
+        lengths = np.full(n_entities, int(np.ceil(data.span[1] / step - TOLERANCE)) - first[0])
     else:
         first, last = np.full(n_entities, np.iinfo(np.int64).max), np.full(n_entities, np.iinfo(np.int64).min)
         np.minimum.at(first, codes, cells)
@@ -153,12 +166,12 @@ def lay_on_grid(codes: np.ndarray, times: np.ndarray, n_entities: int, data: Ser
         lengths = last - first + 1
     if lengths.sum() > MAX_CELLS:
         raise DataError(
-            f"step: {data.step:g}: makes a grid of {lengths.sum():,} rows; check `step` and `time_unit`, and the times "
+            f"step: {step:g}: makes a grid of {lengths.sum():,} rows; check `step` and `time_unit`, and the times "
             "for one that is far from the others"
         )
     bounds = np.concatenate([[0], np.cumsum(lengths)])
     steps = np.arange(bounds[-1]) - np.repeat(bounds[:-1] - first, lengths)
-    return Layout(bounds[codes] + cells - first[codes], bounds, steps * data.step)
+    return Layout(bounds[codes] + cells - first[codes], bounds, steps * step)
 
 
 def _cell(steps: np.ndarray) -> np.ndarray:
@@ -181,8 +194,8 @@ def lay_by_time(codes: np.ndarray, times: np.ndarray, n_entities: int) -> Layout
 
 def interval(grid: Grid, data: SeriesData) -> float | None:
     """The step if times are regular, within a hundredth of a step, over all recordings; else None."""
-    if data.step or not data.time:
-        return data.step or 1.0
+    if grid.step or not data.time_column:
+        return grid.step or 1.0
     longest = int(np.argmax(grid.lengths))
     first, last = grid.bounds[longest], grid.bounds[longest + 1] - 1
     if last <= first:

@@ -8,6 +8,7 @@ from synthgen.parts.registry import unknown
 from synthgen.readers.problems import Problems
 from synthgen.readers.series import cells
 from synthgen.readers.series.cells import Names
+from synthgen.readers.series.choices import with_unit
 from synthgen.readers.series.columns import check_constant, column, owners_of, stack
 from synthgen.readers.series.grid import Grid, Layout, in_span, lay_by_time, lay_on_grid, make_clock, plain_clock
 from synthgen.readers.series.precision import narrowed
@@ -16,16 +17,19 @@ from synthgen.readers.series.times import times_of
 from synthgen.readers.series.types import SeriesData
 
 
-def read_melted(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid, tuple[str, ...], Names]:
+def read_melted(
+    table: Table, data: SeriesData, problems: Problems, notes: list[str]
+) -> tuple[Grid, tuple[str, ...], Names]:
     """One row for each time at which an entity has a value, or as `step` says; rows may come in any order."""
     assert data.time and data.variable and data.value
     owners = owners_of(table, data, problems)
     variables = cells.names(table, data.variable)
     nameless = np.flatnonzero(variables.codes < 0)
     cells.tell(table, nameless, lambda _: f"{data.variable}: is missing; name the variable", owners, problems)
-    values = column(table, data.value, data.missing, owners, problems)
+    values = column(table, data.value, data.missing_numbers, owners, problems)
     wanted = _variables(table, variables, data, problems)
     stamps = times_of(table, data.time, owners, problems)
+    data = with_unit(data, stamps)
     problems.check()
     slots = np.array([wanted.index(name) if name in wanted else -1 for name in variables.names], dtype=np.int64)
     slots = slots[variables.codes]
@@ -35,6 +39,7 @@ def read_melted(table: Table, data: SeriesData, problems: Problems) -> tuple[Gri
     codes, slots, values = owners.codes[rows], slots[rows], values[rows]
     if data.step:
         layout = lay_on_grid(codes, times[rows], n, data)
+        notes += layout.notes(data)
     else:
         layout = lay_by_time(codes, times[rows], n)
         again = rows[_repeated(layout.rows * len(wanted) + slots)]
@@ -59,6 +64,7 @@ def read_melted(table: Table, data: SeriesData, problems: Problems) -> tuple[Gri
         layout.times,
         stack([*columns.values()], n_rows),
         stack([*known.values()], n_rows),
+        float(data.step) if data.step else None,
     )
     return grid, tuple(columns), owners
 
@@ -101,7 +107,7 @@ def read_wide(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid,
     if not steps:
         problems.add(f"{table.place}: has no columns of steps; its columns are {', '.join(table.names)}")
         problems.check()
-    values = stack([column(table, name, data.missing, owners, problems) for name in steps], n)
+    values = stack([column(table, name, data.missing_numbers, owners, problems) for name in steps], n)
     order = np.argsort(owners.codes)
     values = values[order]
     known = ~np.isnan(values)

@@ -50,15 +50,21 @@ def _read(data: SeriesData) -> Recordings:
     """What `read` returns, from the files."""
     from synthgen.readers.series import forms
     from synthgen.readers.series import grid as series_grid
+    from synthgen.readers.series.choices import find_time
     from synthgen.readers.series.columns import check_covariates
     from synthgen.readers.series.events import read_events
-    from synthgen.readers.series.roles import columns_of
+    from synthgen.readers.series.roles import choices_to_check, columns_of
     from synthgen.readers.series.static import read_static
     from synthgen.readers.series.table import open_table
 
     problems = Problems()
-    table = open_table(data.path, (data.static_table, data.events.path if data.events else None), data.formats)
-    grid, channels, owners = forms.read_form(table, data, problems)
+    table = open_table(data.path, _others(data), data.formats)
+    notes: list[str] = []
+    time = find_time(table, data)
+    if time and not data.time:
+        notes.append(f"{time} is taken as the time, because it is called and reads so; `time: none` does without it")
+        data = data.model_copy(update={"time": time})
+    grid, channels, owners = forms.read_form(table, data, problems, notes)
     if data.step or data.kind == "melted":
         check_covariates(grid, data, problems)
     static = read_static(table, owners, data, problems)
@@ -94,6 +100,7 @@ def _read(data: SeriesData) -> Recordings:
         interval=series_grid.interval(grid, data),
         events=events,
         roles=columns_of(table, data, channels if data.kind == "table" else ()),
+        notes=(*notes, *choices_to_check(table, data, channels)),
     )
     if data.rate_hz and grid.clock.stamped:
         raise DataError(f"{data.path}: rate_hz: is for times that count samples, and {data.time} holds timestamps")
@@ -127,8 +134,10 @@ def windows(recordings: Recordings, data: SeriesData, split: Split, *, to_the_en
 def sha256(data: SeriesData) -> str:
     """sha256 over names and bytes of all files that are read: series, static table and events.
 
+    A column of times that no setting names and that is found in the table counts, too.
+
     Raises:
-        DataError: a file is missing.
+        DataError: a file is missing, or is no table in which a column of times could be found.
     """
     digest = hashlib.sha256()
     for path in _files(data):
@@ -138,6 +147,12 @@ def sha256(data: SeriesData) -> str:
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
         digest.update(f"{path.name}\0{inner.hexdigest()}\0".encode())
+    if data.time is None and data.kind == "table":
+        from synthgen.readers.series.choices import find_time
+        from synthgen.readers.series.table import open_table
+
+        if time := find_time(open_table(data.path, _others(data), data.formats), data):
+            digest.update(f"time\0{time}\0".encode())
     return digest.hexdigest()
 
 
@@ -145,8 +160,13 @@ def _files(data: SeriesData) -> list[Path]:
     """All files that are read: series, static table and events."""
     from synthgen.readers.series.table import series_files
 
-    others = [other for other in (data.static_table, data.events.path if data.events else None) if other]
+    others = _others(data)
     return [*series_files(data.path, others), *map(local_path, others)]
+
+
+def _others(data: SeriesData) -> list[str]:
+    """Files that may lie beside those of the series."""
+    return [other for other in (data.static_table, data.events.path if data.events else None) if other]
 
 
 def _check_lengths(owners: tuple[str, ...], lengths: np.ndarray, data: SeriesData, problems: Problems) -> None:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from synthgen.readers.series.cells import is_number_column, is_numeric_type, number_hint, some_texts
+import numpy as np
+
+from synthgen.readers.series.cells import (
+    is_marker,
+    is_number_column,
+    is_numeric_type,
+    names,
+    number_hint,
+    numbers,
+    some_texts,
+)
+from synthgen.readers.series.choices import TIME
 from synthgen.readers.series.formats import say_settings
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.times import epoch_settings, looks_like_time
 from synthgen.readers.series.types import SeriesData
+
+ENTITY = re.compile(r"id$|entity|station|sensor|device|machine|unit|site|subject|patient|store|item", re.IGNORECASE)
+"""Columns of whole numbers that are called so may say whose row it is; others of numbers are channels."""
 
 ROLES = ("time", "entity", "label", "variable", "value", "channels", "covariates", "static", "steps", "left out")
 N_NAMED, N_CHARACTERS = 12, 40
@@ -33,7 +48,7 @@ def columns_of(table: Table, data: SeriesData, channels: Sequence[str] = ()) -> 
 
 def _role(table: Table, name: str, data: SeriesData, channels: Sequence[str]) -> str:
     named: dict[str | None, str] = {
-        data.time: "time",
+        data.time_column: "time",
         data.entity: "entity",
         data.variable: "variable",
         data.value: "value",
@@ -61,8 +76,48 @@ def _why(table: Table, name: str, data: SeriesData) -> str:
         return f"dates{such}"
     if hint := number_hint(table, name):
         return f"numbers{such}; {hint}"
+    constant = constant_value(table, name, data)
+    if constant is not None:
+        return f"constant, {constant:.15g} in every row"
     kind = "numbers" if is_numeric_type(table.data[name].type) or is_number_column(table, name) else "text"
     return f"{kind}{such}" + (", not among `channels`" if data.channels and kind == "numbers" else "")
+
+
+def constant_value(table: Table, name: str, data: SeriesData) -> float | None:
+    """The number that every row of a column of numbers has, unless it is missing; None if there are several or none."""
+    if not is_number_column(table, name):
+        return None
+    values, _ = numbers(table, name)
+    known = values[np.isfinite(values) & ~is_marker(table, name, values, data.missing_numbers)]
+    return float(known[0]) if len(known) and (known == known[0]).all() else None
+
+
+def choices_to_check(table: Table, data: SeriesData, channels: Sequence[str]) -> list[str]:
+    """Sentences on columns whose names say something else than what they are used as."""
+    if data.kind != "table":
+        return []
+    notes = [
+        f"{name} is called like a time and is a channel, because its numbers neither rise nor fall from row to row; "
+        f"name it in `time`, or leave it out of `channels`, if that is wrong"
+        for name in channels
+        if not data.time and TIME.search(name)
+    ]
+    known = {data.entity, data.time_column, data.label, *data.covariates, *data.static}
+    for name in table.names if not data.entity else ():
+        if name not in known and ENTITY.search(name) and _may_be_entity(table, name):
+            used = "is a channel" if name in channels else "is left out"
+            n = len(names(table, name).names)
+            notes.append(f"{name} {used}; if it says whose row it is (it has {n} values), set `entity: {name}`")
+    return notes
+
+
+def _may_be_entity(table: Table, name: str) -> bool:
+    """Whether a column has some values, each in many rows: texts, or whole numbers."""
+    if is_number_column(table, name):
+        values, _ = numbers(table, name)
+        if not np.all(values == np.round(values)):
+            return False
+    return 1 < len(names(table, name).names) <= len(table) / 10
 
 
 def _time(table: Table, name: str, data: SeriesData) -> str:

@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,32 +15,28 @@ from typing import Any
 import numpy as np
 
 from synthgen.base.names import printable
-from synthgen.base.units import plural
+from synthgen.base.units import UNITS_US
 from synthgen.errors import DataError
+from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.images import opening
 from synthgen.readers.problems import Problems
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold
-from synthgen.readers.series import roles
-from synthgen.readers.series.cells import is_number_column, is_text, some_texts
-from synthgen.readers.series.formats import MARKS, Formats, date_formats, number_settings, say_settings
+from synthgen.readers.series import summary
+from synthgen.readers.series.cells import is_number_column, is_text, looks_numeric, names, numbers, some_texts
+from synthgen.readers.series.choices import MOST_REPEATS, TIME, likely_times
+from synthgen.readers.series.formats import MARKS, Formats, date_formats, number_settings, say_settings, usual_markers
+from synthgen.readers.series.roles import ENTITY
 from synthgen.readers.series.table import Table, open_table
 from synthgen.readers.series.times import epoch_settings, looks_like_iso, times_of
-from synthgen.readers.series.types import UNITS_US, Recordings, SeriesData
+from synthgen.readers.series.types import NO_TIME, Recordings, SeriesData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
-TIME = re.compile(r"time|date|^(t|ts|day|hour)$", re.IGNORECASE)
-ENTITY = re.compile(r"id$|entity|station|sensor|device|machine|unit|site|subject|patient|store|item", re.IGNORECASE)
-"""Columns of whole numbers that are called so may say whose row it is; others of numbers are channels."""
-
 VARIABLE = re.compile(r"^(variable|metric|parameter|measure|signal|channel|feature)(_?name)?$", re.IGNORECASE)
 VALUE = re.compile(r"^(value|reading|measurement)$", re.IGNORECASE)
 """Columns of tables in the form melted: the name of what was measured, and its value."""
 
 MOST = 100
 """Readings that are tried: each reads the table."""
-
-MOST_REPEATS = 0.2
-"""Share of rows whose time occurred before, up to which they are averaged: of more, rows belong to several entities."""
 
 LENGTH, SHORTEST, WINDOWS = 24, 4, 10
 """Steps of a window, if a recording is at least ten times as long; else a tenth of it, and four at least."""
@@ -61,9 +57,9 @@ data:
 
 train:                     # another setting or other data make another model
   use: series
-  preset: tiny             # tiny, small or base: larger networks learn more and take longer
-  steps: 10000             # some ten minutes on one core; Ctrl-C keeps what is done, and the same command goes on
-  scaling: standard        # quantile for channels with heavy tails
+  preset: auto             # tiny, mini, small or base; auto grows with channels and steps
+  steps: 10000             # ten to twenty minutes on one core; Ctrl-C keeps what is done, and the same command goes on
+  scaling: mixed           # or standard, or quantile for heavy tails
 
 condition:
   use: classes
@@ -94,20 +90,14 @@ class TableFindings:
 
     Attributes:
         settings: of `data`, without `length`: the first reading of the columns under which the table is valid.
-        columns: what each column is used as, in words.
-        notes: what was decided that the user should know.
+        facts: how it is read, in words, with the notes of what was decided.
     """
 
     path: str
     settings: dict[str, Any]
     recordings: Recordings
     length: int
-    columns: dict[str, str]
-    notes: tuple[str, ...]
-
-    @property
-    def n_rows(self) -> int:
-        return sum(len(item) for item in self.recordings.items)
+    facts: DataFacts
 
     @property
     def channels(self) -> list[str]:
@@ -127,11 +117,15 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
     from synthgen.readers.series import reader
 
     table = open_table(path)
+    markers = _missing_texts(table)
+    table = dataclasses.replace(table, formats=Formats(missing=tuple(markers)))
     written = _number_settings(table, decimal)
-    table = dataclasses.replace(table, formats=Formats(**written))
+    table = dataclasses.replace(table, formats=Formats(**written, missing=tuple(markers)))
+    written |= {"missing": markers} if markers else {}
     first: DataError | None = None
-    for settings in itertools.islice(_readings(table, date_format), MOST):
-        data = SeriesData.model_validate({"path": path, "length": 2, **written, **settings})
+    for reading in itertools.islice(_readings(table, date_format), MOST):
+        settings, left_out = _without_constants(table, reading)
+        data = SeriesData.model_validate({"path": path, "length": 2, "time": NO_TIME, **written, **settings})
         try:
             found = reader.read(data)
         except DataError as error:
@@ -139,8 +133,9 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
             continue
         shortest = min(len(item) for item in found.items)
         length = min(LENGTH, max(SHORTEST, shortest // WINDOWS))
-        columns = roles.columns_of(dataclasses.replace(table, formats=data.formats), data)
-        return TableFindings(path, {**written, **settings}, found, length, columns, _notes(written, settings))
+        facts = _facts(found, data.model_copy(update={"length": length, "validation": 0.1}))
+        facts = dataclasses.replace(facts, notes=(*_notes(written, settings), *left_out, *facts.notes))
+        return TableFindings(path, {**written, **settings}, found, length, facts)
     assert first is not None
     raise first
 
@@ -182,6 +177,59 @@ def _number_settings(table: Table, decimal: str | None) -> dict[str, Any]:
     }
 
 
+def _facts(found: Recordings, data: SeriesData) -> DataFacts:
+    """How the table is read and cut by the recipe that is written."""
+    from synthgen.readers.series import reader
+
+    parts: dict[str, reader.Split] = {"training": "train", "validation": "validation"}
+    try:
+        windows = {what: reader.windows(found, data, part) for what, part in parts.items()}
+    except DataError as error:
+        facts = summary.describe(found, data, {})
+        return dataclasses.replace(facts, notes=(*facts.notes, str(error)))
+    return summary.describe(found, data, windows)
+
+
+def _missing_texts(table: Table) -> list[str]:
+    """Texts that usually stand for a missing number, of columns that are of numbers without them."""
+    found: dict[str, None] = {}
+    for name in table.names:
+        texts = some_texts(table, name) if is_text(table.data[name].type) else []
+        markers = usual_markers(texts)
+        rest = [text for text in texts if text not in markers]
+        without = dataclasses.replace(table, formats=Formats(missing=tuple(markers)))
+        if markers and rest and (looks_numeric(*numbers(without, name)) or number_settings(rest)):
+            found |= dict.fromkeys(markers)
+    return list(found)
+
+
+def _without_constants(table: Table, settings: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings with the channels that change, if there are others; and notes on these."""
+    taken = set(map(str, settings.values()))
+    data = SeriesData.model_validate({"path": "", "length": 2, "time": NO_TIME, **settings})
+    if data.kind == "melted":
+        values = _by_variable(table, settings)
+    else:
+        values = {name: numbers(table, name)[0] for name in table.names if is_number_column(table, name)}
+        values = {name: some for name, some in values.items() if name not in taken}
+    known = {name: some[np.isfinite(some)] for name, some in values.items()}
+    flat = {name: some for name, some in known.items() if not len(some) or (some == some[0]).all()}
+    if not flat or len(flat) == len(values):
+        return settings, []
+    notes = [
+        f"{name} is left out: it "
+        + (f"is constant, {some[0]:.15g} in every row, and there is nothing to learn" if len(some) else "has no values")
+        for name, some in flat.items()
+    ]
+    return {**settings, "channels": [name for name in values if name not in flat]}, notes
+
+
+def _by_variable(table: Table, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Values of each variable of a table in the form melted."""
+    variables, (values, _) = names(table, settings["variable"]), numbers(table, settings["value"])
+    return {name: values[variables.codes == i] for i, name in enumerate(variables.names)}
+
+
 def _entities(table: Table) -> list[str]:
     """Columns that may say whose row it is: of text, or of numbers if they are called so."""
     return [name for name in table.names if ENTITY.search(name) or not is_number_column(table, name)]
@@ -190,7 +238,9 @@ def _entities(table: Table) -> list[str]:
 def _readings(table: Table, date_format: str | None) -> Iterator[dict[str, Any]]:
     """What may be tried, the likeliest first: columns that are called like times, none, any other as the time."""
     called = [name for name in table.names if TIME.search(name)]
-    for time in called:
+    likely = [time for entity in (None, *_entities(table)) for time in likely_times(table, called, entity)]
+    called = [*dict.fromkeys(likely), *(name for name in called if not is_number_column(table, name))]
+    for time in dict.fromkeys(called):
         yield from _with_time(table, time, date_format)
     yield {}
     for time in table.names:
@@ -205,10 +255,19 @@ def _with_time(table: Table, time: str, date_format: str | None) -> Iterator[dic
         base |= {"variable": variable, "value": value}
     yield base
     yield {**base, "newest_first": True}
-    for entity in _entities(table):
-        if entity not in (time, variable):
-            yield {"entity": entity, **base}
+    entities = [entity for entity in _entities(table) if entity not in (time, variable)]
+    yield from ({"entity": entity, **base} for entity in entities)
+    if not variable or not value:
+        yield from _sorted(table, base, entities)
     yield from _on_a_grid(table, base)
+
+
+def _sorted(table: Table, base: dict[str, Any], entities: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Readings of rows in no order; first by columns that are called like entities: times of several may differ."""
+    called = [entity for entity in entities if ENTITY.search(entity)]
+    yield from ({"entity": entity, **base, "sort_by_time": True} for entity in called)
+    yield {**base, "sort_by_time": True}
+    yield from ({"entity": entity, **base, "sort_by_time": True} for entity in entities if entity not in called)
 
 
 def _date_format(table: Table, time: str, given: str | None) -> dict[str, str]:
@@ -236,12 +295,12 @@ def _on_a_grid(table: Table, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
     repeats = int((counts - 1).sum())
     if times.bad.any() or len(known) < 2 or not repeats or repeats > MOST_REPEATS * len(times.values):
         return
-    step = float(np.median(np.diff(known)))
+    step = float(f"{np.median(np.diff(known)):.6g}")
     if not times.stamped:
         yield {**base, "step": step}
         return
     unit = next((unit for unit in ("d", "h", "min") if step >= UNITS_US[unit]), "s")
-    yield {**base, "time_unit": unit, "step": round(step / UNITS_US[unit], 6)}
+    yield {**base, "step": f"{round(step / UNITS_US[unit], 6):.15g}{unit}"}
 
 
 def _notes(written: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -253,7 +312,7 @@ def _notes(written: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str
         notes.append(f"times are read with `date_format: {_yaml(settings['date_format'])}`")
     if "step" in settings:
         notes.append(
-            f"some values of {settings['time']} occur more than once; `step: {settings['step']:g}` averages the rows "
+            f"some values of {settings['time']} occur more than once; `step: {settings['step']}` averages the rows "
             "of each step. If the rows belong to several entities, name their column in `entity` and leave `step` out"
         )
     return tuple(notes)
@@ -264,12 +323,14 @@ def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> Recipes:
     notes = {
         "time": "numbers or ISO timestamps",
         "newest_first": "the rows are in decreasing time",
+        "sort_by_time": "the rows are in no order",
+        "missing": "what stands for a missing value",
         "entity": "whose row it is",
         "decimal": "the decimal mark of numbers",
         "thousands": "what separates thousands",
         "symbols": "signs beside numbers that are ignored",
         "date_format": "how times are written",
-        "step": "in `time_unit`; rows of the same step are averaged",
+        "step": "rows of the same step are averaged",
         "channels": "columns that are generated; leave out those that are not series",
         "length": "steps of a window",
     }
@@ -296,14 +357,10 @@ def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
         found = look(str(place), options.get("decimal"), options.get("date_format"))
         columns = [
             ("" if i else "columns", printable(f"{role}: {names}"))
-            for i, (role, names) in enumerate(found.columns.items())
+            for i, (role, names) in enumerate(found.facts.columns.items())
         ]
-        rows = [
-            ("rows", f"{found.n_rows} of {plural(len(found.recordings), 'recording')}"),
-            *columns,
-            ("chosen", f"windows of {found.length} steps"),
-        ]
-        return Findings(rows, found.notes, lambda name: recipe(name, found))
+        rows = [*columns, *((name, printable(text)) for name, text in found.facts.rows.items())]
+        return Findings(rows, [*map(printable, found.facts.notes)], lambda name: recipe(name, found))
 
     return Scaffold(0, "tables", read)
 

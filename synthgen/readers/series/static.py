@@ -111,7 +111,9 @@ def _columns(found: _Rows, name: str, data: SeriesData, problems: Problems) -> d
     values, bad = cells.numbers(found.table, name)
     if cells.looks_numeric(values, bad):
         cells.tell_bad_numbers(found.table, name, bad, found.owners, problems)
-        missing = cells.is_marker(found.table, name, values, data.missing) | (np.abs(values) > np.finfo(np.float32).max)
+        missing = cells.is_marker(found.table, name, values, data.missing_numbers) | (
+            np.abs(values) > np.finfo(np.float32).max
+        )
         values = np.where(missing, np.nan, values)
         return {name: narrowed(np.where(known, values[found.rows], np.nan))}
     hint = cells.number_hint(found.table, name)
@@ -120,7 +122,8 @@ def _columns(found: _Rows, name: str, data: SeriesData, problems: Problems) -> d
             f"{found.table.place}: {name}: holds numbers such as `{cells.some_texts(found.table, name)[0]}`; {hint}"
         )
     texts = cells.names(found.table, name)
-    codes = np.where(known, texts.codes[found.rows], -1)
+    markers = [i for i, text in enumerate(texts.names) if text in found.table.formats.missing]
+    codes = np.where(known & ~np.isin(texts.codes[found.rows], markers), texts.codes[found.rows], -1)
     levels = sort_names([texts.names[code] for code in np.unique(codes[codes >= 0])])
     if len(levels) > MAX_VALUES:
         problems.add(

@@ -18,12 +18,10 @@ from synthgen.base.cache import with_addresses
 from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.readers.problems import Problems
-from synthgen.readers.series.formats import PLAIN, Formats
+from synthgen.readers.series.formats import NOTHING, PLAIN, Formats
 from synthgen.readers.text_table import check_header, delimiter_of, load_parquet, load_text
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
-MISSING = ("", "NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "-nan", "null", "NULL", "None")
-"""Cells of text that stand for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,7 @@ def _csv(path: Path, problems: Problems) -> Any:
                 delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip_row
             ),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(unique, pa.string()), null_values=MISSING, strings_can_be_null=True
+                column_types=dict.fromkeys(unique, pa.string()), null_values=NOTHING, strings_can_be_null=True
             ),
         )
         if odd:

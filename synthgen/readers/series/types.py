@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from synthgen.base.settings import Settings
-from synthgen.readers.series.formats import Formats, check_date_format
+from synthgen.readers.series.formats import Formats, as_marker, check_date_format, check_step, check_timezone
 
 Form = Literal["auto", "table", "melted", "wide"]
 Split = Literal["train", "validation", "test"]
 TimeUnit = Literal["auto", "s", "min", "h", "d", "step"]
-UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
-"""Microseconds in each unit of time."""
+Cycle = Literal["hour", "weekday", "season"]
+UTC = "+00:00"
+"""The end of a timestamp in ISO form that is in UTC."""
+
+NO_TIME = "none"
+"""What `time` is set to where no column is to be taken as one."""
+
+Marker = Annotated[float | str, BeforeValidator(as_marker)]
+Step = Annotated[float | str, AfterValidator(check_step)]
 
 
 class EventData(Settings):
@@ -52,7 +66,9 @@ class SeriesData(Settings):
     )
     entity: str | None = Field(default=None, description="Column that says whose row it is: a patient, a station.")
     time: str | None = Field(
-        default=None, description="Column of numbers or ISO timestamps; without it, rows are one step apart."
+        default=None,
+        description="Column of numbers or ISO timestamps. By default the first column of a table that is called and "
+        "reads like times; if there is none, or with `none`, rows are one step apart.",
     )
     label: str | None = Field(
         default=None, description="Column of an entity's class (form wide: of a row's), in the series' files or in "
@@ -80,8 +96,9 @@ class SeriesData(Settings):
     )
     events: EventData | None = Field(default=None, description="Windows lie around events and have their classes.")
     units: dict[str, str] = Field(default={}, description="Units of channels, as `mV`; those not named have `1`.")
-    missing: list[float] = Field(
-        default=[], description="Numbers that stand for a missing value in channels and static columns, as -1."
+    missing: list[Marker] = Field(
+        default=[],
+        description="Numbers and texts that stand for a missing value in channels and static columns, as -1 or n/a.",
     )
     decimal: Literal[".", ","] = Field(default=".", description="The decimal mark of numbers in text.")
     thousands: Literal[",", ".", " ", "'"] | None = Field(
@@ -106,18 +123,36 @@ class SeriesData(Settings):
         description="Rows a second, or units of a time column that counts samples: times are then seconds, those of "
         "`events` and of `before` and `after` too.",
     )
-    step: float | None = Field(
+    step: Step | None = Field(
         default=None,
-        gt=0,
-        description="Lay the rows on a regular grid of this many time units: the mean of the values within a cell, "
-        "missing where there are none. Rows may then repeat times and come in any order.",
+        description="Lay the rows on a regular grid with cells of this size, as 1h, 10min, 30s or 1d, or a number of "
+        "time units: the mean of the values within a cell, missing where there are none. Rows may then repeat times "
+        "and come in any order.",
     )
     span: tuple[float, float] | None = Field(
         default=None,
         description="Only times from the first up to, not including, the second, in time units (timestamps: since the "
         "entity's first row). With `step` every entity is laid on all of it.",
     )
+    calendar: Literal["auto", "none"] | list[Cycle] = Field(
+        default="auto",
+        description="What a model learns of real times, as covariates that it computes by itself: hour (of the day), "
+        "weekday and season (the day of the year). auto: those that the spacing of the rows and the time that they "
+        "cover can show. Generated series then have real times, which begin as a training window does.",
+    )
+    holidays: str | None = Field(
+        default=None,
+        description="A country such as ES, or a part of one such as ES-CT, whose public holidays the model knows too.",
+    )
+    timezone: str | None = Field(
+        default=None,
+        description="The zone in which hours and days of the calendar are counted, as Europe/Madrid, for times with "
+        "an offset; by default UTC.",
+    )
     newest_first: bool = Field(default=False, description="The rows are in decreasing time.")
+    sort_by_time: bool = Field(
+        default=False, description="The rows of an entity are in no order: sort them by time. No time may occur twice."
+    )
     length: int = Field(ge=2, description="Steps of a window.")
     stride: int = Field(default=1, ge=1, description="Steps from the start of a window to that of the next.")
     pad: bool = Field(
@@ -140,13 +175,24 @@ class SeriesData(Settings):
 
     @property
     def formats(self) -> Formats:
-        return Formats(self.decimal, self.thousands, tuple(self.symbols), self.date_format)
+        texts = tuple(marker for marker in self.missing if isinstance(marker, str))
+        return Formats(self.decimal, self.thousands, tuple(self.symbols), self.date_format, texts)
+
+    @property
+    def time_column(self) -> str | None:
+        """`time`, None with `none`."""
+        return None if self.time == NO_TIME else self.time
+
+    @property
+    def missing_numbers(self) -> list[float]:
+        return [marker for marker in self.missing if not isinstance(marker, str)]
 
     @model_serializer(mode="wrap")
     def _without_default_formats(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Settings that came later are left out where they have their defaults: digests stay what they were."""
         found: dict[str, Any] = serialise(self)
         plain: dict[str, Any] = {"decimal": ".", "thousands": None, "symbols": [], "date_format": None}
+        plain |= {"sort_by_time": False, "calendar": "auto", "holidays": None, "timezone": None}
         return {name: value for name, value in found.items() if name not in plain or value != plain[name]}
 
     @property
@@ -157,6 +203,28 @@ class SeriesData(Settings):
         return "melted" if self.variable or self.value else "table"
 
     @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        if self.time == NO_TIME and (given := [k for k in ("step", "span", "sort_by_time") if getattr(self, k)]):
+            raise ValueError(f"`{'` and `'.join(given)}` need times; name their column in `time`")
+        if self.newest_first and self.sort_by_time:
+            raise ValueError("`newest_first` and `sort_by_time` exclude each other; leave out one")
+        if self.span and self.span[0] >= self.span[1]:
+            raise ValueError("`span` must be a time and a later one")
+        if self.rate_hz and (self.step or self.span or self.time_unit not in ("auto", "s")):
+            raise ValueError("`rate_hz` makes seconds of times; leave out `time_unit`, `step` and `span`")
+        return self
+
+    @model_validator(mode="after")
+    def _calendar_fits(self) -> Self:
+        if self.calendar == "none" and (self.holidays or self.timezone):
+            raise ValueError(
+                "`calendar: none` leaves no use for `holidays` and `timezone`; `calendar: []` knows holidays alone"
+            )
+        if self.timezone:
+            check_timezone(self.timezone)
+        return self
+
+    @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.decimal == self.thousands:
             raise ValueError(f"`decimal` and `thousands` are both {self.decimal!r}")
@@ -164,22 +232,18 @@ class SeriesData(Settings):
             raise ValueError("`symbols` must be signs without blanks, as $")
         if self.date_format:
             check_date_format(self.date_format)
-        if self.kind == "melted" and not (self.time and self.variable and self.value):
+        if self.kind == "melted" and not (self.time not in (None, NO_TIME) and self.variable and self.value):
             raise ValueError("the form `melted` needs `time`, `variable` and `value`")
         if self.kind != "melted" and (self.variable or self.value):
             raise ValueError(f"`variable` and `value` belong to the form `melted`, not to `{self.kind}`")
         if self.kind == "wide":
-            given = [k for k in ("time", "covariates", "step", "span", "events", "newest_first") if getattr(self, k)]
+            timed = ("covariates", "step", "span", "events", "newest_first", "sort_by_time")
+            given = ["time"] if self.time not in (None, NO_TIME) else []
+            given += [k for k in timed if getattr(self, k)]
             if given or len(self.channels or ["value"]) > 1:
                 raise ValueError(
                     f"the form `wide` has one channel and no times of its own; leave out {', '.join(given) or 'others'}"
                 )
-        if (self.step or self.span) and not self.time:
-            raise ValueError("`step` and `span` need `time`")
-        if self.span and self.span[0] >= self.span[1]:
-            raise ValueError("`span` must be a time and a later one")
-        if self.rate_hz and (self.step or self.span or self.time_unit not in ("auto", "s")):
-            raise ValueError("`rate_hz` makes seconds of times; leave out `time_unit`, `step` and `span`")
         if self.events and self.label:
             raise ValueError("windows have either the classes of `events` or those of `label`; leave out one")
         if self.validation + self.test >= 1:
@@ -237,7 +301,8 @@ class Recordings:
     """Series of all entities. `interval` is the step in time units if it is the same everywhere.
 
     `classes` names the labels of recordings, or those of `events` if there are any. `roles` says in words what each
-    column of the table is used as: `{"time": "date", "channels": "flow, level", ...}`.
+    column of the table is used as: `{"time": "date", "channels": "flow, level", ...}`; `notes` are sentences on what
+    was decided while they were read.
     """
 
     items: tuple[Recording, ...]
@@ -249,6 +314,7 @@ class Recordings:
     interval: float | None
     events: Events | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

@@ -237,7 +237,8 @@ class SeriesTask(Task):
         shown = ", ".join(f"{name} {share:g}" for name, share in config.observed_mask.model_dump().items())
         settings = self.settings(
             made.denoiser,
-            *("preset", ("steps in a token", "patch"), "scaling"),
+            *("preset", "scaling"),
+            {"steps in a token": int(made.denoiser.config.patch)},
             {"gates": made.scaler.n_scaled - len(self.windows.channels), "shown": shown, "noise": noise},
             *("steps", "batch_size", "learning_rate", "ema_decay", "label_dropout", "class_balance"),
         )

@@ -171,7 +171,10 @@ def test_a_table_brings_one_recipe_that_is_sound(cli, tmp_path: Path, monkeypatc
     (tmp_path / "My sales.csv").write_text("time,sold\n" + "".join(f"{t},{t % 7}\n" for t in range(120)))
     answer = cli("init", "My sales.csv")
     assert answer.code == 0, answer.err
-    assert "windows of 12 steps" in answer.out and "synthgen run my-sales.yaml" in answer.out
+    assert (
+        "windows  of 12 steps, one step apart: 97 for training, 1 for validation" in answer.out
+        and "synthgen run my-sales.yaml" in answer.out
+    )
     checked = resolve("my-sales.yaml")
     assert checked.own is not None and checked.own.data == "My sales.csv"
     assert checked.real is not None and checked.real["time"] == "time" and checked.real["channels"] == ["sold"]
@@ -198,7 +201,7 @@ def test_columns_that_are_left_out_are_told_and_numbers_are_no_entities(cli, tmp
     answer = cli("init", twice, "-o", tmp_path)
     assert answer.code == 0 and "some values of time occur more than once; `step: 1` averages the rows" in answer.out
     data = yaml.safe_load((tmp_path / "twice.yaml").read_text())["data"]
-    assert (data["time_unit"], data["step"]) == ("h", 1.0)
+    assert data["step"] == "1h"
 
 
 def test_a_folder_of_tables_has_a_recording_a_file(cli, tmp_path: Path) -> None:

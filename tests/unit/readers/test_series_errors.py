@@ -67,7 +67,7 @@ CASES: dict[str, tuple[str, dict, list[str]]] = {
         "who,t,v\na,1,1\na,3,2\na,2,3\na,4,4\nb,1,5\nb,2,6\nb,2,7\nb,3,8\n",
         {"entity": "who", "time": "t"},
         [
-            "a.csv: row 4 (a): t: 2 is earlier than the row before; times must increase, or `step` average",
+            "a.csv: row 4 (a): t: 2 is earlier than the row before; times must increase; set `sort_by_time: true`",
             "a.csv: row 8 (b): t: 2 is the time of the row before, too; times must increase",
         ],
     ),
@@ -75,8 +75,9 @@ CASES: dict[str, tuple[str, dict, list[str]]] = {
         "who,t,v\na,2024-01-01,1\na,2024-01-02,2\nb,2024-01-01,1\nb,2024-01-02,2\n",
         {"time": "t"},
         [
-            "a.csv: row 4: t: 2024-01-01 is earlier than the row before; times must increase, or `step` average those "
-            "of a cell; if the rows belong to several entities, name their column in `entity`"
+            "a.csv: row 4: t: 2024-01-01 is earlier than the row before; times must increase; set `sort_by_time: "
+            "true`, or `step` to average those of a cell; if the rows belong to several entities, name their column in "
+            "`entity`"
         ],
     ),
     "newest first, unsaid": (
@@ -132,7 +133,7 @@ CASES: dict[str, tuple[str, dict, list[str]]] = {
     "timestamps without a role": (
         "stamp,v\n2024-01-01,1\n2024-01-02,2\n",
         {},
-        ["a.csv: stamp: holds timestamps, and no time column was named; set `time: stamp`, or list the channels"],
+        ["a.csv: stamp: holds timestamps, and no time column was named; set `time: stamp`, or `time: none`"],
     ),
     "short series": (
         "who,v\na,1\nb,2\nb,3\nc,4\nc,5\nc,6\n",
