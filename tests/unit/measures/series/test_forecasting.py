@@ -46,6 +46,7 @@ def useful(parts: dict[str, Any], generated: np.ndarray, **more: Any) -> dict[st
     return forecasting.usefulness(generated, **parts, **settings)
 
 
+@pytest.mark.slow
 def test_good_windows_teach_what_real_ones_do_and_bad_ones_do_not(parts: dict[str, Any]) -> None:
     good, bad = useful(parts, windows(12)), useful(parts, windows(7))
     assert (good["horizon"], good["seen"], good["season"], good["seeds"]) == (6, 18, 12, 2)
@@ -81,6 +82,7 @@ def test_too_few_windows_are_said(parts: dict[str, Any]) -> None:
     assert "it needs 200 real training windows, 20 real test windows and 20 generated" in forecasting.text(found)
 
 
+@pytest.mark.slow
 def test_in_an_evaluation(tmp_path: Path) -> None:
     content = {
         "kind": "dataset",
