@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+UNITS_US: Mapping[str, int] = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+"""Microseconds in each unit of time."""
+
 
 def size(n_bytes: float) -> str:
     """`512 bytes`, `3.4 kB`, `12 MB`: powers of 1000, two digits at least."""

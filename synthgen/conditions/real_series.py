@@ -9,10 +9,11 @@ import numpy as np
 from pydantic import Field as Setting
 from pydantic import model_validator
 
+from synthgen import seeds
 from synthgen.base.settings import Settings
 from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
-from synthgen.fields import Field, Label, Number, Series, Text, Times
+from synthgen.fields import Field, Label, Number, Series, Text, Times, Timestamp
 from synthgen.parts.protocols import Source
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader
@@ -20,7 +21,7 @@ from synthgen.readers.series.reader import SeriesData, Windows
 from synthgen.readers.series.summary import describe
 
 Part = Literal["all", "train", "validation", "test"]
-NAMES = {"missing": "known", "end": "known", "nothing": "series"}
+NAMES = {"missing": "known", "hidden": "known", "end": "known", "nothing": "series"}
 """The field that holds the values, by what is generated."""
 
 
@@ -30,10 +31,10 @@ class RealSeries:
     So if windows overlap, all those of a recording go where it goes.
 
     `known` holds the values that are kept, NaN where the sampler generates; `time`, `covariates` and `static` are as in
-    the data, `start` is the time of the window's first step in its recording, `source` names the recording, and
-    `origin` is the timestamp that its times count from, empty if they are numbers. With `generate: nothing`,
-    windows come as they are, as `series` in the place of `known`: gaps stay gaps, and the last window of a
-    recording ends with it, so that every step is in one.
+    the data, `start` is the time of the window's first step in its recording (and `start_time` the moment, if times are
+    timestamps), `source` names the recording, and `origin` is the timestamp that its times count from, empty if they
+    are numbers. With `generate: nothing`, windows come as they are, as `series` in the place of `known`: gaps stay
+    gaps, and the last window of a recording ends with it, so that every step is in one.
     """
 
     version: ClassVar[int] = 2
@@ -45,11 +46,25 @@ class RealSeries:
         part: Part = Setting(
             default="all", description="Which windows: all, or those of one of the parts that `data` divides into."
         )
-        generate: Literal["missing", "end", "all", "nothing"] = Setting(
+        generate: Literal["missing", "hidden", "end", "all", "nothing"] = Setting(
             default="missing",
-            description="What is generated: missing values (windows without any are left out); what follows the first "
+            description="What is generated: missing values (windows without any are left out); missing ones and values "
+            "that are hidden by chance, which `evaluate` compares with the real ones; what follows the first "
             "`context_length` steps; everything, for the same times, covariates, static columns and class; or "
             "nothing, for labels and scores of the series as they are.",
+        )
+        hidden_share: float | None = Setting(
+            default=None,
+            gt=0,
+            lt=1,
+            description="With `generate: hidden`, the share of a window's values that is hidden, such as 0.1.",
+            exclude_if=lambda value: value is None,
+        )
+        gap_length: int = Setting(
+            default=1,
+            ge=1,
+            description="With `generate: hidden`, values are hidden in gaps of this many steps of a channel.",
+            exclude_if=lambda value: value == 1,
         )
         context_length: int | None = Setting(
             default=None, ge=1, description="Steps that are known with `generate: end`."
@@ -64,6 +79,12 @@ class RealSeries:
                 raise ValueError(
                     f"`context_length` must leave something of the {self.data.length} steps of `data.length` to draw"
                 )
+            if (self.hidden_share is not None) != (self.generate == "hidden"):
+                raise ValueError("`hidden_share` goes with `generate: hidden`, which needs it")
+            if self.gap_length > 1 and self.generate != "hidden":
+                raise ValueError("`gap_length` goes with `generate: hidden`")
+            if self.gap_length >= self.data.length:
+                raise ValueError(f"`gap_length` must be less than the {self.data.length} steps of `data.length`")
             if self.generate == "nothing" and self.repeats > 1:
                 raise ValueError("`repeats` needs something to generate; with `generate: nothing` all copies are equal")
             return self
@@ -105,13 +126,16 @@ class RealSeries:
             **({"covariates": _plain(length, cut.covariate_names, cut.row_covariates)} if cut.covariate_names else {}),
             **({"static": _plain(1, cut.static_names, cut.static)} if cut.static_names else {}),
             "start": Number(unit),
+            **({"start_time": Timestamp(cut.zoned)} if cut.row_stamps is not None else {}),
             "source": Text(),
             "origin": Text(),
         }
 
     def identity(self) -> dict[str, Any]:
-        settings = self.config.model_dump(mode="json", exclude={"repeats": True, "data": {"path", "licence", "source"}})
-        return settings | {"data_sha256": self._sha256}
+        apart = {"path", "licence", "source", "calendar", "holidays", "timezone"}
+        settings = self.config.model_dump(mode="json", exclude={"repeats": True, "data": apart})
+        timed = {"start_time": True} if "start_time" in self.fields else {}
+        return settings | timed | {"data_sha256": self._sha256}
 
     def data_facts(self) -> DataFacts:
         """What each column of the data is used as, and how windows are cut from them, in words."""
@@ -129,6 +153,7 @@ class RealSeries:
         at_hand = {
             "label": int(windows.labels[row]),
             "start": float(recording.times[first_step]),
+            "start_time": self._start_time(row),
             "source": recording.entity,
             "origin": recording.start,
         }
@@ -139,12 +164,19 @@ class RealSeries:
         )
         return values, recording.entity if self._overlap else f"{recording.entity} {first_step}"
 
+    def _start_time(self, row: int) -> np.datetime64 | None:
+        stamps = self._windows.row_stamps
+        return None if stamps is None else stamps[self._windows.first[row]].astype("datetime64[us]")
+
     def _values(self, row: int) -> dict[str, Any]:
         """The arrays of a window."""
         cut = self._windows.take(np.array([row]))
         known = np.array(cut.values[0])
         if self.config.context_length is not None:
             known[self.config.context_length :] = np.nan
+        if self.config.hidden_share is not None:
+            random = seeds.generator(seeds.seed_of(0, "hidden-values", row))
+            known[hidden(~np.isnan(known), self.config.hidden_share, self.config.gap_length, random)] = np.nan
         values = {
             "known": known,
             "series": known,
@@ -153,6 +185,24 @@ class RealSeries:
             "static": np.array(cut.static[:1]),
         }
         return {name: value for name, value in values.items() if name in self.fields}
+
+
+def hidden(there: np.ndarray, share: float, gap_length: int, random: np.random.Generator) -> np.ndarray:
+    """bool (L, C): a share of the values that are `there`, one at least, in gaps at random places.
+
+    Gaps may touch, and the last one is cut short, so that the share is right to the value. Something stays known.
+    """
+    length, n_channels = there.shape
+    found = np.zeros_like(there)
+    n_left = min(max(1, round(share * int(there.sum()))), int(there.sum()) - 1)
+    for place in random.permutation((length - gap_length + 1) * n_channels):
+        start, channel = divmod(int(place), n_channels)
+        steps = start + np.flatnonzero((there & ~found)[start : start + gap_length, channel])[: max(0, n_left)]
+        found[steps, channel] = True
+        n_left -= len(steps)
+        if n_left <= 0:
+            break
+    return found
 
 
 def _times(cut: Windows) -> np.ndarray:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from synthgen.base.units import UNITS_US
 from synthgen.fields import Column
-
-MICROSECONDS = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 
 
 class Moments:
@@ -28,7 +27,7 @@ class Moments:
         since = float(condition.get("start", 0.0)) + time
         if not self._stamped:
             return entity, round(since, 9)
-        per_unit = MICROSECONDS[self._unit]  # timestamps are whole microseconds
+        per_unit = UNITS_US[self._unit]  # timestamps are whole microseconds
         return entity, round(since * per_unit) / per_unit
 
     @property
@@ -40,9 +39,9 @@ class Moments:
         origin = self._origins[entity]
         if not self._stamped or not origin:
             return time
-        since = timedelta(microseconds=round(time * MICROSECONDS[self._unit]))
+        since = timedelta(microseconds=round(time * UNITS_US[self._unit]))
         return (datetime.fromisoformat(origin) + since).isoformat()
 
     @property
     def _stamped(self) -> bool:
-        return self._unit in MICROSECONDS and any(self._origins.values())
+        return self._unit in UNITS_US and any(self._origins.values())

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from synthgen.base.units import UNITS_US
 from synthgen.dataset.view import Sample
 from synthgen.errors import UsageError
 from synthgen.exporters.samples import Samples
-from synthgen.fields import Column, Series, Times, first
+from synthgen.fields import Column, Series, Times, Timestamp, first
 
 Values = Sequence[Any] | np.ndarray
 Block = Sequence[Values]
@@ -31,8 +32,9 @@ class SeriesRows(Samples):
     """The series of a dataset, one sample at a time, in constant memory.
 
     Columns are `key`; what is the same for a whole series (classes by name, numbers, texts, static columns, and what
-    the condition says in words and numbers, such as the `source` and `start` of `real-series`); `time`; a column a
-    channel; and the values of what else has one for each step: `<field>.<channel>` where that name is taken.
+    the condition says in words and numbers, such as the `source` and `start` of `real-series`); `time`, a timestamp if
+    samples have a `start_time`; a column a channel; and the values of what else has one for each step:
+    `<field>.<channel>` where that name is taken.
 
     Attributes:
         completes: values were generated beside known ones.
@@ -56,12 +58,15 @@ class SeriesRows(Samples):
             )
         self.kind = kind
         self.time = first(self.fields, Times)[0] or None
+        moment = self.fields.get("start_time")
+        stamped = isinstance(moment, Timestamp) and self.time_unit in UNITS_US
+        self._moment = moment if stamped else None
         self.completes = "known" in self.fields
         condition = self.book.identity["condition"]
         self.passes = condition["use"] == "real-series" and condition["generate"] == "nothing"
         self._plan = dict(self._planned())
         self.columns = tuple(self._plan)
-        used = {origin.field for origin in self._plan.values()}
+        used = {origin.field for origin in self._plan.values()} | ({"start_time"} if self._moment else set())
         self.left_out = [name for name in self.fields if name not in used]
 
     def block(self, sample: Sample) -> Block:
@@ -91,6 +96,8 @@ class SeriesRows(Samples):
 
         def of_fields(n_rows: int) -> Iterator[tuple[Column, Origin]]:
             for name, field in self.fields.items():
+                if self._moment and name == "start_time":
+                    continue
                 for i, column in enumerate(field.columns(name) if field.n_rows == n_rows else ()):
                     owner = "field" if column.name == name else name
                     yield replace(column, name=free(column.name, owner)), Origin(name, i)
@@ -102,7 +109,8 @@ class SeriesRows(Samples):
         for name, value in self._asked().items():
             words = isinstance(value, str)
             yield Column(free(name, "condition"), "string" if words else "float64"), Origin(name, asked=True)
-        yield Column("time", "float64", self.time_unit), Origin(self.time or "time")
+        time = self._moment.columns("time")[0] if self._moment else Column("time", "float64", self.time_unit)
+        yield time, Origin(self.time or "time")
         yield from of_fields(self.kind.length)
 
     def _asked(self) -> dict[str, Any]:
@@ -123,7 +131,11 @@ class SeriesRows(Samples):
         if origin.field == "key":
             return [sample["key"]] * length
         if origin.field == (self.time or "time"):
-            return self.times(sample)
+            times = self.times(sample)
+            if not self._moment:
+                return times
+            since = np.round(times * UNITS_US[self.time_unit]).astype("timedelta64[us]")
+            return sample["start_time"] + since  # type: ignore[no-any-return]
         values: Values = cells[origin.field][origin.column]
         if len(values) == length:
             return values

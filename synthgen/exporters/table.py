@@ -45,7 +45,7 @@ class CsvTable:
         self._file = path.open("w", newline="", encoding="utf-8")
         self._table = csv.writer(self._file)
         self._table.writerow([column.name for column in columns])
-        self._turn = [_cells if column.kind == "float32" else _plain for column in columns]
+        self._turn = [_TURNS.get(column.kind, _plain) for column in columns]
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +77,7 @@ class ParquetTable:
             "classes": {column.name: list(column.classes) for column in columns if column.classes},
         }
         kinds = {"string": pa.string(), "float32": pa.float32(), "float64": pa.float64()}
+        kinds |= {"timestamp": pa.timestamp("us"), "timestamp_utc": pa.timestamp("us", "UTC")}
         self._schema = pa.schema(
             [pa.field(c.name, kinds[c.kind], metadata={"unit": c.unit} if c.unit else None) for c in columns],
             metadata={"PANDAS_ATTRS": json.dumps(attributes, sort_keys=True)},
@@ -249,7 +250,24 @@ def _cells(values: Sequence[Any] | np.ndarray) -> list[Any]:
     return cells
 
 
+def _moments(values: Sequence[Any] | np.ndarray) -> list[str]:
+    """Timestamps in ISO form, as `2024-01-07T06:00:00`."""
+    return [moment.isoformat() for moment in np.asarray(values).tolist()]
+
+
+def _utc_moments(values: Sequence[Any] | np.ndarray) -> list[str]:
+    return [f"{moment}+00:00" for moment in _moments(values)]
+
+
 def _plain(values: Sequence[Any] | np.ndarray) -> list[Any]:
     """Values as they are, numbers in the fewest digits of a float64, nothing where one is missing."""
     cells = values.tolist() if isinstance(values, np.ndarray) else list(values)
     return ["" if value != value else value for value in cells]  # noqa: PLR0124  (NaN is unlike itself)
+
+
+_TURNS: Mapping[str, Callable[[Sequence[Any] | np.ndarray], list[Any]]] = {
+    "float32": _cells,
+    "timestamp": _moments,
+    "timestamp_utc": _utc_moments,
+}
+"""How cells of a kind are written as text; others are as they are."""

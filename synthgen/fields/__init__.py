@@ -12,7 +12,7 @@ from synthgen.fields.field import Field
 from synthgen.fields.pictures import IGNORE, IMAGE_SUFFIX, DepthMap, Image, ImageFormat, InstanceMap, SegmentationMap
 from synthgen.fields.series import Series, Times
 from synthgen.fields.shown import Shown
-from synthgen.fields.values import Boxes, Label, Number, Numbers, Text
+from synthgen.fields.values import Boxes, Label, Number, Numbers, Text, Timestamp
 
 __all__ = [
     "IGNORE",
@@ -35,6 +35,7 @@ __all__ = [
     "StepClasses",
     "Text",
     "Times",
+    "Timestamp",
     "check_columns",
     "class_field",
     "classes_of",

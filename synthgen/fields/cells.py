@@ -11,6 +11,6 @@ class Column:
     """One column of a table: its name, what a cell holds, its unit (empty if it has none), and its classes, if any."""
 
     name: str
-    kind: Literal["string", "float32", "float64"]
+    kind: Literal["string", "float32", "float64", "timestamp", "timestamp_utc"]
     unit: str = ""
     classes: tuple[str, ...] = ()

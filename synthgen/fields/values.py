@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -105,6 +105,62 @@ class Number(_Value):
 
     def text(self, quote: Callable[[str], str]) -> str:
         return "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp(_Value):
+    """A moment: `numpy.datetime64` in microseconds, of UTC if `zoned`, else of the clock where it was taken.
+
+    Stored as text in ISO form; in Parquet a timestamp, which pandas reads as one.
+    """
+
+    zoned: bool = False
+    type: ClassVar[str] = "timestamp"
+    croissant_type: ClassVar[str] = "sc:DateTime"
+
+    @property
+    def dtype(self) -> str:  # type: ignore[override]
+        return "timestamp[us, tz=UTC]" if self.zoned else "timestamp[us]"
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, np.datetime64) or value.dtype != "datetime64[us]":
+            raise DataError(f"field `{name}`: must be a numpy.datetime64 in microseconds (got {value!r})")
+        if np.isnat(value):
+            raise NonFiniteError(f"field `{name}`: must be a moment (got NaT)")
+
+    def encode(self, value: Any) -> str:
+        text = str(value)
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return f"{text}+00:00" if self.zoned else text
+
+    def decode(self, stored: Any) -> np.datetime64:
+        return np.datetime64(str(stored).removesuffix("+00:00"), "us")
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.timestamp("us", "UTC" if self.zoned else None)
+
+    def to_cells(self, stored: Sequence[str], keys: Sequence[str]) -> Any:
+        import pyarrow as pa
+
+        moments = np.array([self.decode(value) for value in stored], dtype="datetime64[us]")
+        return pa.array(moments.astype(np.int64), pa.int64()).cast(self.arrow())
+
+    def from_cells(self, cells: Any) -> Sequence[str]:
+        import pyarrow as pa
+
+        counts = cells.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return [self.encode(moment) for moment in counts.astype("datetime64[us]")]
+
+    def columns(self, name: str) -> list[Column]:
+        return [Column(name, "timestamp_utc" if self.zoned else "timestamp")]
+
+    def rows(self, value: Any) -> list[np.ndarray]:  # type: ignore[override]
+        return [np.array([value])]
+
+    def text(self, quote: Callable[[str], str]) -> str:
+        return "moment, in UTC" if self.zoned else "moment, in clock time"
 
 
 @dataclass(frozen=True, slots=True)

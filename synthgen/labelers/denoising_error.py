@@ -13,6 +13,7 @@ from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Columns, Schema, Series, Times
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
+from synthgen.models.series.calendar import Calendar, asked_of
 from synthgen.parts.problem import Problem
 
 
@@ -58,8 +59,9 @@ class DenoisingError(FolderPart):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         scaler = folders.component_config(self.folder, "scaler")
-        self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"])
-        self._asks = [name for name in ("covariates", "static") if self.index[name]]
+        self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"]) + len(scaler.get("held", []))
+        self._calendar = Calendar.of(self.index)
+        self._asks = asked_of(self.index)
         self._ids: list[int] | None = None
         self._pipeline: Any = None
         self._set_length(int(self.index["length"]))
@@ -90,8 +92,11 @@ class DenoisingError(FolderPart):
             messages.append(f"{model}: counts time in {index['time_unit']}, and `{config.time}` in {times.unit}")
         for name in self._asks:
             given = columns.get(f"condition.{name}")
-            if not isinstance(given, Series) or given.channels != tuple(index[name]):
-                messages.append(f"{model}: needs the {name} {', '.join(index[name])}, as `use: real-series` gives them")
+            if not isinstance(given, Series) or given.channels != self._asks[name]:
+                wanted = ", ".join(self._asks[name])
+                messages.append(f"{model}: needs the {name} {wanted}, as `use: real-series` gives them")
+        if self._calendar:
+            messages += [f"{model}: {text}" for text in self._calendar.problems(columns.get("start_time"))]
         self._ids, wrong = folders.class_ids(index, columns.get("condition.label"), config.model)
         return [*(Problem(message, (config.field, config.time)) for message in messages), *wrong]
 
@@ -113,7 +118,11 @@ class DenoisingError(FolderPart):
             return torch.from_numpy(np.stack(values)).to(device)
 
         series = columns[config.field]
-        more = {name: tensor(columns[f"condition.{name}"]) for name in self._asks}
+        beside = {name: np.stack(columns[f"condition.{name}"]) for name in self._asks}
+        if self._calendar:
+            starts = columns.get("start_time", ())
+            beside |= self._calendar.beside(beside, starts, np.stack(columns[config.time]))
+        more = {name: torch.from_numpy(values).to(device) for name, values in beside.items()}
         if "static" in more:
             more["static"] = more["static"][:, 0]
         labels = [0] * len(series) if self._ids is None else [self._ids[i] for i in columns["condition.label"]]

@@ -18,7 +18,7 @@ from synthgen.report.compared import Compared, Group
 
 SIZE_IN = (4.6, 3.2)
 KEPT, REJECTED, THRESHOLD = "#0969da", "#cf222e", "#1f2328"
-N_BINS = 40
+N_BINS, N_ATOMS = 40, 4
 EDGE_QUANTILE = 0.001
 STYLE = {
     "svg.hashsalt": "synthgen",
@@ -123,7 +123,20 @@ def values(group: Group, channel: int, about: Compared) -> str:
                 made.axes.stairs(height, bins, fill=True, color=bands.BAND, label=label)
             else:
                 made.axes.stairs(height, bins, color=KEPT, linewidth=1.2, label=label)
+        for key, pool in known.items():
+            _mark_atoms(made.axes, pool, key == "real")
     return made.svg
+
+
+def _mark_atoms(axes: Any, pool: np.ndarray, real: bool) -> None:
+    """Values that hold a share of a channel to themselves, with the share: a histogram hides them among others."""
+    from synthgen.models.series.scaler import is_atom
+
+    values, counts = np.unique(pool, return_counts=True)
+    for value, count in zip(values[is_atom(counts)][:N_ATOMS], counts[is_atom(counts)], strict=False):
+        axes.plot([value], [0], marker="^" if real else "v", color=bands.MIDDLE if real else KEPT, clip_on=False)
+        text = f"{'real' if real else 'generated'}: {100 * count / len(pool):.1f} % are {value:g}"
+        axes.plot([], [], " ", label=text)
 
 
 def densities(pools: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -11,9 +11,12 @@ from synthgen.fields.names import with_units
 from synthgen.fields.shown import Curves
 
 WIDTH, PANEL, PAD, FINER = 232, 58, 4, 4
-MAX_PANELS = 4
+MAX_PANELS, LEAST_PANEL, HEIGHT = 40, 22, 4 * PANEL
+"""Panels of many channels are lower, so that four of the usual height make an image's, but not below the least."""
+
 COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df")
-LINE, PAPER = "#d0d7de", "#ffffff"
+LINE, PAPER, INK = "#d0d7de", "#ffffff", "#8c959f"
+TEXT_PX = 8
 MARGIN_QUANTILE = 0.002
 
 
@@ -27,40 +30,51 @@ def ranges(series: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def draw(
-    values: np.ndarray, times: np.ndarray | None, limits: np.ndarray, marked: np.ndarray | None = None
+    values: np.ndarray,
+    times: np.ndarray | None,
+    limits: np.ndarray,
+    marked: np.ndarray | None = None,
+    names: Sequence[str] = (),
 ) -> np.ndarray:
-    """One series (L, C) as an image, uint8 RGB: a panel for each of the first channels, gaps where values are missing.
+    """One series (L, C) as an image, uint8 RGB: a panel a channel with its limits, gaps where values are missing.
 
     Args:
+        names: of the channels with their units, written into the panels.
         times: (L,), rising; None for regular steps.
         limits: what `ranges` found.
         marked: class ids (L, C), 0 where nothing is marked; each class has its colour of `mark_colours`.
     """
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     n_panels = min(values.shape[1], MAX_PANELS)
-    size = (WIDTH * FINER, (PANEL * n_panels + PAD) * FINER)
+    height = max(LEAST_PANEL, min(PANEL, HEIGHT // n_panels))
+    size = (WIDTH * FINER, (height * n_panels + PAD) * FINER)
     picture = Image.new("RGB", size, PAPER)
-    pen = ImageDraw.Draw(picture)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(TEXT_PX * FINER)
     when = np.arange(len(values)) if times is None else times
     x = PAD + (when - when[0]) / max(when[-1] - when[0], 1e-12) * (WIDTH - 2 * PAD)
     for panel in range(n_panels):
         low, high = limits[:, panel]
         share = (values[:, panel] - low) / max(high - low, 1e-12)
-        y = PANEL * panel + PAD + (1 - share.clip(-0.05, 1.05)) * (PANEL - PAD)
-        bottom = (PANEL * (panel + 1) + PAD // 2) * FINER
+        y = height * panel + PAD + (1 - share.clip(-0.05, 1.05)) * (height - PAD)
+        bottom = (height * (panel + 1) + PAD // 2) * FINER
         if panel < n_panels - 1:
             pen.line((0, bottom, size[0], bottom), LINE, FINER)
         for run, colour in [] if marked is None else _marks(marked[:, panel]):
             left, right = float(x[run[0]]) - 1, float(x[run[-1]]) + 1
-            pen.rectangle((left * FINER, PANEL * panel * FINER + 2 * FINER, right * FINER, bottom - FINER), colour)
+            pen.rectangle((left * FINER, height * panel * FINER + 2 * FINER, right * FINER, bottom - FINER), colour)
+        top = (height * panel + PAD // 2) * FINER
+        if names:
+            pen.text((PAD * FINER, top), names[panel], INK, font, "la")
+        for value, place, anchor in ((high, top, "ra"), (low, bottom, "rd")) if height > 2 * TEXT_PX else ():
+            pen.text(((WIDTH - 1) * FINER, place), f"{value:.3g}", INK, font, anchor)
         for part in parts(values[:, panel]):
             points = [(float(x[i]) * FINER, float(y[i]) * FINER) for i in part]
             if len(points) > 1:
-                pen.line(points, COLOURS[panel], round(1.3 * FINER), joint="curve")
+                pen.line(points, COLOURS[panel % len(COLOURS)], round(1.3 * FINER), joint="curve")
             else:
                 left, top = points[0]
-                pen.ellipse((left - FINER, top - FINER, left + FINER, top + FINER), COLOURS[panel])
+                pen.ellipse((left - FINER, top - FINER, left + FINER, top + FINER), COLOURS[panel % len(COLOURS)])
     return np.asarray(picture.resize((size[0] // FINER, size[1] // FINER), Image.Resampling.LANCZOS))
 
 
@@ -86,8 +100,8 @@ def mark_colours(n: int) -> list[tuple[int, int, int]]:
 
 def legend(shown: Curves) -> list[tuple[str, tuple[int, int, int]]]:
     """Names of the channels that are shown, with units, and their colours."""
-    named = with_units(shown.channels, shown.units)
-    return [(name, rgb(colour)) for name, colour in zip(named[:MAX_PANELS], COLOURS, strict=False)]
+    named = with_units(shown.channels, shown.units)[:MAX_PANELS]
+    return [(name, rgb(COLOURS[i % len(COLOURS)])) for i, name in enumerate(named)]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -25,7 +25,7 @@ from synthgen.report.preview import Groups
 from synthgen.stages import evaluation
 
 FILE = "report.html"
-N_SCORES, N_CHANNELS = 24, 4
+N_SCORES, N_CHANNELS = 24, 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ def pictures(samples: Sequence[Mapping[str, Any]], schema: Schema) -> list[np.nd
     Only what has neither is shown in words.
     """
     shown = [
-        {name: kind.show(values[name]) for name, kind in schema.items() if kind.shown and name in values}
+        {key: field.show(values[key]) for key, field in schema.items() if field.shown and key in values}
         for values in samples
     ]
     name, picture = first_shown(schema, Picture)
@@ -186,7 +186,10 @@ def pictures(samples: Sequence[Mapping[str, Any]], schema: Schema) -> list[np.nd
         return [words.draw(parts[name]) for parts in shown]
     time, marks = first_shown(schema, TimeAxis)[0], first_shown(schema, Marks)[0]
     limits = curves.ranges([parts[name] for parts in shown])
-    return [curves.draw(parts[name], parts.get(time), limits, parts.get(marks)) for parts in shown]
+    kind = schema[name].shown
+    assert isinstance(kind, Curves)
+    names = [text for text, _ in curves.legend(kind)]
+    return [curves.draw(parts[name], parts.get(time), limits, parts.get(marks), names) for parts in shown]
 
 
 def _curves(schema: Schema) -> str:

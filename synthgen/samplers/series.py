@@ -9,9 +9,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from synthgen.fields import Columns, Schema, Series, Times
+from synthgen import seeds as streams
+from synthgen.fields import Columns, Schema, Series, Times, Timestamp
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
+from synthgen.models.series.calendar import At, Calendar, asked_of
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot
 from synthgen.samplers.guided import Guided
@@ -29,6 +31,9 @@ class SeriesSampler(FolderPart):
     Series longer than the windows that the model was trained on, by `length` or as the condition's are, are generated
     window by window, each with the end of those before it known. Steps after the condition's last one follow at the
     median of its steps.
+    A model of real times computes the covariates of its calendar by itself; `start_time` then is the moment of a
+    series' first step: the condition's, or that at which one of the model's training windows began, by the sample's
+    seed.
     A condition that gives whole `series` leaves nothing to draw: they pass through as they are, gaps and all.
     """
 
@@ -54,6 +59,12 @@ class SeriesSampler(FolderPart):
             "window, or steps from 1 on, rounded up to whole tokens of its `patch`.",
         )
 
+        at: At | None = Field(
+            default=None,
+            description="When series begin, such as {weekday: sunday, hour: 6}, of a model of real times; by default "
+            "as any of its training windows does.",
+        )
+
         @field_validator("overlap")
         @classmethod
         def _whole(cls, overlap: float) -> float:
@@ -66,7 +77,8 @@ class SeriesSampler(FolderPart):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         index = self.index
-        self._asks = {name: tuple(index[name]) for name in ("covariates", "static") if index[name]}
+        self._calendar = Calendar.of(index)
+        self._asks = asked_of(index)
         scaler = folders.component_config(self.folder, "scaler")
         dtype: Literal["float32", "float64"] = "float64" if "offsets" in scaler else "float32"
         self._series = Series(int(index["length"]), tuple(index["channels"]), tuple(index["units"]), dtype)
@@ -75,9 +87,16 @@ class SeriesSampler(FolderPart):
         patch = int(folders.component_config(self.folder, "denoiser")["patch"])
         self._overlap = overlap_steps(config.overlap, self._series.length, patch)
         self._given: tuple[str, ...] = ()
+        self._timed = False
+        self._starts: Mapping[int, np.ndarray] = {}
         self._set_fields()
         self._ids: list[int] | None = None
         self._pipeline: Any = None
+
+    def identity(self) -> dict[str, Any]:
+        """`at` is left out if it is not set: older datasets do not state it."""
+        found = super().identity()
+        return {name: value for name, value in found.items() if (name, value) != ("at", None)}
 
     def _set_fields(self, given: int | None = None, condition: Schema | None = None) -> None:
         """The fields of series as long as `length` says, else as the `given` steps of the condition."""
@@ -85,12 +104,21 @@ class SeriesSampler(FolderPart):
         kinds: Mapping[str, Any] = condition or {}
         if "series" in self._given:
             kind = replace(kind, dtype=kinds["series"].dtype)
-        self.fields: Mapping[str, Series | Times] = {
+        moment = self._moment(kinds)
+        self.fields: Mapping[str, Any] = {
             "series": kind,
             "time": Times(kind.length, self._unit),
             **({"known": replace(kind, dtype=kinds["known"].dtype)} if "known" in self._given else {}),
             **{name: kinds[name] for name in self._asks if name in self._given},
+            **({"start_time": moment} if moment else {}),
         }
+
+    def _moment(self, condition: Mapping[str, Any]) -> Timestamp | None:
+        """The field of when a series begins: the condition's, or the model's if the condition has no times."""
+        if isinstance(given := condition.get("start_time"), Timestamp):
+            return given
+        timed = "time" in self._given or "series" in self._given
+        return Timestamp(self._calendar.zoned) if self._calendar and not timed else None
 
     def bind(self, condition: Schema) -> list[Problem]:
         names = ("series", "known", "time", *self._asks)
@@ -99,7 +127,28 @@ class SeriesSampler(FolderPart):
         given = lengths[0] if lengths else None
         self._set_fields(given, condition)
         self._ids, wrong = folders.class_ids(self.index, condition.get("label"), self.config.model)
-        return [*self._bind_numbers(condition), *wrong, *self._bind_length(given)]
+        return [*self._bind_numbers(condition), *wrong, *self._bind_length(given), *self._bind_moments(condition)]
+
+    def _bind_moments(self, condition: Schema) -> list[Problem]:
+        """What is wrong with the times that series begin at; finds those that the model can begin at."""
+        model, calendar, moment = f"model {self.config.model}", self._calendar, self.fields.get("start_time")
+        self._timed = "start_time" in condition
+        if self.config.at and (self._timed or calendar is None):
+            what = "the condition says when its series begin" if self._timed else f"{model}: knows no real times"
+            return [Problem(f"{what}; leave it out", ("start_time",), ("at",))]
+        if calendar is None or "series" in self._given:
+            return []
+        if wrong := calendar.problems(moment):
+            return [Problem(f"{model}: {text}", ("time",)) for text in wrong]
+        if self._timed:
+            return []
+        at = self.config.at.accepted if self.config.at else {}
+        ids = range(len(calendar.starts)) if self._ids is None else sorted(set(self._ids))
+        self._starts = {label: calendar.starts_of(label, at) for label in ids}
+        if all(len(found) for found in self._starts.values()):
+            return []
+        message = f"{model}: no training window of a class began then; they began on {calendar.began()}"
+        return [Problem(message, place=("at",))]
 
     def _bind_length(self, given: int | None) -> list[Problem]:
         """What is wrong with the length asked for, and with going on from window to window."""
@@ -174,8 +223,8 @@ class SeriesSampler(FolderPart):
             return {name: [slot.condition[name] for slot in slots] for name in self.fields}
         from synthgen.models.series import continuation
 
-        ids = self._ids
-        length = self.fields["series"].length
+        ids, length = self._ids, self.fields["series"].length
+        labels = [0 if ids is None else ids[slot.condition["label"]] for slot in slots]
         given = {name: np.stack([slot.condition[name] for slot in slots]) for name in self._given}
         if "static" in given:
             given["static"] = given["static"][:, 0]
@@ -183,9 +232,16 @@ class SeriesSampler(FolderPart):
             given["known"] = _followed(given["known"], length)
         if "time" in given:
             given["times"] = _gone_on(given.pop("time"), length)
+        beside = {name: [slot.condition[name] for slot in slots] for name in self._asks if name in self._given}
+        if "start_time" in self.fields:
+            beside["start_time"] = self._begin(slots, labels, seeds)
+        if self._calendar:
+            interval = float(self._pipeline.denoiser.config.interval)
+            times = given.get("times", np.tile(np.arange(length) * interval, (len(slots), 1)))
+            given |= self._calendar.beside(given, beside.get("start_time", ()), times)
         drawn = continuation.draw(
             self._pipeline,
-            [0 if ids is None else ids[slot.condition["label"]] for slot in slots],
+            labels,
             seeds,
             length,
             self._overlap,
@@ -197,8 +253,18 @@ class SeriesSampler(FolderPart):
         columns: dict[str, Sequence[Any]] = {"series": list(drawn.series), "time": list(drawn.times)}
         if "known" in given:
             columns["known"] = list(given["known"])
-        beside = [name for name in self._asks if name in self._given]
-        return columns | {name: [slot.condition[name] for slot in slots] for name in beside}
+        return columns | beside
+
+    def _begin(self, slots: Sequence[Slot], labels: Sequence[int], seeds: Sequence[int]) -> list[np.datetime64]:
+        """When each series begins: as its condition says, or as one of the training windows of its class did."""
+        if self._timed:
+            return [slot.condition["start_time"] for slot in slots]
+        found = []
+        for label, seed in zip(labels, seeds, strict=True):
+            starts = self._starts[label]
+            chosen = streams.generator(streams.seed_of(seed, "start", 0)).integers(len(starts))
+            found.append(starts[chosen].astype("datetime64[us]"))
+        return found
 
 
 def overlap_steps(overlap: float, length: int, patch: int) -> int:

@@ -215,6 +215,7 @@ ROWS = [
     Row("conditions", "real-series", {"data": tiny.gaps_data, "repeats": 2}),
     Row("conditions", "real-series", {"data": tiny.series_data, "generate": "end", "context_length": 5}),
     Row("conditions", "real-series", {"data": tiny.gaps_data, "generate": "nothing"}),
+    Row("conditions", "real-series", {"data": tiny.gaps_data, "generate": "hidden", "hidden_share": 0.2}),
     Row("samplers", "series", {"model": tiny.series, "steps": 3}, tiny.kinds),
     Row("samplers", "series", {"model": tiny.asking_series, "steps": 2}, tiny.partly_known),
     Row("samplers", "series", {"model": tiny.series, "steps": 3, "guidance": 2.0}, tiny.kinds),

@@ -15,6 +15,7 @@ from synthgen.fields import Columns, Events, Field, Schema, Series, StepClasses,
 from synthgen.labelers.anomalies.events import Event, Placed, Wish, place
 from synthgen.labelers.anomalies.kinds import KINDS, Kind, Scale
 from synthgen.models import folders
+from synthgen.models.series.calendar import Calendar, asked_of
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
@@ -102,6 +103,7 @@ class Anomalies:
         if config.model is not None:
             self.folder = folders.resolve(config.model)
             self._index = folders.check_class(self.folder, config.model, "SeriesPipeline", "series")
+            self._calendar = Calendar.of(self._index)
 
     def identity(self) -> dict[str, Any]:
         model = {"model": self.sources[0].sha256} if self.config.model else {}
@@ -145,12 +147,12 @@ class Anomalies:
             config.missing,
             config.seam if config.model else 0,
         )
-        return [*problems, *(self._bind_model(series, times, columns.get("condition.label")) if config.model else [])]
+        return [*problems, *(self._bind_model(series, times, columns) if config.model else [])]
 
-    def _bind_model(self, series: Series, times: Times, label: Field | None) -> list[Problem]:
+    def _bind_model(self, series: Series, times: Times, columns: Schema) -> list[Problem]:
         """What does not fit between the model and the series; sets the class ids, as the sampler of series has them."""
         index = self._index
-        asks = [*index["covariates"], *index["static"]]
+        asks = [name for names in asked_of(index).values() for name in names]
         if asks:
             message = f"model {self.config.model}: needs {', '.join(asks)} of each series, which no condition gives yet"
             return [Problem(message)]
@@ -164,7 +166,10 @@ class Anomalies:
             for what, a, b in zip(("channels", "units", "length", "time unit"), its, given, strict=True)
             if a != b
         ]
-        self._ids, unknown_classes = folders.class_ids(index, label, str(self.config.model))
+        if self._calendar:
+            texts = self._calendar.problems(columns.get("start_time"))
+            wrong += [Problem(f"model {self.config.model}: {text}", (self.config.time,)) for text in texts]
+        self._ids, unknown_classes = folders.class_ids(index, columns.get("condition.label"), str(self.config.model))
         return [*wrong, *unknown_classes]
 
     def setup(self, device: str) -> None:
@@ -188,7 +193,7 @@ class Anomalies:
         series = [found.series for found in placed]
         if self._pipeline is not None and any(found.seams.any() for found in placed):
             labels = [0] * len(placed) if self._ids is None else [self._ids[i] for i in columns["condition.label"]]
-            series = self._with_seams(placed, np.stack(times), labels, seeds)
+            series = self._with_seams(placed, np.stack(times), labels, seeds, columns.get("start_time", ()))
         field = self.fields[self.config.field]
         assert isinstance(field, Series)
         return {
@@ -201,7 +206,12 @@ class Anomalies:
         }
 
     def _with_seams(
-        self, placed: Sequence[Placed], times: np.ndarray, labels: Sequence[int], seeds: Sequence[int]
+        self,
+        placed: Sequence[Placed],
+        times: np.ndarray,
+        labels: Sequence[int],
+        seeds: Sequence[int],
+        starts: Sequence[np.datetime64],
     ) -> list[np.ndarray]:
         """The series with new values at their seams, generated around all others; what is missing stays missing."""
         import torch
@@ -216,6 +226,7 @@ class Anomalies:
             labels,
             known=np.where(seams, np.nan, series),
             times=times,
+            **(self._calendar.beside({}, starts, times) if self._calendar else {}),
             num_inference_steps=self.config.steps,
             latents=torch.from_numpy(noise),
             generator=[torch_generator(seed) for seed in own],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,15 @@ from pydantic import Field
 from synthgen.dataset import loading
 from synthgen.dataset.loading import Dataset
 from synthgen.errors import DataError, UsageError
-from synthgen.fields import Label, Schema, Series
+from synthgen.fields import Label, Schema, Series, first
+from synthgen.measures.series import values
+from synthgen.measures.series.season import find_season, training_parts
 from synthgen.measures.series.windows import stream
 from synthgen.measures.settings import MeasureSettings
 from synthgen.parts.protocols import Comparison
 from synthgen.readers import settings_fit
 from synthgen.readers.series import reader
-from synthgen.readers.series.reader import SeriesData, Windows
+from synthgen.readers.series.reader import Recordings, SeriesData, Windows
 
 if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
     from synthgen.measures.series.metrics import Effort
@@ -27,6 +29,7 @@ MIN_FOR_METRICS = 20
 SHORTEST = 200
 """Iterations of the encoder behind Context-FID on small sets of windows; it does more on large ones."""
 
+NO_FORECASTS = "`test` of the data holds nothing out, and they are tested on that; set it to 0.2"
 NO_TEST = "`test` of the data holds nothing out, and classifiers are tested on that; set it to 0.2"
 
 
@@ -55,7 +58,9 @@ def effort(share: float) -> Effort:
 class SeriesMeasure:
     """Accuracy on real test windows of a classifier trained on the dataset, and metrics of how real its series are.
 
-    The metrics are the published discriminative, predictive, Context-FID and correlational scores, and others.
+    The metrics are the published discriminative, predictive, Context-FID and correlational scores, and others. Where
+    the dataset completes real windows, its values are compared with the real ones beside simple baselines; else
+    forecasters are trained on it, if the real data have a test part.
     """
 
     version = 1
@@ -68,6 +73,14 @@ class SeriesMeasure:
         steps: int = Field(default=600, ge=1, description="Training steps of each classifier.")
         effort: float = Field(
             default=1.0, gt=0, le=1, description="Share of the published iterations that metrics are trained for."
+        )
+        forecasting: bool = Field(
+            default=True,
+            description="Train forecasters on generated windows, on real ones and on both, where the real data have "
+            "a test part.",
+        )
+        horizon: int | None = Field(
+            default=None, ge=1, description="Last steps of a window that they forecast; by default a quarter."
         )
         evaluator: str | None = Field(
             default=None, description="Not used: the metrics are trained on the real windows."
@@ -109,7 +122,13 @@ class SeriesMeasure:
         training = reader.windows(recordings, data, "train")
         test = reader.windows(recordings, data, "test") if data.test else None
         dataset = loading.load(comparison.folder, split=config.part, allow_incomplete=comparison.allow_incomplete)
-        synthetic, classes = from_dataset(dataset, comparison.folder, training, name)
+        if config.horizon is not None and config.horizon >= training.length:
+            raise UsageError(
+                f"evaluate.measures.series.horizon: must be less than the {training.length} steps of a window (got "
+                f"{config.horizon})"
+            )
+        samples = list(dataset)
+        synthetic, classes = from_dataset(dataset, comparison.folder, training, name, samples)
         low = np.nanmin(training.values, axis=(0, 1))
         width = np.nanmax(training.values, axis=(0, 1)) - low
 
@@ -132,6 +151,34 @@ class SeriesMeasure:
             found["usefulness"] = usefulness(
                 ours, train_set, test_set, classes, config.seeds, config.steps, comparison.note
             )
+        every_step = data.model_copy(update={"stride": 1})  # for forecasters, which else would miss hours of a day
+        forecast_from = reader.windows(recordings, every_step, "train"), validation_windows(recordings, every_step)
+        if "known" in dataset.fields:
+            from synthgen.measures.series import completed
+
+            field, _ = first(dataset.fields, Series)
+            found["baselines"] = completed.measure(samples, field, recordings, data, *forecast_from)
+        elif config.forecasting and test is None:
+            found["forecasting"] = {"left_out": NO_FORECASTS}
+        elif config.forecasting and test is not None:
+            from synthgen.measures.series import forecasting
+
+            found["forecasting"] = forecasting.usefulness(
+                in_proportion(Set(*synthetic), train_set, len(classes)).windows,
+                *forecast_from,
+                test,
+                recordings,
+                data,
+                config.horizon,
+                config.seeds,
+                config.effort,
+                comparison.note,
+            )
+        parts, stamped = training_parts(recordings, data), bool(recordings.items[0].start)
+        season = find_season(parts, training.median_step, training.time_unit, stamped)
+        alike = in_proportion(Set(*synthetic), train_set, len(classes)).windows
+        names = [channel.name for channel in training.channels]
+        found["values"] = values.measure(alike, training.values, names, season.steps)
         iterations = effort(config.effort)
         found["metrics"] = realism(ours, train_set, test_set, classes, config.seeds, comparison.note, iterations)
         return found
@@ -140,7 +187,7 @@ class SeriesMeasure:
     def text(found: Mapping[str, Any]) -> str:
         if "metrics" not in found:
             return ""
-        from synthgen.measures.series import metrics
+        from synthgen.measures.series import completed, forecasting, metrics
 
         lines = []
         if "usefulness" in found:
@@ -150,11 +197,15 @@ class SeriesMeasure:
                 f"on {found['n_test']} real test windows ({tested}), {found['seeds']} seeds, {found['steps']} steps:"
             )
             for name, scores in useful["scores"].items():
-                accuracy, precision = (scores[key] for key in ("accuracy", "precision"))
+                right, precision = _percent(scores["accuracy"]), _percent(scores["precision"])
                 lines.append(
-                    f"  trained on {scores['n']:>6} {name:<9} balanced accuracy {_percent(accuracy)}, average "
-                    f"precision of {useful['rare']} {_percent(precision)}"
+                    f"  trained on {scores['n']:>6} {name:<9} balanced accuracy {right}, average precision of "
+                    f"{useful['rare']} {precision}"
                 )
+        for name, module in (("forecasting", forecasting), ("baselines", completed)):
+            if name in found:
+                lines.append(module.text(found[name]))
+        lines.append(values.text(found["values"]))
         if found["metrics"]:
             lines.append(metrics.text(found["metrics"]))
             if found["metrics"]["effort"] != asdict(metrics.Effort()):
@@ -177,10 +228,23 @@ def series_data(data: Mapping[str, Any], name: str) -> SeriesData:
     return SeriesData.model_validate(dict(data))
 
 
+def validation_windows(recordings: Recordings, data: SeriesData) -> Windows | None:
+    """Those that `data` holds out for validation; None if there are none, as of a short recording."""
+    if not data.validation:
+        return None
+    try:
+        return reader.windows(recordings, data, "validation")
+    except DataError:
+        return None
+
+
 def from_dataset(
-    dataset: Dataset, folder: str, real: Windows, name: str
+    dataset: Dataset, folder: str, real: Windows, name: str, samples: Sequence[Mapping[str, Any]] | None = None
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[str, ...]]:
     """Windows and labels of a generated dataset in `folder`, with class ids as the real data `name` have them.
+
+    Args:
+        samples: of the dataset, if they are at hand.
 
     Raises:
         DataError: channels, length or classes differ.
@@ -188,7 +252,7 @@ def from_dataset(
     field, kind = next((key, value) for key, value in dataset.fields.items() if isinstance(value, Series))
     label = next((key for key, value in dataset.fields.items() if isinstance(value, Label)), None)
     ids = ids_of_real(folder, kind, dataset.classes if label else (), real, name)
-    samples = list(dataset)
+    samples = list(dataset) if samples is None else samples
     values = np.stack([sample[field] for sample in samples])
     if label is None or not real.classes:
         return (values, np.zeros(len(values), dtype=np.int64)), ()

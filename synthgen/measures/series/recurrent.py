@@ -1,4 +1,5 @@
-"""The network of the discriminative and the predictive score: TensorFlow 1's GRU cell and a dense layer."""
+"""The network of the discriminative and the predictive score: TensorFlow 1's GRU cell and a dense layer; how it and
+other small networks are fitted."""
 
 from __future__ import annotations
 
@@ -62,9 +63,11 @@ def hidden_of(channels: int) -> int:
     return max(channels // 2, 1)
 
 
-def fit(network: nn.Module, loss: Callable[[], torch.Tensor], iterations: int) -> None:
-    """Steps of Adam with its defaults on what `loss` returns, a new batch at every call."""
-    optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+def fit(
+    network: nn.Module, loss: Callable[[], torch.Tensor], iterations: int, learning_rate: float = LEARNING_RATE
+) -> None:
+    """Steps of Adam, but for the rate with its defaults, on what `loss` returns, a new batch at every call."""
+    optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
     for _ in range(iterations):
         optimiser.zero_grad()
         loss().backward()  # type: ignore[no-untyped-call]
@@ -79,7 +82,7 @@ def batch(data: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tens
 
 @torch.inference_mode()
 def logits(network: nn.Module, data: torch.Tensor) -> torch.Tensor:
-    """Logits (N, L) of windows (N, L, C), a few thousand at a time."""
+    """What a network makes of windows (N, L, C), such as logits (N, L), a few thousand at a time."""
     return torch.cat([network(rows) for rows in data.split(ROWS)])  # type: ignore[no-untyped-call]
 
 

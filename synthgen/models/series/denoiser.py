@@ -36,6 +36,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         patch: steps in a token; attention costs patch^2 times less, and times within a token count as regular.
         interval: time between two steps in the unit of `times`; the rotary embedding counts in it.
         wide: whether every channel has a small network of its own beside the tokens, for tables of many channels.
+        dropout: share of what a block adds to its tokens that is left out in training.
 
     Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding).
     """
@@ -55,6 +56,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         patch: int = 1,
         interval: float = 1.0,
         wide: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(patch * (4 * n_channels + n_covariates), width)
@@ -65,7 +67,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         for name, n in (("covariate_units", n_covariates), ("static_units", n_static)):
             if n:
                 self.register_buffer(name, torch.tensor([[0.0], [1.0]]).repeat(1, n))
-        self.blocks = nn.ModuleList(Block(width, n_heads) for _ in range(n_blocks))
+        self.blocks = nn.ModuleList(Block(width, n_heads, dropout) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.shift = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, patch * n_channels)
@@ -161,9 +163,10 @@ def folded(x: torch.Tensor, patch: int) -> torch.Tensor:
 class Block(nn.Module):
     """Attention over time and a feed-forward layer, each scaled, shifted and gated by the condition."""
 
-    def __init__(self, width: int, n_heads: int) -> None:
+    def __init__(self, width: int, n_heads: int, dropout: float) -> None:
         super().__init__()
         self.n_heads = n_heads
+        self.drop = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.qkv = nn.Linear(width, 3 * width)
         self.merge = nn.Linear(width, width)
@@ -180,8 +183,8 @@ class Block(nn.Module):
         mask: torch.Tensor | None,
     ) -> torch.Tensor:
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = self.modulation(condition)[:, None].chunk(6, -1)
-        x = x + gate_a * self.attend(self.norm(x) * (1 + scale_a) + shift_a, turns, mask)
-        return x + gate_f * self.feed(self.norm(x) * (1 + scale_f) + shift_f)
+        x = x + gate_a * self.drop(self.attend(self.norm(x) * (1 + scale_a) + shift_a, turns, mask))
+        return x + gate_f * self.drop(self.feed(self.norm(x) * (1 + scale_f) + shift_f))
 
     def attend(
         self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor | None

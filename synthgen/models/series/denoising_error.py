@@ -64,14 +64,16 @@ def deviations(
             for turn in hidden[:, None, :, None]:
                 off = (_mean_estimate(pipeline, x[rows], turn, level, noise[rows], fixed) - x[rows]).abs()
                 found[rows] += torch.where(turn, off, 0.0) / min(level, 1.0) / len(sigma)
-    return _by_channel(found, pipeline.scaler.config.gated, series.shape[-1])
+    return _by_channel(found, pipeline.scaler.owners, series.shape[-1])
 
 
 def _mean_estimate(
     pipeline: Any, x: torch.Tensor, hidden: torch.Tensor, level: float, noise: torch.Tensor, fixed: Mapping[str, Any]
 ) -> torch.Tensor:
     """The denoised scaled series (B, L, S), mean over both signs of all draws."""
-    known, absent, there = torch.where(hidden, torch.nan, x), x.isnan(), x.nan_to_num()
+    n_channels = int(pipeline.scaler.config.n_channels)
+    shown = pipeline.scaler.shown(~hidden.expand(*x.shape[:2], n_channels))
+    known, absent, there = torch.where(shown, x, torch.nan), x.isnan(), x.nan_to_num()
     spread = float(pipeline.scheduler.config.sigma_data)
     total = math.hypot(level, spread)
     logarithm = torch.full((len(x),), math.log(level) / 4, device=x.device)
@@ -85,9 +87,9 @@ def _mean_estimate(
     return estimates / (2 * noise.shape[1])
 
 
-def _by_channel(found: torch.Tensor, gated: Sequence[int], n_channels: int) -> torch.Tensor:
-    """A channel's value and its gate as one number; a missing one is missing."""
+def _by_channel(found: torch.Tensor, owners: Sequence[int], n_channels: int) -> torch.Tensor:
+    """A channel's value and its gates as one number; a missing one is missing, but for a gate of the first step."""
     squares = found[..., :n_channels].square()
-    for place, channel in enumerate(gated):
-        squares[..., channel] += found[..., n_channels + place].square()
+    for place, channel in enumerate(owners[n_channels:], n_channels):
+        squares[..., channel] += found[..., place].nan_to_num().square()
     return squares.sqrt()

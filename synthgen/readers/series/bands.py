@@ -12,7 +12,7 @@ from synthgen.base.names import printable
 from synthgen.readers.series.types import Channel
 from synthgen.readers.series.views import Windows
 
-N_LINES, N_CLASSES, N_CHANNELS, N_REAL = 6, 6, 6, 2000
+N_LINES, N_CLASSES, N_CHANNELS, N_REAL = 6, 6, 12, 2000
 QUANTILES = (0.05, 0.5, 0.95)
 BAND, MIDDLE, DRAWN = "#d0d7de", "#8c959f", "#0969da"
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from synthgen.base.units import UNITS_US
 from synthgen.errors import DataError
 from synthgen.readers.series.cells import is_text, names, numbers, some_texts
 from synthgen.readers.series.formats import AS_NUMBER, EPOCH_US, STEP, stamps_of
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.times import Times, looks_like_time
-from synthgen.readers.series.types import UNITS_US, SeriesData
+from synthgen.readers.series.types import SeriesData
 
 TIME = re.compile(r"time|date|^(t|ts|day|hour)$", re.IGNORECASE)
 MOST_REPEATS = 0.2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import available_timezones
 
 import numpy as np
 
@@ -173,6 +175,17 @@ def check_date_format(form: str) -> None:
         raise ValueError(f"`date_format` {form!r}: {error}; {ACCEPTED}") from None
     if (again.year, again.month, again.day) != (2024, 11, 23):
         raise ValueError(f"`date_format` {form!r}: has no year, month and day; {ACCEPTED}")
+
+
+def check_timezone(name: str) -> None:
+    """Raises ValueError unless it is the name of a time zone."""
+    zones = available_timezones()
+    if name not in zones:
+        near = difflib.get_close_matches(name, zones, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"`timezone` {name!r}: names of the IANA database, as Europe/Madrid or UTC, are accepted{meant}"
+        )
 
 
 ACCEPTED = (

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synthgen.base.units import UNITS_US
 from synthgen.errors import DataError
 from synthgen.readers.series.cells import Names
 from synthgen.readers.series.times import Times, iso
-from synthgen.readers.series.types import UNITS_US, SeriesData
+from synthgen.readers.series.types import SeriesData
 
 MAX_CELLS = 1 << 31
 TOLERANCE = 1e-6

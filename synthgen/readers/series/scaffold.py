@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.base.names import printable
+from synthgen.base.units import UNITS_US
 from synthgen.errors import DataError
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.images import opening
@@ -27,7 +28,7 @@ from synthgen.readers.series.formats import MARKS, Formats, date_formats, number
 from synthgen.readers.series.roles import ENTITY
 from synthgen.readers.series.table import Table, open_table
 from synthgen.readers.series.times import epoch_settings, looks_like_iso, times_of
-from synthgen.readers.series.types import UNITS_US, Recordings, SeriesData
+from synthgen.readers.series.types import Recordings, SeriesData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 VARIABLE = re.compile(r"^(variable|metric|parameter|measure|signal|channel|feature)(_?name)?$", re.IGNORECASE)
@@ -56,9 +57,9 @@ data:
 
 train:                     # another setting or other data make another model
   use: series
-  preset: tiny             # tiny, small or base: larger networks learn more and take longer
-  steps: 10000             # some ten minutes on one core; Ctrl-C keeps what is done, and the same command goes on
-  scaling: standard        # quantile for channels with heavy tails
+  preset: auto             # tiny, mini, small or base; auto grows with channels and steps
+  steps: 10000             # ten to twenty minutes on one core; Ctrl-C keeps what is done, and the same command goes on
+  scaling: mixed           # or standard, or quantile for heavy tails
 
 condition:
   use: classes

@@ -47,8 +47,8 @@ def _few(windows: Mapping[str, Windows]) -> list[str]:
     if n >= FEW:
         return []
     return [
-        f"training has only {plural(n, 'window')}, so generated series may be little more than copies: 300 were measured "
-        f"to be too few, and {ENOUGH:,} to be enough; take a longer table, or a smaller `length` or `stride`"
+        f"training has only {plural(n, 'window')}, so generated series may be little more than copies: 300 were "
+        f"measured to be too few, and {ENOUGH:,} to be enough; take a longer table, or a smaller `length` or `stride`"
     ]
 
 

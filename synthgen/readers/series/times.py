@@ -24,6 +24,7 @@ from synthgen.readers.series.cells import (
 )
 from synthgen.readers.series.formats import AS_NUMBER, EPOCH_US, dates_as_settings, say_settings, stamps_of
 from synthgen.readers.series.table import Table
+from synthgen.readers.series.types import UTC
 
 FROM_2000_US, UNTIL_2040_US = 946_684_800 * 1_000_000, 2_208_988_800 * 1_000_000
 LAST_US = 253_402_300_799 * 1_000_000
@@ -53,7 +54,7 @@ def iso(microseconds: int, zoned: bool) -> str:
     """`2024-01-31` or `2024-01-31T12:00:00`; `2024-01-31T00:00:00+00:00` if the time is known to be in UTC."""
     text = str(np.datetime64(microseconds, "us"))
     text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{text}+00:00" if zoned else text.removesuffix("T00:00:00")
+    return f"{text}{UTC}" if zoned else text.removesuffix("T00:00:00")
 
 
 def looks_like_time(table: Table, name: str) -> bool:

@@ -17,13 +17,14 @@ from pydantic import (
 )
 
 from synthgen.base.settings import Settings
-from synthgen.readers.series.formats import Formats, as_marker, check_date_format, check_step
+from synthgen.readers.series.formats import Formats, as_marker, check_date_format, check_step, check_timezone
 
 Form = Literal["auto", "table", "melted", "wide"]
 Split = Literal["train", "validation", "test"]
 TimeUnit = Literal["auto", "s", "min", "h", "d", "step"]
-UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
-"""Microseconds in each unit of time."""
+Cycle = Literal["hour", "weekday", "season"]
+UTC = "+00:00"
+"""The end of a timestamp in ISO form that is in UTC."""
 
 NO_TIME = "none"
 """What `time` is set to where no column is to be taken as one."""
@@ -133,6 +134,21 @@ class SeriesData(Settings):
         description="Only times from the first up to, not including, the second, in time units (timestamps: since the "
         "entity's first row). With `step` every entity is laid on all of it.",
     )
+    calendar: Literal["auto", "none"] | list[Cycle] = Field(
+        default="auto",
+        description="What a model learns of real times, as covariates that it computes by itself: hour (of the day), "
+        "weekday and season (the day of the year). auto: those that the spacing of the rows and the time that they "
+        "cover can show. Generated series then have real times, which begin as a training window does.",
+    )
+    holidays: str | None = Field(
+        default=None,
+        description="A country such as ES, or a part of one such as ES-CT, whose public holidays the model knows too.",
+    )
+    timezone: str | None = Field(
+        default=None,
+        description="The zone in which hours and days of the calendar are counted, as Europe/Madrid, for times with "
+        "an offset; by default UTC.",
+    )
     newest_first: bool = Field(default=False, description="The rows are in decreasing time.")
     sort_by_time: bool = Field(
         default=False, description="The rows of an entity are in no order: sort them by time. No time may occur twice."
@@ -176,7 +192,7 @@ class SeriesData(Settings):
         """Settings that came later are left out where they have their defaults: digests stay what they were."""
         found: dict[str, Any] = serialise(self)
         plain: dict[str, Any] = {"decimal": ".", "thousands": None, "symbols": [], "date_format": None}
-        plain["sort_by_time"] = False
+        plain |= {"sort_by_time": False, "calendar": "auto", "holidays": None, "timezone": None}
         return {name: value for name, value in found.items() if name not in plain or value != plain[name]}
 
     @property
@@ -196,6 +212,16 @@ class SeriesData(Settings):
             raise ValueError("`span` must be a time and a later one")
         if self.rate_hz and (self.step or self.span or self.time_unit not in ("auto", "s")):
             raise ValueError("`rate_hz` makes seconds of times; leave out `time_unit`, `step` and `span`")
+        return self
+
+    @model_validator(mode="after")
+    def _calendar_fits(self) -> Self:
+        if self.calendar == "none" and (self.holidays or self.timezone):
+            raise ValueError(
+                "`calendar: none` leaves no use for `holidays` and `timezone`; `calendar: []` knows holidays alone"
+            )
+        if self.timezone:
+            check_timezone(self.timezone)
         return self
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ class Windows:
     static: (N, S), NaN is unknown; float32 or float64 likewise.
     labels: int64 (N,), class ids, zeros if there are no classes.
     entities, starts: int64 (N,), the recording's number and the window's first row in it.
+    row_stamps: int64 (R,), microseconds since 1970, in UTC if `zoned`; None if times are numbers.
     skipped: windows that were left out: without any value, or around events too near to the ends of their part.
     """
 
@@ -44,6 +45,8 @@ class Windows:
     classes: tuple[str, ...]
     time_unit: str
     interval: float | None
+    row_stamps: np.ndarray | None = None
+    zoned: bool = False
     skipped: int = 0
 
     def __len__(self) -> int:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from synthgen.base.units import UNITS_US
 from synthgen.errors import DataError
-from synthgen.readers.series.types import Recordings, SeriesData, Split
+from synthgen.readers.series.types import UTC, Recordings, SeriesData, Split
 from synthgen.readers.series.views import Windows
 
 FEW = 10
@@ -163,8 +164,23 @@ def _gather(recordings: Recordings, data: SeriesData, cuts: Cuts) -> Windows:
         classes=recordings.classes,
         time_unit=recordings.time_unit,
         interval=recordings.interval,
+        row_stamps=_stamps(recordings),
+        zoned=items[0].start.endswith(UTC),
         skipped=cuts.skipped,
     )
+
+
+def _stamps(recordings: Recordings) -> np.ndarray | None:
+    """int64 (R,): microseconds since 1970 of all rows; None if times are numbers."""
+    if not recordings.items[0].start:
+        return None
+    per_unit = UNITS_US[recordings.time_unit]
+    return np.concatenate(
+        [
+            np.datetime64(item.start.removesuffix(UTC), "us").astype(np.int64) + np.round(item.times * per_unit)
+            for item in recordings.items
+        ]
+    ).astype(np.int64)
 
 
 def _nothing(data: SeriesData, split: Split, skipped: int) -> str:

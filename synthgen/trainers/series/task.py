@@ -140,7 +140,6 @@ class SeriesTask(Task):
         self.sample_every = config.sample_every
         self.training = ScaledWindows(training, scaler)
         self.held_out = ScaledWindows(held_out, scaler) if held_out is not None else None
-        self.owners = [*range(len(training.channels)), *scaler.config.gated]
         deviation, spread = round(self.training.deviation, 4), self.training.spread()
         self.objective = Edm.stochastic(deviation, spread, config.log_sigma_mean, config.log_sigma_std)
         super().__init__(config, len(self.training), start.seed, start.device, precision)
@@ -165,8 +164,10 @@ class SeriesTask(Task):
     def _noised(self, batch: Batch, random: torch.Generator) -> Noised:
         x, missing = batch.x, batch.missing
         shape = (*x.shape[:2], len(self.windows.channels))
-        shown = observed_mask.draw(self.config.observed_mask, shape, random)[..., self.owners] & ~missing
-        levels, noise = torch.randn(len(x), generator=random), torch.randn(x.shape, generator=random)
+        shown = self.scaler.shown(observed_mask.draw(self.config.observed_mask, shape, random)) & ~missing
+        # One level of each of B equally likely ranges: batches differ less than if each were chosen by itself.
+        share = (torch.randperm(len(x), generator=random) + torch.rand(len(x), generator=random)) / len(x)
+        levels, noise = torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6)), torch.randn(x.shape, generator=random)
         absent = missing
         if self.config.missing_indicator < 1:
             unmarked = torch.rand(len(x), 1, 1, generator=random) >= self.config.missing_indicator
@@ -236,8 +237,9 @@ class SeriesTask(Task):
         shown = ", ".join(f"{name} {share:g}" for name, share in config.observed_mask.model_dump().items())
         settings = self.settings(
             made.denoiser,
-            *("preset", ("steps in a token", "patch"), "scaling"),
-            {"gates": len(made.scaler.config.gated), "shown": shown, "noise": noise},
+            *("preset", "scaling"),
+            {"steps in a token": int(made.denoiser.config.patch)},
+            {"gates": made.scaler.n_scaled - len(self.windows.channels), "shown": shown, "noise": noise},
             *("steps", "batch_size", "learning_rate", "ema_decay", "label_dropout", "class_balance"),
         )
         n_classes = len(self.windows.classes)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from synthgen.errors import DataError
 from synthgen.models.losses import Edm
-from synthgen.models.series.scaler import Kind, SeriesScaler
+from synthgen.models.series.scaler import Kind, SeriesScaler, Snap
 from synthgen.parts.problem import Problem
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series.reader import SeriesData, Windows
 from synthgen.readers.series.summary import describe
-from synthgen.trainers.series.model import network, pipeline
+from synthgen.trainers.series.calendar import calendar_of, say, with_calendar
+from synthgen.trainers.series.model import PRESETS, Size, network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
 from synthgen.training.precision import choose_precision
@@ -26,30 +28,42 @@ from synthgen.training.task import Start, Task
 from synthgen.training.trainer import GradientTrainer
 
 N_VALIDATION = 1024
+WIDE_ENOUGH = 128
+"""For bf16 on a CPU."""
 
 
 class SeriesTrainer(GradientTrainer):
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its images."""
 
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 8
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
 
         steps: int = Field(default=10_000, ge=1, description="Optimiser steps.")
         data: SeriesData = Field(description="Real series, and how windows are cut from them.")
-        preset: Literal["tiny", "small", "base"] = Field(
-            default="tiny", description="Size of the network: about 0.25, 1.3 and 10 million parameters."
+        preset: Literal["auto", "tiny", "mini", "small", "base"] = Field(
+            default="auto",
+            description="Size of the network: about 0.25, 0.7, 1.3 and 10 million parameters; auto grows with the "
+            "values in a token, which are those of all channels in `patch` steps.",
         )
-        patch: int = Field(
-            default=1,
-            ge=1,
-            le=64,
-            description="Steps in a token; for long windows, attention costs patch^2 times less.",
+        patch: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+            default="auto",
+            description="Steps in a token; for long windows, attention costs patch^2 times less. auto is 1 up to 64 "
+            "steps, and makes about 32 tokens of more.",
+        )
+        dropout: float = Field(
+            default=0.1, ge=0, lt=1, description="Share of what layers add that is left out in training."
         )
         scaling: Kind = Field(
-            default="standard",
-            description="How channels are scaled: by mean and deviation, or by quantiles, which suits heavy tails.",
+            default="mixed",
+            description="How channels are scaled: by mean and deviation, by quantiles, which suits heavy tails, or by "
+            "the mean of both.",
+        )
+        snap: Snap = Field(
+            default="observed",
+            description="What generated values are: the nearest that occurs in the training data, any on the grid that "
+            "all of a channel lie on (whole numbers, cents), or any.",
         )
         observed_mask: Shown = Field(
             default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
@@ -64,9 +78,9 @@ class SeriesTrainer(GradientTrainer):
         label_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
         )
-        log_sigma_mean: float = Field(default=-1.2, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
+        log_sigma_mean: float = Field(default=-0.5, ge=-5, le=5, description="Mean of the logarithm of noise levels.")
         log_sigma_std: float = Field(
-            default=1.2,
+            default=1.4,
             gt=0,
             le=4,
             description="Standard deviation of that logarithm; above the mean it is more where the values of a window "
@@ -96,6 +110,7 @@ class SeriesTrainer(GradientTrainer):
                 if shares[split]:
                     windows = real_data.windows(recordings, data, split)
                     if split == "train":
+                        calendar_of(data, windows)
                         self._scaler(windows)
         except DataError as error:
             return [Problem(message, place=("data", "path")) for message in error.messages]
@@ -112,7 +127,9 @@ class SeriesTrainer(GradientTrainer):
         }
         parts: list[real_data.Split] = ["train", "validation", "test"]
         cut = {shares[part][0]: real_data.windows(recordings, data, part) for part in parts if shares[part][1]}
-        return describe(recordings, data, cut)
+        calendar = say(data, calendar_of(data, cut["training"]))
+        found = describe(recordings, data, cut)
+        return replace(found, columns={**found.columns, **({"calendar": calendar} if calendar else {})})
 
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then.
@@ -122,6 +139,7 @@ class SeriesTrainer(GradientTrainer):
         """
         config = self.config
         training = real_data.windows(real_data.read(config.data), config.data, "train")
+        training = with_calendar(training, calendar_of(config.data, training))
         scaler = self._scaler(training)
         scheduler = Edm.stochastic(1.0).scheduler()
         pipeline(config, network(config, scaler, training), scaler, scheduler, training).save_pretrained(out)
@@ -130,22 +148,27 @@ class SeriesTrainer(GradientTrainer):
         data = self.config.data
         recordings = real_data.read(data)
         training = real_data.windows(recordings, data, "train")
-        held_out = _some(real_data.windows(recordings, data, "validation"), start.seed) if data.validation else None
+        calendar = calendar_of(data, training)
+        training = with_calendar(training, calendar)
+        held_out = None
+        if data.validation:
+            held_out = with_calendar(_some(real_data.windows(recordings, data, "validation"), start.seed), calendar)
         scaler = self._scaler(training)
-        return SeriesTask(self.config, training, held_out, scaler, start, self._precision(start.device))
+        size = Size.of(self.config, scaler.n_scaled, training.length)
+        return SeriesTask(self.config, training, held_out, scaler, start, self._precision(size, start.device))
 
     def _scaler(self, training: Windows) -> SeriesScaler:
         names = [channel.name for channel in training.channels]
-        made: SeriesScaler = SeriesScaler.fit(
-            training.rows[training.covered], names, self.config.scaling, offsets=training.rows.dtype == np.float64
-        )
+        rows, config = training.rows[training.covered], self.config
+        offsets = rows.dtype == np.float64
+        made: SeriesScaler = SeriesScaler.fit(rows, names, config.scaling, snap=config.snap, offsets=offsets)
         return made
 
-    def _precision(self, device: str) -> str:
+    def _precision(self, size: Size, device: str) -> str:
         """Matrices of width 64 are too small to repay the casts: with AVX512-BF16, a step took 1.5 times as long."""
-        config = self.config
-        small = config.preset == "tiny" and device == "cpu"
-        return "fp32" if small and config.precision == "auto" else choose_precision(config.precision, device)
+        small = PRESETS[size.preset]["width"] < WIDE_ENOUGH and device == "cpu"
+        precision = self.config.precision
+        return "fp32" if small and precision == "auto" else choose_precision(precision, device)
 
 
 def _some(held_out: Windows, seed: int) -> Windows:

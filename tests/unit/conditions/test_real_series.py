@@ -16,7 +16,7 @@ import helpers
 import series_files
 import synthgen
 import tiny
-from synthgen.conditions.real_series import RealSeries
+from synthgen.conditions.real_series import RealSeries, hidden
 from synthgen.errors import DataError
 from synthgen.samplers.series import SeriesSampler
 
@@ -235,3 +235,38 @@ def test_overlapping_forecasts_are_told_where_there_are_any(tmp_path: Path) -> N
             assert [float(row[f"wave{e}"]) for e in ("_low", "", "_high")] == pytest.approx(
                 expected, rel=1e-5, abs=1e-5
             )
+
+
+def test_hidden_values_are_a_share_in_gaps_and_the_same_for_all_repeats() -> None:
+    data = tiny.series_data() | {"length": 20, "stride": 20}
+    settings = {"data": data, "generate": "hidden", "hidden_share": 0.25, "gap_length": 3, "repeats": 2}
+    part = RealSeries(RealSeries.Config.model_validate(settings))
+    whole = RealSeries(RealSeries.Config.model_validate({"data": data, "generate": "nothing"}))
+    n, masks = part.samples // 2, []
+    for i in range(n):
+        known, real = part.condition(i)[0]["known"], whole.condition(i)[0]["series"]
+        masks.append(np.isnan(known))
+        assert masks[i].sum() == 10 and np.array_equal(known[~masks[i]], real[~masks[i]])  # a quarter of 2 x 20 values
+        assert np.array_equal(part.condition(i + n)[0]["known"], known, equal_nan=True)
+    assert any(not np.array_equal(masks[0], mask) for mask in masks[1:])
+
+
+def test_missing_values_are_not_counted_as_hidden_and_something_stays_known() -> None:
+    random = np.random.default_rng(0)
+    there = random.random((12, 3)) < 0.7
+    chosen = hidden(there, 0.5, 2, random)
+    assert not (chosen & ~there).any() and chosen.sum() == round(0.5 * there.sum())
+    one = np.zeros((5, 2), dtype=bool)
+    one[2, 1] = True
+    assert not hidden(one, 0.9, 1, random).any()
+    assert hidden(np.ones((4, 1), dtype=bool), 0.999, 3, random).sum() == 3
+
+
+def test_settings_of_hidden_values_go_with_it() -> None:
+    with pytest.raises(ValidationError, match="`hidden_share` goes with `generate: hidden`, which needs it"):
+        condition(generate="hidden")
+    with pytest.raises(ValidationError, match="`gap_length` goes with `generate: hidden`"):
+        condition(gap_length=2)
+    with pytest.raises(ValidationError, match="`gap_length` must be less than the 12 steps"):
+        condition(generate="hidden", hidden_share=0.1, gap_length=12)
+    assert "hidden_share" not in condition().identity() and "gap_length" not in condition().identity()

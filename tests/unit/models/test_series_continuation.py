@@ -77,7 +77,7 @@ def test_a_longer_series_begins_with_the_shorter_one(pipeline: Any) -> None:
     for n_windows in range(5):
         short = drawn(pipeline, 2, TRAINED + n_windows * 9, 8)
         assert np.array_equal(long[:, : short.shape[1]], short)
-    assert np.isfinite(long).all() and len(np.unique(long[:, :, 0])) > 2 * 50
+    assert np.isfinite(long).all() and len(np.unique(long[:, :, 0])) > 50
 
 
 def test_values_that_went_through_the_scaler_stay_where_they_are(pipeline: Any) -> None:

@@ -22,14 +22,14 @@ def there_and_back(scaler: SeriesScaler, values: np.ndarray) -> np.ndarray:
     return scaler.unscale(scaled.nan_to_num()).numpy()
 
 
-@pytest.mark.parametrize("kind", ["standard", "quantile"])
+@pytest.mark.parametrize("kind", ["mixed", "standard", "quantile"])
 def test_training_values_come_back(kind: str) -> None:
     values = tiny.sensor_values(500)
     back = there_and_back(SeriesScaler.fit(values, NAMES, kind), values)  # type: ignore[arg-type]
     np.testing.assert_allclose(back, values, atol=2e-4)
 
 
-@pytest.mark.parametrize("kind", ["standard", "quantile"])
+@pytest.mark.parametrize("kind", ["mixed", "standard", "quantile"])
 def test_scaled_values_are_near_a_standard_normal_and_gates_are_signs(kind: str) -> None:
     values = tiny.sensor_values(2000)
     scaler = SeriesScaler.fit(values, NAMES, kind)  # type: ignore[arg-type]
@@ -102,3 +102,73 @@ def test_quantiles_of_heavy_tails_are_normal(tail: str) -> None:
     found = np.quantile(scaler.scale(torch.from_numpy(values)).numpy(), [0.05, 0.25, 0.5, 0.75, 0.95])
     assert found == pytest.approx([-1.645, -0.674, 0, 0.674, 1.645], abs=0.03)
     assert there_and_back(scaler, values) == pytest.approx(values, rel=1e-3, abs=1e-3)
+
+
+def sensor(n: int = 4000) -> np.ndarray:
+    """A channel (n, 1) of which 30 % are 2.5, in the middle of its values, and 5 % at its upper end."""
+    random = np.random.default_rng(0)
+    values = random.normal(2, 1, n)
+    values[: n * 3 // 10] = 2.5
+    values[-n // 20 :] = values.max()
+    return random.permutation(values).astype(np.float32)[:, None]
+
+
+@pytest.mark.parametrize("kind", ["mixed", "standard", "quantile"])
+def test_values_that_occur_often_come_back_as_often_from_scaled_ones_that_are_nearly_right(kind: str) -> None:
+    values = sensor()
+    scaler = SeriesScaler.fit(values, ["level"], kind)  # type: ignore[arg-type]
+    assert not scaler.config.gated
+    scaled = scaler.scale(torch.from_numpy(values))
+    assert abs(scaled.mean()) < 0.1 and 0.9 < scaled.std() < 1.1
+    back = scaler.unscale(scaled + 0.05 * torch.randn(scaled.shape, generator=torch.Generator().manual_seed(0))).numpy()
+    for atom in (np.float32(2.5), values.max()):
+        assert np.mean(back == atom) == pytest.approx(np.mean(values == atom), abs=0.02)
+
+
+def test_values_come_back_as_they_were_observed_or_on_their_grid_or_as_any() -> None:
+    values = sensor().round(1)
+    noisy = torch.linspace(-3, 3, 5000)[:, None]
+    found = {
+        snap: SeriesScaler.fit(values, ["level"], snap=snap).unscale(noisy) for snap in ("observed", "grid", "none")
+    }
+    assert set(found["observed"][:, 0].tolist()) <= set(values[:, 0].tolist())
+    np.testing.assert_allclose(found["grid"], found["grid"].numpy().round(1), atol=1e-5)
+    assert len(found["grid"].unique()) < 100 < len(found["none"].unique())
+
+
+def held_values() -> np.ndarray:
+    """A channel (3000, 1) a third of whose steps change nothing."""
+    random = np.random.default_rng(1)
+    values = random.normal(0, 1, 3000)
+    for i in np.flatnonzero(random.random(3000) < 1 / 3)[1:]:
+        values[i] = values[i - 1]
+    return values.astype(np.float32)[:, None]
+
+
+def test_a_channel_that_holds_its_value_has_a_gate_for_it() -> None:
+    values = held_values()
+    scaler = SeriesScaler.fit(values, ["x"])
+    assert scaler.config.held == [0] and scaler.n_scaled == 2 and scaler.owners == [0, 0]
+    series = values[None, :500]
+    scaled = scaler.scale(torch.from_numpy(series))
+    assert scaled[0, 0, 1].isnan() and set(scaled[0, 1:, 1].tolist()) == {-1.0, 1.0}
+    off = scaled.nan_to_num(-1.0) + torch.tensor([0.2, 0.0]) * torch.randn(1, 500, 1)
+    given = np.zeros(series.shape, dtype=bool)
+    held = scaler.hold(scaler.unscale(off).numpy(), off, given)
+    assert ((np.diff(held, axis=1) == 0) >= (np.diff(series, axis=1) == 0)).all()
+    given[0, 7] = True
+    kept = np.where(given, np.float32(9.0), held)
+    assert scaler.hold(kept, torch.ones_like(off), given)[0, 6:10, 0].tolist() == [held[0, 0, 0], 9.0, 9.0, 9.0]
+
+
+def test_a_smooth_channel_on_a_coarse_grid_holds_nothing() -> None:
+    wave = np.sin(np.arange(3000) / 40).round(1).astype(np.float32)[:, None]
+    assert (np.diff(wave[:, 0]) == 0).mean() > 0.3
+    walk = np.random.default_rng(0).integers(-1, 2, 3000).cumsum().astype(np.float32)[:, None]
+    assert (np.diff(walk[:, 0]) == 0).mean() > 0.3 and not SeriesScaler.fit(walk, ["x"]).config.held
+
+
+def test_whether_a_value_is_held_is_told_by_two_known_ones() -> None:
+    scaler = SeriesScaler.fit(held_values(), ["x"])
+    cells = torch.tensor([True, True, False, True, True])[None, :, None]
+    assert scaler.shown(cells)[0].T.tolist() == [[True, True, False, True, True], [False, True, False, False, True]]

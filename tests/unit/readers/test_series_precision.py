@@ -130,7 +130,7 @@ def test_from_the_table_to_the_dataset_and_its_csv(tmp_path: Path, monkeypatch: 
         "kind": "dataset",
         "name": "level",
         "data": settings,
-        "train": {"use": "series", "steps": 3, "batch_size": 4, "warmup_steps": 1},
+        "train": {"use": "series", "steps": 3, "batch_size": 4, "warmup_steps": 1, "snap": "grid"},
         "condition": {"use": "real-series", "generate": "end", "context_length": 4},
         "sampler": {"use": "series", "model": "trained", "steps": 2},
         "labelers": [{"use": "denoising-error", "model": "trained"}],

@@ -22,13 +22,16 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def test_every_channel_has_a_panel_of_its_colour_up_to_four() -> None:
-    values = wave(6)
-    picture = curves.draw(values, None, curves.ranges([values]))
-    assert picture.dtype == np.uint8 and picture.shape == (4 * curves.PANEL + curves.PAD, curves.WIDTH, 3)
-    for panel, colour in enumerate(curves.COLOURS):
-        part = picture[panel * curves.PANEL : (panel + 1) * curves.PANEL]
-        assert share(part, rgb(colour)) > 0.005
+def test_every_channel_has_a_panel_and_those_of_many_are_lower() -> None:
+    for n_channels, height in ((2, curves.PANEL), (6, 4 * curves.PANEL // 6), (30, curves.LEAST_PANEL)):
+        values = wave(n_channels)
+        picture = curves.draw(values, None, curves.ranges([values]), names=[f"channel {i}" for i in range(n_channels)])
+        assert picture.dtype == np.uint8 and picture.shape == (n_channels * height + curves.PAD, curves.WIDTH, 3)
+        for panel in range(n_channels):
+            part = picture[panel * height : (panel + 1) * height]
+            assert share(part, rgb(curves.COLOURS[panel % 4])) > 0.005
+    named, plain = (curves.draw(values, None, curves.ranges([values]), names=names) for names in (["x"] * 30, ()))
+    assert (named != plain)[:, :20].any() and (named == plain)[:, 40:].all()
 
 
 def test_missing_values_are_gaps() -> None:
