@@ -83,8 +83,9 @@ def say(data: SeriesData, calendar: Calendar | None) -> str:
     if calendar is None:
         return ""
     words = [*calendar.cycles, *([f"holidays of {calendar.holidays}"] if calendar.holidays else [])]
+    column = f" (of {data.time_column})" if data.time_column else ""
     zone = f" in {calendar.timezone}" if calendar.timezone else " in UTC" if calendar.zoned else ""
-    return f"{', '.join(words) or 'nothing that such times show'}{zone} (of {data.time})"
+    return f"{', '.join(words) or 'nothing that such times show'}{zone}{column}"
 
 
 def _median_step_us(windows: Windows) -> float:
