@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import signal
 
 from synthgen.base.units import UNITS_US
 from synthgen.readers.series.reader import Recordings, SeriesData
@@ -13,7 +14,7 @@ from synthgen.readers.series.windows import divide
 
 PERIODS = {"a day": UNITS_US["d"], "a week": 7 * UNITS_US["d"]}
 """Seasons of timestamps in microseconds: the one is taken whose seasonal naive error is smallest."""
-LEAST_CORRELATION = 0.1
+LEAST_CORRELATION = 0.2
 WHOLE = 1e-3
 
 
@@ -38,8 +39,8 @@ def find_season(parts: Sequence[np.ndarray], step: float, time_unit: str, stampe
     """The season of series (T, C), NaN is missing, whose steps are `step` time units apart.
 
     Of timestamps it is a day or a week, whichever is a whole number of steps and forecasts better by repeating itself.
-    Else, and if neither fits, it is the lag of the highest peak of the autocorrelation behind its first dip, all series
-    and channels together.
+    Else, and if neither fits, it is the lag of the highest peak of the autocorrelation that stands out by
+    `LEAST_CORRELATION`, all series and channels together.
     """
     if stamped and time_unit in UNITS_US:
         found = {}
@@ -52,11 +53,7 @@ def find_season(parts: Sequence[np.ndarray], step: float, time_unit: str, stampe
         if found:
             return min(found, key=lambda season: found[season])
     correlation = autocorrelation(parts)
-    falls = np.flatnonzero(np.diff(correlation) > 0)
-    dip = int(falls[0]) if len(falls) else len(correlation)
-    middle = correlation[1:-1]
-    peaks = 1 + np.flatnonzero((middle > correlation[:-2]) & (middle >= correlation[2:]))
-    peaks = peaks[(peaks > dip) & (correlation[peaks] > LEAST_CORRELATION)]
+    peaks, _ = signal.find_peaks(correlation, height=LEAST_CORRELATION, prominence=LEAST_CORRELATION)
     if not len(peaks):
         return Season(1, "no peak of the autocorrelation")
     return Season(int(peaks[correlation[peaks].argmax()]), "the highest peak of the autocorrelation")

@@ -63,6 +63,8 @@ def _runs_like_times(table: Table, name: str, entity: str | None) -> bool:
     if (as_they_come >= 0).all() or (as_they_come <= 0).all():
         return True
     in_order = steps(np.lexsort((values, codes)))
+    if (in_order == 0).sum() > MOST_REPEATS * len(values):  # an hour of the day, a day of the week
+        return False
     in_order = in_order[in_order > 0]
     return bool(np.ptp(in_order) <= 1e-6 * in_order.max())
 

@@ -28,7 +28,7 @@ from synthgen.readers.series.formats import MARKS, Formats, date_formats, number
 from synthgen.readers.series.roles import ENTITY
 from synthgen.readers.series.table import Table, open_table
 from synthgen.readers.series.times import epoch_settings, looks_like_iso, times_of
-from synthgen.readers.series.types import NO_TIME, Recordings, SeriesData
+from synthgen.readers.series.types import Recordings, SeriesData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 VARIABLE = re.compile(r"^(variable|metric|parameter|measure|signal|channel|feature)(_?name)?$", re.IGNORECASE)
@@ -126,7 +126,7 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
     first: DataError | None = None
     for reading in itertools.islice(_readings(table, date_format), MOST):
         settings, left_out = _without_constants(table, reading)
-        data = SeriesData.model_validate({"path": path, "length": 2, "time": NO_TIME, **written, **settings})
+        data = SeriesData.model_validate({"path": path, "length": 2, **written, **settings})
         try:
             found = reader.read(data)
         except DataError as error:
@@ -208,7 +208,7 @@ def _missing_texts(table: Table) -> list[str]:
 def _without_constants(table: Table, settings: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The settings with the channels that change, if there are others; and notes on these."""
     taken = set(map(str, settings.values()))
-    data = SeriesData.model_validate({"path": "", "length": 2, "time": NO_TIME, **settings})
+    data = SeriesData.model_validate({"path": "", "length": 2, **settings})
     if data.kind == "melted":
         values = _by_variable(table, settings)
     else:

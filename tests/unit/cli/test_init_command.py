@@ -199,7 +199,7 @@ def test_columns_that_are_left_out_are_told_and_numbers_are_no_entities(cli, tmp
     twice = tmp_path / "twice.csv"
     twice.write_text(good.read_text() + "2024-01-10T23:00,1,1,calm\n")
     answer = cli("init", twice, "-o", tmp_path)
-    assert answer.code == 0 and "some values of time occur more than once; `step: 1` averages the rows" in answer.out
+    assert answer.code == 0 and "some values of time occur more than once; `step: 1h` averages the rows" in answer.out
     data = yaml.safe_load((tmp_path / "twice.yaml").read_text())["data"]
     assert data["step"] == "1h"
 

@@ -187,9 +187,9 @@ def test_times_gaps_and_missing_values_are_said(tmp_path: Path) -> None:
 def test_few_windows_are_warned_of(tmp_path: Path) -> None:
     rows = [f"{moment},{i % 50}" for i, moment in enumerate(hours(1100))]
     few = facts(write(tmp_path / "a.csv", "time,v", rows[:30]), length=4)
-    assert any("training has 27 windows" in note and "about 1,000 are needed" in note for note in few.notes)
+    assert any("training has only 27 windows" in note and "3,661 to be enough" in note for note in few.notes)
     many = facts(write(tmp_path / "b.csv", "time,v", rows), length=24)
-    assert not any("are needed" in note for note in many.notes)
+    assert not any("copies" in note for note in many.notes)
 
 
 def test_a_column_that_may_be_the_entity_is_named(tmp_path: Path) -> None:

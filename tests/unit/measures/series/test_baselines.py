@@ -96,6 +96,9 @@ def test_else_the_season_is_the_highest_peak_of_the_autocorrelation() -> None:
     wave = np.sin(2 * np.pi * np.arange(300) / 13)[:, None]
     found = find_season([wave[:150], wave[150:]], 1, "step", False)
     assert found == Season(13, "the highest peak of the autocorrelation")
+    noise = np.random.default_rng(1).normal(size=(300, 1))  # its bumps are no season, and hide none
+    assert find_season([np.concatenate([wave, noise], axis=1)], 1, "step", False).steps == 13
+    assert find_season([noise], 1, "step", False).steps == 1
     assert find_season([np.arange(50.0)[:, None]], 1, "step", False).steps == 1
     assert find_season([np.ones((50, 1))], 1, "step", False).steps == 1
     centred = np.array([-1.5, -0.5, 0.5, 1.5])

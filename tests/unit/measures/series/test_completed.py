@@ -155,6 +155,7 @@ def test_the_crps_of_one_sample_is_its_absolute_error() -> None:
     assert mean_crps(np.array([[2.0, 0, 1]]), target, np.ones(3, dtype=bool)) == pytest.approx((1 + 0 + 5) / 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "task"),
     [

@@ -46,6 +46,7 @@ def useful(parts: dict[str, Any], generated: np.ndarray, **more: Any) -> dict[st
     return forecasting.usefulness(generated, **parts, **settings)
 
 
+@pytest.mark.slow
 def test_good_windows_teach_what_real_ones_do_and_bad_ones_do_not(parts: dict[str, Any]) -> None:
     good, bad = useful(parts, windows(12)), useful(parts, windows(7))
     assert (good["horizon"], good["seen"], good["season"], good["seeds"]) == (6, 18, 12, 2)
@@ -81,6 +82,7 @@ def test_too_few_windows_are_said(parts: dict[str, Any]) -> None:
     assert "it needs 200 real training windows, 20 real test windows and 20 generated" in forecasting.text(found)
 
 
+@pytest.mark.slow
 def test_in_an_evaluation(tmp_path: Path) -> None:
     content = {
         "kind": "dataset",
@@ -100,7 +102,9 @@ def test_in_an_evaluation(tmp_path: Path) -> None:
         return evaluation.compare(str(out), str(recipe), asked, lambda line: None)
 
     found = compared(0.3, horizon=5)["forecasting"]
-    assert found["horizon"] == 5 and found["trained_on"]["generated"]["windows"] == 60
+    assert (
+        found["horizon"] == 5 and found["trained_on"]["generated"]["windows"] == 52
+    )  # as many of a class as real ones
     assert "forecasting" not in compared(0.3, forecasting=False)
     with pytest.raises(UsageError, match=r"horizon: must be less than the 17 steps of a window \(got 17\)"):
         compared(0.3, horizon=17)
