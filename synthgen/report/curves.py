@@ -67,7 +67,7 @@ def draw(
         if names:
             pen.text((PAD * FINER, top), names[panel], INK, font, "la")
         for value, place, anchor in ((high, top, "ra"), (low, bottom, "rd")) if height > 2 * TEXT_PX else ():
-            pen.text(((WIDTH - 1) * FINER, place), f"{value:.3g}", INK, font, anchor)
+            pen.text(((WIDTH - 1) * FINER, place), number(value), INK, font, anchor)
         for part in parts(values[:, panel]):
             points = [(float(x[i]) * FINER, float(y[i]) * FINER) for i in part]
             if len(points) > 1:
@@ -76,6 +76,11 @@ def draw(
                 left, top = points[0]
                 pen.ellipse((left - FINER, top - FINER, left + FINER, top + FINER), COLOURS[panel % len(COLOURS)])
     return np.asarray(picture.resize((size[0] // FINER, size[1] // FINER), Image.Resampling.LANCZOS))
+
+
+def number(value: float) -> str:
+    """`49,900`, `31.2`, `0.0357`: as short as a panel is small."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def parts(values: np.ndarray) -> list[np.ndarray]:

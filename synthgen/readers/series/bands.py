@@ -80,6 +80,9 @@ def spectra(axes: Any, real: np.ndarray | None, drawn: np.ndarray, interval: flo
             axes.plot(frequencies, power, color=colour, linewidth=1.2, label=f"{name}, mean of {len(known)}")
             if power.max() > 0:
                 axes.set_yscale("log")
+                # Plain numbers: what matplotlib writes is TeX, and names with a `$` are shown without it.
+                axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+                axes.yaxis.set_minor_formatter(lambda value, _: "")
 
 
 def spectrum(values: np.ndarray, interval: float | None) -> tuple[np.ndarray, np.ndarray]:

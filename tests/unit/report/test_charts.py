@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from synthgen.readers.series import bands
 from synthgen.readers.series.types import Channel
 from synthgen.recipe.rules import parse
 from synthgen.report import charts
@@ -98,3 +99,13 @@ def test_a_dollar_in_a_name_is_a_dollar() -> None:
     with charts.chart("$x_{$ and 猫\x1b", "price ($)", "$\\frac") as made:
         made.axes.plot([0, 1], [0, 1], label="$y_{$")
     assert made.svg.startswith("<?xml")
+
+
+def test_numbers_of_a_logarithmic_axis_are_plain() -> None:
+    """Texts are not read as TeX, for the `$` in names, and matplotlib's own numbers of such axes are TeX."""
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    bands.spectra(axes, None, np.random.default_rng(0).normal(0, 30, (20, 24)), 1.0)
+    shown = [label.get_text() for label in axes.yaxis.get_ticklabels()]
+    assert "1000" in shown and not [text for text in shown if "$" in text]

@@ -65,3 +65,9 @@ def test_one_scale_for_all_that_are_shown() -> None:
 def test_the_legend_names_channels_and_units() -> None:
     found = curves.legend(Curves(("a", "b"), ("mV", "1")))
     assert [name for name, _ in found] == ["a (mV)", "b"] and found[0][1] == rgb(curves.COLOURS[0])
+
+
+def test_limits_are_written_short() -> None:
+    assert [curves.number(value) for value in (49900.3, -1234.0, 31.21, 0.03571, 2e9)] == [
+        *("49,900", "-1,234", "31.2", "0.0357", "2e+09")
+    ]
