@@ -42,11 +42,6 @@ class SeriesPipeline(DiffusionPipeline):
         time_unit: unit of times; covariates, static: names of the other numbers that it knows.
         continues: whether it was trained to go on from a beginning anywhere in a series, which long series need.
         calendar: what `Calendar.stored` says of a model that knows real times, whose covariates are the last ones.
-        noise_kept: of each scaled channel, the share of the estimated noise that a step keeps beyond what its scheduler
-            does; none if empty. A network's estimate is nearer to the mean than it should be, and what is generated
-            varies too little; with a per cent or two it varies as it should.
-
-    Source: Ning et al. 2024, "Elucidating the exposure bias in diffusion models" (epsilon scaling).
     """
 
     def __init__(
@@ -62,7 +57,6 @@ class SeriesPipeline(DiffusionPipeline):
         covariates: Sequence[str] = (),
         static: Sequence[str] = (),
         continues: bool = False,
-        noise_kept: Sequence[float] = (),
         calendar: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -76,7 +70,6 @@ class SeriesPipeline(DiffusionPipeline):
             covariates=list(covariates),
             static=list(static),
             continues=continues,
-            noise_kept=list(noise_kept),
             **({"calendar": calendar} if calendar else {}),
         )
 
@@ -144,15 +137,9 @@ class SeriesPipeline(DiffusionPipeline):
         }
         guidance = torch.as_tensor(guidance_scale, device=device, dtype=torch.float32).expand(n)
 
-        kept = torch.tensor(self.config.noise_kept, device=device)
-
         def evaluate(x: torch.Tensor, level: torch.Tensor, conditional: bool) -> torch.Tensor:
             shown = labels if conditional else torch.full_like(labels, n_classes)
-            output: torch.Tensor = self.denoiser(x.to(self.denoiser.dtype), level, shown, **fixed).float()
-            if len(kept):  # the output that stands for the denoised series and this share of the noise
-                sigma = (4 * level).exp().view(-1, 1, 1)
-                output = (1 - kept) * output + kept * x * sigma / self.scheduler.config.sigma_data
-            return output
+            return self.denoiser(x.to(self.denoiser.dtype), level, shown, **fixed).float()
 
         x = denoise(
             self.scheduler,
