@@ -39,8 +39,8 @@ def measure(generated: np.ndarray, real: np.ndarray, channels: Sequence[str], se
     found = {}
     for i, channel in enumerate(channels):
         columns = {name: windows[..., i].astype(np.float64) for name, windows in sets.items() if len(windows)}
-        n_cells = min(N_CELLS, *(int((~np.isnan(column)).sum()) for column in columns.values()))
-        if n_cells > 1:
+        n_cells = min([N_CELLS, *(int((~np.isnan(column)).sum()) for column in columns.values())])
+        if {"generated", "real"} <= columns.keys() and n_cells > 1:
             found[channel] = {name: _of_channel(column, lag, n_cells) for name, column in columns.items()}
     return {"lag": lag, "n": n, "channels": found}
 
@@ -85,6 +85,8 @@ def text(found: Mapping[str, Any]) -> str:
         "roughness": lambda one: _number(one["roughness"]),
         f"autocorrelation, lag {found['lag']}": lambda one: _number(one["autocorrelation"]),
     }
+    if not found["channels"]:
+        return "values of each channel: left out; there are too few windows with values"
     worst = sorted(found["channels"], key=lambda name: -abs(np.log(ratio(found["channels"][name]) or 1e-9)))
     rows = [["channel", "std, ratio", *columns]]
     for name in worst[:N_SHOWN]:

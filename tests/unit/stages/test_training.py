@@ -306,7 +306,9 @@ def test_a_table_is_read_once_a_process(here: Path, monkeypatch: pytest.MonkeyPa
     drawn_again = {"use": "real-series", "generate": "all"}
     changes = {"data": content()["data"] | {"path": str(source)}, "condition": drawn_again, "samples": 8}
     found = resolve(helpers.write(here, content(evaluate=LITTLE, **changes), "weather.yaml"))
-    assert found.columns and opened == ["own.csv"], "checked against real data, a sketch, a condition: one reading"
+    assert found.data_facts.columns and opened == ["own.csv"], (
+        "checked against real data, a sketch, a condition: one reading"
+    )
     condition = found.binding.condition
     result = run(here, evaluate=LITTLE, **changes)
     assert result.complete and result.evaluation is not None
