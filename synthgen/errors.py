@@ -66,6 +66,10 @@ class StoreError(SynthgenError):
     """The output folder is locked, damaged, full, or belongs to another recipe."""
 
 
+class UnreachableError(StoreError):
+    """An object store does not answer this process, however often it is asked; it may well answer others."""
+
+
 class RecordError(StoreError):
     """A record in a dataset's folder is damaged: what is wrong with it, without its name."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from synthgen.errors import StoreError, UsageError
+from synthgen.errors import StoreError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -25,6 +25,10 @@ TIMEOUT = timedelta(seconds=60)
 PART_BYTES = 16 << 20
 N_AT_ONCE = 16
 THROTTLES = ("SlowDown", "ServerBusy")
+NO_ANSWER = (
+    "the store does not answer, however often it was asked. Is the endpoint right (AWS_ENDPOINT_URL), and the "
+    "network there? What was finished is kept; give the command again"
+)
 """What S3, stores like it, and Azure say with a 503 to more requests than they take; others answer 429."""
 
 _first_process: int | None = None  # the one whose threads the client of all stores runs on
@@ -72,7 +76,9 @@ def refusals(address: str, name: str = "") -> Iterator[None]:
     except (exceptions.BaseError, ValueError) as error:
         if "NoSuchBucket" in str(error):
             raise _no_bucket(address) from None
-        raise StoreError(f"{address}/{name}".rstrip("/") + f": {reason(str(error))}") from None
+        said = reason(str(error))
+        kind = UnreachableError if said == NO_ANSWER else StoreError
+        raise kind(f"{address}/{name}".rstrip("/") + f": {said}") from None
 
 
 def _no_bucket(address: str) -> UsageError:
@@ -101,9 +107,6 @@ def reason(text: str) -> str:
         again = "; it was asked again and again" if status[1].startswith("5") else ""
         return f"the store answers {answer}{again}. {go_on}"
     if "HTTP error" in text:
-        return (
-            "the store does not answer, however often it was asked. Is the endpoint right (AWS_ENDPOINT_URL), and the "
-            "network there? What was finished is kept; give the command again"
-        )
+        return NO_ANSWER
     first = re.sub(r"\S+://\S+", "...", text.partition("\n")[0])
     return first.removeprefix("Generic URL error: ")[:300]

@@ -15,4 +15,4 @@ WHY_NOT = nodes.why_not()
 
 @pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 def test_a_cut_cable_and_a_lost_node(tmp_path: Path) -> None:
-    two_nodes.play(tmp_path, print, in_store=False)
+    two_nodes.play(tmp_path, print, in_store=True)

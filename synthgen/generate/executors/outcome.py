@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from synthgen.errors import PartLostError, StoreError, SynthgenError
+from synthgen.errors import PartLostError, StoreError, SynthgenError, UnreachableError
 from synthgen.generate.executors.worker import Listen, ShardReport, Worker
 
 Cause = Literal["code", "system", "fatal"]
@@ -17,9 +17,9 @@ Cause = Literal["code", "system", "fatal"]
 class Failure:
     """A shard that was not rendered.
 
-    `cause`: "code" if rendering it raised, "system" if its worker died under it, "fatal" if no
-    shard can be rendered (no disk, no model). `counts` is False for a preempted worker, which
-    says nothing about the shard.
+    `cause`: "code" if rendering it raised, "system" if its worker died under it or did not reach the
+    store, "fatal" if no shard can be rendered (no disk, no model). `counts` is False for a preempted
+    worker, which says nothing about the shard.
     """
 
     shard: int
@@ -74,10 +74,10 @@ class Executor(Protocol):
 
 
 def outcome_of(worker: Worker, shard: int, listen: Listen) -> Outcome:
-    """Renders a shard; what the worker raises is a value that travels, because it is the driver's to evaluator."""
+    """Renders a shard; what the worker raises is a value that travels, because it is the driver's to judge."""
     try:
         return worker.render(shard, listen)
-    except PartLostError as error:
+    except (PartLostError, UnreachableError) as error:  # another worker, or this one later, may have more luck
         return Failure(shard, "system", str(error), "".join(traceback.format_exception(error)))
     except Exception as error:
         details = "".join(traceback.format_exception(error))

@@ -30,7 +30,7 @@ from synthgen.dataset.layout import LEASE, SHARDS, commit_path, data_path
 from synthgen.dataset.objects import ObjectStorage
 from synthgen.dataset.store import Store
 from synthgen.dataset.verify import verify
-from synthgen.errors import StoreError
+from synthgen.errors import StoreError, UnreachableError
 from synthgen.generate import driver
 
 
@@ -196,7 +196,7 @@ def test_addresses_that_cannot_be_used(cli: Any, server: Server, place: str, sai
 
 def test_no_server(storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch, recipe: Path) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(StoreError, match=r"does not answer.*AWS_ENDPOINT_URL"):
+    with pytest.raises(UnreachableError, match=r"does not answer.*AWS_ENDPOINT_URL"):
         run(recipe, storage.place)
 
 
