@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.base.names import printable
+from synthgen.models.series.channel_maps import is_atom
 from synthgen.readers.series import bands
 from synthgen.readers.series.types import Channel
 from synthgen.recipe.rules import Rule
@@ -130,8 +131,6 @@ def values(group: Group, channel: int, about: Compared) -> str:
 
 def _mark_atoms(axes: Any, pool: np.ndarray, real: bool) -> None:
     """Values that hold a share of a channel to themselves, with the share: a histogram hides them among others."""
-    from synthgen.models.series.scaler import is_atom
-
     values, counts = np.unique(pool, return_counts=True)
     for value, count in zip(values[is_atom(counts)][:N_ATOMS], counts[is_atom(counts)], strict=False):
         axes.plot([value], [0], marker="^" if real else "v", color=bands.MIDDLE if real else KEPT, clip_on=False)

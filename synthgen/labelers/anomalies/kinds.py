@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from synthgen.models.series.channel_maps import resolution_of
+
 Kind = Literal["point", "level-shift", "drift", "dropout", "stuck", "frequency", "decoupling"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order of their class ids, from 1 on."""
@@ -71,8 +73,6 @@ def scale_of(values: np.ndarray) -> Scale | None:
     equal, with its quartiles; where more are, its standard deviation. Of a channel that rests at its floor, the
     values above count, as in the model's scaler.
     """
-    from synthgen.models.series.scaler import resolution_of  # with torch, which a plan does without
-
     known = values[~np.isnan(values)].astype(np.float64)
     if len(known) < 2 or known.min() == known.max():
         return None

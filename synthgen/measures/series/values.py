@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.measures.series.windows import aligned, some, stream
+from synthgen.models.series.channel_maps import is_atom
 
 N_CELLS = 10_000
 """Different values are counted among so many cells, or as many as both sets have: of more, there are more."""
@@ -47,8 +48,6 @@ def measure(generated: np.ndarray, real: np.ndarray, channels: Sequence[str], se
 
 def _of_channel(column: np.ndarray, lag: int, n_cells: int) -> dict[str, Any]:
     """The statistics of one channel (N, L)."""
-    from synthgen.models.series.scaler import is_atom  # with torch, which a plan does without
-
     known = column[~np.isnan(column)]
     _, counts = np.unique(known, return_counts=True)
     cells = stream(0, "cells").permutation(known)[:n_cells]

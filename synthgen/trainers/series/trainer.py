@@ -12,7 +12,8 @@ from pydantic import Field
 
 from synthgen.errors import DataError
 from synthgen.models.losses import Edm
-from synthgen.models.series.scaler import Kind, SeriesScaler, Snap
+from synthgen.models.series.channel_maps import Kind
+from synthgen.models.series.scaler import SeriesScaler, Snap
 from synthgen.parts.problem import Problem
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader as real_data

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import tiny
 from synthgen.errors import DataError
-from synthgen.models.series.scaler import SeriesScaler, resolution_of
+from synthgen.models.series.channel_maps import resolution_of
+from synthgen.models.series.scaler import SeriesScaler
 
 NAMES = ["wave", "rain"]
 
