@@ -10,7 +10,7 @@ import pytest
 import bucket
 import faults
 
-ROUNDS = 4
+ROUNDS = 5
 """Schedules of each kind; `python tests/faults.py --schedules 500` plays many more."""
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -93,6 +94,9 @@ def test_a_store_that_fails_leaves_nothing_half_there(address: str, server: Serv
         local_path(address)
     text = str(caught.value)
     assert f"{address}/b/2.png: the store answers 503" in text and bucket.KEY not in text and "\n" not in text
+    for thread in threading.enumerate():  # those of other files end what they have begun
+        if thread.name.startswith("fetch"):
+            thread.join()
     assert {path.suffix for path in cache.folder().iterdir()} == {".partial", ".lock"}
     whole = {path.name for path in cache.folder().glob("*.partial/**/*") if path.is_file()}
     assert whole <= {Path(name).name for name in FILES} - {"2.png"}
