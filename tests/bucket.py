@@ -62,7 +62,11 @@ class Server:
 
     def objects(self, place: str) -> dict[str, bytes]:
         """All that is stored at an address, by name, without a request."""
-        return {name: key.value for name, key in self._keys(place)}
+        found = {}
+        for name, key in self._keys(place):
+            with contextlib.suppress(ValueError):  # replaced or deleted meanwhile
+                found[name] = key.value
+        return found
 
     def clear(self, place: str) -> None:
         """Forgets what is stored at an address: lists take longer, the more there is anywhere in the bucket."""

@@ -685,6 +685,7 @@ def store_fails(trial: Trial) -> None:
         conditional = {"HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH"} & environ.keys()
         if environ["REQUEST_METHOD"] != "PUT" or trial.chance.random() >= (0.3 if conditional else share / 2):
             return app(environ, start)
+        (trial.folder / "struck").touch()
         list(app(environ, lambda *_: None))
         start(trial.chance.choice(BUSY), [("Content-Length", "0")])
         return [b""]

@@ -18,7 +18,7 @@ from synthgen.dataset.layout import COMMITS, HANDED_BACK, IDENTITY, MANIFEST, SE
 from synthgen.dataset.manifest import check_identity, identity_digest, load_manifest
 from synthgen.dataset.records import Commit, ShardFile
 from synthgen.dataset.storage import Storage
-from synthgen.dataset.store import Sizes, Store
+from synthgen.dataset.store import Sizes, Store, Whereabouts
 from synthgen.errors import RecordError, StoreError, UsageError
 from synthgen.fields import Field, classes_of
 from synthgen.fields.objects import countable_names, object_names, region_names
@@ -185,24 +185,26 @@ class Ledger:
         shards = self.manifest["shards"] if self.manifest else []
         return {s["shard"]: [f["path"] for f in s["files"]] for s in shards if s["shard"] not in self.commits}
 
-    def where(self, file: ShardFile) -> str:
-        """The name of a file: its final one or, if a crash interrupted the publication, the staged one."""
+    def where(self, file: ShardFile) -> Whereabouts:
+        """Where a file is: at its final name or, before a run has published it, at the staged one."""
         staged = f"{STAGING}/{file.staged}"
-        return staged if self.size(file.path) != file.bytes == self.size(staged) else file.path
+        unpublished = self.size(file.path) != file.bytes == self.size(staged)
+        return Whereabouts((staged, file.path) if unpublished else (file.path,))
 
     def reader(self, file: ShardFile) -> BufferedReader:
         """A file to read, wherever it is. Raises FileNotFoundError if it is missing."""
-        return self.store.storage.reader(self.where(file))
+        return self.where(file).reader(self.store.storage)
 
     def holds(self, file: ShardFile) -> bool:
         """Whether a file is there, published or not, with the size that its record states."""
-        return self.size(self.where(file)) == file.bytes
+        return any(self.size(name) == file.bytes for name in self.where(file).names)
 
-    def where_sealed(self, shard: int, file: Mapping[str, Any]) -> tuple[str, ...]:
-        """Names of a file that the manifest names; the first of them that exists is its own."""
+    def where_sealed(self, shard: int, file: Mapping[str, Any]) -> Whereabouts:
+        """Where a file is that the manifest names."""
         record = None if self.sufficient else self.commits.get(shard)
         same = [f for f in record.files if f.sha256 == file["sha256"]] if record else []
-        return f"{SEALED}/{file['sha256']}", self.where(same[0]) if same else file["path"]
+        names = self.where(same[0]).names if same else (file["path"],)
+        return Whereabouts(names, kept=f"{SEALED}/{file['sha256']}")
 
     def broken(self) -> list[int]:
         """Shards of which a file is missing or has the wrong size, or whose record cannot be read."""

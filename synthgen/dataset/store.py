@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -297,11 +299,6 @@ class Store:
                     found += filter(None, [json_files.parse_record(line, model)])
         return found
 
-    def sha256(self, name: str) -> str:
-        """sha256 of a file in hex. Raises OSError."""
-        with self.storage.reader(name) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
 
 class StagedFile:
     """A binary file to write to that counts and hashes what passes; `entry` is set once it is stored."""
@@ -357,6 +354,31 @@ def storage_at(place: str | Path, single_writer: bool = False) -> Storage:
     return LocalStorage(place)
 
 
-def first_there(storage: Storage, names: Sequence[str]) -> str:
-    """The first of some names that has a file, else the last of them."""
-    return next((name for name in names[:-1] if storage.size(name) >= 0), names[-1])
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a file of a dataset is while runs move it: it has the first of its `names` that exists.
+
+    Attributes:
+        names: staged files get their last name when they are published.
+        kept: where a copy is put before another file takes the last name; empty if none ever is.
+    """
+
+    names: tuple[str, ...]
+    kept: str = ""
+
+    def name(self, storage: Storage) -> str:
+        """Its name now; the last one if it is missing."""
+        return next((name for name in (self.kept, *self.names) if name and storage.size(name) >= 0), self.names[-1])
+
+    def reader(self, storage: Storage) -> BufferedReader:
+        """The file to read, also if it is moved meanwhile. Raises FileNotFoundError if it is missing."""
+        found = None
+        for name in self.names:
+            with contextlib.suppress(FileNotFoundError):
+                found = storage.reader(name)
+                break
+        if self.kept and storage.size(self.kept) >= 0:  # asked last: what was opened may be what replaced it
+            if found:
+                found.close()
+            return storage.reader(self.kept)
+        return found or storage.reader(self.names[-1])

@@ -11,7 +11,7 @@ from typing import Any
 
 from synthgen.dataset import ledger, selections
 from synthgen.dataset.storage import Storage
-from synthgen.dataset.store import first_there
+from synthgen.dataset.store import Whereabouts
 from synthgen.errors import DataError, StoreError, UsageError
 from synthgen.parts.protocols import Record, Writer
 from synthgen.parts.registry import Plugins, of_process, unknown
@@ -40,13 +40,10 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One data file: its shard, its split, how many of its samples are read, and their rows, None for all.
-
-    It has the first of its `names` that exists: while the dataset grows, a run may move it from one to the next.
-    """
+    """One data file: its shard, its split, how many of its samples are read, and their rows, None for all."""
 
     storage: Storage
-    names: tuple[str, ...]
+    where: Whereabouts
     shard: int
     split: str
     n_samples: int
@@ -54,10 +51,10 @@ class File:
 
     @property
     def name(self) -> str:
-        return first_there(self.storage, self.names)
+        return self.where.name(self.storage)
 
     def reader(self) -> BufferedReader:
-        return self.storage.reader(self.name)
+        return self.where.reader(self.storage)
 
     def row(self, i: int) -> int:
         """Where in the file the i-th of its samples that are read stands."""
@@ -133,7 +130,7 @@ class View:
 
     def index_table(self, shard: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
         """The same as pyarrow's columns, by name; all of them without `columns`."""
-        return index_table(self.storage, first_there(self.storage, self.indexes[shard]), columns)
+        return index_table(self.storage, self.indexes[shard], columns)
 
     def _without(self, file: File, keys: set[str]) -> File:
         """The file without some samples; the index of its shard, which has the file's order, says where they stand."""
@@ -147,7 +144,7 @@ class View:
         return dataclasses.replace(file, n_samples=len(rows), rows=rows)
 
 
-def index_table(storage: Storage, name: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
+def index_table(storage: Storage, where: Whereabouts, columns: Sequence[str] | None = None) -> dict[str, Any]:
     """Columns of the index of a shard, as pyarrow has them; all of them without `columns`.
 
     Raises:
@@ -157,14 +154,14 @@ def index_table(storage: Storage, name: str, columns: Sequence[str] | None = Non
 
     try:
         # read_table takes ten times as long for a small file
-        with storage.reader(name) as raw, pq.ParquetFile(raw) as file:
+        with where.reader(storage) as raw, pq.ParquetFile(raw) as file:
             table = file.read(columns)
         return {name: table[name] for name in columns or table.column_names}
     except UNREADABLE as error:
-        raise unusable(storage, name, error) from None
+        raise unusable(storage, where.name(storage), error) from None
 
 
-def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], type[Writer], dict[int, tuple[str, ...]]]:
+def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], type[Writer], dict[int, Whereabouts]]:
     """Data files in shard order, the writer that reads them, and the index of every shard.
 
     The manifest decides, never a glob. Shards that are to be rendered again are left out.
@@ -182,10 +179,10 @@ def _files(book: ledger.Ledger, split: str | None) -> tuple[list[File], type[Wri
     else:
         for n, record in sorted(book.commits.items()):
             if all(map(book.holds, record.files)):
-                found += [(f.kind, File(storage, (book.where(f),), n, f.split, f.samples)) for f in record.files]
+                found += [(f.kind, File(storage, book.where(f), n, f.split, f.samples)) for f in record.files]
     writer = _chosen(book)
     chosen = [file for kind, file in found if kind == writer.suffix and split in (None, file.split)]
-    return chosen, writer, {file.shard: file.names for named, file in found if named == "index"}
+    return chosen, writer, {file.shard: file.where for named, file in found if named == "index"}
 
 
 def _chosen(book: ledger.Ledger) -> type[Writer]:

@@ -16,7 +16,7 @@ from synthgen.dataset import card, ledger, licences
 from synthgen.dataset.layout import MANIFEST, RECIPE, index_path
 from synthgen.dataset.ledger import Totals
 from synthgen.dataset.records import Commit
-from synthgen.dataset.store import Sizes, Store
+from synthgen.dataset.store import Sizes, Store, Whereabouts
 from synthgen.dataset.view import index_table
 from synthgen.errors import SynthgenError
 from synthgen.fields import classes_of
@@ -141,7 +141,7 @@ def _notes(store: Store, plan: Plan, shards: set[int], n_samples: int) -> list[s
 
     totals: dict[str, float] = defaultdict(float)
     for shard in sorted(shards):
-        columns = index_table(store.storage, index_path(shard), ["accepted", *names])
+        columns = index_table(store.storage, Whereabouts((index_path(shard),)), ["accepted", *names])
         for name in names:
             kept = columns[name].filter(columns["accepted"])
             totals[name.removeprefix("score.")] += pc.sum(kept).as_py() or 0.0

@@ -18,6 +18,8 @@ from synthgen.errors import ClusterError, PluginError, SynthgenError
 LOG = logging.getLogger(__name__)
 KNOCK_S = 10.0
 WATCHED_EVERY_S = 5.0
+STARTS = 3
+"""Tries to start Ray on this machine."""
 HEAD_GONE_S = 40.0
 """How long the head of somebody's cluster may be away: it can be set up to come back, and Ray itself waits 60 s."""
 OBJECT_STORE_BYTES = 100_000_000  # pixels never pass through it,
@@ -64,7 +66,7 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
         if not own_cluster:
             knock(place)
         with _own_sigterm(own_cluster):
-            ray.init(**options)
+            _start(ray, options, STARTS if own_cluster else 1)
         LOG.info("Ray %s at %s: %s", ray.__version__, "this machine" if own_cluster else place, ray.cluster_resources())
     except Exception as error:  # Ray raises bare ones
         why = str(error).rstrip(".")
@@ -74,6 +76,22 @@ def connect(ray: Any, n_workers: int | None, address: str | None, own_cluster: b
             f"cannot reach a Ray cluster at {place}: {why}. If the cluster asks for a token, which Ray does by "
             "default since 2.59, set RAY_AUTH_MODE=token here as well"
         ) from None
+
+
+def _start(ray: Any, options: dict[str, Any], n_tries: int) -> None:
+    """Starts or joins Ray. A start that failed is tried again: another one may have taken the port that it had found.
+
+    Raises what the last try did.
+    """
+    for left in reversed(range(n_tries)):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:  # Ray raises bare ones
+            ray.shutdown()
+            if not left:
+                raise
+            LOG.warning("Ray did not start, and is started again: %s", error)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BufferedReader
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from synthgen.dataset.layout import MANIFEST, commit_path, data_path, index_path
 from synthgen.dataset.local import LocalStorage
 from synthgen.dataset.records import Commit, ShardFile
-from synthgen.dataset.store import Store
+from synthgen.dataset.store import Store, Whereabouts
 from synthgen.errors import StoreError
 
 
@@ -51,6 +52,73 @@ def test_nothing_is_visible_before_the_commit(tmp_path: Path) -> None:
     assert store.committed() == [0]
     assert store.sound_commit(0) == record
     assert not files(tmp_path / store.staging)
+
+
+class Moving(LocalStorage):
+    """A folder in which a file gets its other name at the n-th look: another process moves it."""
+
+    def __init__(self, root: Path, at: int, source: Path, target: Path) -> None:
+        super().__init__(root)
+        self.left, self.names = at, (source, target)
+
+    def look(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.names[0].replace(self.names[1])
+
+    def size(self, name: str) -> int:
+        self.look()
+        return super().size(name)
+
+    def reader(self, name: str) -> BufferedReader:
+        self.look()
+        return super().reader(name)
+
+
+@pytest.mark.parametrize("at", range(1, 4))
+@pytest.mark.parametrize("before", [b"", b"of an earlier record"])
+def test_a_file_is_found_whenever_it_is_published(tmp_path: Path, at: int, before: bytes) -> None:
+    source, target = tmp_path / "staged", tmp_path / "final"
+    source.write_bytes(b"content")
+    if before:
+        target.write_bytes(before)
+    storage = Moving(tmp_path, at, source, target)
+    with Whereabouts(("staged", "final")).reader(storage) as file:
+        assert file.read() == b"content"
+    assert storage.left <= 3
+
+
+def test_what_is_nowhere_is_missing(tmp_path: Path) -> None:
+    for where in (Whereabouts(("final",)), Whereabouts(("staged", "final")), Whereabouts(("final",), "kept")):
+        with pytest.raises(FileNotFoundError):
+            where.reader(LocalStorage(tmp_path))
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_what_is_kept_is_read_whenever_another_takes_its_name(tmp_path: Path, at: int) -> None:
+    (tmp_path / "final").write_bytes(b"content")
+
+    class Growing(LocalStorage):
+        looks = 0
+
+        def look(self) -> None:
+            if self.looks == at:
+                (tmp_path / "kept").write_bytes(b"content")
+                (tmp_path / "later").write_bytes(b"of a later record")
+                (tmp_path / "later").replace(tmp_path / "final")
+            self.looks += 1
+
+        def size(self, name: str) -> int:
+            self.look()
+            return super().size(name)
+
+        def reader(self, name: str) -> BufferedReader:
+            self.look()
+            return super().reader(name)
+
+    (tmp_path / "final").write_bytes(b"content")
+    with Whereabouts(("final",), "kept").reader(Growing(tmp_path)) as file:
+        assert file.read() == b"content"
 
 
 def test_the_second_worker_loses_and_leaves_nothing(tmp_path: Path) -> None:
