@@ -98,9 +98,12 @@ def generate(folder: Path, recipe: dict[str, Any]) -> None:
     assert helpers.in_fork(lambda: helpers.run(path, folder / "out")) == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A token for Ray of these tests' own, instead of the one that it would leave in the home folder."""
+    """A token for Ray of these tests' own, instead of the one that it would leave in the home folder.
+
+    It is there from the first test on: a process asks once how Ray is guarded, and goes by that from then on.
+    """
     path = tmp_path_factory.mktemp("ray") / "token"
     path.write_text(secrets.token_hex(32))
     with pytest.MonkeyPatch.context() as patch:

@@ -50,6 +50,8 @@ def command(
         told = plan_model.describe(model, Plugins(plugin_files))
         if not told["missing_data"]:
             told |= plan_model.facts(api.model_facts(model, plugin_files), told["notes"])
+            if not told["out"]["trained"]:
+                told["training"]["cost"] = plan_model.model_cost(model, Plugins(plugin_files))
         click.echo(json.dumps(told, indent=1) if as_json else plan_model.say(told))
         return
     found = resolve(recipe, samples, overrides, plugin_files, smoke)

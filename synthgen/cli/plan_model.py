@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from synthgen.recipe.reading import config_class
 from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
 from synthgen.recipe.sections import Resources
 from synthgen.stages.training import OwnModel
+from synthgen.training.cost import Cost
 
 
 def describe(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any]:
@@ -65,15 +67,29 @@ def _training(recipe: ModelRecipe, plugins: Plugins) -> dict[str, int]:
     return {name: value for name in names if isinstance(value := getattr(config, name, None), int)}
 
 
-def _training_text(facts: Mapping[str, int]) -> str:
+def cost(trainer: Any, seed: int) -> dict[str, Any] | None:
+    """What a training takes on this machine, as JSON values; None if its trainer does not measure that before it."""
+    return dataclasses.asdict(trainer.cost(seed)) if hasattr(trainer, "cost") else None
+
+
+def model_cost(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any] | None:
+    """The same of a recipe for a model."""
+    cls: Any = plugins.find("trainers", recipe.trainer.use)
+    return cost(cls(cls.Config.model_validate(recipe.trainer.settings)), recipe.seed)
+
+
+def _training_text(facts: Mapping[str, Any]) -> str:
     if "steps" not in facts:
         return ""
     of = f" of {facts['batch_size']}" if "batch_size" in facts else ""
     every = f", a checkpoint every {facts['checkpoint_every']}" if "checkpoint_every" in facts else ""
-    return (
-        f"{facts['steps']} steps{of}{every}; disk is estimated before the first step, time and memory are measured in "
-        "the first ones, and `synthgen train` says so"
+    measured = (
+        str(Cost(**facts["cost"]))
+        if facts.get("cost")
+        else "disk is estimated before the first step, time and memory are measured in the first ones, and "
+        "`synthgen train` says so"
     )
+    return f"{facts['steps']} steps{of}{every}; {measured}"
 
 
 def say(facts: dict[str, Any]) -> str:
@@ -105,6 +121,7 @@ def describe_own(own: OwnModel) -> dict[str, Any]:
         "steps": own.steps,
         "steps_done": (own.ended or own.steps) if own.done else own.steps_done,
         "data": own.data,
+        "cost": None if own.done else cost(own.trainer, own.recipe.seed),
         "notes": [] if own.done else data_notes(type(own.trainer), own.recipe.trainer.settings),
     }
 
@@ -120,7 +137,8 @@ def own_rows(own: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         return [("train", f"{own['trainer']}{on}: {done}, in {own['folder']}")]
     steps = "" if own["steps"] is None else f"{own['steps']} steps"
     left = f" (goes on from step {own['steps_done']})" if own["steps_done"] else ""
-    return [("train", f"{own['trainer']}, {steps}{on}, into {own['folder']}: will be trained first{left}")]
+    row = ("train", f"{own['trainer']}, {steps}{on}, into {own['folder']}: will be trained first{left}")
+    return [row, *([("takes", str(Cost(**own["cost"])))] if own["cost"] else [])]
 
 
 def before_training(binding: Binding, own: Mapping[str, Any]) -> dict[str, Any]:

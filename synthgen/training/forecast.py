@@ -98,8 +98,15 @@ def before(model: nn.Module, steps: int, batch_size: int, every: int, folder: Pa
 
 def memory(device: torch.device) -> str:
     """`0.8 GB of memory at most so far`, and that of the GPU."""
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    text = f"{size(used)} of memory at most so far"
-    if device.type == "cuda":
-        text += f", {size(torch.cuda.max_memory_reserved(device))} of the GPU's"
-    return text
+    on_gpu = used_on_gpu(device)
+    return f"{size(used())} of memory at most so far" + ("" if on_gpu is None else f", {size(on_gpu)} of the GPU's")
+
+
+def used() -> int:
+    """The most bytes of memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def used_on_gpu(device: torch.device) -> int | None:
+    """The most bytes that this process has had of a GPU, None of other devices."""
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None

@@ -15,6 +15,7 @@ import torch
 
 from synthgen.errors import Interrupted, NonFiniteError, UsageError
 from synthgen.training import checkpoint, forecast
+from synthgen.training.cost import Cost
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
 from synthgen.training.settings import LoopConfig
@@ -122,6 +123,22 @@ def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
                 model.train()
                 losses, began, since = [], time.monotonic(), done
     return ema
+
+
+def measure(task: Task, steps_left: int) -> Cost:
+    """What `steps_left` steps of a training take, by a few steps whose weights are thrown away."""
+    model, optimiser = task.model.train(), torch.optim.AdamW(_trained(task.model), fused=True)
+    took = []
+    for step in range(1 + forecast.MEASURED_STEPS):
+        began = time.monotonic()
+        backward(task, step)
+        optimiser.step()
+        optimiser.zero_grad()
+        took.append(time.monotonic() - began)
+        if sum(took) > forecast.MEASURED_S:
+            break
+    device = next(model.parameters()).device
+    return Cost(min(took), steps_left, forecast.used(), forecast.used_on_gpu(device))
 
 
 def backward(task: Task, step: int) -> float:

@@ -14,7 +14,7 @@ import pytest
 
 import helpers
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("token")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 import helpers
 from synthgen.generate.executors import patience
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("token")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 NOTING = """
 

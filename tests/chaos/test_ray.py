@@ -17,7 +17,7 @@ import pytest
 import helpers
 from synthgen.generate.executors import patience
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("token")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 def test_a_cluster_of_our_own(recipe: Path, tmp_path: Path, finished: Path) -> None:

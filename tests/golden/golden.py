@@ -87,7 +87,7 @@ def _in_order(wanted: list[str]) -> list[Case]:
 
 
 def environment() -> dict[str, Any]:
-    """What must be equal for bytes to be equal."""
+    """What must be equal for bytes to be equal, trained weights included: their kernels also go by sizes of caches."""
 
     def show() -> None:
         from synthgen.base.environment import fingerprint
@@ -95,7 +95,17 @@ def environment() -> dict[str, Any]:
         print(json.dumps(fingerprint("cpu")))
 
     found: dict[str, Any] = json.loads(forked(show))
-    return found
+    return found | {"processor": processor()}
+
+
+def processor() -> dict[str, str]:
+    """Its maker, family, model and caches, as far as Linux tells them."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    first = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+    found = {name: first.get(name, "") for name in ("vendor_id", "cpu family", "model")}
+    caches = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
+    sizes = [f"L{(cache / 'level').read_text().strip()} {(cache / 'size').read_text().strip()}" for cache in caches]
+    return found | {"caches": ", ".join(sizes)}
 
 
 def write(made: dict[str, Any]) -> None:

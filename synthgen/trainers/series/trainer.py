@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from synthgen.base.environment import choose_device
 from synthgen.errors import DataError
 from synthgen.models.losses import Edm
 from synthgen.models.series.channel_maps import Kind
@@ -23,6 +25,8 @@ from synthgen.trainers.series.calendar import calendar_of, say, with_calendar
 from synthgen.trainers.series.model import PRESETS, Size, network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
+from synthgen.training import loop
+from synthgen.training.cost import Cost
 from synthgen.training.precision import choose_precision
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Start, Task
@@ -132,6 +136,12 @@ class SeriesTrainer(GradientTrainer):
         found = describe(recordings, data, cut)
         columns = {**found.columns, **({"calendar": calendar} if calendar else {})}
         return replace(found, columns=columns, rows={**found.rows, "network": self._network(cut["training"])})
+
+    def cost(self, seed: int, device: str = "auto") -> Cost:
+        """What all steps take on this machine, by a few that are thrown away."""
+        with tempfile.TemporaryDirectory(prefix="synthgen-cost-") as folder:
+            task = self.task(Start(Path(folder), seed, choose_device(device)))
+            return loop.measure(task, self.config.steps)
 
     def _network(self, training: Windows) -> str:
         """`mini, tokens of 3 steps, 0.73 million weights`: what `preset` and `patch` come to."""

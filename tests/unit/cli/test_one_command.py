@@ -28,7 +28,9 @@ def test_the_recipe_runs_as_it_is_on_the_table_beside_it(cli, words: list[object
     before = json.loads(cli("plan", *words, "--json").out)
     assert before["train"]["trained"] is False and before["train"]["steps"] == 2
     assert before["samples"] == 20 and before["digest"] is None
-    assert "will be trained first" in cli("plan", *words).out
+    assert before["train"]["cost"]["step_s"] > 0 and before["train"]["cost"]["bytes"] > 1e8
+    said = cli("plan", *words).out
+    assert "will be trained first" in said and "on this machine" in said and "a step), and " in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my.csv"], "a plan writes nothing"
     answer = cli("run", *words, "--json", "--executor", "local", "--workers", 1, "--device", "cpu")
     assert answer.code == 0, answer.err

@@ -51,7 +51,6 @@ def test_what_was_rejected_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"workers": 2}, pytest.param({"executor": "ray"}, marks=[pytest.mark.ray, pytest.mark.slow])]
 )
-@pytest.mark.usefixtures("token")
 def test_elsewhere_some_are_heard_of_before_the_shard_is_done(tmp_path: Path, options: dict[str, Any]) -> None:
     """Two processes; on Ray, actors are asked once a second."""
     seen = Events()
