@@ -37,7 +37,7 @@ class SeriesSampler(FolderPart):
     A condition that gives whole `series` leaves nothing to draw: they pass through as they are, gaps and all.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     wanted: ClassVar[str] = "SeriesPipeline"
     trainer: ClassVar[str] = "series"
 

@@ -152,7 +152,7 @@ class SeriesPipeline(DiffusionPipeline):
             self.progress_bar,
         )
         x = torch.where(scaled.isnan(), x, scaled)
-        drawn = finite(self.scaler.unscale(x).cpu().numpy(), "values of series")
+        drawn = finite(self.scaler.unscale(x, torch.from_numpy(given).to(device)).cpu().numpy(), "values of series")
         is_given = ~np.isnan(given)
         series = self.scaler.hold(np.where(is_given, given, drawn).astype(self.scaler.dtype_in_units), x, is_given)
         return SeriesOutput(series=series, times=when)

@@ -38,8 +38,9 @@ class SeriesScaler(ModelMixin, ConfigMixin):
     nearly right, and comes back as just them. A channel that holds its last value gets a gate for that: one more
     scaled channel, +1 where a value is that of the step before and -1 where it is not.
 
-    What comes back lies within the range of the training data: the nearest value that occurs there, or one at their
-    resolution if they have one (whole numbers, the steps of a converter).
+    What comes back lies within the range of the training data, unless it goes with known values that do not: the
+    nearest value that occurs there, or one at their resolution if they have one (whole numbers, the steps of a
+    converter).
 
     Args:
         gated: ids of the channels with a gate, in the order of the gates.
@@ -88,6 +89,13 @@ class SeriesScaler(ModelMixin, ConfigMixin):
     def owners(self) -> list[int]:
         """The channel that each scaled channel belongs to."""
         return [*range(int(self.config.n_channels)), *self.config.gated, *self.config.held]
+
+    @property
+    def free(self) -> torch.Tensor:
+        """True (n_scaled,) for channels whose values may lie anywhere: without a floor's gate, and without atoms."""
+        found = (self.knots.diff(dim=1) > 0).all(1)
+        found[list(self.config.gated)] = False
+        return torch.cat([found, found.new_zeros(self.n_scaled - len(found))])
 
     def shown(self, cells: torch.Tensor) -> torch.Tensor:
         """Which scaled values (B, L, n_scaled) follow from such cells (B, L, C): whether one is held, from two."""
@@ -174,21 +182,31 @@ class SeriesScaler(ModelMixin, ConfigMixin):
             gates.append(torch.where(change.isnan(), change, torch.where(change == 0, 1.0, -1.0)))
         return torch.cat([scaled, torch.stack(gates, -1)], -1) if gates else scaled
 
-    def unscale(self, scaled: torch.Tensor) -> torch.Tensor:
-        """The inverse of `scale` for numbers (..., n_scaled) without missing ones: (..., C) in units.
+    def unscale(self, scaled: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+        """The inverse of `scale` for numbers (..., L, n_scaled) without missing ones: (..., L, C) in units.
 
         It leaves values that are held to `hold`, which knows the steps before.
+
+        Args:
+            known: values in units (..., L, C) that the others go with, NaN where there are none. Where one of a channel
+                lies below the training data's range, others may too; above it likewise.
         """
+        low, high = self.low, self.high
+        if known is not None:
+            known = known.to(low.dtype)
+            low = torch.where((known < low).any(-2, keepdim=True), -torch.inf, low)
+            high = torch.where((known > high).any(-2, keepdim=True), torch.inf, high)
         n = int(self.config.n_channels)
         values = _through(scaled[..., :n], self.scaled_knots, self.knots)
         step = torch.tensor(self.config.resolution, dtype=values.dtype, device=values.device)
         if len(step):
             stepped = self.low + ((values - self.low) / step.clamp_min(1e-30)).round() * step
             values = torch.where(step > 0, stepped, values)
-        values = torch.minimum(torch.maximum(values, self.low), self.high)
+        values = torch.minimum(torch.maximum(values, low), high)
         if self.config.n_observed:
+            beyond = (values < self.low) | (values > self.high)
             for i, observed in enumerate(self.observed.split(list(self.config.n_observed))):
-                values[..., i] = _nearest(values[..., i], observed)
+                values[..., i] = torch.where(beyond[..., i], values[..., i], _nearest(values[..., i], observed))
         for i, channel in enumerate(self.config.gated):
             values[..., channel] = torch.where(scaled[..., n + i] > 0, values[..., channel], self.low[channel])
         return values
@@ -242,11 +260,12 @@ class OffsetScaler(SeriesScaler):
     def scale(self, values: torch.Tensor) -> torch.Tensor:
         return super().scale(values.double() - self._doubles("offsets", values.device))
 
-    def unscale(self, scaled: torch.Tensor) -> torch.Tensor:
-        above = super().unscale(scaled).double()
+    def unscale(self, scaled: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+        offsets = self._doubles("offsets", scaled.device)
+        above = super().unscale(scaled, None if known is None else known.double() - offsets).double()
         step = self._doubles("resolution", scaled.device)
         above = torch.where(step > 0, (above / step.clamp_min(1e-30)).round() * step, above)
-        return above + self._doubles("offsets", scaled.device)
+        return above + offsets
 
     def _doubles(self, name: str, device: torch.device) -> torch.Tensor:
         return torch.tensor(self.config[name], dtype=torch.float64, device=device)

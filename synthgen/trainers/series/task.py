@@ -14,7 +14,7 @@ from synthgen.models.series.pipeline import SeriesPipeline
 from synthgen.models.series.scaler import SeriesScaler
 from synthgen.readers.series import bands
 from synthgen.readers.series.reader import Windows
-from synthgen.trainers.series import observed_mask
+from synthgen.trainers.series import level_shifts, observed_mask
 from synthgen.trainers.series.model import network, pipeline
 from synthgen.training import batches, output
 from synthgen.training.batches import step_generator
@@ -152,7 +152,7 @@ class SeriesTask(Task):
         batch = self.training.take(self._balanced(random) if config.class_balance else self.batches.rows(step))
         hidden = torch.rand(len(batch), generator=random) < config.label_dropout
         labels = torch.where(hidden, max(1, len(self.windows.classes)), batch.labels)
-        return self._noised(replace(batch, labels=labels), random)
+        return self._noised(replace(batch, labels=labels), random, self.config.level_shift)
 
     def _balanced(self, random: torch.Generator) -> torch.Tensor:
         """Rows of a batch in which windows of rare classes are likelier than others."""
@@ -161,10 +161,12 @@ class SeriesTask(Task):
         n = len(self.batches.rows(0))
         return torch.multinomial(weights, n, replacement=True, generator=random)
 
-    def _noised(self, batch: Batch, random: torch.Generator) -> Noised:
+    def _noised(self, batch: Batch, random: torch.Generator, level_shift: float = 0.0) -> Noised:
         x, missing = batch.x, batch.missing
         shape = (*x.shape[:2], len(self.windows.channels))
         shown = self.scaler.shown(observed_mask.draw(self.config.observed_mask, shape, random)) & ~missing
+        if level_shift:
+            x = level_shifts.move(x, missing, shown, self.scaler.free, level_shift, random)
         # One level of each of B equally likely ranges: batches differ less than if each were chosen by itself.
         share = (torch.randperm(len(x), generator=random) + torch.rand(len(x), generator=random)) / len(x)
         levels, noise = torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6)), torch.randn(x.shape, generator=random)
@@ -173,7 +175,7 @@ class SeriesTask(Task):
             unmarked = torch.rand(len(x), 1, 1, generator=random) >= self.config.missing_indicator
             ended = torch.zeros_like(missing) if batch.real is None else ~batch.real[..., None]
             absent = torch.where(unmarked, ended, missing)
-        fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+        fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)} | {"x": x}
         return Noised(**fields, levels=levels, noise=noise, shown=shown, absent=absent)
 
     def losses(self, batch: Noised) -> torch.Tensor:

@@ -40,7 +40,7 @@ WIDE_ENOUGH = 128
 class SeriesTrainer(GradientTrainer):
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its images."""
 
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
@@ -72,6 +72,13 @@ class SeriesTrainer(GradientTrainer):
         )
         observed_mask: Shown = Field(
             default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
+        )
+        level_shift: float = Field(
+            default=1.0,
+            ge=0,
+            description="How far channels are moved, in standard deviations, in half of the windows of which enough is "
+            "known, and by how many fifths stretched: gaps and forecasts then follow levels that the training data do "
+            "not have. 0: they are not.",
         )
         missing_indicator: float = Field(
             default=1.0,

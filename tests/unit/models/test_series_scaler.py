@@ -59,6 +59,24 @@ def test_what_comes_back_has_the_range_and_the_resolution_of_the_data() -> None:
     assert drawn.min() == counts.min() and drawn.max() == counts.max()
 
 
+@pytest.mark.parametrize("offsets", [False, True])
+def test_values_beside_known_ones_beyond_the_range_may_lie_there_too(offsets: bool) -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(4000, 2)).astype(np.float64 if offsets else np.float32)
+    scaler = SeriesScaler.fit(values, ["a", "b"], offsets=offsets)
+    low, high = values.min(0), values.max(0)
+    scaled = torch.tensor([-9.0, 0.0, 9.0])[None, :, None].expand(3, 3, 2)
+    known = torch.full((3, 3, 2), torch.nan, dtype=torch.float64)
+    known[1, 0, 0], known[2, 0, 1] = float(low[0]) - 1, float(high[1]) + 1
+    free = scaler.unscale(scaled, known).numpy()
+    assert free[0].min(0) == pytest.approx(low) and free[0].max(0) == pytest.approx(high)
+    assert free[1, 0, 0] < low[0] - 0.1 and free[1, 2] == pytest.approx(high) and free[1, 0, 1] == pytest.approx(low[1])
+    assert (
+        free[2, 2, 1] > high[1] + 0.1 and free[2, 0] == pytest.approx(low) and free[2, 2, 0] == pytest.approx(high[0])
+    )
+    assert np.abs(values[:, 0] - free[1, 1, 0]).min() < 1e-6, "within the range they are observed ones"
+
+
 def test_a_constant_channel_is_named() -> None:
     with pytest.raises(DataError, match="channel `b`: is constant"):
         SeriesScaler.fit(np.array([[1.0, 2.0], [3.0, 2.0]]), ["a", "b"])

@@ -1,0 +1,98 @@
+"""Levels that are moved in training: which are, and that a model then goes by what it is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import series_files
+from synthgen.models import registry
+from synthgen.models.series.scaler import SeriesScaler
+from synthgen.trainers.series import level_shifts
+from synthgen.trainers.series.trainer import SeriesTrainer
+
+B, L, C = 400, 16, 3
+
+
+def moved(
+    shown: torch.Tensor, missing: torch.Tensor | None = None, free: tuple[bool, ...] = (True,) * C
+) -> torch.Tensor:
+    """By how much cells (B, L, C) are moved."""
+    x, random = torch.zeros(B, L, C), torch.Generator().manual_seed(0)
+    there = torch.zeros_like(shown) if missing is None else missing
+    return level_shifts.move(x, there, shown, torch.tensor(free), 0.5, random)
+
+
+def test_half_of_the_channels_that_show_their_level_are_moved_as_a_whole() -> None:
+    shown = torch.zeros(B, L, C, dtype=torch.bool)
+    shown[:200, :4] = True
+    by = moved(shown)
+    assert (by == by[:, :1]).all()
+    assert not by[200:].any(), "nothing tells the level of a window that is generated whole"
+    some = by[:200, 0]
+    assert 0.4 < float((some != 0).float().mean()) < 0.6
+    assert float(some[some != 0].std()) == pytest.approx(0.5, abs=0.06)
+    assert abs(np.corrcoef(some.T.numpy())[0, 1]) < 0.2, "channels move by themselves"
+
+
+def test_few_cells_do_not_tell_a_level() -> None:
+    shown = torch.zeros(B, L, C, dtype=torch.bool)
+    shown[:, :3] = True
+    assert not moved(shown).any()
+
+
+def test_missing_values_and_channels_with_a_floor_stay() -> None:
+    shown, missing = torch.zeros(B, L, C, dtype=torch.bool), torch.zeros(B, L, C, dtype=torch.bool)
+    shown[:, :8] = True
+    missing[:, 8:12] = True
+    by = moved(shown, missing, (True, False, True))
+    assert not by[:, 8:12].any() and not by[..., 1].any() and by[:, 12:].any()
+
+
+def test_channels_with_a_floor_or_atoms_are_not_free() -> None:
+    random = np.random.default_rng(0)
+    level, rain, sensor = random.normal(size=(3, 4000))
+    rain = np.maximum(rain, 0)
+    sensor[:400] = 7.0
+    values = np.stack([level, rain, sensor], -1)[None].astype(np.float32)
+    scaler = SeriesScaler.fit(values, ["level", "rain", "sensor"])
+    assert scaler.free.tolist() == [True, False, False, False] and list(scaler.config.gated) == [1]
+
+
+def forecast_errors(folder: Path, level_shift: float) -> float:
+    """Mean error of forecasts of a wave at a level that training never saw, in its amplitude."""
+    out = SeriesTrainer(
+        SeriesTrainer.Config.model_validate(
+            {
+                "data": {"path": str(folder / "low.csv"), "length": 16, "validation": 0},
+                "steps": 400,
+                "batch_size": 32,
+                "warmup_steps": 20,
+                "level_shift": level_shift,
+                "snap": "none",
+            }
+        )
+    ).train(folder / f"model-{level_shift}", 0, device="cpu", quiet=True)
+    model = registry.load_pipeline(out, "cpu", torch.float32)
+    model.set_progress_bar_config(disable=True)
+    true = wave(np.arange(8)[:, None] * 3 + np.arange(16), 1.0).astype(np.float32)[..., None]
+    known = true.copy()
+    known[:, 12:] = np.nan
+    drawn = model([0] * 8, known=known, generator=torch.Generator().manual_seed(0)).series
+    return float(np.abs(drawn - true)[:, 12:].mean())
+
+
+def wave(t: np.ndarray, level: float | np.ndarray) -> np.ndarray:
+    return np.sin(t / 2.5) + level
+
+
+@pytest.mark.slow
+def test_forecasts_follow_levels_that_were_never_seen(tmp_path: Path) -> None:
+    """The wave is trained on at levels from 2 to 4, and seen at 1."""
+    t = np.arange(2000)
+    rows = wave(t, 3 + np.cos(t / 300)) + np.random.default_rng(0).normal(0, 0.02, len(t))
+    series_files.csv(tmp_path / "low.csv", "\n".join(["level", *(f"{row:.4f}" for row in rows)]) + "\n")
+    assert forecast_errors(tmp_path, 1.0) < 0.75 * forecast_errors(tmp_path, 0.0)
