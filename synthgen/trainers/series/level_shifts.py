@@ -22,7 +22,7 @@ def move(
     size: float,
     random: torch.Generator,
 ) -> torch.Tensor:
-    """Scaled windows (B, L, C), some channels of which are moved and stretched as a whole where enough of them is shown.
+    """Scaled windows (B, L, C), in which some channels of which enough is shown are moved and stretched as a whole.
 
     A network that learns from few months what follows what also learns their levels, and in another season goes by
     those instead of by what it is shown. Windows that are generated whole are left as they are: nothing else would
@@ -31,7 +31,7 @@ def move(
     Args:
         missing: true (B, L, C) where there is no value; shown: where the network sees it.
         free: true (C,) for channels that may lie at any level.
-        size: standard deviation of the moves, in those of the channels.
+        size: standard deviation of the moves, in those of the channels; they are stretched in proportion.
     """
     n_shown, n_there = shown.sum(1), (~missing).sum(1)
     tells = (n_shown >= ENOUGH * n_there) & (n_shown >= ENOUGH_CELLS)

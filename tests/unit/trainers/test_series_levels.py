@@ -38,6 +38,20 @@ def test_half_of_the_channels_that_show_their_level_are_moved_as_a_whole() -> No
     assert abs(np.corrcoef(some.T.numpy())[0, 1]) < 0.2, "channels move by themselves"
 
 
+def test_they_are_stretched_around_their_mean() -> None:
+    ramp = torch.arange(L).float()[None, :, None].expand(B, L, C)
+    shown = torch.ones(B, L, C, dtype=torch.bool)
+    made = level_shifts.move(
+        ramp, ~shown, shown, torch.ones(C, dtype=torch.bool), 1.0, torch.Generator().manual_seed(0)
+    )
+    factors = made.diff(dim=1)
+    assert torch.allclose(factors, factors[:, :1], atol=1e-4)
+    logs = factors[:, 0].log()
+    assert float(logs[logs.abs() > 1e-6].std()) == pytest.approx(0.2, abs=0.02)
+    shifts = made.mean(1) - ramp.mean(1)
+    assert float(shifts[shifts.abs() > 1e-6].std()) == pytest.approx(1.0, abs=0.1)
+
+
 def test_few_cells_do_not_tell_a_level() -> None:
     shown = torch.zeros(B, L, C, dtype=torch.bool)
     shown[:, :3] = True
