@@ -124,7 +124,7 @@ class RealSeries:
             ),
             "time": Times(length, unit),
             **({"covariates": _plain(length, cut.covariate_names, cut.row_covariates)} if cut.covariate_names else {}),
-            **({"static": _plain(1, cut.static_names, cut.static)} if cut.static_names else {}),
+            **({"static": _plain(1, cut.static_names, cut.entity_static)} if cut.static_names else {}),
             "start": Number(unit),
             **({"start_time": Timestamp(cut.zoned)} if cut.row_stamps is not None else {}),
             "source": Text(),

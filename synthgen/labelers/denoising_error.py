@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +13,8 @@ from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Columns, Schema, Series, Times
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
-from synthgen.models.series.calendar import Calendar, asked_of
+from synthgen.models.series.calendar import Calendar
+from synthgen.models.series.entities import Entities, asked_of, whose
 from synthgen.parts.problem import Problem
 
 
@@ -61,7 +62,10 @@ class DenoisingError(FolderPart):
         scaler = folders.component_config(self.folder, "scaler")
         self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"]) + len(scaler.get("held", []))
         self._calendar = Calendar.of(self.index)
+        self._entities = Entities.of(self.index)
         self._asks = asked_of(self.index)
+        self._places: Mapping[str, str] = {}
+        self._whose: str | None = None
         self._ids: list[int] | None = None
         self._pipeline: Any = None
         self._set_length(int(self.index["length"]))
@@ -90,8 +94,10 @@ class DenoisingError(FolderPart):
             )
         if times.unit != index["time_unit"]:
             messages.append(f"{model}: counts time in {index['time_unit']}, and `{config.time}` in {times.unit}")
-        for name in self._asks:
-            given = columns.get(f"condition.{name}")
+        self._whose = whose(columns)
+        self._places = {name: name if name in columns else f"condition.{name}" for name in self._asks}
+        for name, place in self._places.items():
+            given = columns.get(place)
             if not isinstance(given, Series) or given.channels != self._asks[name]:
                 wanted = ", ".join(self._asks[name])
                 messages.append(f"{model}: needs the {name} {wanted}, as `use: real-series` gives them")
@@ -118,13 +124,15 @@ class DenoisingError(FolderPart):
             return torch.from_numpy(np.stack(values)).to(device)
 
         series = columns[config.field]
-        beside = {name: np.stack(columns[f"condition.{name}"]) for name in self._asks}
+        beside = {name: np.stack(columns[place]) for name, place in self._places.items()}
+        if "static" in beside:
+            beside["static"] = beside["static"][:, 0]
+        if self._entities:
+            beside |= self._entities.beside(beside, columns[self._whose] if self._whose else [None] * len(series))
         if self._calendar:
             starts = columns.get("start_time", ())
             beside |= self._calendar.beside(beside, starts, np.stack(columns[config.time]))
         more = {name: torch.from_numpy(values).to(device) for name, values in beside.items()}
-        if "static" in more:
-            more["static"] = more["static"][:, 0]
         labels = [0] * len(series) if self._ids is None else [self._ids[i] for i in columns["condition.label"]]
         noise = streams.normals(seeds, (config.repeats, self._length, self._n_scaled))
         with torch.inference_mode():

@@ -13,10 +13,12 @@ from synthgen import seeds as streams
 from synthgen.fields import Columns, Schema, Series, Times, Timestamp
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
-from synthgen.models.series.calendar import At, Calendar, asked_of
+from synthgen.models.series.calendar import At, Calendar
+from synthgen.models.series.entities import asked_of
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot
 from synthgen.samplers.guided import Guided
+from synthgen.samplers.series_entities import SeriesEntities
 
 VALUES = ("series", "known")
 """What a condition calls values that are not generated: all of a series, or some."""
@@ -34,6 +36,10 @@ class SeriesSampler(FolderPart):
     A model of real times computes the covariates of its calendar by itself; `start_time` then is the moment of a
     series' first step: the condition's, or that at which one of the model's training windows began, by the sample's
     seed.
+    A model of a table with entities generates series of one of them: of the condition's `source`, or, if the condition
+    gives neither that nor values or static columns, of one chosen by the sample's seed, as likely as it has training
+    windows of the class. Such a series has its static columns and begins as one of its windows did; the fields `entity`
+    and `static` say so.
     A condition that gives whole `series` leaves nothing to draw: they pass through as they are, gaps and all.
     """
 
@@ -65,6 +71,20 @@ class SeriesSampler(FolderPart):
             "as any of its training windows does.",
         )
 
+        entity: tuple[str, ...] | None = Field(
+            default=None,
+            min_length=1,
+            description="Whose series are generated: an entity of the training by name, or a list of several, each as "
+            "likely as it has training windows; by default any.",
+        )
+
+        @field_validator("entity", mode="before")
+        @classmethod
+        def _listed(cls, entity: Any) -> Any:
+            """Names as texts, also those that YAML reads as numbers."""
+            given = entity if entity is None or isinstance(entity, list | tuple) else (entity,)
+            return given and [str(name) if type(name) is int else name for name in given]
+
         @field_validator("overlap")
         @classmethod
         def _whole(cls, overlap: float) -> float:
@@ -79,6 +99,7 @@ class SeriesSampler(FolderPart):
         index = self.index
         self._calendar = Calendar.of(index)
         self._asks = asked_of(index)
+        self._entities = SeriesEntities(config.model, index, config.entity or ())
         scaler = folders.component_config(self.folder, "scaler")
         dtype: Literal["float32", "float64"] = "float64" if "offsets" in scaler else "float32"
         self._series = Series(int(index["length"]), tuple(index["channels"]), tuple(index["units"]), dtype)
@@ -94,9 +115,9 @@ class SeriesSampler(FolderPart):
         self._pipeline: Any = None
 
     def identity(self) -> dict[str, Any]:
-        """`at` is left out if it is not set: older datasets do not state it."""
+        """`at` and `entity` are left out if they are not set: older datasets do not state them."""
         found = super().identity()
-        return {name: value for name, value in found.items() if (name, value) != ("at", None)}
+        return {name: value for name, value in found.items() if name not in ("at", "entity") or value is not None}
 
     def _set_fields(self, given: int | None = None, condition: Schema | None = None) -> None:
         """The fields of series as long as `length` says, else as the `given` steps of the condition."""
@@ -111,6 +132,7 @@ class SeriesSampler(FolderPart):
             **({"known": replace(kind, dtype=kinds["known"].dtype)} if "known" in self._given else {}),
             **{name: kinds[name] for name in self._asks if name in self._given},
             **({"start_time": moment} if moment else {}),
+            **self._entities.fields,
         }
 
     def _moment(self, condition: Mapping[str, Any]) -> Timestamp | None:
@@ -123,13 +145,22 @@ class SeriesSampler(FolderPart):
     def bind(self, condition: Schema) -> list[Problem]:
         names = ("series", "known", "time", *self._asks)
         self._given = tuple(name for name in names if isinstance(condition.get(name), Series | Times))
+        self._entities.see(condition, self._given)
         lengths = [condition[name].length for name in self._given if name != "static"]  # type: ignore[attr-defined]
         given = lengths[0] if lengths else None
         self._set_fields(given, condition)
         self._ids, wrong = folders.class_ids(self.index, condition.get("label"), self.config.model)
-        return [*self._bind_numbers(condition), *wrong, *self._bind_length(given), *self._bind_moments(condition)]
+        labels = [0] if self._ids is None else sorted(set(self._ids))
+        moments = self._bind_moments(condition, labels)
+        calendar, at = None if self._timed else self._calendar, {} if moments else self._at
+        whose = self._entities.bind(labels, calendar, at)
+        return [*self._bind_numbers(condition), *wrong, *self._bind_length(given), *moments, *whose]
 
-    def _bind_moments(self, condition: Schema) -> list[Problem]:
+    @property
+    def _at(self) -> Mapping[str, Sequence[Any]]:
+        return self.config.at.accepted if self.config.at else {}
+
+    def _bind_moments(self, condition: Schema, labels: Sequence[int]) -> list[Problem]:
         """What is wrong with the times that series begin at; finds those that the model can begin at."""
         model, calendar, moment = f"model {self.config.model}", self._calendar, self.fields.get("start_time")
         self._timed = "start_time" in condition
@@ -140,15 +171,12 @@ class SeriesSampler(FolderPart):
             return []
         if wrong := calendar.problems(moment):
             return [Problem(f"{model}: {text}", ("time",)) for text in wrong]
-        if self._timed:
+        if self._timed or self._entities.chooses:
             return []
-        at = self.config.at.accepted if self.config.at else {}
-        ids = range(len(calendar.starts)) if self._ids is None else sorted(set(self._ids))
-        self._starts = {label: calendar.starts_of(label, at) for label in ids}
+        self._starts = {label: calendar.starts_of(label, self._at) for label in labels}
         if all(len(found) for found in self._starts.values()):
             return []
-        message = f"{model}: no training window of a class began then; they began on {calendar.began()}"
-        return [Problem(message, place=("at",))]
+        return [Problem(f"{model}: {calendar.none_began()}", place=("at",))]
 
     def _bind_length(self, given: int | None) -> list[Problem]:
         """What is wrong with the length asked for, and with going on from window to window."""
@@ -191,7 +219,7 @@ class SeriesSampler(FolderPart):
         for name, channels in wanted.items():
             kind = condition.get(name)
             if name not in self._given:
-                if name not in VALUES:
+                if name not in VALUES and not (name == "static" and self._entities.chooses):
                     message = f"{model}: needs the {name} {', '.join(channels)}, as `use: real-series` gives them"
                     problems.append(Problem(message, (name,)))
             elif isinstance(kind, Series) and kind.channels != channels:
@@ -233,8 +261,15 @@ class SeriesSampler(FolderPart):
         if "time" in given:
             given["times"] = _gone_on(given.pop("time"), length)
         beside = {name: [slot.condition[name] for slot in slots] for name in self._asks if name in self._given}
+        chosen = self._entities.chosen(labels, seeds) if self._entities.chooses else []
+        if chosen:
+            beside |= self._entities.beside(chosen)
+            if "static" in beside:
+                given["static"] = np.concatenate(beside["static"])
+        given |= self._entities.identity(given, beside, slots)
         if "start_time" in self.fields:
-            beside["start_time"] = self._begin(slots, labels, seeds)
+            starts = [one.starts for one in chosen] or [self._starts.get(label) for label in labels]
+            beside["start_time"] = self._begin(slots, starts, seeds)
         if self._calendar:
             interval = float(self._pipeline.denoiser.config.interval)
             times = given.get("times", np.tile(np.arange(length) * interval, (len(slots), 1)))
@@ -255,13 +290,15 @@ class SeriesSampler(FolderPart):
             columns["known"] = list(given["known"])
         return columns | beside
 
-    def _begin(self, slots: Sequence[Slot], labels: Sequence[int], seeds: Sequence[int]) -> list[np.datetime64]:
-        """When each series begins: as its condition says, or as one of the training windows of its class did."""
+    def _begin(
+        self, slots: Sequence[Slot], starts_each: Sequence[np.ndarray | None], seeds: Sequence[int]
+    ) -> list[np.datetime64]:
+        """When each series begins: as its condition says, or as a training window of its class and entity did."""
         if self._timed:
             return [slot.condition["start_time"] for slot in slots]
         found = []
-        for label, seed in zip(labels, seeds, strict=True):
-            starts = self._starts[label]
+        for starts, seed in zip(starts_each, seeds, strict=True):
+            assert starts is not None
             chosen = streams.generator(streams.seed_of(seed, "start", 0)).integers(len(starts))
             found.append(starts[chosen].astype("datetime64[us]"))
         return found

@@ -15,7 +15,8 @@ from synthgen.fields import Columns, Events, Field, Schema, Series, StepClasses,
 from synthgen.labelers.anomalies.events import Event, Placed, Wish, place
 from synthgen.labelers.anomalies.kinds import KINDS, Kind, Scale
 from synthgen.models import folders
-from synthgen.models.series.calendar import Calendar, asked_of
+from synthgen.models.series.calendar import Calendar
+from synthgen.models.series.entities import Entities, asked_of, whose
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 
@@ -100,10 +101,11 @@ class Anomalies:
         self._ids: list[int] | None = None
         self._pipeline: Any = None
         self._scales: list[Scale] | None = None
+        self._whose: str | None = None
         if config.model is not None:
             self.folder = folders.resolve(config.model)
             self._index = folders.check_class(self.folder, config.model, "SeriesPipeline", "series")
-            self._calendar = Calendar.of(self._index)
+            self._calendar, self._entities = Calendar.of(self._index), Entities.of(self._index)
 
     def identity(self) -> dict[str, Any]:
         model = {"model": self.sources[0].sha256} if self.config.model else {}
@@ -156,6 +158,7 @@ class Anomalies:
         if asks:
             message = f"model {self.config.model}: needs {', '.join(asks)} of each series, which no condition gives yet"
             return [Problem(message)]
+        self._whose = whose(columns)
         its = (tuple(index["channels"]), tuple(index["units"]), int(index["length"]), str(index["time_unit"]))
         given = (series.channels, series.units, series.length, times.unit)
         wrong = [
@@ -193,7 +196,11 @@ class Anomalies:
         series = [found.series for found in placed]
         if self._pipeline is not None and any(found.seams.any() for found in placed):
             labels = [0] * len(placed) if self._ids is None else [self._ids[i] for i in columns["condition.label"]]
-            series = self._with_seams(placed, np.stack(times), labels, seeds, columns.get("start_time", ()))
+            names = columns[self._whose] if self._whose else [None] * len(placed)
+            more = self._entities.beside({}, names) if self._entities else {}
+            if self._calendar:
+                more |= self._calendar.beside({}, columns.get("start_time", ()), np.stack(times))
+            series = self._with_seams(placed, np.stack(times), labels, seeds, more)
         field = self.fields[self.config.field]
         assert isinstance(field, Series)
         return {
@@ -211,9 +218,13 @@ class Anomalies:
         times: np.ndarray,
         labels: Sequence[int],
         seeds: Sequence[int],
-        starts: Sequence[np.datetime64],
+        more: Mapping[str, np.ndarray],
     ) -> list[np.ndarray]:
-        """The series with new values at their seams, generated around all others; what is missing stays missing."""
+        """The series with new values at their seams, generated around all others; what is missing stays missing.
+
+        Args:
+            more: `covariates` and `static` numbers that the model is given.
+        """
         import torch
 
         from synthgen.models.sampling import torch_generator
@@ -226,7 +237,7 @@ class Anomalies:
             labels,
             known=np.where(seams, np.nan, series),
             times=times,
-            **(self._calendar.beside({}, starts, times) if self._calendar else {}),
+            **more,
             num_inference_steps=self.config.steps,
             latents=torch.from_numpy(noise),
             generator=[torch_generator(seed) for seed in own],

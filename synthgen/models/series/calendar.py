@@ -147,29 +147,28 @@ class Calendar:
         hours, months = (", ".join(map(str, np.unique(parts[name]))) for name in ("hour", "month"))
         return f"weekday {', '.join(days)}; hour {hours}; month {months}"
 
+    def none_began(self) -> str:
+        """What is wrong with clock times at which no training window of a class began."""
+        return f"no training window of a class began then; they began on {self.began()}"
+
     def starts_of(self, label: int, at: Mapping[str, Sequence[Any]]) -> np.ndarray:
         """int64: when training windows of a class began, in order, as far as clock times are as `at` says.
 
         Args:
             at: accepted `weekday`s by name, `hour`s from 0 to 23, `month`s from 1 to 12.
         """
-        runs = [first + step * np.arange(count, dtype=np.int64) for first, step, count in self.starts[label]]
-        stamps = np.concatenate([np.zeros(0, dtype=np.int64), *runs])
-        parts = parts_of(self.local(stamps))
+        return self.accepted(self.starts[label], at)
+
+    def accepted(self, runs: Runs, at: Mapping[str, Sequence[Any]]) -> np.ndarray:
+        """int64: the moments of `runs`, in order, whose clock times are as `at` of `starts_of` says."""
+        moments = [first + step * np.arange(count, dtype=np.int64) for first, step, count in runs]
+        stamps = np.concatenate([np.zeros(0, dtype=np.int64), *moments])
+        parts = parts_of(self.local(stamps)) if at else {}
         keep = np.ones(len(stamps), dtype=bool)
         for name, accepted in at.items():
             wanted = [WEEKDAYS.index(day) for day in accepted] if name == "weekday" else list(accepted)
             keep &= np.isin(parts[name], wanted)
         return stamps[keep]
-
-
-def asked_of(index: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Names of the `covariates` and `static` numbers that a model must be given, by its index; those of its calendar
-    it computes. What it needs none of is left out."""
-    calendar = Calendar.of(index)
-    own = len(calendar.names) if calendar else 0
-    names = {"covariates": index["covariates"][: len(index["covariates"]) - own], "static": index["static"]}
-    return {name: tuple(some) for name, some in names.items() if some}
 
 
 def parts_of(local: np.ndarray) -> dict[str, np.ndarray]:
@@ -212,13 +211,13 @@ def holidays_of(country: str) -> Any:
     return holidays.country_holidays(name, subdiv=part or None)
 
 
-def runs_of(stamps: np.ndarray) -> Runs:
-    """The distinct starts of windows in order, as few runs of equal steps; evenly chosen ones if those are many."""
+def runs_of(stamps: np.ndarray, most: int = MAX_RUNS) -> Runs:
+    """The distinct starts of windows in order, as few runs of equal steps; `most` of them if runs are as many."""
     stamps = np.unique(stamps)
     steps = np.diff(stamps)
     bends = np.flatnonzero(np.diff(steps)) + 1  # where another step begins
-    if len(bends) >= MAX_RUNS:
-        chosen = np.unique(np.linspace(0, len(stamps) - 1, MAX_RUNS).round().astype(np.int64))
+    if len(bends) >= most:
+        chosen = np.unique(np.linspace(0, len(stamps) - 1, most).round().astype(np.int64))
         return [(int(stamp), 0, 1) for stamp in stamps[chosen]]
     runs, at = [], 0
     for end in [*bends.tolist(), len(stamps) - 1]:

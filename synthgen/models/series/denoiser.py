@@ -79,10 +79,14 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         nn.init.normal_(self.classes.weight, std=1.0 if n_classes > 1 else 0.02)
 
     @torch.no_grad()
-    def set_units(self, covariates: torch.Tensor, static: torch.Tensor) -> None:
-        """Takes units from covariates (R, K) and static numbers (N, S), NaN where unknown; saved with the weights."""
+    def set_units(self, covariates: torch.Tensor, static: torch.Tensor, shares: torch.Tensor | None = None) -> None:
+        """Takes units from covariates (R, K) and static numbers (N, S), NaN where unknown; saved with the weights.
+
+        Args:
+            shares: of the windows of each of E entities (E,), whose columns of zeros and ones are the last of n_static.
+        """
         for name, given in (("covariate_units", covariates), ("static_units", static)):
-            if given.shape[-1]:
+            if n := given.shape[-1]:
                 rounding, numbers = 8 * torch.finfo(given.dtype).eps, given.double()
                 known = ~numbers.isnan()
                 count = known.sum(0).clamp_min(1)
@@ -90,7 +94,9 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
                 deviation = (torch.where(known, numbers - mean, 0.0).square().sum(0) / count).sqrt()
                 # Of a constant, rounding of the mean is all that is left.
                 same = deviation <= rounding * mean.abs()
-                getattr(self, name).copy_(torch.stack([mean, torch.where(same, 1.0, deviation)]))
+                getattr(self, name)[:, :n].copy_(torch.stack([mean, torch.where(same, 1.0, deviation)]))
+        if shares is not None and len(shares):
+            self.static_units[:, -len(shares) :].copy_(torch.stack([shares, (shares * (1 - shares)).sqrt()]))
 
     def forward(
         self,

@@ -15,6 +15,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from synthgen.models.finite import finite
 from synthgen.models.sampling import denoise
 from synthgen.models.series.denoiser import SeriesDenoiser
+from synthgen.models.series.entities import Entities
 from synthgen.models.series.scaler import SeriesScaler
 
 
@@ -42,6 +43,8 @@ class SeriesPipeline(DiffusionPipeline):
         time_unit: unit of times; covariates, static: names of the other numbers that it knows.
         continues: whether it was trained to go on from a beginning anywhere in a series, which long series need.
         calendar: what `Calendar.stored` says of a model that knows real times, whose covariates are the last ones.
+        entities: what `Entities.stored` says of a model of several entities; if it knows which of them a series is of,
+            the static columns of that are the last ones.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class SeriesPipeline(DiffusionPipeline):
         static: Sequence[str] = (),
         continues: bool = False,
         calendar: dict[str, Any] | None = None,
+        entities: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(denoiser=denoiser, scaler=scaler, scheduler=scheduler)
@@ -71,6 +75,7 @@ class SeriesPipeline(DiffusionPipeline):
             static=list(static),
             continues=continues,
             **({"calendar": calendar} if calendar else {}),
+            **({"entities": entities} if entities else {}),
         )
 
     @property
@@ -137,9 +142,12 @@ class SeriesPipeline(DiffusionPipeline):
         }
         guidance = torch.as_tensor(guidance_scale, device=device, dtype=torch.float32).expand(n)
 
+        unguided = fixed | {"static": self._of_nobody(fixed["static"])}
+
         def evaluate(x: torch.Tensor, level: torch.Tensor, conditional: bool) -> torch.Tensor:
             shown = labels if conditional else torch.full_like(labels, n_classes)
-            return self.denoiser(x.to(self.denoiser.dtype), level, shown, **fixed).float()
+            more = fixed if conditional else unguided
+            return self.denoiser(x.to(self.denoiser.dtype), level, shown, **more).float()
 
         x = denoise(
             self.scheduler,
@@ -179,6 +187,15 @@ class SeriesPipeline(DiffusionPipeline):
             raise ValueError(f"the model needs {name}: {', '.join(names)}")
         self._check({name: (values, (*before, len(names)))})
         return torch.from_numpy(np.array(values)).to(device)
+
+    def _of_nobody(self, static: torch.Tensor | None) -> torch.Tensor | None:
+        """Static numbers that do not say which entity it is: guidance leads towards the entity as towards the class."""
+        entities = Entities.of(self.config)
+        if static is None or entities is None or not entities.known:
+            return static
+        static = static.clone()
+        static[:, -len(entities.names) :] = torch.nan
+        return static
 
     @staticmethod
     def _check(found: dict[str, tuple[Any, tuple[int, ...]]]) -> None:

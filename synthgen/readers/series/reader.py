@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
@@ -54,6 +52,7 @@ def _read(data: SeriesData) -> Recordings:
     from synthgen.readers.series.columns import check_covariates
     from synthgen.readers.series.events import read_events
     from synthgen.readers.series.roles import choices_to_check, columns_of
+    from synthgen.readers.series.short import check_lengths, long_enough
     from synthgen.readers.series.static import read_static
     from synthgen.readers.series.table import open_table
 
@@ -72,7 +71,7 @@ def _read(data: SeriesData) -> Recordings:
     if data.events:
         events, classes = read_events(grid, data, problems)
     else:
-        _check_lengths(grid.owners, grid.lengths, data, problems)
+        check_lengths(grid.owners, grid.lengths, data, problems)
     for name in data.units:
         if name not in channels:
             problems.add(f"{data.path}: units: {unknown(name, channels, 'channel')}")
@@ -101,10 +100,11 @@ def _read(data: SeriesData) -> Recordings:
         events=events,
         roles=columns_of(table, data, channels if data.kind == "table" else ()),
         notes=(*notes, *choices_to_check(table, data, channels)),
+        named=data.entity is not None or (len(items) > 1 and data.kind != "wide"),
     )
     if data.rate_hz and grid.clock.stamped:
         raise DataError(f"{data.path}: rate_hz: is for times that count samples, and {data.time} holds timestamps")
-    return _in_seconds(found, data.rate_hz) if data.rate_hz else found
+    return long_enough(_in_seconds(found, data.rate_hz) if data.rate_hz else found, data)
 
 
 def _in_seconds(counted: Recordings, rate_hz: float) -> Recordings:
@@ -167,20 +167,3 @@ def _files(data: SeriesData) -> list[Path]:
 def _others(data: SeriesData) -> list[str]:
     """Files that may lie beside those of the series."""
     return [other for other in (data.static_table, data.events.path if data.events else None) if other]
-
-
-def _check_lengths(owners: tuple[str, ...], lengths: np.ndarray, data: SeriesData, problems: Problems) -> None:
-    least = 2 if data.pad else data.length
-    short = np.flatnonzero(lengths < least)
-    accepted = (
-        "two at least are needed; leave it out"
-        if data.pad
-        else f"a window has {data.length}; leave it out, or use a smaller `length`, or keep it padded with `pad: true`"
-    )
-    problems.add_rows(
-        short,
-        lambda rows: [
-            f"{data.path}: ({owners[i]}): has {lengths[i]} {'step' if lengths[i] == 1 else 'steps'}; {accepted}"
-            for i in rows
-        ],
-    )

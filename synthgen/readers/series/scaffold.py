@@ -26,6 +26,7 @@ from synthgen.readers.series.cells import is_number_column, is_text, looks_numer
 from synthgen.readers.series.choices import MOST_REPEATS, TIME, likely_times
 from synthgen.readers.series.formats import MARKS, Formats, date_formats, number_settings, say_settings, usual_markers
 from synthgen.readers.series.roles import ENTITY
+from synthgen.readers.series.short import bulk_length, long_enough
 from synthgen.readers.series.table import Table, open_table
 from synthgen.readers.series.times import epoch_settings, looks_like_iso, times_of
 from synthgen.readers.series.types import Recordings, SeriesData
@@ -39,8 +40,8 @@ MOST = 100
 """Readings that are tried: each reads the table."""
 
 LENGTH, SHORTEST, WINDOWS = 24, 4, 10
-"""Steps of a window, if the median recording is at least ten times as long; else a tenth of it, and four at least. No
-window is longer than the shortest recording."""
+"""Steps of a window, if the recording of the median row is at least ten times as long; else a tenth of it, and four at
+least. No window is longer than the recordings that hold nine tenths of the rows; shorter ones are left out."""
 
 RECIPE = """\
 # Series like those of {path}, in one command: `synthgen run {name}.yaml`
@@ -133,11 +134,12 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
             first = first or error
             continue
         lengths = [len(item) for item in found.items]
-        most = max(SHORTEST, int(np.median(lengths)) // WINDOWS)
-        length = min(LENGTH, most, max(SHORTEST, min(lengths)))
-        facts = _facts(found, data.model_copy(update={"length": length, "validation": 0.1}))
+        most = max(SHORTEST, int(np.median(np.repeat(lengths, lengths))) // WINDOWS)
+        data = data.model_copy(update={"length": min(LENGTH, most, max(SHORTEST, bulk_length(lengths)))})
+        found = long_enough(found, data)
+        facts = _facts(found, data.model_copy(update={"validation": 0.1}))
         facts = dataclasses.replace(facts, notes=(*_notes(written, settings), *left_out, *facts.notes))
-        return TableFindings(path, {**written, **settings}, found, length, facts)
+        return TableFindings(path, {**written, **settings}, found, data.length, facts)
     assert first is not None
     raise first
 

@@ -158,7 +158,7 @@ class SeriesData(Settings):
     pad: bool = Field(
         default=False,
         description="Entities (or surroundings of events) with fewer steps than `length`, two at least, become windows "
-        "that say how many steps they have; without it they are an error.",
+        "that say how many steps they have. Without it such entities are left out, and named; events are an error.",
     )
     validation: float = Field(
         default=0.1,
@@ -302,7 +302,7 @@ class Recordings:
 
     `classes` names the labels of recordings, or those of `events` if there are any. `roles` says in words what each
     column of the table is used as: `{"time": "date", "channels": "flow, level", ...}`; `notes` are sentences on what
-    was decided while they were read.
+    was decided while they were read. `named` says whether entities have names of the user's: of a column, or of files.
     """
 
     items: tuple[Recording, ...]
@@ -315,6 +315,7 @@ class Recordings:
     events: Events | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    named: bool = False
 
     def __len__(self) -> int:
         return len(self.items)

@@ -22,10 +22,11 @@ class Windows:
     first: int64 (N,), each window's first row among them.
     length: L.
     lengths: int64 (N,), steps that are real.
-    static: (N, S), NaN is unknown; float32 or float64 likewise.
+    entity_static: (E, S), static columns of every recording, NaN is unknown; float32 or float64 likewise.
     labels: int64 (N,), class ids, zeros if there are no classes.
     entities, starts: int64 (N,), the recording's number and the window's first row in it.
     row_stamps: int64 (R,), microseconds since 1970, in UTC if `zoned`; None if times are numbers.
+    entity_names: of every recording (E,); empty if nobody named them.
     skipped: windows that were left out: without any value, or around events too near to the ends of their part.
     """
 
@@ -35,7 +36,7 @@ class Windows:
     first: np.ndarray
     length: int
     lengths: np.ndarray
-    static: np.ndarray
+    entity_static: np.ndarray
     labels: np.ndarray
     entities: np.ndarray
     starts: np.ndarray
@@ -47,6 +48,7 @@ class Windows:
     interval: float | None
     row_stamps: np.ndarray | None = None
     zoned: bool = False
+    entity_names: tuple[str, ...] = ()
     skipped: int = 0
 
     def __len__(self) -> int:
@@ -54,8 +56,14 @@ class Windows:
 
     def take(self, rows: np.ndarray) -> Windows:
         """The windows of these numbers (or where a mask is true), in that order."""
-        arrays = ("first", "lengths", "static", "labels", "entities", "starts")
+        arrays = ("first", "lengths", "labels", "entities", "starts")
         return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
+
+    @property
+    def static(self) -> np.ndarray:
+        """(N, S), NaN is unknown: the static columns of each window's recording."""
+        found: np.ndarray = self.entity_static[self.entities]
+        return found
 
     @property
     def places(self) -> np.ndarray:

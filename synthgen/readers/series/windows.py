@@ -154,7 +154,7 @@ def _gather(recordings: Recordings, data: SeriesData, cuts: Cuts) -> Windows:
         first=_offsets(recordings)[cuts.entities] + cuts.starts,
         length=data.length,
         lengths=cuts.lengths,
-        static=np.stack([item.static for item in items])[cuts.entities],
+        entity_static=np.stack([item.static for item in items]),
         labels=cuts.labels,
         entities=cuts.entities,
         starts=cuts.starts,
@@ -166,6 +166,7 @@ def _gather(recordings: Recordings, data: SeriesData, cuts: Cuts) -> Windows:
         interval=recordings.interval,
         row_stamps=_stamps(recordings),
         zoned=items[0].start.endswith(UTC),
+        entity_names=tuple(item.entity for item in items) if recordings.named else (),
         skipped=cuts.skipped,
     )
 

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 
 from synthgen.models.series.denoiser import SeriesDenoiser
+from synthgen.models.series.entities import Entities
 from synthgen.models.series.pipeline import SeriesPipeline
 from synthgen.models.series.scaler import SeriesScaler
 from synthgen.readers.series.reader import Windows
 from synthgen.trainers.series.calendar import calendar_of
+from synthgen.trainers.series.entities import shares
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "tiny": {"width": 64, "n_blocks": 3, "n_heads": 4},
@@ -49,8 +51,8 @@ class Size:
         return cls(preset, patch)
 
 
-def network(config: Any, scaler: SeriesScaler, windows: Windows) -> SeriesDenoiser:
-    """The untrained network for such windows."""
+def network(config: Any, scaler: SeriesScaler, windows: Windows, entities: Entities | None) -> SeriesDenoiser:
+    """The untrained network for such windows, which say whose they are if it knows `entities`."""
     size = Size.of(config, scaler.n_scaled, windows.length)
     made: SeriesDenoiser = SeriesDenoiser(
         scaler.n_scaled,
@@ -63,13 +65,20 @@ def network(config: Any, scaler: SeriesScaler, windows: Windows) -> SeriesDenois
         dropout=config.dropout,
         **PRESETS[size.preset],
     )
-    covariates = windows.row_covariates[windows.covered]
-    made.set_units(torch.from_numpy(covariates), torch.from_numpy(windows.static))
+    covariates, of_entities = windows.row_covariates[windows.covered], shares(entities)
+    n_static = len(windows.static_names) - len(of_entities)
+    static = windows.entity_static[:, :n_static][windows.entities]
+    made.set_units(torch.from_numpy(covariates), torch.from_numpy(static), torch.from_numpy(of_entities))
     return made
 
 
 def pipeline(
-    config: Any, model: SeriesDenoiser, scaler: SeriesScaler, scheduler: Any, windows: Windows
+    config: Any,
+    model: SeriesDenoiser,
+    scaler: SeriesScaler,
+    scheduler: Any,
+    windows: Windows,
+    entities: Entities | None,
 ) -> SeriesPipeline:
     """The pipeline around averaged weights; `windows` are those that it was trained on."""
     calendar = calendar_of(config.data, windows)
@@ -87,6 +96,7 @@ def pipeline(
         # windows around events begin at one place of a series only, and could not go on from another
         config.observed_mask.start > 0 and config.data.events is None,
         calendar=calendar.stored() if calendar else None,
+        entities=entities.stored() if entities else None,
     )
     made.set_progress_bar_config(disable=True)
     return made

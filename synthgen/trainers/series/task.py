@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from synthgen.models.losses import Edm
+from synthgen.models.series.entities import Entities
 from synthgen.models.series.pipeline import SeriesPipeline
 from synthgen.models.series.scaler import SeriesScaler
 from synthgen.readers.series import bands
 from synthgen.readers.series.reader import Windows
 from synthgen.trainers.series import level_shifts, observed_mask
+from synthgen.trainers.series.entities import say_on_card
 from synthgen.trainers.series.model import network, pipeline
 from synthgen.training import batches, output
 from synthgen.training.batches import step_generator
@@ -24,6 +26,8 @@ from synthgen.training.task import Made, Start, Task, by_noise_level
 
 N_DRAWN = 64
 MAX_SPREAD_WINDOWS, MAX_SPREAD_VALUES = 1024, 2**24
+OF_NOBODY = 0.1
+"""Share of windows that do not say whose they are, besides those without a label: for entities that are held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ class SeriesTask(Task):
 
     Args:
         scaler: fitted to the training windows.
+        entities: those of the windows, which say whose they are if the network is to know it.
         precision: bf16 or fp32.
     """
 
@@ -132,10 +137,11 @@ class SeriesTask(Task):
         training: Windows,
         held_out: Windows | None,
         scaler: SeriesScaler,
+        entities: Entities | None,
         start: Start,
         precision: str = "fp32",
     ) -> None:
-        self.config, self.windows, self.scaler = config, training, scaler
+        self.config, self.windows, self.scaler, self.entities = config, training, scaler, entities
         self.data = (training, held_out)
         self.sample_every = config.sample_every
         self.training = ScaledWindows(training, scaler)
@@ -145,14 +151,17 @@ class SeriesTask(Task):
         super().__init__(config, len(self.training), start.seed, start.device, precision)
 
     def network(self) -> Any:
-        return network(self.config, self.scaler, self.windows)
+        return network(self.config, self.scaler, self.windows, self.entities)
 
     def batch(self, step: int, random: torch.Generator) -> Noised:
         config = self.config
         batch = self.training.take(self._balanced(random) if config.class_balance else self.batches.rows(step))
         hidden = torch.rand(len(batch), generator=random) < config.label_dropout
         labels = torch.where(hidden, max(1, len(self.windows.classes)), batch.labels)
-        return self._noised(replace(batch, labels=labels), random, self.config.level_shift)
+        static = batch.static
+        if static is not None and self.entities and (n := len(self.entities.columns)):
+            static[hidden | (torch.rand(len(batch), generator=random) < OF_NOBODY), -n:] = torch.nan
+        return self._noised(replace(batch, labels=labels, static=static), random, config.level_shift)
 
     def _balanced(self, random: torch.Generator) -> torch.Tensor:
         """Rows of a batch in which windows of rare classes are likelier than others."""
@@ -212,7 +221,8 @@ class SeriesTask(Task):
         return by_noise_level(torch.cat([batch.levels for batch in noised]), torch.cat(losses))
 
     def pipeline(self, ema: Ema) -> SeriesPipeline:
-        return pipeline(self.config, self.averaged(ema), self.scaler, self.objective.scheduler(), self.windows)
+        scheduler = self.objective.scheduler()
+        return pipeline(self.config, self.averaged(ema), self.scaler, scheduler, self.windows, self.entities)
 
     def pictures(self, step: int, ema: Ema, monitor: Monitor) -> None:
         """Generated series over bands of real ones, as many of each class."""
@@ -248,7 +258,7 @@ class SeriesTask(Task):
         use = (
             f"Generates series of {self.windows.length} steps and {len(self.windows.channels)} channels"
             f"{f' of {n_classes} classes' if n_classes else ''}. "
-            "In a recipe: `sampler: {use: series, model: <this folder>}`."
-        )
+            f"In a recipe: `sampler: {{use: series, model: <this folder>}}`. {say_on_card(self.entities)}"
+        ).rstrip()
         card = output.series_card(output.Result(title, settings, scores, use), config.data, self.windows)
         return self.made(made, card)

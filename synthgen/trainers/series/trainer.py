@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -14,14 +14,18 @@ from pydantic import Field
 from synthgen.base.environment import choose_device
 from synthgen.errors import DataError
 from synthgen.models.losses import Edm
+from synthgen.models.series.calendar import Calendar
 from synthgen.models.series.channel_maps import Kind
+from synthgen.models.series.entities import Entities
 from synthgen.models.series.scaler import SeriesScaler, Snap
 from synthgen.parts.problem import Problem
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader as real_data
 from synthgen.readers.series.reader import SeriesData, Windows
 from synthgen.readers.series.summary import describe
-from synthgen.trainers.series.calendar import calendar_of, say, with_calendar
+from synthgen.trainers.series.calendar import calendar_of, with_calendar
+from synthgen.trainers.series.calendar import say as say_calendar
+from synthgen.trainers.series.entities import entities_of, say_entities, with_identity
 from synthgen.trainers.series.model import PRESETS, Size, network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
@@ -35,6 +39,19 @@ from synthgen.training.trainer import GradientTrainer
 N_VALIDATION = 1024
 WIDE_ENOUGH = 128
 """For bf16 on a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a network is given beside the values of its training windows: the calendar, and whose they are."""
+
+    training: Windows
+    calendar: Calendar | None
+    entities: Entities | None
+
+    def windows(self, some: Windows) -> Windows:
+        """Windows of any part with all of that."""
+        return with_identity(with_calendar(some, self.calendar), self.entities)
 
 
 class SeriesTrainer(GradientTrainer):
@@ -87,6 +104,13 @@ class SeriesTrainer(GradientTrainer):
             description="Share of windows with the places of missing values marked. The others are learned from as "
             "they are generated, without such marks: lower it if many values are missing.",
         )
+        identity: Literal["auto", "none"] = Field(
+            default="auto",
+            description="auto: the model stores names and static columns of its entities, so that series can be asked "
+            "for by name, and where there are few, with several windows each, the network learns them apart; none: "
+            "it knows of no entities.",
+            exclude_if=lambda value: value == "auto",
+        )
         label_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
         )
@@ -122,7 +146,7 @@ class SeriesTrainer(GradientTrainer):
                 if shares[split]:
                     windows = real_data.windows(recordings, data, split)
                     if split == "train":
-                        calendar_of(data, windows)
+                        self._given(windows)
                         self._scaler(windows)
         except DataError as error:
             return [Problem(message, place=("data", "path")) for message in error.messages]
@@ -139,10 +163,11 @@ class SeriesTrainer(GradientTrainer):
         }
         parts: list[real_data.Split] = ["train", "validation", "test"]
         cut = {shares[part][0]: real_data.windows(recordings, data, part) for part in parts if shares[part][1]}
-        calendar = say(calendar_of(data, cut["training"]))
+        made = self._given(cut["training"])
+        said = {"calendar": say_calendar(made.calendar), "identity": say_entities(made.entities)}
         found = describe(recordings, data, cut)
-        columns = {**found.columns, **({"calendar": calendar} if calendar else {})}
-        return replace(found, columns=columns, rows={**found.rows, "network": self._network(cut["training"])})
+        columns = {**found.columns, **{name: text for name, text in said.items() if text}}
+        return replace(found, columns=columns, rows={**found.rows, "network": self._network(made)})
 
     def cost(self, seed: int, device: str = "auto") -> Cost:
         """What all steps take on this machine, by a few that are thrown away."""
@@ -150,11 +175,18 @@ class SeriesTrainer(GradientTrainer):
             task = self.task(Start(Path(folder), seed, choose_device(device)))
             return loop.measure(task, self.config.steps)
 
-    def _network(self, training: Windows) -> str:
+    def _given(self, training: Windows) -> Given:
+        """Training windows with all that the network is given beside them."""
+        calendar = calendar_of(self.config.data, training)
+        entities = entities_of(training, calendar) if self.config.identity == "auto" else None
+        return Given(training, calendar, entities)
+
+    def _network(self, given: Given) -> str:
         """`mini, tokens of 3 steps, 0.73 million weights`: what `preset` and `patch` come to."""
-        scaler = self._scaler(training)
-        size = Size.of(self.config, scaler.n_scaled, training.length)
-        n = sum(p.numel() for p in network(self.config, scaler, training).parameters())
+        scaler = self._scaler(given.training)
+        size = Size.of(self.config, scaler.n_scaled, given.training.length)
+        made = network(self.config, scaler, given.windows(given.training), given.entities)
+        n = sum(p.numel() for p in made.parameters())
         tokens = "a token a step" if size.patch == 1 else f"tokens of {size.patch} steps"
         return f"{size.preset}, {tokens}, {n / 1e6:.2f} million weights"
 
@@ -165,24 +197,23 @@ class SeriesTrainer(GradientTrainer):
             DataError: the series cannot be used; names every problem.
         """
         config = self.config
-        training = real_data.windows(real_data.read(config.data), config.data, "train")
-        training = with_calendar(training, calendar_of(config.data, training))
+        given = self._given(real_data.windows(real_data.read(config.data), config.data, "train"))
+        training, known = given.windows(given.training), given.entities
         scaler = self._scaler(training)
-        scheduler = Edm.stochastic(1.0).scheduler()
-        pipeline(config, network(config, scaler, training), scaler, scheduler, training).save_pretrained(out)
+        made = network(config, scaler, training, known)
+        pipeline(config, made, scaler, Edm.stochastic(1.0).scheduler(), training, known).save_pretrained(out)
 
     def task(self, start: Start) -> Task:
         data = self.config.data
         recordings = real_data.read(data)
-        training = real_data.windows(recordings, data, "train")
-        calendar = calendar_of(data, training)
-        training = with_calendar(training, calendar)
-        held_out = None
+        given = self._given(real_data.windows(recordings, data, "train"))
+        training, held_out = given.windows(given.training), None
         if data.validation:
-            held_out = with_calendar(_some(real_data.windows(recordings, data, "validation"), start.seed), calendar)
+            held_out = given.windows(_some(real_data.windows(recordings, data, "validation"), start.seed))
         scaler = self._scaler(training)
         size = Size.of(self.config, scaler.n_scaled, training.length)
-        return SeriesTask(self.config, training, held_out, scaler, start, self._precision(size, start.device))
+        precision = self._precision(size, start.device)
+        return SeriesTask(self.config, training, held_out, scaler, given.entities, start, precision)
 
     def _scaler(self, training: Windows) -> SeriesScaler:
         names = [channel.name for channel in training.channels]

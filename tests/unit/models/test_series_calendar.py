@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synthgen.models.series.calendar import At, Calendar, asked_of, is_holiday, parts_of, runs_of
+from synthgen.models.series.calendar import At, Calendar, is_holiday, parts_of, runs_of
+from synthgen.models.series.entities import asked_of
 
 
 def us(text: str) -> int:

@@ -136,7 +136,7 @@ CASES: dict[str, tuple[str, dict, list[str]]] = {
         ["a.csv: stamp: holds timestamps, and no time column was named; set `time: stamp`, or `time: none`"],
     ),
     "short series": (
-        "who,v\na,1\nb,2\nb,3\nc,4\nc,5\nc,6\n",
+        "who,v\na,1\nb,2\nb,3\n",
         {"entity": "who", "length": 3},
         [
             "a.csv: (a): has 1 step; a window has 3; leave it out, or use a smaller `length`, or keep it padded with "
@@ -145,7 +145,7 @@ CASES: dict[str, tuple[str, dict, list[str]]] = {
         ],
     ),
     "series too short to pad": (
-        "who,v\na,1\nb,2\nb,3\n",
+        "who,v\na,1\nb,2\n",
         {"entity": "who", "length": 3, "pad": True},
         ["a.csv: (a): has 1 step; two at least are needed; leave it out"],
     ),

@@ -191,7 +191,7 @@ def task(tmp_path: Path, windows: Any, **more: Any) -> Any:
     from synthgen.training.task import Start
 
     scaler = SeriesScaler.fit(windows.values, ["wave", "rain"])
-    return SeriesTask(trainer(**more).config, windows, None, scaler, Start(tmp_path, 0, "cpu"))
+    return SeriesTask(trainer(**more).config, windows, None, scaler, None, Start(tmp_path, 0, "cpu"))
 
 
 def training_windows() -> Any:
