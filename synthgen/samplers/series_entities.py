@@ -82,10 +82,11 @@ class SeriesEntities:
     def beside(self, chosen: Sequence[Candidate]) -> dict[str, list[Any]]:
         """Values of `fields`."""
         assert self.known is not None
-        static = self.fields.get("static")
         names = [self.known.names[each.entity] for each in chosen]
-        rows = [self.known.static[each.entity][None] for each in chosen]
-        return {"entity": names} | ({} if static is None else {"static": [row.astype(static.dtype) for row in rows]})
+        if not self._static_names:
+            return {"entity": names}
+        dtype = self.known.static_field(self._static_names).dtype
+        return {"entity": names, "static": [self.known.static[each.entity][None].astype(dtype) for each in chosen]}
 
     def identity(
         self, given: Mapping[str, np.ndarray], beside: Mapping[str, Sequence[Any]], slots: Sequence[Slot]

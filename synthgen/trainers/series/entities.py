@@ -79,7 +79,8 @@ def shares(entities: Entities | None) -> np.ndarray:
     counts = np.zeros(len(entities.names))
     for member in entities.members:
         counts[member.entity] += member.n_windows
-    return (counts / counts.sum()).astype(np.float32)
+    found: np.ndarray = (counts / counts.sum()).astype(np.float32)
+    return found
 
 
 def say_entities(entities: Entities | None) -> str:
