@@ -108,7 +108,8 @@ class SeriesPipeline(DiffusionPipeline):
             known: values in units (N, L, C) that the series are generated around, NaN where they are generated:
                 gaps of a series, or what follows its beginning. All are generated if None.
             times: (N, L) rising, in `time_unit`; by default regular.
-            covariates: (N, L, K); static: (N, S), NaN where unknown; required if the model was trained with them.
+            covariates: (N, L, K); static: (N, S), NaN where unknown; required if the model was trained with them. The
+                columns that say which entity a series is of may be left out: it is then of none that the model knows.
             guidance_scale: one number, or one a series; 1 is no guidance and costs half as much.
             guidance_interval: the part of the steps that is guided, as shares from 0 (noise) to 1 (series).
             generator: one for each series, for schedulers that draw noise at every step.
@@ -138,7 +139,7 @@ class SeriesPipeline(DiffusionPipeline):
             "known": scaled,
             "absent": torch.zeros_like(scaled, dtype=torch.bool),
             "covariates": self._extra("covariates", covariates, (n, length), device),
-            "static": self._extra("static", static, (n,), device),
+            "static": self._extra("static", self._with_identity(static, n), (n,), device),
         }
         guidance = torch.as_tensor(guidance_scale, device=device, dtype=torch.float32).expand(n)
 
@@ -187,6 +188,15 @@ class SeriesPipeline(DiffusionPipeline):
             raise ValueError(f"the model needs {name}: {', '.join(names)}")
         self._check({name: (values, (*before, len(names)))})
         return torch.from_numpy(np.array(values)).to(device)
+
+    def _with_identity(self, static: np.ndarray | None, n: int) -> np.ndarray | None:
+        """Static numbers with the columns that say which entity a series is of, NaN where they are left out."""
+        entities = Entities.of(self.config)
+        own = len(self.config.static) - (len(entities.columns) if entities else 0)
+        unknown = np.full((n, len(self.config.static) - own), np.nan, dtype=np.float32)
+        if static is None:
+            return unknown if unknown.size and not own else None
+        return np.concatenate([static, unknown], axis=1) if static.shape[1:] == (own,) else static
 
     def _of_nobody(self, static: torch.Tensor | None) -> torch.Tensor | None:
         """Static numbers that do not say which entity it is: guidance leads towards the entity as towards the class."""

@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import helpers
 import series_files as files
 from synthgen.fields import Label, Series, Text, Times
+from synthgen.models import registry
 from synthgen.models.series.entities import Entities, asked_of
 from synthgen.parts.protocols import Slot
 from synthgen.readers.series import reader
@@ -126,6 +128,22 @@ def test_the_source_of_a_condition_says_whose_a_series_is(model: Path) -> None:
     unknown = drawn("a new one", 2.0)
     assert np.isfinite(unknown).all()
     assert unknown.std() > 1000, "of a store that is not known, both of its region are likely"
+
+
+@pytest.mark.slow
+def test_a_pipeline_may_be_called_without_saying_whose_series_it_generates(model: Path) -> None:
+    made = registry.load_pipeline(model, "cpu", torch.float32)
+    made.set_progress_bar_config(disable=True)
+    latents, region = torch.randn(1, *made.noise_shape), np.ones((1, 1), np.float32)
+    of_nobody = np.concatenate([region, np.full((1, 4), np.nan, np.float32)], axis=1)
+    drawn = [
+        made([0], covariates=np.zeros((1, 8, len(made.config.covariates))), static=static, latents=latents,
+             generator=torch.Generator().manual_seed(0)).series
+        for static in (region, of_nobody)
+    ]  # fmt: skip
+    assert np.array_equal(*drawn)
+    with pytest.raises(ValueError, match="the model needs static: region, entity=north"):
+        made([0], covariates=np.zeros((1, 8, len(made.config.covariates))))
 
 
 def bind(model: Path, condition: dict[str, Any], **settings: Any) -> list[str]:
