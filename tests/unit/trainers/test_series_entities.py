@@ -14,7 +14,9 @@ import torch
 
 import helpers
 import series_files as files
-from synthgen.fields import Label, Series, Text, Times
+from synthgen.fields import Label, Series, Text, Times, Timestamp
+from synthgen.labelers.anomalies.labeler import Anomalies
+from synthgen.labelers.denoising_error import DenoisingError
 from synthgen.models import registry
 from synthgen.models.series.entities import Entities, asked_of
 from synthgen.parts.protocols import Slot
@@ -111,7 +113,7 @@ def test_entities_are_chosen_by_the_seed_and_by_their_windows(model: Path) -> No
 @pytest.mark.slow
 def test_the_source_of_a_condition_says_whose_a_series_is(model: Path) -> None:
     given = {"time": Times(8, "d"), "static": Series(1, ("region",), ("1",)), "source": Text()}
-    made = sampler(model, {**given, "start_time": sampler(model).fields["start_time"]})
+    made = sampler(model, {**given, "start_time": Timestamp()})
     assert "entity" not in made.fields
 
     def drawn(source: str, region: float) -> np.ndarray:
@@ -146,6 +148,32 @@ def test_a_pipeline_may_be_called_without_saying_whose_series_it_generates(model
         made([0], covariates=np.zeros((1, 8, len(made.config.covariates))))
 
 
+@pytest.mark.slow
+def test_scores_depend_on_whose_a_series_is(model: Path) -> None:
+    """Sales of ten a day are usual in the one store and not in the other one of its region."""
+    made = DenoisingError(DenoisingError.Config.model_validate({"model": str(model)}))
+    static, series = Series(1, ("region",), ("1",)), Series(8, ("sales",), ("1",))
+    assert (
+        made.bind(
+            {"series": series, "time": Times(8, "d"), "static": static, "entity": Text(), "start_time": Timestamp()}
+        )
+        == []
+    )
+    made.setup("cpu")
+    names = ["north", "east", "nobody"]
+    columns = {
+        "series": [np.linspace(9, 11, 8, dtype=np.float32)[:, None]] * 3,
+        "time": [np.arange(8.0)] * 3,
+        "static": [np.ones((1, 1), np.float32)] * 3,
+        "entity": names,
+        "start_time": [np.datetime64("2020-02-01", "us")] * 3,
+    }
+    scores = dict(
+        zip(names, (float(np.mean(s)) for s in made.annotate(columns, [5, 5, 5])["anomaly_score"]), strict=True)
+    )
+    assert scores["north"] < 0.8 * scores["east"] and np.isfinite(scores["nobody"])
+
+
 def bind(model: Path, condition: dict[str, Any], **settings: Any) -> list[str]:
     made = SeriesSampler(SeriesSampler.Config.model_validate({"model": str(model), **settings}))
     return helpers.bind_messages(made, condition)
@@ -157,7 +185,7 @@ def test_entities_that_cannot_be_are_refused(model: Path) -> None:
     assert problem.startswith("entity: ")
     assert "unknown entity `wets`; did you mean `west`? Accepted: north, south, east, west" in problem
     given = {"time": Times(8, "d"), "static": Series(1, ("region",), ("1",)), "source": Text()}
-    timed = {**given, "start_time": sampler(model).fields["start_time"]}
+    timed = {**given, "start_time": Timestamp()}
     [problem] = bind(model, timed, entity="north")
     assert problem.startswith("entity: the condition says whose its series are")
     [problem] = bind(model, {}, entity="north", at={"month": 12})
@@ -258,6 +286,11 @@ def test_entities_are_of_the_class_that_is_asked_for(tmp_path: Path) -> None:
     made = sampler(tmp_path / "m", {"label": Label(("y", "x"))}, steps=1)
     assert set(made.sample(slots(20, label=0), list(range(20)))["entity"]) == {"b", "c"}
     assert set(made.sample(slots(5, label=1), list(range(5)))["entity"]) == {"a"}
+    drawn = made.sample(slots(3, label=0), [0, 1, 2])
+    faults = Anomalies(Anomalies.Config.model_validate({"model": str(tmp_path / "m"), "count": [1, 1], "steps": 1}))
+    assert faults.bind({"condition.label": Label(("y", "x")), **made.fields}) == []
+    faults.setup("cpu")
+    assert len(faults.annotate({"condition.label": [0] * 3, **drawn}, [0, 1, 2])["anomalous"]) == 3
     [problem] = bind(tmp_path / "m", {"label": Label(("y",))}, entity="a")
     assert problem.startswith("entity: ") and "class `y`: unknown entity `a`; accepted: b, c" in problem
 
