@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from synthgen.base.names import markdown
 from synthgen.base.units import plural
 from synthgen.models.series.calendar import Calendar, runs_of
 from synthgen.models.series.entities import Entities, Member
@@ -100,12 +101,14 @@ def say_on_card(entities: Entities | None) -> str:
     n = len(entities.names) + entities.n_more
     parts = [f"It was trained on {plural(n, 'entity', 'entities')}"]
     if entities.known:
-        parts[0] += f" and knows each by name ({', '.join(entities.names[:N_NAMED])}{', ...' * (n > N_NAMED)})"
+        parts[0] += (
+            f" and knows each by name ({', '.join(map(markdown, entities.names[:N_NAMED]))}{', ...' * (n > N_NAMED)})"
+        )
     else:
         parts.append("It knows them by their static columns only: the name beside a series says whose they were")
     which = f"{len(entities.names):,} of them" if entities.n_more else "all of them" if n > 1 else "it"
     parts.append(
-        f"The folder holds names, static columns and numbers of windows of {which}; `identity: none` stores nothing"
+        f"Names, static columns and numbers of windows of {which} are stored with it (not so with `identity: none`)"
     )
     return ". ".join(parts) + ". `sampler.entity` asks for some."
 

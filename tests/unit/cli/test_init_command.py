@@ -272,3 +272,17 @@ def test_init_and_train_agree_about_what_can_be_read(cli, tmp_path: Path, monkey
     assert refused.code == 1
     assert "cat/drawn.png: is no readable image: its content has no known format" in refused.err
     assert "dog/moving.gif: holds several images or pages" in refused.err
+
+
+def test_entities_that_are_shorter_than_a_window_are_named(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lengths = {"short": 15, **{f"e{i}": 300 for i in range(4)}}
+    rows = [f"{who},{t},{(7 * t + n) % 31}" for who, n in lengths.items() for t in range(n)]
+    (tmp_path / "shops.csv").write_text("\n".join(["shop,time,sales", *rows]) + "\n")
+    said = "note: 1 of 5 entities is shorter than `length: 24` and is left out, with 1.2 % of all rows: short (15 rows)"
+    made = cli("init", "shops.csv")
+    assert made.code == 0 and said in made.out
+    planned = cli("plan", "shops.yaml")
+    assert planned.code == 0 and said in planned.out, planned.err
