@@ -57,7 +57,7 @@ class Given:
 class SeriesTrainer(GradientTrainer):
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its images."""
 
-    version: ClassVar[int] = 9
+    version: ClassVar[int] = 10
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
