@@ -61,6 +61,7 @@ def command(
     depends on the fields of the dataset: see `synthgen plugins measures`.
     """
     from synthgen.dataset.store import Store
+    from synthgen.readers import origin
     from synthgen.recipe.sections import Evaluation
     from synthgen.stages import evaluation
 
@@ -69,7 +70,8 @@ def command(
     )
     found = evaluation.compare(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
     click.echo(json.dumps(found, indent=1) if as_json else evaluation.text(found))
-    asked = {"real": real, "test": test, "settings": settings.model_dump(mode="json")}
+    data_sha256 = origin.sha256(origin.data_section(real))
+    asked = {"real": real, "test": test, "settings": settings.model_dump(mode="json"), "data_sha256": data_sha256}
     path = evaluation.keep(Store(folder), asked, found)
     if not as_json:
         click.echo(f"report   {path}")
