@@ -134,7 +134,7 @@ def regular(times: Sequence[np.ndarray]) -> float | None:
 
 def _windows(book: Ledger, kind: Series, real: Real) -> tuple[Windows, np.ndarray]:
     """Real training windows, and their id of each class of the dataset."""
-    from synthgen.measures.series.measure import ids_of_real, series_data
+    from synthgen.measures.series.sets import ids_of_real, series_data
     from synthgen.readers.series import reader
 
     data = series_data(real.data, real.name)
