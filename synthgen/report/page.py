@@ -15,15 +15,14 @@ import numpy as np
 
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
-from synthgen.errors import StoreError, SynthgenError, UsageError
+from synthgen.errors import StoreError, UsageError
 from synthgen.fields import IGNORE, class_field, first_shown
 from synthgen.fields.shown import Regions
 from synthgen.recipe.rules import parse
-from synthgen.report import channels as channel_table
-from synthgen.report import charts, compared, evaluated, overlay, preview, real_data, sheet, shown_series
+from synthgen.report import charts, compared, evaluated, overlay, preview, sheet, shown_series
 from synthgen.report.compared import Compared
 from synthgen.report.preview import Groups
-from synthgen.report.real_data import Real
+from synthgen.report.series_part import series_part
 from synthgen.stages import evaluation
 
 FILE = "report.html"
@@ -80,25 +79,15 @@ def render(book: Ledger, real: str | None = None, channels: Sequence[str] = (), 
         raise UsageError(f"--real: compares series, and {book.place} holds {', '.join(book.fields)}; leave it out")
     shown_series.choose_channels(book.fields, channels)
     known = evaluation.read(book.store)
-    found = dict(known.found) if known else {}
+    found = known.found if known else {}
     view = View(book, None, None, None)
     tries = _tries(book, view)
     filled = any(file.n_samples for file in view.files)
-    beside, about, lack = None, None, ""
-    if filled and series:
-        beside, about, lack = _compare(book, real, known.asked if known and with_real else {})
-    windows = {group.name: group.windows for group in about.groups} if about else {}
+    part = series_part(book, known, real, channels, with_real) if filled and series else None
+    windows = part.windows if part else {}
     shown = filled and preview.can_show(book.fields)
-    groups = preview.from_dataset(book, channels=channels, real=windows) if shown else {}
+    groups = preview.from_dataset(book, channels=part.shown if part else (), real=windows) if shown else {}
     n_real = sum(len(groups.get(preview.real_group(name), ())) for name in windows)
-    values = found.pop("values") if found.get("kind") == "series" and "values" in found else None
-    charted: list[int] = []
-    table = None
-    if about:
-        names = [channel.name for channel in about.channels]
-        numbers = [i for i, name in enumerate(names) if not channels or name in channels]
-        charted = channel_table.choose(numbers, names, values)
-        table = channel_table.table(values, {names[i]: i for i in charted}) if values else None
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
     html = template.render(
@@ -113,28 +102,18 @@ def render(book: Ledger, real: str | None = None, channels: Sequence[str] = (), 
         objects=manifest.get("objects", {}),
         regions=_regions(book, manifest),
         colours=_colours(preview.legend(book.fields, groups)),
-        series=about,
-        panels=list(_panels(about, charted)) if about else [],
-        n_charted=len(charted),
-        channels=table,
-        real=beside,
-        real_lack=lack,
-        evaluation=list(evaluated.tables(found)) if found else [],
+        part=part,
+        panels=list(_panels(part.about, part.charted)) if part else [],
+        evaluation=list(evaluated.tables(_apart(found))) if found else [],
         evaluated_other=bool(found and found.get("dataset") not in (None, manifest["digest"])),
     )
-    return Page(html, n_real, beside.name if beside else "")
+    return Page(html, n_real, part.real.name if part and part.real else "")
 
 
-def _compare(book: Ledger, recipe: str | None, asked: Mapping[str, Any]) -> tuple[Real | None, Compared, str]:
-    """The series beside the real ones of a recipe, or of an evaluation; in words, why the latter cannot be shown."""
-    if recipe is not None:
-        beside = real_data.named(recipe)
-        return beside, compared.compare(book, beside), ""
-    try:
-        remembered = real_data.of_evaluation(asked)
-        return remembered, compared.compare(book, remembered), ""
-    except SynthgenError as error:
-        return None, compared.compare(book, None), str(error)
+def _apart(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What an evaluation found, less what has a table of its own."""
+    own = ("values",) if found.get("kind") == "series" else ()
+    return {name: value for name, value in found.items() if name not in own}
 
 
 @dataclass

@@ -47,7 +47,8 @@ def test_channels_that_have_no_panel_are_counted() -> None:
         for some in (values[:, : curves.MAX_PANELS], values)
     )
     assert more.shape[0] == most.shape[0] + curves.FOOT
-    assert np.array_equal(more[: len(most)], most) and (more[len(most) :] < 200).any()
+    bulk = len(most) - 4  # the last rows are blended with those below them
+    assert np.array_equal(more[:bulk], most[:bulk]) and (more[len(most) :] < 200).any()
 
 
 def test_the_axis_of_time_is_below_the_curves() -> None:
