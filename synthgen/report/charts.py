@@ -21,6 +21,8 @@ SIZE_IN = (4.6, 3.2)
 KEPT, REJECTED, THRESHOLD = "#0969da", "#cf222e", "#1f2328"
 N_BINS, N_ATOMS, STEM_GAP = 40, 4, 0.008
 EDGE_QUANTILE = 0.001
+LONGEST, LINE_IN = 40, 0.17
+"""Letters of a legend that fit side by side with as many; the height of a line of it."""
 STYLE = {
     "svg.hashsalt": "synthgen",
     "svg.fonttype": "path",
@@ -59,7 +61,11 @@ def chart(title: str, x: str, y: str) -> Iterator[Chart]:
         made.axes.grid(alpha=0.25)
         handles, words = made.axes.get_legend_handles_labels()
         if handles:
-            figure.legend(handles, words, loc="outside lower center", ncols=2, frameon=False)
+            n_columns = 2
+            if max(map(len, words)) > LONGEST:
+                n_columns = 1
+                figure.set_figheight(SIZE_IN[1] + LINE_IN * (len(words) - 1))
+            figure.legend(handles, words, loc="outside lower center", ncols=n_columns, frameon=False)
         else:
             made.axes.text(0.5, 0.5, NOTHING, ha="center", transform=made.axes.transAxes)
         file = io.StringIO()
@@ -125,7 +131,7 @@ def values(group: Group, channel: int, about: Compared) -> str:
     known = {key: pool.astype(coarsest) for key, pool in known.items()}  # 0.1 is another number in float32
     stems = atoms(list(known.values()))
     with chart(f"{name.name}: distribution of values", bands.with_unit(name), f"density{unit}") as made:
-        bins, heights = densities(list(known.values()), stems)
+        bins, heights = densities(list(known.values()), stems.tolist())
         for (key, pool), height in zip(known.items(), heights, strict=True):
             label = f"{key}, {len(pool):,} values"
             if key == "real":
@@ -157,7 +163,7 @@ def atoms(pools: Sequence[np.ndarray]) -> np.ndarray:
     found: dict[float, float] = {}
     for pool in pools:
         values, counts = np.unique(pool, return_counts=True)
-        alone = is_atom(counts)
+        alone = is_atom(counts) | (len(counts) == 1)
         for value, count in zip(values[alone].tolist(), counts[alone].tolist(), strict=True):
             found[value] = max(found.get(value, 0.0), count / len(pool))
     return np.array(sorted(sorted(found, key=lambda value: -found[value])[:N_ATOMS]))

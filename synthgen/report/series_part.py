@@ -23,7 +23,8 @@ class SeriesPart:
     Attributes:
         real: where the real windows in `about` come from, None if it has none.
         lack: why those of the last evaluation cannot be shown, in words; empty if they are, or none was asked for.
-        charted: numbers of the channels that are shown, the worst ones if `worst`; table: of all channels, None if the dataset was not evaluated.
+        charted: numbers of the channels that are shown, the worst ones if `worst`.
+        table: of all channels, None if the dataset was not evaluated.
     """
 
     about: Compared

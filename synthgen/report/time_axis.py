@@ -46,7 +46,7 @@ def moments(stamps: np.ndarray | list[np.datetime64]) -> list[str]:
     """`2017-03-05 06:00`: in the coarsest precision that all of these have, dates alone if all are at midnight."""
     exact = np.array(stamps, dtype="datetime64[us]")
     unit = next((unit for unit in PRECISIONS if (exact.astype(f"datetime64[{unit}]") == exact).all()), "us")
-    return [text.replace("T", " ") for text in np.datetime_as_string(exact, unit=unit).tolist()]
+    return [str(moment.astype(f"datetime64[{unit}]")).replace("T", " ") for moment in exact]
 
 
 def number(value: float) -> str:

@@ -9,9 +9,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 import helpers
-import synthgen
-from synthgen.dataset import ledger
-from synthgen.fields import Field, Image, SegmentationMap, Series, StepClasses, Times
+import tiny
+from synthgen.fields import Field, Image, SegmentationMap, Series, StepClasses, Times, Timestamp
 from synthgen.report import curves, preview, shown_series
 
 
@@ -51,40 +50,26 @@ def test_the_legend_of_a_preview_counts_the_maps_that_it_shows() -> None:
     assert [word for word, _ in preview.legend(schema, {"": tiles})] == ["road", "sky"]
 
 
-def stamped(folder: Path) -> Path:
-    """A dataset of windows of eight channels with real times, as they are in a table of hours."""
-    random = np.random.default_rng(0)
-    rows = ["time," + ",".join(f"z{i}" for i in range(8))]
-    for hour in range(240):
-        moment = np.datetime64("2017-03-05T06:00") + np.timedelta64(hour, "h")
-        rows.append(f"{moment}," + ",".join(f"{value:.3f}" for value in random.normal(size=8)))
-    (folder / "t.csv").write_text("\n".join(rows))
-    data = {"path": str(folder / "t.csv"), "length": 24, "stride": 24, "units": {"z7": "kW"}}
-    content = {
-        "kind": "dataset",
-        "name": "hours",
-        "condition": {"use": "real-series", "generate": "nothing", "part": "all", "data": data},
-    }
-    return helpers.run(helpers.write(folder, content), folder / "out").out
-
-
 def test_every_channel_of_a_dataset_can_be_chosen(cli, tmp_path: Path) -> None:
-    folder = stamped(tmp_path)
-    sizes = {}
-    for name, words in (("all", ()), ("last", ("--channel", "z7")), ("two", ("--channel", "z7", "--channel", "z0"))):
+    folder = helpers.run(helpers.write(tmp_path, tiny.waves()), tmp_path / "out").out
+    sheets = {}
+    for name in ("", "wave", "rain"):
         out = tmp_path / f"{name}.png"
-        assert cli("preview", folder, "-o", out, "--samples", 1, *words).code == 0
-        sizes[name] = np.asarray(Pillow.open(out)).shape[0]
-    assert sizes["two"] - sizes["last"] == curves.PANEL
-    assert sizes["all"] - sizes["last"] == curves.HEIGHT - curves.PANEL
-    answer = cli("preview", folder, "-o", tmp_path / "x.png", "--channel", "z8")
-    assert answer.code == 2 and "--channel: unknown channel `z8`; did you mean `z" in answer.err
+        assert cli("preview", folder, "-o", out, "--samples", 1, *(["--channel", name] if name else [])).code == 0
+        sheets[name] = np.asarray(Pillow.open(out))
+    assert sheets["wave"].shape == sheets["rain"].shape and (sheets["wave"] != sheets["rain"]).any()
+    assert sheets[""].shape[0] - sheets["rain"].shape[0] == curves.PANEL
+    answer = cli("preview", folder, "-o", tmp_path / "x.png", "--channel", "raim")
+    assert answer.code == 2 and "--channel: unknown channel `raim`; did you mean `rain`?" in answer.err
 
 
-def test_series_with_a_start_have_its_moment_on_their_axis(tmp_path: Path) -> None:
-    book = ledger.read(stamped(tmp_path))
-    [sample] = [s for s in synthgen.load(book.place) if s["start_time"] == np.datetime64("2017-03-06T06:00")]
-    axis = shown_series.axis_of(sample, book.fields, 24)
-    assert axis.words() == ("2017-03-06 06:00", "", "2017-03-07 05:00")
-    without = {name: value for name, value in sample.items() if name != "start_time"}
-    assert shown_series.axis_of(without, book.fields, 24).words() == ("0", "time (h)", "23")
+def test_series_with_a_start_have_its_moment_on_their_axis() -> None:
+    schema: dict[str, Field] = {
+        "series": Series(24, ("load",), ("kW",)),
+        "time": Times(24, "h"),
+        "start_time": Timestamp(True),
+    }
+    sample = {"time": np.arange(24.0), "start_time": np.datetime64("2017-03-06T06:00", "us")}
+    assert shown_series.axis_of(sample, schema, 24).words() == ("2017-03-06 06:00", "UTC", "2017-03-07 05:00")
+    assert shown_series.axis_of({"time": np.arange(24.0)}, schema, 24).words() == ("0", "time (h)", "23")
+    assert shown_series.axis_of({}, schema, 24).words() == ("0", "time (step)", "23")
