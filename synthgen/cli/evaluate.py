@@ -68,9 +68,9 @@ def command(
     settings = Evaluation(
         seeds=seeds, steps=steps, effort=effort, split=split, evaluator=evaluator, segmentation=segmentation
     )
+    data_sha256 = origin.sha256(origin.data_section(real))
     found = evaluation.compare(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
     click.echo(json.dumps(found, indent=1) if as_json else evaluation.text(found))
-    data_sha256 = origin.sha256(origin.data_section(real))
     asked = {"real": real, "test": test, "settings": settings.model_dump(mode="json"), "data_sha256": data_sha256}
     path = evaluation.keep(Store(folder), asked, found)
     if not as_json:
