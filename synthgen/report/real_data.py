@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from synthgen.measures.series.sets import series_data
 from synthgen.readers import origin
 
 
@@ -32,7 +33,7 @@ def of_evaluation(asked: Mapping[str, Any]) -> Real | None:
     That file has the path of the data, as it was written then, and a hash, and never the data.
 
     Raises:
-        UsageError: they were named by a recipe that is not there, or does not name them any more.
+        UsageError: they were named by a recipe that is not there, or does not name them any more; or are no series.
         DataError: they are not where they were.
     """
     recipe, data = asked.get("real"), asked.get("data")
@@ -42,5 +43,6 @@ def of_evaluation(asked: Mapping[str, Any]) -> Real | None:
         found = Real(data, str(data.get("path", "")))
     else:
         return None
+    series_data(found.data, found.name)
     before = asked.get("data_sha256")
     return Real(found.data, found.name, before is not None and before != origin.sha256(found.data))
