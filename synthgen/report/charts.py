@@ -123,7 +123,7 @@ def values(group: Group, channel: int, about: Compared) -> str:
     density is that of all others, and covers what they leave of 1.
     """
     name = about.channels[channel]
-    unit = "" if name.unit == "1" else f" (1/{name.unit})"
+    unit = "" if name.unit == "1" else f" (1/{_together(name.unit)})"
     pools = {"real": _channel(group.real, channel), "generated": group.generated[:, :, channel]}
     known = {key: pool[~np.isnan(pool)] for key, pool in pools.items() if pool is not None}
     known = {key: pool for key, pool in known.items() if len(pool)}
@@ -214,7 +214,12 @@ def _channel(values: np.ndarray | None, channel: int) -> np.ndarray | None:
 
 def _density(channel: Channel, time_unit: str) -> str:
     """Unit of a power density: the square of the channel's, for each unit of frequency."""
-    square = "" if channel.unit == "1" else f"{channel.unit}²"
+    square = "" if channel.unit == "1" else f"{_together(channel.unit)}²"
     if time_unit == "s":
         return f"{square or '1'}/Hz"
     return f"{square} {time_unit}".strip()
+
+
+def _together(unit: str) -> str:
+    """`(m/s)`, to stand in a larger unit; `mV` as it is."""
+    return f"({unit})" if "/" in unit else unit

@@ -158,3 +158,10 @@ def test_densities_leave_out_what_stands_apart_and_count_it() -> None:
 def test_a_channel_of_one_value_has_a_chart(words) -> None:
     about = with_zeros(1, 1)
     assert "exactly 0.1: 100.0 % real, 100.0 % generated" in words(charts.values(about.groups[0], 0, about))
+
+
+def test_units_that_are_ratios_are_squared_and_divided_as_a_whole(words) -> None:
+    known = about()
+    wind = Compared("series", (Channel("wind", "m/s"), CHANNELS[1]), known.times, "h", 1.0, known.groups, 8, 1)
+    assert "power density ((m/s)² h)" in words(charts.power(wind.groups[0], 0, wind))
+    assert "density (1/(m/s))" in words(charts.values(wind.groups[0], 0, wind))
