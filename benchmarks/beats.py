@@ -28,9 +28,9 @@ from rare import precision_intervals  # noqa: E402
 
 import synthgen  # noqa: E402
 from synthgen import api  # noqa: E402
-from synthgen.measures.series import measure, probe  # noqa: E402
+from synthgen.measures.series import probe, sets  # noqa: E402
 from synthgen.measures.series.beyond import nearest_distances  # noqa: E402
-from synthgen.measures.series.measure import Set  # noqa: E402
+from synthgen.measures.series.sets import Set  # noqa: E402
 from synthgen.readers import origin  # noqa: E402
 from synthgen.readers.series import reader  # noqa: E402
 from synthgen.readers.series.reader import SeriesData  # noqa: E402
@@ -95,7 +95,7 @@ def joined(a: Set, b: Set) -> Set:
 def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.ndarray]]) -> np.ndarray:
     """Adds the probabilities of the rare kind by each arm to `found`; returns which test beats are of it."""
     folder = arguments.out / f"block-{block}"
-    data = measure.series_data(origin.data_section(TRAIN), TRAIN)
+    data = sets.series_data(origin.data_section(TRAIN), TRAIN)
     changes = turned(data, block, arguments.blocks, folder)
     if arguments.train_steps:
         changes.append(f"trainer.steps={arguments.train_steps}")
@@ -115,7 +115,7 @@ def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.nd
     )
     recordings = reader.read(given)
     training, test = (reader.windows(recordings, given, part) for part in ("train", "test"))
-    (values, labels), classes = measure.from_dataset(synthgen.load(out), str(out), training, TRAIN)
+    (values, labels), classes = sets.from_dataset(synthgen.load(out), str(out), training, TRAIN)
     low = np.nanmin(training.values, axis=(0, 1))
     width = np.nanmax(training.values, axis=(0, 1)) - low
     synthetic, real, held_out = (

@@ -28,7 +28,7 @@ from synthgen import api, load  # noqa: E402
 from synthgen.fields import Label  # noqa: E402
 from synthgen.measures.series import probe  # noqa: E402
 from synthgen.measures.series.beyond import nearest_distances  # noqa: E402
-from synthgen.measures.series.measure import Set  # noqa: E402
+from synthgen.measures.series.sets import Set  # noqa: E402
 
 CLASSES = ("survived", "died")
 FARTHEST = 5.0

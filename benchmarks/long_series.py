@@ -22,7 +22,7 @@ from scipy import stats  # noqa: E402
 
 from synthgen import api  # noqa: E402
 from synthgen import seeds as streams  # noqa: E402
-from synthgen.measures.series import measure  # noqa: E402
+from synthgen.measures.series import sets  # noqa: E402
 from synthgen.models import folders, registry  # noqa: E402
 from synthgen.models.series import continuation  # noqa: E402
 from synthgen.readers import origin  # noqa: E402
@@ -115,7 +115,7 @@ def main() -> None:
     print(f"overlap of {overlap}: {seconds:.1f} CPU s")
     if arguments.save:
         np.save(arguments.save, drawn)
-    real = reader.read(measure.series_data(origin.data_section(arguments.recipe), arguments.recipe)).items[0].values
+    real = reader.read(sets.series_data(origin.data_section(arguments.recipe), arguments.recipe)).items[0].values
     seams(drawn, real, windows, list(pipeline.config.channels))
     along(drawn, real, list(pipeline.config.channels), arguments.lags)
 

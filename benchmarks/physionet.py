@@ -30,7 +30,7 @@ import torch  # noqa: E402
 
 from synthgen import api, seeds  # noqa: E402
 from synthgen.measures.series import crps as rulers  # noqa: E402
-from synthgen.measures.series.measure import series_data  # noqa: E402
+from synthgen.measures.series.sets import series_data  # noqa: E402
 from synthgen.models import folders, registry  # noqa: E402
 from synthgen.models.sampling import torch_generator  # noqa: E402
 from synthgen.readers import origin  # noqa: E402

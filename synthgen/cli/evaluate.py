@@ -61,15 +61,17 @@ def command(
     depends on the fields of the dataset: see `synthgen plugins measures`.
     """
     from synthgen.dataset.store import Store
+    from synthgen.readers import origin
     from synthgen.recipe.sections import Evaluation
     from synthgen.stages import evaluation
 
     settings = Evaluation(
         seeds=seeds, steps=steps, effort=effort, split=split, evaluator=evaluator, segmentation=segmentation
     )
+    data_sha256 = origin.sha256(origin.data_section(real))
     found = evaluation.compare(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
     click.echo(json.dumps(found, indent=1) if as_json else evaluation.text(found))
-    asked = {"real": real, "test": test, "settings": settings.model_dump(mode="json")}
+    asked = {"real": real, "test": test, "settings": settings.model_dump(mode="json"), "data_sha256": data_sha256}
     path = evaluation.keep(Store(folder), asked, found)
     if not as_json:
         click.echo(f"report   {path}")

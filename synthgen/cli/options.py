@@ -56,6 +56,13 @@ job_server_option = click.option(
 smoke_option = click.option(
     "--smoke", is_flag=True, help="Try the recipe out: small models with random weights, few samples, no rules."
 )
+channel_option = click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    metavar="NAME",
+    help="Of series, show this channel alone; may be given several times.",
+)
 incomplete_option = click.option(
     "--allow-incomplete", is_flag=True, help="Take a short or unfinished dataset with the samples it has."
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -31,6 +32,7 @@ from synthgen.report.preview import Drawn, Groups, legend
     "--samples", type=click.IntRange(1, 2000), metavar="N", help="How many samples; by default a few per class."
 )
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Which samples of a dataset are shown.")
+@options.channel_option
 @options.set_option
 @options.plugin_option
 @options.smoke_option
@@ -40,6 +42,7 @@ def command(
     out: str | None,
     samples: int | None,
     seed: int,
+    channels: tuple[str, ...],
     overrides: tuple[str, ...],
     plugin_files: tuple[str, ...],
     smoke: bool,
@@ -47,28 +50,28 @@ def command(
 ) -> None:
     """Put a few samples of a recipe, or of a finished dataset, into one image.
 
-    For a RECIPE, the first try of each slot is generated as `synthgen run` would draw it, and tries
+    For a RECIPE, the first try of each slot is generated as `synthgen run` would generate it, and tries
     that a keep rule would reject are framed in red. Nothing but the image is written, except that
     a RECIPE with a section `train` trains its model first if it is not there yet. For the DIR of a
-    dataset, samples of all classes are picked at random.
+    dataset, samples of all classes are picked at random. Of series, 40 channels have room; --channel names others.
     """
     started = time.perf_counter()
     if is_address(target) or Path(target).is_dir():
         if overrides or smoke:
             raise UsageError(f"{target}: is a finished dataset; --set and --smoke are for recipes")
         Plugins(plugin_files)
-        _preview_dataset(target, out, samples, seed)
+        _preview_dataset(target, out, samples, seed, channels)
     else:
         note = functools.partial(click.echo, err=True)
         train = api.training(device, False, note, formatting.given())
         prepared = api.prepare(target, None, overrides, plugin_files, smoke, train, note)
-        _preview_recipe(prepared.plan, out, samples, device)
+        _preview_recipe(prepared.plan, out, samples, device, channels)
     click.echo(f"done in {formatting.duration(time.perf_counter() - started)}")
 
 
-def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> None:
+def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int, channels: Sequence[str]) -> None:
     book = ledger.read(folder)
-    groups = preview.from_dataset(book, n, seed)
+    groups = preview.from_dataset(book, n, seed, channels)
     shown = sum(len(group) for group in groups.values())
     total = sum(record.accepted for record in book.commits.values()) or (book.manifest or {}).get("samples", 0)
     subtitle = f"{shown} of {total} samples{_n_classes(groups, len(book.classes))}"
@@ -80,10 +83,10 @@ def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int) -> 
     )
 
 
-def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str) -> None:
+def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str, channels: Sequence[str]) -> None:
     use_one_thread()
     found = environment.choose_device(device)
-    drawn = preview.draw_first_tries(plan, preview.choose_slots(plan, n), found)
+    drawn = preview.draw_first_tries(plan, preview.choose_slots(plan, n), found, channels)
     n_rejected = sum(drawn.rejected.values())
     subtitle = f"{drawn.n} first tries{_n_classes(drawn.groups, len(plan.class_counts()))}"
     if plan.rules:

@@ -11,6 +11,7 @@ from synthgen.base.disk import write_output
 from synthgen.cli import formatting, options
 from synthgen.dataset import ledger
 from synthgen.dataset.layout import REPORTS
+from synthgen.errors import UsageError
 from synthgen.report import page
 
 
@@ -20,19 +21,26 @@ from synthgen.report import page
 @click.option(
     "--real",
     metavar="RECIPE",
-    help="The recipe of a model trained on series: its real training windows stand beside the generated ones.",
+    help="The recipe of a model trained on series: its real training windows stand beside the generated ones; by "
+    "default those of the last evaluation, read where they are.",
 )
+@click.option("--no-real", is_flag=True, help="Show no real windows.")
+@options.channel_option
 @click.option("-o", "--out", metavar="FILE", help=f"The page to write; by default reports/{page.FILE} in DIR.")
-def command(folder: str, real: str | None, out: str | None) -> None:
+def command(folder: str, real: str | None, no_real: bool, channels: tuple[str, ...], out: str | None) -> None:
     """Write one HTML page about the dataset in DIR.
 
     It shows counts by class and split, what each rule rejected, the scores, samples of every class, results
     of the last evaluation, and models and data behind it with their licences; of series, power
-    spectra, distributions and autocorrelations too. Needs no network to be read, and is the same for the same data.
+    spectra, distributions and autocorrelations too, and a few real windows of the data that it was evaluated with.
+    Needs no network to be read, and is the same for the same data.
     """
+    if real is not None and no_real:
+        raise UsageError("--no-real: leaves out what --real asks for; give one of the two")
     started = time.perf_counter()
     book = ledger.read(folder)
-    content = page.render(book, real).encode()
+    made = page.render(book, real, channels, not no_real)
+    content = made.html.encode()
     if out:
         write_output(Path(out), content)
     else:
@@ -41,5 +49,8 @@ def command(folder: str, real: str | None, out: str | None) -> None:
     click.echo(
         f"page      {path} ({formatting.size(len(content))}) in {formatting.duration(time.perf_counter() - started)}"
     )
+    if made.n_real:
+        windows = formatting.plural(made.n_real, "real window")
+        click.echo(f"note      the page shows {windows} of {made.real}; --no-real leaves them out")
     if book.lack:
         click.echo(f"note      the dataset {book.lack}")

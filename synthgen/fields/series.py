@@ -183,7 +183,7 @@ class Times(NpyArray):
 
     @property
     def shown(self) -> Shown:
-        return TimeAxis()
+        return TimeAxis(self.unit)
 
 
 def npy_bytes(value: np.ndarray) -> bytes:

@@ -51,7 +51,16 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """When each step of the sample's curves is: float (L,), rising."""
+    """When each step of the sample's curves is: float (L,), rising, in `unit`."""
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment, such as that from which the times of the sample's curves count: datetime64, of UTC if `zoned`."""
+
+    zoned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +76,4 @@ class Words:
     """Text (str), where a sample has neither an image nor curves."""
 
 
-Shown = Picture | Outlines | Regions | Frames | Shades | Curves | TimeAxis | Marks | Words
+Shown = Picture | Outlines | Regions | Frames | Shades | Curves | TimeAxis | Moment | Marks | Words

@@ -14,7 +14,7 @@ from synthgen.fields.cells import Column
 from synthgen.fields.field import Field
 from synthgen.fields.names import numbered
 from synthgen.fields.pictures import Image
-from synthgen.fields.shown import Frames, Shown
+from synthgen.fields.shown import Frames, Moment, Shown
 
 
 class _Value(Field):
@@ -161,6 +161,10 @@ class Timestamp(_Value):
 
     def text(self, quote: Callable[[str], str]) -> str:
         return "moment, in UTC" if self.zoned else "moment, in clock time"
+
+    @property
+    def shown(self) -> Shown:
+        return Moment(self.zoned)
 
 
 @dataclass(frozen=True, slots=True)

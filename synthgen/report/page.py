@@ -6,8 +6,8 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -19,20 +19,21 @@ from synthgen.errors import StoreError, UsageError
 from synthgen.fields import IGNORE, class_field, first_shown
 from synthgen.fields.shown import Regions
 from synthgen.recipe.rules import parse
-from synthgen.report import charts, compared, evaluated, overlay, preview, sheet
+from synthgen.report import charts, compared, evaluated, overlay, preview, sheet, shown_series
 from synthgen.report.compared import Compared
 from synthgen.report.preview import Groups
+from synthgen.report.series_part import series_part
 from synthgen.stages import evaluation
 
 FILE = "report.html"
-N_SCORES, N_CHANNELS = 24, 40
+N_SCORES = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """An image as a `data:` address, with its width on the page in pixels (0: what room there is) and words.
 
-    One that is `wide` has as much of a narrow page as it needs, others half of it.
+    One that is `wide` has as much of a narrow page as it needs, others half of it. `anchor` is what links name.
     """
 
     address: str
@@ -42,18 +43,31 @@ class Picture:
     caption: str = ""
     note: str = ""
     wide: bool = False
+    anchor: str = ""
 
 
-def render(book: Ledger, real: str | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The text of a page, and how many real windows it shows of the data called `real`, one by one."""
+
+    html: str
+    n_real: int = 0
+    real: str = ""
+
+
+def render(book: Ledger, real: str | None = None, channels: Sequence[str] = (), with_real: bool = True) -> Page:
     """The page of a sealed dataset; equal data give equal text.
 
     Args:
-        real: the recipe of a model that is trained on series: its training windows stand beside the drawn series.
+        real: the recipe of a model that is trained on series: its training windows stand beside the generated ones. By
+            default those of the last evaluation, if they are still there.
+        channels: of series, those that are shown; by default all, and of very many the worst or first.
+        with_real: False for a page without real windows.
 
     Raises:
         StoreError: the dataset was never sealed, or its evaluation cannot be read.
-        UsageError: `real` is given for a dataset without series, or is no such recipe.
-        DataError: the real series cannot be read, or are not like the drawn ones.
+        UsageError: `real` is given for a dataset without series, or is no such recipe; or there is no such channel.
+        DataError: the real series of `real` cannot be read, or are not like the generated ones.
     """
     import jinja2
 
@@ -63,32 +77,43 @@ def render(book: Ledger, real: str | None = None) -> str:
     series = compared.holds_series(book)
     if real is not None and not series:
         raise UsageError(f"--real: compares series, and {book.place} holds {', '.join(book.fields)}; leave it out")
-    found = evaluation.read(book.store)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
+    shown_series.choose_channels(book.fields, channels)
+    known = evaluation.read(book.store)
+    found = known.found if known else {}
     view = View(book, None, None, None)
     tries = _tries(book, view)
     filled = any(file.n_samples for file in view.files)
-    groups = preview.from_dataset(book) if filled and preview.can_show(book.fields) else {}
-    about = compared.compare(book, real) if filled and series else None
-    return template.render(
+    part = series_part(book, known, real, channels, with_real) if filled and series else None
+    windows = part.windows if part else {}
+    shown = filled and preview.can_show(book.fields)
+    groups = preview.from_dataset(book, channels=part.shown if part else (), real=windows) if shown else {}
+    n_real = sum(len(groups.get(preview.real_group(name), ())) for name in windows)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
+    html = template.render(
         m=manifest,
         lack=book.lack,
         counts=_counts(tries.by_class, manifest),
         rules=[(rule, manifest["rejected"].get(rule, 0)) for rule in book.identity["keep"]],
         histograms=list(_histograms(book, tries)),
         groups=dict(_tiles(groups)),
-        n_shown=sum(map(len, groups.values())),
+        n_shown=sum(map(len, groups.values())) - n_real,
+        n_real=n_real,
         objects=manifest.get("objects", {}),
         regions=_regions(book, manifest),
         colours=_colours(preview.legend(book.fields, groups)),
-        series=about,
-        panels=list(_panels(about)) if about else [],
-        n_channels=N_CHANNELS,
-        real=real,
-        evaluation=list(evaluated.tables(found)) if found else [],
+        part=part,
+        panels=list(_panels(part.about, part.charted)) if part else [],
+        evaluation=list(evaluated.tables(_apart(found))) if found else [],
         evaluated_other=bool(found and found.get("dataset") not in (None, manifest["digest"])),
     )
+    return Page(html, n_real, part.real.name if part and part.real else "")
+
+
+def _apart(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What an evaluation found, less what has a table of its own."""
+    own = ("values",) if found.get("kind") == "series" else ()
+    return {name: value for name, value in found.items() if name not in own}
 
 
 @dataclass
@@ -170,36 +195,41 @@ def _tiles(groups: Groups) -> Iterator[tuple[str, list[Picture]]]:
     from PIL import Image
 
     tiles = [tile for group in groups.values() for tile in group]
-    n_panels = max((tile.n_panels for tile in tiles), default=1)
-    width, height = sheet.cell_size([tile.picture for tile in tiles], n_panels) if tiles else (0, 0)
+    width, height = sheet.cell_size(tiles) if tiles else (0, 0)
     for name, group in groups.items():
         pictures = []
         for tile in group:
             grey = tile.picture.shape[2] == 1
             picture = Image.fromarray(tile.picture[:, :, 0] if grey else tile.picture)
-            sharp = picture.width <= width and picture.height <= height
-            if not sharp:
+            fits = picture.width <= width and picture.height <= height
+            if not fits:
                 picture = picture.resize((width, height), Image.Resampling.LANCZOS)
             file = io.BytesIO()
             picture.save(file, "PNG", optimize=True)
             address = _address("image/png", file.getvalue())
             caption = "" if tile.caption == name else tile.caption
-            alt = f"sample {tile.caption}".strip()
+            alt = f"sample {tile.caption}" if tile.caption else name
             note = tile.note.replace("\n", "; ")
-            pictures.append(Picture(address, alt, width, sharp, caption, note, tile.n_panels > 1))
+            pictures.append(
+                Picture(address, alt, width, fits and not tile.exact, caption, note, tile.n_panels > 1 or tile.exact)
+            )
         yield name, pictures
 
 
-def _panels(about: Compared) -> Iterator[tuple[str, str, list[Picture]]]:
-    """Class, how many series of it are compared, and its charts."""
+def _panels(about: Compared, numbers: Sequence[int]) -> Iterator[tuple[str, str, list[Picture]]]:
+    """Class, how many series of it are compared, and its charts of these channels."""
     for group in about.groups:
-        n = f"{len(group.drawn)} drawn"
-        n += f", {len(group.real)} real" if group.real is not None else ""
-        pictures = [
-            _chart(draw(group, channel, about), f"{draw.__name__.replace('_', ' ')} of {name.name}, {group.name}")
-            for channel, name in enumerate(about.channels[:N_CHANNELS])
-            for draw in charts.PANELS
-        ]
+        n = f"{len(group.generated):,} generated"
+        n += f", {len(group.real):,} real" if group.real is not None else ""
+        pictures = []
+        for channel in numbers:
+            name = about.channels[channel].name
+            for draw in charts.PANELS:
+                chart = _chart(
+                    draw(group, channel, about), f"{draw.__name__.replace('_', ' ')} of {name}, {group.name}"
+                )
+                is_first = group is about.groups[0] and draw is charts.PANELS[0]
+                pictures.append(replace(chart, anchor=f"channel-{channel}") if is_first else chart)
         yield group.name or "all series", n, pictures
 
 

@@ -15,17 +15,21 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
 from synthgen.errors import UsageError
 from synthgen.fields import Schema, class_field, classes_of, first_shown
-from synthgen.fields.shown import Curves, Marks, Picture, Regions, TimeAxis, Words
+from synthgen.fields.shown import Curves, Marks, Picture, Regions, Words
 from synthgen.generate.batching import PREVIEWED
 from synthgen.generate.loop import Try, annotate, batches, draw, judge
 from synthgen.generate.plan import Plan
 from synthgen.parts.protocols import Slot
-from synthgen.report import curves, overlay, words
+from synthgen.report import curves, overlay, shown_series, words
 from synthgen.report.sheet import Legend, Tile
 
 Groups = dict[str, list[Tile]]
 Caption = tuple[str, str, bool]
 """Of a tile: the line under its image, the smaller ones below it, and whether it was rejected."""
+Sample = Mapping[str, Any]
+"""Values of a sample by the names of their fields."""
+
+REAL = "real windows"
 N_CLASSES, N_EACH = 10, 2
 MAX_SCANNED = 20_000
 MAX_FILES = 50
@@ -67,15 +71,19 @@ def choose_slots(plan: Plan, n: int | None = None) -> list[Slot]:
     return sorted((slot for group in chosen.values() for slot in group), key=lambda slot: slot.index)
 
 
-def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
+def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str, channels: Sequence[str] = ()) -> Drawn:
     """Loads the models and draws the first try of each slot, with the verdict that a run would give it.
 
+    Args:
+        channels: of series, those that are shown; all by default.
+
     Raises:
-        UsageError: the recipe makes nothing that can be shown.
+        UsageError: the recipe makes nothing that can be shown, or no such channel.
         SynthgenError: a model cannot be loaded, or a part breaks its promise.
     """
     if not can_show(plan.schema):
         raise UsageError(f"{plan.recipe.name}: makes {', '.join(plan.schema)}, none of which can be shown")
+    shown = shown_series.choose_channels(plan.schema, channels)
     started = time.perf_counter()
     plan.parts.setup(device)
     setup_s = time.perf_counter() - started
@@ -96,24 +104,36 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str) -> Drawn:
             drawn.append({key: values[i] for key, values in columns.items() if key in plan.schema})
             caption = _caption(group, slot.key, _verdict_text(plan, verdict))
             captions.append((group, (*caption, bool(verdict.rejected_by))))
-    made = tiles_of(drawn, [under for _, under in captions], plan.schema)
+    made = tiles_of(drawn, [under for _, under in captions], plan.schema, shown)
     tiles = [(group, tile) for (group, _), tile in zip(captions, made, strict=True)]
     groups = grouped(tiles, classes_of(plan.parts.condition.fields))
     return Drawn(groups, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
 
 
-def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
+def from_dataset(
+    book: Ledger,
+    n: int | None = None,
+    seed: int = 0,
+    channels: Sequence[str] = (),
+    real: Mapping[str, Sequence[Sample]] | None = None,
+) -> Groups:
     """`n` samples of a dataset, spread evenly over its classes, chosen at random but the same for equal `seed`.
 
     Reads whole shards in random order until every class has enough, 50 files at most.
 
+    Args:
+        channels: of series, those that are shown; all by default.
+        real: real windows by class, with fields as the dataset's samples have them, on one scale with those; each
+            class's are a group behind its own, called as `real_group` says.
+
     Raises:
-        UsageError: the dataset holds nothing that can be shown, or no samples yet.
+        UsageError: the dataset holds nothing that can be shown, no samples yet, or no such channel.
     """
     view = View(book, None, None, None)
     label = class_field(book.fields)
     if not can_show(book.fields):
         raise UsageError(f"{book.place}: holds {', '.join(book.fields)}, none of which can be shown")
+    numbers = shown_series.choose_channels(book.fields, channels)
     classes = classes_of(book.fields) or ("",)
     shown = spread(len(classes), max(1, min(n or 20, 20, len(classes))))
     want = -(-(n or 80) // len(shown)) if n else max(2, min(10, 80 // len(shown)))
@@ -138,11 +158,24 @@ def from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> Groups:
         raise UsageError(f"{book.place}: holds no samples yet")
     records = [(i, record) for i, group in chosen.items() for record in group]
     visible = [name for name, kind in book.fields.items() if kind.shown]
-    values = [{name: book.fields[name].decode(record[name]) for name in visible} for _, record in records]
+    values: list[Sample] = [{name: book.fields[name].decode(record[name]) for name in visible} for _, record in records]
     captions = [(*_caption(classes[i], record["key"], _score_text(record, scores)), False) for i, record in records]
-    made = tiles_of(values, captions, book.fields)
-    tiles = [(classes[i], tile) for (i, _), tile in zip(records, made, strict=True)]
-    return grouped(tiles[:n] if n else tiles, classes)
+    names = [classes[i] for i, _ in records]
+    if n:
+        values, captions, names = values[:n], captions[:n], names[:n]
+    for name in dict.fromkeys(names):
+        beside = (real or {}).get(name, ())
+        values += beside
+        captions += [("", "", False)] * len(beside)
+        names += [real_group(name)] * len(beside)
+    made = tiles_of(values, captions, book.fields, numbers)
+    order = [title for name in classes for title in (name, real_group(name))]
+    return grouped(list(zip(names, made, strict=True)), order)
+
+
+def real_group(name: str) -> str:
+    """What the real windows of a class are called."""
+    return f"{name}: {REAL}" if name else REAL
 
 
 def can_show(schema: Schema) -> bool:
@@ -150,12 +183,15 @@ def can_show(schema: Schema) -> bool:
     return any(first_shown(schema, way)[1] for way in (Picture, Curves, Words))
 
 
-def tiles_of(samples: Sequence[Mapping[str, Any]], captions: Sequence[Caption], schema: Schema) -> list[Tile]:
+def tiles_of(
+    samples: Sequence[Sample], captions: Sequence[Caption], schema: Schema, channels: Sequence[int]
+) -> list[Tile]:
     """Every sample as a tile with the words under it; in a tile with a map of regions, their pixels are counted."""
-    shown = pictures(samples, schema)
+    shown = pictures(samples, schema, channels)
     image, regions = first_shown(schema, Picture)[0], first_shown(schema, Regions)[0]
     if not (image and regions):
-        return [Tile(one, *under) for one, under in zip(shown, captions, strict=True)]
+        exact = shown_series.is_shown_as_series(schema)
+        return [Tile(one, *under, exact=exact) for one, under in zip(shown, captions, strict=True)]
     tiles = []
     for values, one, under in zip(samples, shown, captions, strict=True):
         height, width = values[image].shape[:2]
@@ -168,10 +204,10 @@ def _pixels(ids: np.ndarray) -> dict[int, int]:
     return {cls: n for cls, n in enumerate(np.bincount(ids.ravel()).tolist()) if n}
 
 
-def pictures(samples: Sequence[Mapping[str, Any]], schema: Schema) -> list[np.ndarray]:
+def pictures(samples: Sequence[Sample], schema: Schema, channels: Sequence[int]) -> list[np.ndarray]:
     """Every sample as uint8 (H, W, C): its image with its objects beside it, or its curves on one scale for all.
 
-    Only what has neither is shown in words.
+    Only what has neither is shown in words. Of curves, these `channels` are drawn.
     """
     shown = [
         {key: field.show(values[key]) for key, field in schema.items() if field.shown and key in values}
@@ -180,38 +216,22 @@ def pictures(samples: Sequence[Mapping[str, Any]], schema: Schema) -> list[np.nd
     name, picture = first_shown(schema, Picture)
     if picture:
         return [overlay.with_objects(parts[name], parts, schema) for parts in shown]
-    name = _curves(schema)
-    if not name:
-        name, _ = first_shown(schema, Words)
-        return [words.draw(parts[name]) for parts in shown]
-    time, marks = first_shown(schema, TimeAxis)[0], first_shown(schema, Marks)[0]
-    limits = curves.ranges([parts[name] for parts in shown])
-    kind = schema[name].shown
-    assert isinstance(kind, Curves)
-    names = [text for text, _ in curves.legend(kind)]
-    return [curves.draw(parts[name], parts.get(time), limits, parts.get(marks), names) for parts in shown]
-
-
-def _curves(schema: Schema) -> str:
-    """The field whose curves are drawn, empty if there is none: with marks, the last that they belong to."""
-    marks = first_shown(schema, Marks)[1]
-    if marks is None:
-        return first_shown(schema, Curves)[0]
-    marked = (name for name, kind in schema.items() if isinstance(kind.shown, Curves))
-    return [name for name in marked if schema[name].shown.channels == marks.channels][-1]  # type: ignore[union-attr]
+    if shown_series.is_shown_as_series(schema):
+        return shown_series.draw(shown, schema, channels)
+    name, _ = first_shown(schema, Words)
+    return [words.draw(parts[name]) for parts in shown]
 
 
 def legend(schema: Schema, groups: Groups) -> Legend:
     """What colours mean in the images of these samples."""
-    _, series = first_shown(schema, Curves)
-    if not series or first_shown(schema, Picture)[1]:
+    if not shown_series.is_shown_as_series(schema):
         pixels: Counter[int] = Counter()
         for tile in (tile for group in groups.values() for tile in group):
             pixels.update(tile.pixels)
         return overlay.legend(schema, pixels)
     _, marks = first_shown(schema, Marks)
     kinds = marks.classes if marks else ()
-    return curves.legend(series) + list(zip(kinds, curves.mark_colours(len(kinds)), strict=True))
+    return list(zip(kinds, curves.mark_colours(len(kinds)), strict=True))
 
 
 def grouped(tiles: Sequence[tuple[str, Tile]], order: Sequence[str]) -> Groups:

@@ -26,7 +26,8 @@ class Tile:
     """One image, uint8 (height, width, channels) with 1 or 3 channels, and the words under it.
 
     `caption` is a line in ink, `note` smaller ones below it; both in red if `rejected`. The image may be made of
-    several side by side, `n_panels`. `pixels` are those of each class id in its map of regions.
+    several side by side, `n_panels`. `pixels` are those of each class id in its map of regions. One that is `exact` was
+    drawn in the size that it is shown in.
     """
 
     picture: np.ndarray
@@ -35,6 +36,7 @@ class Tile:
     rejected: bool = False
     n_panels: int = 1
     pixels: Mapping[int, int] = field(default_factory=dict)
+    exact: bool = False
 
 
 Legend = Sequence[tuple[str, tuple[int, int, int]]]
@@ -45,7 +47,8 @@ def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str =
     """One RGB image of all tiles; each group, usually a class, stands together.
 
     Images under 112 pixels (168 if there are few) are enlarged by a whole factor with hard pixel edges, so that every
-    pixel can be seen; those above 256, each panel of them, are reduced. Captions that are too long end in dots.
+    pixel can be seen; those above 256, each panel of them, are reduced; exact ones are left as they are. Captions that
+    are too long end in dots.
 
     Raises:
         ValueError: there is no tile.
@@ -56,7 +59,7 @@ def draw_sheet(groups: Mapping[str, Sequence[Tile]], title: str, subtitle: str =
     tiles = [tile for group in groups.values() for tile in group]
     if not tiles:
         raise ValueError("a sheet needs at least one image")
-    width, height = cell_size([tile.picture for tile in tiles], max(tile.n_panels for tile in tiles))
+    width, height = cell_size(tiles)
     cell_px = height + GAP + 26 + LINE_PX * max(len(tile.note.splitlines()) for tile in tiles)
     rows = split_rows(list(groups.values()), width + GAP, cell_px)
     block_px = max(len(block) for row in rows for block in row) * (width + GAP) - GAP
@@ -108,10 +111,13 @@ def split_rows(groups: Sequence[Sequence[Tile]], width: int, height: int) -> lis
     return [list(groups[i : i + per_row]) for i in range(0, len(groups), per_row)]
 
 
-def cell_size(pictures: Sequence[np.ndarray], n_panels: int = 1) -> tuple[int, int]:
-    """Width and height in pixels that every image of the sheet gets, of `n_panels` side by side."""
-    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
-    side, least = max(height, width // n_panels), MIN_PX_OF_FEW if len(pictures) <= FEW else MIN_PX
+def cell_size(tiles: Sequence[Tile]) -> tuple[int, int]:
+    """Width and height in pixels that the image of every tile gets, of several panels side by side or one."""
+    n_panels = max(tile.n_panels for tile in tiles)
+    height, width = (max(tile.picture.shape[axis] for tile in tiles) for axis in (0, 1))
+    if any(tile.exact for tile in tiles):
+        return width, height
+    side, least = max(height, width // n_panels), MIN_PX_OF_FEW if len(tiles) <= FEW else MIN_PX
     if side < least:
         factor = -(-least // side)
         return width * factor, height * factor

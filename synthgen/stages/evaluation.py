@@ -163,14 +163,13 @@ def keep(store: Store, asked: Mapping[str, Any], found: Mapping[str, Any]) -> st
     return store.show(EVALUATION)
 
 
-def read(store: Store) -> dict[str, Any] | None:
-    """What the last evaluation of a dataset found, None if there was none.
+def read(store: Store) -> records.Compared | None:
+    """What the last evaluation of a dataset was asked and found, None if there was none.
 
     Raises:
         StoreError: it cannot be read.
     """
     try:
-        known = store.load(EVALUATION, records.Compared, allow_nan=True)
+        return store.load(EVALUATION, records.Compared, allow_nan=True)
     except RecordError as error:
         raise StoreError(f"{store.show(EVALUATION)} {error}; evaluate the dataset again, or remove it") from None
-    return known.found if known else None

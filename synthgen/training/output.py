@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.base.names import markdown
+from synthgen.base.units import plural
 from synthgen.parts.protocols import Source
 from synthgen.readers import validation
 from synthgen.readers.images.captioned import CaptionData, CaptionedImages
@@ -128,11 +129,11 @@ def series_card(result: Result, data: SeriesData, windows: Windows) -> str:
     named = [markdown(c.name if c.unit == "1" else f"{c.name} ({c.unit})") for c in windows.channels]
     front = {"classes": list(windows.classes), "channels": [c.name for c in windows.channels], "length": length}
     entities = f"{n_entities} recordings" if n_entities > 1 else "one recording"
-    text = f"{len(windows)} windows of {length} steps and the channels {', '.join(named)}, from {entities}"
+    text = f"{plural(len(windows), 'window')} of {length} steps and the channels {', '.join(named)}, from {entities}"
     by_class = f"By class: {_counts(counts)}." if windows.classes else ""
     limits = "It knows series of this kind, sampled like these, and nothing else"
     if few := {name: n for name, n in counts.items() if 0 < n < FEW_WINDOWS}:
-        few_windows = " and ".join(f"{n} windows of {markdown(name)}" for name, n in few.items())
+        few_windows = " and ".join(f"{plural(n, 'window')} of {markdown(name)}" for name, n in few.items())
         limits = (
             f"It was shown only {few_windows}: what it generates of them varies little beyond those, and cannot show "
             f"what they lack. {limits}"

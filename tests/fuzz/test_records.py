@@ -166,7 +166,7 @@ def readers(out: Path, plan: Plan) -> dict[str, list[Callable[[], object]]]:
         "status": [
             lambda: json.dumps(status.survey(ledger.read(out))),
             lambda: lock.holder(out / ".synthgen"),
-            lambda: list(evaluated.tables(evaluation.read(Store(out)) or {})),
+            lambda: list(evaluated.tables(known.found if (known := evaluation.read(Store(out))) else {})),
         ],
         "load": [lambda: synthgen.load(out)[0], lambda: synthgen.load(out, selection="unique")[0]],
         "stream": [lambda: list(synthgen.load(out, streaming=True, allow_incomplete=True))],

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from synthgen.base.units import plural
 from synthgen.measures.series import baselines, crps, ridge
 from synthgen.measures.series.hidden import Hidden, covariates_of, in_training, pair
 from synthgen.measures.series.season import Season, find_season, naive_errors, training_parts
@@ -197,7 +198,7 @@ def text(found: Mapping[str, Any]) -> str:
     one = found["samples_of_each"] == 1
     what = f"forecasts of {found['horizon']} steps from {found['context']}" if "horizon" in found else "filled gaps"
     lines = [
-        f"{what} against {found['cells']:,} real values of {found['windows']:,} windows, "
+        f"{what} against {found['cells']:,} real values of {plural(found['windows'], 'window')}, "
         f"{'one sample' if one else str(found['samples_of_each']) + ' samples'} of each; "
         + str(Season(found["season"], found["season_is"]))
     ]

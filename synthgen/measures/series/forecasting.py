@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from synthgen.base.units import plural
 from synthgen.measures.series import baselines, recurrent, ridge
 from synthgen.measures.series.season import Season, find_season, naive_errors, training_parts
 from synthgen.measures.series.windows import aligned, moments, some, stream, torch_seed, whole
@@ -185,8 +186,9 @@ def text(found: Mapping[str, Any]) -> str:
     if "left_out" in found:
         return f"forecasters: left out; {found['left_out']}"
     head = (
-        f"forecasts of the last {found['horizon']} steps from {found['seen']} before them, on {found['n_test']} real "
-        f"test windows, {found['seeds']} seeds, {found['gru_steps']} steps of the GRU (MAE in standard deviations); "
+        f"forecasts of the last {found['horizon']} steps from {found['seen']} before them, on "
+        f"{plural(found['n_test'], 'real test window')}, {plural(found['seeds'], 'seed')}, "
+        f"{found['gru_steps']} steps of the GRU (MAE in standard deviations); "
         f"{Season(found['season'], found['season_is'])}:"
     )
     rows = [["trained on", "windows", "ridge MASE", "ridge MAE", "GRU MASE", "GRU MAE"]]

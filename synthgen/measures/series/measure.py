@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
 from synthgen.dataset import loading
-from synthgen.dataset.loading import Dataset
 from synthgen.errors import DataError, UsageError
-from synthgen.fields import Label, Schema, Series, first
+from synthgen.fields import Schema, Series, first
 from synthgen.measures.series import values
 from synthgen.measures.series.season import find_season, training_parts
-from synthgen.measures.series.windows import stream
+from synthgen.measures.series.sets import Set, from_dataset, in_proportion, series_data
 from synthgen.measures.settings import MeasureSettings
 from synthgen.parts.protocols import Comparison
 from synthgen.readers import settings_fit
@@ -31,17 +30,6 @@ SHORTEST = 200
 
 NO_FORECASTS = "`test` of the data holds nothing out, and they are tested on that; set it to 0.2"
 NO_TEST = "`test` of the data holds nothing out, and classifiers are tested on that; set it to 0.2"
-
-
-@dataclass(frozen=True, slots=True)
-class Set:
-    """Windows float32 (N, L, C) scaled to [0, 1] by the real training ones, and class ids int64 (N,)."""
-
-    windows: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 def effort(share: float) -> Effort:
@@ -148,7 +136,9 @@ class SeriesMeasure:
         if len(classes) > 1:
             if test_set is None:
                 raise DataError(f"{name}: {NO_TEST}")
-            found["usefulness"] = usefulness(
+            from synthgen.measures.series import usefulness
+
+            found["usefulness"] = usefulness.measure(
                 ours, train_set, test_set, classes, config.seeds, config.steps, comparison.note
             )
         every_step = data.model_copy(update={"stride": 1})  # for forecasters, which else would miss hours of a day
@@ -187,21 +177,11 @@ class SeriesMeasure:
     def text(found: Mapping[str, Any]) -> str:
         if "metrics" not in found:
             return ""
-        from synthgen.measures.series import completed, forecasting, metrics
+        from synthgen.measures.series import completed, forecasting, metrics, usefulness
 
         lines = []
         if "usefulness" in found:
-            useful = found["usefulness"]
-            tested = ", ".join(f"{n} {name}" for name, n in useful["n_test"].items())
-            lines.append(
-                f"on {found['n_test']} real test windows ({tested}), {found['seeds']} seeds, {found['steps']} steps:"
-            )
-            for name, scores in useful["scores"].items():
-                right, precision = _percent(scores["accuracy"]), _percent(scores["precision"])
-                lines.append(
-                    f"  trained on {scores['n']:>6} {name:<9} balanced accuracy {right}, average precision of "
-                    f"{useful['rare']} {precision}"
-                )
+            lines.append(usefulness.text(found))
         for name, module in (("forecasting", forecasting), ("baselines", completed)):
             if name in found:
                 lines.append(module.text(found[name]))
@@ -218,16 +198,6 @@ class SeriesMeasure:
         return "\n".join(lines)
 
 
-def series_data(data: Mapping[str, Any], name: str) -> SeriesData:
-    """The settings of real series, which messages call `name`. Raises UsageError if they are those of other data."""
-    if not settings_fit(SeriesData, data):
-        raise UsageError(
-            f"{name}: must be a recipe that trains a model on series (`trainer.use: series`, or `train` in the recipe "
-            "of a dataset), whose `data` are the real ones"
-        )
-    return SeriesData.model_validate(dict(data))
-
-
 def validation_windows(recordings: Recordings, data: SeriesData) -> Windows | None:
     """Those that `data` holds out for validation; None if there are none, as of a short recording."""
     if not data.validation:
@@ -236,86 +206,6 @@ def validation_windows(recordings: Recordings, data: SeriesData) -> Windows | No
         return reader.windows(recordings, data, "validation")
     except DataError:
         return None
-
-
-def from_dataset(
-    dataset: Dataset, folder: str, real: Windows, name: str, samples: Sequence[Mapping[str, Any]] | None = None
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[str, ...]]:
-    """Windows and labels of a generated dataset in `folder`, with class ids as the real data `name` have them.
-
-    Args:
-        samples: of the dataset, if they are at hand.
-
-    Raises:
-        DataError: channels, length or classes differ.
-    """
-    field, kind = next((key, value) for key, value in dataset.fields.items() if isinstance(value, Series))
-    label = next((key for key, value in dataset.fields.items() if isinstance(value, Label)), None)
-    ids = ids_of_real(folder, kind, dataset.classes if label else (), real, name)
-    samples = list(dataset) if samples is None else samples
-    values = np.stack([sample[field] for sample in samples])
-    if label is None or not real.classes:
-        return (values, np.zeros(len(values), dtype=np.int64)), ()
-    return (values, ids[[sample[label] for sample in samples]]), real.classes
-
-
-def ids_of_real(folder: str, kind: Series, classes: tuple[str, ...], real: Windows, name: str) -> np.ndarray:
-    """int64: the real data's id of each class of a dataset, matched by name; [0] if one of the two has no classes.
-
-    Raises:
-        DataError: channels, length or classes differ.
-    """
-    channels = tuple(channel.name for channel in real.channels)
-    if kind.channels != channels or kind.length != real.length:
-        raise DataError(
-            f"{folder} has series of {kind.length} steps of {', '.join(kind.channels)}, and {name} "
-            f"{real.length} steps of {', '.join(channels)}; both must be alike"
-        )
-    if not classes or not real.classes:
-        return np.zeros(1, dtype=np.int64)
-    strange = set(classes) - set(real.classes)
-    if strange:
-        raise DataError(f"{folder} has the classes {sorted(strange)}, which {name} lacks; it has {list(real.classes)}")
-    return np.array([real.classes.index(one) for one in classes], dtype=np.int64)
-
-
-def usefulness(
-    synthetic: Set,
-    real: Set,
-    test: Set,
-    classes: tuple[str, ...],
-    n_seeds: int,
-    steps: int,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
-    """Balanced accuracy, and average precision of the rarest real class, of the same probe on each set, in percent."""
-    from sklearn.metrics import average_precision_score, balanced_accuracy_score
-
-    from synthgen.measures.series import metrics, probe
-
-    counts = np.bincount(real.labels, minlength=len(classes))
-    rare = int(np.argmin(np.where(counts > 0, counts, counts.max() + 1)))
-    both = Set(np.concatenate([synthetic.windows, real.windows]), np.concatenate([synthetic.labels, real.labels]))
-    arms = {"synthetic": synthetic, "real": real, "both": both}
-    values: dict[str, dict[str, list[float]]] = {name: {"accuracy": [], "precision": []} for name in arms}
-    for seed in range(n_seeds):
-        for name, some in arms.items():
-            model = probe.train(some.windows, some.labels, len(classes), seed, steps)
-            shares = probe.probabilities(model, test.windows)
-            accuracy = balanced_accuracy_score(test.labels, shares.argmax(1))
-            precision = average_precision_score(test.labels == rare, shares[:, rare])
-            values[name]["accuracy"].append(100 * float(accuracy))
-            values[name]["precision"].append(100 * float(precision))
-            say(
-                f"seed {seed}: trained on {len(some)} {name}: balanced accuracy {100 * accuracy:.1f} %, average "
-                f"precision of {classes[rare]} {100 * precision:.1f} %"
-            )
-    n_test = {name: int((test.labels == i).sum()) for i, name in enumerate(classes)}
-    scores = {
-        name: {key: metrics.spread(some) for key, some in found.items()} | {"n": len(arms[name])}
-        for name, found in values.items()
-    }
-    return {"rare": classes[rare], "n_test": n_test, "scores": scores}
 
 
 def realism(
@@ -335,23 +225,3 @@ def realism(
     from synthgen.measures.series import metrics
 
     return metrics.evaluate(whole[1], whole[0], whole[2] if test else None, repeats=repeats, say=say, effort=effort)
-
-
-def in_proportion(synthetic: Set, real: Set, n_classes: int) -> Set:
-    """As many synthetic windows as there can be with the real set's shares of classes, at most one a real one."""
-    if n_classes < 2:
-        return synthetic
-    have, want = (np.bincount(one.labels, minlength=n_classes) for one in (synthetic, real))
-    share = min(1.0, *(have[want > 0] / want[want > 0]))
-    random = stream(0, "proportions")
-    rows = [
-        random.permutation(np.flatnonzero(synthetic.labels == label))[: round(share * want[label])]
-        for label in range(n_classes)
-    ]
-    picked = np.sort(np.concatenate(rows))
-    return Set(synthetic.windows[picked], synthetic.labels[picked])
-
-
-def _percent(values: dict[str, Any]) -> str:
-    deviation = np.std(values["values"], ddof=1) if len(values["values"]) > 1 else 0.0
-    return f"{values['mean']:.1f} +- {deviation:.1f} %"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from synthgen.base.units import plural
 from synthgen.measures.series import beyond, discriminative, predictive
 from synthgen.measures.series.context_fid import context_fid
 from synthgen.measures.series.correlational import correlational_score
@@ -193,7 +194,8 @@ def text(report: dict[str, Any]) -> str:
         f"{name} {'-' if value is None else format(value, '.4f')}" for name, value in report["nearest"].items()
     )
     head = (
-        f"{report['n_synthetic']} synthetic and {report['n_real']} real windows of {report['length']} steps and "
-        f"{report['channels']} channels; mean +- 95 % t-interval over {report['repeats']} repeats"
+        f"{report['n_synthetic']} synthetic and {plural(report['n_real'], 'real window')} of {report['length']} steps "
+        f"and {plural(report['channels'], 'channel')}; mean +- 95 % t-interval over "
+        + plural(report["repeats"], "repeat")
     )
     return "\n".join([head, *table, f"nearest real window (medians): {distances}"])

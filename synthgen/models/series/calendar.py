@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
@@ -23,6 +24,9 @@ Hour = Annotated[int, Setting(ge=0, le=23)]
 Month = Annotated[int, Setting(ge=1, le=12)]
 MAX_RUNS = 2000
 """Runs of equally spaced starts that are stored for a class; of more irregular ones, as many single starts."""
+
+N_NEAREST, N_LISTED = 3, 20
+"""Codes that are named to someone who writes one that there is not: so many of more than `N_LISTED`."""
 
 Runs = Sequence[tuple[int, int, int]]
 """Starts in order as (first, step, count), first and step in microseconds."""
@@ -182,7 +186,7 @@ def is_holiday(country: str, days: np.ndarray) -> np.ndarray:
     """float64, 1 where a day (since 1970) is a public holiday of `ES` or of a part of it, as `ES-CT`.
 
     Raises:
-        ValueError: no such country or part of it; names those that there are.
+        ValueError: no such country or part of it; names the nearest that there are.
     """
     found, which = np.unique(days, return_inverse=True)
     known = holidays_of(country)
@@ -202,13 +206,29 @@ def holidays_of(country: str) -> Any:
     name, _, part = country.partition("-")
     parts = holidays.list_supported_countries(include_aliases=False)
     if name not in parts:
-        raise ValueError(f"no holidays are known of `{name}`; countries are {', '.join(sorted(parts))}")
+        raise ValueError(f"no holidays are known of `{name}`; {_nearest(name, _country_codes(), 'countries')}")
     if part and part not in parts[name]:
-        accepted = (
-            f"there are {', '.join(f'{name}-{known}' for known in parts[name])}" if parts[name] else "it has none"
-        )
-        raise ValueError(f"no holidays are known of a part `{part}` of {name}; {accepted}")
+        codes = {f"{name}-{known}".lower(): f"{name}-{known}" for known in parts[name]}
+        raise ValueError(f"no holidays are known of a part `{part}` of {name}; {_nearest(country, codes, 'parts')}")
     return holidays.country_holidays(name, subdiv=part or None)
+
+
+def _country_codes() -> dict[str, str]:
+    """The two letters of each country by what else it is called, in lower case: `es`, `esp` and `spain` are `ES`."""
+    from holidays.registry import COUNTRIES
+
+    called = {code: (word.replace("_", " "), code, *others) for word, (_, code, *others) in COUNTRIES.items()}
+    return {name.lower(): code for code, names in called.items() for name in names}
+
+
+def _nearest(name: str, codes: Mapping[str, str], what: str) -> str:
+    """Those `codes`, by their names in lower case, that are most like `name`, and how many there are; all of a few."""
+    known = sorted(set(codes.values()))
+    if len(known) <= N_LISTED:
+        return f"{what} are {', '.join(known)}" if known else f"it has no {what}"
+    near = difflib.get_close_matches(name.lower(), codes, N_NEAREST, cutoff=0)
+    shown = ", ".join(dict.fromkeys(codes[word] for word in near))
+    return f"of {len(known)} {what} the nearest are {shown}"
 
 
 def runs_of(stamps: np.ndarray, most: int = MAX_RUNS) -> Runs:

@@ -1,4 +1,4 @@
-"""How drawn series compare with real ones in images: lines over bands and power spectra, and one image of both."""
+"""How generated series compare with real ones in images: lines over bands and power spectra, and one image of both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BAND, MIDDLE, DRAWN = "#d0d7de", "#8c959f", "#0969da"
 def save(path: Path, drawn: np.ndarray, labels: np.ndarray, real: Windows) -> None:
     """A PNG: one row per class, one column per channel, and last the spectrum of the first channel.
 
-    Grey is where 90 % of the real values are, the grey line their median; blue lines are drawn series.
+    Grey is where 90 % of the real values are, the grey line their median; blue lines are generated series.
 
     Args:
         generated: (N, L, C) in units, NaN where there is nothing; labels: class ids (N,) as `real` numbers them.
@@ -80,9 +80,25 @@ def spectra(axes: Any, real: np.ndarray | None, drawn: np.ndarray, interval: flo
             axes.plot(frequencies, power, color=colour, linewidth=1.2, label=f"{name}, mean of {len(known)}")
             if power.max() > 0:
                 axes.set_yscale("log")
-                # Plain numbers: what matplotlib writes is TeX, and names with a `$` are shown without it.
-                axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-                axes.yaxis.set_minor_formatter(lambda value, _: "")
+    if axes.get_yscale() == "log":
+        _label_plainly(axes.yaxis)
+
+
+def _label_plainly(axis: Any) -> None:
+    """Numbers of a logarithmic axis: powers of ten, and those between them where there is one such power or none.
+
+    Matplotlib's own are TeX, and names with a `$` are shown without it.
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = np.log10(axis.get_view_interval())
+    narrow = np.floor(high) - np.ceil(low) < 1
+    axis.set_major_formatter(lambda value, _: f"{value:,g}")
+    if narrow:
+        axis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        axis.set_minor_formatter(lambda value, _: f"{value:,g}")
+    else:
+        axis.set_minor_formatter(NullFormatter())
 
 
 def spectrum(values: np.ndarray, interval: float | None) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ from synthgen.measures.images import probe
 from synthgen.measures.images.classification import Labelled, usefulness
 from synthgen.measures.images.probe import Budget
 from synthgen.measures.settings import Spread
+from synthgen.readers import origin
 from synthgen.readers.images import labelled as data
 from synthgen.stages import evaluation
 
@@ -124,7 +125,9 @@ def test_the_command(finished: Path, tmp_path: Path) -> None:
     assert found["n_test"] == 20
     assert found["accuracy"]["synthetic"]["n"] == 32
     assert len(found["accuracy"]["real"]["values"]) == 2
-    assert evaluation.read(Store(out)) == found
+    known = evaluation.read(Store(out))
+    assert known is not None and known.found == found
+    assert known.asked["data_sha256"] == origin.sha256({"path": str(tmp_path / "real")})
 
 
 def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:

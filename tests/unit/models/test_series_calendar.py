@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from holidays import list_supported_countries
 
 from synthgen.models.series.calendar import At, Calendar, is_holiday, parts_of, runs_of
 from synthgen.models.series.entities import asked_of
@@ -52,10 +55,24 @@ def test_holidays_are_those_of_the_country_or_its_part() -> None:
     both = calendar("hour", holidays="ES")
     assert both.names == ("hour_sin", "hour_cos", "holiday")
     assert both.covariates(np.array([[us("2024-12-25T18:00")]]))[0, 0] == pytest.approx([-1, 0, 1], abs=1e-6)
-    with pytest.raises(ValueError, match=r"no holidays are known of `XX`; countries are AD, .*ES"):
-        is_holiday("XX", days)
-    with pytest.raises(ValueError, match=r"a part `ZZ` of ES; there are ES-AN, .*ES-CT"):
-        is_holiday("ES-ZZ", days)
+
+
+@pytest.mark.parametrize(
+    ("country", "message"),
+    [
+        ("UK", "no holidays are known of `UK`; of {n} countries the nearest are GB, "),
+        ("Spain", "no holidays are known of `Spain`; of {n} countries the nearest are ES, "),
+        ("ESP", "no holidays are known of `ESP`; of {n} countries the nearest are ES, "),
+        ("ES-ZZ", "no holidays are known of a part `ZZ` of ES; parts are ES-AN, ES-AR, "),
+        ("US-ZA", "no holidays are known of a part `ZA` of US; of 57 parts the nearest are US-"),
+        ("XK-1", "no holidays are known of a part `1` of XK; it has no parts"),
+    ],
+)
+def test_an_unknown_country_is_answered_with_the_nearest_ones(country: str, message: str) -> None:
+    n = len(list_supported_countries(include_aliases=False))
+    with pytest.raises(ValueError, match=re.escape(message.format(n=n))) as raised:
+        is_holiday(country, np.zeros(1, np.int64))
+    assert len(str(raised.value)) < 220
 
 
 @pytest.mark.parametrize(

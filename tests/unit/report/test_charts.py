@@ -19,10 +19,10 @@ CHANNELS = (Channel("MLII", "mV"), Channel("count"))
 
 def about(real: bool = True, gaps: bool = False, interval: float | None = 0.5) -> Compared:
     random = np.random.default_rng(0)
-    drawn, others = random.normal(size=(8, 16, 2)).astype(np.float32), random.normal(size=(9, 16, 2))
+    generated, others = random.normal(size=(8, 16, 2)).astype(np.float32), random.normal(size=(9, 16, 2))
     if gaps:
-        drawn[:, 3, :] = np.nan
-    group = Group("calm", drawn, others.astype(np.float32) if real else None)
+        generated[:, 3, :] = np.nan
+    group = Group("calm", generated, others.astype(np.float32) if real else None)
     unit = "s" if interval else "step"
     return Compared("series", CHANNELS, np.arange(16) * (interval or 1), unit, interval, (group,), 8, 1)
 
@@ -60,7 +60,7 @@ def test_axes_have_names_and_units_and_lines_a_legend(words, draw, axes: set[str
 
 
 @pytest.mark.parametrize("draw", charts.PANELS)
-def test_without_real_series_only_the_drawn_are_named(words, draw) -> None:
+def test_without_real_series_only_the_generated_are_named(words, draw) -> None:
     found = about(real=False)
     assert not [word for word in words(draw(found.groups[0], 1, found)) if word.startswith("real")]
 
@@ -108,4 +108,60 @@ def test_numbers_of_a_logarithmic_axis_are_plain() -> None:
     axes = Figure().add_subplot()
     bands.spectra(axes, None, np.random.default_rng(0).normal(0, 30, (20, 24)), 1.0)
     shown = [label.get_text() for label in axes.yaxis.get_ticklabels()]
-    assert "1000" in shown and not [text for text in shown if "$" in text]
+    assert "1,000" in shown and not [text for text in shown if "$" in text]
+
+
+def test_a_logarithmic_axis_of_less_than_two_powers_of_ten_has_numbers_between_them() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    noise = np.random.default_rng(0).normal(0, 1, (4000, 24))
+    bands.spectra(axes, None, noise, 1.0)
+    low, high = axes.get_ylim()
+    assert high / low < 3
+    ticks = [*axes.yaxis.get_majorticklocs(), *axes.yaxis.get_minorticklocs()]
+    texts = [label.get_text() for label in axes.yaxis.get_ticklabels(which="both")]
+    assert [text for text, place in zip(texts, ticks, strict=True) if text and low <= place <= high]
+
+
+def with_zeros(real_share: float, generated_share: float, dtype: str = "float32") -> Compared:
+    """400 real and 300 generated values of a channel, some of them exactly 0.1, the others around 5."""
+    random = np.random.default_rng(0)
+
+    def values(n: int, share: float) -> np.ndarray:
+        return np.where(np.arange(n) < share * n, 0.1, random.normal(5, 1, n)).reshape(10, -1, 1)
+
+    generated = values(300, generated_share).astype(np.float32)
+    group = Group("", generated, values(400, real_share).astype(dtype))
+    return Compared("series", (Channel("rain", "mm"),), np.arange(30.0), "h", 1.0, (group,), 10, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_values_that_hold_a_share_are_stems_with_the_shares_of_both(words, dtype: str) -> None:
+    about = with_zeros(0.25, 0.5, dtype)
+    shown = words(charts.values(about.groups[0], 0, about))
+    assert {"exactly 0.1: 25.0 % real, 50.0 % generated", "share of one value (%)", "density (1/mm)"} <= shown
+    plain = words(charts.values(with_zeros(0, 0).groups[0], 0, about))
+    assert not [word for word in plain if "exactly" in word or "share" in word]
+
+
+def test_densities_leave_out_what_stands_apart_and_count_it() -> None:
+    about = with_zeros(0.25, 0.5)
+    pools = [about.groups[0].real, about.groups[0].generated]
+    stems = charts.atoms(pools)
+    assert stems == pytest.approx([0.1])
+    bins, heights = charts.densities([pool.ravel() for pool in pools], stems)
+    assert bins[0] > 1, "no bin around a value that has a stem"
+    assert [(height * np.diff(bins)).sum() for height in heights] == pytest.approx([0.75, 0.5], abs=0.01)
+
+
+def test_a_channel_of_one_value_has_a_chart(words) -> None:
+    about = with_zeros(1, 1)
+    assert "exactly 0.1: 100.0 % real, 100.0 % generated" in words(charts.values(about.groups[0], 0, about))
+
+
+def test_units_that_are_ratios_are_squared_and_divided_as_a_whole(words) -> None:
+    known = about()
+    wind = Compared("series", (Channel("wind", "m/s"), CHANNELS[1]), known.times, "h", 1.0, known.groups, 8, 1)
+    assert "power density ((m/s)² h)" in words(charts.power(wind.groups[0], 0, wind))
+    assert "density (1/(m/s))" in words(charts.values(wind.groups[0], 0, wind))

@@ -19,7 +19,9 @@ import synthgen
 import tiny
 from synthgen.dataset import ledger
 from synthgen.dataset.store import Store
-from synthgen.report import compared
+from synthgen.measures.series import values
+from synthgen.readers import origin
+from synthgen.report import compared, page, real_data
 from synthgen.stages import evaluation
 
 
@@ -70,7 +72,7 @@ def test_samples_are_in_the_page(cli, finished: Path, tmp_path: Path) -> None:
 
 def test_the_page_needs_nothing_from_elsewhere(cli, waves: Path, tmp_path: Path) -> None:
     page = written(cli, waves, tmp_path / "r.html")
-    assert set(re.findall(r'(?:src|href)="([^":]{0,20})', page)) == {"data"}
+    assert {link[:5] for link in re.findall(r'(?:src|href)="([^"]*)"', page)} == {"data:"}
     for word in ("<script", "@import", "url(", "<link"):
         assert word not in page
     assert 'name="viewport"' in page
@@ -142,7 +144,8 @@ def test_evaluations_beside_the_data_are_shown(cli, dataset: Path, tmp_path: Pat
 def test_series_stand_beside_real_ones(cli, waves: Path, tmp_path: Path) -> None:
     recipe = helpers.write(tmp_path, tiny.series_recipe(), "real.yaml")
     page = written(cli, waves, tmp_path / "r.html", "--real", recipe)
-    assert re.findall(r"<h3>(\w+: \d+ drawn), \d+ real</h3>", page) == ["calm: 6 drawn", "wild: 4 drawn"]
+    found = re.findall(r"<h3>(\w+: \d+ generated), \d+ real</h3>", page)
+    assert found == ["calm: 6 generated", "wild: 4 generated"]
     charts = pictures(page, "svg\\+xml")
     assert len(charts) == 2 * 2 * 4 and len(set(charts)) == len(charts)
 
@@ -161,14 +164,93 @@ def test_real_data_must_be_alike(cli, waves: Path, tmp_path: Path) -> None:
 
 def test_real_windows_are_of_the_class(waves: Path, tmp_path: Path) -> None:
     recipe = helpers.write(tmp_path, tiny.series_recipe(), "real.yaml")
-    found = compared.compare(ledger.read(waves), str(recipe))
+    found = compared.compare(ledger.read(waves), real_data.named(str(recipe)))
     assert [group.name for group in found.groups] == ["calm", "wild"]
     assert found.interval == 1.0 and found.time_unit == "h"
     for station, group in enumerate(found.groups):
         rain = tiny.sensor_values(240, station)[:, 1].round(3)
         assert group.real is not None and set(group.real[:, :, 1].ravel().round(3).tolist()) <= set(rain.tolist())
         mine = [s["series"] for s in synthgen.load(waves) if s["label"] == station]
-        assert np.array_equal(np.sort(group.drawn, axis=0), np.sort(np.stack(mine), axis=0))
+        assert np.array_equal(np.sort(group.generated, axis=0), np.sort(np.stack(mine), axis=0))
+
+
+@pytest.fixture
+def evaluated(waves: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Series that were evaluated, and the table of the real ones, which may be changed."""
+    folder = Path(shutil.copytree(waves, tmp_path / "evaluated"))
+    table = Path(shutil.copy(tiny.series_data()["path"], tmp_path / "real.csv"))
+    data = tiny.series_recipe(path=str(table))["trainer"]["data"]
+    random = np.random.default_rng(0)
+    channels = [channel.name for channel in compared.compare(ledger.read(folder), None).channels]
+    generated, real = random.normal(size=(40, 17, 2)), random.normal(size=(80, 17, 2))
+    generated[..., 1] *= 0.5
+    found = {
+        "dataset": helpers.manifest(folder)["digest"],
+        "kind": "series",
+        "values": values.measure(generated, real, channels, 4),
+    }
+    evaluation.keep(Store(folder), {"data": data, "data_sha256": origin.sha256(data)}, found)
+    return folder, table
+
+
+def test_real_windows_of_the_last_evaluation_are_shown_and_said(cli, evaluated: tuple[Path, Path]) -> None:
+    folder, table = evaluated
+    before = len(pictures((page.render(ledger.read(folder), with_real=False)).html, "png"))
+    answer = cli("report", folder)
+    assert f"note      the page shows 8 real windows of {table}; --no-real leaves them out" in answer.out
+    text = (folder / "reports" / "report.html").read_text()
+    assert len(pictures(text, "png")) == before + 8
+    assert re.findall(r"<h3>([^<]+)</h3>\s*<div class=\"tiles\">", text) == [
+        *("calm", "calm: real windows", "wild", "wild: real windows")
+    ]
+    assert "8 real windows stand beside them" in text and "have changed" not in text
+    assert "10 of 10, chosen at random" in text, "real windows are not counted as samples"
+
+
+def test_real_windows_are_left_out_if_asked(cli, evaluated: tuple[Path, Path], tmp_path: Path) -> None:
+    text = written(cli, evaluated[0], tmp_path / "r.html", "--no-real")
+    assert ": real windows" not in text and "Real data:" not in text and "Generated series" in text
+    assert not re.search(r"\d real</h3>", text)
+    answer = cli("report", evaluated[0], "--no-real", "--real", "x.yaml")
+    assert answer.code == 2 and "--no-real: leaves out what --real asks for" in answer.err
+
+
+def test_real_data_that_changed_or_went_are_said(cli, evaluated: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, table = evaluated
+    *others, last = table.read_text().splitlines()
+    table.write_text("\n".join([*others, f"{last.rpartition(',')[0]},0.125"]) + "\n")
+    assert "real data have changed since" in written(cli, folder, tmp_path / "r.html")
+    table.unlink()
+    text = written(cli, folder, tmp_path / "r.html")
+    assert f"real windows of the last evaluation cannot be shown: {table}: no such file" in html.unescape(text)
+    assert ": real windows" not in text and " generated</h3>" in text
+
+
+def test_no_value_of_the_real_data_is_stored_by_an_evaluation(evaluated: tuple[Path, Path]) -> None:
+    known = evaluation.read(Store(evaluated[0]))
+    assert known is not None and set(known.asked) == {"data", "data_sha256"}
+
+
+def test_channels_are_listed_the_worst_first_and_lead_to_their_charts(
+    cli, evaluated: tuple[Path, Path], tmp_path: Path
+) -> None:
+    text = written(cli, evaluated[0], tmp_path / "r.html", "--no-real")
+    names = [channel.name for channel in compared.compare(ledger.read(evaluated[0]), None).channels]
+    listed = [row for row in rows(text) if row[:1] and row[0] in names]
+    assert [row[0] for row in listed] == [names[1], names[0]]
+    assert float(listed[0][1]) == pytest.approx(0.5, abs=0.1)
+    assert [row[2].endswith(" *") for row in listed] == [True, False]
+    links = re.findall(r'href="#([^"]+)"', text)
+    assert links == ["channel-1", "channel-0"] and all(f'<figure id="{link}">' in text for link in links)
+    assert "in 1 of 2 channels" in text and "values: channels" not in text
+
+
+def test_channels_of_a_page_can_be_chosen(cli, waves: Path, tmp_path: Path) -> None:
+    every, one = (written(cli, waves, tmp_path / "r.html", *words) for words in ((), ("--channel", "rain")))
+    assert len(pictures(one, "svg\\+xml")) * 2 == len(pictures(every, "svg\\+xml"))
+    assert "1 of 2 channels are shown" in one and "channels are shown" not in every
+    answer = cli("report", waves, "--channel", "snow")
+    assert answer.code == 2 and "--channel: unknown channel `snow`" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_sheets_are_no_wider_than_their_tiles_need_nor_than_a_screen(groups: dic
     dark = np.flatnonzero((pixels < 10).sum(0) > 20)
     assert pixels.shape[1] <= 1700
     assert pixels.shape[1] - dark.max() <= sheet.MARGIN + 2 or pixels.shape[1] == 420
-    width = sheet.cell_size([tiles[name][0].picture for name in tiles])[0]
+    width = sheet.cell_size([tiles[name][0] for name in tiles])[0]
     assert (pixels < 10).sum() >= sum(groups.values()) * width * 10
 
 
@@ -35,5 +35,12 @@ def test_a_long_legend_is_broken_into_lines_that_fit() -> None:
 
 def test_panels_are_each_as_large_as_an_image_alone() -> None:
     one, two = np.zeros((300, 400, 3), np.uint8), np.zeros((300, 802, 3), np.uint8)
-    (width, height), (both, same) = sheet.cell_size([one]), sheet.cell_size([two], 2)
+    (width, height), (both, same) = sheet.cell_size([Tile(one, "")]), sheet.cell_size([Tile(two, "", n_panels=2)])
     assert abs(both - 2 * width) <= 2 and abs(height - same) <= 1
+
+
+def test_what_was_drawn_for_its_size_is_neither_reduced_nor_enlarged() -> None:
+    """Panels of 40 channels would be an image of 60 pixels in width."""
+    assert sheet.cell_size([Tile(np.zeros((1200, 256, 3), np.uint8), "", exact=True)]) == (256, 1200)
+    assert sheet.cell_size([Tile(np.zeros((1200, 256, 3), np.uint8), "")]) == (55, 256)
+    assert sheet.cell_size([Tile(np.zeros((80, 100, 3), np.uint8), "", exact=True)]) == (100, 80)

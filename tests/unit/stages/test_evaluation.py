@@ -19,7 +19,9 @@ def test_there_may_be_none(tmp_path: Path) -> None:
 
 def test_what_is_kept_is_read(tmp_path: Path) -> None:
     path = evaluation.keep(Store(tmp_path), {"real": "here"}, FOUND)
-    assert path == f"{tmp_path}/reports/evaluation.json" and evaluation.read(Store(tmp_path)) == FOUND
+    known = evaluation.read(Store(tmp_path))
+    assert path == f"{tmp_path}/reports/evaluation.json" and known is not None
+    assert known.found == FOUND and known.asked == {"real": "here"}
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "{}", '{"found": 3}'])

@@ -12,8 +12,8 @@ import helpers
 import synthgen
 import tiny
 from synthgen.errors import DataError, UsageError
-from synthgen.measures.series import measure, probe
-from synthgen.measures.series.measure import Set
+from synthgen.measures.series import probe, sets
+from synthgen.measures.series.sets import Set
 from synthgen.recipe.sections import Evaluation
 from synthgen.stages import evaluation
 
@@ -80,9 +80,9 @@ def test_windows_are_taken_in_the_real_proportions() -> None:
         labels = np.repeat(np.arange(len(n)), n)
         return Set(np.arange(len(labels), dtype=np.float32)[:, None, None], labels)
 
-    picked = measure.in_proportion(some([100, 100]), some([50, 10]), 2)
+    picked = sets.in_proportion(some([100, 100]), some([50, 10]), 2)
     assert np.bincount(picked.labels).tolist() == [50, 10]
-    picked = measure.in_proportion(some([100, 5]), some([400, 10]), 2)
+    picked = sets.in_proportion(some([100, 5]), some([400, 10]), 2)
     assert np.bincount(picked.labels).tolist() == [100, 2]
 
 
