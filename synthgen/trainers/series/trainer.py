@@ -91,11 +91,11 @@ class SeriesTrainer(GradientTrainer):
             default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
         )
         level_shift: float = Field(
-            default=1.0,
+            default=0.0,
             ge=0,
             description="How far channels are moved, in standard deviations, in half of the windows of which enough is "
-            "known, and by how many fifths stretched: gaps and forecasts then follow levels that the training data do "
-            "not have. 0: they are not.",
+            "known, and by how many fifths stretched: with 1, gaps and forecasts follow levels that the training data "
+            "do not have, and what is generated whole is a little less like them.",
         )
         missing_indicator: float = Field(
             default=1.0,
