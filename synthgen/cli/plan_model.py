@@ -138,7 +138,10 @@ def own_rows(own: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     steps = "" if own["steps"] is None else f"{own['steps']} steps"
     left = f" (goes on from step {own['steps_done']})" if own["steps_done"] else ""
     row = ("train", f"{own['trainer']}, {steps}{on}, into {own['folder']}: will be trained first{left}")
-    return [row, *([("takes", str(Cost(**own["cost"])))] if own["cost"] else [])]
+    if not own["cost"]:
+        return [row]
+    cost = Cost(**own["cost"])
+    return [row, ("takes", str(dataclasses.replace(cost, steps=cost.steps - own["steps_done"])))]
 
 
 def before_training(binding: Binding, own: Mapping[str, Any]) -> dict[str, Any]:

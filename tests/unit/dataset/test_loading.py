@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,22 @@ def test_every_sample_once_and_splits_apart(finished: Path, both: synthgen.Datas
     assert len(train) + len(val) == 40
     assert not set(keys(train)) & set(keys(val))
     assert {sample["split"] for sample in val} == {"val"}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_shard_that_is_published_after_it_was_found_is_read(finished: Path, tmp_path: Path, streaming: bool) -> None:
+    """A driver was interrupted between a shard's record and its files' final names, and another goes on meanwhile."""
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    (out / "manifest.json").unlink()
+    record = json.loads((out / "commits" / "shard-00001.json").read_bytes())
+    moves = [(out / ".synthgen" / "staging" / file["staged"], out / file["path"]) for file in record["files"]]
+    for staged, final in moves:
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        final.replace(staged)
+    found = synthgen.load(out, allow_incomplete=True, streaming=streaming)
+    for staged, final in moves:
+        staged.replace(final)
+    assert sorted(keys(found)) == [f"s{i:09d}" for i in range(40)]
 
 
 def test_random_access_and_iteration_agree(both: synthgen.Dataset) -> None:

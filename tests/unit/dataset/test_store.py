@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
@@ -54,17 +55,17 @@ def test_nothing_is_visible_before_the_commit(tmp_path: Path) -> None:
     assert not files(tmp_path / store.staging)
 
 
-class Moving(LocalStorage):
-    """A folder in which a file gets its other name at the n-th look: another process moves it."""
+class Watched(LocalStorage):
+    """A folder in which something happens at the n-th look at a file: what another process does."""
 
-    def __init__(self, root: Path, at: int, source: Path, target: Path) -> None:
+    def __init__(self, root: Path, at: int, happens: Callable[[], object]) -> None:
         super().__init__(root)
-        self.left, self.names = at, (source, target)
+        self.left, self.happens = at, happens
 
     def look(self) -> None:
         self.left -= 1
         if self.left == 0:
-            self.names[0].replace(self.names[1])
+            self.happens()
 
     def size(self, name: str) -> int:
         self.look()
@@ -82,10 +83,9 @@ def test_a_file_is_found_whenever_it_is_published(tmp_path: Path, at: int, befor
     source.write_bytes(b"content")
     if before:
         target.write_bytes(before)
-    storage = Moving(tmp_path, at, source, target)
+    storage = Watched(tmp_path, at, lambda: source.replace(target))
     with Whereabouts(("staged", "final")).reader(storage) as file:
         assert file.read() == b"content"
-    assert storage.left <= 3
 
 
 def test_what_is_nowhere_is_missing(tmp_path: Path) -> None:
@@ -94,30 +94,16 @@ def test_what_is_nowhere_is_missing(tmp_path: Path) -> None:
             where.reader(LocalStorage(tmp_path))
 
 
-@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize("at", range(1, 4))
 def test_what_is_kept_is_read_whenever_another_takes_its_name(tmp_path: Path, at: int) -> None:
     (tmp_path / "final").write_bytes(b"content")
+    (tmp_path / "later").write_bytes(b"of a later record")
 
-    class Growing(LocalStorage):
-        looks = 0
+    def replaced() -> None:
+        (tmp_path / "kept").write_bytes(b"content")
+        (tmp_path / "later").replace(tmp_path / "final")
 
-        def look(self) -> None:
-            if self.looks == at:
-                (tmp_path / "kept").write_bytes(b"content")
-                (tmp_path / "later").write_bytes(b"of a later record")
-                (tmp_path / "later").replace(tmp_path / "final")
-            self.looks += 1
-
-        def size(self, name: str) -> int:
-            self.look()
-            return super().size(name)
-
-        def reader(self, name: str) -> BufferedReader:
-            self.look()
-            return super().reader(name)
-
-    (tmp_path / "final").write_bytes(b"content")
-    with Whereabouts(("final",), "kept").reader(Growing(tmp_path)) as file:
+    with Whereabouts(("final",), "kept").reader(Watched(tmp_path, at, replaced)) as file:
         assert file.read() == b"content"
 
 
