@@ -30,7 +30,7 @@ def move(
 
     Args:
         missing: true (B, L, C) where there is no value; shown: where the network sees it.
-        free: true (C,) for channels that may lie at any level.
+        free: true (C,) for channels without a floor or values that hold a share to themselves.
         size: standard deviation of the moves, in those of the channels; they are stretched in proportion.
     """
     n_shown, n_there = shown.sum(1), (~missing).sum(1)
