@@ -77,7 +77,7 @@ def draw(
     times = given.get("times")
     if times is None:
         times = np.tile(np.arange(length, dtype=np.float64) * float(pipeline.denoiser.config.interval), (n, 1))
-    series = known.copy()
+    series, shifted = known.copy(), ~np.isnan(known).all((1, 2))
     for number, window in enumerate(windows(length, trained, overlap)):
         steps = slice(window.start, window.end)
         if not np.isnan(series[:, steps]).any():
@@ -94,6 +94,7 @@ def draw(
             static=given.get("static"),
             latents=torch.from_numpy(streams.normals(own, shape)),
             generator=[torch_generator(seed) for seed in own],
+            shifted=shifted,  # what a window has generated lies at the levels of what was known before
             **settings,
         ).series
         again = slice(window.end - overlap // 2, window.end)

@@ -37,6 +37,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         interval: time between two steps in the unit of `times`; the rotary embedding counts in it.
         wide: whether every channel has a small network of its own beside the tokens, for tables of many channels.
         dropout: share of what a block adds to its tokens that is left out in training.
+        level_shifts: whether it is told of which series the levels may be others than those of the training data.
 
     Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding).
     """
@@ -57,6 +58,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         interval: float = 1.0,
         wide: bool = False,
         dropout: float = 0.0,
+        level_shifts: bool = False,
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(patch * (4 * n_channels + n_covariates), width)
@@ -77,6 +79,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
             nn.init.zeros_(layer.bias)
         # Classes must be as loud as noise levels from the first step on, or rare ones are drawn like the common one.
         nn.init.normal_(self.classes.weight, std=1.0 if n_classes > 1 else 0.02)
+        self.shifted = nn.Parameter(torch.randn(width)) if level_shifts else None
 
     @torch.no_grad()
     def set_units(self, covariates: torch.Tensor, static: torch.Tensor, shares: torch.Tensor | None = None) -> None:
@@ -109,6 +112,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         covariates: torch.Tensor | None = None,
         static: torch.Tensor | None = None,
         real: torch.Tensor | None = None,
+        shifted: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """
         Args:
@@ -120,6 +124,7 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
             absent: True (B, L, C) where a value is neither known nor wanted: the loss leaves it out.
             covariates: (B, L, K); static: (B, S), NaN where unknown.
             real: True (B, L) at steps that exist, False at padding; None if all do.
+            shifted: True (B,) for series whose levels may be others than those of the training data; None if none are.
         """
         is_known = ~known.isnan()
         wanted = ~(is_known | absent)
@@ -137,6 +142,8 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
             numbers = standardised(static, self.static_units)
             unknown = numbers.isnan()
             condition = condition + self.static(torch.cat([numbers.nan_to_num(), unknown.to(numbers.dtype)], -1))
+        if self.shifted is not None and shifted is not None:
+            condition = condition + shifted[:, None] * self.shifted
         turns = rotations(steps, width // int(self.config.n_heads))
         mask = None if real is None else real[:, None, None, ::patch]
         condition = F.silu(condition)

@@ -101,6 +101,7 @@ class SeriesPipeline(DiffusionPipeline):
         guidance_interval: tuple[float, float] = (0.0, 1.0),
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
+        shifted: Sequence[bool] | None = None,
     ) -> SeriesOutput:
         """Generates one series for each class id.
 
@@ -114,6 +115,8 @@ class SeriesPipeline(DiffusionPipeline):
             guidance_interval: the part of the steps that is guided, as shares from 0 (noise) to 1 (series).
             generator: one for each series, for schedulers that draw noise at every step.
             latents: standard normal noise (N, L, scaled channels); drawn if None.
+            shifted: of which series the levels may be others than those of the training data; by default of those of
+                which something is known.
 
         Raises:
             ValueError: a class id out of range, arrays of wrong shapes, times that do not rise.
@@ -134,7 +137,9 @@ class SeriesPipeline(DiffusionPipeline):
         )
         scaled = self.scaler.scale(torch.from_numpy(np.ascontiguousarray(given)).to(device))
         labels = torch.as_tensor(class_labels, device=device)
+        told = ~np.isnan(given).all((1, 2)) if shifted is None else np.asarray(shifted, dtype=bool)
         fixed = {
+            "shifted": torch.as_tensor(told, device=device),
             "times": torch.tensor(when, dtype=torch.float32, device=device),
             "known": scaled,
             "absent": torch.zeros_like(scaled, dtype=torch.bool),

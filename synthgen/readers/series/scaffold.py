@@ -22,8 +22,9 @@ from synthgen.readers.images import opening
 from synthgen.readers.problems import Problems
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold
 from synthgen.readers.series import summary
-from synthgen.readers.series.cells import is_number_column, is_text, looks_numeric, names, numbers, some_texts
+from synthgen.readers.series.cells import is_number_column, is_text, looks_numeric, numbers, some_texts
 from synthgen.readers.series.choices import MOST_REPEATS, TIME, likely_times
+from synthgen.readers.series.constants import changing
 from synthgen.readers.series.formats import MARKS, Formats, date_formats, number_settings, say_settings, usual_markers
 from synthgen.readers.series.roles import ENTITY
 from synthgen.readers.series.short import bulk_length, long_enough
@@ -126,7 +127,7 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
     written |= {"missing": markers} if markers else {}
     first: DataError | None = None
     for reading in itertools.islice(_readings(table, date_format), MOST):
-        settings, left_out = _without_constants(table, reading)
+        settings, decided = changing(table, reading)
         data = SeriesData.model_validate({"path": path, "length": 2, **written, **settings})
         try:
             found = reader.read(data)
@@ -138,7 +139,7 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
         data = data.model_copy(update={"length": min(LENGTH, most, max(SHORTEST, bulk_length(lengths)))})
         found = long_enough(found, data)
         facts = _facts(found, data.model_copy(update={"validation": 0.1}))
-        facts = dataclasses.replace(facts, notes=(*_notes(written, settings), *left_out, *facts.notes))
+        facts = dataclasses.replace(facts, notes=(*_notes(written, settings), *decided, *facts.notes))
         return TableFindings(path, {**written, **settings}, found, data.length, facts)
     assert first is not None
     raise first
@@ -205,33 +206,6 @@ def _missing_texts(table: Table) -> list[str]:
         if markers and rest and (looks_numeric(*numbers(without, name)) or number_settings(rest)):
             found |= dict.fromkeys(markers)
     return list(found)
-
-
-def _without_constants(table: Table, settings: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The settings with the channels that change, if there are others; and notes on these."""
-    taken = set(map(str, settings.values()))
-    data = SeriesData.model_validate({"path": "", "length": 2, **settings})
-    if data.kind == "melted":
-        values = _by_variable(table, settings)
-    else:
-        values = {name: numbers(table, name)[0] for name in table.names if is_number_column(table, name)}
-        values = {name: some for name, some in values.items() if name not in taken}
-    known = {name: some[np.isfinite(some)] for name, some in values.items()}
-    flat = {name: some for name, some in known.items() if not len(some) or (some == some[0]).all()}
-    if not flat or len(flat) == len(values):
-        return settings, []
-    notes = [
-        f"{name} is left out: it "
-        + (f"is constant, {some[0]:.15g} in every row, and there is nothing to learn" if len(some) else "has no values")
-        for name, some in flat.items()
-    ]
-    return {**settings, "channels": [name for name in values if name not in flat]}, notes
-
-
-def _by_variable(table: Table, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Values of each variable of a table in the form melted."""
-    variables, (values, _) = names(table, settings["variable"]), numbers(table, settings["value"])
-    return {name: values[variables.codes == i] for i, name in enumerate(variables.names)}
 
 
 def _entities(table: Table) -> list[str]:
@@ -335,6 +309,7 @@ def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> Recipes:
         "symbols": "signs beside numbers that are ignored",
         "date_format": "how times are written",
         "step": "rows of the same step are averaged",
+        "static": "columns that are the same in all rows of an entity",
         "channels": "columns that are generated; leave out those that are not series",
         "length": "steps of a window",
     }

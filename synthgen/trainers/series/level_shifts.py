@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-SHARE = 0.5
-"""Of the windows part of which is shown, in how many a channel is moved."""
+WINDOWS, CHANNELS = 0.5, 0.5
+"""In how many of the windows part of which is shown channels are moved, and of those how many."""
 
 STRETCH = 0.2
 """Standard deviation of the logarithm of the factors by which they are stretched, with moves of 1."""
@@ -21,12 +21,12 @@ def move(
     free: torch.Tensor,
     size: float,
     random: torch.Generator,
-) -> torch.Tensor:
-    """Scaled windows (B, L, C), in which some channels of which enough is shown are moved and stretched as a whole.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scaled windows (B, L, C), some channels of some of which are moved and stretched as a whole; which those are (B,).
 
     A network that learns from few months what follows what also learns their levels, and in another season goes by
-    those instead of by what it is shown. Windows that are generated whole are left as they are: nothing else would
-    tell their level.
+    those instead of by what it is shown. Channels move in windows that show enough of them, since nothing else would
+    tell their level. The network is told in which windows channels may have moved, so that others keep their levels.
 
     Args:
         missing: true (B, L, C) where there is no value; shown: where the network sees it.
@@ -35,9 +35,10 @@ def move(
     """
     n_shown, n_there = shown.sum(1), (~missing).sum(1)
     tells = (n_shown >= ENOUGH * n_there) & (n_shown >= ENOUGH_CELLS)
-    chosen = torch.rand(tells.shape, generator=random) < SHARE
+    windows = shown.any(1).any(1) & (torch.rand(len(x), generator=random) < WINDOWS)
+    chosen = windows[:, None] & (torch.rand(tells.shape, generator=random) < CHANNELS)
     by, factor = size * torch.randn(2, *tells.shape, generator=random)
     mean = (x * ~missing).sum(1) / n_there.clamp_min(1)
     there = (tells & free & chosen)[:, None] & ~missing
     moved = (x - mean[:, None]) * (STRETCH * factor).exp()[:, None] + (mean + by)[:, None]
-    return torch.where(there, moved, x)
+    return torch.where(there, moved, x), windows

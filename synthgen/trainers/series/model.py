@@ -63,6 +63,7 @@ def network(config: Any, scaler: SeriesScaler, windows: Windows, entities: Entit
         interval=windows.median_step,
         wide=scaler.n_scaled > N_NARROW,
         dropout=config.dropout,
+        level_shifts=config.level_shift > 0,
         **PRESETS[size.preset],
     )
     covariates, of_entities = windows.row_covariates[windows.covered], shares(entities)

@@ -56,12 +56,14 @@ class Noised(Batch):
     Attributes:
         shown: true (B, L, C) where the network sees the value.
         absent: true (B, L, C) where it sees that there is none.
+        shifted: true (B,) where it is told that levels may be others than those of the training data.
     """
 
     levels: torch.Tensor
     noise: torch.Tensor
     shown: torch.Tensor
     absent: torch.Tensor
+    shifted: torch.Tensor
 
 
 class ScaledWindows:
@@ -174,8 +176,9 @@ class SeriesTask(Task):
         x, missing = batch.x, batch.missing
         shape = (*x.shape[:2], len(self.windows.channels))
         shown = self.scaler.shown(observed_mask.draw(self.config.observed_mask, shape, random)) & ~missing
+        shifted = shown.any(1).any(1)
         if level_shift:
-            x = level_shifts.move(x, missing, shown, self.scaler.free, level_shift, random)
+            x, shifted = level_shifts.move(x, missing, shown, self.scaler.free, level_shift, random)
         # One level of each of B equally likely ranges: batches differ less than if each were chosen by itself.
         share = (torch.randperm(len(x), generator=random) + torch.rand(len(x), generator=random)) / len(x)
         levels, noise = torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6)), torch.randn(x.shape, generator=random)
@@ -185,7 +188,7 @@ class SeriesTask(Task):
             ended = torch.zeros_like(missing) if batch.real is None else ~batch.real[..., None]
             absent = torch.where(unmarked, ended, missing)
         fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)} | {"x": x}
-        return Noised(**fields, levels=levels, noise=noise, shown=shown, absent=absent)
+        return Noised(**fields, levels=levels, noise=noise, shown=shown, absent=absent, shifted=shifted)
 
     def losses(self, batch: Noised) -> torch.Tensor:
         return self._losses(self.model, batch)
@@ -194,7 +197,8 @@ class SeriesTask(Task):
         """The loss of each window, (B,): the mean over cells that are there and not shown."""
         batch = batch.to(self.device)
         known = torch.where(batch.shown, batch.x, torch.nan)
-        given = {name: getattr(batch, name) for name in ("absent", "labels", "times", "covariates", "static", "real")}
+        names = ("absent", "labels", "times", "covariates", "static", "real", "shifted")
+        given = {name: getattr(batch, name) for name in names}
 
         def network(noisy: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
             with self.autocast():

@@ -213,6 +213,22 @@ def test_init_leaves_out_channels_that_never_change(tmp_path: Path, melted: bool
     assert ("x is left out: it has no values" in found.facts.notes) != melted
 
 
+def test_init_makes_columns_static_that_are_the_same_in_all_rows_of_an_entity(tmp_path: Path) -> None:
+    """Not a text that is another name of theirs, nor one that an entity has two of, nor one with missing cells."""
+    rows = [
+        f"{name},{t},{t * t % 17},{100 + i},{'north' if i < 2 else 'south'},city of {name},{'odd' if t % 2 else 'even'},"
+        f"{'' if t == 3 else i}"
+        for i, name in enumerate("abc")
+        for t in range(60)
+    ]
+    path = write(tmp_path / "shops.csv", "shop,day,sales,size,region,city,parity,floor", rows)
+    found = scaffold.look(str(path))
+    assert found.settings["static"] == ["size", "region"]
+    assert found.channels == ["sales", "floor"]
+    assert "region is static: it is the same in all rows of each shop" in found.facts.notes
+    assert found.recordings.static == ("size", "region=north", "region=south")
+
+
 def test_one_short_entity_does_not_make_all_windows_short(tmp_path: Path) -> None:
     """Two stations of 300 rows and one of 15, which is left out: windows are as long as without it."""
     rows = [f"{name},{t},{t * t % 17}" for name, n in (("a", 300), ("b", 300), ("c", 15)) for t in range(n)]
