@@ -1,0 +1,101 @@
+"""The network of the text model: a bidirectional transformer that says what stands behind each mask.
+
+Shapes: B records, L tokens, D width, V tokens of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import nn
+from torch.nn import functional as F
+
+from synthgen.models.rotary import rotate, rotations
+from synthgen.models.series.denoiser import sinusoids
+from synthgen.models.text.records import Layout
+
+SAVED_AS = "synthgen.models.text_denoiser"
+"""This module's name in saved models, where it is part of their hash; diffusers looks it up among imported modules."""
+sys.modules[SAVED_AS] = sys.modules[__name__]
+
+
+class TextDenoiser(ModelMixin, ConfigMixin):
+    """Logits (B, L, V) of every token, from all that are not masked.
+
+    Segments are read beside each other: the rotary embedding counts from the beginning of each, and a token also knows
+    the role of its segment and its number in the record. How much is masked is not an input: what is masked shows it.
+
+    Args:
+        n_tokens: V; n_roles: roles of segments; n_segments: segments of a record, at most.
+        width: D, a multiple of 2 * n_heads.
+
+    Source: Sahoo et al. 2024 (masked diffusion language models), Nie et al. 2025 (LLaDA): a plain bidirectional
+    transformer without a time input; Su et al. 2021 (rotary embedding).
+    """
+
+    __module__ = SAVED_AS
+
+    @register_to_config
+    def __init__(
+        self,
+        n_tokens: int,
+        n_roles: int,
+        n_segments: int,
+        width: int = 192,
+        n_blocks: int = 4,
+        n_heads: int = 6,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(n_tokens, width)
+        self.roles = nn.Embedding(n_roles, width)
+        self.segments = nn.Embedding(n_segments, width)
+        self.place = nn.Linear(width, width)
+        self.blocks = nn.ModuleList(Block(width, n_heads, dropout) for _ in range(n_blocks))
+        self.norm = nn.LayerNorm(width)
+        self.bias = nn.Parameter(torch.zeros(n_tokens))
+        self.drop = nn.Dropout(dropout)
+        for table in (self.tokens, self.roles, self.segments):
+            nn.init.normal_(table.weight, std=float(__import__('os').environ.get('STD','0.02')))
+
+    def forward(self, layout: Layout) -> torch.Tensor:
+        numbers = layout.segments.clamp_max(int(self.config.n_segments) - 1)
+        x = self.drop(self.tokens(layout.tokens) + self.roles(layout.roles) + self.segments(numbers) + self.place(sinusoids(layout.places, self.tokens.weight.shape[1])))
+        turns = rotations(layout.places, x.shape[-1] // int(self.config.n_heads))
+        mask = layout.real[:, None, None, :]
+        for block in self.blocks:
+            x = block(x, turns, mask)
+        logits: torch.Tensor = F.linear(self.norm(x), self.tokens.weight, self.bias)
+        return logits
+
+
+class Block(nn.Module):
+    """Attention over all tokens and a feed-forward layer."""
+
+    def __init__(self, width: int, n_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.merge = nn.Linear(width, width)
+        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(
+        self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor
+    ) -> torch.Tensor:
+        x = x + self.drop(self.attend(self.before(x), turns, mask))
+        fed: torch.Tensor = x + self.drop(self.feed(self.between(x)))
+        return fed
+
+    def attend(
+        self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor
+    ) -> torch.Tensor:
+        b, n, width = x.shape
+        q, k, v = self.qkv(x).view(b, n, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        out = F.scaled_dot_product_attention(rotate(q, turns), rotate(k, turns), v, attn_mask=mask)
+        merged: torch.Tensor = self.merge(out.transpose(1, 2).reshape(b, n, width))
+        return merged

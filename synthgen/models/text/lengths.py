@@ -1,0 +1,85 @@
+"""How long segments that are to be generated are: as those of a training record that is like what is given."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+
+SAVED_AS = "synthgen.models.text_lengths"
+"""This module's name in saved models, where it is part of their hash; diffusers looks it up among imported modules."""
+sys.modules[SAVED_AS] = sys.modules[__name__]
+
+MOST_RECORDS = 2**14
+"""Training records whose lengths are remembered."""
+
+N_NEAREST = 32
+"""Records that are alike, from which one is chosen."""
+
+
+class TextLengths(ModelMixin, ConfigMixin):
+    """Lengths of the segments of training records, with their roles and the class of each, if it is one.
+
+    Args:
+        n_records: how many are remembered; n_segments: of the longest.
+    """
+
+    __module__ = SAVED_AS
+
+    @register_to_config
+    def __init__(self, n_records: int = 1, n_segments: int = 1) -> None:
+        super().__init__()
+        for name in ("roles", "lengths", "classes"):
+            self.register_buffer(name, torch.full((n_records, n_segments), -1, dtype=torch.int32))
+
+    @classmethod
+    def fit(cls, records: Sequence[Sequence[tuple[int, int, int]]], seed: int) -> TextLengths:
+        """Of the (role, tokens, class or -1) of all segments of all training records."""
+        chosen = np.random.default_rng(seed).permutation(len(records))[:MOST_RECORDS]
+        some = [records[i] for i in np.sort(chosen)]
+        made: TextLengths = cls(len(some), max(len(record) for record in some))
+        for row, record in enumerate(some):
+            numbers = torch.tensor(record, dtype=torch.int32)
+            for column, name in enumerate(("roles", "lengths", "classes")):
+                getattr(made, name)[row, : len(record)] = numbers[:, column]
+        return made
+
+    def draw(self, roles: Sequence[int], lengths: Sequence[int | None], classes: Sequence[int], chance: float) -> list[int]:
+        """A length for each segment whose length is None, from one of the nearest training records.
+
+        Those have the same roles in the same order, as many as possible of the same classes, and then the least
+        difference of all lengths that are known. Where no record has these roles, each is drawn by itself.
+
+        Args:
+            classes: class of each segment, -1 where it has none or is to be generated.
+            chance: uniform number that chooses among them.
+
+        Raises:
+            KeyError: no training record has a segment of one of the roles.
+        """
+        free = [i for i, length in enumerate(lengths) if length is None]
+        wanted = np.full(self.roles.shape[1], -1)
+        rows = np.zeros(0, dtype=np.int64)
+        if len(roles) <= len(wanted):
+            wanted[: len(roles)] = roles
+            rows = np.flatnonzero((self.roles.numpy() == wanted).all(1))
+        if not len(rows):
+            return [self._alone(roles[i], chance) for i in free]
+        asked = np.array(classes)
+        others = (self.classes[rows, : len(roles)].numpy() != asked)[:, asked >= 0].sum(1)
+        known = np.array([i for i, length in enumerate(lengths) if length is not None], dtype=np.int64)
+        given = np.array([lengths[i] for i in known], dtype=np.int64)
+        away = np.abs(self.lengths[rows][:, known].numpy() - given).sum(1)
+        nearest = rows[np.lexsort((rows, away, others))[:N_NEAREST]] if len(known) or (asked >= 0).any() else rows
+        chosen = nearest[int(chance * len(nearest))]
+        return [int(self.lengths[chosen, i]) for i in free]
+
+    def _alone(self, role: int, chance: float) -> int:
+        found = np.sort(self.lengths.numpy()[self.roles.numpy() == role])
+        if not len(found):
+            raise KeyError(f"no training record has a segment of the role {role}")
+        return int(found[int(chance * len(found))])

@@ -1,0 +1,70 @@
+"""How masks are taken away: some tokens a step, the surest first or any, each drawn once."""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+from diffusers import ConfigMixin, SchedulerMixin
+from diffusers.configuration_utils import register_to_config
+
+SAVED_AS = "synthgen.models.text_scheduler"
+"""This module's name in saved models; diffusers looks it up among imported modules."""
+sys.modules[SAVED_AS] = sys.modules[__name__]
+
+
+class MaskScheduler(SchedulerMixin, ConfigMixin):
+    """Draws a token for every mask, and keeps as many of them as the step asks for.
+
+    All of a record's masks are taken away in equal parts. Which go first depends on how probable the drawn token is,
+    and on chance: that of Gumbel noise which `order_noise` scales and which fades from step to step.
+
+    Args:
+        temperature: divides logits before tokens are drawn; less makes likely ones likelier.
+        order_noise: 0 takes the surest token first, much takes them in random order, as the model was trained.
+
+    Source: Sahoo et al. 2024, eq. 6 (each token is drawn once); Chang et al. 2022 (MaskGIT, appendix B: the surest
+    first, with noise that fades).
+    """
+
+    __module__ = SAVED_AS
+
+    @register_to_config
+    def __init__(self, temperature: float = 1.0, order_noise: float = 4.0) -> None:
+        self.timesteps = torch.arange(0)
+
+    def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
+        self.timesteps = torch.arange(num_inference_steps, device=device)
+
+    def step(
+        self,
+        logits: torch.Tensor,
+        step: int,
+        masked: torch.Tensor,
+        n_free: torch.Tensor,
+        chance: torch.Tensor,
+        order: torch.Tensor,
+        temperature: float | None = None,
+        order_noise: float | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens (B, L) that were drawn, and where they take a mask's place, bool (B, L).
+
+        Args:
+            logits: (B, L, V), -inf for tokens that may not stand there.
+            masked: bool (B, L); n_free: how many there were before the first step, (B,).
+            chance: uniform numbers (B, L) that choose tokens; order: others, that choose which go first.
+        """
+        temperature = float(self.config.temperature) if temperature is None else temperature
+        order_noise = float(self.config.order_noise) if order_noise is None else order_noise
+        shares = (logits.float() / max(temperature, 1e-4)).softmax(-1)
+        sums = shares.cumsum(-1)
+        tokens = torch.searchsorted(sums, (chance * sums[..., -1])[..., None], right=True)[..., 0]
+        tokens = tokens.clamp_max(logits.shape[-1] - 1)
+        chosen = shares.gather(-1, tokens[..., None])[..., 0].clamp_min(1e-30).log()
+        n_steps = len(self.timesteps)
+        left = 1 - (step + 1) / n_steps
+        gumbel = -(-order.clamp(1e-7, 1 - 1e-7).log()).log()
+        rank = (chosen + order_noise * left * gumbel).masked_fill(~masked, -torch.inf)
+        wanted = masked.sum(1) - (n_free.double() * left).floor().long()
+        place = rank.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        return tokens, masked & (place < wanted[:, None])
