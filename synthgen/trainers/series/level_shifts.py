@@ -22,7 +22,7 @@ def move(
     size: float,
     random: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scaled windows (B, L, C), some channels of some of which are moved and stretched as a whole; which those are (B,).
+    """Scaled windows (B, L, C), some with channels that are moved and stretched as a whole; and which those are, (B,).
 
     A network that learns from few months what follows what also learns their levels, and in another season goes by
     those instead of by what it is shown. Channels move in windows that show enough of them, since nothing else would
