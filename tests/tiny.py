@@ -290,6 +290,7 @@ def series(
     covariates: tuple[str, ...] = (),
     static: tuple[str, ...] = (),
     continues: bool = True,
+    level_shifts: bool = False,
 ) -> str:
     import torch
 
@@ -301,7 +302,9 @@ def series(
     torch.manual_seed(8)
     scaler = SeriesScaler.fit(sensor_values(400), ["wave", "rain"], "quantile")
     sizes = {"n_covariates": len(covariates), "n_static": len(static), "n_classes": len(classes)}
-    network = SeriesDenoiser(scaler.n_scaled, **sizes, width=16, n_blocks=1, n_heads=2, patch=2)
+    network = SeriesDenoiser(
+        scaler.n_scaled, **sizes, width=16, n_blocks=1, n_heads=2, patch=2, level_shifts=level_shifts
+    )
     for layer in (network.out, network.shift, *(block.modulation for block in network.blocks)):
         # Less in the last layer, or most of what is generated would lie at the ends of the range of the data.
         torch.nn.init.normal_(layer.weight, std=0.1 if layer is network.out else 0.3)
@@ -309,7 +312,7 @@ def series(
     names, units = SERIES_CHANNELS, ("1", "mm")
     about = (dict(enumerate(classes)), names, units, 17, "h", covariates, static, continues)
     made = SeriesPipeline(network.eval(), scaler, scheduler, *about)
-    return _save(made, f"series-{len(classes)}-{len(covariates)}-{len(static)}-{continues}")
+    return _save(made, f"series-{len(classes)}-{len(covariates)}-{len(static)}-{continues}{'-shifts' * level_shifts}")
 
 
 def waves(**changes: object) -> dict:

@@ -1,7 +1,8 @@
-"""What a series model adds for wide tables: a small network for each channel, which sees single cells.
+"""What a series model has for each channel: a small network, which sees single cells.
 
-Tokens narrower than a few times the channels cannot carry every cell's value through the transformer, so these
-networks look at the cell itself and at what is known around it, and get the rest from the cell's token.
+Tokens carry what cells have in common, and no cell's own value exactly: least of all where they are narrower than a
+few times the channels. So these networks look at the cell itself and at what is known around it, and get the rest from
+the cell's token.
 
 Shapes: B samples, L time steps, C scaled channels, D width of the tokens.
 """

@@ -36,9 +36,10 @@ class SeriesDenoiser(ModelMixin, ConfigMixin):
         width: D, a multiple of 2 * n_heads.
         patch: steps in a token; attention costs patch^2 times less, and times within a token count as regular.
         interval: time between two steps in the unit of `times`; the rotary embedding counts in it.
-        wide: whether every channel has a small network of its own beside the tokens, for tables of many channels.
+        wide: whether every channel has a small network of its own beside the tokens; models of earlier versions may
+            have none.
         dropout: share of what a block adds to its tokens that is left out in training.
-        level_shifts: whether it is told of which series the levels may be others than those of the training data.
+        level_shifts: whether it is given of which series the levels may be others than those of the training data.
 
     Source: Peebles & Xie 2023 (adaLN-Zero blocks); Su et al. 2021 (rotary embedding).
     """

@@ -29,7 +29,7 @@ def changing(table: Table, settings: dict[str, Any]) -> tuple[dict[str, Any], li
     flat = {name: some for name, some in known.items() if not len(some) or (some == some[0]).all()}
     static = _within_entities(table, data, set(flat))
     kept = [name for name in values if name not in flat and name not in static]
-    if not kept or len(kept) == len(values) and not static:
+    if not kept or (len(kept) == len(values) and not static):
         return settings, []
     notes = [
         f"{name} is left out: it "

@@ -22,11 +22,11 @@ def move(
     size: float,
     random: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scaled windows (B, L, C), some channels of some of which are moved and stretched as a whole; which those are (B,).
+    """Scaled windows (B, L, C), some with channels that are moved and stretched as a whole; and which those are, (B,).
 
     A network that learns from few months what follows what also learns their levels, and in another season goes by
     those instead of by what it is shown. Channels move in windows that show enough of them, since nothing else would
-    tell their level. The network is told in which windows channels may have moved, so that others keep their levels.
+    tell their level. The network sees in which windows channels may have moved, so that others keep their levels.
 
     Args:
         missing: true (B, L, C) where there is no value; shown: where the network sees it.

@@ -22,9 +22,6 @@ PRESETS: Mapping[str, Mapping[str, int]] = {
     "small": {"width": 128, "n_blocks": 4, "n_heads": 4},
     "base": {"width": 256, "n_blocks": 8, "n_heads": 8},
 }
-N_NARROW = 16
-"""Scaled channels that tokens of the narrowest preset carry well; with more, channels get networks of their own."""
-
 MOST_VALUES = {"tiny": 16, "mini": 128, "small": 10**9}
 """Values in a token, up to which `preset: auto` is one of these."""
 
@@ -61,7 +58,7 @@ def network(config: Any, scaler: SeriesScaler, windows: Windows, entities: Entit
         len(windows.classes) or 1,
         patch=size.patch,
         interval=windows.median_step,
-        wide=scaler.n_scaled > N_NARROW,
+        wide=True,
         dropout=config.dropout,
         level_shifts=config.level_shift > 0,
         **PRESETS[size.preset],

@@ -56,7 +56,7 @@ class Noised(Batch):
     Attributes:
         shown: true (B, L, C) where the network sees the value.
         absent: true (B, L, C) where it sees that there is none.
-        shifted: true (B,) where it is told that levels may be others than those of the training data.
+        shifted: true (B,) where it sees that levels may be others than those of the training data.
     """
 
     levels: torch.Tensor

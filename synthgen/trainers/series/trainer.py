@@ -57,7 +57,7 @@ class Given:
 class SeriesTrainer(GradientTrainer):
     """Trains on windows of series; ends with a SeriesPipeline folder, its card and its images."""
 
-    version: ClassVar[int] = 10
+    version: ClassVar[int] = 11
 
     class Config(LoopConfig):
         """Settings of `use: series`."""
@@ -91,11 +91,11 @@ class SeriesTrainer(GradientTrainer):
             default=Shown(), description="Which cells are known in training: for imputation, forecasts and long series."
         )
         level_shift: float = Field(
-            default=0.0,
+            default=1.0,
             ge=0,
-            description="How far channels are moved, in standard deviations, in half of the windows of which enough is "
-            "known, and by how many fifths stretched: with 1, gaps and forecasts follow levels that the training data "
-            "do not have, and what is generated whole is a little less like them.",
+            description="How far channels are moved, in standard deviations, in some of the windows of which enough is "
+            "known, and by how many fifths stretched: so that gaps and forecasts follow levels that the training data "
+            "do not have. The network sees in which windows that may be; 0 does without.",
         )
         missing_indicator: float = Field(
             default=1.0,

@@ -109,6 +109,40 @@ def test_windows_have_streams_of_their_own(pipeline: Any) -> None:
     assert np.array_equal(drawn(pipeline, 2, 70, 8, known=known), whole)
 
 
+def test_levels_may_be_others_only_in_series_of_which_something_is_known() -> None:
+    """In all windows of such a series; in none of one that is generated from nothing, though each knows the last."""
+    pipeline = loaded(tiny.series(level_shifts=True))
+    assert pipeline.denoiser.shifted.abs().max() > 0
+    asked: list[list[bool]] = []
+
+    def network(*given: Any, shifted: torch.Tensor, **more: Any) -> Any:
+        asked.append(shifted.tolist())
+        return forward(*given, shifted=shifted, **more)
+
+    known = np.full((2, 40, 2), np.nan, dtype=np.float32)
+    known[1, :10] = tiny.sensor_values(10)
+    forward, pipeline.denoiser.forward = pipeline.denoiser.forward, network
+    try:
+        found = drawn(pipeline, 2, 40, 8, known=known)
+        alone = pipeline([0], known=known[1:, :TRAINED], **QUICK)
+    finally:
+        pipeline.denoiser.forward = forward
+    assert len(asked) > 6 and all(row in ([False, True], [True]) for row in asked)
+    assert np.isfinite(found).all() and np.isfinite(alone.series).all()
+
+
+def test_what_is_said_of_levels_changes_what_is_generated() -> None:
+    pipeline = loaded(tiny.series(level_shifts=True))
+    known = np.full((1, TRAINED, 2), np.nan, dtype=np.float32)
+    known[:, :10] = tiny.sensor_values(10)
+    latents = torch.randn(1, *pipeline.noise_shape, generator=torch.Generator().manual_seed(0))
+    draws = [
+        pipeline([0], known=known, latents=latents, generator=[torch_generator(3)], **QUICK, **more).series
+        for more in ({}, {"shifted": [True]}, {"shifted": [False]})
+    ]
+    assert np.array_equal(draws[0], draws[1]) and not np.array_equal(draws[0], draws[2])
+
+
 def test_times_covariates_and_static_numbers_go_along() -> None:
     made = loaded(tiny.asking_series())
     random = np.random.default_rng(0)

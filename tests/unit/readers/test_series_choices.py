@@ -216,8 +216,8 @@ def test_init_leaves_out_channels_that_never_change(tmp_path: Path, melted: bool
 def test_init_makes_columns_static_that_are_the_same_in_all_rows_of_an_entity(tmp_path: Path) -> None:
     """Not a text that is another name of theirs, nor one that an entity has two of, nor one with missing cells."""
     rows = [
-        f"{name},{t},{t * t % 17},{100 + i},{'north' if i < 2 else 'south'},city of {name},{'odd' if t % 2 else 'even'},"
-        f"{'' if t == 3 else i}"
+        f"{name},{t},{t * t % 17},{100 + i},{'north' if i < 2 else 'south'},city of {name},"
+        f"{'odd' if t % 2 else 'even'},{'' if t == 3 else i}"
         for i, name in enumerate("abc")
         for t in range(60)
     ]

@@ -21,18 +21,26 @@ def moved(
     shown: torch.Tensor, missing: torch.Tensor | None = None, free: tuple[bool, ...] = (True,) * C
 ) -> torch.Tensor:
     """By how much cells (B, L, C) are moved."""
+    return moved_and_told(shown, missing, free)[0]
+
+
+def moved_and_told(
+    shown: torch.Tensor, missing: torch.Tensor | None = None, free: tuple[bool, ...] = (True,) * C
+) -> tuple[torch.Tensor, torch.Tensor]:
     x, random = torch.zeros(B, L, C), torch.Generator().manual_seed(0)
     there = torch.zeros_like(shown) if missing is None else missing
     return level_shifts.move(x, there, shown, torch.tensor(free), 0.5, random)
 
 
-def test_half_of_the_channels_that_show_their_level_are_moved_as_a_whole() -> None:
+def test_channels_that_show_their_level_are_moved_as_a_whole_in_windows_that_say_so() -> None:
     shown = torch.zeros(B, L, C, dtype=torch.bool)
     shown[:200, :4] = True
-    by = moved(shown)
+    by, told = moved_and_told(shown)
     assert (by == by[:, :1]).all()
-    assert not by[200:].any(), "nothing tells the level of a window that is generated whole"
-    some = by[:200, 0]
+    assert not by[200:].any() and not told[200:].any(), "nothing tells the level of a window that is generated whole"
+    assert 0.4 < float(told[:200].float().mean()) < 0.6
+    assert not by[~told].any()
+    some = by[told][:, 0]
     assert 0.4 < float((some != 0).float().mean()) < 0.6
     assert float(some[some != 0].std()) == pytest.approx(0.5, abs=0.06)
     assert abs(np.corrcoef(some.T.numpy())[0, 1]) < 0.2, "channels move by themselves"
@@ -41,7 +49,7 @@ def test_half_of_the_channels_that_show_their_level_are_moved_as_a_whole() -> No
 def test_they_are_stretched_around_their_mean() -> None:
     ramp = torch.arange(L).float()[None, :, None].expand(B, L, C)
     shown = torch.ones(B, L, C, dtype=torch.bool)
-    made = level_shifts.move(
+    made, _ = level_shifts.move(
         ramp, ~shown, shown, torch.ones(C, dtype=torch.bool), 1.0, torch.Generator().manual_seed(0)
     )
     factors = made.diff(dim=1)
