@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from synthgen.base.cache import with_addresses
 from synthgen.errors import DataError
 from synthgen.readers.problems import Problems
 from synthgen.readers.texts import answers, cells, chats, slots
@@ -142,7 +143,7 @@ def _of_columns(found: _Columns, tables: Sequence[Read], data: TextData, left_ou
     return Texts(
         kind=tables[0][2].kind,
         texts={role: tuple(by_role[role]) for role in TEXT_ROLES if role in by_role},
-        files=tuple(str(table.path) for _, table, _ in tables),
+        files=tuple(with_addresses(str(table.path)) for _, table, _ in tables),
         file_of=_constant(np.array(found.file_of, dtype=np.int32)),
         lines=_constant(np.array(found.lines, dtype=np.int32)),
         splits=_constant(np.zeros(n, dtype=np.int8)),
@@ -152,7 +153,7 @@ def _of_columns(found: _Columns, tables: Sequence[Read], data: TextData, left_ou
         slot_classes=slot_classes,
         answers=tuple(by_role["answers"]) if "answers" in by_role else None,
         dialogues=tuple(by_role["messages"]) if "messages" in by_role else None,
-        languages=data.languages,
+        languages=data.languages or tables[0][1].languages,
         roles=tables[0][2].roles,
         left_out=dict(left_out),
         notes=tuple(_of_files(tables)),

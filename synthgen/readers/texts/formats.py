@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from synthgen.readers.texts.places import Place
 from synthgen.readers.texts.table import Table
@@ -26,4 +27,15 @@ def load(place: Place, data: TextData) -> Table:
         ".tmx": lambda: tmx.load(place.path, data),
         ".txt": lambda: plain.load(place.path, data, place.label),
     }
-    return loaders[place.path.suffix.lower()]()
+    return _translations(loaders[place.path.suffix.lower()]())
+
+
+def _translations(table: Table) -> Table:
+    """With a column a language, where a column `translation` holds objects of texts by language."""
+    if "translation" not in table.columns or not isinstance(table.columns["translation"][0], dict):
+        return table
+    cells = [cell if isinstance(cell, dict) else {} for cell in table.columns["translation"]]
+    languages = dict.fromkeys(str(name) for cell in cells for name in cell)
+    columns = {name: table.columns[name] for name in table.columns if name != "translation"}
+    columns |= {name: [cell.get(name) for cell in cells] for name in languages}
+    return replace(table, columns=columns, kind="pairs")

@@ -30,7 +30,8 @@ def mismatch(text: str, start: int, piece: str) -> str:
     first = text.find(piece)
     if first < 0:
         return f"{said}; it is nowhere in the text"
-    more = f", and {text.count(piece) - 1} times more" if text.count(piece) > 1 else ""
+    rest = text.count(piece) - 1
+    more = f" and at {rest} more {'place' if rest == 1 else 'places'}" if rest else ""
     return f"{said}; it begins at {first}{more}"
 
 

@@ -47,10 +47,8 @@ def _read(data: TextData) -> Texts:
     problems = Problems()
     loaded = []
     for place in places:
-        try:
+        with problems.file():
             loaded.append((place, formats.load(place, data)))
-        except DataError as error:
-            problems.add_lines(error.messages)
     problems.check()
     tables = [(place, table, meaning_of(table, data)) for place, table in loaded]
     kinds = {meaning.kind: table.path for _, table, meaning in tables}

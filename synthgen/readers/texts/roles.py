@@ -171,7 +171,8 @@ def _none(table: Table, kinds: Sequence[Kind]) -> list[str]:
     lines = [f"{table.path}: {what} {', '.join(table.columns)}; name those that are meant in `columns`:"]
     for kind in kinds:
         sets = [" and ".join(f"`{role}`" for role in roles) for roles in NEEDED[kind]]
-        more = f" ({', '.join(f'`{role}`' for role in MORE[kind])} if there are any)" if MORE[kind] else ""
+        more = " (or `languages`, where columns are called as languages)" if kind == "pairs" else ""
+        more += f" ({', '.join(f'`{role}`' for role in MORE[kind])} if there are any)" if MORE[kind] else ""
         lines.append(f"  {kind}: {', or '.join(sets)}{more}")
     return lines if table.named else [*lines, _number_hint(table)]
 

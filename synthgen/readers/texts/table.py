@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,15 @@ from typing import Any
 
 from synthgen.errors import DataError
 from synthgen.readers.problems import read_bytes
-from synthgen.readers.text_table import BOM, UTF16, decode
+from synthgen.readers.text_table import BOM, decode
 from synthgen.readers.texts.records import place
 from synthgen.readers.texts.types import Kind
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+"""Byte-order marks, with what a file is in that begins with one, whatever `encoding` says."""
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 
@@ -25,6 +32,7 @@ class Table:
         columns: N cells by name; None is a cell that a record lacks.
         lines: the line of each record, from 1; its row in Parquet.
         kind: what the format itself says that the records are; None if any table can have it.
+        languages: of source and target, where the file says them.
         named: whether the columns have names of the file's own; else they are called by their numbers.
         left_out: how many records the format leaves out, by reason.
         notes: what was decided in reading it.
@@ -35,6 +43,7 @@ class Table:
     lines: Sequence[int]
     kind: Kind | None = None
     named: bool = True
+    languages: tuple[str, str] | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -52,8 +61,7 @@ def text_of(path: Path, encoding: str) -> str:
         DataError: it cannot be read or decoded, or holds NUL characters; says in which line, and which byte it is.
     """
     raw = read_bytes(path)
-    if raw.startswith(UTF16):
-        encoding = "utf-16"
+    encoding = next((name for mark, name in MARKS if raw.startswith(mark)), encoding)
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig"):
         return decode(raw, str(path))
     try:

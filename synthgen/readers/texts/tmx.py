@@ -32,6 +32,7 @@ class _Units:
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.SkippedEntityHandler = self._entity
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text
@@ -55,6 +56,12 @@ class _Units:
                 f"{self.name}:{self._parser.CurrentLineNumber}: its document type has declarations of its own "
                 "(<!DOCTYPE tmx [...]>), which could define entities; remove them"
             )
+
+    def _entity(self, name: str, _: bool) -> None:
+        raise DataError(
+            f"{self.name}:{self._parser.CurrentLineNumber}: the entity &{name[:40]}; is not one of XML's own; write the "
+            "character itself"
+        )
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._depth += 1
@@ -112,7 +119,7 @@ def load(path: Path, data: TextData) -> Table:
     columns: dict[str, Sequence[Any]] = {"source": [a for _, a, _ in pairs], "target": [b for _, _, b in pairs]}
     lines = [line for line, _, _ in pairs]
     left_out = {f"units without {source} or {target}": lacking} if lacking else {}
-    return Table(path, columns, lines, "pairs", left_out=left_out, notes=(*notes, f"languages: {source} to {target}"))
+    return Table(path, columns, lines, "pairs", languages=(source, target), left_out=left_out, notes=tuple(notes))
 
 
 def _pair(path: Path, counts: Mapping[str, int], origin: str, data: TextData) -> tuple[str, str]:
