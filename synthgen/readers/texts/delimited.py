@@ -39,7 +39,7 @@ def load(path: Path, data: TextData) -> Table:
     problems = Problems()
     literal = data.quotes is False or (data.quotes is None and is_tsv and not _needs_quotes(text, delimiter))
     lines, rows = _plain(text, delimiter) if literal else _quoted(path, text, delimiter, problems)
-    if literal and data.quotes is None and re.search(f'(^|[{re.escape(delimiter)}\n])"', text):
+    if literal and data.quotes is None and '"' in text and re.search(f'(^|[{re.escape(delimiter)}\n])"', text):
         notes.append("double quotes are characters of the texts; `quotes: true` reads them as marks")
     if not rows:
         problems.add(f"{path}: is empty")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,12 +17,23 @@ HELD_OUT: tuple[Split, ...] = ("test", "validation")
 
 
 @dataclass(frozen=True, slots=True)
-class _Component:
-    """Records that stay together: their places, and what decides about them."""
+class _Components:
+    """C groups of records that stay together, in the order in which they are chosen.
 
-    records: Sequence[int]
-    hash: bytes
-    label: int
+    records: places of all records, component by component; starts int64 (C + 1,): where each component begins there.
+    labels: int64 (C,), the class of the record that decides about each, 0 without classes.
+    """
+
+    records: np.ndarray
+    starts: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def sizes(self) -> np.ndarray:
+        return np.diff(self.starts)
+
+    def of(self, component: int) -> np.ndarray:
+        return self.records[self.starts[component] : self.starts[component + 1]]
 
 
 def divided(
@@ -50,15 +60,16 @@ def divided(
     rows = pool.tolist()
     first = components((keys[row] for row in rows), [[column[row] for row in rows] for column in groups])
     made = _components(first, [keys[row] for row in rows], texts.labels, pool, seed)
-    largest = max(made, key=lambda one: len(one.records))
-    if len(largest.records) * 2 > len(rows):
-        where = texts.where(largest.records[0])
+    largest = int(np.argmax(made.sizes))
+    if made.sizes[largest] * 2 > len(rows):
+        where = texts.where(int(made.of(largest)[0]))
         notes.append(
-            f"{len(largest.records):,} of {len(rows):,} records are connected by equal texts or groups and stay in one "
+            f"{made.sizes[largest]:,} of {len(rows):,} records are connected by equal texts or groups and stay in one "
             f"split (one of them is {where}): the shares of the splits cannot be met"
         )
-    for split, records in _chosen(made, shares, len(rows)).items():
-        splits[records] = SPLITS.index(split)
+    for split, chosen in _chosen(made, shares).items():
+        for component in chosen:
+            splits[made.of(component)] = SPLITS.index(split)
     return splits, notes
 
 
@@ -79,39 +90,46 @@ def shared(keys: Sequence[Sequence[str]], splits: np.ndarray) -> list[str]:
 
 def _components(
     first: np.ndarray, keys: Sequence[Sequence[str]], labels: np.ndarray | None, pool: np.ndarray, seed: int
-) -> list[_Component]:
-    members: dict[int, list[int]] = defaultdict(list)
-    for record, leader in enumerate(first.tolist()):
-        members[leader].append(record)
-    found = []
-    for records in members.values():
-        smallest = min(records, key=lambda record: sorted(keys[record]))
-        name = "\0".join((str(seed), *sorted(keys[smallest])))
-        label = 0 if labels is None else int(labels[pool[smallest]])
-        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
-        found.append(_Component(pool[records].tolist(), digest, label))
-    return sorted(found, key=lambda one: one.hash)
+) -> _Components:
+    """Components in the order of the hash of their smallest record."""
+    smallest: dict[int, tuple[str, int]] = {}
+    for record, (leader, texts) in enumerate(zip(first.tolist(), keys, strict=True)):
+        name = "\0".join(sorted(texts)) if len(texts) > 1 else texts[0]
+        if leader not in smallest or name < smallest[leader][0]:
+            smallest[leader] = name, record
+    start = hashlib.sha256(f"{seed}\0".encode())
+    digests = {}
+    for leader, (name, _) in smallest.items():
+        digest = start.copy()
+        digest.update(name.encode("utf-8", "surrogatepass"))
+        digests[leader] = digest.digest()
+    order = sorted(digests, key=digests.__getitem__)
+    place = np.zeros(len(first), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    component = place[first]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(component, minlength=len(order)))])
+    deciding = pool[[smallest[leader][1] for leader in order]]
+    own = np.zeros(len(order), dtype=np.int64) if labels is None else labels[deciding]
+    return _Components(pool[np.argsort(component, kind="stable")], starts, own)
 
 
-def _chosen(made: Sequence[_Component], shares: Mapping[Split, float], n: int) -> dict[Split, list[int]]:
-    """The records of each split that is held out. What a class cannot give exactly is carried to the next one."""
-    classes: dict[int, list[_Component]] = defaultdict(list)
-    for one in made:
-        classes[one.label].append(one)
+def _chosen(made: _Components, shares: Mapping[Split, float]) -> dict[Split, list[int]]:
+    """The components of each split that is held out. What a class cannot give exactly is carried to the next one."""
     chosen: dict[Split, list[int]] = {split: [] for split in HELD_OUT if shares.get(split)}
     carried = dict.fromkeys(chosen, 0.0)
-    for label in sorted(classes):
-        left = classes[label]
-        size = sum(len(one.records) for one in left)
-        for split in chosen:
-            wanted = shares[split] * size + carried[split]
-            rest: list[_Component] = []
-            for place, one in enumerate(left):
-                keeps_one = len(left) - place - 1 + len(rest) >= 1
-                if keeps_one and wanted * 2 >= len(one.records):
-                    chosen[split] += one.records
-                    wanted -= len(one.records)
+    sizes = made.sizes.tolist()
+    by_class = np.argsort(made.labels, kind="stable")
+    for group in np.split(by_class, np.flatnonzero(np.diff(made.labels[by_class])) + 1):
+        left, whole = group.tolist(), sum(sizes[component] for component in group)
+        for split, taken in chosen.items():
+            wanted = shares[split] * whole + carried[split]
+            rest: list[int] = []
+            for place, component in enumerate(left):
+                is_last = place + 1 == len(left) and not rest
+                if not is_last and wanted * 2 >= sizes[component]:
+                    taken.append(component)
+                    wanted -= sizes[component]
                 else:
-                    rest.append(one)
+                    rest.append(component)
             left, carried[split] = rest, wanted
     return chosen

@@ -21,9 +21,9 @@ COMPARED = {
 
 def same(text: str) -> str:
     """A text as it is compared: in NFC, without the difference of capitals, and of blanks and line ends."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    return " ".join(text.casefold().split())
+    if text.isascii():
+        return " ".join(text.lower().split())
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())
 
 
 def compared(texts: Texts) -> Iterator[tuple[str, ...]]:

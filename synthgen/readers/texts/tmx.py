@@ -59,8 +59,8 @@ class _Units:
 
     def _entity(self, name: str, _: bool) -> None:
         raise DataError(
-            f"{self.name}:{self._parser.CurrentLineNumber}: the entity &{name[:40]}; is not one of XML's own; write the "
-            "character itself"
+            f"{self.name}:{self._parser.CurrentLineNumber}: the entity &{name[:40]}; is not one of XML's own; write "
+            "the character itself"
         )
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:

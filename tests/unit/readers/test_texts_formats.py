@@ -125,7 +125,12 @@ def test_what_is_wrong_with_messages(tmp_path: Path) -> None:
 
 
 def test_slots_by_parts_and_by_places(tmp_path: Path) -> None:
-    parts = [{"text": "\U0001f600 in "}, {"text": "Bern", "entity": "city"}, {"text": " "}, {"text": "now", "slot": "t"}]
+    parts = [
+        {"text": "\U0001f600 in "},
+        {"text": "Bern", "entity": "city"},
+        {"text": " "},
+        {"text": "now", "slot": "t"},
+    ]
     by_parts = read_file(tmp_path, "a.jsonl", json.dumps({"intent": "x", "parts": parts}))
     places = [{"start": 10, "end": 13, "label": "t"}, {"start": 5, "end": 9, "label": "city", "value": "Bern"}]
     rows = [{"text": "\U0001f600 in Bern now", "intent": "x", "slots": places}]
@@ -226,14 +231,16 @@ def test_tmx_without_entities_of_its_own(tmp_path: Path) -> None:
     assert problems(tmp_path, "c.tmx", undefined)[0].startswith("c.tmx:1: the entity &a; is not one of XML's own")
     text = TMX.format(encoding="UTF-8")
     assert problems(tmp_path, "d.tmx", text.replace("</seg>", "", 1))[0].startswith("d.tmx:5: is no XML")
-    assert "has no segments in fr; `languages` must name two" in problems(
-        tmp_path, "e.tmx", text, languages=["en", "fr"]
-    )[0]
+    assert (
+        "has no segments in fr; `languages` must name two"
+        in problems(tmp_path, "e.tmx", text, languages=["en", "fr"])[0]
+    )
     assert "is no TMX: it begins with <html>" in problems(tmp_path, "f.tmx", "<html/>")[0]
     three = text.replace("</body>", '<tu><tuv xml:lang="fr"><seg>x</seg></tuv></tu></body>')
-    assert "set `languages: [source, target]` to two of its languages: de-CH, en-US, fr" in problems(
-        tmp_path, "g.tmx", three
-    )[0]
+    assert (
+        "set `languages: [source, target]` to two of its languages: de-CH, en-US, fr"
+        in problems(tmp_path, "g.tmx", three)[0]
+    )
 
 
 def test_passages_of_text_files(tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ FOUND: list[tuple[str, str, dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("header", "kind", "roles"), FOUND)
-def test_kinds_are_found_from_the_names_of_columns(tmp_path: Path, header: str, kind: str, roles: dict[str, str]) -> None:
+def test_kinds_are_found_from_the_names_of_columns(
+    tmp_path: Path, header: str, kind: str, roles: dict[str, str]
+) -> None:
     row = ",".join("abcd"[: header.count(",") + 1])
     found = read_file(tmp_path, "t.csv", f"{header}\n{row}\n")
     assert found.kind == kind and dict(found.roles) == roles
@@ -156,9 +158,10 @@ def test_long_records_are_left_out_and_counted(tmp_path: Path) -> None:
     assert found.texts["text"] == ("abc",) and found.classes == ("x",) and found.lines.tolist() == [2]
     assert found.left_out == {"longer than `max_characters: 3`": 1}
     assert found.facts.rows["left out"] == "1 longer than `max_characters: 3`"
-    assert "all 2 records have a text of more than" in problems(
-        tmp_path, "t.csv", "text,label\nabc,x\nabcd,y\n", max_characters=2
-    )[0]
+    assert (
+        "all 2 records have a text of more than"
+        in problems(tmp_path, "t.csv", "text,label\nabc,x\nabcd,y\n", max_characters=2)[0]
+    )
 
 
 def test_facts_say_what_was_read(tmp_path: Path) -> None:

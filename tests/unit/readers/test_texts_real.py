@@ -70,7 +70,9 @@ def test_xquad(language: str) -> None:
     assert len(set(found.texts["context"])) == 240
     assert found.answers is not None and all(len(one) == 1 for one in found.answers)
     for context, (answer,) in zip(found.texts["context"], found.answers, strict=True):
-        assert isinstance(answer, Answer) and answer.start is not None and context[answer.start :].startswith(answer.text)
+        assert (
+            isinstance(answer, Answer) and answer.start is not None and context[answer.start :].startswith(answer.text)
+        )
     train, held = found.take("train"), found.take("validation")
     assert not set(train.texts["context"]) & set(held.texts["context"]) and 110 <= len(held) <= 130
 

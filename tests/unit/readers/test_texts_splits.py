@@ -1,4 +1,4 @@
-"""Splits of texts: nothing that is said is on two sides, shares are met, classes keep theirs, and files say their own."""
+"""Splits of texts: no sentence is on two sides, shares are met, classes keep theirs, and files say their own."""
 
 from __future__ import annotations
 

@@ -111,7 +111,11 @@ WRONG: list[tuple[str, str | bytes, list[str]]] = [
     ("t.jsonl", '{"text": "a"\n[1]\n', ["t.jsonl:1: is no JSON", "t.jsonl:2: holds a list"]),
     ("t.json", '[{"text": "a", "label": "x"},\n {"text": "b" "label"}]', ["t.json:2: is no JSON"]),
     ("t.json", '[{"text": "a", "label": "x"}\n', ["t.json:2: is no JSON: a comma or ] is missing"]),
-    ("t.json", '[{"text": "a", "label": "x"},\n {"text": "\\uDC00", "label": "x"}]', ["t.json:2: '\\udc00' holds half"]),
+    (
+        "t.json",
+        '[{"text": "a", "label": "x"},\n {"text": "\\uDC00", "label": "x"}]',
+        ["t.json:2: '\\udc00' holds half"],
+    ),
     ("t.json", '[{"text": "a", "label": "x"}]\n1', ["t.json:1: is no JSON: something follows"]),
     ("t.json", '{"text": "a"}', ["t.json: holds an object; an array of objects is read"]),
     ("t.json", "[" * 100_000, ["t.json:1: is no JSON: it is nested too deeply"]),
