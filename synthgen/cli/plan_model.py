@@ -15,6 +15,7 @@ from synthgen.generate.executors.placement import Demand
 from synthgen.models import folders
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import Plugins
+from synthgen.readers import origin
 from synthgen.readers.data_facts import DataFacts
 from synthgen.recipe.reading import config_class
 from synthgen.recipe.recipe import DatasetRecipe, ModelRecipe
@@ -32,7 +33,7 @@ def describe(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any]:
     settings = recipe.trainer.settings
     base, data = settings.get("base"), settings.get("data") or {}
     sources = [Source("model", base, "", settings.get("licence") or _licence(base))] if base else []
-    path = str(data.get("path", ""))
+    path = origin.place_of(data)
     sources += [Source("data", data.get("source") or path, "", data.get("licence", "unknown"))] if path else []
     out = Path("models") / recipe.name
     return {

@@ -39,7 +39,12 @@ def sha256(data: BaseModel | Mapping[str, Any]) -> str:
     if reader is not None:
         return reader.sha256()
     settings = data.model_dump() if isinstance(data, BaseModel) else data
-    return folder.path_sha256(str(settings.get("path", "")))
+    return folder.path_sha256(place_of(settings))
+
+
+def place_of(data: Mapping[str, Any]) -> str:
+    """The file, folder or address that a section `data` names: `path`, of texts `texts`; empty if it names none."""
+    return str(data.get("path") or data.get("texts") or "")
 
 
 def real_data(found: ModelRecipe | DatasetRecipe) -> Mapping[str, Any] | None:

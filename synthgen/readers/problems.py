@@ -31,6 +31,12 @@ SkipBroken = Annotated[
 HINT = "`skip_broken: true` in the section `data`, or --skip-broken, leaves such images out and counts them"
 
 
+class ManyProblemsError(DataError):
+    """What `Problems.check` raises: `groups` are the numbers and lines of all its kinds of problems."""
+
+    groups: Sequence[tuple[int, list[str]]] = ()
+
+
 class Problems:
     """Collects lines `file: row N: column: what is wrong` while data are read; `check` raises them all at once.
 
@@ -56,6 +62,16 @@ class Problems:
         """One problem a row; `describe` makes lines of the few rows that are shown."""
         if len(rows):
             self._groups.append((len(rows), list(describe(rows[:SHOWN]))))
+
+    @contextmanager
+    def file(self) -> Iterator[None]:
+        """Reads one file of several: what is wrong with it is kept, and the loop around goes on with the next."""
+        try:
+            yield
+        except ManyProblemsError as error:
+            self._groups += error.groups
+        except DataError as error:
+            self.add_lines(error.messages)
 
     @contextmanager
     def picture(self, name: str) -> Iterator[None]:
@@ -92,7 +108,9 @@ class Problems:
         lines = [line for n, (_, group) in zip(shown, self._groups, strict=True) for line in group[:n]]
         rest = sum(n for n, _ in self._groups) - len(lines)
         lines += [f"and {rest:,} more"] if rest else []
-        raise DataError(*lines, *([HINT] if self._broken else []))
+        error = ManyProblemsError(*lines, *([HINT] if self._broken else []))
+        error.groups = tuple(self._groups)
+        raise error
 
     @property
     def note(self) -> str:

@@ -23,7 +23,8 @@ BOM = "\ufeff"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 DELIMITERS = ",;\t"
 KINDS: Mapping[type, str] = {
-    bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object", bytes: "bytes",
+    bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object",
+    bytes: "bytes",
 }  # fmt: skip
 
 

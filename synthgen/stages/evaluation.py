@@ -89,7 +89,7 @@ def compare(
     chosen = {name: cls for name, cls in chosen.items() if kind in getattr(cls, "readers", (kind,))} or chosen
     for name in settings.measures.keys() - chosen.keys():
         raise UsageError(f"evaluate.measures: {unknown(name, chosen, 'measure of this dataset')}")
-    name = real if isinstance(real, str) else str(data.get("path", ""))
+    name = real if isinstance(real, str) else origin.place_of(data)
     comparison = Comparison(folder, data, name, test, allow_incomplete, note)
     found: dict[str, Any] = {"dataset": (dataset.manifest or {}).get("digest")}
     for measure, cls in chosen.items():

@@ -24,6 +24,7 @@ from synthgen.readers import origin
 from synthgen.readers.images import captioned, gallery, labelled
 from synthgen.readers.masks import reader as masks
 from synthgen.readers.series import reader as series
+from synthgen.readers.texts import reader as text_reader
 
 READERS: dict[str, Any] = {
     "photos": lambda data: labelled.read(data["path"], skip_broken=data.get("skip_broken", False)),
@@ -32,6 +33,7 @@ READERS: dict[str, Any] = {
     "masks": lambda data: masks.read(masks.MaskData(**data)),
     "boxes": lambda data: masks.read(masks.MaskData(**data)),
     "series": lambda data: series.read(series.SeriesData(**data)),
+    "texts": lambda data: text_reader.read(text_reader.TextData(**data)),
     "prompts": lambda data: PromptFile(PromptFile.Config(**data)),
 }
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -40,6 +42,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "masks": {"path": "cells", "mask_kind": "binary", "table": "rows.csv"},
     "boxes": {"path": "cells", "boxes": "boxes.json", "objects": ["cell"]},
     "series": {"path": "stays", "length": 2, "entity": "who", "static": ["age"], "static_table": "stays/who.csv"},
+    "texts": {"texts": "queries/train.csv", "test": "queries/test.csv"},
 }
 WRONG: dict[str, dict[str, Any]] = {
     "photos": {"path": "wrong/photos"},
@@ -48,8 +51,11 @@ WRONG: dict[str, dict[str, Any]] = {
     "masks": {"path": "wrong/cells", "mask_kind": "binary"},
     "boxes": {"path": "wrong/cells", "boxes": "boxes.json", "objects": ["cell"]},
     "series": SECTIONS["series"] | {"static_table": "wrong/who.csv"},
+    "texts": {"texts": "wrong/queries.csv"},
     "prompts": {"path": "wrong/prompts.csv"},
 }
+PLACES = ("path", "texts", "test", "static_table")
+"""Settings that name a place."""
 
 
 def make(root: Path) -> None:
@@ -79,6 +85,9 @@ def make(root: Path) -> None:
         "stays/who.csv": "who,age\nA,50\nB,60\n",
         "wrong/who.csv": "who,age\nA,50\n",
         "wrong/prompts.csv": "prompt,prompt\na,b\n",
+        "queries/train.csv": "text,label\nmy card,card\nmy bill,bill\n",
+        "queries/test.csv": "text,label\na card,card\n",
+        "wrong/queries.csv": "text,label\nmy card\n",
         "prompts.csv": "prompt,place\na cat,here\na dog,there\n",
     }
     for name, text in texts.items():
@@ -104,7 +113,7 @@ def places(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def at(root: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Settings with the places in them below `root`."""
-    return {key: f"{root}/{value}" if key in ("path", "static_table") else value for key, value in settings.items()}
+    return {key: f"{root}/{value}" if key in PLACES else value for key, value in settings.items()}
 
 
 def said_of(name: str, settings: dict[str, Any], root: str) -> list[str]:
@@ -118,7 +127,7 @@ def test_wrong_data_are_named_by_their_address(name: str, places: tuple[str, str
     here, there = (said_of(name, WRONG[name], root) for root in places)
     assert here == there and "ROOT/" in here[0]
     with pytest.raises(DataError, match=f"^{places[1]}/nowhere: there is nothing"):
-        READERS[name](at(places[1], WRONG[name] | {"path": "nowhere"}))
+        READERS[name](at(places[1], WRONG[name] | {"texts" if name == "texts" else "path": "nowhere"}))
 
 
 @pytest.mark.parametrize("name", SECTIONS)

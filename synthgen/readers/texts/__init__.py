@@ -1,0 +1,1 @@
+"""Readers of texts: labelled utterances, translation pairs, questions, dialogues, facts and passages."""
