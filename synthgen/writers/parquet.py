@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, ClassVar
 
 from synthgen.base.settings import Settings
-from synthgen.fields import Schema
-from synthgen.fields.values import Text
+from synthgen.fields import Schema, Text
 from synthgen.parts.plain import PlainPart
 from synthgen.parts.protocols import Encoded, Member, Record
 
