@@ -172,8 +172,14 @@ class Answers(Field):
         return Highlights(self.of, (ANSWER,))
 
     def show(self, value: Mapping[str, Any]) -> list[tuple[int, int, int]]:
-        pairs = zip(value["text"], value["answer_start"], strict=True)
-        return sorted({(start, start + len(text), 0) for text, start in pairs})
+        found: list[tuple[int, int, int]] = []
+        for start, text in sorted(zip(value["answer_start"], value["text"], strict=True)):
+            end = start + len(text)
+            if found and start < found[-1][1]:  # another way to say the same
+                found[-1] = (found[-1][0], max(found[-1][1], end), 0)
+            else:
+                found.append((start, end, 0))
+        return found
 
 
 def _list(feature: dict[str, Any]) -> dict[str, Any]:

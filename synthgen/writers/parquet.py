@@ -19,6 +19,7 @@ class Parquet(PlainPart):
     suffix: ClassVar[str] = "parquet"
     media_type: ClassVar[str] = "application/x-parquet"
     is_table: ClassVar[bool] = True
+    has_features: ClassVar[bool] = True
     card: ClassVar[str] = (
         '`datasets.load_dataset("<this folder>")` and `pandas.read_parquet("<this folder>/{folder}")` read it as well.'
     )
