@@ -141,8 +141,8 @@ class JsonLines:
     """A line of JSON for each sample; bytes, as of images, in base64."""
 
     version: ClassVar[int] = 1
-    suffix: ClassVar[str] = "jsonl"
-    media_type: ClassVar[str] = "application/jsonl"
+    suffix: ClassVar[str] = "ndjson"
+    media_type: ClassVar[str] = "application/x-ndjson"
     is_table: ClassVar[bool] = True
     trailer: ClassVar[int] = 0
     card: ClassVar[str] = '`datasets.load_dataset("json", data_files="<this folder>/{folder}/**")` reads it as well.'

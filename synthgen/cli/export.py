@@ -52,7 +52,7 @@ class ExportCommand(click.Command):
     "fields",
     multiple=True,
     metavar="ROLE=NAME",
-    help="The field for `instances`, `segmentation` or `boxes`, such as boxes=dino_boxes, where it is not the one with "
+    help="The field for a role of the format, such as boxes=dino_boxes or question=asked, where it is not the one with "
     "this name or the only one of its type.",
 )
 @click.option("--polygons", is_flag=True, help="Of coco: masks as polygons instead of run-length codes.")

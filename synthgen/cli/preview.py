@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ from synthgen import api
 from synthgen.base import environment
 from synthgen.base.disk import write_output
 from synthgen.base.environment import use_one_thread
+from synthgen.base.names import printable
 from synthgen.base.places import is_address, name_of, place_of
 from synthgen.cli import formatting, options
 from synthgen.dataset import ledger
@@ -21,13 +22,19 @@ from synthgen.errors import UsageError
 from synthgen.generate.executors.choose import default_workers
 from synthgen.generate.plan import Plan
 from synthgen.parts.registry import Plugins
-from synthgen.report import preview, sheet
+from synthgen.report import preview, sheet, templates
 from synthgen.report.preview import Drawn, Groups, legend
+from synthgen.report.texts import TextGroups, is_shown_as_texts, terminal_lines
+
+N_PRINTED, MAX_PRINTED = 6, 300
+"""Samples of texts that are printed, and characters of each text."""
 
 
 @click.command("preview")
 @click.argument("target", metavar="RECIPE|DIR", type=click.Path())
-@click.option("-o", "--out", metavar="FILE", help="The image to write; by default <name>-preview.png.")
+@click.option(
+    "-o", "--out", metavar="FILE", help="The image or, of texts, the HTML page; by default <name>-preview.png or .html."
+)
 @click.option(
     "--samples", type=click.IntRange(1, 2000), metavar="N", help="How many samples; by default a few per class."
 )
@@ -48,12 +55,13 @@ def command(
     smoke: bool,
     device: str,
 ) -> None:
-    """Put a few samples of a recipe, or of a finished dataset, into one image.
+    """Put a few samples of a recipe, or of a finished dataset, into one image; those that are texts, on one page.
 
     For a RECIPE, the first try of each slot is generated as `synthgen run` would generate it, and tries
     that a keep rule would reject are framed in red. Nothing but the image is written, except that
     a RECIPE with a section `train` trains its model first if it is not there yet. For the DIR of a
     dataset, samples of all classes are picked at random. Of series, 40 channels have room; --channel names others.
+    Of texts, the first ones are printed too.
     """
     started = time.perf_counter()
     if is_address(target) or Path(target).is_dir():
@@ -71,16 +79,17 @@ def command(
 
 def _preview_dataset(folder: str, out: str | None, n: int | None, seed: int, channels: Sequence[str]) -> None:
     book = ledger.read(folder)
-    groups = preview.from_dataset(book, n, seed, channels)
-    shown = sum(len(group) for group in groups.values())
+    in_words = is_shown_as_texts(book.fields)
+    groups = {} if in_words else preview.from_dataset(book, n, seed, channels)
+    texts = preview.texts_from_dataset(book, n, seed) if in_words else {}
+    shown = sum(map(len, groups.values())) + sum(map(len, texts.values()))
     total = sum(record.accepted for record in book.commits.values()) or (book.manifest or {}).get("samples", 0)
-    subtitle = f"{shown} of {total} samples{_n_classes(groups, len(book.classes))}"
+    subtitle = f"{shown} of {total} samples{_n_classes([*groups, *texts], len(book.classes))}"
     if not book.complete:
         subtitle += f", INCOMPLETE: {formatting.known(book.planned)} were asked for"
         click.echo(f"note      {folder} {book.lack or 'lacks files'}; `synthgen status` says more")
-    _save(
-        groups, book.name, subtitle, legend(book.fields, groups), out or f"{name_of(place_of(book.place))}-preview.png"
-    )
+    name = f"{name_of(place_of(book.place))}-preview"
+    _save(groups, texts, book.name, subtitle, legend(book.fields, groups), out, name)
 
 
 def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str, channels: Sequence[str]) -> None:
@@ -88,16 +97,11 @@ def _preview_recipe(plan: Plan, out: str | None, n: int | None, device: str, cha
     found = environment.choose_device(device)
     drawn = preview.draw_first_tries(plan, preview.choose_slots(plan, n), found, channels)
     n_rejected = sum(drawn.rejected.values())
-    subtitle = f"{drawn.n} first tries{_n_classes(drawn.groups, len(plan.class_counts()))}"
+    subtitle = f"{drawn.n} first tries{_n_classes([*drawn.groups, *drawn.texts], len(plan.class_counts()))}"
     if plan.rules:
         subtitle += f", {n_rejected} rejected (red)"
-    _save(
-        drawn.groups,
-        plan.recipe.name,
-        subtitle,
-        legend(plan.schema, drawn.groups),
-        out or f"{plan.recipe.name}-preview.png",
-    )
+    colours, name = legend(plan.schema, drawn.groups), f"{plan.recipe.name}-preview"
+    _save(drawn.groups, drawn.texts, plan.recipe.name, subtitle, colours, out, name)
     if plan.rules:
         by_rule = f" ({formatting.counts(drawn.rejected)})" if n_rejected else ""
         click.echo(f"kept      {drawn.n - n_rejected} of {drawn.n} first tries{by_rule}")
@@ -119,7 +123,7 @@ def _say_times(drawn: Drawn, plan: Plan, found: str, device: str) -> None:
     click.echo(f"{head}  about {text} with {n_workers} workers on this machine")
 
 
-def _n_classes(groups: Groups, n_classes: int) -> str:
+def _n_classes(groups: Sequence[str], n_classes: int) -> str:
     shown = len(groups)
     if not n_classes:
         return ""
@@ -130,8 +134,36 @@ def _n_classes(groups: Groups, n_classes: int) -> str:
     )
 
 
-def _save(groups: Groups, title: str, subtitle: str, colours: sheet.Legend, path: str) -> None:
+def _save(
+    groups: Groups, texts: TextGroups, title: str, subtitle: str, colours: sheet.Legend, out: str | None, name: str
+) -> None:
+    """Writes the image or, of texts, the page, and prints the first of these."""
+    if texts:
+        _refuse_image(out)
+        for line in _printed(texts):
+            click.echo(line)
+        path = out or f"{name}.html"
+        write_output(Path(path), templates.text_page(texts, title, subtitle, colours).encode())
+        click.echo(f"page    {path}")
+        return
     picture = io.BytesIO()
     sheet.draw_sheet(groups, title, subtitle, colours).save(picture, "PNG", optimize=True)
+    path = out or f"{name}.png"
     write_output(Path(path), picture.getvalue())
     click.echo(f"image   {path}")
+
+
+def _refuse_image(out: str | None) -> None:
+    """Raises UsageError if an image is asked for, of what is texts: no font of ours has all scripts, browsers do."""
+    if out and Path(out).suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+        raise UsageError(f"-o {out}: texts are shown on an HTML page; name a file that ends in .html")
+
+
+def _printed(groups: TextGroups) -> Iterator[str]:
+    """A few samples as lines: the first of every class, then the second ones."""
+    ranked = [(rank, entry) for group in groups.values() for rank, entry in enumerate(group)]
+    ranked.sort(key=lambda one: one[0])
+    for _, entry in ranked[:N_PRINTED]:
+        yield printable("; ".join(filter(None, [entry.caption, *entry.note.splitlines()])))
+        yield from (f"  {line}" for line in terminal_lines(entry.parts, MAX_PRINTED))
+        yield ""

@@ -177,7 +177,8 @@ def front_matter(manifest: dict[str, Any]) -> dict[str, Any]:
     licences = sorted({source["licence"] for source in manifest["sources"] if source["licence"]})
     splits = [name for name, n in manifest["splits"].items() if n]
     kinds = manifest["writers"]
-    kind = next((kind for kind in kinds if writer_of(kind).is_table), kinds[0])  # hubs read one format in a folder
+    tables = [kind for kind in kinds if writer_of(kind).is_table] or kinds  # hubs read one format in a folder
+    kind = next((kind for kind in tables if getattr(writer_of(kind), "has_features", False)), tables[0])
     files = [{"split": split, "path": _one_or_all(patterns(manifest, kind, split))} for split in splits]
     fields = schema_of(manifest["fields"])
     found = dict.fromkeys(task for field in fields.values() if (task := field.task(fields)))

@@ -9,15 +9,20 @@ from synthgen.errors import DataError
 from synthgen.fields.cells import Column
 from synthgen.fields.events import Events, StepClasses
 from synthgen.fields.field import Field
+from synthgen.fields.marked import Answers, Spans
 from synthgen.fields.pictures import IGNORE, IMAGE_SUFFIX, DepthMap, Image, ImageFormat, InstanceMap, SegmentationMap
 from synthgen.fields.series import Series, Times
 from synthgen.fields.shown import Shown
-from synthgen.fields.values import Boxes, Label, Number, Numbers, Text, Timestamp
+from synthgen.fields.texts import Acts, Chat, Text, Translation
+from synthgen.fields.values import Boxes, Label, Number, Numbers, Timestamp
 
 __all__ = [
     "IGNORE",
     "IMAGE_SUFFIX",
+    "Acts",
+    "Answers",
     "Boxes",
+    "Chat",
     "Column",
     "Columns",
     "DepthMap",
@@ -32,10 +37,12 @@ __all__ = [
     "Schema",
     "SegmentationMap",
     "Series",
+    "Spans",
     "StepClasses",
     "Text",
     "Times",
     "Timestamp",
+    "Translation",
     "check_columns",
     "class_field",
     "classes_of",
@@ -71,8 +78,11 @@ def classes_of(schema: Schema) -> tuple[str, ...]:
     return schema[name].sample_classes if name is not None else ()
 
 
-def check_columns(columns: Columns, schema: Schema, n: int) -> None:
-    """Raises DataError unless `columns` has exactly the fields of `schema`, each with `n` valid values."""
+def check_columns(columns: Columns, schema: Schema, n: int, before: Columns | None = None) -> None:
+    """Raises DataError unless `columns` has exactly the fields of `schema`, each with `n` valid values.
+
+    Values that are about another field must fit that one, which stands in `columns` or among those `before` them.
+    """
     if set(columns) != set(schema):
         raise DataError(f"promised the fields {sorted(schema)} and returned {sorted(columns)}")
     for name, field in schema.items():
@@ -80,3 +90,11 @@ def check_columns(columns: Columns, schema: Schema, n: int) -> None:
             raise DataError(f"field `{name}`: {len(columns[name])} values for {n} samples")
         for value in columns[name]:
             field.check(name, value)
+    known = {**(before or {}), **columns}
+    for name, field in schema.items():
+        if not field.refers_to:
+            continue
+        if field.refers_to not in known:
+            raise DataError(f"field `{name}`: is about the field `{field.refers_to}`, which samples do not have")
+        for value, other in zip(columns[name], known[field.refers_to], strict=True):
+            field.check_beside(name, value, other)

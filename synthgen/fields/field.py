@@ -40,6 +40,15 @@ class Field(Protocol):
         """Raises DataError, which calls the field `name`, unless `value` is one that a part may return."""
         ...
 
+    @property
+    def refers_to(self) -> str:
+        """The field of the same sample whose value this one's is about, as spans are about a text; empty if none."""
+        return ""
+
+    def check_beside(self, name: str, value: Any, other: Any) -> None:
+        """Raises DataError unless a value that `check` accepts fits the one of field `refers_to` in its sample."""
+        return
+
     def encode(self, value: Any) -> Any:
         """The stored form, the same for every writer: bytes, or what JSON can hold."""
         ...
@@ -52,6 +61,10 @@ class Field(Protocol):
     def suffix(self) -> str | None:
         """Ending of the value's own file in a tar; None if it stands in the sample's `.json` file."""
         return None
+
+    def from_member(self, raw: bytes) -> Any:
+        """The stored form of a value whose own file in a tar has these bytes, if there is a `suffix`."""
+        return raw
 
     @property
     def raw_bytes(self) -> int:

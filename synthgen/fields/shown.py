@@ -73,7 +73,50 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Text (str), where a sample has neither an image nor curves."""
+    """A text (str) under its field's name, where a sample has neither an image nor curves."""
 
 
-Shown = Picture | Outlines | Regions | Frames | Shades | Curves | TimeAxis | Moment | Marks | Words
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Texts side by side: a dict of them by their headings, such as languages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bubbles:
+    """A dialogue: a list of dicts with `role` and `content`, one for each message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Highlights:
+    """Parts of the words in field `of`, in the colours of `classes`: a list of (start, end, class id from 0).
+
+    They are sorted and in characters, `end` exclusive.
+    """
+
+    of: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """Short texts under every message of the dialogue in field `of`: a list of texts for each message."""
+
+    of: str
+
+
+Shown = (
+    Picture
+    | Outlines
+    | Regions
+    | Frames
+    | Shades
+    | Curves
+    | TimeAxis
+    | Moment
+    | Marks
+    | Words
+    | Pairs
+    | Bubbles
+    | Highlights
+    | Remarks
+)

@@ -1,4 +1,4 @@
-"""Fields that are numbers, texts and boxes: JSON values in a tar, columns in a table."""
+"""Fields that are numbers, classes, moments and boxes: JSON values in a tar, columns in a table."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from synthgen.fields.cells import Column
 from synthgen.fields.field import Field
 from synthgen.fields.names import numbered
 from synthgen.fields.pictures import Image
-from synthgen.fields.shown import Frames, Moment, Shown
+from synthgen.fields.shown import Curves, Frames, Moment, Picture, Shown, Words
 
 
-class _Value(Field):
+class Value(Field):
     """A value of Python's own, stored as it is; `dtype` is what Arrow and Hugging Face call it."""
 
     __slots__ = ()
@@ -43,7 +43,7 @@ class _Value(Field):
 
 
 @dataclass(frozen=True, slots=True)
-class Label(_Value):
+class Label(Value):
     """A class: an int from 0 to len(classes) - 1; the names are listed in id order."""
 
     classes: tuple[str, ...]
@@ -76,7 +76,13 @@ class Label(_Value):
         return f"class id, {len(self.classes)} classes"
 
     def task(self, schema: Mapping[str, Field]) -> str:
-        return "image-classification" if any(isinstance(field, Image) for field in schema.values()) else ""
+        if any(isinstance(field, Image) for field in schema.values()):
+            return "image-classification"
+        ways = [field.shown for field in schema.values()]
+        texts = any(isinstance(way, Words) for way in ways) and not any(
+            isinstance(way, Curves | Picture) for way in ways
+        )
+        return "text-classification" if texts else ""
 
     @property
     def sample_classes(self) -> tuple[str, ...]:
@@ -84,7 +90,7 @@ class Label(_Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Number(_Value):
+class Number(Value):
     """One finite float64, such as a score; a value that could not be computed is an error, never a number."""
 
     unit: str = "1"
@@ -108,7 +114,7 @@ class Number(_Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Timestamp(_Value):
+class Timestamp(Value):
     """A moment: `numpy.datetime64` in microseconds, of UTC if `zoned`, else of the clock where it was taken.
 
     Stored as text in ISO form; in Parquet a timestamp, which pandas reads as one.
@@ -265,22 +271,3 @@ class Numbers(Field):
 
     def text(self, quote: Callable[[str], str]) -> str:
         return "numbers, one per object"
-
-
-@dataclass(frozen=True, slots=True)
-class Text(_Value):
-    """A line of text, such as where a condition comes from."""
-
-    type: ClassVar[str] = "text"
-    python = str
-    dtype: ClassVar[str] = "string"
-
-    def check(self, name: str, value: Any) -> None:
-        if not isinstance(value, str):
-            raise DataError(f"field `{name}`: must be a text (got {type(value).__name__})")
-
-    def columns(self, name: str) -> list[Column]:
-        return [Column(name, "string")]
-
-    def text(self, quote: Callable[[str], str]) -> str:
-        return "text"

@@ -232,6 +232,11 @@ class Binding:
                 for name in sorted(set(new) & RESERVED)
             ),
             *(f"adds the field `{name}`, which exists already" for name in sorted(set(new) & set(seen))),
+            *(
+                f"adds the field `{name}`, which is about a field `{of}` that samples do not have"
+                for name, of in ((name, field.refers_to) for name, field in new.items())
+                if of and (of not in {*new, *seen} or "." in of) and not self._may_be_added(of, place)
+            ),
         ]
         return [Problem(message) for message in messages]
 

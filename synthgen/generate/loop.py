@@ -177,7 +177,7 @@ def annotate(plan: Plan, batch: Batch, attempt: int, drawn: Columns, seconds: di
         role, use, _ = stream.split(":")
         with blamed(part_name(role, use, annotator)):
             added = annotator.annotate(columns, batch.seeds(plan, stream, attempt))
-            check_columns(added, annotator.fields, n)
+            check_columns(added, annotator.fields, n, columns)
         columns |= added
         seconds[stream] += time.perf_counter() - started
     return {name: values[: len(batch.slots)] for name, values in columns.items()}

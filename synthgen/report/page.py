@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from synthgen.errors import StoreError, UsageError
 from synthgen.fields import IGNORE, class_field, first_shown
 from synthgen.fields.shown import Regions
 from synthgen.recipe.rules import parse
-from synthgen.report import charts, compared, evaluated, overlay, preview, sheet, shown_series
+from synthgen.report import charts, compared, evaluated, overlay, preview, sheet, shown_series, templates, texts
 from synthgen.report.compared import Compared
 from synthgen.report.preview import Groups
 from synthgen.report.series_part import series_part
@@ -69,8 +68,6 @@ def render(book: Ledger, real: str | None = None, channels: Sequence[str] = (), 
         UsageError: `real` is given for a dataset without series, or is no such recipe; or there is no such channel.
         DataError: the real series of `real` cannot be read, or are not like the generated ones.
     """
-    import jinja2
-
     manifest = book.manifest
     if manifest is None:
         raise StoreError(f"{book.place} {book.lack}. Finish it with the same `synthgen run` command")
@@ -86,22 +83,25 @@ def render(book: Ledger, real: str | None = None, channels: Sequence[str] = (), 
     part = series_part(book, known, real, channels, with_real) if filled and series else None
     windows = part.windows if part else {}
     shown = filled and preview.can_show(book.fields)
-    groups = preview.from_dataset(book, channels=part.shown if part else (), real=windows) if shown else {}
+    in_words = shown and texts.is_shown_as_texts(book.fields)
+    entries = preview.texts_from_dataset(book) if in_words else {}
+    pictured = shown and not in_words
+    groups = preview.from_dataset(book, channels=part.shown if part else (), real=windows) if pictured else {}
     n_real = sum(len(groups.get(preview.real_group(name), ())) for name in windows)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string(resources.files("synthgen.report").joinpath("page.html").read_text("utf-8"))
-    html = template.render(
+    html = templates.render(
+        "page.html",
         m=manifest,
         lack=book.lack,
         counts=_counts(tries.by_class, manifest),
         rules=[(rule, manifest["rejected"].get(rule, 0)) for rule in book.identity["keep"]],
         histograms=list(_histograms(book, tries)),
         groups=dict(_tiles(groups)),
-        n_shown=sum(map(len, groups.values())) - n_real,
+        texts=entries,
+        n_shown=sum(map(len, groups.values())) + sum(map(len, entries.values())) - n_real,
         n_real=n_real,
         objects=manifest.get("objects", {}),
         regions=_regions(book, manifest),
-        colours=_colours(preview.legend(book.fields, groups)),
+        colours=templates.colours(preview.legend(book.fields, groups)),
         part=part,
         panels=list(_panels(part.about, part.charted)) if part else [],
         evaluation=list(evaluated.tables(_apart(found))) if found else [],
@@ -166,17 +166,13 @@ def _counts(found: Counter[tuple[str, str]], manifest: Mapping[str, Any]) -> lis
     return [["class", "samples", *splits], *rows, ["all", manifest["samples"], *splits.values()]]
 
 
-def _colours(legend: sheet.Legend) -> dict[str, str]:
-    return {word: "#{:02x}{:02x}{:02x}".format(*colour) for word, colour in legend}
-
-
 def _regions(book: Ledger, manifest: Mapping[str, Any]) -> list[tuple[str, str, float, int]]:
     """Class, its colour, its share of all pixels in percent, and images that have it, the most frequent first."""
     found = manifest.get("regions", {})
     total = sum(n["pixels"] for n in found.values())
     _, regions = first_shown(book.fields, Regions)
     ids = [*range(len(regions.classes) + 1), IGNORE] if regions else []
-    colours = _colours(overlay.legend(book.fields, dict.fromkeys(ids, 1)))
+    colours = templates.colours(overlay.legend(book.fields, dict.fromkeys(ids, 1)))
     rows = [(name, colours[name], 100 * n["pixels"] / total, n["images"]) for name, n in found.items()]
     return sorted(rows, key=lambda row: -row[2])
 

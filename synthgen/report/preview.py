@@ -7,7 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,19 +15,22 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.view import View
 from synthgen.errors import UsageError
 from synthgen.fields import Schema, class_field, classes_of, first_shown
-from synthgen.fields.shown import Curves, Marks, Picture, Regions, Words
+from synthgen.fields.shown import Curves, Marks, Picture, Regions
 from synthgen.generate.batching import PREVIEWED
 from synthgen.generate.loop import Try, annotate, batches, draw, judge
 from synthgen.generate.plan import Plan
 from synthgen.parts.protocols import Slot
-from synthgen.report import curves, overlay, shown_series, words
+from synthgen.report import curves, overlay, shown_series, texts
 from synthgen.report.sheet import Legend, Tile
+from synthgen.report.texts import Entry, TextGroups
 
 Groups = dict[str, list[Tile]]
 Caption = tuple[str, str, bool]
 """Of a tile: the line under its image, the smaller ones below it, and whether it was rejected."""
 Sample = Mapping[str, Any]
 """Values of a sample by the names of their fields."""
+
+T = TypeVar("T")
 
 REAL = "real windows"
 N_CLASSES, N_EACH = 10, 2
@@ -37,13 +40,14 @@ MAX_FILES = 50
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """First tries of a recipe.
+    """First tries of a recipe: as images in `groups` or, if they are texts, as such in `texts`.
 
     `seconds_each` is the time of one sample at the recipe's batch size, without loading the
     models; `rejected` counts by rule.
     """
 
     groups: Groups
+    texts: TextGroups
     n: int
     rejected: Mapping[str, int]
     seconds_each: float
@@ -104,10 +108,15 @@ def draw_first_tries(plan: Plan, slots: Sequence[Slot], device: str, channels: S
             drawn.append({key: values[i] for key, values in columns.items() if key in plan.schema})
             caption = _caption(group, slot.key, _verdict_text(plan, verdict))
             captions.append((group, (*caption, bool(verdict.rejected_by))))
-    made = tiles_of(drawn, [under for _, under in captions], plan.schema, shown)
-    tiles = [(group, tile) for (group, _), tile in zip(captions, made, strict=True)]
-    groups = grouped(tiles, classes_of(plan.parts.condition.fields))
-    return Drawn(groups, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
+    names, under = [group for group, _ in captions], [words for _, words in captions]
+    order = classes_of(plan.parts.condition.fields)
+    groups: Groups = {}
+    entries: TextGroups = {}
+    if texts.is_shown_as_texts(plan.schema):
+        entries = grouped(names, entries_of(drawn, under, plan.schema), order)
+    else:
+        groups = grouped(names, tiles_of(drawn, under, plan.schema, shown), order)
+    return Drawn(groups, entries, len(slots), rejected, sum(seconds.values()) / max(n_drawn, 1), setup_s)
 
 
 def from_dataset(
@@ -117,9 +126,7 @@ def from_dataset(
     channels: Sequence[str] = (),
     real: Mapping[str, Sequence[Sample]] | None = None,
 ) -> Groups:
-    """`n` samples of a dataset, spread evenly over its classes, chosen at random but the same for equal `seed`.
-
-    Reads whole shards in random order until every class has enough, 50 files at most.
+    """Samples of a dataset as images, chosen as `chosen_samples` says.
 
     Args:
         channels: of series, those that are shown; all by default.
@@ -129,11 +136,36 @@ def from_dataset(
     Raises:
         UsageError: the dataset holds nothing that can be shown, no samples yet, or no such channel.
     """
+    numbers = shown_series.choose_channels(book.fields, channels)
+    values, captions, names = chosen_samples(book, n, seed)
+    for name in dict.fromkeys(names):
+        beside = (real or {}).get(name, ())
+        values += beside
+        captions += [("", "", False)] * len(beside)
+        names += [real_group(name)] * len(beside)
+    order = [title for name in classes_of(book.fields) or ("",) for title in (name, real_group(name))]
+    return grouped(names, tiles_of(values, captions, book.fields, numbers), order)
+
+
+def texts_from_dataset(book: Ledger, n: int | None = None, seed: int = 0) -> TextGroups:
+    """Samples of a dataset of texts, chosen as `chosen_samples` says and with its errors."""
+    values, captions, names = chosen_samples(book, n, seed)
+    return grouped(names, entries_of(values, captions, book.fields), classes_of(book.fields))
+
+
+def chosen_samples(book: Ledger, n: int | None, seed: int) -> tuple[list[Sample], list[Caption], list[str]]:
+    """`n` samples of a dataset, spread evenly over its classes, chosen at random but the same for equal `seed`.
+
+    Reads whole shards in random order until every class has enough, 50 files at most. Returns their values, as far as
+    they are shown, the words about them, and their classes.
+
+    Raises:
+        UsageError: the dataset holds nothing that can be shown, or no samples yet.
+    """
     view = View(book, None, None, None)
     label = class_field(book.fields)
     if not can_show(book.fields):
         raise UsageError(f"{book.place}: holds {', '.join(book.fields)}, none of which can be shown")
-    numbers = shown_series.choose_channels(book.fields, channels)
     classes = classes_of(book.fields) or ("",)
     shown = spread(len(classes), max(1, min(n or 20, 20, len(classes))))
     want = -(-(n or 80) // len(shown)) if n else max(2, min(10, 80 // len(shown)))
@@ -161,16 +193,7 @@ def from_dataset(
     values: list[Sample] = [{name: book.fields[name].decode(record[name]) for name in visible} for _, record in records]
     captions = [(*_caption(classes[i], record["key"], _score_text(record, scores)), False) for i, record in records]
     names = [classes[i] for i, _ in records]
-    if n:
-        values, captions, names = values[:n], captions[:n], names[:n]
-    for name in dict.fromkeys(names):
-        beside = (real or {}).get(name, ())
-        values += beside
-        captions += [("", "", False)] * len(beside)
-        names += [real_group(name)] * len(beside)
-    made = tiles_of(values, captions, book.fields, numbers)
-    order = [title for name in classes for title in (name, real_group(name))]
-    return grouped(list(zip(names, made, strict=True)), order)
+    return (values[:n], captions[:n], names[:n]) if n else (values, captions, names)
 
 
 def real_group(name: str) -> str:
@@ -180,7 +203,12 @@ def real_group(name: str) -> str:
 
 def can_show(schema: Schema) -> bool:
     """Whether samples with these fields can be looked at."""
-    return any(first_shown(schema, way)[1] for way in (Picture, Curves, Words))
+    return any(first_shown(schema, way)[1] for way in (Picture, Curves)) or texts.is_shown_as_texts(schema)
+
+
+def entries_of(samples: Sequence[Sample], captions: Sequence[Caption], schema: Schema) -> list[Entry]:
+    """Every sample in words, with those about it."""
+    return [Entry(texts.parts_of(values, schema), *about) for values, about in zip(samples, captions, strict=True)]
 
 
 def tiles_of(
@@ -207,7 +235,7 @@ def _pixels(ids: np.ndarray) -> dict[int, int]:
 def pictures(samples: Sequence[Sample], schema: Schema, channels: Sequence[int]) -> list[np.ndarray]:
     """Every sample as uint8 (H, W, C): its image with its objects beside it, or its curves on one scale for all.
 
-    Only what has neither is shown in words. Of curves, these `channels` are drawn.
+    Of curves, these `channels` are drawn.
     """
     shown = [
         {key: field.show(values[key]) for key, field in schema.items() if field.shown and key in values}
@@ -216,14 +244,13 @@ def pictures(samples: Sequence[Sample], schema: Schema, channels: Sequence[int])
     name, picture = first_shown(schema, Picture)
     if picture:
         return [overlay.with_objects(parts[name], parts, schema) for parts in shown]
-    if shown_series.is_shown_as_series(schema):
-        return shown_series.draw(shown, schema, channels)
-    name, _ = first_shown(schema, Words)
-    return [words.draw(parts[name]) for parts in shown]
+    return shown_series.draw(shown, schema, channels)
 
 
 def legend(schema: Schema, groups: Groups) -> Legend:
-    """What colours mean in the images of these samples."""
+    """What colours mean in the images of these samples, or in texts."""
+    if texts.is_shown_as_texts(schema):
+        return texts.legend(schema)
     if not shown_series.is_shown_as_series(schema):
         pixels: Counter[int] = Counter()
         for tile in (tile for group in groups.values() for tile in group):
@@ -234,11 +261,11 @@ def legend(schema: Schema, groups: Groups) -> Legend:
     return list(zip(kinds, curves.mark_colours(len(kinds)), strict=True))
 
 
-def grouped(tiles: Sequence[tuple[str, Tile]], order: Sequence[str]) -> Groups:
-    """Tiles by class, classes in id order."""
-    groups: Groups = {name: [] for name in order}
-    for group, tile in tiles:
-        groups.setdefault(group, []).append(tile)
+def grouped(names: Sequence[str], made: Sequence[T], order: Sequence[str]) -> dict[str, list[T]]:
+    """What was made of samples by their classes, `names`; classes in id order."""
+    groups: dict[str, list[T]] = {name: [] for name in order}
+    for group, one in zip(names, made, strict=True):
+        groups.setdefault(group, []).append(one)
     return {name: group for name, group in groups.items() if group}
 
 

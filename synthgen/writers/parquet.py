@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, ClassVar
 
 from synthgen.base.settings import Settings
-from synthgen.fields import Schema
-from synthgen.fields.values import Text
+from synthgen.fields import Schema, Text
 from synthgen.parts.plain import PlainPart
 from synthgen.parts.protocols import Encoded, Member, Record
 
@@ -20,6 +19,7 @@ class Parquet(PlainPart):
     suffix: ClassVar[str] = "parquet"
     media_type: ClassVar[str] = "application/x-parquet"
     is_table: ClassVar[bool] = True
+    has_features: ClassVar[bool] = True
     card: ClassVar[str] = (
         '`datasets.load_dataset("<this folder>")` and `pandas.read_parquet("<this folder>/{folder}")` read it as well.'
     )

@@ -83,7 +83,12 @@ class WebDataset(PlainPart):
 
 
 def member_name(name: str, suffix: str) -> str:
-    """The ending of a field's member: short for `image`, `label`, `segmentation` and `instances`, else its name."""
+    """The ending of a field's member: short for `image`, `label`, `segmentation` and `instances`, else its name.
+
+    A text called `text` is short as well, as `.txt`.
+    """
+    if (name, suffix) == ("text", "txt"):
+        return suffix
     return ENDINGS.get(name, f"{name.replace('.', '_')}.") + suffix
 
 
@@ -157,5 +162,6 @@ def _from_members(key: str, members: Mapping[str, bytes], schema: Schema) -> Rec
     meta = json.loads(members["json"])
     values: Record = {}
     for name, kind in schema.items():
-        values[name] = members[member_name(name, kind.suffix)] if kind.suffix else meta.pop(name)
+        own = kind.suffix and members[member_name(name, kind.suffix)]
+        values[name] = kind.from_member(own) if isinstance(own, bytes) else meta.pop(name)
     return {"key": key, **values, "meta": meta}

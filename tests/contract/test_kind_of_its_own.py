@@ -89,7 +89,7 @@ def test_status_and_verify(melodies: Path) -> None:
 def test_damage_is_found_in_files_of_any_writer(melodies: Path, tmp_path: Path) -> None:
     """The next run mends it."""
     copy = Path(shutil.copytree(melodies, tmp_path / "copy"))
-    path = next((copy / "jsonl").rglob("*.jsonl"))
+    path = next((copy / "ndjson").rglob("*.ndjson"))
     path.write_bytes(path.read_bytes().replace(b'"notes": [[0, ', b'"notes": [[1, ', 1))
     assert called("verify", copy, code=1)
     assert "going on: 3 of 4" in resumed(copy)
@@ -162,7 +162,7 @@ def test_exports_are_of_the_plug_in_too(melodies: Path, tmp_path: Path) -> None:
 def test_the_card_and_croissant_say_what_it_is(melodies: Path) -> None:
     card = (melodies / "README.md").read_text(encoding="utf-8")
     assert "notes, each with start and duration in steps (of 32) and MIDI pitch" in card
-    assert 'load_dataset("json", data_files="<this folder>/jsonl/**")' in card
+    assert 'load_dataset("json", data_files="<this folder>/ndjson/**")' in card
     found = json.loads((melodies / "croissant.json").read_text(encoding="utf-8"))
     field = next(f for f in found["recordSet"][0]["field"] if f["name"] == "notes")
     assert field["dataType"] == "sc:StructuredValue" and field["repeated"]

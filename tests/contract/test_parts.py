@@ -228,6 +228,7 @@ ROWS = [
     Row("scorers", "brightness", {"noise": 0.1}),
     Row("writers", "webdataset", {}),
     Row("writers", "parquet", {}),
+    Row("writers", "jsonl", {}),
     Row("trainers", "series", {"data": tiny.series_data, "steps": 1}),
     Row("trainers", "class-conditional", {"data": {"path": "sklearn:digits"}, "steps": 1}),
     Row("trainers", "classifier", {"data": {"path": "sklearn:digits"}, "steps": 1}),

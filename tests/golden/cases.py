@@ -99,6 +99,7 @@ DATASETS: list[Case] = [
     own("own-class-maps", "own/class-maps", "own/classes"),
     own("own-streets", "own/streets", "own/classes"),
     own("placed"),
+    own("lines"),
     own("boxes", "blood-cells", "blood-cells-filter"),
     own("own-series", "own/stations"),
     own("waves", "timeseries"),

@@ -69,3 +69,13 @@ def test_classes_of_pixels_are_in_the_card_and_in_the_schema(tmp_path: Path) -> 
     croissant = json.loads((tmp_path / "out" / "croissant.json").read_text(encoding="utf-8"))
     described = {field["name"]: field["description"] for field in croissant["recordSet"][0]["field"]}
     assert "0 background, 1 sky, 2 road, 3 car, 4 person, 255 unknown" in described["segmentation"]
+
+
+def test_hubs_are_shown_the_table_that_names_classes(tmp_path: Path) -> None:
+    for writers, expected in (["jsonl", "parquet"], "parquet"), (["webdataset", "jsonl"], "jsonl"):
+        folder = tmp_path / expected
+        folder.mkdir()
+        helpers.run(helpers.write(folder, helpers.toy(output={"writers": writers})), folder / "out")
+        front = yaml.safe_load((folder / "out" / "README.md").read_text(encoding="utf-8").split("---\n", 2)[1])
+        paths = [entry["path"] for entry in front["configs"][0]["data_files"]]
+        assert paths == [f"{expected}/train/*.{expected}", f"{expected}/val/*.{expected}"]

@@ -98,6 +98,25 @@ def test_what_only_the_parts_together_know(tmp_path: Path) -> None:
     assert "sampler" in problems(tmp_path, sampler=missing)
 
 
+def test_a_field_must_be_about_one_that_samples_have(tmp_path: Path) -> None:
+    """Found by the plan, before anything is generated."""
+    plugin = [str(helpers.ROOT / "tests" / "text_plugin.py")]
+    changes = {"labelers": [], "scorers": [], "keep": []}
+    recipe = helpers.toy(sampler={"use": "phrases", "fields": ["slots", "text", "answers"]}, **changes)
+    with pytest.raises(
+        RecipeError, match="adds the field `slots`, which is about a field `utterance` that samples"
+    ) as e:
+        api.prepare(helpers.write(tmp_path, recipe), plugin_files=plugin)
+    assert "answers" not in str(e.value)
+    recipe["sampler"]["fields"].append("utterance")
+    assert list(api.prepare(helpers.write(tmp_path, recipe), plugin_files=plugin).plan.schema) == [
+        "slots",
+        "text",
+        "answers",
+        "utterance",
+    ]
+
+
 def write_plugin(tmp_path: Path, body: str) -> Path:
     path = tmp_path / "mine.py"
     path.write_text(Path(helpers.TOY).read_text() + body)
