@@ -21,6 +21,8 @@ from synthgen.readers.images.labelled import DataConfig, LabelledImages
 from synthgen.readers.masks.types import Examples, MaskData
 from synthgen.readers.series.types import SeriesData
 from synthgen.readers.series.views import Windows
+from synthgen.readers.texts.records import Texts
+from synthgen.readers.texts.types import TextData
 from synthgen.training import real_scores
 from synthgen.training.real_scores import RealScores
 
@@ -141,6 +143,18 @@ def series_card(result: Result, data: SeriesData, windows: Windows) -> str:
     return _card(result, data, front, text, by_class, limits, "held-out windows of the training part")
 
 
+def text_card(result: Result, data: TextData, texts: Texts, n_records: int) -> str:
+    """The model card of what was trained on `n_records` records of texts."""
+    training = texts.take("train")
+    counts = dict.fromkeys(texts.classes, 0)
+    if training.labels is not None:
+        counts = {name: int((training.labels == i).sum()) for i, name in enumerate(texts.classes)}
+    front = {"classes": list(texts.classes), **({"language": list(texts.languages)} if texts.languages else {})}
+    by_class = f"By class: {_counts(counts)}." if counts else ""
+    limits = "It knows texts of this kind and nothing else, may repeat what it learned from, and knows no facts"
+    return _card(result, data, front, f"{n_records:,} {texts.kind}", by_class, limits, "held-out records")
+
+
 def tuned_card(result: Result, data: CaptionData, images: CaptionedImages) -> str:
     """The model card of what was tuned from a text-to-image model on images with captions."""
     side, captions = images.images.shape[1], list(dict.fromkeys(images.captions))
@@ -158,7 +172,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _card(
     result: Result,
-    data: DataConfig | MaskData | CaptionData | SeriesData,
+    data: DataConfig | MaskData | CaptionData | SeriesData | TextData,
     more: Mapping[str, Any],
     what: str,
     details: str,

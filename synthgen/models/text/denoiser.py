@@ -59,11 +59,16 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         self.bias = nn.Parameter(torch.zeros(n_tokens))
         self.drop = nn.Dropout(dropout)
         for table in (self.tokens, self.roles, self.segments):
-            nn.init.normal_(table.weight, std=float(__import__('os').environ.get('STD','0.02')))
+            nn.init.normal_(table.weight, std=float(__import__("os").environ.get("STD", "0.02")))
 
     def forward(self, layout: Layout) -> torch.Tensor:
         numbers = layout.segments.clamp_max(int(self.config.n_segments) - 1)
-        x = self.drop(self.tokens(layout.tokens) + self.roles(layout.roles) + self.segments(numbers) + self.place(sinusoids(layout.places, self.tokens.weight.shape[1])))
+        x = self.drop(
+            self.tokens(layout.tokens)
+            + self.roles(layout.roles)
+            + self.segments(numbers)
+            + self.place(sinusoids(layout.places, self.tokens.weight.shape[1]))
+        )
         turns = rotations(layout.places, x.shape[-1] // int(self.config.n_heads))
         mask = layout.real[:, None, None, :]
         for block in self.blocks:
@@ -84,16 +89,12 @@ class Block(nn.Module):
         self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
         self.drop = nn.Dropout(dropout)
 
-    def forward(
-        self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
         x = x + self.drop(self.attend(self.before(x), turns, mask))
         fed: torch.Tensor = x + self.drop(self.feed(self.between(x)))
         return fed
 
-    def attend(
-        self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor
-    ) -> torch.Tensor:
+    def attend(self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
         b, n, width = x.shape
         q, k, v = self.qkv(x).view(b, n, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
         out = F.scaled_dot_product_attention(rotate(q, turns), rotate(k, turns), v, attn_mask=mask)

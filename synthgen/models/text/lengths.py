@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -48,7 +48,9 @@ class TextLengths(ModelMixin, ConfigMixin):
                 getattr(made, name)[row, : len(record)] = numbers[:, column]
         return made
 
-    def draw(self, roles: Sequence[int], lengths: Sequence[int | None], classes: Sequence[int], chance: float) -> list[int]:
+    def draw(
+        self, roles: Sequence[int], lengths: Sequence[int | None], classes: Sequence[int], chance: float
+    ) -> list[int]:
         """A length for each segment whose length is None, from one of the nearest training records.
 
         Those have the same roles in the same order, as many as possible of the same classes, and then the least
@@ -77,6 +79,29 @@ class TextLengths(ModelMixin, ConfigMixin):
         nearest = rows[np.lexsort((rows, away, others))[:N_NEAREST]] if len(known) or (asked >= 0).any() else rows
         chosen = nearest[int(chance * len(nearest))]
         return [int(self.lengths[chosen, i]) for i in free]
+
+    def form(self, given: Mapping[int, int], chance: float) -> list[int]:
+        """The roles of one of the training records that have all that is given, each of the class that is given.
+
+        Args:
+            given: classes by role, -1 where it has none.
+            chance: uniform number that chooses among them.
+
+        Raises:
+            KeyError: no training record has all of these roles.
+        """
+        rows, classes = self.roles.numpy(), self.classes.numpy()
+        fits = np.ones(len(rows), dtype=bool)
+        has_class = fits.copy()
+        for role, wanted in given.items():
+            there = rows == role
+            fits &= there.any(1)
+            has_class &= (there & (classes == wanted)).any(1)
+        if not fits.any():
+            raise KeyError("no training record has all of the segments that are given")
+        found = np.flatnonzero(fits & has_class if (fits & has_class).any() else fits)
+        chosen = rows[found[int(chance * len(found))]]
+        return [int(role) for role in chosen if role >= 0]
 
     def _alone(self, role: int, chance: float) -> int:
         found = np.sort(self.lengths.numpy()[self.roles.numpy() == role])

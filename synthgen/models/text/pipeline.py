@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from synthgen import seeds as streams
 from synthgen.models.finite import finite
 from synthgen.models.text.denoiser import TextDenoiser
 from synthgen.models.text.lengths import TextLengths
-from synthgen.models.text.records import Layout, Piece, Record
+from synthgen.models.text.records import Layout, Piece, Record, Segment
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer, n_tokens
 
 ROWS = 16
@@ -45,7 +45,8 @@ class TextPipeline(DiffusionPipeline):
         denoiser: the network; scheduler: how masks are taken away.
         length: tokens of the longest record that was trained.
         kind: of the records, as the reader of texts calls it.
-        forms: the roles of the segments of a record, of which training had each kind of order; the commonest first.
+        forms: the roles of a record's segments in each order that training had, the commonest first.
+        languages: of source and target of pairs, empty where they are not known.
     """
 
     def __init__(
@@ -57,10 +58,13 @@ class TextPipeline(DiffusionPipeline):
         length: int = 128,
         kind: str = "",
         forms: Sequence[Sequence[str]] = (),
+        languages: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.register_modules(tokenizer=tokenizer, lengths=lengths, denoiser=denoiser, scheduler=scheduler)
-        self.register_to_config(length=length, kind=kind, forms=[list(form) for form in forms])
+        self.register_to_config(
+            length=length, kind=kind, forms=[list(form) for form in forms], languages=list(languages)
+        )
 
     @torch.inference_mode()
     def __call__(
@@ -105,6 +109,20 @@ class TextPipeline(DiffusionPipeline):
                     scores[i] = found[place]
         return TextOutput(records=made, log_likelihoods=scores)
 
+    def form(self, given: Mapping[str, str], seed: int) -> Record:
+        """A record with what is given by role, and the other segments of one of the training records that are like it.
+
+        Raises:
+            KeyError: a role or class that the model does not know, or no training record has all that is given.
+        """
+        roles, numbers = self.tokenizer.roles, {}
+        for role, content in given.items():
+            tokens = self.tokenizer.tokens(Segment(role, content))
+            is_class = role in self.tokenizer.classes
+            numbers[roles.index(role)] = tokens[0] - self.tokenizer.first_of_class[role] if is_class else -1
+        chance = float(streams.generator(streams.seed_of(seed, "form", 0)).random())
+        return tuple(Segment(roles[role], given.get(roles[role])) for role in self.lengths.form(numbers, chance))
+
     def _pieces(self, record: Record, seed: int) -> list[Piece]:
         """The record in tokens, with as many masks as a training record that is like it has tokens there."""
         roles, classes, lengths = [], [], []
@@ -117,13 +135,15 @@ class TextPipeline(DiffusionPipeline):
         chance = float(streams.generator(streams.seed_of(seed, "lengths", 0)).random())
         drawn = iter(self.lengths.draw(roles, lengths, classes, chance))
         wanted = [
-            (length if length is not None else next(drawn))
+            next(drawn) if length is None else length
             for length, segment in zip(lengths, record, strict=True)
-            if segment.content is None or length is None
+            if segment.content is None
         ]
         found = self.tokenizer.pieces(record, wanted)
         if n_tokens(found) > int(self.config.length):
-            raise ValueError(f"a record has {n_tokens(found)} tokens, and the model was trained on {self.config.length}")
+            raise ValueError(
+                f"a record has {n_tokens(found)} tokens, and the model was trained on {self.config.length}"
+            )
         return found
 
     def _unmask(

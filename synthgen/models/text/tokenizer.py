@@ -68,7 +68,9 @@ class TextTokenizer(ModelMixin, ConfigMixin):
         )
         known = list(texts)
         made.train_from_iterator(known, trainer)
-        tokenizer = cls(made.to_str(), made.get_vocab_size(), list(roles), {k: list(v) for k, v in (classes or {}).items()})
+        tokenizer = cls(
+            made.to_str(), made.get_vocab_size(), list(roles), {k: list(v) for k, v in (classes or {}).items()}
+        )
         ids = torch.tensor([i for text in known for i in tokenizer.ids(text)], dtype=torch.int64)
         tokenizer.counts.copy_(torch.bincount(ids, minlength=tokenizer.n_text))
         return tokenizer

@@ -17,6 +17,7 @@ from synthgen.models.text.pipeline import TextPipeline
 from synthgen.models.text.records import Layout, Piece, Record
 from synthgen.models.text.scheduler import MaskScheduler
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer, n_tokens
+from synthgen.readers.texts.records import Texts
 from synthgen.training import batches, output
 from synthgen.training.batches import step_generator
 from synthgen.training.ema import Ema
@@ -28,6 +29,9 @@ PRESETS: Mapping[str, Mapping[str, int]] = {
     "small": {"width": 256, "n_blocks": 6, "n_heads": 8},
     "base": {"width": 512, "n_blocks": 8, "n_heads": 8},
 }
+N_NAMED = 12
+"""Roles that a card names."""
+
 MOST_FORMS = 64
 """Orders of roles that a model names."""
 
@@ -62,7 +66,7 @@ class TextTask(Task):
     """Records, some segments of which are given and some tokens of the others masked.
 
     Args:
-        training, held_out: records whose segments all have a content.
+        training, held_out: records whose segments all have a content; texts: what they are.
     """
 
     stream: ClassVar[str] = "masks"
@@ -73,11 +77,11 @@ class TextTask(Task):
         tokenizer: TextTokenizer,
         training: Sequence[Record],
         held_out: Sequence[Record],
-        kind: str,
+        texts: Texts,
         start: Start,
         precision: str = "fp32",
     ) -> None:
-        self.config, self.tokenizer, self.kind = config, tokenizer, kind
+        self.config, self.tokenizer, self.texts = config, tokenizer, texts
         self.data = (training, held_out)
         self.records = [tokenizer.pieces(record, ()) for record in training]
         self.held_out = [tokenizer.pieces(record, ()) for record in held_out]
@@ -125,7 +129,9 @@ class TextTask(Task):
         length = hidden.tokens.shape[1]
         shown = self.tokenizer.lay_out([[replace(p, free=False) for p in pieces] for pieces in chosen], length)
         # One share of each of B equally likely ranges: batches differ less than if each were chosen by itself.
-        share = (torch.randperm(len(records), generator=random) + torch.rand(len(records), generator=random)) / len(records)
+        share = (torch.randperm(len(records), generator=random) + torch.rand(len(records), generator=random)) / len(
+            records
+        )
         wanted = (share * hidden.free.sum(1)).floor().long() + 1
         rank = torch.rand(hidden.tokens.shape, generator=random).masked_fill(~hidden.free, 2.0).argsort(1).argsort(1)
         masked = hidden.free & (rank < wanted[:, None])
@@ -180,9 +186,22 @@ class TextTask(Task):
         return {"validation loss": total / weight, "validation perplexity": math.exp(total / weight)}
 
     def pipeline(self, ema: Ema) -> TextPipeline:
+        return self.pipeline_of(self.averaged(ema))
+
+    def pipeline_of(self, model: TextDenoiser) -> TextPipeline:
+        """The pipeline around a network."""
         longest = max(int(self.sizes.max()), ROUND_TO)
         forms = [form for form, _ in self.forms.most_common(MOST_FORMS)]
-        made = TextPipeline(self.tokenizer, self.lengths, self.averaged(ema), MaskScheduler(), longest, self.kind, forms)
+        made = TextPipeline(
+            self.tokenizer,
+            self.lengths,
+            model,
+            MaskScheduler(),
+            longest,
+            self.texts.kind,
+            forms,
+            self.texts.languages or (),
+        )
         made.set_progress_bar_config(disable=True)
         return made
 
@@ -195,10 +214,11 @@ class TextTask(Task):
             *("steps", "batch_size", "learning_rate", "ema_decay", "whole"),
         )
         use = (
-            f"Generates {self.kind} of the roles {', '.join(self.tokenizer.roles)}. "
+            f"Generates {self.texts.kind}, whole or around what is given of {', '.join(self.tokenizer.roles[:N_NAMED])}. "
             "In a recipe: `sampler: {use: text, model: <this folder>}`."
         )
-        return self.made(made, output.card(output.Result(title, settings, self.validation(ema), use), self.config.data, None))
+        result = output.Result(title, settings, self.validation(ema), use)
+        return self.made(made, output.text_card(result, self.config.data, self.texts, len(self.records)))
 
 
 def _some(n: int, random: torch.Generator) -> list[bool]:

@@ -1,0 +1,156 @@
+"""`use: text`: trains a masked diffusion model of texts on records of people's own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from synthgen.base.environment import choose_device
+from synthgen.errors import DataError
+from synthgen.models.text.records import Record
+from synthgen.models.text.tokenizer import TextTokenizer, n_tokens
+from synthgen.parts.problem import Problem
+from synthgen.readers.data_facts import DataFacts
+from synthgen.readers.texts import reader
+from synthgen.readers.texts.reader import TextData, Texts
+from synthgen.trainers.text.segments import classes_of, records_of, roles_of
+from synthgen.trainers.text.task import TextTask
+from synthgen.training import loop
+from synthgen.training.cost import Cost
+from synthgen.training.precision import choose_precision
+from synthgen.training.settings import LoopConfig
+from synthgen.training.task import Start, Task
+from synthgen.training.trainer import GradientTrainer
+
+N_VALIDATION = 1024
+MOST_TOKENS = {2_000: 512, 20_000: 2048, 200_000: 4096}
+"""Tokens with `tokens: auto`, by how many words a training has at most; 8,192 for more."""
+
+
+class TextTrainer(GradientTrainer):
+    """Trains on texts; ends with a TextPipeline folder and its card."""
+
+    version: ClassVar[int] = 1
+
+    class Config(LoopConfig):
+        """Settings of `use: text`."""
+
+        steps: int = Field(default=10_000, ge=1, description="Optimiser steps.")
+        batch_size: int = Field(default=64, ge=1, description="Records a step.")
+        learning_rate: float = Field(default=2e-3, gt=0, description="Peak learning rate of AdamW.")
+        data: TextData = Field(description="Real texts.")
+        preset: Literal["tiny", "mini", "small", "base"] = Field(
+            default="mini",
+            description="Size of the network: about 0.6, 1.8, 4.8 and 25 million parameters, and tokens.",
+        )
+        tokens: Literal["auto"] | int = Field(
+            default="auto",
+            description="Tokens that texts are made of, at least 300: the 256 bytes, and what follows each other often. "
+            "auto grows with the words of the data, from 512 to 8,192.",
+        )
+        length: int = Field(
+            default=128, ge=8, le=1024, description="Tokens of a record at most; longer ones are left out, and counted."
+        )
+        whole: float = Field(
+            default=0.25,
+            ge=0,
+            le=1,
+            description="Share of records that are learned as a whole; of the others some segments are given.",
+        )
+        dropout: float = Field(
+            default=0.1, ge=0, lt=1, description="Share of what layers add that is left out in training."
+        )
+        precision: Literal["auto", "fp32", "bf16"] = Field(
+            default="auto", description="auto is bf16 where the hardware multiplies it fast, else fp32."
+        )
+
+    def check(self) -> Sequence[Problem]:
+        """Everything in the data that `train` would stumble over."""
+        try:
+            self._tokenizer()
+        except DataError as error:
+            return [Problem(message, place=("data", "texts")) for message in error.messages]
+        return []
+
+    def data_facts(self) -> DataFacts:
+        """How the texts are read and divided, and what they are to the network."""
+        facts = reader.read(self.config.data).facts
+        tokenizer, records, left_out = self._tokenizer()
+        sizes = [n_tokens(tokenizer.pieces(record, ())) for record in records]
+        said = f"{self.config.preset}, {tokenizer.n_tokens:,} tokens, records of {min(sizes)} to {max(sizes)}"
+        notes = [left_out] if left_out else []
+        return replace(facts, rows={**facts.rows, "network": said}, notes=(*facts.notes, *notes))
+
+    def cost(self, seed: int, device: str = "auto") -> Cost:
+        """What all steps take on this machine, by a few that are thrown away."""
+        with tempfile.TemporaryDirectory(prefix="synthgen-cost-") as folder:
+            return loop.measure(self.task(Start(Path(folder), seed, choose_device(device))), self.config.steps)
+
+    def sketch(self, out: Path) -> None:
+        """Writes the model as it is before its first step: all that a recipe must fit is known then."""
+        task = self._task(Start(out, 0, "cpu"))
+        task.pipeline_of(task.model).save_pretrained(out)
+
+    def task(self, start: Start) -> Task:
+        return self._task(start)
+
+    def _task(self, start: Start) -> TextTask:
+        tokenizer, training, left_out = self._tokenizer()
+        texts = reader.read(self.config.data)
+        held_out = [record for record in self._validation(texts) if self._fits(tokenizer, record)]
+        precision = choose_precision(self.config.precision, start.device)
+        made = TextTask(self.config, tokenizer, training, held_out[:N_VALIDATION], texts, start, precision)
+        made.notes = [*texts.notes, *([left_out] if left_out else [])]
+        return made
+
+    @staticmethod
+    def _validation(texts: Texts) -> list[Record]:
+        try:
+            return records_of(texts.take("validation"))
+        except DataError:  # none are held out, which `validation: 0` asks for
+            return []
+
+    def _fits(self, tokenizer: TextTokenizer, record: Record) -> bool:
+        known = all(
+            segment.role in tokenizer.roles
+            and (segment.role not in tokenizer.classes or segment.content in tokenizer.classes[segment.role])
+            for segment in record
+        )
+        return known and n_tokens(tokenizer.pieces(record, ())) <= self.config.length
+
+    def _tokenizer(self) -> tuple[TextTokenizer, list[Record], str]:
+        """The tokenizer of the training records, those that are short enough, and what to say of the others.
+
+        Raises:
+            DataError: the texts cannot be used.
+        """
+        data: TextData = self.config.data
+        training = reader.read(data).take("train")
+        records, classes = records_of(training), classes_of(training)
+        texts = [
+            segment.content
+            for record in records
+            for segment in record
+            if segment.content and segment.role not in classes
+        ]
+        tokenizer = TextTokenizer.train(texts, self._n_tokens(texts), roles_of(records), classes)
+        kept = [record for record in records if n_tokens(tokenizer.pieces(record, ())) <= self.config.length]
+        if not kept:
+            raise DataError(f"{data.texts}: all records have more than the {self.config.length} tokens of `length`")
+        lost = len(records) - len(kept)
+        said = (
+            f"{lost:,} of {len(records):,} records are left out: they have more than the {self.config.length} tokens "
+        )
+        return tokenizer, kept, f"{said}of `length`" if lost else ""
+
+    def _n_tokens(self, texts: Sequence[str]) -> int:
+        asked: Any = self.config.tokens
+        if asked != "auto":
+            return max(300, int(asked))
+        words = sum(text.count(" ") + 1 for text in texts)
+        return next((n for most, n in MOST_TOKENS.items() if words <= most), 8192)
