@@ -39,7 +39,7 @@ def places_of(data: TextData) -> list[Place]:
     for split, name in data.own_files.items():
         if split in own:
             raise DataError(f"{data.texts}: has files of the split `{split}`; leave out `{split}: {name}`")
-        found += [Place(place.path, split, place.label) for place in _below(name)]
+        found += _of_split(name, split)
     if own and "train" not in own:
         first = next(place.path for place in found if place.split)
         raise DataError(f"{data.texts}: has files of splits such as {first.name}, and none called train")
@@ -54,6 +54,15 @@ def places_of(data: TextData) -> list[Place]:
     if twice:
         raise DataError(f"{twice[0]}: is named for two splits; every split needs files of its own")
     return [Place(p.path, p.split or ("train" if own else None), p.label) for p in found]
+
+
+def _of_split(name: str, split: Split) -> list[Place]:
+    """The files of a place that is named for one split: those of its own split of this name, or all of them."""
+    there = _below(name)
+    chosen = [place for place in there if place.split == split] if any(place.split for place in there) else there
+    if not chosen:
+        raise DataError(f"{name}: has files of other splits, and none of `{split}`; name the file that is meant")
+    return [Place(place.path, split, place.label) for place in chosen]
 
 
 def _below(name: str) -> list[Place]:

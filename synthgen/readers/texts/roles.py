@@ -174,6 +174,8 @@ def _none(table: Table, kinds: Sequence[Kind]) -> list[str]:
         more = " (or `languages`, where columns are called as languages)" if kind == "pairs" else ""
         more += f" ({', '.join(f'`{role}`' for role in MORE[kind])} if there are any)" if MORE[kind] else ""
         lines.append(f"  {kind}: {', or '.join(sets)}{more}")
+    if table.named and table.path.suffix.lower() in (".csv", ".tsv", ".tab"):
+        return [*lines, "  if its first line is a record, set `header: false`"]
     return lines if table.named else [*lines, _number_hint(table)]
 
 

@@ -59,9 +59,9 @@ def test_what_no_kind_fits_lists_what_kinds_need(tmp_path: Path) -> None:
     found = problems(tmp_path, "t.csv", "a,b\n1,2\n")
     assert found[0] == "t.csv: has the columns a, b; name those that are meant in `columns`:"
     assert "  pairs: `source` and `target` (or `languages`, where columns are called as languages)" in found
-    assert len(found) == 7
+    assert len(found) == 8 and found[-1] == "  if its first line is a record, set `header: false`"
     asked = problems(tmp_path, "u.csv", "a,b\n1,2\n", kind="facts")
-    assert asked[1:] == ["  facts: `subject` and `relation` and `answer` (`question` if there are any)"]
+    assert asked[1:] == ["  facts: `subject` and `relation` and `answer` (`question` if there are any)", found[-1]]
 
 
 def test_columns_are_named_by_settings(tmp_path: Path) -> None:

@@ -150,6 +150,11 @@ def test_files_that_settings_name_as_splits(tmp_path: Path) -> None:
     train, test = write(tmp_path, "a.csv", "text,label\na,x\n"), write(tmp_path, "b.csv", "text,label\nb,y\n")
     found = read(data(train, test=str(test)))
     assert found.take("test").texts["text"] == ("b",) and found.classes == ("x", "y")
+    for name in ("train", "test"):
+        write(tmp_path, f"other/{name}.csv", f"text,label\nother {name},x\n")
+    assert read(data(train, test=str(tmp_path / "other"))).take("test").texts["text"] == ("other test",)
+    with pytest.raises(DataError, match="has files of other splits, and none of `validation`"):
+        read(data(train, validation=str(tmp_path / "other")))
     with pytest.raises(DataError, match="is named for two splits"):
         read(data(train, test=str(train)))
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from synthgen.errors import DataError
 from synthgen.readers.texts.reader import read
 from text_files import data, problems, read_file, write
 
@@ -89,6 +90,20 @@ def test_parquet_reads_only_what_it_needs(tmp_path: Path) -> None:
     found = read(data(tmp_path / "t.parquet"))
     assert found.texts["text"] == ("a", "b")
     assert found.where(1) == f"{tmp_path}/t.parquet: row 2"
+
+
+def test_parquet_says_the_names_of_classes(tmp_path: Path) -> None:
+    features = {"text": {"dtype": "string", "_type": "Value"}, "label": {"names": ["no", "yes"], "_type": "ClassLabel"}}
+    table = pa.table({"text": ["a", "b", "c"], "label": [1, 0, 1]})
+    for name, metadata in {"a": json.dumps({"info": {"features": features}}), "b": "[", "c": "[3]"}.items():
+        pq.write_table(table.replace_schema_metadata({"huggingface": metadata}), tmp_path / f"{name}.parquet")
+    assert read(data(tmp_path / "a.parquet")).classes == ("no", "yes")
+    assert read(data(tmp_path / "b.parquet")).classes == ("0", "1")
+    assert read(data(tmp_path / "c.parquet")).classes == ("0", "1")
+    unknown = pa.table({"text": ["a", "b"], "label": [0, -1]}, metadata=pq.read_schema(tmp_path / "a.parquet").metadata)
+    pq.write_table(unknown, tmp_path / "d.parquet")
+    with pytest.raises(DataError, match=r"d\.parquet: row 2: label: is missing, and a class is needed"):
+        read(data(tmp_path / "d.parquet"))
 
 
 WRONG: list[tuple[str, str | bytes, list[str]]] = [
