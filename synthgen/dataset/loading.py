@@ -138,8 +138,8 @@ class Dataset:
 
     Attributes:
         classes: names of the classes, by label id.
-        objects: names of the classes of objects, by class id less one (boxes and class maps count from 1), or of the
-            kinds of events; empty if samples hold none.
+        objects: names of the classes of objects, by class id less one (boxes and class maps count from 1), of spans of
+            texts, by id, or of the kinds of events; empty if samples hold none.
         fields: the stored fields by name, with their types.
         manifest: the content of manifest.json; None if the dataset was never sealed.
     """

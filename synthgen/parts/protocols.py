@@ -146,8 +146,7 @@ class Writer(Part, Protocol):
 
     A writer whose samples can be read one by one also has `record(raw, schema) -> Record`, a static method that gets
     the bytes of one `Member`, and `trailer`, the number of bytes after the last one. A writer may have
-    `keys(file) -> list[str]`, which reads nothing but the keys, and `has_features`, true if its files say what features
-    they have, such as names of classes: hubs are shown these before other tables.
+    `keys(file) -> list[str]`, which reads nothing but the keys, and `has_features`: its tables name classes for hubs.
 
     Attributes:
         suffix: ending of its files; what they are known by in a dataset.
