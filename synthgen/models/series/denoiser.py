@@ -5,7 +5,6 @@ Shapes: B samples, L time steps, C scaled channels, K covariates, S static numbe
 
 from __future__ import annotations
 
-import math
 import sys
 
 import torch
@@ -14,7 +13,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 from torch.nn import functional as F
 
-from synthgen.models.rotary import rotate, rotations
+from synthgen.models.positions import rotate, rotations, sinusoids
 from synthgen.models.series.cells import SeriesCells
 
 SAVED_AS = "synthgen.models.series_denoiser"
@@ -208,11 +207,3 @@ class Block(nn.Module):
         q, k, v = self.qkv(x).view(b, n, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
         out = F.scaled_dot_product_attention(rotate(q, turns), rotate(k, turns), v, attn_mask=mask)
         return self.merge(out.transpose(1, 2).reshape(b, n, width))
-
-
-def sinusoids(x: torch.Tensor, width: int) -> torch.Tensor:
-    """Sines and cosines (..., width) of numbers (...) at wavelengths from 2 pi to 20,000 pi."""
-    half = width // 2
-    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=x.device, dtype=torch.float32) / half)
-    angles = x[..., None].float() * frequencies
-    return torch.cat([angles.sin(), angles.cos()], -1)

@@ -1,4 +1,4 @@
-"""Between records and tokens: byte pairs of texts, a token for each role and for each class; part of the saved model."""
+"""Between records and tokens: byte pairs of texts, a token for each role and class; part of the saved model."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TextTokenizer(ModelMixin, ConfigMixin):
         self.register_buffer("counts", torch.zeros(n_text, dtype=torch.int64))
 
     @classmethod
-    def train(
+    def fit(
         cls,
         texts: Iterable[str],
         n_tokens: int,

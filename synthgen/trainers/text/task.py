@@ -214,7 +214,8 @@ class TextTask(Task):
             *("steps", "batch_size", "learning_rate", "ema_decay", "whole"),
         )
         use = (
-            f"Generates {self.texts.kind}, whole or around what is given of {', '.join(self.tokenizer.roles[:N_NAMED])}. "
+            f"Generates {self.texts.kind}, whole or around what is given of "
+            f"{', '.join(self.tokenizer.roles[:N_NAMED])}. "
             "In a recipe: `sampler: {use: text, model: <this folder>}`."
         )
         result = output.Result(title, settings, self.validation(ema), use)

@@ -50,7 +50,7 @@ class TextTrainer(GradientTrainer):
         )
         tokens: Literal["auto"] | int = Field(
             default="auto",
-            description="Tokens that texts are made of, at least 300: the 256 bytes, and what follows each other often. "
+            description="Tokens that texts are made of, at least 300: the 256 bytes, and what often stands together. "
             "auto grows with the words of the data, from 512 to 8,192.",
         )
         length: int = Field(
@@ -138,7 +138,7 @@ class TextTrainer(GradientTrainer):
             for segment in record
             if segment.content and segment.role not in classes
         ]
-        tokenizer = TextTokenizer.train(texts, self._n_tokens(texts), roles_of(records), classes)
+        tokenizer = TextTokenizer.fit(texts, self._n_tokens(texts), roles_of(records), classes)
         kept = [record for record in records if n_tokens(tokenizer.pieces(record, ())) <= self.config.length]
         if not kept:
             raise DataError(f"{data.texts}: all records have more than the {self.config.length} tokens of `length`")

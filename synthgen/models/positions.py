@@ -1,6 +1,6 @@
-"""The rotary embedding of places in attention.
+"""Numbers as vectors: sines and cosines, and the rotary embedding of places in attention.
 
-Source: Su et al. 2021, "RoFormer: enhanced transformer with rotary position embedding".
+Source: Vaswani et al. 2017; Su et al. 2021, "RoFormer: enhanced transformer with rotary position embedding".
 """
 
 from __future__ import annotations
@@ -8,6 +8,14 @@ from __future__ import annotations
 import math
 
 import torch
+
+
+def sinusoids(x: torch.Tensor, width: int) -> torch.Tensor:
+    """Sines and cosines (..., width) of numbers (...) at wavelengths from 2 pi to 20,000 pi."""
+    half = width // 2
+    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=x.device, dtype=torch.float32) / half)
+    angles = x[..., None].float() * frequencies
+    return torch.cat([angles.sin(), angles.cos()], -1)
 
 
 def rotations(steps: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor]:
