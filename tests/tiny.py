@@ -614,3 +614,46 @@ def prompted(n: int) -> tuple[Schema, Columns]:
     schema = {"condition.prompt": Text(), "condition.animal": Label(("cat", "dog")), "image": ImageField(16, 16, 3)}
     animals = [i % 2 for i in range(n)]
     return schema, {"condition.prompt": prompts(n)[1]["prompt"], "condition.animal": animals, "image": images}
+
+
+def texts() -> str:
+    """A file of pairs of English and German, with a header."""
+    path = folder() / "pairs.tsv"
+    if not path.exists():
+        rows = [
+            f"the {colour} {thing} {i}\tdas {farbe} {ding} {i}"
+            for i in range(10)
+            for colour, farbe in (("red", "rote"), ("old", "alte"))
+            for thing, ding in (("house", "Haus"), ("car", "Auto"))
+        ]
+        path.write_text("\n".join(["source\ttarget", *rows]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def text_data(**more: object) -> dict:
+    return {"texts": texts(), "languages": ["en", "de"], **more}
+
+
+@cache
+def text_model() -> str:
+    """A model of such pairs with random weights."""
+    import torch
+
+    from synthgen.models.text.denoiser import TextDenoiser
+    from synthgen.models.text.lengths import TextLengths
+    from synthgen.models.text.pipeline import TextPipeline
+    from synthgen.models.text.scheduler import MaskScheduler
+    from synthgen.models.text.tokenizer import TextTokenizer
+
+    torch.manual_seed(3)
+    tokenizer = TextTokenizer.fit(["the red house", "das alte Auto"], 300, ["source", "target"])
+    network = TextDenoiser(tokenizer.n_tokens, 2, 2, width=16, n_blocks=1, n_heads=2)
+    lengths = TextLengths.fit([[(0, 4 + i % 5, -1), (1, 5 + i % 5, -1)] for i in range(20)], 0)
+    forms = [["source", "target"]]
+    made = TextPipeline(tokenizer, lengths, network.eval(), MaskScheduler(), 64, "pairs", forms, ["en", "de"])
+    return _save(made, "text-model")
+
+
+def sources(n: int) -> tuple[Schema, Columns]:
+    """A condition of texts that such a model translates."""
+    return {"source": Text()}, {"source": [f"the red house {i}" for i in range(n)]}

@@ -216,6 +216,10 @@ ROWS = [
     Row("conditions", "real-series", {"data": tiny.series_data, "generate": "end", "context_length": 5}),
     Row("conditions", "real-series", {"data": tiny.gaps_data, "generate": "nothing"}),
     Row("conditions", "real-series", {"data": tiny.gaps_data, "generate": "hidden", "hidden_share": 0.2}),
+    Row("conditions", "real-texts", {"data": tiny.text_data}),
+    Row("conditions", "real-texts", {"data": tiny.text_data, "part": "train", "give": [], "repeats": 2}),
+    Row("samplers", "text", {"model": tiny.text_model, "steps": 3}, tiny.sources),
+    Row("samplers", "text", {"model": tiny.text_model, "steps": 2, "guidance": 2.0, "temperature": 0.5}, tiny.kinds),
     Row("samplers", "series", {"model": tiny.series, "steps": 3}, tiny.kinds),
     Row("samplers", "series", {"model": tiny.asking_series, "steps": 2}, tiny.partly_known),
     Row("samplers", "series", {"model": tiny.series, "steps": 3, "guidance": 2.0}, tiny.kinds),
@@ -230,6 +234,7 @@ ROWS = [
     Row("writers", "parquet", {}),
     Row("writers", "jsonl", {}),
     Row("trainers", "series", {"data": tiny.series_data, "steps": 1}),
+    Row("trainers", "text", {"data": tiny.text_data, "steps": 1, "preset": "tiny"}),
     Row("trainers", "class-conditional", {"data": {"path": "sklearn:digits"}, "steps": 1}),
     Row("trainers", "classifier", {"data": {"path": "sklearn:digits"}, "steps": 1}),
 ]
@@ -324,7 +329,7 @@ def test_samples_are_what_was_declared_and_depend_on_their_own_seed_alone(row: R
 def test_what_it_cannot_use_is_told_before_setup(row: Row) -> None:
     problems = row.make().bind({})
     assert all(isinstance(problem, Problem) and problem.message for problem in problems)
-    assert problems or row.name in ("smooth", "streets")
+    assert problems or row.name in ("smooth", "streets", "text")
 
 
 def taken(columns: Columns, places: Sequence[int]) -> Columns:
@@ -401,8 +406,12 @@ def test_recipes_that_ship_can_be_planned(path: Path) -> None:
         cls: Any = PLUGINS.find("trainers", found.trainer.use)  # type: ignore[union-attr]
         assert cls(cls.Config.model_validate(found.trainer.settings)).sources  # type: ignore[union-attr]
         return
-    if path.stem == "timeseries-from-csv":  # of a table that the user brings, and a model that is trained first
-        found = resolve(path, overrides=[f"data.path={tiny.sensors()}", "data.channels=[wave, rain]"])
+    own = {
+        "timeseries-from-csv": [f"data.path={tiny.sensors()}", "data.channels=[wave, rain]"],
+        "text-from-table": [f"data.texts={tiny.texts()}"],
+    }
+    if path.stem in own:  # of a file that the user brings, and a model that is trained first
+        found = resolve(path, overrides=own[path.stem])
         assert found.own and not found.own.done and found.binding.n_samples == 1000
     else:
         assert api.prepare(path).plan.n_samples >= 100

@@ -24,6 +24,12 @@ RECIPES: list[Case] = [
         (*FEW, *sets({"data.path": "data/my.csv", "train.steps": 20, "evaluate.effort": 0.01})),
         trained=True,
     ),
+    Dataset(
+        "recipes/text-from-table",
+        "recipes/text-from-table.yaml",
+        (*FEW, *sets({"data.texts": "data/pairs.tsv", "train.steps": 20, "train.preset": "tiny"})),
+        trained=True,
+    ),
     *(
         Dataset(f"recipes/foundation/{name}", f"recipes/foundation/{name}.yaml", smoke=True)
         for name in ("classification", "detection", "segmentation", "inpaint", "controlnet")

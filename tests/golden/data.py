@@ -22,6 +22,7 @@ def make(root: Path) -> None:
     """Everything below, each in its own place under `root`."""
     root.mkdir(parents=True)
     waves(root / "my.csv")
+    pairs(root / "pairs.tsv")
     heart_beats(root / "ecg")
     stays(root / "stays.parquet")
     stations(root / "stations.csv")
@@ -176,3 +177,10 @@ def _lit(instances: np.ndarray, colour: bool, seed: int) -> np.ndarray:
     noise = random.integers(-12, 13, (*instances.shape, 1))
     pair = ([110, 80, 160], [230, 190, 220]) if colour else ([180] * 3, [15] * 3)
     return (np.where((instances > 0)[..., None], *map(np.array, pair)) + noise).clip(0, 255).astype(np.uint8)
+
+
+def pairs(path: Path) -> None:
+    """Short texts and their translations."""
+    words = [("red", "rote"), ("old", "alte"), ("new", "neue")], [("house", "Haus"), ("car", "Auto"), ("book", "Buch")]
+    rows = [f"the {a} {b} {i}\tdas {c} {d} {i}" for i in range(8) for a, c in words[0] for b, d in words[1]]
+    path.write_text("\n".join(["source\ttarget", *rows]) + "\n", encoding="utf-8")

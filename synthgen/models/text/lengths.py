@@ -17,8 +17,8 @@ sys.modules[SAVED_AS] = sys.modules[__name__]
 MOST_RECORDS = 2**14
 """Training records whose lengths are remembered."""
 
-N_NEAREST = 32
-"""Records that are alike, from which one is chosen."""
+N_NEAREST, SHARE = 32, 20
+"""Records that are alike, from which one is chosen: at most so many, and one in so many of those with these roles."""
 
 
 class TextLengths(ModelMixin, ConfigMixin):
@@ -76,7 +76,8 @@ class TextLengths(ModelMixin, ConfigMixin):
         known = np.array([i for i, length in enumerate(lengths) if length is not None], dtype=np.int64)
         given = np.array([lengths[i] for i in known], dtype=np.int64)
         away = np.abs(self.lengths[rows][:, known].numpy() - given).sum(1)
-        nearest = rows[np.lexsort((rows, away, others))[:N_NEAREST]] if len(known) or (asked >= 0).any() else rows
+        n_nearest = max(1, min(N_NEAREST, len(rows) // SHARE))
+        nearest = rows[np.lexsort((rows, away, others))[:n_nearest]] if len(known) or (asked >= 0).any() else rows
         chosen = nearest[int(chance * len(nearest))]
         return [int(self.lengths[chosen, i]) for i in free]
 

@@ -1,0 +1,166 @@
+"""The model of texts: tokens say what they were, lengths are like those of training, no record sees its neighbours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthgen import seeds as streams
+from synthgen.models import registry
+from synthgen.models.text.denoiser import TextDenoiser
+from synthgen.models.text.lengths import TextLengths
+from synthgen.models.text.pipeline import TextPipeline
+from synthgen.models.text.records import Segment
+from synthgen.models.text.scheduler import MaskScheduler
+from synthgen.models.text.tokenizer import TextTokenizer
+
+TEXTS = ["the red house", "the old red car", "an old house", "das rote Haus", "das alte rote Auto", "ein altes Haus"]
+
+
+def tokenizer() -> TextTokenizer:
+    return TextTokenizer.fit(TEXTS, 300, ["label", "source", "target"], {"label": ["b", "a"]})
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    torch.manual_seed(0)
+    tokens = tokenizer()
+    records = [[(0, 1, i % 2), (1, 4 + i, -1), (2, 5 + 2 * i, -1)] for i in range(20)]
+    network: Any = TextDenoiser(tokens.n_tokens, 3, 3, width=16, n_blocks=1, n_heads=2)
+    lengths = TextLengths.fit(records, 0)
+    made = TextPipeline(tokens, lengths, network.eval(), MaskScheduler(), 64, "pairs", [["source", "target"]])
+    folder: Path = tmp_path_factory.mktemp("text")
+    made.save_pretrained(folder)
+    loaded = registry.load_pipeline(folder, "cpu", torch.float32)
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+@given(st.text())
+def test_every_text_comes_back_from_its_tokens(text: str) -> None:
+    tokens = TOKENIZER
+    assert tokens.text(tokens.ids(text)) == text
+
+
+TOKENIZER = tokenizer()
+
+
+def test_a_record_comes_back_from_its_tokens() -> None:
+    record = (Segment("label", "a"), Segment("source", "the red\nhouse 🏠"), Segment("target", ""))
+    layout = TOKENIZER.lay_out([TOKENIZER.pieces(record, ())])
+    assert TOKENIZER.record(layout, 0) == record
+    assert layout.tokens.shape[1] % 8 == 0 and not layout.free.any()
+
+
+def test_what_is_not_known_is_named() -> None:
+    with pytest.raises(KeyError, match="the role `title` is not known; those that are: label, source, target"):
+        TOKENIZER.tokens(Segment("title", "x"))
+    with pytest.raises(KeyError, match="label: `c` is not known"):
+        TOKENIZER.tokens(Segment("label", "c"))
+
+
+def test_segments_hold_tokens_of_their_kind_only() -> None:
+    allowed = TOKENIZER.allowed()
+    assert allowed[0].nonzero()[:, 0].tolist() == [TOKENIZER.n_tokens - 2, TOKENIZER.n_tokens - 1]
+    texts = allowed[1].nonzero()[:, 0]
+    assert int(texts.max()) < TOKENIZER.n_text
+    assert not allowed[1, TOKENIZER.mask] and not allowed[1, TOKENIZER.padding]
+
+
+def test_lengths_are_those_of_training_records_that_are_alike() -> None:
+    lengths = TextLengths.fit([[(1, n, -1), (2, 2 * n, -1)] for n in range(1, 100)], 0)
+    for n in (10, 50, 90):
+        drawn = [lengths.draw([1, 2], [n, None], [-1, -1], chance)[0] for chance in np.linspace(0, 0.999, 50)]
+        assert abs(np.mean(drawn) - 2 * n) < 2 and 2 <= max(drawn) - min(drawn) <= 10
+    both = [tuple(lengths.draw([1, 2], [None, None], [-1, -1], chance)) for chance in np.linspace(0, 0.999, 99)]
+    assert all(b == 2 * a for a, b in both) and len(set(both)) > 90
+
+
+def test_lengths_are_those_of_the_class_that_is_given() -> None:
+    lengths = TextLengths.fit([[(0, 1, i % 2), (1, 5 + 20 * (i % 2), -1)] for i in range(200)], 0)
+    for wanted in (0, 1):
+        drawn = {lengths.draw([0, 1], [1, None], [wanted, -1], chance)[0] for chance in np.linspace(0, 0.999, 30)}
+        assert drawn == {5 + 20 * wanted}
+
+
+def test_a_form_is_one_of_training_that_has_what_is_given() -> None:
+    lengths = TextLengths.fit([[(0, 1, 0), (2, 3, -1)], [(0, 1, 1), (1, 2, -1), (2, 3, -1)]], 0)
+    assert lengths.form({0: 0}, 0.99) == [0, 2]
+    assert lengths.form({0: 1}, 0.0) == [0, 1, 2]
+    assert lengths.form({1: -1}, 0.5) == [0, 1, 2]
+    with pytest.raises(KeyError, match="has all of the segments"):
+        lengths.form({5: -1}, 0.5)
+
+
+def test_masks_are_taken_away_in_equal_parts_the_surest_first() -> None:
+    logits = torch.zeros(1, 8, 5)
+    logits[0, :, 2] = torch.arange(8.0)
+    scheduler: Any = MaskScheduler(order_noise=0.0)
+    scheduler.set_timesteps(4)
+    masked = torch.ones(1, 8, dtype=torch.bool)
+    left, chance = [], torch.full((1, 8), 0.5)
+    for step in range(4):
+        _, kept = scheduler.step(logits, step, masked, torch.tensor([8]), chance, chance)
+        assert int(kept.sum()) == 2
+        left.append(kept[0].nonzero()[:, 0].tolist())
+        masked = masked & ~kept
+    assert left[0] == [6, 7] and not masked.any()
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
+    shares = torch.tensor([0.1, 0.0, 0.6, 0.3])
+    logits = shares.log().expand(1, 4000, 4)
+    scheduler: Any = MaskScheduler()
+    scheduler.set_timesteps(1)
+    chance, order = torch.rand(2, 1, 4000, generator=torch.Generator().manual_seed(0))
+    tokens, kept = scheduler.step(logits, 0, torch.ones(1, 4000, dtype=torch.bool), torch.tensor([4000]), chance, order)
+    assert kept.all()
+    found = torch.bincount(tokens[0], minlength=4) / 4000
+    assert torch.allclose(found, shares, atol=0.03) and found[1] == 0
+
+
+def test_what_is_given_comes_back_and_the_rest_is_generated(pipeline: Any) -> None:
+    asked = [(Segment("source", "the red house"), Segment("target")), (Segment("source"), Segment("target"))]
+    made = pipeline(asked, [1, 2], num_inference_steps=4)
+    assert made.records[0][0].content == "the red house"
+    assert all(segment.content for record in made.records for segment in record)
+    assert (made.log_likelihoods < 0).all()
+
+
+def test_a_record_depends_on_itself_and_its_seed_alone(pipeline: Any) -> None:
+    asked = [(Segment("source", text), Segment("target")) for text in TEXTS * 4]
+    own = [streams.seed_of(3, "sampler", i) for i in range(len(asked))]
+    together = pipeline(asked, own, num_inference_steps=3)
+    order = np.random.default_rng(0).permutation(len(asked))[:19]
+    apart = pipeline([asked[i] for i in order], [own[i] for i in order], num_inference_steps=3)
+    assert apart.records == [together.records[i] for i in order]
+    assert np.array_equal(apart.log_likelihoods, together.log_likelihoods[order])
+    assert len({record[1].content for record in together.records}) > 12
+
+
+def test_padding_changes_nothing_but_rounding(pipeline: Any) -> None:
+    pieces = [pipeline.tokenizer.pieces((Segment("source", "the old car"), Segment("target")), [6])]
+    short, long = (pipeline.tokenizer.lay_out(pieces, length) for length in (24, 48))
+    with torch.inference_mode():
+        a, b = pipeline.denoiser(short), pipeline.denoiser(long)
+    torch.testing.assert_close(a[short.real], b[long.real], atol=1e-4, rtol=1e-4)
+
+
+def test_guidance_of_one_is_none_and_more_changes_the_result(pipeline: Any) -> None:
+    asked = [(Segment("source", "the red house"), Segment("target"))] * 8
+    plain, same, guided = (
+        pipeline(asked, range(8), num_inference_steps=3, **more).records
+        for more in ({}, {"guidance_scale": 1.0}, {"guidance_scale": 8.0})
+    )
+    assert plain == same and plain != guided
+
+
+def test_a_record_that_is_too_long_is_refused(pipeline: Any) -> None:
+    with pytest.raises(ValueError, match="tokens, and the model was trained on 64"):
+        pipeline([(Segment("source", "x" * 100), Segment("target"))], [0])
