@@ -23,7 +23,8 @@ from diffusers import DDPMScheduler  # noqa: E402
 from torch import nn  # noqa: E402
 
 from synthgen.models.losses import Edm  # noqa: E402
-from synthgen.models.series.denoiser import SeriesDenoiser, sinusoids  # noqa: E402
+from synthgen.models.positions import sinusoids  # noqa: E402
+from synthgen.models.series.denoiser import SeriesDenoiser  # noqa: E402
 from synthgen.models.series.pipeline import SeriesPipeline  # noqa: E402
 from synthgen.models.series.scaler import SeriesScaler  # noqa: E402
 from synthgen.trainers.series.model import PRESETS  # noqa: E402
