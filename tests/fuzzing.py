@@ -19,15 +19,17 @@ COUNTS: dict[str, Counter[str]] = {}
 """Outcomes by kind of input; printed at the end of the test run."""
 
 
-def check(kind: str, inputs: st.SearchStrategy[Any], attempt: Callable[[Any], object]) -> None:
+def check(kind: str, inputs: st.SearchStrategy[Any], attempt: Callable[[Any], object], among: int = 1) -> None:
     """Calls `attempt` with `N_EXAMPLES` inputs, the same ones in every run; it may return or raise a SynthgenError.
+
+    A kind that is one of several `among` which a reader has gets its share of them.
 
     Anything else that it raises fails the test, with the smallest input that does so.
     """
     outcomes = COUNTS.setdefault(kind, Counter())
 
     @settings(
-        max_examples=N_EXAMPLES,
+        max_examples=max(1, N_EXAMPLES // among),
         deadline=None,
         derandomize=True,
         database=None,

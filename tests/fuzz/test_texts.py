@@ -62,6 +62,9 @@ FILES: list[tuple[str, bytes, dict[str, Any]]] = [
     ("txt", b"one\ntwo\n\nthree\n", {}),
 ]
 
+N_KINDS = len(FILES) + 3
+"""With any JSON in two forms, and Parquet."""
+
 
 def check_promises(found: Texts) -> None:
     """What whoever uses texts stands on."""
@@ -87,7 +90,7 @@ def test_damaged_files(tmp_path: Path, ending: str, content: bytes, settings: di
     def attempt(raw: bytes) -> None:
         check_promises(read_file(tmp_path, f"t.{ending}", raw, **settings))
 
-    fuzzing.check(f"texts .{ending}", fuzzing.damaged(st.just(content)), attempt)
+    fuzzing.check(f"texts .{ending}", fuzzing.damaged(st.just(content)), attempt, N_KINDS)
 
 
 VALUES = st.recursive(
@@ -140,7 +143,7 @@ def test_any_json(tmp_path: Path, ending: str) -> None:
         content = "\n".join(map(json.dumps, rows)) if ending == "jsonl" else json.dumps(rows)
         check_promises(read_file(tmp_path, f"t.{ending}", content))
 
-    fuzzing.check(f"texts of any .{ending}", st.one_of(*map(rows_of, RECORDS)), attempt)
+    fuzzing.check(f"texts of any .{ending}", st.one_of(*map(rows_of, RECORDS)), attempt, N_KINDS)
 
 
 @pytest.mark.slow
@@ -153,4 +156,4 @@ def test_damaged_parquet(tmp_path: Path) -> None:
         file = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows), file)
         seeds.append(file.getvalue())
-    fuzzing.check("texts .parquet", fuzzing.damaged(st.sampled_from(seeds)), attempt)
+    fuzzing.check("texts .parquet", fuzzing.damaged(st.sampled_from(seeds)), attempt, N_KINDS)
