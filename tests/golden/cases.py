@@ -82,7 +82,7 @@ BASES = ("recipes/foundation/detection", "trainers/lora")  # these leave the sma
 TRAINERS += [
     *(
         model(name, folder="golden", of="trainers/own")
-        for name in ("v-prediction", "classes", "class-maps", "streets", "stations")
+        for name in ("v-prediction", "classes", "class-maps", "streets", "stations", "pairs")
     ),
     model("tuned-classes", folder="golden", of="trainers/own", needs=("trainers/fashion-mnist",)),
     model("tuned-layouts", folder="golden", of="trainers/own", needs=("trainers/nuclei-layouts",)),
@@ -111,6 +111,7 @@ DATASETS: list[Case] = [
     own("waves", "timeseries"),
     own("scored-series", "timeseries"),
     own("continued", "timeseries"),
+    own("translated", "own/pairs"),
     own("text-everything", smoke=True),
     own("redrawn", smoke=True),
     own("repainted", smoke=True),

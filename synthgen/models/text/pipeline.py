@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from synthgen.models.finite import finite
 from synthgen.models.text.denoiser import TextDenoiser
 from synthgen.models.text.lengths import TextLengths
 from synthgen.models.text.records import Layout, Piece, Record, Segment
+from synthgen.models.text.scheduler import MaskScheduler
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer, n_tokens
 
 ROWS = 16
@@ -54,7 +54,7 @@ class TextPipeline(DiffusionPipeline):
         tokenizer: TextTokenizer,
         lengths: TextLengths,
         denoiser: TextDenoiser,
-        scheduler: Any,
+        scheduler: MaskScheduler,
         length: int = 128,
         kind: str = "",
         forms: Sequence[Sequence[str]] = (),

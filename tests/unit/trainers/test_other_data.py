@@ -54,6 +54,12 @@ def series(root: Path) -> dict[str, Any]:
     return tiny.series_data(path=str(root / "sensors.csv"))
 
 
+def texts(root: Path) -> dict[str, Any]:
+    root.mkdir()
+    shutil.copy(tiny.texts(), root / "pairs.tsv")
+    return tiny.text_data(texts=str(root / "pairs.tsv"))
+
+
 TRAINERS: dict[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any]]] = {
     "class-conditional": (shades, STEPS | UNET),
     "classifier": (shades, {**STEPS, "widths": [8]}),
@@ -63,12 +69,17 @@ TRAINERS: dict[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any]]] = {
     "segment-anything": (masks, {**CROPS, "network": SAM}),
     "segmenter": (masks, {**CROPS, "widths": [8, 16]}),
     "series": (series, {**STEPS, "sample_every": 9}),
+    "text": (texts, {**STEPS, "preset": "tiny"}),
     "text-to-image": (captioned, {**STEPS, "sample_every": 2, "sample_steps": 1, "resolution": 16}),
 }
 
 
 def change(root: Path) -> None:
-    """One image is turned upside down, or one number of a table is another."""
+    """One image is turned upside down, or one number of a table is another, or one letter of a text."""
+    pairs = root / "pairs.tsv"
+    if pairs.exists():
+        pairs.write_text(pairs.read_text().replace("red car 1", "rad car 1", 1))
+        return
     table = root / "sensors.csv"
     if table.exists():
         lines = table.read_text().splitlines()
