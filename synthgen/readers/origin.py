@@ -42,9 +42,14 @@ def sha256(data: BaseModel | Mapping[str, Any]) -> str:
     return folder.path_sha256(place_of(settings))
 
 
+def key_of(data: Mapping[str, Any]) -> str:
+    """The key under which a section `data` names its file, folder or address: `path`, of texts `texts`."""
+    return "texts" if data.get("texts") and not data.get("path") else "path"
+
+
 def place_of(data: Mapping[str, Any]) -> str:
-    """The file, folder or address that a section `data` names: `path`, of texts `texts`; empty if it names none."""
-    return str(data.get("path") or data.get("texts") or "")
+    """What it names there; empty if it names nothing."""
+    return str(data.get(key_of(data)) or "")
 
 
 def real_data(found: ModelRecipe | DatasetRecipe) -> Mapping[str, Any] | None:

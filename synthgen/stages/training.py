@@ -120,7 +120,8 @@ def find(draft: Draft, plugins: Plugins) -> tuple[OwnModel | None, list[Problem]
         with named_paths():
             digest = _digest(trainer, use, data, recipe.seed, plugins)
     except SynthgenError as error:
-        problems = [Problem(message, error.names, ("data", "path")) for message in error.messages]
+        place = ("data", origin.key_of(settings.get("data", {})))
+        problems = [Problem(message, error.names, place) for message in error.messages]
     else:
         made = ModelRecipe(
             kind="model", name=recipe.name, description=recipe.description, seed=recipe.seed, trainer=recipe.train

@@ -58,3 +58,11 @@ def test_a_table_that_is_too_short(cli, words: list[object], tmp_path: Path) -> 
     assert answer.code == 2 and "has 20 steps; a window has 24" in answer.err
     series_files.csv(tmp_path / "my.csv", "level\n" + "1\n2\n" * 15)
     assert "no windows of 24 steps for `validation`; use a smaller `length`" in cli("plan", *words).err
+
+
+def test_texts_that_are_not_there_are_missed_under_their_own_key(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = cli("plan", helpers.ROOT / "recipes" / "text-from-table.yaml")
+    assert answer.code == 2 and "data.texts: my.tsv: no such file or folder" in answer.err
