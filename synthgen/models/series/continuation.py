@@ -94,7 +94,7 @@ def draw(
             static=given.get("static"),
             latents=torch.from_numpy(streams.normals(own, shape)),
             generator=[torch_generator(seed) for seed in own],
-            shifted=shifted,  # what a window has generated lies at the levels of what was known before
+            shifted=shifted,  # what a window has generated has the levels of what was known before
             **settings,
         ).series
         again = slice(window.end - overlap // 2, window.end)
