@@ -95,7 +95,8 @@ def read_wide(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid,
     steps = [name for name in table.names if name not in (data.entity, data.label, *data.static)]
     n = len(table)
     owners = owners_of(table, data, problems) if data.entity else Names(np.arange(n), _series_names(table))
-    again = np.flatnonzero(np.bincount(owners.codes[owners.codes >= 0], minlength=len(owners.names))[owners.codes] > 1)
+    problems.check()
+    again = np.flatnonzero(np.bincount(owners.codes, minlength=len(owners.names))[owners.codes] > 1)
     cells.tell(
         table,
         again,

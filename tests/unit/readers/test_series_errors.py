@@ -251,6 +251,10 @@ def test_wide_tables(tmp_path: Path) -> None:
     assert [line.split(";")[0] for line in problems(path, form="wide", length=3)] == [
         "b.csv: row 4 (series 3): 1: `x` is no number",
     ]
+    path = csv(tmp_path / "c.csv", "id,0,1,2\n,4,5,6\n")
+    assert problems(path, form="wide", entity="id", length=3) == [
+        "c.csv: row 2: id: is missing; every row needs its entity"
+    ]
 
 
 def test_static_tables(tmp_path: Path) -> None:
