@@ -647,8 +647,8 @@ def text_model() -> str:
 
     torch.manual_seed(3)
     tokenizer = TextTokenizer.fit(["the red house", "das alte Auto"], 300, ["source", "target"])
-    network = TextDenoiser(tokenizer.n_tokens, 2, 2, width=16, n_blocks=1, n_heads=2)
-    lengths = TextLengths.fit([[(0, 4 + i % 5, -1), (1, 5 + i % 5, -1)] for i in range(20)], 0)
+    lengths = TextLengths.fit([[(0, 4 + i % 5, -1), (1, 5 + i % 5, -1)] for i in range(20)], 2, 0)
+    network = TextDenoiser(tokenizer.n_tokens, 2, 2, lengths.longest + 1, width=16, n_blocks=1, n_heads=2)
     forms = [["source", "target"]]
     made = TextPipeline(tokenizer, lengths, network.eval(), MaskScheduler(), 64, "pairs", forms, ["en", "de"])
     return _save(made, "text-model")

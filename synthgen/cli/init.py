@@ -1,4 +1,4 @@
-"""`synthgen init`: recipes for a folder of your own images, a table of your own series, or what else readers know."""
+"""`synthgen init`: recipes for your own images, series or texts, or what else readers know."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -19,15 +19,16 @@ from synthgen.errors import UsageError
 from synthgen.parts.registry import Plugins
 from synthgen.readers.masks import kinds
 from synthgen.readers.scaffolding import Findings, OpenQuestionsError, Recipes, Scaffold
+from synthgen.readers.texts.types import Kind
 from synthgen.recipe.recipe import NAME
 
 
 @click.command("init")
-@click.argument("target", metavar="DIR|TABLE", type=options.Place(exists=True))
+@click.argument("target", metavar="DIR|FILE", type=options.Place(exists=True))
 @click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipes; by default here.")
-@click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DIR or TABLE.")
-@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a TABLE whose numbers leave it open.")
-@click.option("--date-format", metavar="FORMAT", help="How times of a TABLE are written, such as %d/%m/%Y.")
+@click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DIR or FILE.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a table whose numbers leave it open.")
+@click.option("--date-format", metavar="FORMAT", help="How times of a table are written, such as %d/%m/%Y.")
 @click.option("--force", is_flag=True, help="Overwrite recipes that exist.")
 @click.option(
     "--masks",
@@ -50,6 +51,11 @@ from synthgen.recipe.recipe import NAME
 @click.option(
     "--classes", metavar="NAMES", help="Names of the classes in the order of their ids, such as sky,road,car."
 )
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(Kind)),
+    help="What the records of a file of texts are, where its columns leave it open.",
+)
 @click.option("--skip-broken", is_flag=True, help="Leave images out that cannot be read, and count them.")
 @options.plugin_option
 def command(
@@ -63,10 +69,11 @@ def command(
     zero: str | None,
     unknown: tuple[int, ...],
     classes: str | None,
+    kind: str | None,
     skip_broken: bool,
     plugin_files: tuple[str, ...],
 ) -> None:
-    """Look at the images in DIR, or the series in TABLE, and write recipes that fit them.
+    """Look at the images in DIR, or the series or texts in FILE, and write recipes that fit them.
 
     DIR holds one folder of images for each class, or images with masks (images/ and masks/, or
     1.png beside 1_mask.png), or images with boxes (COCO, YOLO, Pascal VOC). Writes one recipe for
@@ -78,7 +85,8 @@ def command(
         synthgen train photos-model.yaml
         synthgen run photos.yaml
 
-    For a TABLE (.csv, .tsv or .parquet) it is one recipe, which trains, generates and evaluates in one go:
+    For a table of series (.csv, .tsv or .parquet), or a file of texts (those, .jsonl, .json, .tmx, .conll or
+    .txt), it is one recipe, which trains and generates in one go:
 
     \b
         synthgen init sales.csv
@@ -88,6 +96,7 @@ def command(
         "decimal": decimal,
         "date_format": date_format,
         "mask_kind": masks,
+        "kind": kind,
         "skip_broken": skip_broken or None,
     }
     given |= {"zero": zero, "unknown": unknown, "classes": _words(classes)}
@@ -111,7 +120,8 @@ def _look(target: str, place: Path, given: dict[str, Any], plugins: Plugins) -> 
     """
     while True:
         chosen, others = _scaffold(target, place, given, plugins)
-        notes = [f"its {other.what} are not used, because it has {chosen.what}" for other in others if other.what]
+        unused = [other.what for other in others if other.what not in ("", chosen.what)]
+        notes = [f"its {what} are not used, because it has {chosen.what}" for what in unused]
         try:
             return chosen.look(), notes
         except OpenQuestionsError as error:
@@ -140,7 +150,10 @@ def _scaffold(target: str, place: Path, given: dict[str, Any], plugins: Plugins)
     looks = [reader.scaffold(place, given) for reader in readers if hasattr(reader, "scaffold")]
     found = sorted((scaffold for scaffold in looks if scaffold), key=lambda scaffold: scaffold.order)
     if not found:
-        raise UsageError(f"{target}: must be a folder of images, or a table (.csv, .tsv, .parquet)")
+        raise UsageError(
+            f"{target}: must be a folder of images, a table (.csv, .tsv, .parquet), or a file of texts "
+            "(.jsonl, .json, .tmx, .conll, .txt)"
+        )
     return found[0], found[1:]
 
 

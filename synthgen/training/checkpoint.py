@@ -16,11 +16,12 @@ from torch import nn
 
 from synthgen.errors import ModelError
 from synthgen.training.ema import Ema, put, weights
+from synthgen.training.optimisers import Optimiser
 
 KEEP = 2
 
 
-def save(folder: Path, step: int, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer, facts: Any) -> Path:
+def save(folder: Path, step: int, model: nn.Module, ema: Ema, optimiser: Optimiser, facts: Any) -> Path:
     """Writes `folder/step-00001000/` in one rename and removes all but the last two checkpoints."""
     target = folder / f"step-{step:08d}"
     temporary = folder / f".{target.name}-{uuid.uuid4().hex}"
@@ -71,7 +72,7 @@ def progress(path: Path) -> tuple[int, int | None]:
         raise _damaged(path, error) from error
 
 
-def load(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer, facts: Any) -> int:
+def load(path: Path, model: nn.Module, ema: Ema, optimiser: Optimiser, facts: Any) -> int:
     """Restores everything and returns the number of steps that are done.
 
     Raises:

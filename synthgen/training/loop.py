@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from synthgen.errors import Interrupted, NonFiniteError, UsageError
-from synthgen.training import checkpoint, forecast
+from synthgen.training import checkpoint, forecast, optimisers
 from synthgen.training.cost import Cost
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
@@ -53,7 +53,7 @@ def ended(task: Task, facts: dict[str, Any], folder: Path, finish: bool) -> Ende
     if not finish and (step < task.config.steps or steps == task.config.steps):
         return None
     model = task.model
-    ema, optimiser = Ema(model, task.config.ema_decay), torch.optim.AdamW(_trained(model))
+    ema, optimiser = Ema(model, task.config.ema_decay), task.optimiser()
     known = facts if planned is None else facts | {"steps": planned}
     return Ended(ema, checkpoint.load(found, model, ema, optimiser, known), steps)
 
@@ -65,10 +65,6 @@ def check_begun(folder: Path) -> None:
             f"--finish: there is no checkpoint in {folder}. Train first, without --finish: the first checkpoint is "
             "made after `checkpoint_every` steps, or when the training is stopped with Ctrl-C"
         )
-
-
-def _trained(model: Any) -> list[torch.nn.Parameter]:
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
@@ -86,10 +82,8 @@ def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
     config, folder = task.config, monitor.folder / CHECKPOINTS
     model = task.model.train()
     ema = Ema(model, config.ema_decay)
-    trained = _trained(model)
-    optimiser = torch.optim.AdamW(
-        trained, config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
-    )
+    trained, optimiser = optimisers.trained(model), task.optimiser()
+    peaks = [group["lr"] for group in optimiser.param_groups]
     found = checkpoint.latest(folder)
     start = checkpoint.load(found, model, ema, optimiser, facts) if found else 0
     if start >= config.steps:
@@ -99,8 +93,8 @@ def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
     outlook = forecast.Forecast(start, config.steps, config.checkpoint_every)
     with _stop_signals() as stopped:
         for step in range(start, config.steps):
-            for group in optimiser.param_groups:
-                group["lr"] = config.learning_rate * rate(step, config)
+            for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                group["lr"] = peak * rate(step, config)
             losses.append(backward(task, step))
             norm = torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)
             check_converging(step + 1, losses[-1], float(norm), folder)
@@ -127,7 +121,7 @@ def fit(task: Task, facts: dict[str, Any], monitor: Monitor) -> Ema:
 
 def measure(task: Task, steps_left: int) -> Cost:
     """What `steps_left` steps of a training take, by a few steps whose weights are thrown away."""
-    model, optimiser = task.model.train(), torch.optim.AdamW(_trained(task.model), fused=True)
+    model, optimiser = task.model.train(), task.optimiser()
     took = []
     for step in range(1 + forecast.MEASURED_STEPS):
         began = time.monotonic()

@@ -13,9 +13,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import nn
 
+from synthgen.training import optimisers
 from synthgen.training.batches import Batch, Batches
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
+from synthgen.training.optimisers import Optimiser
 from synthgen.training.output import work_folder
 from synthgen.training.precision import autocast
 from synthgen.training.settings import LoopConfig, Row, table
@@ -75,6 +77,10 @@ class Task(ABC):
     @abstractmethod
     def network(self) -> nn.Module:
         """The network before its first step."""
+
+    def optimiser(self) -> Optimiser:
+        """Of the parameters that are trained, at their peak rates."""
+        return optimisers.adamw(optimisers.trained(self.model), self.config)
 
     @abstractmethod
     def batch(self, step: int, random: torch.Generator) -> Batch:

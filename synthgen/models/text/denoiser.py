@@ -1,4 +1,5 @@
-"""The network of the text model: a bidirectional transformer that says what stands behind each mask.
+"""The network of the text model: a bidirectional transformer that says what stands behind each mask, and how many
+masks a segment needs.
 
 Shapes: B records, L tokens, D width, V tokens of the vocabulary.
 """
@@ -26,13 +27,17 @@ sys.modules[SAVED_AS] = sys.modules[__name__]
 
 
 class TextDenoiser(ModelMixin, ConfigMixin):
-    """Logits (B, L, V) of every token, from all that are not masked.
+    """Logits (B, L, V) of every token, from all that are not masked, and of the lengths of segments.
 
     Segments are read beside each other: the rotary embedding counts from the beginning of each, and a token also knows
-    the role of its segment and its number in the record. How much is masked is not an input: what is masked shows it.
+    the role of its segment, its number in the record, and how many tokens of the segment follow. How much is masked is
+    not an input: what is masked shows it.
+
+    A segment whose length is not known has no tokens but that of its role, at which its length is predicted.
 
     Args:
         n_tokens: V; n_roles: roles of segments; n_segments: segments of a record, at most.
+        n_lengths: lengths of a segment, from 0.
         width: D, a multiple of 2 * n_heads.
 
     Source: Sahoo et al. 2024 (masked diffusion language models), Nie et al. 2025 (LLaDA): a plain bidirectional
@@ -47,6 +52,7 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         n_tokens: int,
         n_roles: int,
         n_segments: int,
+        n_lengths: int,
         width: int = 192,
         n_blocks: int = 4,
         n_heads: int = 6,
@@ -57,27 +63,51 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         self.roles = nn.Embedding(n_roles, width)
         self.segments = nn.Embedding(n_segments, width)
         self.place = nn.Linear(width, width)
+        self.rest = nn.Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, n_heads, dropout) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(n_tokens))
+        self.lengths = nn.Linear(width, n_lengths)
         self.drop = nn.Dropout(dropout)
         for table in (self.tokens, self.roles, self.segments):
             nn.init.normal_(table.weight, std=LOUD)
 
     def forward(self, layout: Layout) -> torch.Tensor:
+        return self.token_logits(self.states(layout))
+
+    def token_logits(self, states: torch.Tensor) -> torch.Tensor:
+        """Logits (..., V) of what stands there."""
+        return F.linear(states, self.tokens.weight, self.bias)
+
+    def length_logits(self, states: torch.Tensor) -> torch.Tensor:
+        """Logits (..., n_lengths) of how long a segment is, at the tokens of its role."""
+        found: torch.Tensor = self.lengths(states)
+        return found
+
+    def states(self, layout: Layout) -> torch.Tensor:
+        """What the last block makes of each token, (B, L, D)."""
+        width = self.tokens.weight.shape[1]
         numbers = layout.segments.clamp_max(int(self.config.n_segments) - 1)
         x = self.drop(
             self.tokens(layout.tokens)
             + self.roles(layout.roles)
             + self.segments(numbers)
-            + self.place(sinusoids(layout.places, self.tokens.weight.shape[1]))
+            + self.place(sinusoids(layout.places, width))
+            + self.rest(sinusoids(_sizes(layout) - layout.places, width))
         )
         turns = rotations(layout.places, x.shape[-1] // int(self.config.n_heads))
         mask = layout.real[:, None, None, :]
         for block in self.blocks:
             x = block(x, turns, mask)
-        logits: torch.Tensor = F.linear(self.norm(x), self.tokens.weight, self.bias)
-        return logits
+        states: torch.Tensor = self.norm(x)
+        return states
+
+
+def _sizes(layout: Layout) -> torch.Tensor:
+    """How many tokens the segment of each token has, without that of its role, int64 (B, L)."""
+    inside = (layout.real & (layout.places > 0)).long()
+    n = torch.zeros_like(layout.segments).scatter_add_(1, layout.segments, inside)
+    return n.gather(1, layout.segments)
 
 
 class Block(nn.Module):

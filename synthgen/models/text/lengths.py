@@ -1,4 +1,4 @@
-"""How long segments that are to be generated are: as those of a training record that is like what is given."""
+"""Which segments records have, and how long each may be, as training records had them."""
 
 from __future__ import annotations
 
@@ -15,71 +15,44 @@ SAVED_AS = "synthgen.models.text_lengths"
 sys.modules[SAVED_AS] = sys.modules[__name__]
 
 MOST_RECORDS = 2**14
-"""Training records whose lengths are remembered."""
-
-N_NEAREST, SHARE = 32, 20
-"""Records that are alike, from which one is chosen: at most so many, and one in so many of those with these roles."""
+"""Training records whose roles and classes are remembered."""
 
 
 class TextLengths(ModelMixin, ConfigMixin):
-    """Lengths of the segments of training records, with their roles and the class of each, if it is one.
+    """Roles and classes of the segments of training records, and which lengths the segments of each role had.
 
     Args:
         n_records: how many are remembered; n_segments: of the longest.
+        n_roles: roles; n_lengths: lengths of a segment, from 0.
     """
 
     __module__ = SAVED_AS
 
     @register_to_config
-    def __init__(self, n_records: int = 1, n_segments: int = 1) -> None:
+    def __init__(self, n_records: int = 1, n_segments: int = 1, n_roles: int = 1, n_lengths: int = 1) -> None:
         super().__init__()
-        for name in ("roles", "lengths", "classes"):
+        for name in ("roles", "classes"):
             self.register_buffer(name, torch.full((n_records, n_segments), -1, dtype=torch.int32))
+        self.register_buffer("seen", torch.zeros((n_roles, n_lengths), dtype=torch.bool))
 
     @classmethod
-    def fit(cls, records: Sequence[Sequence[tuple[int, int, int]]], seed: int) -> TextLengths:
+    def fit(cls, records: Sequence[Sequence[tuple[int, int, int]]], n_roles: int, seed: int) -> TextLengths:
         """Of the (role, tokens, class or -1) of all segments of all training records."""
         chosen = np.random.default_rng(seed).permutation(len(records))[:MOST_RECORDS]
         some = [records[i] for i in np.sort(chosen)]
-        made: TextLengths = cls(len(some), max(len(record) for record in some))
+        longest = max(n for record in records for _, n, _ in record)
+        made: TextLengths = cls(len(some), max(len(record) for record in some), n_roles, longest + 1)
         for row, record in enumerate(some):
             numbers = torch.tensor(record, dtype=torch.int32)
-            for column, name in enumerate(("roles", "lengths", "classes")):
-                getattr(made, name)[row, : len(record)] = numbers[:, column]
+            made.roles[row, : len(record)], made.classes[row, : len(record)] = numbers[:, 0], numbers[:, 2]
+        for role, n in {(role, n) for record in records for role, n, _ in record}:
+            made.seen[role, n] = True
         return made
 
-    def draw(
-        self, roles: Sequence[int], lengths: Sequence[int | None], classes: Sequence[int], chance: float
-    ) -> list[int]:
-        """A length for each segment whose length is None, from one of the nearest training records.
-
-        Those have the same roles in the same order, as many as possible of the same classes, and then the least
-        difference of all lengths that are known. Where no record has these roles, each is drawn by itself.
-
-        Args:
-            classes: class of each segment, -1 where it has none or is to be generated.
-            chance: uniform number that chooses among them.
-
-        Raises:
-            KeyError: no training record has a segment of one of the roles.
-        """
-        free = [i for i, length in enumerate(lengths) if length is None]
-        wanted = np.full(self.roles.shape[1], -1)
-        rows = np.zeros(0, dtype=np.int64)
-        if len(roles) <= len(wanted):
-            wanted[: len(roles)] = roles
-            rows = np.flatnonzero((self.roles.numpy() == wanted).all(1))
-        if not len(rows):
-            return [self._alone(roles[i], chance) for i in free]
-        asked = np.array(classes)
-        others = (self.classes[rows, : len(roles)].numpy() != asked)[:, asked >= 0].sum(1)
-        known = np.array([i for i, length in enumerate(lengths) if length is not None], dtype=np.int64)
-        given = np.array([lengths[i] for i in known], dtype=np.int64)
-        away = np.abs(self.lengths[rows][:, known].numpy() - given).sum(1)
-        n_nearest = max(1, min(N_NEAREST, len(rows) // SHARE))
-        nearest = rows[np.lexsort((rows, away, others))[:n_nearest]] if len(known) or (asked >= 0).any() else rows
-        chosen = nearest[int(chance * len(nearest))]
-        return [int(self.lengths[chosen, i]) for i in free]
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest segment, without that of its role."""
+        return int(self.config.n_lengths) - 1
 
     def form(self, given: Mapping[int, int], chance: float) -> list[int]:
         """The roles of one of the training records that have all that is given, each of the class that is given.
@@ -91,21 +64,15 @@ class TextLengths(ModelMixin, ConfigMixin):
         Raises:
             KeyError: no training record has all of these roles.
         """
-        rows, classes = self.roles.numpy(), self.classes.numpy()
-        fits = np.ones(len(rows), dtype=bool)
+        roles, classes = self.roles.numpy(), self.classes.numpy()
+        fits = np.ones(len(roles), dtype=bool)
         has_class = fits.copy()
         for role, wanted in given.items():
-            there = rows == role
+            there = roles == role
             fits &= there.any(1)
             has_class &= (there & (classes == wanted)).any(1)
         if not fits.any():
             raise KeyError("no training record has all of the segments that are given")
         found = np.flatnonzero(fits & has_class if (fits & has_class).any() else fits)
-        chosen = rows[found[int(chance * len(found))]]
+        chosen = roles[found[int(chance * len(found))]]
         return [int(role) for role in chosen if role >= 0]
-
-    def _alone(self, role: int, chance: float) -> int:
-        found = np.sort(self.lengths.numpy()[self.roles.numpy() == role])
-        if not len(found):
-            raise KeyError(f"no training record has a segment of the role {role}")
-        return int(found[int(chance * len(found))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,25 +88,18 @@ class TextPipeline(DiffusionPipeline):
             KeyError: a role or a class that the model does not know.
             ValueError: a record has more tokens than the model was trained on.
         """
-        pieces = [self._pieces(record, seed) for record, seed in zip(records, seeds, strict=True)]
-        sizes = [-(-n_tokens(piece) // ROUND_TO) * ROUND_TO for piece in pieces]
+        pieces = self._with_lengths(records, seeds, temperature)
         made: list[Record] = [()] * len(records)
         scores = np.zeros(len(records))
-        for size in sorted(set(sizes)):
-            same = [i for i, other in enumerate(sizes) if other == size]
-            for start in range(0, len(same), ROWS):
-                rows = same[start : start + ROWS]
-                filled = rows + rows[-1:] * (ROWS - len(rows))
-                layout = self.tokenizer.lay_out([pieces[i] for i in filled], size)
-                drawn, found = self._unmask(
-                    layout, [seeds[i] for i in filled], num_inference_steps, guidance_scale, temperature, order_noise
+        for rows, layout in self._batches(dict(enumerate(pieces))):
+            filled = [seeds[i] for i in rows] + [seeds[rows[-1]]] * (ROWS - len(rows))
+            drawn, found = self._unmask(layout, filled, num_inference_steps, guidance_scale, temperature, order_noise)
+            for place, i in enumerate(rows):
+                made[i] = tuple(
+                    given if given.content is not None else new
+                    for given, new in zip(records[i], self.tokenizer.record(drawn, place), strict=True)
                 )
-                for place, i in enumerate(rows):
-                    made[i] = tuple(
-                        given if given.content is not None else new
-                        for given, new in zip(records[i], self.tokenizer.record(drawn, place), strict=True)
-                    )
-                    scores[i] = found[place]
+                scores[i] = found[place]
         return TextOutput(records=made, log_likelihoods=scores)
 
     def form(self, given: Mapping[str, str], seed: int) -> Record:
@@ -123,27 +116,77 @@ class TextPipeline(DiffusionPipeline):
         chance = float(streams.generator(streams.seed_of(seed, "form", 0)).random())
         return tuple(Segment(roles[role], given.get(roles[role])) for role in self.lengths.form(numbers, chance))
 
-    def _pieces(self, record: Record, seed: int) -> list[Piece]:
-        """The record in tokens, with as many masks as a training record that is like it has tokens there."""
-        roles, classes, lengths = [], [], []
-        for segment in record:
-            is_class = segment.role in self.tokenizer.classes
-            known = None if segment.content is None else self.tokenizer.tokens(segment)
-            roles.append(self.tokenizer.roles.index(segment.role))
-            classes.append(known[0] - self.tokenizer.first_of_class[segment.role] if is_class and known else -1)
-            lengths.append(1 if is_class else None if known is None else len(known))
-        chance = float(streams.generator(streams.seed_of(seed, "lengths", 0)).random())
-        drawn = iter(self.lengths.draw(roles, lengths, classes, chance))
-        wanted = [
-            next(drawn) if length is None else length
-            for length, segment in zip(lengths, record, strict=True)
-            if segment.content is None
-        ]
-        found = self.tokenizer.pieces(record, wanted)
-        if n_tokens(found) > int(self.config.length):
-            raise ValueError(
-                f"a record has {n_tokens(found)} tokens, and the model was trained on {self.config.length}"
-            )
+    def _with_lengths(
+        self, records: Sequence[Record], seeds: Sequence[int], temperature: float | None
+    ) -> list[list[Piece]]:
+        """The records in tokens, with as many masks in each free segment as the network draws, one segment after
+        another: those whose length is not known yet have no tokens.
+
+        Raises:
+            ValueError: a record has more tokens than the model was trained on.
+        """
+        chances = [streams.generator(streams.seed_of(seed, "lengths", 0)) for seed in seeds]
+        drawn: list[list[int]] = [[] for _ in records]
+        free = [[at for at, segment in enumerate(record) if segment.content is None] for record in records]
+
+        def pieces_of(i: int) -> list[Piece]:
+            return self.tokenizer.pieces(records[i], [*drawn[i], *[0] * (len(free[i]) - len(drawn[i]))])
+
+        waiting = list(range(len(records)))
+        while waiting:
+            for i in waiting:
+                while (n := len(drawn[i])) < len(free[i]) and records[i][free[i][n]].role in self.tokenizer.classes:
+                    drawn[i].append(1)
+            waiting = [i for i in waiting if len(drawn[i]) < len(free[i])]
+            pieces = {i: pieces_of(i) for i in waiting}
+            for rows, layout in self._batches(pieces):
+                numbers = [free[i][len(drawn[i])] for i in rows]
+                left = [int(self.config.length) - n_tokens(pieces[i]) for i in rows]
+                random = [float(chances[i].random()) for i in rows]
+                for i, n in zip(rows, self._lengths(layout, numbers, left, random, temperature), strict=True):
+                    drawn[i].append(n)
+        return [pieces_of(i) for i in range(len(records))]
+
+    def _batches(self, pieces: Mapping[int, list[Piece]]) -> Iterator[tuple[list[int], Layout]]:
+        """Records of like size, `ROWS` at a time: their numbers, and the rows, of which those that lack repeat the
+        last."""
+        sizes = {i: -(-n_tokens(piece) // ROUND_TO) * ROUND_TO for i, piece in pieces.items()}
+        for size in sorted(set(sizes.values())):
+            same = [i for i, other in sizes.items() if other == size]
+            for start in range(0, len(same), ROWS):
+                rows = same[start : start + ROWS]
+                filled = rows + rows[-1:] * (ROWS - len(rows))
+                yield rows, self.tokenizer.lay_out([pieces[i] for i in filled], size)
+
+    def _lengths(
+        self,
+        layout: Layout,
+        segments: Sequence[int],
+        left: Sequence[int],
+        chances: Sequence[float],
+        temperature: float | None,
+    ) -> list[int]:
+        """A length for one segment of each of the first rows, of those that segments of its role had in training.
+
+        Args:
+            segments: number of the segment in its record; left: how many tokens there is room for.
+            chances: uniform numbers that choose.
+        """
+        rows = torch.arange(len(segments))
+        of_segment = layout.segments[rows] == torch.tensor(segments)[:, None]
+        at = (of_segment & (layout.places[rows] == 0)).long().argmax(1)
+        states = self.denoiser.states(layout.to(self._execution_device))[rows, at]
+        logits = finite(self.denoiser.length_logits(states).double().cpu(), "logits of lengths")
+        allowed = self.lengths.seen.cpu()[layout.roles[rows, at]]
+        lengths = torch.arange(logits.shape[1])
+        allowed &= lengths <= torch.tensor(left)[:, None]
+        if not bool(allowed.any(1).all()):
+            tokens = int(self.config.length)
+            raise ValueError(f"a record has no room for its segments: the model was trained on {tokens} tokens")
+        heat = max(float(self.scheduler.config.temperature) if temperature is None else temperature, 1e-4)
+        shares = (logits.masked_fill(~allowed, -torch.inf) / heat).softmax(-1).cumsum(-1)
+        wanted = torch.tensor(chances, dtype=torch.float64)[:, None] * shares[:, -1:]
+        found: list[int] = torch.searchsorted(shares, wanted, right=True)[:, 0].clamp_max(len(lengths) - 1).tolist()
         return found
 
     def _unmask(

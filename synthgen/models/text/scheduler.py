@@ -30,7 +30,7 @@ class MaskScheduler(SchedulerMixin, ConfigMixin):
     __module__ = SAVED_AS
 
     @register_to_config
-    def __init__(self, temperature: float = 1.0, order_noise: float = 4.0) -> None:
+    def __init__(self, temperature: float = 1.0, order_noise: float = 1.0) -> None:
         self.timesteps = torch.arange(0)
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:

@@ -95,6 +95,11 @@ class TextTokenizer(ModelMixin, ConfigMixin):
         return self.n_text + 1
 
     @property
+    def marker(self) -> int:
+        """The token of role 0; those of the other roles follow."""
+        return self.n_text + 2
+
+    @property
     def roles(self) -> tuple[str, ...]:
         return tuple(self.config.roles)
 
@@ -107,7 +112,7 @@ class TextTokenizer(ModelMixin, ConfigMixin):
     @cached_property
     def first_of_class(self) -> dict[str, int]:
         """The token of the first class of each such role."""
-        found, at = {}, self.n_text + 2 + len(self.roles)
+        found, at = {}, self.marker + len(self.roles)
         for role, names in self.classes.items():
             found[role] = at
             at += len(names)
@@ -115,7 +120,7 @@ class TextTokenizer(ModelMixin, ConfigMixin):
 
     @property
     def n_tokens(self) -> int:
-        return self.n_text + 2 + len(self.roles) + sum(len(names) for names in self.classes.values())
+        return self.marker + len(self.roles) + sum(len(names) for names in self.classes.values())
 
     def ids(self, text: str) -> list[int]:
         """The tokens of a text."""
@@ -175,7 +180,7 @@ class TextTokenizer(ModelMixin, ConfigMixin):
         """Rows of tokens, by default as long as the longest record, rounded up to a multiple of 8."""
         longest = max(n_tokens(pieces) for pieces in records)
         length = length or -(-longest // ROUND_TO) * ROUND_TO
-        return lay_out(records, self.n_text + 2, self.mask, self.padding, length)
+        return lay_out(records, self.marker, self.mask, self.padding, length)
 
     def record(self, layout: Layout, row: int) -> Record:
         """The segments of a row of tokens."""

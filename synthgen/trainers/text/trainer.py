@@ -35,7 +35,7 @@ MOST_TOKENS = {2_000: 512, 20_000: 2048, 200_000: 4096}
 class TextTrainer(GradientTrainer):
     """Trains on texts; ends with a TextPipeline folder and its card."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     class Config(LoopConfig):
         """Settings of `use: text`."""
@@ -43,6 +43,10 @@ class TextTrainer(GradientTrainer):
         steps: int = Field(default=10_000, ge=1, description="Optimiser steps.")
         batch_size: int = Field(default=64, ge=1, description="Records a step.")
         learning_rate: float = Field(default=2e-3, gt=0, description="Peak learning rate of AdamW.")
+        muon_learning_rate: float = Field(
+            default=0.02, gt=0, description="Peak learning rate of Muon, which trains the matrices of all blocks."
+        )
+        warmup_steps: int = Field(default=100, ge=0, description="Steps of linear rise to the peak rates.")
         data: TextData = Field(description="Real texts.")
         preset: Literal["tiny", "mini", "small", "base"] = Field(
             default="mini",

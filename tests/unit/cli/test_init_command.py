@@ -182,9 +182,9 @@ def test_a_table_brings_one_recipe_that_is_sound(cli, tmp_path: Path, monkeypatc
 
 
 def test_a_file_that_is_no_table(cli, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("hello")
-    answer = cli("init", tmp_path / "notes.txt")
-    assert answer.code == 2 and "must be a folder of images, or a table" in answer.err
+    (tmp_path / "notes.pdf").write_text("hello")
+    answer = cli("init", tmp_path / "notes.pdf")
+    assert answer.code == 2 and "must be a folder of images, a table" in answer.err
 
 
 def test_columns_that_are_left_out_are_told_and_numbers_are_no_entities(cli, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Any:
     torch.manual_seed(0)
     tokens = tokenizer()
     records = [[(0, 1, i % 2), (1, 4 + i, -1), (2, 5 + 2 * i, -1)] for i in range(20)]
-    network: Any = TextDenoiser(tokens.n_tokens, 3, 3, width=16, n_blocks=1, n_heads=2)
-    lengths = TextLengths.fit(records, 0)
+    lengths = TextLengths.fit(records, 3, 0)
+    network: Any = TextDenoiser(tokens.n_tokens, 3, 3, lengths.longest + 1, width=16, n_blocks=1, n_heads=2)
     made = TextPipeline(tokens, lengths, network.eval(), MaskScheduler(), 64, "pairs", [["source", "target"]])
     folder: Path = tmp_path_factory.mktemp("text")
     made.save_pretrained(folder)
@@ -73,24 +73,20 @@ def test_segments_hold_tokens_of_their_kind_only() -> None:
     assert not allowed[1, TOKENIZER.mask] and not allowed[1, TOKENIZER.padding]
 
 
-def test_lengths_are_those_of_training_records_that_are_alike() -> None:
-    lengths = TextLengths.fit([[(1, n, -1), (2, 2 * n, -1)] for n in range(1, 100)], 0)
-    for n in (10, 50, 90):
-        drawn = [lengths.draw([1, 2], [n, None], [-1, -1], chance)[0] for chance in np.linspace(0, 0.999, 50)]
-        assert abs(np.mean(drawn) - 2 * n) < 2 and 2 <= max(drawn) - min(drawn) <= 10
-    both = [tuple(lengths.draw([1, 2], [None, None], [-1, -1], chance)) for chance in np.linspace(0, 0.999, 99)]
-    assert all(b == 2 * a for a, b in both) and len(set(both)) > 90
-
-
-def test_lengths_are_those_of_the_class_that_is_given() -> None:
-    lengths = TextLengths.fit([[(0, 1, i % 2), (1, 5 + 20 * (i % 2), -1)] for i in range(200)], 0)
-    for wanted in (0, 1):
-        drawn = {lengths.draw([0, 1], [1, None], [wanted, -1], chance)[0] for chance in np.linspace(0, 0.999, 30)}
-        assert drawn == {5 + 20 * wanted}
+def test_lengths_are_such_as_training_had_for_the_role(pipeline: Any) -> None:
+    records = [(Segment("label", "a"), Segment("source"), Segment("target"))] * 40
+    made = pipeline(records, range(40), num_inference_steps=2)
+    counts = [[len(TOKENIZER.ids(segment.content)) for segment in record[1:]] for record in made.records]
+    sizes = [[len(piece.tokens) for piece in row[1:]] for row in pipeline._with_lengths(records, range(40), None)]
+    assert {n for n, _ in sizes} <= set(range(4, 24)) and len({n for n, _ in sizes}) > 8
+    assert {n for _, n in sizes} <= set(range(5, 44, 2))
+    assert len(counts) == 40
+    surest = pipeline._with_lengths(records, range(40), 0.0)
+    assert len({tuple(len(piece.tokens) for piece in row) for row in surest}) == 1
 
 
 def test_a_form_is_one_of_training_that_has_what_is_given() -> None:
-    lengths = TextLengths.fit([[(0, 1, 0), (2, 3, -1)], [(0, 1, 1), (1, 2, -1), (2, 3, -1)]], 0)
+    lengths = TextLengths.fit([[(0, 1, 0), (2, 3, -1)], [(0, 1, 1), (1, 2, -1), (2, 3, -1)]], 3, 0)
     assert lengths.form({0: 0}, 0.99) == [0, 2]
     assert lengths.form({0: 1}, 0.0) == [0, 1, 2]
     assert lengths.form({1: -1}, 0.5) == [0, 1, 2]
@@ -162,5 +158,5 @@ def test_guidance_of_one_is_none_and_more_changes_the_result(pipeline: Any) -> N
 
 
 def test_a_record_that_is_too_long_is_refused(pipeline: Any) -> None:
-    with pytest.raises(ValueError, match="tokens, and the model was trained on 64"):
+    with pytest.raises(ValueError, match="no room for its segments: the model was trained on 64 tokens"):
         pipeline([(Segment("source", "x" * 100), Segment("target"))], [0])
