@@ -20,6 +20,9 @@ MOST_RECORDS = 2**14
 N_NEAREST, SHARE = 32, 20
 """Records that are alike, from which one is chosen: at most so many, and one in so many of those with these roles."""
 
+N_BEFORE = 4
+"""Roles before a segment that are looked at where no record has all of them."""
+
 
 class TextLengths(ModelMixin, ConfigMixin):
     """Lengths of the segments of training records, with their roles and the class of each, if it is one.
@@ -49,16 +52,23 @@ class TextLengths(ModelMixin, ConfigMixin):
         return made
 
     def draw(
-        self, roles: Sequence[int], lengths: Sequence[int | None], classes: Sequence[int], chance: float
+        self,
+        roles: Sequence[int],
+        lengths: Sequence[int | None],
+        classes: Sequence[int],
+        chance: float,
+        room: int | None = None,
     ) -> list[int]:
         """A length for each segment whose length is None, from one of the nearest training records.
 
         Those have the same roles in the same order, as many as possible of the same classes, and then the least
-        difference of all lengths that are known. Where no record has these roles, each is drawn by itself.
+        difference of all lengths that are known. Where no record has these roles, each is drawn by itself, from those
+        that stand behind the same roles, and all are shortened alike if they would not have room.
 
         Args:
             classes: class of each segment, -1 where it has none or is to be generated.
             chance: uniform number that chooses among them.
+            room: tokens that there are for segments whose length is None, if that is limited.
 
         Raises:
             KeyError: no training record has a segment of one of the roles.
@@ -70,7 +80,7 @@ class TextLengths(ModelMixin, ConfigMixin):
             wanted[: len(roles)] = roles
             rows = np.flatnonzero((self.roles.numpy() == wanted).all(1))
         if not len(rows):
-            return [self._alone(roles[i], chance) for i in free]
+            return _fitted([self._alone(roles, i, chance) for i in free], room)
         asked = np.array(classes)
         others = (self.classes[rows, : len(roles)].numpy() != asked)[:, asked >= 0].sum(1)
         known = np.array([i for i, length in enumerate(lengths) if length is not None], dtype=np.int64)
@@ -81,12 +91,14 @@ class TextLengths(ModelMixin, ConfigMixin):
         chosen = nearest[int(chance * len(nearest))]
         return [int(self.lengths[chosen, i]) for i in free]
 
-    def form(self, given: Mapping[int, int], chance: float) -> list[int]:
+    def form(self, given: Mapping[int, int], chance: float, closed: Sequence[int] = ()) -> list[int]:
         """The roles of one of the training records that have all that is given, each of the class that is given.
 
         Args:
             given: classes by role, -1 where it has none.
             chance: uniform number that chooses among them.
+            closed: roles of which a record has those that are given, each once, and no others; nothing is returned if
+                there is no such record.
 
         Raises:
             KeyError: no training record has all of these roles.
@@ -98,14 +110,36 @@ class TextLengths(ModelMixin, ConfigMixin):
             there = rows == role
             fits &= there.any(1)
             has_class &= (there & (classes == wanted)).any(1)
+        for role in closed:
+            fits &= (rows == role).sum(1) == (role in given)
         if not fits.any():
+            if closed:
+                return []
             raise KeyError("no training record has all of the segments that are given")
         found = np.flatnonzero(fits & has_class if (fits & has_class).any() else fits)
         chosen = rows[found[int(chance * len(found))]]
         return [int(role) for role in chosen if role >= 0]
 
-    def _alone(self, role: int, chance: float) -> int:
-        found = np.sort(self.lengths.numpy()[self.roles.numpy() == role])
-        if not len(found):
-            raise KeyError(f"no training record has a segment of the role {role}")
+    def _alone(self, roles: Sequence[int], place: int, chance: float) -> int:
+        """A length of the segment at a place, from those before which as many roles as possible are the same."""
+        rows = self.roles.numpy()
+        there = rows == roles[place]
+        if not there.any():
+            raise KeyError(f"no training record has a segment of the role {roles[place]}")
+        for back in range(1, min(place, N_BEFORE) + 1):
+            narrower = there.copy()
+            narrower[:, :back] = False
+            narrower[:, back:] &= rows[:, :-back] == roles[place - back]
+            if not narrower.any():
+                break
+            there = narrower
+        found = np.sort(self.lengths.numpy()[there])
         return int(found[int(chance * len(found))])
+
+
+def _fitted(lengths: list[int], room: int | None) -> list[int]:
+    """The lengths, or shorter ones in about the same proportions, of which each keeps one token."""
+    total = sum(lengths)
+    if room is None or total <= room:
+        return lengths
+    return [max(1, length * max(room, 0) // total) for length in lengths]

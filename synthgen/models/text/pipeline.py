@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +14,19 @@ from synthgen import seeds as streams
 from synthgen.models.finite import finite
 from synthgen.models.text.denoiser import TextDenoiser
 from synthgen.models.text.lengths import TextLengths
-from synthgen.models.text.records import Layout, Piece, Record, Segment
+from synthgen.models.text.records import Layout, Piece
 from synthgen.models.text.scheduler import MaskScheduler
+from synthgen.models.text.segments import Record, Segment
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer, n_tokens
 
 ROWS = 16
 """Records that go through the network together, whatever a caller's batch is: a record's numbers depend on how many
 rows there are, and on how long they are."""
+
+
+LONGER = 4
+"""How many times as long as the longest training record a record may be: places count within segments, so that a
+somewhat longer name or sentence is no stranger to the network than others."""
 
 
 @dataclass
@@ -86,7 +92,7 @@ class TextPipeline(DiffusionPipeline):
 
         Raises:
             KeyError: a role or a class that the model does not know.
-            ValueError: a record has more tokens than the model was trained on.
+            ValueError: a record has more than four times the tokens of the longest that the model was trained on.
         """
         pieces = [self._pieces(record, seed) for record, seed in zip(records, seeds, strict=True)]
         sizes = [-(-n_tokens(piece) // ROUND_TO) * ROUND_TO for piece in pieces]
@@ -109,8 +115,14 @@ class TextPipeline(DiffusionPipeline):
                     scores[i] = found[place]
         return TextOutput(records=made, log_likelihoods=scores)
 
-    def form(self, given: Mapping[str, str], seed: int) -> Record:
+    def form(self, seed: int, given: Mapping[str, str], closed: Collection[str] = ()) -> Record:
         """A record with what is given by role, and the other segments of one of the training records that are like it.
+
+        Args:
+            closed: beginnings of roles of which it has those that are given, each once, and no others.
+
+        Returns:
+            Nothing if no training record has all that is given and no others of `closed`.
 
         Raises:
             KeyError: a role or class that the model does not know, or no training record has all that is given.
@@ -121,7 +133,9 @@ class TextPipeline(DiffusionPipeline):
             is_class = role in self.tokenizer.classes
             numbers[roles.index(role)] = tokens[0] - self.tokenizer.first_of_class[role] if is_class else -1
         chance = float(streams.generator(streams.seed_of(seed, "form", 0)).random())
-        return tuple(Segment(roles[role], given.get(roles[role])) for role in self.lengths.form(numbers, chance))
+        limited = [i for i, role in enumerate(roles) if role.startswith(tuple(closed))]
+        found = [roles[role] for role in self.lengths.form(numbers, chance, limited)]
+        return tuple(Segment(role, given.get(role)) for role in found)
 
     def _pieces(self, record: Record, seed: int) -> list[Piece]:
         """The record in tokens, with as many masks as a training record that is like it has tokens there."""
@@ -133,16 +147,18 @@ class TextPipeline(DiffusionPipeline):
             classes.append(known[0] - self.tokenizer.first_of_class[segment.role] if is_class and known else -1)
             lengths.append(1 if is_class else None if known is None else len(known))
         chance = float(streams.generator(streams.seed_of(seed, "lengths", 0)).random())
-        drawn = iter(self.lengths.draw(roles, lengths, classes, chance))
+        room = LONGER * int(self.config.length) - len(record) - sum(length or 0 for length in lengths)
+        drawn = iter(self.lengths.draw(roles, lengths, classes, chance, room))
         wanted = [
             next(drawn) if length is None else length
             for length, segment in zip(lengths, record, strict=True)
             if segment.content is None
         ]
         found = self.tokenizer.pieces(record, wanted)
-        if n_tokens(found) > int(self.config.length):
+        if n_tokens(found) > LONGER * int(self.config.length):
             raise ValueError(
-                f"a record has {n_tokens(found)} tokens, and the model was trained on {self.config.length}"
+                f"a record has {n_tokens(found):,} tokens, more than {LONGER} times the {self.config.length} of the "
+                "longest that the model was trained on; leave out what is so long"
             )
         return found
 
