@@ -14,7 +14,20 @@ import numpy as np
 from PIL import Image
 
 from synthgen import testing
-from synthgen.fields import Boxes, Columns, InstanceMap, Label, Numbers, Schema, SegmentationMap, Series, Text, Times
+from synthgen.fields import (
+    Boxes,
+    Chat,
+    Columns,
+    InstanceMap,
+    Label,
+    Numbers,
+    Plan,
+    Schema,
+    SegmentationMap,
+    Series,
+    Text,
+    Times,
+)
 from synthgen.fields import Image as ImageField
 
 SIDE = 32
@@ -652,6 +665,82 @@ def text_model() -> str:
     forms = [["source", "target"]]
     made = TextPipeline(tokenizer, lengths, network.eval(), MaskScheduler(), 64, "pairs", forms, ["en", "de"])
     return _save(made, "text-model")
+
+
+def fact_data(**more: object) -> dict:
+    """Settings of `data` for a table of facts without questions."""
+    path = folder() / "facts.tsv"
+    if not path.exists():
+        rows = [f"town {i // 2}\t{('mayor', 'river')[i % 2]}\tname {i}" for i in range(10)]
+        path.write_text("\n".join(["subject\trelation\tanswer", *rows]) + "\n", encoding="utf-8")
+    return {"texts": str(path), **more}
+
+
+@cache
+def dialogues() -> str:
+    """A file of dialogues with acts."""
+    path = folder() / "dialogues.jsonl"
+    with open(path, "w", encoding="utf-8") as file:
+        for city in ("Lyon", "Bern", "Ulm", "Rome"):
+            wanted = {"role": "user", "content": f"to {city}", "acts": [["INFORM", "city", city]]}
+            asked = {"role": "assistant", "content": "what day?", "acts": [["REQUEST", "day"]]}
+            file.write(json.dumps({"messages": [wanted, asked]}) + "\n")
+    return str(path)
+
+
+def dialogue_data(**more: object) -> dict:
+    return {"texts": dialogues(), **more}
+
+
+def cities() -> str:
+    """A file of cities."""
+    path = folder() / "cities.txt"
+    path.write_text("Oslo\nSão Paulo\nTōkyō\n", encoding="utf-8")
+    return str(path)
+
+
+@cache
+def dialogue_model() -> str:
+    """A model of such dialogues with random weights."""
+    import torch
+
+    from synthgen.models.text.denoiser import TextDenoiser
+    from synthgen.models.text.lengths import TextLengths
+    from synthgen.models.text.pipeline import TextPipeline
+    from synthgen.models.text.scheduler import MaskScheduler
+    from synthgen.models.text.tokenizer import TextTokenizer
+
+    torch.manual_seed(9)
+    roles = ["act: INFORM city", "user", "act: REQUEST day", "assistant"]
+    tokenizer = TextTokenizer.fit(["to Lyon", "what day?"], 300, roles)
+    lengths = TextLengths.fit([[(0, 2, -1), (1, 4 + i % 3, -1), (2, 0, -1), (3, 3, -1)] for i in range(20)], 4, 0)
+    network = TextDenoiser(tokenizer.n_tokens, 4, 4, lengths.longest + 1, width=16, n_blocks=1, n_heads=2)
+    made = TextPipeline(tokenizer, lengths, network.eval(), MaskScheduler(), 64, "dialogues", [roles])
+    return _save(made, "dialogue-model")
+
+
+def planned(n: int) -> tuple[Schema, Columns]:
+    """A condition of plans that such a model follows."""
+    field = Plan(("user", "assistant"), ("INFORM", "REQUEST"), ("city", "day"), (n, n))
+    plans = [
+        [
+            {"role": "user", "acts": [{"act": "INFORM", "slot": "city", "value": f"Lyon {i}"}]},
+            {"role": "assistant", "acts": [{"act": "REQUEST", "slot": "day", "value": ""}]},
+        ]
+        for i in range(n)
+    ]
+    return {"plan": field}, {"plan": plans}
+
+
+def planned_dialogues(n: int) -> tuple[Schema, Columns]:
+    """Fields and values as scorers see them: such plans, and dialogues every other of which follows its own."""
+    schema, columns = planned(n)
+    said = [f"To Lyon {i}." if i % 2 else "To Bern." for i in range(n)]
+    messages = [[{"role": "user", "content": text}, {"role": "assistant", "content": "When?"}] for text in said]
+    return {"condition.plan": schema["plan"], "messages": Chat()}, {
+        "condition.plan": columns["plan"],
+        "messages": messages,
+    }
 
 
 def sources(n: int) -> tuple[Schema, Columns]:

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field as Setting
 
-from synthgen.base.settings import Settings
+from synthgen.base.settings import FieldName, Settings
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Text
+from synthgen.models.text.kinds import KINDS
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.texts import reader
 from synthgen.readers.texts.reader import TextData
-
-GIVEN: Mapping[str, Sequence[str]] = {
-    "utterances": ("label",),
-    "pairs": ("source",),
-    "facts": ("relation", "subject", "answer"),
-    "questions": ("context",),
-    "passages": (),
-    "dialogues": (),
-}
-"""What is given by default, by the kind of the texts."""
+from synthgen.readers.texts.sameness import compared, components
 
 
 class RealTexts:
-    """Parts of real records in order, again and again; samples of one record stay in one split.
+    """Parts of real records in order, again and again.
+
+    Samples of one record stay in one split, and with them those of all records that share a text, a passage or a
+    subject with it.
 
     Each of `give` is a field: `label` is a class, the others are texts. `origin` says where the record stands.
     """
@@ -42,10 +38,11 @@ class RealTexts:
         part: Literal["all", "train", "validation", "test"] = Setting(
             default="all", description="Which records: all, or those of one of the splits of `data`."
         )
-        give: list[str] | None = Setting(
+        give: list[str] | dict[str, FieldName] | None = Setting(
             default=None,
             description="What is given of each record; by default the class of utterances, the source of pairs, all of "
-            "facts but the question, the context of questions.",
+            "facts but the question, the context of questions. `{text: source}` gives it by another name: the text of "
+            "passages to a model that translates, for instance.",
         )
         repeats: int = Setting(default=1, ge=1, description="Samples of every record.")
 
@@ -54,13 +51,16 @@ class RealTexts:
         texts = reader.read(config.data)
         self._texts = texts if config.part == "all" else texts.take(config.part)
         there = (*(("label",) if texts.labels is not None else ()), *texts.texts)
-        given = config.give if config.give is not None else [name for name in GIVEN[texts.kind] if name in there]
+        given = config.give if config.give is not None else [n for n in KINDS[texts.kind].given if n in there]
         if wrong := [name for name in given if name not in there]:
-            raise DataError(f"{config.data.texts}: give: {unknown(wrong[0], there, 'part of a record')}")
-        self._given = tuple(given)
+            problems = [unknown(name, there, "part of a record") for name in wrong]
+            raise DataError(*(f"{config.data.texts}: give: {text}" for text in problems))
+        self._given = dict(given) if isinstance(given, dict) else {name: name for name in given}
+        if len({*self._given.values(), "origin"}) <= len(self._given):
+            raise DataError(f"{config.data.texts}: give: two parts, or one and `origin`, have the same name")
         self.samples = config.repeats * len(self._texts)
         self.fields: Mapping[str, Field] = {
-            **{name: Label(texts.classes) if name == "label" else Text() for name in self._given},
+            **{name: Label(texts.classes) if part == "label" else Text() for part, name in self._given.items()},
             "origin": Text(),
         }
 
@@ -81,7 +81,13 @@ class RealTexts:
     def condition(self, index: int) -> tuple[dict[str, Any], str | None]:
         row = index % len(self._texts)
         values: dict[str, Any] = {
-            name: int(self._texts.labels[row]) if name == "label" else self._texts.texts[name][row]  # type: ignore[index]
-            for name in self._given
+            name: int(self._texts.labels[row]) if part == "label" else self._texts.texts[part][row]  # type: ignore[index]
+            for part, name in self._given.items()
         }
-        return {**values, "origin": self._texts.where(row)}, str(row) if self.config.repeats > 1 else None
+        return {**values, "origin": self._texts.where(row)}, str(self._families[row])
+
+    @cached_property
+    def _families(self) -> list[int]:
+        """Of each record the first that it is connected with."""
+        found: list[int] = components(compared(self._texts), []).tolist()
+        return found

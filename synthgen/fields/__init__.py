@@ -13,7 +13,7 @@ from synthgen.fields.marked import Answers, Spans
 from synthgen.fields.pictures import IGNORE, IMAGE_SUFFIX, DepthMap, Image, ImageFormat, InstanceMap, SegmentationMap
 from synthgen.fields.series import Series, Times
 from synthgen.fields.shown import Shown
-from synthgen.fields.texts import Acts, Chat, Text, Translation
+from synthgen.fields.texts import Acts, Chat, Plan, Text, Translation
 from synthgen.fields.values import Boxes, Label, Number, Numbers, Timestamp
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Label",
     "Number",
     "Numbers",
+    "Plan",
     "Schema",
     "SegmentationMap",
     "Series",

@@ -17,6 +17,9 @@ from synthgen.fields.values import Value
 ROLES = ("system", "user", "assistant")
 """Who says a message of a dialogue, as chat templates name them."""
 
+ACT_KEYS = ("act", "slot", "value")
+"""The keys of an act of a message."""
+
 STRING: Mapping[str, Any] = {"dtype": "string", "_type": "Value"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -178,9 +181,8 @@ class Acts(Field):
         return self.of
 
     def check(self, name: str, value: Any) -> None:
-        keys = ("act", "slot", "value")
-        if not isinstance(value, Sequence) or not all(_dicts(acts, keys) for acts in value):
-            raise DataError(f"field `{name}`: must be a list, for each message, of dicts with {', '.join(keys)}")
+        if not isinstance(value, Sequence) or not all(_dicts(acts, ACT_KEYS) for acts in value):
+            raise DataError(f"field `{name}`: must be a list, for each message, of dicts with {', '.join(ACT_KEYS)}")
         for i, act in ((i, act) for i, acts in enumerate(value) for act in acts):
             if act["act"] not in self.acts:
                 raise DataError(
@@ -200,7 +202,7 @@ class Acts(Field):
             raise DataError(f"field `{name}`: has acts of {len(value)} messages, and `{self.of}` has {len(other)}")
 
     def encode(self, value: Any) -> list[list[dict[str, str]]]:
-        return [[{key: str(act[key]) for key in ("act", "slot", "value")} for act in acts] for acts in value]
+        return [[{key: str(act[key]) for key in ACT_KEYS} for act in acts] for acts in value]
 
     def decode(self, stored: Any) -> list[list[dict[str, str]]]:
         return self.encode(stored)
@@ -208,10 +210,10 @@ class Acts(Field):
     def arrow(self) -> Any:
         import pyarrow as pa
 
-        return pa.list_(pa.list_(pa.struct([(key, pa.string()) for key in ("act", "slot", "value")])))
+        return pa.list_(pa.list_(pa.struct([(key, pa.string()) for key in ACT_KEYS])))
 
     def hf_feature(self) -> dict[str, Any]:
-        act = {key: dict(STRING) for key in ("act", "slot", "value")}
+        act = {key: dict(STRING) for key in ACT_KEYS}
         return {"_type": "List", "feature": {"_type": "List", "feature": act}}
 
     def text(self, quote: Callable[[str], str]) -> str:
@@ -233,6 +235,72 @@ class Acts(Field):
 
     def show(self, value: Any) -> list[list[str]]:
         return [[_phrase(**act) for act in acts] for acts in value]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Field):
+    """What a dialogue shall be: a list of one turn or more, each a dict of `role` and `acts`, as `Acts` has them.
+
+    Args:
+        roles: of the turns.
+        acts, slots, counts: each act with its slot, which may be empty, and how many dialogues have it.
+    """
+
+    roles: tuple[str, ...]
+    acts: tuple[str, ...]
+    slots: tuple[str, ...]
+    counts: tuple[int, ...]
+    type: ClassVar[str] = "plan"
+    croissant_type: ClassVar[str] = "sc:StructuredValue"
+    repeated: ClassVar[bool] = True
+
+    def check(self, name: str, value: Any) -> None:
+        if not _dicts(value, ("role", "acts")) or not value:
+            raise DataError(f"field `{name}`: must be a list of turns with the keys role, acts, one or more")
+        known = set(zip(self.acts, self.slots, strict=True))
+        for i, turn in enumerate(value):
+            if turn["role"] not in self.roles:
+                accepted = ", ".join(self.roles)
+                raise DataError(f"field `{name}`: turn {i} has the role {turn['role']!r}; accepted: {accepted}")
+            if not _dicts(turn["acts"], ACT_KEYS):
+                raise DataError(f"field `{name}`: acts of turn {i} must be a list of dicts with {', '.join(ACT_KEYS)}")
+            for act in turn["acts"]:
+                if (act["act"], act["slot"]) not in known:
+                    said = _phrase(act["act"], act["slot"], "")
+                    raise DataError(f"field `{name}`: turn {i} has an act that no plan has, `{said}`")
+                check_text(name, act["value"], f"the value of an act of turn {i} must be a text")
+
+    def encode(self, value: Any) -> list[dict[str, Any]]:
+        return [
+            {"role": str(turn["role"]), "acts": [{key: str(act[key]) for key in ACT_KEYS} for act in turn["acts"]]}
+            for turn in value
+        ]
+
+    def decode(self, stored: Any) -> list[dict[str, Any]]:
+        return self.encode(stored)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        act = pa.struct([(key, pa.string()) for key in ACT_KEYS])
+        return pa.list_(pa.struct([("role", pa.string()), ("acts", pa.list_(act))]))
+
+    def hf_feature(self) -> dict[str, Any]:
+        act = {key: dict(STRING) for key in ACT_KEYS}
+        return {"_type": "List", "feature": {"role": dict(STRING), "acts": {"_type": "List", "feature": act}}}
+
+    def text(self, quote: Callable[[str], str]) -> str:
+        return f"what each turn of a dialogue shall do: `role` ({quoted(self.roles, quote)}) and `acts`"
+
+    @property
+    def shown(self) -> Shown:
+        return Bubbles()
+
+    def show(self, value: Any) -> list[dict[str, str]]:
+        return [
+            {"role": turn["role"], "content": ", ".join(_phrase(**act) for act in turn["acts"])}
+            for turn in self.encode(value)
+        ]
 
 
 def _phrase(act: str, slot: str, value: str) -> str:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from synthgen.base.settings import Settings
-from synthgen.fields import Answers, Chat, Columns, Label, Number, Schema, Spans, Text, Translation
+from synthgen.fields import Columns, Label, Number, Schema
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
-from synthgen.models.text import roles
+from synthgen.models.text.kinds import KINDS, Known
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot
-from synthgen.parts.registry import unknown
-
-TALKERS = ("system", "user", "assistant")
 
 
 class TextSampler(FolderPart):
     """Generates what the condition does not give of a record of the model's kind.
 
     A condition gives segments by fields of their names: `label`, or such as `source`, `subject` and `context`, as
-    `use: real-texts` has them. A model without classes takes any `label`, which then only counts samples.
+    `use: real-texts` has them; values of slots, as `use: slot-values` has them; or a plan of a dialogue, as
+    `use: dialogue-plans` has it. A model without classes takes any `label`, which then only counts samples.
 
     | kind of the model | fields |
     |---|---|
@@ -32,7 +31,7 @@ class TextSampler(FolderPart):
     | facts | `relation`, `subject`, `answer`, `question` |
     | questions | `question`, and `context` with `answers` |
     | passages | `text` |
-    | dialogues | `messages` |
+    | dialogues | `messages`; `acts`, if it knows some: those of the plan, or those that it generated first |
 
     `log_likelihood` is the mean natural logarithm of the probabilities of the tokens that were drawn, 0 if there are
     none.
@@ -63,46 +62,16 @@ class TextSampler(FolderPart):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         about = folders.component_config(self.folder, "tokenizer")
-        self._roles: tuple[str, ...] = tuple(about["roles"])
-        self._classes: Mapping[str, Sequence[str]] = about["classes"] or {}
-        self._kind, self._languages = str(self.index["kind"]), tuple(self.index["languages"])
-        self._slots = tuple(sorted(role.removeprefix(roles.slot("")) for role in self._roles if _is_slot(role)))
-        self.fields = self._fields()
-        self._given: tuple[str, ...] = ()
-        self._names: Sequence[str] = ()
+        kind, languages = str(self.index["kind"]), tuple(self.index["languages"])
+        self._known = Known(f"model {config.model}", kind, tuple(about["roles"]), about["classes"] or {}, languages)
+        self._kind = KINDS[kind]
+        self.fields = {**self._kind.fields(self._known), "log_likelihood": Number()}
+        self._given: Schema = {}
         self._pipeline: Any = None
 
-    def _fields(self) -> Schema:
-        text = {role: Text() for role in self._roles}
-        found: dict[str, Any]
-        if self._kind == "pairs" and self._languages:
-            found = {"translation": Translation(self._languages)}
-        elif self._kind == "dialogues":
-            found = {"messages": Chat()}
-        elif self._kind == "utterances":
-            found = {"text": Text(), **({"slots": Spans("text", self._slots)} if self._slots else {})}
-        elif self._kind == "questions" and roles.CONTEXT in text:
-            found = {roles.CONTEXT: Text(), "answers": Answers(roles.CONTEXT), roles.QUESTION: Text()}
-        else:
-            found = {role: field for role, field in text.items() if role != roles.LABEL}
-        return {**found, "log_likelihood": Number()}
-
     def bind(self, condition: Schema) -> list[Problem]:
-        model, problems = f"model {self.config.model}", []
-        self._given = tuple(name for name in self._roles if name in condition)
-        label = condition.get(roles.LABEL)
-        self._names = label.classes if isinstance(label, Label) else ()
-        if roles.LABEL in self._classes:
-            known = self._classes[roles.LABEL]
-            if not isinstance(label, Label):
-                problems.append(Problem("needs a condition with classes, such as `use: classes`", (roles.LABEL,)))
-            else:
-                wrong = [name for name in label.classes if name not in known]
-                problems += [Problem(f"{model}: {unknown(name, known, 'class')}", (roles.LABEL,)) for name in wrong]
-        for name in self._given:
-            if name != roles.LABEL and not isinstance(condition[name], Text):
-                problems.append(Problem(f"`{name}` must be a text", (name,)))
-        return problems
+        self._given = {name: condition[name] for name in self._kind.asked(condition, self._known)}
+        return self._kind.problems(condition, self._known)
 
     def setup(self, device: str) -> None:
         import torch
@@ -114,7 +83,8 @@ class TextSampler(FolderPart):
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
         asked = [
-            self._pipeline.form(self._contents(slot.condition), seed) for slot, seed in zip(slots, seeds, strict=True)
+            self._kind.record(self._values(slot.condition), partial(self._pipeline.form, seed))
+            for slot, seed in zip(slots, seeds, strict=True)
         ]
         made = self._pipeline(
             asked,
@@ -123,55 +93,13 @@ class TextSampler(FolderPart):
             temperature=self.config.temperature,
             guidance_scale=self.config.guidance,
         )
-        rows = [self._values(record) for record in made.records]
+        rows = [self._kind.values(record, self._known) for record in made.records]
         columns: dict[str, Sequence[Any]] = {name: [row[name] for row in rows] for name in rows[0]}
         return {**columns, "log_likelihood": [float(value) for value in made.log_likelihoods]}
 
-    def _contents(self, condition: Mapping[str, Any]) -> dict[str, str]:
-        """What is given of a record, by role."""
+    def _values(self, condition: Mapping[str, Any]) -> dict[str, Any]:
+        """What is given of a record, classes by their names."""
         return {
-            name: self._names[condition[name]] if name == roles.LABEL else str(condition[name]) for name in self._given
+            name: field.classes[condition[name]] if isinstance(field, Label) else condition[name]
+            for name, field in self._given.items()
         }
-
-    def _values(self, record: Any) -> dict[str, Any]:
-        """The fields of a generated record."""
-        by_role = {segment.role: segment.content for segment in record}
-        if self._kind == "pairs" and self._languages:
-            pair = (by_role[roles.SOURCE], by_role[roles.TARGET])
-            return {"translation": dict(zip(self._languages, pair, strict=True))}
-        if self._kind == "dialogues":
-            said = [segment for segment in record if segment.role in TALKERS]
-            return {"messages": [{"role": segment.role, "content": segment.content} for segment in said]}
-        if self._kind == "utterances":
-            values = [(segment.role, segment.content) for segment in record if _is_slot(segment.role)]
-            text = by_role[roles.TEXT]
-            return {"text": text, **({"slots": spans(text, values, self._slots)} if self._slots else {})}
-        if self._kind == "questions" and roles.CONTEXT in self._roles:
-            context, answer = by_role[roles.CONTEXT], by_role.get(roles.ANSWER)
-            start = context.find(answer) if answer else -1
-            answers = {"text": [answer] if start >= 0 else [], "answer_start": [start] if start >= 0 else []}
-            return {roles.CONTEXT: context, "answers": answers, roles.QUESTION: by_role[roles.QUESTION]}
-        return {role: by_role.get(role, "") for role in self._roles if role != roles.LABEL}
-
-
-def spans(text: str, values: Sequence[tuple[str, str]], names: Sequence[str]) -> list[dict[str, int]]:
-    """Where the values of slots stand in a text: each at its first place that no other has, in order of their starts.
-
-    Values that do not stand there have no span.
-
-    Args:
-        values: (role, value); names: of the slots, by id.
-    """
-    found: list[dict[str, int]] = []
-    for role, value in values:
-        start = text.find(value) if value else -1
-        while start >= 0 and any(start < span["end"] and span["start"] < start + len(value) for span in found):
-            start = text.find(value, start + 1)
-        if start >= 0:
-            label = names.index(role.removeprefix(roles.slot("")))
-            found.append({"start": start, "end": start + len(value), "label": label})
-    return sorted(found, key=lambda span: span["start"])
-
-
-def _is_slot(role: str) -> bool:
-    return role.startswith(roles.slot(""))

@@ -82,6 +82,7 @@ FEW = {"steps": 2, "size": [32, 32]}
 T2I = {"model": tiny.stable_diffusion, "steps": 2}
 PHOTO = {"size": [32, 32]}
 CONTROL = {"controlnet": tiny.controlnet, "control": "segmentation"}
+CITIES = {"a": {"city": tiny.cities()}}
 WEATHER = {"vary": {"weather": ["rain", "fog"]}}
 STREETS = {"data": tiny.street_data, "size": [32, 24]}
 REGIONS = {"cat": {"samples": 2, "side_px": (8, 20)}, "dog": {"samples": 1, "side_px": (9, 9)}}
@@ -218,7 +219,20 @@ ROWS = [
     Row("conditions", "real-series", {"data": tiny.gaps_data, "generate": "hidden", "hidden_share": 0.2}),
     Row("conditions", "real-texts", {"data": tiny.text_data}),
     Row("conditions", "real-texts", {"data": tiny.text_data, "part": "train", "give": [], "repeats": 2}),
+    Row("conditions", "real-texts", {"data": tiny.text_data, "give": {"target": "source"}}),
+    Row("conditions", "slot-values", {"quotas": {"a": 2, "b": 1}, "slots": {"*": {"city": ["Lyon", "Bern"]}}}),
+    Row(
+        "conditions",
+        "slot-values",
+        {"quotas": {"a": 2}, "slots": CITIES, "optional": {"city": 0.3}, "licence": "cc0-1.0"},
+    ),
+    Row("conditions", "facts", {"data": tiny.fact_data}),
+    Row("conditions", "facts", {"data": tiny.fact_data, "part": "train", "relations": {"river": 2, "mayor": 1}}),
+    Row("conditions", "dialogue-plans", {"data": tiny.dialogue_data, "values": {"city": ["Oslo", "Rome"]}}),
+    Row("conditions", "dialogue-plans", {"plans": tiny.dialogues, "repeats": 3, "seed": 1}),
     Row("samplers", "text", {"model": tiny.text_model, "steps": 3}, tiny.sources),
+    Row("samplers", "text", {"model": tiny.dialogue_model, "steps": 3}, tiny.planned),
+    Row("scorers", "plan-values", {}, tiny.planned_dialogues),
     Row("samplers", "text", {"model": tiny.text_model, "steps": 2, "guidance": 2.0, "temperature": 0.5}, tiny.kinds),
     Row("samplers", "series", {"model": tiny.series, "steps": 3}, tiny.kinds),
     Row("samplers", "series", {"model": tiny.asking_series, "steps": 2}, tiny.partly_known),
@@ -321,7 +335,7 @@ def test_samples_are_what_was_declared_and_depend_on_their_own_seed_alone(row: R
         assert all(same(a, b) for a, b in zip(drawn[name], again[name], strict=True))
         assert all(same(a, b) for a, b in zip(drawn[name], mirrored[name][::-1], strict=True))
         assert same(moved[name][0], drawn[name][0])
-        if name not in schema and name not in ("instances", "segmentation", "prompt", "time", "known"):
+        if name not in schema and name not in ("instances", "segmentation", "prompt", "time", "known", "acts"):
             assert not same(moved[name][1], drawn[name][1])
 
 

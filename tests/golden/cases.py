@@ -78,12 +78,10 @@ TRAINERS: list[Case] = [
     Model("trainers/lora", "recipes/foundation/lora.yaml", ("--smoke",)),
 ]
 
+OWN = ("v-prediction", "classes", "class-maps", "streets", "stations", "pairs", "utterances", "facts", "dialogues")
 BASES = ("recipes/foundation/detection", "trainers/lora")  # these leave the small bases that the next go on from
 TRAINERS += [
-    *(
-        model(name, folder="golden", of="trainers/own")
-        for name in ("v-prediction", "classes", "class-maps", "streets", "stations", "pairs")
-    ),
+    *(model(name, folder="golden", of="trainers/own") for name in OWN),
     model("tuned-classes", folder="golden", of="trainers/own", needs=("trainers/fashion-mnist",)),
     model("tuned-layouts", folder="golden", of="trainers/own", needs=("trainers/nuclei-layouts",)),
     *(model(name, folder="golden", of="trainers/own", needs=BASES) for name in ("word", "lora", "full")),
@@ -112,6 +110,9 @@ DATASETS: list[Case] = [
     own("scored-series", "timeseries"),
     own("continued", "timeseries"),
     own("translated", "own/pairs"),
+    own("slots", "own/utterances"),
+    own("asked-facts", "own/facts"),
+    own("planned", "own/dialogues"),
     own("text-everything", smoke=True),
     own("redrawn", smoke=True),
     own("repainted", smoke=True),

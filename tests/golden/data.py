@@ -23,6 +23,7 @@ def make(root: Path) -> None:
     root.mkdir(parents=True)
     waves(root / "my.csv")
     pairs(root / "pairs.tsv")
+    asked_texts(root)
     heart_beats(root / "ecg")
     stays(root / "stays.parquet")
     stations(root / "stations.csv")
@@ -184,3 +185,37 @@ def pairs(path: Path) -> None:
     words = [("red", "rote"), ("old", "alte"), ("new", "neue")], [("house", "Haus"), ("car", "Auto"), ("book", "Buch")]
     rows = [f"the {a} {b} {i}\tdas {c} {d} {i}" for i in range(8) for a, c in words[0] for b, d in words[1]]
     path.write_text("\n".join(["source\ttarget", *rows]) + "\n", encoding="utf-8")
+
+
+def asked_texts(root: Path) -> None:
+    """Utterances with slots, questions about facts, and dialogues with acts."""
+    cities, days = ("Lyon", "Bern", "Ulm", "Rome"), ("Monday", "Friday")
+    both = [(city, day) for city in cities for day in days]
+    rows = [
+        {
+            "label": label,
+            "slots": [{"text": f"{label} "}, *({"text": f"{value} ", "entity": name} for name, value in some)],
+        }
+        for city, day in both
+        for label, some in (("book", (("city", city), ("day", day))), ("ask", (("day", day),)))
+    ]
+    _lines(root / "utterances.jsonl", rows)
+    relations = ("mayor", "river")
+    facts = [
+        (f"town {i // 2}", relations[i % 2], f"name {i}", f"{relations[i % 2]} of town {i // 2}?") for i in range(16)
+    ]
+    table = [("subject", "relation", "answer", "question"), *facts]
+    (root / "facts.tsv").write_text("\n".join("\t".join(row) for row in table) + "\n")
+    turns = [
+        [("user", f"to {city}", ["INFORM", "city", city]), ("assistant", f"on {day}?", ["OFFER", "day", day])]
+        for city, day in both
+    ]
+    dialogues = [
+        {"messages": [{"role": role, "content": content, "acts": [act]} for role, content, act in some]}
+        for some in turns
+    ]
+    _lines(root / "dialogues.jsonl", dialogues)
+
+
+def _lines(path: Path, rows: list[dict]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

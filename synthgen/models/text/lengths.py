@@ -54,12 +54,14 @@ class TextLengths(ModelMixin, ConfigMixin):
         """Tokens of the longest segment, without that of its role."""
         return int(self.config.n_lengths) - 1
 
-    def form(self, given: Mapping[int, int], chance: float) -> list[int]:
+    def form(self, given: Mapping[int, int], chance: float, closed: Sequence[int] = ()) -> list[int]:
         """The roles of one of the training records that have all that is given, each of the class that is given.
 
         Args:
             given: classes by role, -1 where it has none.
             chance: uniform number that chooses among them.
+            closed: roles of which a record has those that are given, each once, and no others; nothing is returned if
+                there is no such record.
 
         Raises:
             KeyError: no training record has all of these roles.
@@ -71,7 +73,11 @@ class TextLengths(ModelMixin, ConfigMixin):
             there = roles == role
             fits &= there.any(1)
             has_class &= (there & (classes == wanted)).any(1)
+        for role in closed:
+            fits &= (roles == role).sum(1) == (role in given)
         if not fits.any():
+            if closed:
+                return []
             raise KeyError("no training record has all of the segments that are given")
         found = np.flatnonzero(fits & has_class if (fits & has_class).any() else fits)
         chosen = roles[found[int(chance * len(found))]]

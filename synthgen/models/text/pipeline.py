@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +14,19 @@ from synthgen import seeds as streams
 from synthgen.models.finite import finite
 from synthgen.models.text.denoiser import TextDenoiser
 from synthgen.models.text.lengths import TextLengths
-from synthgen.models.text.records import Layout, Piece, Record, Segment
+from synthgen.models.text.records import Layout, Piece
 from synthgen.models.text.scheduler import MaskScheduler
+from synthgen.models.text.segments import Record, Segment
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer, n_tokens
 
 ROWS = 16
 """Records that go through the network together, whatever a caller's batch is: a record's numbers depend on how many
 rows there are, and on how long they are."""
+
+
+LONGER = 4
+"""How many times as long as the longest training record a record may be: places count within segments, so that a
+somewhat longer name or sentence is no stranger to the network than others."""
 
 
 @dataclass
@@ -86,7 +92,7 @@ class TextPipeline(DiffusionPipeline):
 
         Raises:
             KeyError: a role or a class that the model does not know.
-            ValueError: a record has more tokens than the model was trained on.
+            ValueError: a record has more than four times the tokens of the longest that the model was trained on.
         """
         pieces = self._with_lengths(records, seeds, temperature)
         made: list[Record] = [()] * len(records)
@@ -102,8 +108,14 @@ class TextPipeline(DiffusionPipeline):
                 scores[i] = found[place]
         return TextOutput(records=made, log_likelihoods=scores)
 
-    def form(self, given: Mapping[str, str], seed: int) -> Record:
+    def form(self, seed: int, given: Mapping[str, str], closed: Collection[str] = ()) -> Record:
         """A record with what is given by role, and the other segments of one of the training records that are like it.
+
+        Args:
+            closed: beginnings of roles of which it has those that are given, each once, and no others.
+
+        Returns:
+            Nothing if no training record has all that is given and no others of `closed`.
 
         Raises:
             KeyError: a role or class that the model does not know, or no training record has all that is given.
@@ -114,7 +126,9 @@ class TextPipeline(DiffusionPipeline):
             is_class = role in self.tokenizer.classes
             numbers[roles.index(role)] = tokens[0] - self.tokenizer.first_of_class[role] if is_class else -1
         chance = float(streams.generator(streams.seed_of(seed, "form", 0)).random())
-        return tuple(Segment(roles[role], given.get(roles[role])) for role in self.lengths.form(numbers, chance))
+        limited = [i for i, role in enumerate(roles) if role.startswith(tuple(closed))]
+        found = [roles[role] for role in self.lengths.form(numbers, chance, limited)]
+        return tuple(Segment(role, given.get(role)) for role in found)
 
     def _with_lengths(
         self, records: Sequence[Record], seeds: Sequence[int], temperature: float | None
@@ -123,7 +137,7 @@ class TextPipeline(DiffusionPipeline):
         another: those whose length is not known yet have no tokens.
 
         Raises:
-            ValueError: a record has more tokens than the model was trained on.
+            ValueError: a record has more than four times the tokens of the longest that the model was trained on.
         """
         chances = [streams.generator(streams.seed_of(seed, "lengths", 0)) for seed in seeds]
         drawn: list[list[int]] = [[] for _ in records]
@@ -141,7 +155,7 @@ class TextPipeline(DiffusionPipeline):
             pieces = {i: pieces_of(i) for i in waiting}
             for rows, layout in self._batches(pieces):
                 numbers = [free[i][len(drawn[i])] for i in rows]
-                left = [int(self.config.length) - n_tokens(pieces[i]) for i in rows]
+                left = [LONGER * int(self.config.length) - n_tokens(pieces[i]) for i in rows]
                 random = [float(chances[i].random()) for i in rows]
                 for i, n in zip(rows, self._lengths(layout, numbers, left, random, temperature), strict=True):
                     drawn[i].append(n)
@@ -181,8 +195,10 @@ class TextPipeline(DiffusionPipeline):
         lengths = torch.arange(logits.shape[1])
         allowed &= lengths <= torch.tensor(left)[:, None]
         if not bool(allowed.any(1).all()):
-            tokens = int(self.config.length)
-            raise ValueError(f"a record has no room for its segments: the model was trained on {tokens} tokens")
+            raise ValueError(
+                f"a record has no room for its segments within {LONGER} times the {self.config.length} tokens of the "
+                "longest that the model was trained on; leave out what is so long"
+            )
         heat = max(float(self.scheduler.config.temperature) if temperature is None else temperature, 1e-4)
         shares = (logits.masked_fill(~allowed, -torch.inf) / heat).softmax(-1).cumsum(-1)
         wanted = torch.tensor(chances, dtype=torch.float64)[:, None] * shares[:, -1:]

@@ -1,4 +1,4 @@
-"""Records of named segments, and a batch of them as the network sees it.
+"""Records in tokens: the pieces of one, and a batch of them as the network sees it.
 
 Shapes: B records, L tokens.
 """
@@ -9,22 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of a record: a text, or the name of a class, by its role.
-
-    Attributes:
-        content: None if it is to be generated.
-    """
-
-    role: str
-    content: str | None = None
-
-
-Record = tuple[Segment, ...]
-"""Segments in order, such as label and text, source and target, or the turns of a dialogue."""
 
 
 @dataclass(frozen=True, slots=True)

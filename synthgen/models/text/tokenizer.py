@@ -11,7 +11,8 @@ import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 
-from synthgen.models.text.records import Layout, Piece, Record, Segment, lay_out
+from synthgen.models.text.records import Layout, Piece, lay_out
+from synthgen.models.text.segments import Record, Segment
 
 SAVED_AS = "synthgen.models.text_tokenizer"
 """This module's name in saved models, where it is part of their hash; diffusers looks it up among imported modules."""

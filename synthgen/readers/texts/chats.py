@@ -67,7 +67,8 @@ def _message(entry: Any) -> Message:
     key = next((key for key in CONTENT_KEYS if entry.get(key) is not None), "content")
     acts = _acts(entry.get("acts"))
     content = entry.get(key)
-    if not (acts and isinstance(content, str) and not content.strip()) and (problem := text_problem(content)):
+    is_blank = content is None or (isinstance(content, str) and not content.strip())
+    if not (acts and is_blank) and (problem := text_problem(content)):
         raise ValueError(f"{key}: {problem}")
     return Message(role, content if isinstance(content, str) and content.strip() else "", acts)
 

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from synthgen.models.text.denoiser import TextDenoiser
 from synthgen.models.text.lengths import TextLengths
 from synthgen.models.text.pipeline import TextPipeline
-from synthgen.models.text.records import Piece, Record
+from synthgen.models.text.records import Piece
 from synthgen.models.text.scheduler import MaskScheduler
+from synthgen.models.text.segments import Record
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer
 from synthgen.readers.texts.records import Texts
 from synthgen.trainers.text.batching import Batch, TokenRecords

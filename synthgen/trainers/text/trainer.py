@@ -12,7 +12,7 @@ from pydantic import Field
 
 from synthgen.base.environment import choose_device
 from synthgen.errors import DataError
-from synthgen.models.text.records import Record
+from synthgen.models.text.segments import Record
 from synthgen.models.text.tokenizer import TextTokenizer, n_tokens
 from synthgen.parts.problem import Problem
 from synthgen.readers.data_facts import DataFacts

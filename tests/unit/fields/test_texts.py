@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from synthgen import fields
 from synthgen.errors import DataError
-from synthgen.fields import Acts, Answers, Chat, Image, Label, Number, Series, Spans, Text, Translation
+from synthgen.fields import Acts, Answers, Chat, Image, Label, Number, Plan, Series, Spans, Text, Translation
 from synthgen.parts.fields import from_description
 from text_samples import FIELDS, SCRIPTS, sample
 
@@ -18,6 +19,7 @@ PAIR = Translation(("en", "de"))
 SPANS = Spans("text", ("city", "time"))
 ANSWERS = Answers("text")
 ACTS = Acts("chat", ("inform", "greet"), ("city",))
+PLAN = Plan(("user", "assistant"), ("greet", "inform"), ("", "city"), (1, 3))
 INFORM = {"act": "inform", "slot": "city", "value": "Lyon"}
 
 
@@ -43,9 +45,44 @@ def test_every_value_reads_back_from_json_and_from_a_table(name: str) -> None:
     assert len(kind.to_cells([], [])) == 0
 
 
-@pytest.mark.parametrize("kind", [*FIELDS.values(), Text(), SPANS])
+@pytest.mark.parametrize("kind", [*FIELDS.values(), Text(), SPANS, PLAN])
 def test_a_description_gives_the_field_back(kind: fields.Field) -> None:
     assert from_description(json.loads(json.dumps(kind.describe()))) == kind
+
+
+def test_plans_read_back_and_are_shown_as_dialogues() -> None:
+    value = [
+        {"role": "user", "acts": [INFORM, {"act": "greet", "slot": "", "value": ""}]},
+        {"role": "assistant", "acts": []},
+    ]
+    PLAN.check("plan", value)
+    stored = PLAN.encode(value)
+    assert PLAN.decode(json.loads(json.dumps(stored, sort_keys=True))) == value
+    column = PLAN.to_cells([stored], ["a"])
+    assert column.type == PLAN.arrow() and PLAN.from_cells(column) == [stored]
+    assert PLAN.show(value) == [
+        {"role": "user", "content": "inform(city = Lyon), greet"},
+        {"role": "assistant", "content": ""},
+    ]
+    assert PLAN.text(lambda name: f"`{name}`") == (
+        "what each turn of a dialogue shall do: `role` (`user`, `assistant`) and `acts`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([], "must be a list of turns with the keys role, acts, one or more"),
+        ([{"role": "user"}], "must be a list of turns"),
+        ([{"role": "system", "acts": []}], "turn 0 has the role 'system'; accepted: user, assistant"),
+        ([{"role": "user", "acts": ["inform"]}], "acts of turn 0 must be a list of dicts with act, slot, value"),
+        ([{"role": "user", "acts": [{**INFORM, "slot": ""}]}], "turn 0 has an act that no plan has, `inform`"),
+        ([{"role": "user", "acts": [{**INFORM, "value": 3}]}], "the value of an act of turn 0 must be a text"),
+    ],
+)
+def test_wrong_plans_are_refused(value: Any, reason: str) -> None:
+    with pytest.raises(DataError, match=re.escape(reason)):
+        PLAN.check("plan", value)
 
 
 def test_a_text_among_other_values_is_described_as_ever() -> None:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from synthgen import seeds as streams
 from synthgen.models import registry
+from synthgen.models.text import roles
 from synthgen.models.text.denoiser import TextDenoiser
 from synthgen.models.text.lengths import TextLengths
 from synthgen.models.text.pipeline import TextPipeline
-from synthgen.models.text.records import Segment
 from synthgen.models.text.scheduler import MaskScheduler
+from synthgen.models.text.segments import Segment
 from synthgen.models.text.tokenizer import TextTokenizer
 
 TEXTS = ["the red house", "the old red car", "an old house", "das rote Haus", "das alte rote Auto", "ein altes Haus"]
@@ -94,6 +95,40 @@ def test_a_form_is_one_of_training_that_has_what_is_given() -> None:
         lengths.form({5: -1}, 0.5)
 
 
+def test_a_form_can_be_closed_to_other_roles() -> None:
+    """Role 1 and 2 are slots, each in a record once at most."""
+    rows = [
+        [(0, 1, 0), (1, 2, -1), (3, 4, -1)],
+        [(0, 1, 1), (1, 2, -1), (2, 2, -1), (3, 4, -1)],
+        [(0, 1, 0), (3, 4, -1)],
+    ]
+    lengths = TextLengths.fit(rows, 4, 0)
+    for chance in (0.0, 0.5, 0.99):
+        assert lengths.form({0: 0, 1: -1}, chance, (1, 2)) == [0, 1, 3]
+        assert lengths.form({0: 0, 1: -1, 2: -1}, chance, (1, 2)) == [0, 1, 2, 3]
+        assert lengths.form({0: 1}, chance, (1, 2)) == [0, 3]
+        assert lengths.form({2: -1}, chance, (1, 2)) == []
+    twice = TextLengths.fit([[(1, 2, -1), (1, 2, -1), (3, 4, -1)]], 4, 0)
+    assert twice.form({1: -1}, 0.0, (1,)) == []
+
+
+@pytest.mark.parametrize(
+    ("act", "slot", "role"),
+    [
+        ("INFORM", "city", "act: INFORM city"),
+        ("GREET", "", "act: GREET"),
+        ("REQUEST", "number of seats", "act: REQUEST number of seats"),
+        ("say goodbye", "", 'act: "say goodbye"'),
+        ("say goodbye", "of whom", 'act: "say goodbye" of whom'),
+        ('"odd"', "x", 'act: "\\"odd\\"" x'),
+    ],
+)
+def test_roles_of_acts_read_back(act: str, slot: str, role: str) -> None:
+    assert roles.act(act, slot) == role
+    assert roles.act_of(role) == (act, slot)
+    assert roles.acts(["label", role, "user"]) == ((act, slot),)
+
+
 def test_masks_are_taken_away_in_equal_parts_the_surest_first() -> None:
     logits = torch.zeros(1, 8, 5)
     logits[0, :, 2] = torch.arange(8.0)
@@ -158,5 +193,7 @@ def test_guidance_of_one_is_none_and_more_changes_the_result(pipeline: Any) -> N
 
 
 def test_a_record_that_is_too_long_is_refused(pipeline: Any) -> None:
-    with pytest.raises(ValueError, match="no room for its segments: the model was trained on 64 tokens"):
-        pipeline([(Segment("source", "x" * 100), Segment("target"))], [0])
+    with pytest.raises(ValueError, match="no room for its segments within 4 times the 64 tokens of the longest"):
+        pipeline([(Segment("source", "x" * 300), Segment("target"))], [0])
+    (record,) = pipeline([(Segment("source", "x" * 100), Segment("target"))], [0]).records
+    assert record[0].content == "x" * 100 and record[1].content

@@ -11,9 +11,9 @@ import pytest
 import synthgen
 import tiny
 from synthgen import api
+from synthgen.models.text.kinds.utterances import spans
 from synthgen.readers.texts import reader
 from synthgen.readers.texts.reader import TextData
-from synthgen.samplers.text import spans
 from synthgen.trainers.text.segments import records_of
 
 
