@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from synthgen.exporters.options import NoOptions
 from synthgen.exporters.text_samples import TextSamples, left_out
-from synthgen.language.tokens import tokens
 from synthgen.fields import Spans
+from synthgen.language.tokens import tokens
 
 OUTSIDE = "O"
 

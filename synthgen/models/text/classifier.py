@@ -1,4 +1,4 @@
-"""Text classifiers: logistic regression on the words and runs of characters of a text, weighted by how rare they are."""
+"""Text classifiers: logistic regression on words and runs of characters, weighted by how rare they are."""
 
 from __future__ import annotations
 
@@ -82,8 +82,6 @@ def counters(words_known: Sequence[str] | None = None, characters_known: Sequenc
 
     plain = {"preprocessor": normalised, "lowercase": False, "dtype": np.float64}
     return [
-        CountVectorizer(
-            tokenizer=words, token_pattern=None, ngram_range=WORDS, vocabulary=words_known, **plain
-        ),
+        CountVectorizer(tokenizer=words, token_pattern=None, ngram_range=WORDS, vocabulary=words_known, **plain),
         CountVectorizer(analyzer="char_wb", ngram_range=CHARACTERS, vocabulary=characters_known, **plain),
     ]

@@ -88,7 +88,7 @@ class TextPipeline(DiffusionPipeline):
             KeyError: a role or a class that the model does not know.
             ValueError: a record has more tokens than the model was trained on.
         """
-        pieces = [self._pieces(record, seed) for record, seed in zip(records, seeds, strict=True)]
+        pieces = [self._fitting(record, seed) for record, seed in zip(records, seeds, strict=True)]
         sizes = [-(-n_tokens(piece) // ROUND_TO) * ROUND_TO for piece in pieces]
         made: list[Record] = [()] * len(records)
         scores = np.zeros(len(records))
@@ -123,6 +123,10 @@ class TextPipeline(DiffusionPipeline):
         chance = float(streams.generator(streams.seed_of(seed, "form", 0)).random())
         return tuple(Segment(roles[role], given.get(roles[role])) for role in self.lengths.form(numbers, chance))
 
+    def fits(self, record: Record, seed: int) -> bool:
+        """Whether a record, with what is to be generated, has no more tokens than the model was trained on."""
+        return n_tokens(self._pieces(record, seed)) <= int(self.config.length)
+
     def _pieces(self, record: Record, seed: int) -> list[Piece]:
         """The record in tokens, with as many masks as a training record that is like it has tokens there."""
         roles, classes, lengths = [], [], []
@@ -139,7 +143,11 @@ class TextPipeline(DiffusionPipeline):
             for length, segment in zip(lengths, record, strict=True)
             if segment.content is None
         ]
-        found = self.tokenizer.pieces(record, wanted)
+        return self.tokenizer.pieces(record, wanted)
+
+    def _fitting(self, record: Record, seed: int) -> list[Piece]:
+        """The record in tokens. Raises ValueError if there are more than the model was trained on."""
+        found = self._pieces(record, seed)
         if n_tokens(found) > int(self.config.length):
             raise ValueError(
                 f"a record has {n_tokens(found)} tokens, and the model was trained on {self.config.length}"

@@ -42,7 +42,9 @@ class TextClassifierTrainer:
         words: int = Field(default=10_000, ge=1, description="Words and pairs of words that are looked at, at most.")
         characters: int = Field(default=15_000, ge=1, description="Runs of 2 to 4 characters that are, at most.")
         inverse_regularization: float = Field(
-            default=3.0, gt=0, description="`C` of scikit-learn: more fits the texts better, less trusts single words less."
+            default=3.0,
+            gt=0,
+            description="`C` of scikit-learn: more fits the texts better, less trusts single words less.",
         )
 
     def __init__(self, config: Config) -> None:
@@ -114,7 +116,9 @@ class TextClassifierTrainer:
         lacking = [name for i, name in enumerate(found.classes) if i not in found.labels]
         if len(found.classes) < 2 or lacking:
             said = f"none of {', '.join(lacking[:5])}" if lacking else f"all of the class {found.classes[0]}"
-            raise DataError(f"{data.texts}: a classifier needs texts of two classes or more; the training texts: {said}")
+            raise DataError(
+                f"{data.texts}: a classifier needs texts of two classes or more; the training texts: {said}"
+            )
         return found
 
     def _fitted(self, texts: Sequence[str], labels: np.ndarray, names: dict[str, str]) -> TextClassifier:
