@@ -44,7 +44,7 @@ def _ibans(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     while match := _IBAN.search(text, start):
         ends = [end for end in range(match.end(), match.start() + 14, -1) if _may_end(text, end)]
-        end = next((end for end in ends if iban.is_valid(text[match.start() : end])), None)
+        end = next((end for end in ends if iban.is_valid(text[match.start() : end], check_country=False)), None)
         if end is not None:
             yield match.start(), end
         start = end or match.start() + 1
