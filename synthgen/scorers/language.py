@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -149,7 +150,13 @@ def languages() -> tuple[str, ...]:
 
 
 def identifier() -> Any:
-    """A new identifier that gives probabilities."""
+    """An identifier of one's own that gives probabilities among all languages, until its languages are set."""
+    return copy.copy(_loaded())
+
+
+@cache
+def _loaded() -> Any:
+    """The identifier that all share, whose weights are read once in a process."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -259,7 +259,7 @@ def said_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sayings(said_once: Path, tmp_path: Path) -> Path:
     """A dataset of 40 translations with three that repeat others, in two groups."""
-    return Path(shutil.copytree(said_once, tmp_path / "out"))
+    return Path(shutil.copytree(said_once, tmp_path / "sayings"))
 
 
 def brute_force(folder: Path, field: str, least: float) -> set[str]:

@@ -28,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     rows = [f"{en}\t{de}" for en, de in WORDS.items()] * 8
     path = text_files.write(folder, "words.tsv", "\n".join(["en\tde", *rows]) + "\n")
     settings = {"data": {"texts": str(path), "languages": ["en", "de"], "validation": 0}, "preset": "tiny"}
-    more = {"steps": 120, "batch_size": 32, "dropout": 0.0, "ema_decay": 0.9, "whole": 0.0}
+    more = {"steps": 70, "batch_size": 32, "dropout": 0.0, "ema_decay": 0.9, "whole": 0.0}
     trainer = TextTrainer(TextTrainer.Config.model_validate({**settings, **more}))
     return str(trainer.train(folder / "model", 0, device="cpu", quiet=True))
 

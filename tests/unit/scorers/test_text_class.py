@@ -102,7 +102,7 @@ def test_what_it_cannot_use(model: str, tmp_path: Path) -> None:
     assert first.startswith(f"model {model}: unknown class `sports`") and "`news`" in second
     assert helpers.bind_messages(part, {"text": Text()}) == ["unknown class of the condition `label`; accepted: none"]
     assert len(helpers.bind_messages(part, {})) == 2
-    with pytest.raises(ModelError, match="a TextClassifier is needed here, .* `trainer.use: text-classifier`"):
+    with pytest.raises(ModelError, match=r"a TextClassifier is needed here, .* `trainer.use: text-classifier`"):
         TextClass(TextClass.Config(model=tiny.text_model()))
     (problem,) = trainer(tmp_path, [f"a {i},x" for i in range(9)]).check()
     assert "needs texts of two classes or more, and has all of the class x" in problem.message
