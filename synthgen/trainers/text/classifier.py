@@ -133,7 +133,7 @@ class TextClassifierTrainer:
             rows.sort()
             found.append([str(name) for name in names_in_order[rows]])
             idf.append(np.log((1 + len(texts)) / (1 + n_texts[rows])) + 1)
-        network = TextClassifier(names, *found)
+        network: TextClassifier = TextClassifier(names, *found)
         network.idf.copy_(torch.from_numpy(np.concatenate(idf)))
         fitted = LogisticRegression(C=self.config.inverse_regularization, max_iter=200, tol=1e-3)
         fitted.fit(network.features(texts).astype(np.float32), labels)
