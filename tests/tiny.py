@@ -15,6 +15,7 @@ from PIL import Image
 
 from synthgen import testing
 from synthgen.fields import (
+    Answers,
     Boxes,
     Chat,
     Columns,
@@ -27,6 +28,7 @@ from synthgen.fields import (
     Series,
     Text,
     Times,
+    Translation,
 )
 from synthgen.fields import Image as ImageField
 
@@ -740,6 +742,42 @@ def planned_dialogues(n: int) -> tuple[Schema, Columns]:
     return {"condition.plan": schema["plan"], "messages": Chat()}, {
         "condition.plan": columns["plan"],
         "messages": messages,
+    }
+
+
+@cache
+def text_classifier() -> str:
+    """A classifier of texts in English and German by hand-made weights: the words `the` and `das` decide."""
+    import torch
+
+    from synthgen.models.text.classifier import TextClassifier
+
+    made = TextClassifier({"0": "German", "1": "English"}, ["das", "the"], ["th"], 0.5)
+    with torch.no_grad():
+        made.head.weight.copy_(torch.tensor([[2.0, -1.0, -1.0], [-1.0, 2.0, 1.0]]))
+        made.head.bias.zero_()
+    return _save(made, "text-classifier")
+
+
+def translated(n: int) -> tuple[Schema, Columns]:
+    """Fields and values as scorers see them: translations of a text that was given, and questions with answers."""
+    pairs = [{"en": f"the red house {i}", "de": f"das rote Haus {i}" if i % 2 else "what?"} for i in range(n)]
+    schema = {
+        "condition.source": Text(),
+        "condition.label": Label(("English", "German")),
+        "translation": Translation(("en", "de")),
+        "question": Text(),
+        "context": Text(),
+        "answers": Answers("context"),
+    }
+    answers = [{"text": ["red"], "answer_start": [4]} if i % 2 else {"text": [], "answer_start": []} for i in range(n)]
+    return schema, {
+        "condition.source": [pair["en"] for pair in pairs],
+        "condition.label": [i % 2 for i in range(n)],
+        "translation": pairs,
+        "question": [f"which house is number {i}?" for i in range(n)],
+        "context": [pair["en"] for pair in pairs],
+        "answers": answers,
     }
 
 

@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "preview": "Draw a few samples into one image.",
     "status": "Show how far a dataset is.",
     "report": "Write one HTML page about a dataset.",
-    "duplicates": "Find images of a dataset that repeat others.",
+    "duplicates": "Find images or texts of a dataset that repeat others.",
     "verify": "Check every file of a dataset against its hash.",
     "export": "Copy a dataset into the layout of COCO, VOC, YOLO, Cityscapes and others.",
     "evaluate": "Measure a dataset against real data.",

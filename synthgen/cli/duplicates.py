@@ -1,4 +1,4 @@
-"""`synthgen duplicates DIR`: images of a dataset that repeat others, and a selection without them."""
+"""`synthgen duplicates DIR`: samples of a dataset that repeat others, and a selection without them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ import click
 
 from synthgen.base import terminal
 from synthgen.cli import formatting, options
+from synthgen.cli.comparing import MAX_BITS, MIN_SIMILARITY, Way, way_of
 from synthgen.dataset import ledger, selections
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.selections import Selection
 from synthgen.dataset.view import View
-from synthgen.errors import UsageError
-from synthgen.fields.shown import Picture
-from synthgen.parts.registry import unknown
 
 NAME = "unique"
 MAX_NAMED = 5
@@ -31,32 +29,49 @@ MAX_NAMED = 5
 @click.option(
     "--max-bits",
     type=click.IntRange(0, 16),
-    default=2,
-    show_default=True,
+    show_default=str(MAX_BITS),
     help="In how many of the 64 bits of their perceptual hashes two images may differ and still be the same one.",
 )
-@click.option("--field", metavar="NAME", help="The images that are compared; by default the first field of images.")
+@click.option(
+    "--min-similarity",
+    type=click.FloatRange(0, 1, min_open=True),
+    show_default=str(MIN_SIMILARITY),
+    help="What share of their runs of four characters two texts have in common to be the same one.",
+)
+@click.option(
+    "--field",
+    metavar="NAME",
+    help="What is compared; by default the first field of images or, without images, all texts of a sample together.",
+)
 @click.option("--allow-incomplete", is_flag=True, help="Also look through a dataset that is short or still written.")
 @options.json_option
-def command(folder: str, max_bits: int, field: str | None, allow_incomplete: bool, as_json: bool) -> None:
-    """Find images of the dataset in DIR that repeat others, over all splits.
+def command(
+    folder: str,
+    max_bits: int | None,
+    min_similarity: float | None,
+    field: str | None,
+    allow_incomplete: bool,
+    as_json: bool,
+) -> None:
+    """Find images or texts of the dataset in DIR that repeat others, over all splits.
 
-    Of each group of near-identical images the first is kept; the others are named in
+    Of each group of near-identical samples the first is kept; the others are named in
     DIR/selections/unique.json, and synthgen.load(DIR, selection="unique") leaves them out. No
-    data file is changed. Chains of images that are near each other make one group.
+    data file is changed. Chains of samples that are near each other make one group. Capitals and
+    blanks make no difference between texts.
     """
     started = time.perf_counter()
     book = ledger.read(folder)
     if not allow_incomplete:
         book.require_complete()
-    name = _picture_field(book, field)
+    way = way_of(book, field, max_bits, min_similarity)
     if sys.stderr.isatty() and not as_json:
         total = sum(file.n_samples for file in View(book, None, (), None).files)
-        with terminal.bar(total, "hashing") as bar:
-            keys, shards, hashes = read_hashes(book, name, bar.update)
+        with terminal.bar(total, "reading") as bar:
+            keys, shards, values = read_values(book, way, bar.update)
     else:
-        keys, shards, hashes = read_hashes(book, name, lambda n: None)
-    selection, groups = find(keys, shards, hashes, max_bits, name)
+        keys, shards, values = read_values(book, way, lambda n: None)
+    selection, groups = find(keys, shards, values, way)
     path = selections.write(book, selection, len(keys))
     facts = {
         "samples": len(keys),
@@ -64,39 +79,31 @@ def command(folder: str, max_bits: int, field: str | None, allow_incomplete: boo
         "left_out": len(selection),
         "groups": len(groups),
         "largest": groups[:MAX_NAMED],
-        "max_bits": max_bits,
+        way.limit: way.value,
         "selection": str(path),
     }
     if as_json:
         click.echo(json.dumps(facts, indent=1))
     else:
-        _say(folder, facts, time.perf_counter() - started)
+        _say(folder, facts, way, time.perf_counter() - started)
 
 
-def read_hashes(book: Ledger, field: str, tick: Callable[[int], Any]) -> tuple[list[str], list[int], Any]:
-    """Keys, shard numbers and perceptual hashes, uint64 (N,), of all samples in order; one image is in memory."""
-    import numpy as np
-
-    from synthgen.vision.perceptual_hash import perceptual_hash
-
-    view, keys, shards, hashes = View(book, None, (), None), [], [], []
-    kind = view.schema[field]
+def read_values(book: Ledger, way: Way, tick: Callable[[int], Any]) -> tuple[list[str], list[int], list[Any]]:
+    """Keys, shard numbers and what is compared of all samples in order; one image is in memory."""
+    view, keys, shards, values = View(book, None, (), None), [], [], []
+    kinds = {name: view.schema[name] for name in way.fields}
     for file in view.files:
         for record in view.stored(file):
             keys.append(record["key"])
             shards.append(file.shard)
-            hashes.append(perceptual_hash(kind.show(kind.decode(record[field]))))
+            values.append(way.value_of([kind.decode(record[name]) for name, kind in kinds.items()]))
             tick(1)
-    return keys, shards, np.array(hashes, dtype=np.uint64)
+    return keys, shards, values
 
 
-def find(
-    keys: list[str], shards: list[int], hashes: Any, max_bits: int, field: str
-) -> tuple[Selection, list[list[str]]]:
-    """The selection without repeated images, and the keys of each group of several, largest groups first."""
-    from synthgen.vision.perceptual_hash import groups
-
-    numbers = groups(hashes, max_bits)
+def find(keys: list[str], shards: list[int], values: list[Any], way: Way) -> tuple[Selection, list[list[str]]]:
+    """The selection without repeated samples, and the keys of each group of several, largest groups first."""
+    numbers = way.groups(values)
     members: dict[int, list[int]] = defaultdict(list)
     for row in sorted(range(len(keys)), key=keys.__getitem__):
         members[int(numbers[row])].append(row)
@@ -105,26 +112,16 @@ def find(
     for first, *others in repeated:
         for row in others:
             left_out[shards[row]][keys[row]] = keys[first]
-    how = {"by": "perceptual hash", "field": field, "max_bits": max_bits}
     named = sorted(([keys[row] for row in rows] for rows in repeated), key=lambda group: (-len(group), group[0]))
-    return Selection(NAME, {shard: dict(sorted(gone.items())) for shard, gone in left_out.items()}, how), named
+    return Selection(NAME, {shard: dict(sorted(gone.items())) for shard, gone in left_out.items()}, way.how), named
 
 
-def _picture_field(book: Ledger, asked: str | None) -> str:
-    pictures = [name for name, kind in book.fields.items() if kind.shown == Picture()]
-    if asked is not None and asked not in pictures:
-        raise UsageError(f"--field: {unknown(asked, pictures, 'field of pictures')}")
-    if not pictures:
-        raise UsageError(f"{book.place}: holds no images, so there is nothing to compare")
-    return asked or pictures[0]
-
-
-def _say(folder: str, facts: dict[str, Any], seconds: float) -> None:
-    click.echo(f"compared  {facts['samples']} images in {formatting.duration(seconds)}")
+def _say(folder: str, facts: dict[str, Any], way: Way, seconds: float) -> None:
+    click.echo(f"compared  {facts['samples']} {way.things} in {formatting.duration(seconds)}")
     if not facts["groups"]:
-        click.echo(f"copies    none within {facts['max_bits']} bits")
+        click.echo(f"copies    none {way.within}")
     else:
-        text = f"{facts['left_out']} in {facts['groups']} groups, within {facts['max_bits']} bits"
+        text = f"{facts['left_out']} in {facts['groups']} groups, {way.within}"
         click.echo(f"copies    {text}")
         for group in facts["largest"]:
             shown = ", ".join(group[:MAX_NAMED])

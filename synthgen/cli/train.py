@@ -20,6 +20,7 @@ from synthgen.models import folders
 USES = {
     "ClassConditionalPipeline": "sampler: {{use: class-conditional, model: {folder}}}",
     "ImageClassifier": "scorers: [{{use: agreement, model: {folder}}}]",
+    "TextClassifier": "scorers: [{{use: text-class, model: {folder}}}]",
     **dict.fromkeys(
         ("StableDiffusionPipeline", "StableDiffusionXLPipeline"), "sampler: {{use: text-to-image, model: {folder}}}"
     ),

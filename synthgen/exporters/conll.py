@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from synthgen.exporters.options import NoOptions
 from synthgen.exporters.text_samples import TextSamples, left_out
-from synthgen.exporters.tokens import tokens
 from synthgen.fields import Spans
+from synthgen.language.tokens import tokens
 
 OUTSIDE = "O"
 
@@ -18,7 +18,7 @@ OUTSIDE = "O"
 class Conll:
     """`token<TAB>label`: `B-` for the first token of a span, `I-` for the others, `O` outside.
 
-    Tokens are found by `exporters.tokens`. A span that begins or ends within a token is left out and named, and its
+    Tokens are found by `language.tokens`. A span that begins or ends within a token is left out and named, and its
     tokens are outside; so is a sample without a token.
 
     Source: Tjong Kim Sang and De Meulder, CoNLL-2003; Ramshaw and Marcus, "Text chunking", 1995 (IOB2 form).

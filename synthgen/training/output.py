@@ -144,14 +144,24 @@ def series_card(result: Result, data: SeriesData, windows: Windows) -> str:
 
 
 def text_card(result: Result, data: TextData, texts: Texts, n_records: int) -> str:
-    """The model card of what was trained on `n_records` records of texts."""
+    """The model card of what was trained on `n_records` records of texts to generate more."""
+    limits = "It knows texts of this kind and nothing else, may repeat what it learned from, and knows no facts"
+    return _text_card(result, data, texts, n_records, limits)
+
+
+def text_classifier_card(result: Result, data: TextData, texts: Texts) -> str:
+    """The model card of what was trained on texts to tell their classes."""
+    limits = "It knows these classes and nothing else, looks at words and parts of words but not at their order"
+    return _text_card(result, data, texts, len(texts.take("train")), limits)
+
+
+def _text_card(result: Result, data: TextData, texts: Texts, n_records: int, limits: str) -> str:
     training = texts.take("train")
     counts = dict.fromkeys(texts.classes, 0)
     if training.labels is not None:
         counts = {name: int((training.labels == i).sum()) for i, name in enumerate(texts.classes)}
     front = {"classes": list(texts.classes), **({"language": list(texts.languages)} if texts.languages else {})}
     by_class = f"By class: {_counts(counts)}." if counts else ""
-    limits = "It knows texts of this kind and nothing else, may repeat what it learned from, and knows no facts"
     return _card(result, data, front, f"{n_records:,} {texts.kind}", by_class, limits, "held-out records")
 
 

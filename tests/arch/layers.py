@@ -27,15 +27,19 @@ LAYERS: dict[str, int] = {
 
 SIDE: dict[str, set[str]] = {
     "vision": set(),
-    "models": {"vision"},
+    "language": set(),
+    "models": {"vision", "language"},
     "testing": {"models"},
     "readers": {"vision", "recipe"},
-    **{role: {"models", "vision", "readers", "testing"} for role in ("conditions", "samplers", "labelers", "scorers")},
+    **{
+        role: {"models", "vision", "language", "readers", "testing"}
+        for role in ("conditions", "samplers", "labelers", "scorers")
+    },
     "writers": set(),
     "training": {"models", "readers"},
-    "trainers": {"training", "models", "vision", "readers", "testing"},
-    "measures": {"models", "vision", "readers", "trainers", "training", "recipe", "dataset"},
-    "exporters": {"vision", "dataset"},
+    "trainers": {"training", "models", "vision", "language", "readers", "testing"},
+    "measures": {"models", "vision", "language", "readers", "trainers", "training", "recipe", "dataset"},
+    "exporters": {"vision", "language", "dataset"},
 }
 """What plug-ins, and what they stand on, may import besides layers 0 and 1 and themselves."""
 

@@ -130,6 +130,11 @@ class TextPipeline(DiffusionPipeline):
         found = [roles[role] for role in self.lengths.form(numbers, chance, limited)]
         return tuple(Segment(role, given.get(role)) for role in found)
 
+    def fits(self, record: Record) -> bool:
+        """Whether what is given of a record leaves room for what is to be generated."""
+        known = [0] * sum(segment.content is None for segment in record)
+        return n_tokens(self.tokenizer.pieces(record, known)) < int(self.config.length)
+
     def _with_lengths(
         self, records: Sequence[Record], seeds: Sequence[int], temperature: float | None
     ) -> list[list[Piece]]:

@@ -190,3 +190,128 @@ def test_no_copies(cli, finished: Path, tmp_path: Path) -> None:
     answer = cli("duplicates", out, "--max-bits", 0)
     assert answer.code == 0 and "copies    none within 0 bits" in answer.out
     assert keys(synthgen.load(out, selection="unique")) == keys(synthgen.load(out))
+
+
+TEXTS = '''
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from synthgen.fields import Chat, Number, Text, Translation
+
+WORDS = "amber birch cedar delta ember fjord glade heron inlet jolly kayak lemon maple north ocean".split()
+ORIGINAL = {7: 2, 21: 2, 30: 12}
+
+
+class Sayings:
+    """Sentences of their own; some repeat an earlier one in capitals, with a word more at the end."""
+
+    version: ClassVar[int] = 1
+    sources = ()
+
+    class Config(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, config):
+        pair = Translation(("en", "de"))
+        self.fields = {"title": Text(), "pair": pair, "chat": Chat(), "log_likelihood": Number()}
+
+    def identity(self):
+        return {}
+
+    def bind(self, condition):
+        return []
+
+    def setup(self, device):
+        pass
+
+    def sample(self, slots, seeds):
+        indices = [slot.index for slot in slots]
+        said = [self.said(index) for index in indices]
+        return {
+            "title": ["A title"] * len(slots),
+            "pair": [{"en": text, "de": text[::-1]} for text in said],
+            "chat": [[{"role": "user", "content": f"{i} {i * i} {i ** 3 + 7} {i ** 4}"}] for i in indices],
+            "log_likelihood": [-1.0] * len(slots),
+        }
+
+    def said(self, index):
+        if index in ORIGINAL:
+            return self.said(ORIGINAL[index]).upper() + ("  too" if index > 10 else "")
+        return " ".join(WORDS[(index * k + k * k + index // 7) % 15] + str(index) for k in range(1, 9))
+
+
+SYNTHGEN_PLUGINS = {"samplers": {"sayings": Sayings}}
+'''
+
+
+@pytest.fixture(scope="module")
+def said_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sayings")
+    (folder / "sayings.py").write_text(TEXTS)
+    changes = {"sampler": {"use": "sayings"}, "scorers": [], "keep": [], "output": {"writers": ["jsonl"]}}
+    recipe = helpers.write(folder, helpers.toy(**changes))
+    plugins = [helpers.TOY, str(folder / "sayings.py")]
+    assert helpers.in_fork(lambda: helpers.run(recipe, folder / "out", plugin_files=plugins)) == 0
+    return folder / "out"
+
+
+@pytest.fixture
+def sayings(said_once: Path, tmp_path: Path) -> Path:
+    """A dataset of 40 translations with three that repeat others, in two groups."""
+    return Path(shutil.copytree(said_once, tmp_path / "sayings"))
+
+
+def brute_force(folder: Path, field: str, least: float) -> set[str]:
+    """The keys that are left out where every pair of samples is compared."""
+
+    def grams(sample: dict[str, Any]) -> set[str]:
+        text = " ".join("\n".join(sample[field].values()).lower().split())
+        return {text[i : i + 4] for i in range(len(text) - 3)}
+
+    samples = sorted(synthgen.load(folder), key=lambda sample: sample["key"])
+    group = {sample["key"]: sample["key"] for sample in samples}
+    for i, first in enumerate(samples):
+        for second in samples[i + 1 :]:
+            a, b = grams(first), grams(second)
+            if len(a & b) / len(a | b) >= least:
+                old, new = group[second["key"]], group[first["key"]]
+                group = {key: min(old, new) if name in (old, new) else name for key, name in group.items()}
+    return {key for key, name in group.items() if key != name}
+
+
+def test_texts_that_repeat_others_are_left_out(cli, sayings: Path) -> None:
+    answer = cli("duplicates", sayings, "--field", "pair")
+    assert answer.code == 0
+    for line in ("compared  40 texts", "copies    3 in 2 groups, with a similarity of 0.8 or more", "kept      37"):
+        assert line in answer.out
+    assert "3 alike: s000000002, s000000007, s000000021" in answer.out
+    unique = keys(synthgen.load(sayings, selection="unique"))
+    assert set(keys(synthgen.load(sayings))) - set(unique) == {f"s{i:09d}" for i in (7, 21, 30)}
+
+
+@pytest.mark.parametrize("least", [0.1, 0.3, 0.5, 0.9, 1.0])
+def test_they_are_those_of_comparing_every_pair(cli, sayings: Path, least: float) -> None:
+    facts = json.loads(cli("duplicates", sayings, "--json", "--field", "pair", "--min-similarity", least).out)
+    written = json.loads(Path(facts["selection"]).read_text())
+    left_out = {key for shard in written["left_out"].values() for key in shard}
+    assert left_out == brute_force(sayings, "pair", least) and facts["left_out"] == len(left_out)
+    assert written["how"] == {"by": "character n-grams", "field": "pair", "min_similarity": least}
+
+
+def test_all_texts_of_a_sample_are_compared_together(cli, sayings: Path) -> None:
+    facts = json.loads(cli("duplicates", sayings, "--json").out)
+    assert facts["left_out"] <= 3
+    assert json.loads(Path(facts["selection"]).read_text())["how"]["fields"] == ["title", "pair", "chat"]
+    assert json.loads(cli("duplicates", sayings, "--json", "--field", "title").out)["left_out"] == 39
+    assert json.loads(cli("duplicates", sayings, "--json", "--field", "chat").out)["left_out"] == 0
+
+
+def test_options_of_the_other_kind_are_refused(cli, sayings: Path, repeats: Path) -> None:
+    answer = cli("duplicates", sayings, "--max-bits", 3)
+    assert answer.code == 2 and "--max-bits is for images; texts are compared by --min-similarity" in answer.err
+    answer = cli("duplicates", repeats, "--min-similarity", 0.5)
+    assert answer.code == 2 and "--min-similarity is for texts" in answer.err
+    assert cli("duplicates", sayings, "--min-similarity", 0).code == 2
+    answer = cli("duplicates", sayings, "--field", "log_likelihood")
+    assert answer.code == 2 and "accepted: title, pair, chat" in answer.err

@@ -13,7 +13,7 @@ import pytest
 
 import helpers
 from synthgen.exporters.conll import bio
-from synthgen.exporters.tokens import tokens
+from synthgen.language.tokens import tokens
 from text_samples import MORE, SLOTS, sample
 
 PLUGIN = str(helpers.ROOT / "tests" / "text_plugin.py")
