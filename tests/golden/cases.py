@@ -32,7 +32,7 @@ RECIPES: list[Case] = [
     ),
     *(
         Dataset(f"recipes/foundation/{name}", f"recipes/foundation/{name}.yaml", smoke=True)
-        for name in ("classification", "detection", "segmentation", "inpaint", "controlnet")
+        for name in ("classification", "detection", "segmentation", "inpaint", "controlnet", "instructions")
     ),
 ]
 
@@ -113,6 +113,8 @@ DATASETS: list[Case] = [
     own("continued", "timeseries"),
     own("translated", "own/pairs"),
     own("text-everything", smoke=True),
+    own("prompted-texts", smoke=True),
+    own("denoised-texts", smoke=True),
     own("redrawn", smoke=True),
     own("repainted", smoke=True),
 ]
