@@ -9,7 +9,7 @@ from typing import Any
 from synthgen.testing import words
 
 LIMIT = 2048
-_LAYERS = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+_LAYERS: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
 def llama(folder: Path) -> None:
@@ -31,8 +31,8 @@ def gemma3_text(folder: Path) -> None:
         "{% endif %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>model\n{% endif %}"
     )
-    layers = {"num_key_value_heads": 1, "head_dim": 16, "sliding_window": 16}
-    kinds = {"layer_types": ["sliding_attention", "full_attention"]}
+    layers: dict[str, Any] = {"num_key_value_heads": 1, "head_dim": 16, "sliding_window": 16}
+    kinds: dict[str, Any] = {"layer_types": ["sliding_attention", "full_attention"]}
     config = Gemma3TextConfig(**_LAYERS, **options, **layers, **kinds, max_position_embeddings=LIMIT)
     _save(folder, Gemma3ForCausalLM(config), tokenizer)
 
@@ -51,7 +51,7 @@ def diffusion_gemma(folder: Path) -> None:
         text_config={**text, "layer_types": ["sliding_attention", "full_attention"]},
         vision_config={"model_type": "gemma4_vision", **vision},
         canvas_length=16,
-        **dict.fromkeys(("boi_token_id", "eoi_token_id", "image_token_id"), options["vocab_size"] - 1),
+        **_same(options["vocab_size"] - 1, "boi_token_id", "eoi_token_id", "image_token_id"),
     )
     _save(folder, DiffusionGemmaForBlockDiffusion(config), tokenizer)
 
@@ -65,7 +65,11 @@ def bert(folder: Path) -> None:
     _save(folder, BertForMaskedLM(BertConfig(**_LAYERS, **options, max_position_embeddings=LIMIT)), tokenizer)
 
 
-def _tokenizer(**special: str) -> tuple[Any, dict[str, int]]:
+def _same(value: int, *names: str) -> dict[str, Any]:
+    return dict.fromkeys(names, value)
+
+
+def _tokenizer(**special: str) -> tuple[Any, dict[str, Any]]:
     """A tokenizer of bytes, and what a configuration says of it."""
     tokenizer, _ = words.qwen_tokenizer(LIMIT)
     if special:
