@@ -203,6 +203,7 @@ def test_small_models_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert smoked == {"model": "runs/.smoke/llama", "parse": "chat", "max_new_tokens": 24}
     asked = {"model": HUB.replace("model", "diffusiongemma"), "steps": 48, "scheduler": "EntropyBoundScheduler"}
     assert len(samples(made(DiffusionLM, **DiffusionLM.smoke(asked)), ["a cat"])["text"]) == 1
+    assert made(DiffusionLM, **DiffusionLM.smoke({"model": HUB, "system": "Be brief."})).config.system == ""
 
 
 RECIPE: dict[str, Any] = {
