@@ -28,8 +28,26 @@ GENERATED = reference.pages()
 CHANGES = "reference/changelog"
 NAVIGATION = {
     "Start": ["install", "recipes"],
-    "Kinds of data": ["classification", "segmentation", "class-maps", "detection", "timeseries", "texts", "text-checks", "own-data"],
-    "Using it": ["training", "foundation", "clusters", "object-stores", "outputs", "guarantees", "measured"],
+    "Kinds of data": [
+        "classification",
+        "segmentation",
+        "class-maps",
+        "detection",
+        "timeseries",
+        "texts",
+        "text-checks",
+        "own-data",
+    ],
+    "Using it": [
+        "training",
+        "foundation",
+        "text-foundation",
+        "clusters",
+        "object-stores",
+        "outputs",
+        "guarantees",
+        "measured",
+    ],
     "Interfaces": ["cli", "python", "plug-ins"],
     "Reference": [name for name in GENERATED if name != CHANGES],
     "Inside": ["architecture", CHANGES],

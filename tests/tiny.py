@@ -21,6 +21,7 @@ from synthgen.fields import (
     Columns,
     InstanceMap,
     Label,
+    Number,
     Numbers,
     Plan,
     Schema,
@@ -471,6 +472,28 @@ def depth_anything() -> str:
 
 def vit() -> str:
     return small("vit")
+
+
+def llama() -> str:
+    return small("llama")
+
+
+def gemma3_text() -> str:
+    return small("gemma3_text")
+
+
+def diffusion_gemma() -> str:
+    return small("diffusion_gemma")
+
+
+def bert() -> str:
+    return small("bert")
+
+
+def answers(n: int) -> tuple[Schema, Columns]:
+    """Fields and values as scorers see them: texts with how likely each is."""
+    schema = {"text": Text(), "log_likelihood": Number()}
+    return schema, {"text": ["a text"] * n, "log_likelihood": [-0.5 - i for i in range(n)]}
 
 
 def real_pictures() -> str:

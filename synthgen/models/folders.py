@@ -74,7 +74,7 @@ def read_index(folder: Path) -> dict[str, Any]:
     path = _index_path(folder)
     if path is None:
         raise ModelError(f"{folder} has neither a model_index.json nor a config.json")
-    return _read_json(path)
+    return read_json(path)
 
 
 def check_class(folder: Path, name: str, wanted: str, trainer: str) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def class_ids(index: Mapping[str, Any], label: Field | None, model: str) -> tupl
 
 def component_config(folder: Path, name: str) -> dict[str, Any]:
     """The configuration of one component of a pipeline, such as `unet`. Raises ModelError if it is missing."""
-    return _read_json(folder / name / "config.json")
+    return read_json(folder / name / "config.json")
 
 
 def weights_sha256(folder: Path) -> str:
@@ -178,7 +178,12 @@ def _index_path(folder: Path) -> Path | None:
     return None
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a model folder.
+
+    Raises:
+        ModelError: the file is missing, or holds something else.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

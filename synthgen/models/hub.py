@@ -123,15 +123,18 @@ def _reference(settings: ModelSettings) -> Reference:
     return Reference(name, match[1], match[2], settings.licence)
 
 
-def load(reference: Reference, *classes: str, device: str = "cpu") -> list[Any]:
+def load(reference: Reference, *classes: str, device: str = "cpu", dtype: str | None = None) -> list[Any]:
     """Objects of the named transformers classes, from one reference; models in evaluation mode on `device`.
 
     A model that several parts of a worker name is loaded once and shared: parts only look at it.
 
+    Args:
+        dtype: number format of the weights, such as "bfloat16"; by default as transformers chooses it.
+
     Raises:
         ModelError: transformers is missing; the files are not there, cannot be fetched, or are no safetensors.
     """
-    return [_loaded(reference, name, device, _state(reference)) for name in classes]
+    return [_loaded(reference, name, device, _state(reference), dtype) for name in classes]
 
 
 def _state(reference: Reference) -> str:
@@ -140,11 +143,15 @@ def _state(reference: Reference) -> str:
 
 
 @lru_cache(maxsize=16)
-def _loaded(reference: Reference, name: str, device: str, state: str) -> Any:
+def _loaded(reference: Reference, name: str, device: str, state: str, dtype: str | None) -> Any:
     transformers = _transformers(reference)
     silence_libraries()
     options: dict[str, Any] = {"revision": reference.revision or "main"}  # remote code is off unless asked for
+    if name.startswith("Auto"):
+        options["trust_remote_code"] = False  # else a terminal is asked whether to run it
     is_model = not name.endswith(("Processor", "Tokenizer"))
+    if is_model and dtype is not None:
+        options["dtype"] = _number_format(dtype)
     cls = getattr(transformers, name)
     try:
         if not is_model:
@@ -153,6 +160,30 @@ def _loaded(reference: Reference, name: str, device: str, state: str) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         raise not_loaded(reference, f"as a {name}", error) from error
     return made.to(device).eval()
+
+
+def read_config(reference: Reference) -> dict[str, Any]:
+    """The configuration of a model of transformers, config.json, without its weights.
+
+    Raises:
+        ModelError: transformers is missing; there is none, or it cannot be fetched.
+    """
+    if reference.revision is None:
+        return folders.read_index(Path(reference.place))
+    _transformers(reference)
+    from transformers import PreTrainedConfig
+
+    silence_libraries()
+    try:
+        return dict(PreTrainedConfig.get_config_dict(reference.place, revision=reference.revision)[0])
+    except (OSError, ValueError, RuntimeError) as error:
+        raise not_loaded(reference, "as a model of transformers", error) from error
+
+
+def _number_format(name: str) -> Any:
+    import torch
+
+    return getattr(torch, name)
 
 
 def load_pipeline(reference: Reference, task: str, dtype: Any, **components: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,13 +15,15 @@ from synthgen.base.settings import Settings
 from synthgen.base.sizes import Size, shape_of, shown
 from synthgen.errors import ModelError
 from synthgen.fields import Field as Column
-from synthgen.fields import Image, Label, Schema, Text
+from synthgen.fields import Image, Schema, Text
 from synthgen.models import folders, hub
+from synthgen.models.gpu_memory import check_memory, gpu_memory_gb
 from synthgen.models.text_to_image import adapters
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot, Source
-from synthgen.parts.registry import unknown
+from synthgen.samplers.prompt_template import PromptTemplate
 
+_SMALLER = "a smaller `size`, `offload: model`, `dtype: bfloat16`"
 Scale = Annotated[float, Field(ge=0, le=50)]
 
 
@@ -97,7 +98,7 @@ class Prompted:
         if self.reference.revision is None:  # what a hub holds is seen when it is loaded
             for adapter, _ in self.adapters:
                 adapters.check_base(adapter, adapters.architecture(Path(self.reference.place)))
-        self._names: dict[str, tuple[str, ...] | None] = {}
+        self._prompt = PromptTemplate(config.prompt)
         self._labels: tuple[str, ...] = ()
         self._drawing: Any = None
 
@@ -114,23 +115,7 @@ class Prompted:
 
     def bind(self, condition: Schema) -> list[Problem]:
         """Accepts what the prompt is made of; returns the problems found."""
-        if self.config.prompt is None:
-            if isinstance(condition.get("prompt"), Text):
-                return []
-            message = "needs a condition with prompts, such as `use: prompts`, or a `prompt` of its own"
-            return [Problem(message, ("prompt",))]
-        try:
-            parts = string.Formatter().parse(self.config.prompt)
-            gaps = [name for _, name, _, _ in parts if name is not None]
-        except ValueError as error:
-            return [Problem(f"cannot be read: {error}; write {{{{ for a brace", place=("prompt",))]
-        known = [n for n, field in condition.items() if isinstance(field, Text | Label)]
-        self._names = {name: getattr(condition.get(name), "classes", None) for name in gaps}
-        return [
-            Problem(unknown(name, known, "text or class of the condition"), (name,), ("prompt",))
-            for name in gaps
-            if name not in known
-        ]
+        return self._prompt.bind(condition)
 
     def setup(self, device: str, **components: Any) -> None:
         """Loads the weights; `components` are added to the model's own.
@@ -143,7 +128,7 @@ class Prompted:
         from synthgen.models.text_to_image import drawing
 
         config = self.config
-        drawing.check_memory(config.model, config.gpu_memory_gb, drawing.gpu_memory_gb(device))
+        check_memory(config.model, config.gpu_memory_gb, gpu_memory_gb(device), _SMALLER)
         pipeline = hub.load_pipeline(self.reference, self.task, getattr(torch, config.dtype), **components)
         if config.scheduler:
             pipeline.scheduler = drawing.scheduler(config.scheduler, pipeline.scheduler)
@@ -192,10 +177,7 @@ class Prompted:
 
     def prompt_of(self, condition: Mapping[str, Any]) -> str:
         """The prompt of one slot."""
-        if self.config.prompt is None:
-            return str(condition["prompt"])
-        said = {name: names[condition[name]] if names else condition[name] for name, names in self._names.items()}
-        return self.config.prompt.format(**said)
+        return self._prompt.text(condition)
 
     def accepts(self, argument: str) -> bool:
         """Whether the loaded pipeline's call takes an argument of this name."""

@@ -34,6 +34,7 @@ KINDS: Mapping[str, str] = {
         ),
         "synthgen.testing.vision",
     ),
+    **dict.fromkeys(("llama", "gemma3_text", "diffusion_gemma", "bert"), "synthgen.testing.language"),
     "pictures": "synthgen.testing.pictures",
 }
 """What can be made, and the module whose `MAKERS` makes it: pipelines by their class, others by `model_type`.
@@ -107,3 +108,15 @@ def pipeline_kind(model: str) -> str:
     if kind not in KINDS:
         raise ModelError(f"{model}: there is no small model like a {kind}; there are: {', '.join(KINDS)}")
     return kind
+
+
+def causal_kind(model: str, system: bool = False) -> str:
+    """The kind of small causal language model that stands in for `model`, one that takes a system message if asked."""
+    kind = str(folders.read_index(Path(model)).get("model_type")) if Path(model).is_dir() else model.lower()
+    return "gemma3_text" if "gemma" in kind and not system else "llama"
+
+
+def diffusion_kind(model: str) -> str:
+    """The kind of small language model of diffusion that stands in for `model`."""
+    kind = str(folders.read_index(Path(model)).get("model_type")) if Path(model).is_dir() else model.lower()
+    return "diffusion_gemma" if "gemma" in kind else "bert"

@@ -32,7 +32,7 @@ RECIPES: list[Case] = [
     ),
     *(
         Dataset(f"recipes/foundation/{name}", f"recipes/foundation/{name}.yaml", smoke=True)
-        for name in ("classification", "detection", "segmentation", "inpaint", "controlnet")
+        for name in ("classification", "detection", "segmentation", "inpaint", "controlnet", "instructions")
     ),
 ]
 
@@ -115,6 +115,8 @@ DATASETS: list[Case] = [
     own("planned", "own/dialogues"),
     own("checked-texts", "own/pairs"),
     own("text-everything", smoke=True),
+    own("prompted-texts", smoke=True),
+    own("denoised-texts", smoke=True),
     own("redrawn", smoke=True),
     own("repainted", smoke=True),
 ]

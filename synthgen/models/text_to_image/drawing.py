@@ -142,33 +142,6 @@ def placed(pipeline: Any, device: str, memory: Memory, compiled: bool) -> Any:
     return pipeline
 
 
-def gpu_memory_gb(device: str) -> float | None:
-    """Memory of a GPU in 10^9 bytes; None for other devices."""
-    if not device.startswith("cuda"):
-        return None
-    import torch
-
-    return float(torch.cuda.get_device_properties(device).total_memory / 1e9)
-
-
-def check_memory(model: str, need_gb: float, found_gb: float | None) -> None:
-    """Raises ModelError if GPU memory is asked for, and there is less of it or (None) no GPU."""
-    ways = (
-        "take a larger GPU (`--device cuda:N`, or nodes of a Ray cluster with --address), a smaller `size`, `offload: "
-        "model`, `dtype: bfloat16`, or a smaller model, and state what that needs in `gpu_memory_gb`"
-    )
-    if not need_gb:
-        return
-    if found_gb is None:
-        raise ModelError(
-            f"{model} needs a GPU with {need_gb:g} GB, and this runs on the CPU. `synthgen doctor` shows what was "
-            "found; `--smoke` tries the recipe with a small model; `gpu_memory_gb: 0` uses the CPU all the same, "
-            f"slowly. Else {ways}"
-        )
-    if found_gb < 0.97 * need_gb:  # a card sold as 24 GB has a little less
-        raise ModelError(f"{model} needs a GPU with {need_gb:g} GB, and this one has {found_gb:.0f} GB: {ways}")
-
-
 def check_size(model: str, pipeline: Any, size: tuple[int, int]) -> None:
     """Raises ModelError if the pipeline cannot draw images of `size`."""
     cell = getattr(pipeline, "vae_scale_factor", 1)

@@ -33,6 +33,8 @@ for kind, name in json.loads(sys.argv[1]):
     try:
         if kind == "pipeline":
             hub.load_pipeline(hub.pipeline_reference(settings), "Text2Image", "auto")
+        elif kind == "config":
+            hub.read_config(hub.reference(settings))
         else:
             hub.load(hub.reference(settings, "sam2"), "Sam2Model")
     except ModelError as error:
@@ -63,7 +65,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     wanted = [("pipeline", f"{name}@{COMMIT}") for name in ANSWERS]
-    wanted += [("network", f"owner/gated@{COMMIT}")]
+    wanted += [("network", f"owner/gated@{COMMIT}"), ("config", f"owner/gated@{COMMIT}")]
     words = [sys.executable, "-c", TRY, json.dumps(wanted)]
     more = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path_factory.mktemp("hub"))}
     answer = helpers.call(words, **more)
@@ -85,6 +87,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
             "network owner/gated",
             "its licence must be accepted first: open the page of owner/gated on the hub signed in",
         ),
+        ("config owner/gated", "its licence must be accepted first: open the page of owner/gated on the hub"),
         ("pipeline owner/changed", f"the hub has owner/changed, but not the commit {COMMIT}"),
         ("pipeline owner/empty", "the hub has owner/empty, but without the files of such a model"),
     ],

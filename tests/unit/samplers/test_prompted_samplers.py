@@ -13,7 +13,7 @@ import tiny
 from synthgen import seeds
 from synthgen.errors import ModelError
 from synthgen.fields import Columns
-from synthgen.models.text_to_image.drawing import check_memory
+from synthgen.models.gpu_memory import check_memory
 from synthgen.parts.protocols import Slot
 from synthgen.samplers.controlnet import ControlNet
 from synthgen.samplers.image_to_image import ImageToImage
@@ -182,8 +182,8 @@ def test_what_does_not_fit_is_told_before_anything_is_drawn() -> None:
     with pytest.raises(
         ModelError, match=r"needs a GPU with 40 GB, and this one has 24 GB: take a larger GPU .*`offload"
     ):
-        check_memory("a model", 40, 23.9)
-    check_memory("a model", 24, 23.6)  # as a card of 24 GB tells it
+        check_memory("a model", 40, 23.9, "`offload: model`")
+    check_memory("a model", 24, 23.6, "")  # as a card of 24 GB tells it
     with pytest.raises(ModelError, match="`offload` keeps weights off a GPU"):
         loaded(TextToImage, offload="model")
     with pytest.raises(ModelError, match="holds a Sam2Model; `controlnet` must name a ControlNet"):

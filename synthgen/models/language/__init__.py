@@ -1,0 +1,1 @@
+"""Foundation models of text: causal language models, and masked or block diffusion."""
