@@ -34,7 +34,7 @@ SIDE: dict[str, set[str]] = {
     "writers": set(),
     "training": {"models", "readers"},
     "trainers": {"training", "models", "vision", "readers", "testing"},
-    "measures": {"models", "vision", "readers", "trainers", "training", "recipe", "dataset"},
+    "measures": {"models", "vision", "readers", "trainers", "training", "recipe", "dataset", "exporters"},
     "exporters": {"vision", "dataset"},
 }
 """What plug-ins, and what they stand on, may import besides layers 0 and 1 and themselves."""
