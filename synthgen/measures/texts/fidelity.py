@@ -68,14 +68,14 @@ def discriminative(synthetic: Corpus, real: Corpus, test: Corpus, seeds: int) ->
         return _too_few(synthetic, real, test)
     found: dict[str, Any] = {}
     for name, corpus in (("synthetic", synthetic), ("real", real)):
-        scores = [_told_apart(corpus.sample(n, seed).whole, test.sample(n, seed).whole, seed) for seed in range(seeds)]
+        scores = [_over_chance(corpus.sample(n, seed).whole, test.sample(n, seed).whole, seed) for seed in range(seeds)]
         spread = Spread(tuple(scores))
         values = {"mean": spread.mean, "deviation": spread.deviation, "values": scores}
         found[name] = {"n": n, "score": values}
     return found
 
 
-def _told_apart(ours: Sequence[str], theirs: Sequence[str], seed: int) -> float:
+def _over_chance(ours: Sequence[str], theirs: Sequence[str], seed: int) -> float:
     """|accuracy - 0.5| on halves that were not trained on."""
     order = np.random.default_rng(seed).permutation(len(ours))
     half = len(ours) // 2

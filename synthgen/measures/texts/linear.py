@@ -11,11 +11,11 @@ import numpy as np
 
 from synthgen.measures.texts.words import ngrams, tokens_of
 
-N_COLUMNS = 2**20
+N_COLUMNS = 2**18
 """Names of features are hashed into so many columns, of which those that training lacks are left out."""
 
 ALPHA = 1e-5
-UPDATES, FEWEST, MOST = 20_000, 5, 100
+UPDATES, FEWEST, MOST = 10_000, 5, 50
 """Epochs are as many as make so many updates, within these bounds."""
 
 Counts = tuple[np.ndarray, np.ndarray]
@@ -37,10 +37,16 @@ def parts_of(text: str) -> Counts:
 
 
 @lru_cache(maxsize=30_000)
+def words_in(text: str) -> Counts:
+    """Tokens and pairs of tokens."""
+    found = tokens_of(text)
+    return hashed([*(f"1 {token}" for token in found), *(f"2 {a} {b}" for a, b in ngrams(found, 2))])
+
+
+@lru_cache(maxsize=30_000)
 def words_and_parts_of(text: str) -> Counts:
     """Tokens, pairs of tokens, and runs of 2 to 4 characters within each."""
-    found = tokens_of(text)
-    columns, n = hashed([*(f"1 {token}" for token in found), *(f"2 {a} {b}" for a, b in ngrams(found, 2))])
+    columns, n = words_in(text)
     more, n_more = parts_of(text)
     return np.concatenate([columns, more + N_COLUMNS]), np.concatenate([n, n_more])
 

@@ -44,7 +44,7 @@ def of(found: Mapping[str, Any]) -> Iterator[str]:
     if "discriminative" in found:
         scores = {name: v["score"] for name, v in found["discriminative"].items()}
         shown = ", ".join(f"{name} {v['mean']:.3f} +- {v['deviation']:.3f}" for name, v in scores.items())
-        yield f"told from real test texts (0 cannot, 0.5 always): {shown}"
+        yield f"accuracy over 0.5 of a classifier between them and real test texts (0: no difference is seen): {shown}"
     for name, reason in found.get("not_measured", {}).items():
         yield f"{name}: not measured; {reason}"
 

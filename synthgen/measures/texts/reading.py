@@ -35,7 +35,7 @@ def train_and_test(training: Corpus, test: Corpus, seed: int) -> dict[str, float
     rows, labels = [], []
     for one in training.readings:
         candidates = spans_of(one.context)
-        right = [_is_answer(one.context[start:end], one.answers) for start, end in candidates]
+        right = [_is_answer(one.context[start:end], one.answers) for start, end, _, _ in candidates]
         wrong = [i for i, is_right in enumerate(right) if not is_right]
         chosen = [*np.flatnonzero(right)[:1], *random.permutation(wrong)[:N_WRONG]]
         if chosen and any(right):
@@ -52,14 +52,18 @@ def train_and_test(training: Corpus, test: Corpus, seed: int) -> dict[str, float
         answer = ""
         if candidates and len(set(labels)) > 1:
             best = int(model.decision_function(features(one, candidates, openings) / scale).argmax())
-            answer = one.context[slice(*candidates[best])]
+            answer = one.context[slice(*candidates[best][:2])]
         exact.append(float(_is_answer(answer, one.answers)))
         f1.append(max(f1_of_words(answer, real) for real in one.answers))
     return {"exact_match": 100 * float(np.mean(exact)), "f1": 100 * float(np.mean(f1))}
 
 
-def spans_of(context: str) -> list[tuple[int, int]]:
-    """Start and end of all candidates, in characters."""
+Candidate = tuple[int, int, int, int]
+"""Start and end in characters, first token, number of tokens."""
+
+
+def spans_of(context: str) -> list[Candidate]:
+    """All candidates, by their starts."""
     found = list(tokens(context))[:MOST_TOKENS_OF_CONTEXT]
     is_word = [any(map(str.isalnum, context[start:end])) for start, end in found]
     spans = []
@@ -67,14 +71,13 @@ def spans_of(context: str) -> list[tuple[int, int]]:
         for last in range(first, min(first + MOST_TOKENS, len(found))):
             if not is_word[last]:
                 break
-            spans.append((start, found[last][1]))
+            spans.append((start, found[last][1], first, last - first + 1))
     return spans
 
 
-def features(one: Reading, spans: Sequence[tuple[int, int]], openings: Sequence[str]) -> np.ndarray:
+def features(one: Reading, spans: Sequence[Candidate], openings: Sequence[str]) -> np.ndarray:
     """float64 (N, D), what is known of each span as an answer to the question."""
-    found = list(tokens(one.context))[: MOST_TOKENS_OF_CONTEXT + MOST_TOKENS]
-    place = {start: i for i, (start, _) in enumerate(found)}
+    found = list(tokens(one.context))[:MOST_TOKENS_OF_CONTEXT]
     words = [one.context[start:end].casefold() for start, end in found]
     asked = Counter(words_of(one.question))
     common = Counter(words)
@@ -83,10 +86,8 @@ def features(one: Reading, spans: Sequence[tuple[int, int]], openings: Sequence[
     opening = _opening(one.question)
     begins = [float(opening == word) for word in openings]
     rows = []
-    for start, end in spans:
+    for start, end, first, size in spans:
         text = one.context[start:end]
-        first = place[start]
-        size = len(list(tokens(text)))
         inside = total[first + size] - total[first]
         around = [
             total[min(first + size + width, len(words))] - total[max(first - width, 0)] - inside for width in WINDOWS

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from synthgen.measures.texts.corpus import Corpus, Turn
-from synthgen.measures.texts.linear import Vectorizer, can_learn, logistic
+from synthgen.measures.texts.linear import Vectorizer, can_learn, logistic, words_in
 from synthgen.measures.texts.words import words_of
 
 Pair = tuple[str, str]
@@ -29,11 +29,13 @@ def train_and_test(training: Corpus, test: Corpus, seed: int) -> dict[str, float
     """
     tracker = Tracker(training.dialogues or (), seed)
     found: Counter[str] = Counter()
-    for turns in test.dialogues or ():
+    asked = [user_turns(turns) for turns in test.dialogues or ()]
+    predicted = iter(tracker.acts([turn for turns in asked for turn in turns]))
+    for turns in asked:
         truth: State = {}
         guess: State = {}
-        asked = user_turns(turns)
-        for (turn, _), acts in zip(asked, tracker.acts(asked), strict=True):
+        for turn, _ in turns:
+            acts = next(predicted)
             real = {(act, slot) for act, slot, _ in turn.acts}
             found.update(right=len(real & acts), found=len(acts), real=len(real))
             truth |= {slot: _same(value) for _, slot, value in turn.acts if slot and value}
@@ -73,7 +75,7 @@ class Tracker:
         self._models: list[tuple[Pair, object]] = []
         if not can_learn(inputs):
             return
-        self._features = Vectorizer(inputs)
+        self._features = Vectorizer(inputs, words_in)
         features = self._features(inputs)
         for pair in self._known:
             is_there = [int(pair in {(act, slot) for act, slot, _ in turn.acts}) for turn, _ in turns]

@@ -15,7 +15,7 @@ from synthgen.measures.texts.corpus import Corpus
 from synthgen.measures.texts.linear import can_learn
 
 MIN_TRAINING, MIN_TEST = 10, 10
-MOST_TRAINING, MOST_TEST = 3_000, 2_000
+MOST_TRAINING, MOST_TEST = 2_000, 2_000
 
 Scores = Mapping[str, float]
 """What a model reaches on the test records, in percent, by the names of the metrics."""
@@ -61,12 +61,12 @@ def _with_answers(corpus: Corpus) -> Corpus | None:
 
 TASKS = (
     Task("classes", ("utterances", "facts", "passages"), "classes", _with_labels, intents.train_and_test),
-    Task("slots", ("utterances",), "slots", _with_spans, slots.train_and_test, 2_000),
+    Task("slots", ("utterances",), "slots", _with_spans, slots.train_and_test, 1_500, 1_000),
     Task(
         "translation memory", ("pairs",), "pairs", lambda corpus: corpus, translation.remember_and_test, 10_000, 1_000
     ),
-    Task("answers", ("questions",), "contexts with answers", _with_answers, reading.train_and_test, 400),
-    Task("states", ("dialogues",), "acts of the messages", _with_acts, states.train_and_test, 1_000),
+    Task("answers", ("questions",), "contexts with answers", _with_answers, reading.train_and_test, 300, 200),
+    Task("states", ("dialogues",), "acts of the messages", _with_acts, states.train_and_test, 300, 300),
 )
 
 
