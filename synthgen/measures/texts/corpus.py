@@ -69,11 +69,11 @@ class Corpus:
     def rows(self, rows: Sequence[int] | np.ndarray) -> Corpus:
         """The records at some places, in their order."""
         chosen = [int(row) for row in rows]
-        return replace(
-            self,
-            parts={name: _chosen(values, chosen) for name, values in self.parts.items()},
-            **{name: None if values is None else _chosen(values, chosen) for name, values in self._columns().items()},
-        )
+        parts = {name: _chosen(values, chosen) for name, values in self.parts.items()}
+        columns: dict[str, Any] = {
+            name: None if values is None else _chosen(values, chosen) for name, values in self._columns().items()
+        }
+        return replace(self, parts=parts, **columns)
 
     def sample(self, n: int, seed: int) -> Corpus:
         """At most `n` records, chosen at random by `seed`, in their order."""
@@ -84,14 +84,12 @@ class Corpus:
     def join(self, other: Corpus) -> Corpus:
         """The records of both, which have the same columns."""
         theirs = other._columns()
-        return replace(
-            self,
-            parts={name: (*values, *other.parts[name]) for name, values in self.parts.items()},
-            **{
-                name: None if values is None or theirs[name] is None else (*values, *theirs[name])
-                for name, values in self._columns().items()
-            },
-        )
+        parts = {name: (*values, *other.parts[name]) for name, values in self.parts.items()}
+        columns: dict[str, Any] = {
+            name: None if values is None or theirs[name] is None else (*values, *theirs[name])
+            for name, values in self._columns().items()
+        }
+        return replace(self, parts=parts, **columns)
 
     def _columns(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("labels", "spans", "pairs", "readings", "dialogues")}

@@ -54,7 +54,7 @@ def from_dataset(dataset: Dataset, folder: str, real: Texts, name: str) -> tuple
         parts=measured,
         labels=labels,
         spans=_spans(fields, samples, real, folder, name),
-        pairs=tuple(zip(*parts.values(), strict=True)) if kind == "pairs" else None,  # type: ignore[arg-type]
+        pairs=tuple(zip(*parts.values(), strict=True)) if kind == "pairs" else None,
         readings=_readings(fields, samples) if kind == "questions" else None,
         dialogues=_dialogues(fields, samples) if kind == "dialogues" else None,
     )
