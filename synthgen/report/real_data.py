@@ -51,7 +51,9 @@ def of_evaluation(asked: Mapping[str, Any], key: str = "path") -> Real | None:
         found = Real(data, origin.place_of(data))
     else:
         return None
-    check = {"path": series_data, "texts": text_data}[key]
-    check(found.data, found.name)
+    if key == "texts":
+        text_data(found.data, found.name)
+    else:
+        series_data(found.data, found.name)
     before = asked.get("data_sha256")
     return Real(found.data, found.name, before is not None and before != origin.sha256(found.data))

@@ -85,7 +85,7 @@ class TextMeasure:
             comparison.note(f"{name}: holds nothing out for tests; its validation part takes their place")
         dataset = loading.load(comparison.folder, split=config.part, allow_incomplete=comparison.allow_incomplete)
         synthetic, given = from_dataset(dataset, comparison.folder, texts, name)
-        real, test = (of_real(texts.take(part), list(synthetic.parts)) for part in ("train", split))  # type: ignore[arg-type]
+        real, test = (of_real(texts.take(part), list(synthetic.parts)) for part in ("train", split))
         found: dict[str, Any] = {
             "kind": synthetic.kind,
             "seeds": config.seeds,
@@ -142,7 +142,7 @@ def held_out_split(texts: Texts) -> Split | None:
     """Where the texts are that nothing is trained on: `test`, else `validation`; None if neither has any."""
     for split in ("test", "validation"):
         if (texts.splits == get_args(Split).index(split)).any():
-            return split  # type: ignore[return-value]
+            return split
     return None
 
 
