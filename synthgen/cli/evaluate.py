@@ -16,14 +16,18 @@ from synthgen.cli import options
     required=True,
     metavar="DATA",
     help="Real data: a folder by class or idx files; for masks, a folder with images/ and masks/, or the recipe of a "
-    "model trained on them; for series, such a recipe. Test data are its split `test`: a subfolder, what a table says, "
-    "or the share that the recipe holds out.",
+    "model trained on them; for series, such a recipe; for texts, a file or folder, such a recipe, or the settings of "
+    "`data` in braces. Test data are its split `test`: a subfolder, what a table says, or the share that the recipe "
+    "holds out.",
 )
 @click.option("--test", metavar="DATA", help="Real test data, if it is not part of --real.")
 @click.option("--evaluator", metavar="MODEL", help="A classifier or segmenter that took no part in making the data.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Repeats of every training.")
 @click.option(
-    "--steps", type=click.IntRange(min=1), help="Training steps of each; by default 2000, for masks and series 600."
+    "--steps",
+    type=click.IntRange(min=1),
+    help="Training steps of each; by default 2000, for masks and series 600. Translation pairs: a translator is "
+    "trained with so many, by default none.",
 )
 @click.option(
     "--effort",
@@ -68,7 +72,7 @@ def command(
     settings = Evaluation(
         seeds=seeds, steps=steps, effort=effort, split=split, evaluator=evaluator, segmentation=segmentation
     )
-    data_sha256 = origin.sha256(origin.data_section(real))
+    data_sha256 = origin.sha256(evaluation.real_section(folder, real))
     found = evaluation.compare(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
     click.echo(json.dumps(found, indent=1) if as_json else evaluation.text(found))
     asked = {"real": real, "test": test, "settings": settings.model_dump(mode="json"), "data_sha256": data_sha256}

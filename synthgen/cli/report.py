@@ -20,19 +20,19 @@ from synthgen.report import page
 @options.known_parts_option
 @click.option(
     "--real",
-    metavar="RECIPE",
-    help="The recipe of a model trained on series: its real training windows stand beside the generated ones; by "
-    "default those of the last evaluation, read where they are.",
+    metavar="DATA",
+    help="The recipe of a model trained on series or texts, or a file of texts: real training windows or texts stand "
+    "beside the generated ones; by default those of the last evaluation, read where they are.",
 )
-@click.option("--no-real", is_flag=True, help="Show no real windows.")
+@click.option("--no-real", is_flag=True, help="Show no real windows or texts.")
 @options.channel_option
 @click.option("-o", "--out", metavar="FILE", help=f"The page to write; by default reports/{page.FILE} in DIR.")
 def command(folder: str, real: str | None, no_real: bool, channels: tuple[str, ...], out: str | None) -> None:
     """Write one HTML page about the dataset in DIR.
 
     It shows counts by class and split, what each rule rejected, the scores, samples of every class, results
-    of the last evaluation, and models and data behind it with their licences; of series, power
-    spectra, distributions and autocorrelations too, and a few real windows of the data that it was evaluated with.
+    of the last evaluation, and models and data behind it with their licences; a few real windows or texts of
+    the data that it was evaluated with; of series, power spectra, distributions and autocorrelations too.
     Needs no network to be read, and is the same for the same data.
     """
     if real is not None and no_real:
@@ -50,7 +50,7 @@ def command(folder: str, real: str | None, no_real: bool, channels: tuple[str, .
         f"page      {path} ({formatting.size(len(content))}) in {formatting.duration(time.perf_counter() - started)}"
     )
     if made.n_real:
-        windows = formatting.plural(made.n_real, "real window")
-        click.echo(f"note      the page shows {windows} of {made.real}; --no-real leaves them out")
+        samples = formatting.plural(made.n_real, made.what)
+        click.echo(f"note      the page shows {samples} of {made.real}; --no-real leaves them out")
     if book.lack:
         click.echo(f"note      the dataset {book.lack}")

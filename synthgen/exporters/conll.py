@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 from synthgen.exporters.options import NoOptions
 from synthgen.exporters.text_samples import TextSamples, left_out
 from synthgen.fields import Spans
+from synthgen.language.bio import bio
 from synthgen.language.tokens import tokens
-
-OUTSIDE = "O"
 
 
 class Conll:
@@ -56,25 +55,6 @@ class Conll:
                     empty.append(sample["key"])
                 tick(1)
         return [*left_out(cut, "because they cut a token, the spans"), *left_out(empty, "having no token")]
-
-
-def bio(
-    places: Sequence[tuple[int, int]], spans: Sequence[Mapping[str, int]], classes: Sequence[str]
-) -> tuple[list[str], list[Mapping[str, int]]]:
-    """The label of each token, and the spans that begin or end within one or have none.
-
-    White space at the ends of a span does not matter.
-    """
-    labels, odd = [OUTSIDE] * len(places), []
-    for span in spans:
-        inside = [i for i, (start, end) in enumerate(places) if start < span["end"] and end > span["start"]]
-        whole = inside and places[inside[0]][0] >= span["start"] and places[inside[-1]][1] <= span["end"]
-        if not whole:
-            odd.append(span)
-            continue
-        for i in inside:
-            labels[i] = f"{'B' if i == inside[0] else 'I'}-{classes[span['label']]}"
-    return labels, odd
 
 
 def _in_one_column(name: str) -> str:

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 from scipy import linalg
+from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 RIDGE = 1e-6
@@ -42,6 +43,26 @@ def coverage(real: np.ndarray, synthetic: np.ndarray, k: int = 5) -> float:
     radius = NearestNeighbors(n_neighbors=k + 1).fit(real).kneighbors(real)[0][:, k]
     nearest = NearestNeighbors(n_neighbors=1).fit(synthetic).kneighbors(real)[0][:, 0]
     return float((nearest <= radius).mean())
+
+
+def manifold(real: np.ndarray, synthetic: np.ndarray, k: int = 5) -> dict[str, float]:
+    """Precision, recall and coverage, 0 to 1, and density, about 1 for real samples, of `synthetic` (M, D).
+
+    Precision is the share of synthetic samples inside the k-nearest-neighbour ball of any real one, recall that of
+    real samples inside such a ball of a synthetic one; density counts in how many real balls a synthetic sample is,
+    over k. Both sets need more than `k` rows. Compare with real samples in the place of synthetic ones.
+
+    Source: Kynkäänniemi et al. 2019, "Improved precision and recall metric", eq. 1; Naeem et al. 2020, eq. 3.
+    """
+    apart = cdist(synthetic, real)
+    balls = [NearestNeighbors(n_neighbors=k + 1).fit(rows).kneighbors(rows)[0][:, k] for rows in (real, synthetic)]
+    in_real, in_synthetic = apart <= balls[0][None, :], apart <= balls[1][:, None]
+    return {
+        "precision": float(in_real.any(1).mean()),
+        "recall": float(in_synthetic.any(0).mean()),
+        "density": float(in_real.sum(1).mean() / k),
+        "coverage": coverage(real, synthetic, k),
+    }
 
 
 def nearest_distances(of: np.ndarray, to: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

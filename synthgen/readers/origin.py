@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
 from synthgen.errors import UsageError
@@ -61,17 +62,32 @@ def real_data(found: ModelRecipe | DatasetRecipe) -> Mapping[str, Any] | None:
     return data if isinstance(data, Mapping) else None
 
 
-def data_section(path: str) -> Mapping[str, Any]:
-    """The settings `data` of a recipe, or those that name another path alone.
+def data_section(path: str, key: str = "path") -> Mapping[str, Any]:
+    """The settings `data` of a recipe, those that are written in braces as JSON or YAML, or those that name a path.
+
+    Args:
+        key: what a path is that is none of a recipe: `path`, of texts `texts`.
 
     Raises:
-        UsageError: the recipe names no real data.
+        UsageError: the recipe names no real data, or what is in braces are no settings.
     """
+    if path.lstrip().startswith("{"):
+        return _written_out(path)
     if Path(path).suffix not in (".yaml", ".yml"):
-        return {"path": path}
+        return {key: path}
     data = real_data(reading.load_recipe(path, plugins=of_process()))
     if data is None:
         raise UsageError(
             f"{path}: names no real data; a recipe with `data`, or of a model that is trained on some, does"
         )
     return data
+
+
+def _written_out(text: str) -> Mapping[str, Any]:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise UsageError(f"{text}: is in braces, and must hold settings of a section `data`, as {{texts: my.tsv}}")
+    return found

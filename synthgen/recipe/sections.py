@@ -58,7 +58,10 @@ class Evaluation(Settings):
 
     seeds: int = Field(default=3, ge=1, description="Repeats of every training, and of every metric that has chance.")
     steps: int | None = Field(
-        default=None, ge=1, description="Training steps of each; by default 2000, for masks and series 600."
+        default=None,
+        ge=1,
+        description="Training steps of each; by default 2000, for masks and series 600. Translation pairs: a "
+        "translator is trained with so many, by default none.",
     )
     effort: float = Field(
         default=1.0,

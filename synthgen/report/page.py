@@ -22,6 +22,7 @@ from synthgen.report import charts, compared, evaluated, overlay, preview, sheet
 from synthgen.report.compared import Compared
 from synthgen.report.preview import Groups
 from synthgen.report.series_part import series_part
+from synthgen.report.text_part import real_texts
 from synthgen.stages import evaluation
 
 FILE = "report.html"
@@ -47,33 +48,38 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The text of a page, and how many real windows it shows of the data called `real`, one by one."""
+    """The text of a page, and how many real samples, called `what`, it shows of the data called `real`, one by one."""
 
     html: str
     n_real: int = 0
     real: str = ""
+    what: str = "real window"
 
 
 def render(book: Ledger, real: str | None = None, channels: Sequence[str] = (), with_real: bool = True) -> Page:
     """The page of a sealed dataset; equal data give equal text.
 
     Args:
-        real: the recipe of a model that is trained on series: its training windows stand beside the generated ones. By
-            default those of the last evaluation, if they are still there.
+        real: the recipe of a model that is trained on series or on texts, or a file of texts: training windows or texts
+            stand beside the generated ones. By default those of the last evaluation, if they are still there.
         channels: of series, those that are shown; by default all, and of very many the worst or first.
-        with_real: False for a page without real windows.
+        with_real: False for a page without real windows or texts.
 
     Raises:
         StoreError: the dataset was never sealed, or its evaluation cannot be read.
-        UsageError: `real` is given for a dataset without series, or is no such recipe; or there is no such channel.
-        DataError: the real series of `real` cannot be read, or are not like the generated ones.
+        UsageError: `real` is given for a dataset without series or texts, or is no such recipe; or there is no such
+            channel.
+        DataError: the real data of `real` cannot be read, or are not like the generated ones.
     """
     manifest = book.manifest
     if manifest is None:
         raise StoreError(f"{book.place} {book.lack}. Finish it with the same `synthgen run` command")
     series = compared.holds_series(book)
-    if real is not None and not series:
-        raise UsageError(f"--real: compares series, and {book.place} holds {', '.join(book.fields)}; leave it out")
+    in_words = texts.is_shown_as_texts(book.fields)
+    if real is not None and not series and not in_words:
+        raise UsageError(
+            f"--real: compares series or texts, and {book.place} holds {', '.join(book.fields)}; leave it out"
+        )
     shown_series.choose_channels(book.fields, channels)
     known = evaluation.read(book.store)
     found = known.found if known else {}
@@ -83,11 +89,13 @@ def render(book: Ledger, real: str | None = None, channels: Sequence[str] = (), 
     part = series_part(book, known, real, channels, with_real) if filled and series else None
     windows = part.windows if part else {}
     shown = filled and preview.can_show(book.fields)
-    in_words = shown and texts.is_shown_as_texts(book.fields)
+    in_words = shown and in_words
     entries = preview.texts_from_dataset(book) if in_words else {}
+    beside = real_texts(book, known, real, with_real) if entries else None
     pictured = shown and not in_words
     groups = preview.from_dataset(book, channels=part.shown if part else (), real=windows) if pictured else {}
     n_real = sum(len(groups.get(preview.real_group(name), ())) for name in windows)
+    n_texts = beside.count(entries) if beside else 0
     html = templates.render(
         "page.html",
         m=manifest,
@@ -96,7 +104,9 @@ def render(book: Ledger, real: str | None = None, channels: Sequence[str] = (), 
         rules=[(rule, manifest["rejected"].get(rule, 0)) for rule in book.identity["keep"]],
         histograms=list(_histograms(book, tries)),
         groups=dict(_tiles(groups)),
-        texts=entries,
+        texts=beside.beside(entries) if beside else {},
+        beside=beside,
+        n_texts=n_texts,
         n_shown=sum(map(len, groups.values())) + sum(map(len, entries.values())) - n_real,
         n_real=n_real,
         objects=manifest.get("objects", {}),
@@ -107,6 +117,8 @@ def render(book: Ledger, real: str | None = None, channels: Sequence[str] = (), 
         evaluation=list(evaluated.tables(_apart(found))) if found else [],
         evaluated_other=bool(found and found.get("dataset") not in (None, manifest["digest"])),
     )
+    if beside and beside.real:
+        return Page(html, n_texts, beside.real.name, "real text")
     return Page(html, n_real, part.real.name if part and part.real else "")
 
 

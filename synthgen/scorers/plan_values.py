@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -11,6 +9,7 @@ from pydantic import Field as Setting
 
 from synthgen.base.settings import FieldName, Settings
 from synthgen.fields import Chat, Columns, Number, Plan, Schema
+from synthgen.language.words import mentions
 from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
 
@@ -68,16 +67,3 @@ class PlanValues(PlainAnnotator):
             for act in planned["acts"]:
                 if act["value"] and act["slot"] not in self.config.ignore:
                     yield mentions(content, act["value"])
-
-
-def mentions(text: str, value: str) -> bool:
-    """Whether a text holds a value as whole words; where its scripts have no spaces between words, anywhere."""
-    text, value = _plain(text), _plain(value)
-    if not value.isascii():
-        return value in text
-    start, end = (r"(?<!\w)" if value[:1].isalnum() else ""), (r"(?!\w)" if value[-1:].isalnum() else "")
-    return re.search(f"{start}{re.escape(value)}{end}", text) is not None
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())

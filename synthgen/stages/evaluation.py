@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def compare(
         raise UsageError(
             f"{folder}: cannot be evaluated; measures need {needs}. Its fields are: {', '.join(dataset.fields)}"
         )
-    data = origin.data_section(real) if isinstance(real, str) else real
+    data = origin.data_section(real, _key(chosen.values())) if isinstance(real, str) else real
     kind, _ = origin.reader_of(data)
     chosen = {name: cls for name, cls in chosen.items() if kind in getattr(cls, "readers", (kind,))} or chosen
     for name in settings.measures.keys() - chosen.keys():
@@ -98,6 +98,17 @@ def compare(
             raise PluginError(f"measure `{measure}`: another measure has values of the names {', '.join(twice)}")
         found |= values
     return found
+
+
+def real_section(folder: str, real: str) -> Mapping[str, Any]:
+    """The section `data` that `--real` names for a dataset in `folder`: of texts a path is that of texts."""
+    fields = loading.load(folder, allow_incomplete=True).fields
+    return origin.data_section(real, _key(cls for cls in _measures().values() if cls.fits(fields)))
+
+
+def _key(measures: Iterable[Any]) -> str:
+    """Under which key a path stands that these measures compare with."""
+    return "texts" if {name for cls in measures for name in getattr(cls, "readers", ())} == {"texts"} else "path"
 
 
 def _config(name: str, cls: Any, settings: Evaluation) -> Any:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import helpers
-from synthgen.exporters.conll import bio
+from synthgen.language.bio import bio
 from synthgen.language.tokens import tokens
 from text_samples import MORE, SLOTS, sample
 

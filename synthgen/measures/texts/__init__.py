@@ -1,0 +1,1 @@
+"""Measures of datasets of texts: use for a task, diversity, copies, and likeness to real texts."""
