@@ -57,7 +57,8 @@ class Several:
 
     def state_dict(self) -> dict[str, Any]:
         """State by the number of a parameter among those of all optimisers, as one optimiser has it."""
-        state, groups, first = {}, [], 0
+        state: dict[int, Any] = {}
+        groups, first = [], 0
         for one in self.optimisers:
             own = one.state_dict()
             state |= {first + number: value for number, value in own["state"].items()}

@@ -62,7 +62,7 @@ def train_and_test(
     import torch
 
     from synthgen.models import registry
-    from synthgen.models.text.records import Segment
+    from synthgen.models.text.segments import Segment
     from synthgen.trainers.text.trainer import TextTrainer
 
     assert training.pairs is not None and test.pairs is not None

@@ -109,20 +109,21 @@ class TokenRecords:
         whole: float,
         random: torch.Generator,
     ) -> torch.Tensor:
-        """Which segments are generated, bool (B, S): all, or some roles, or some segments, at least one."""
+        """Which segments are generated, bool (B, S): all; or some roles or some segments, but one is and one is not."""
         rows, roles, segments = places
         n, most = len(chosen), int(self.n_segments[chosen].max())
         role_of = torch.zeros((n, most), dtype=torch.int64)
         role_of[rows, segments] = roles
-        certain = (torch.rand(n, generator=random) * self.n_segments[chosen]).long()
-        each = torch.arange(n)
+        sizes, each = self.n_segments[chosen], torch.arange(n)
+        free = (torch.rand(n, generator=random) * sizes).long()
+        given = (free + 1 + (torch.rand(n, generator=random) * (sizes - 1)).long()) % sizes
         by_segment = torch.rand((n, most), generator=random) < 0.5
-        by_segment[each, certain] = True
         by_role = torch.rand((n, self.n_roles), generator=random) < 0.5
-        by_role[each, role_of[each, certain]] = True
+        by_segment[each, given], by_role[each, role_of[each, given]] = False, False
+        by_segment[each, free], by_role[each, role_of[each, free]] = True, True
         way = torch.rand(n, generator=random)[:, None]
         some = torch.where(way < (1 + whole) / 2, by_role.gather(1, role_of), by_segment)
-        there = torch.arange(most) < self.n_segments[chosen][:, None]
+        there = torch.arange(most) < sizes[:, None]
         return ((way < whole) | some) & there
 
     @staticmethod
