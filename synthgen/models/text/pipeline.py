@@ -231,7 +231,9 @@ class TextPipeline(DiffusionPipeline):
             if not bool(masked.any()):
                 break
             logits = self._logits(layout.of(tokens), guidance).masked_fill(~allowed, -torch.inf)
-            drawn, kept = self.scheduler.step(logits, step, masked, n_free, chance, order, temperature, order_noise)
+            drawn, kept = self.scheduler.step(
+                logits, step, masked, layout.segments, n_free, chance, order, temperature, order_noise
+            )
             chosen = logits.log_softmax(-1).gather(-1, drawn[..., None])[..., 0].double()
             total += torch.where(kept, chosen, 0.0).sum(1)
             tokens = torch.where(kept, drawn, tokens)

@@ -12,6 +12,9 @@ SAVED_AS = "synthgen.models.text_scheduler"
 """This module's name in saved models; diffusers looks it up among imported modules."""
 sys.modules[SAVED_AS] = sys.modules[__name__]
 
+APART = 1e6
+"""Between ranks of tokens of one segment and of the next: more than logarithms of probabilities and noise differ."""
+
 
 class MaskScheduler(SchedulerMixin, ConfigMixin):
     """Draws a token for every mask, and keeps as many of them as the step asks for.
@@ -22,6 +25,7 @@ class MaskScheduler(SchedulerMixin, ConfigMixin):
     Args:
         temperature: divides logits before tokens are drawn; less makes likely ones likelier.
         order_noise: 0 takes the surest token first, much takes them in random order, as the model was trained.
+        in_order: the masks of a segment are taken away before those of the next one.
 
     Source: Sahoo et al. 2024, eq. 6 (each token is drawn once); Chang et al. 2022 (MaskGIT, appendix B: the surest
     first, with noise that fades).
@@ -30,7 +34,7 @@ class MaskScheduler(SchedulerMixin, ConfigMixin):
     __module__ = SAVED_AS
 
     @register_to_config
-    def __init__(self, temperature: float = 1.0, order_noise: float = 1.0) -> None:
+    def __init__(self, temperature: float = 1.0, order_noise: float = 0.5, in_order: bool = True) -> None:
         self.timesteps = torch.arange(0)
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
@@ -41,6 +45,7 @@ class MaskScheduler(SchedulerMixin, ConfigMixin):
         logits: torch.Tensor,
         step: int,
         masked: torch.Tensor,
+        segments: torch.Tensor,
         n_free: torch.Tensor,
         chance: torch.Tensor,
         order: torch.Tensor,
@@ -51,7 +56,8 @@ class MaskScheduler(SchedulerMixin, ConfigMixin):
 
         Args:
             logits: (B, L, V), -inf for tokens that may not stand there.
-            masked: bool (B, L); n_free: how many there were before the first step, (B,).
+            masked: bool (B, L); segments: number of each token's segment, (B, L).
+            n_free: how many masks there were before the first step, (B,).
             chance: uniform numbers (B, L) that choose tokens; order: others, that choose which go first.
         """
         temperature = float(self.config.temperature) if temperature is None else temperature
@@ -64,7 +70,10 @@ class MaskScheduler(SchedulerMixin, ConfigMixin):
         n_steps = len(self.timesteps)
         left = 1 - (step + 1) / n_steps
         gumbel = -(-order.clamp(1e-7, 1 - 1e-7).log()).log()
-        rank = (chosen + order_noise * left * gumbel).masked_fill(~masked, -torch.inf)
+        rank = chosen + order_noise * left * gumbel
+        if self.config.in_order:
+            rank = rank.double() - APART * segments
+        rank = rank.masked_fill(~masked, -torch.inf)
         wanted = masked.sum(1) - (n_free.double() * left).floor().long()
         place = rank.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         return tokens, masked & (place < wanted[:, None])

@@ -82,7 +82,7 @@ class TokenRecords:
         kept = ~(empty[rows, segments] & (places > 0))
         asked = torch.where((places == 0) & empty[rows, segments], wanted[rows, segments], -1)
         lengths_only = empty.any(1)
-        masked = self._masked(rows, free & kept, lengths_only, random)
+        masked = self._masked(rows, segments, free & kept, lengths_only, random)
         return self._padded(
             rows[kept],
             [
@@ -135,14 +135,27 @@ class TokenRecords:
         return free & chosen[:, None] & (free.cumsum(1) - 1 >= first[:, None])
 
     @staticmethod
-    def _masked(rows: torch.Tensor, free: torch.Tensor, all_of: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """Which of the free tokens are masked, bool: a uniform share of each record's, at least one, or all."""
+    def _masked(
+        rows: torch.Tensor,
+        segments: torch.Tensor,
+        free: torch.Tensor,
+        all_of: torch.Tensor,
+        random: torch.Generator,
+    ) -> torch.Tensor:
+        """Which of the free tokens are masked, bool: a uniform share of each record's, at least one, or all.
+
+        In every other record they are any tokens, and in the others the last segments and a part of the one before
+        them, as where segments are generated one after another.
+        """
         n = len(all_of)
         # One share of each of B equally likely ranges: batches differ less than if each were chosen by itself.
         share = (torch.randperm(n, generator=random) + torch.rand(n, generator=random)) / n
         n_free = torch.zeros(n, dtype=torch.int64).index_add_(0, rows, free.long())
         wanted = torch.where(all_of, n_free, (share * n_free).floor().long() + 1)
+        in_order = torch.rand(n, generator=random) < 0.5
+        last = int(segments.max())
         chance = torch.rand(len(rows), generator=random, dtype=torch.float64)
+        chance = (chance + torch.where(in_order[rows], last - segments, 0)) / (1 + last)
         order = (rows + torch.where(free, chance, 1.0)).argsort(stable=True)
         sizes = torch.bincount(rows, minlength=n)
         rank = torch.empty_like(rows)

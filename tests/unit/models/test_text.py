@@ -137,7 +137,7 @@ def test_masks_are_taken_away_in_equal_parts_the_surest_first() -> None:
     masked = torch.ones(1, 8, dtype=torch.bool)
     left, chance = [], torch.full((1, 8), 0.5)
     for step in range(4):
-        _, kept = scheduler.step(logits, step, masked, torch.tensor([8]), chance, chance)
+        _, kept = scheduler.step(logits, step, masked, segments, torch.tensor([8]), chance, chance)
         assert int(kept.sum()) == 2
         left.append(kept[0].nonzero()[:, 0].tolist())
         masked = masked & ~kept
