@@ -136,6 +136,7 @@ def test_masks_are_taken_away_in_equal_parts_the_surest_first() -> None:
     scheduler.set_timesteps(4)
     masked = torch.ones(1, 8, dtype=torch.bool)
     left, chance = [], torch.full((1, 8), 0.5)
+    segments = torch.zeros(1, 8, dtype=torch.int64)
     for step in range(4):
         _, kept = scheduler.step(logits, step, masked, segments, torch.tensor([8]), chance, chance)
         assert int(kept.sum()) == 2
@@ -144,13 +145,26 @@ def test_masks_are_taken_away_in_equal_parts_the_surest_first() -> None:
     assert left[0] == [6, 7] and not masked.any()
 
 
+def test_segments_are_generated_one_after_another() -> None:
+    logits = torch.zeros(1, 6, 5)
+    logits[0, 3:, 2] = 9.0  # those of the second segment are surer
+    segments = torch.tensor([[0, 0, 0, 1, 1, 1]])
+    for in_order, first in ((True, [0, 1, 2]), (False, [3, 4, 5])):
+        scheduler: Any = MaskScheduler(order_noise=0.0, in_order=in_order)
+        scheduler.set_timesteps(2)
+        half = torch.full((1, 6), 0.5)
+        _, kept = scheduler.step(logits, 0, torch.ones(1, 6, dtype=torch.bool), segments, torch.tensor([6]), half, half)
+        assert kept[0].nonzero()[:, 0].tolist() == first
+
+
 def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     shares = torch.tensor([0.1, 0.0, 0.6, 0.3])
     logits = shares.log().expand(1, 4000, 4)
     scheduler: Any = MaskScheduler()
     scheduler.set_timesteps(1)
     chance, order = torch.rand(2, 1, 4000, generator=torch.Generator().manual_seed(0))
-    tokens, kept = scheduler.step(logits, 0, torch.ones(1, 4000, dtype=torch.bool), torch.tensor([4000]), chance, order)
+    masked, segments = torch.ones(1, 4000, dtype=torch.bool), torch.zeros(1, 4000, dtype=torch.int64)
+    tokens, kept = scheduler.step(logits, 0, masked, segments, torch.tensor([4000]), chance, order)
     assert kept.all()
     found = torch.bincount(tokens[0], minlength=4) / 4000
     assert torch.allclose(found, shares, atol=0.03) and found[1] == 0
