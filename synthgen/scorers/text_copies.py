@@ -30,7 +30,7 @@ class TextCopies:
     text's own words, 0 to 1. Case, white space and punctuation between words do not matter. Of several texts the
     largest value counts.
 
-    Both are exact, and searched in an index of all reference texts: about a minute and 300 MB for a million sentences.
+    Both are exact, and searched in an index of all reference texts.
 
     Duplicates among the samples depend on other samples and are no scorer's matter: `synthgen duplicates` finds them in
     a finished dataset.
