@@ -117,7 +117,8 @@ class TextTask(Task):
         is a bound on the negative logarithm of a token's likelihood.
         """
         batch = batch.to(self.device)
-        masked, asked = batch.targets >= 0, batch.lengths >= 0
+        masked = batch.targets >= 0
+        asked = (batch.lengths >= 0) & (batch.lengths <= self.lengths.longest)  # held-out texts may be longer
         with self.autocast():
             states = model.states(batch.layout)
             tokens, lengths = model.token_logits(states[masked]), model.length_logits(states[asked])
