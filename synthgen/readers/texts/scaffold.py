@@ -11,6 +11,7 @@ import numpy as np
 
 from synthgen.base.names import printable
 from synthgen.errors import DataError
+from synthgen.readers import listing
 from synthgen.readers.scaffolding import Findings, OpenQuestionsError, Question, Recipes, Scaffold
 from synthgen.readers.texts import formats, reader, summary
 from synthgen.readers.texts.places import ENDINGS, TABLES, places_of
@@ -67,27 +68,16 @@ output:
 
 
 def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
-    """Texts, if files are of a format that holds nothing else, or are tables whose columns are called as those of texts
-    and hold words."""
-    files = [place] if place.is_file() else [path for path in place.iterdir() if path.is_file()]
+    """Texts, if all files, those of subfolders too, are of formats of texts, and tables hold words in columns that are
+    called as those of texts."""
+    files = [place] if place.is_file() else listing.files(place)
     endings = {path.suffix.lower() for path in files}
-    if not endings & set(ENDINGS) and not _classes_of_texts(place):
-        return None
-    if place.is_dir() and not endings <= set(ENDINGS):
+    if not endings or not endings <= set(ENDINGS):
         return None
     kind: Kind | None = options.get("kind")
     if kind is None and endings & set(MAY_BE_SERIES) and not _holds_words(place):
         return None
     return Scaffold(-1, "tables" if endings & set(MAY_BE_SERIES) else "texts", lambda: _look(place, kind))
-
-
-def _classes_of_texts(place: Path) -> bool:
-    """Whether a folder has nothing but folders of .txt files."""
-    inside = list(place.iterdir()) if place.is_dir() else []
-    return bool(inside) and all(
-        folder.is_dir() and any(folder.iterdir()) and all(path.suffix.lower() == ".txt" for path in folder.iterdir())
-        for folder in inside
-    )
 
 
 def _holds_words(place: Path) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from synthgen.stages.resolve import resolve
 
@@ -57,3 +59,15 @@ def test_a_table_of_numbers_is_no_table_of_texts(cli, tmp_path: Path, monkeypatc
     answer = cli("init", "flows.csv")
     assert answer.code == 0, answer.err
     assert "channels: source, target" in answer.out
+
+
+def test_a_list_beside_images_makes_no_texts_of_them(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(12):
+            Image.fromarray(np.full((16, 16, 3), 20 * i, np.uint8)).save(tmp_path / "pets" / name / f"{i}.png")
+    (tmp_path / "pets" / "classes.txt").write_text("cat\ndog\n")
+    answer = cli("init", "pets")
+    assert answer.code == 0, answer.err
+    assert (tmp_path / "pets-model.yaml").exists()
