@@ -78,10 +78,12 @@ TRAINERS: list[Case] = [
     Model("trainers/lora", "recipes/foundation/lora.yaml", ("--smoke",)),
 ]
 
-OWN = ("v-prediction", "classes", "class-maps", "streets", "stations", "pairs", "utterances", "facts", "dialogues")
+OWN = ("v-prediction", "classes", "class-maps", "streets", "stations", "pairs")
+OWN_TEXTS = ("utterances", "facts", "questions", "dialogues")
 BASES = ("recipes/foundation/detection", "trainers/lora")  # these leave the small bases that the next go on from
 TRAINERS += [
-    *(model(name, folder="golden", of="trainers/own") for name in OWN),
+    *(model(name, folder="golden", of="trainers/own") for name in (*OWN, *OWN_TEXTS)),
+    Model("trainers/own/sorts", "golden/sorts.yaml"),
     model("tuned-classes", folder="golden", of="trainers/own", needs=("trainers/fashion-mnist",)),
     model("tuned-layouts", folder="golden", of="trainers/own", needs=("trainers/nuclei-layouts",)),
     *(model(name, folder="golden", of="trainers/own", needs=BASES) for name in ("word", "lora", "full")),
@@ -110,7 +112,8 @@ DATASETS: list[Case] = [
     own("scored-series", "timeseries"),
     own("continued", "timeseries"),
     own("translated", "own/pairs"),
-    own("slots", "own/utterances"),
+    own("slots", "own/utterances", "own/sorts"),
+    own("answered", "own/questions"),
     own("asked-facts", "own/facts"),
     own("planned", "own/dialogues"),
     own("checked-texts", "own/pairs"),

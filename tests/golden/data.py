@@ -188,7 +188,7 @@ def pairs(path: Path) -> None:
 
 
 def asked_texts(root: Path) -> None:
-    """Utterances with slots, questions about facts, and dialogues with acts."""
+    """Utterances with slots, questions about facts and about passages, and dialogues with acts."""
     cities, days = ("Lyon", "Bern", "Ulm", "Rome"), ("Monday", "Friday")
     both = [(city, day) for city in cities for day in days]
     rows = [
@@ -215,6 +215,11 @@ def asked_texts(root: Path) -> None:
         for some in turns
     ]
     _lines(root / "dialogues.jsonl", dialogues)
+    questions = [
+        {"context": f"{city} is seen on {day}.", "question": f"what is seen on {day}?", "answers": [city]}
+        for city, day in both
+    ]
+    _lines(root / "questions.jsonl", questions)
 
 
 def _lines(path: Path, rows: list[dict]) -> None:
