@@ -10,7 +10,9 @@ lie in intervals of 50 and 90 % of filled gaps and of forecasts, with the mean a
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from common import pin_to_one_core
@@ -25,13 +27,14 @@ from synthgen.measures.series.discriminative import STRONG_HIDDEN, discriminativ
 from synthgen.measures.series.metrics import halves  # noqa: E402
 from synthgen.models import registry  # noqa: E402
 from synthgen.readers.series import reader  # noqa: E402
+from synthgen.readers.series.reader import Windows  # noqa: E402
 from synthgen.trainers.series.trainer import SeriesTrainer  # noqa: E402
 
 BATCH = 64
 LEVELS = (0.5, 0.9)
 
 
-def generate(pipeline, known, windows, seed, steps=20):
+def generate(pipeline: Any, known: np.ndarray | None, windows: Windows, seed: int, steps: int = 20) -> np.ndarray:
     """(N, L, C) in units, around `known` or, if it is None, whole, with the times and covariates of `windows`."""
     found = []
     for start in range(0, len(windows), BATCH):
@@ -46,7 +49,7 @@ def generate(pipeline, known, windows, seed, steps=20):
     return np.concatenate(found)
 
 
-def spread(pipeline, training, n, season):
+def spread(pipeline: Any, training: Windows, n: int, season: int) -> tuple[np.ndarray, np.ndarray]:
     """Prints statistics of values, discriminative scores and the ratio of distances."""
     rng = np.random.default_rng(0)
     chosen = training.take(rng.permutation(len(training))[:n])
@@ -57,19 +60,21 @@ def spread(pipeline, training, n, season):
         print(
             f"{name:28} std {a['std'] / b['std']:.3f}  atoms {a['atoms']:.3f} {b['atoms']:.3f}  repeats "
             f"{a['repeats']:.3f} {b['repeats']:.3f}  distinct {a['distinct'] / b['distinct']:.2f}  roughness "
-            f"{a['roughness'] / b['roughness']:.2f}  autocorrelation {a['autocorrelation'] - b['autocorrelation']:+.3f}",
+            f"{a['roughness'] / b['roughness']:.2f}  autocorrelation "
+            f"{a['autocorrelation'] - b['autocorrelation']:+.3f}",
             flush=True,
         )
     return drawn, real
 
 
-def scaled(by, *windows):
+def scaled(by: np.ndarray, *windows: np.ndarray) -> list[np.ndarray]:
     """Windows whose channels run from 0 to 1 in `by`."""
     low, high = by.min((0, 1)), by.max((0, 1))
     return [((one - low) / (high - low)).astype(np.float32) for one in windows]
 
 
-def judged(drawn, real, repeats):
+def judged(drawn: np.ndarray, real: np.ndarray, repeats: int) -> None:
+    """Prints discriminative scores."""
     a, b = scaled(real, real, drawn)
     for name, hidden in (("discriminative", None), ("stronger evaluator", STRONG_HIDDEN)):
         own = [discriminative_score(*halves(a, s), s, hidden) for s in range(repeats)]
@@ -77,12 +82,12 @@ def judged(drawn, real, repeats):
         print(f"{name}: {np.round(ours, 4)} real against real {np.round(own, 4)}", flush=True)
 
 
-def predictions(pipeline, test, known, rules, samples):
+def predictions(pipeline: Any, test: Windows, known: np.ndarray, rules: Mapping[str, np.ndarray], samples: int) -> None:
     """Prints how many real values are within intervals, and the errors of the median beside those of rules."""
     hidden = np.isnan(known)
     every = np.stack([generate(pipeline, known, test, 100 + s) for s in range(samples)])
     channels = [channel.name for channel in test.channels]
-    held = {level: [] for level in LEVELS}
+    held: dict[float, list[float]] = {level: [] for level in LEVELS}
     for c, name in enumerate(channels):
         part, truth, mask = every[..., c], test.values[..., c], hidden[..., c]
         inside = {level: crps.coverage(part, truth, mask, level) for level in LEVELS}
@@ -90,7 +95,7 @@ def predictions(pipeline, test, known, rules, samples):
             held[level].append(inside[level])
         ours = crps.median_error(part, truth, mask)
         others = {rule: crps.median_error(guess[None, ..., c], truth, mask) for rule, guess in rules.items()}
-        best = min(others, key=others.get)
+        best = min(others, key=lambda rule: others[rule])
         print(
             f"{name:28} {inside[0.5]:.3f} {inside[0.9]:.3f}  MAE {ours:.4g}, {best} {others[best]:.4g}"
             f"{'' if ours <= others[best] else '  WORSE'}",
@@ -99,7 +104,7 @@ def predictions(pipeline, test, known, rules, samples):
     print("mean", *(f"{level:.0%}: {np.mean(held[level]):.3f}" for level in LEVELS), flush=True)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe")
     parser.add_argument("model", type=Path)
@@ -109,8 +114,10 @@ def main():
     parser.add_argument("--season", type=int, default=24)
     parser.add_argument("--skip", nargs="*", default=[], choices=["judged", "gaps", "forecasts"])
     args = parser.parse_args()
-    spec = api.read_model(args.recipe).trainer
-    trainer = SeriesTrainer(SeriesTrainer.Config.model_validate(dict(spec.settings)))
+    recipe = api.read_model(args.recipe)
+    if recipe is None:
+        parser.error(f"{args.recipe}: is no recipe of a model")
+    trainer = SeriesTrainer(SeriesTrainer.Config.model_validate(recipe.trainer.settings))
     data = trainer.config.data
     recordings = reader.read(data)
     train, test = (reader.windows(recordings, data, split) for split in ("train", "test"))
@@ -126,16 +133,15 @@ def main():
     if "judged" not in args.skip:
         judged(drawn, real, args.repeats)
     test = test.take(np.arange(0, len(test), training.length // 2 if training.length > 48 else training.length))
-    length, mean = training.length, real.mean((0, 1), dtype=np.float64)
+    length, mean = training.length, np.asarray(real.mean((0, 1), dtype=np.float64))
     if "gaps" not in args.skip:
         print(f"gaps of {len(test)} windows")
         known, rng = test.values.astype(np.float64).copy(), np.random.default_rng(5)
-        for window in known:
-            for c in range(window.shape[1]):
-                for _ in range(max(1, round(0.1 * length / 4.5))):
-                    steps = int(rng.choice([3, 6]))
-                    first = int(rng.integers(1, length - steps))
-                    window[first : first + steps, c] = np.nan
+        for row, c in np.ndindex(len(known), known.shape[2]):
+            for _ in range(max(1, round(0.1 * length / 4.5))):
+                n = int(rng.choice([3, 6]))
+                start = int(rng.integers(1, length - n))
+                known[row, start : start + n, c] = np.nan
         predictions(pipeline, test, known, baselines.gaps(known, test.times, args.season, mean), args.samples)
     if "forecasts" not in args.skip:
         print(f"forecasts of the last quarter of {len(test)} windows")
