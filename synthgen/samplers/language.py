@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -73,7 +74,7 @@ class Generator(Protocol):
     def generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> Sequence[Any]: ...
 
 
-class LanguageSampler:
+class LanguageSampler(ABC):
     """A sampler that prompts a language model, and makes fields of what it writes."""
 
     config: Any
@@ -114,9 +115,9 @@ class LanguageSampler:
         if self.config.system and self.reference.revision is None:
             check_system(self.config.model, self.config.chat_template and has_template(Path(self.reference.place)))
 
+    @abstractmethod
     def made_generator(self, device: str) -> Generator:
         """The model on its device, ready to generate."""
-        raise NotImplementedError
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
         prompts = [self._prompt.text(slot.condition) for slot in slots]

@@ -12,6 +12,7 @@ import numpy as np
 from synthgen.base.names import printable
 from synthgen.errors import DataError
 from synthgen.readers import listing
+from synthgen.readers.images import opening
 from synthgen.readers.scaffolding import Findings, OpenQuestionsError, Question, Recipes, Scaffold
 from synthgen.readers.texts import formats, reader, summary
 from synthgen.readers.texts.places import ENDINGS, TABLES, places_of
@@ -61,18 +62,24 @@ sampler:
 
 shard_size: 250
 batch_size: 125
-
+{labelers}
 output:
   writers: [jsonl, parquet]
 """
 
 
+LABELERS = """
+labelers:
+  - use: class-label       # the class that was asked for, as `label`
+"""
+
+
 def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
-    """Texts, if all files, those of subfolders too, are of formats of texts, and tables hold words in columns that are
-    called as those of texts."""
+    """Texts, if there are files of formats of texts and no images, in subfolders too, and tables hold words in columns
+    that are called as those of texts."""
     files = [place] if place.is_file() else listing.files(place)
     endings = {path.suffix.lower() for path in files}
-    if not endings or not endings <= set(ENDINGS):
+    if not endings & set(ENDINGS) or endings & opening.SUFFIXES:
         return None
     kind: Kind | None = options.get("kind")
     if kind is None and endings & set(MAY_BE_SERIES) and not _holds_words(place):
@@ -171,13 +178,18 @@ def _recipes(name: str, data: TextData, texts: Texts) -> Recipes:
         data="\n".join(shown),
         length=_length(texts),
         quotas=json.dumps(quotas, ensure_ascii=False),
+        labelers=LABELERS if texts.labels is not None else "",
     )
     return {f"{name}.yaml": text}
 
 
 def _quotas(texts: Texts) -> dict[str, int]:
-    """Equally many of each class."""
-    classes = texts.classes if texts.labels is not None else (WITHOUT_CLASSES,)
+    """Equally many of each class that there is something to learn of."""
+    classes: Sequence[str] = (WITHOUT_CLASSES,)
+    if texts.labels is not None:
+        known = texts.take("train").labels
+        assert known is not None
+        classes = [texts.classes[i] for i in np.unique(known).tolist()]
     return dict.fromkeys(classes, -(-N_SAMPLES // len(classes)))
 
 

@@ -176,7 +176,20 @@ class SeriesTrainer(GradientTrainer):
             return loop.measure(task, self.config.steps)
 
     def _given(self, training: Windows) -> Given:
-        """Training windows with all that the network is given beside them."""
+        """Training windows with all that the network is given beside them.
+
+        Raises:
+            DataError: a class has no training window.
+        """
+        unseen = [name for i, name in enumerate(training.classes) if i not in training.labels]
+        if len(training.classes) > 1 and unseen:
+            data = self.config.data
+            others = [name for name in training.classes if name not in unseen]
+            instead = f"name the others in `events.classes` ({', '.join(others)})" if data.events else "leave them out"
+            raise DataError(
+                f"{data.path}: no training window is of {', '.join(unseen)}, so that nothing can be learned of "
+                f"{'it' if len(unseen) == 1 else 'them'}; {instead}, or hold less out with `validation` and `test`"
+            )
         calendar = calendar_of(self.config.data, training)
         entities = entities_of(training, calendar) if self.config.identity == "auto" else None
         return Given(training, calendar, entities)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from synthgen.models.text import roles
 from synthgen.models.text.kinds import KINDS
 from synthgen.models.text.segments import Record, Segment
@@ -21,8 +23,13 @@ def records_of(texts: Texts) -> list[Record]:
 
 
 def classes_of(texts: Texts) -> dict[str, tuple[str, ...]]:
-    """Names of the classes of each role that is no text, sorted: the label, and those of the kind."""
-    label = {roles.LABEL: texts.classes} if texts.labels is not None else {}
+    """Names of the classes of each role that is no text, sorted: the label, and those of the kind.
+
+    Classes that none of these texts has are left out: nothing can be learned of them.
+    """
+    label = {}
+    if texts.labels is not None:
+        label[roles.LABEL] = tuple(texts.classes[i] for i in np.unique(texts.labels).tolist())
     return {**label, **KINDS[texts.kind].classes(texts)}
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from synthgen.base.environment import choose_device
 from synthgen.errors import DataError
+from synthgen.models.text import roles
 from synthgen.models.text.segments import Record
 from synthgen.models.text.tokenizer import TextTokenizer, n_tokens
 from synthgen.parts.problem import Problem
@@ -87,8 +88,7 @@ class TextTrainer(GradientTrainer):
         tokenizer, records, left_out = self._tokenizer()
         sizes = [n_tokens(tokenizer.pieces(record, ())) for record in records]
         said = f"{self.config.preset}, {tokenizer.n_tokens:,} tokens, records of {min(sizes)} to {max(sizes)}"
-        notes = [left_out] if left_out else []
-        return replace(facts, rows={**facts.rows, "network": said}, notes=(*facts.notes, *notes))
+        return replace(facts, rows={**facts.rows, "network": said}, notes=(*facts.notes, *left_out))
 
     def cost(self, seed: int, device: str = "auto") -> Cost:
         """What all steps take on this machine, by a few that are thrown away."""
@@ -109,7 +109,7 @@ class TextTrainer(GradientTrainer):
         held_out = [record for record in self._validation(texts) if self._fits(tokenizer, record)]
         precision = choose_precision(self.config.precision, start.device)
         made = TextTask(self.config, tokenizer, training, held_out[:N_VALIDATION], texts, start, precision)
-        made.notes = [*texts.notes, *([left_out] if left_out else [])]
+        made.notes = [*texts.notes, *left_out]
         return made
 
     @staticmethod
@@ -127,8 +127,8 @@ class TextTrainer(GradientTrainer):
         )
         return known and n_tokens(tokenizer.pieces(record, ())) <= self.config.length
 
-    def _tokenizer(self) -> tuple[TextTokenizer, list[Record], str]:
-        """The tokenizer of the training records, those that are short enough, and what to say of the others.
+    def _tokenizer(self) -> tuple[TextTokenizer, list[Record], list[str]]:
+        """The tokenizer of the training records, those that are short enough, and notes on what is left out.
 
         Raises:
             DataError: the texts cannot be used.
@@ -146,11 +146,20 @@ class TextTrainer(GradientTrainer):
         kept = [record for record in records if n_tokens(tokenizer.pieces(record, ())) <= self.config.length]
         if not kept:
             raise DataError(f"{data.texts}: all records have more than the {self.config.length} tokens of `length`")
-        lost = len(records) - len(kept)
-        said = (
-            f"{lost:,} of {len(records):,} records are left out: they have more than the {self.config.length} tokens "
-        )
-        return tokenizer, kept, f"{said}of `length`" if lost else ""
+        too_long = f"more than the {self.config.length} tokens of `length`"
+        lost = set(classes.get(roles.LABEL, ())) - {segment.content for record in kept for segment in record[:1]}
+        if lost:
+            raise DataError(f"{data.texts}: all records of {', '.join(sorted(lost))} have {too_long}; raise it")
+        n = len(records) - len(kept)
+        notes = [f"{n:,} of {len(records):,} records are left out: they have {too_long}"] if n else []
+        unseen = [name for name in training.classes if name not in classes.get(roles.LABEL, ())]
+        if training.labels is not None and unseen:
+            one = len(unseen) == 1
+            notes.append(
+                f"{', '.join(unseen)} {'is' if one else 'are'} in no training record: the model does not know "
+                f"{'this class' if one else 'these classes'}"
+            )
+        return tokenizer, kept, notes
 
     def _n_tokens(self, texts: Sequence[str]) -> int:
         asked: Any = self.config.tokens

@@ -39,10 +39,15 @@ def test_folders_of_splits_and_of_classes(cli, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     for split in ("train", "test"):
         (tmp_path / "two").mkdir(exist_ok=True)
-        (tmp_path / "two" / f"{split}.csv").write_text(INTENTS.replace("send", split))
+        more = "write on,new\n" if split == "test" else ""
+        (tmp_path / "two" / f"{split}.csv").write_text(INTENTS.replace("send", split) + more)
+    (tmp_path / "two" / "README.md").write_text("# Two")
     answer = cli("init", "two")
     assert answer.code == 0, answer.err
     assert "note" not in answer.out and "test:" not in (tmp_path / "two.yaml").read_text()
+    found = resolve("two.yaml").recipe
+    assert found.condition.settings["quotas"] == {"ask": 500, "pay": 500}, "of `new` there is nothing to learn"
+    assert [labeler.use for labeler in found.labelers] == ["class-label"]
     for kind in ("spam", "other"):
         (tmp_path / "mails" / kind).mkdir(parents=True)
         for i in range(12):

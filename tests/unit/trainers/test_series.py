@@ -269,3 +269,15 @@ def test_noise_levels_are_those_of_the_settings(tmp_path: Path) -> None:
     )
     for other in others:
         assert not all(torch.equal(plain[name], other[name]) for name in plain)
+
+
+def test_a_class_that_no_training_window_has_is_refused(tmp_path: Path) -> None:
+    """Its events are all in the part that is held out for tests."""
+    (tmp_path / "s.csv").write_text("t,v\n" + "".join(f"{t},{t * 7 % 11}\n" for t in range(400)))
+    events = "".join(f"{t},{'a' if t < 300 else 'b'}\n" for t in range(10, 390, 10))
+    (tmp_path / "e.csv").write_text(f"time,kind\n{events}")
+    around = {"path": str(tmp_path / "e.csv"), "time": "time", "label": "kind", "before": 4, "after": 4}
+    data = {"path": str(tmp_path / "s.csv"), "time": "t", "length": 8, "validation": 0.1, "test": 0.2}
+    (problem,) = trainer(data={**data, "events": around}).check()
+    assert "no training window is of b" in problem.message and "in `events.classes` (a)" in problem.message
+    assert trainer(data={**data, "test": 0, "events": around}).check() == []

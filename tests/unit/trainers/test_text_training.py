@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from synthgen.errors import Interrupted
 from synthgen.models import registry
 from synthgen.models.text.segments import Segment
 from synthgen.models.text.tokenizer import TextTokenizer
-from synthgen.trainers.text.batching import TokenRecords
+from synthgen.trainers.text.batching import Batch, TokenRecords
+from synthgen.trainers.text.task import TextTask
 from synthgen.trainers.text.trainer import TextTrainer
 from toy_grammar import ToyGrammar
 
@@ -65,6 +69,59 @@ def test_lengths_are_predicted_where_segments_have_no_tokens() -> None:
             assert int(batch.lengths[row, place]) == len(tokenizer.tokens(segment))
             own = batch.real[row] & (batch.segments[row] == batch.segments[row, place])
             assert int(own.sum()) == 1
+
+
+def model_of(path: Path, **settings: object) -> TextTrainer:
+    base = {"preset": "tiny", "steps": 6, "checkpoint_every": 100, "batch_size": 4, "warmup_steps": 1, "length": 32}
+    return TextTrainer(TextTrainer.Config.model_validate({"data": {"texts": str(path)}, **base, **settings}))
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("source\ttarget\n" + "".join(f"house {i}\tHaus {i}\n" for i in range(40)))
+    whole = model_of(path).train(tmp_path / "whole", 1, device="cpu", quiet=True)
+    losses, steps = TextTask.losses, []
+
+    def with_a_signal(self: TextTask, batch: Batch) -> torch.Tensor:
+        steps.append(1)
+        if len(steps) == 4:
+            signal.raise_signal(signal.SIGTERM)
+        return losses(self, batch)
+
+    monkeypatch.setattr(TextTask, "losses", with_a_signal)
+    with pytest.raises(Interrupted):
+        model_of(path).train(tmp_path / "two", 1, device="cpu", quiet=True)
+    again = model_of(path).train(tmp_path / "two", 1, device="cpu", quiet=True)
+    assert len(steps) == 6
+    first, second = (load_file(next((out / "denoiser").glob("*.safetensors"))) for out in (whole, again))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_held_out_texts_may_be_longer_than_all_of_training(tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "train.csv").write_text("sentence\n" + "".join(f"house {i}\n" for i in range(20)))
+    (texts / "validation.csv").write_text("sentence\nan old house and a new house and one more\n")
+    model_of(texts, checkpoint_every=6, data={"texts": str(texts), "kind": "passages"}).train(
+        tmp_path / "out", 0, device="cpu", quiet=True
+    )
+    assert (tmp_path / "out" / "model_index.json").exists()
+
+
+def test_classes_without_training_texts_are_not_known_to_the_model(tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "train.csv").write_text("text,label\n" + "".join(f"house {i},{'ab'[i % 2]}\n" for i in range(20)))
+    (texts / "test.csv").write_text("text,label\nthe house,a\nthe car,c\n")
+    notes = model_of(texts).data_facts().notes
+    assert "c is in no training record: the model does not know this class" in notes
+    model_of(texts).sketch(tmp_path / "out")
+    model = registry.load_pipeline(tmp_path / "out", "cpu", torch.float32)
+    assert list(model.tokenizer.classes["label"]) == ["a", "b"]
+    long = "a very " * 40
+    (texts / "train.csv").write_text("text,label\n" + "".join(f"house {i},a\n" for i in range(20)) + f"{long},b\n")
+    (problem,) = model_of(texts).check()
+    assert "all records of b have more than the 32 tokens of `length`; raise it" in str(problem)
 
 
 @pytest.mark.slow
