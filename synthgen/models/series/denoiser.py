@@ -13,7 +13,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 from torch.nn import functional as F
 
-from synthgen.models.positions import rotate, rotations, sinusoids
+from synthgen.models.attention import attend
+from synthgen.models.positions import rotations, sinusoids
 from synthgen.models.series.cells import SeriesCells
 
 SAVED_AS = "synthgen.models.series_denoiser"
@@ -203,7 +204,5 @@ class Block(nn.Module):
     def attend(
         self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor | None
     ) -> torch.Tensor:
-        b, n, width = x.shape
-        q, k, v = self.qkv(x).view(b, n, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
-        out = F.scaled_dot_product_attention(rotate(q, turns), rotate(k, turns), v, attn_mask=mask)
-        return self.merge(out.transpose(1, 2).reshape(b, n, width))
+        found: torch.Tensor = self.merge(attend(self.qkv(x), self.n_heads, turns, mask))
+        return found

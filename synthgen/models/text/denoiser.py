@@ -14,7 +14,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 from torch.nn import functional as F
 
-from synthgen.models.positions import rotate, rotations, sinusoids
+from synthgen.models.attention import attend
+from synthgen.models.positions import rotations, sinusoids
 from synthgen.models.text.records import Layout
 
 LOUD = 0.3
@@ -128,8 +129,5 @@ class Block(nn.Module):
         return fed
 
     def attend(self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
-        b, n, width = x.shape
-        q, k, v = self.qkv(x).view(b, n, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
-        out = F.scaled_dot_product_attention(rotate(q, turns), rotate(k, turns), v, attn_mask=mask)
-        merged: torch.Tensor = self.merge(out.transpose(1, 2).reshape(b, n, width))
+        merged: torch.Tensor = self.merge(attend(self.qkv(x), self.n_heads, turns, mask))
         return merged
