@@ -88,11 +88,11 @@ def command(
 
 def _say(folder: Path, seconds: float) -> None:
     pictures = sorted((folder / "training").glob("samples-*.png"), key=os.path.getmtime)
-    name = folders.read_index(folder).get("_class_name", "")
+    name, board = folders.read_index(folder).get("_class_name", ""), folder / "training" / "tensorboard"
     rows = [
         ("model", f"{folder}/  (start with {folder}/README.md), in {formatting.duration(seconds)}"),
         ("pictures", str(pictures[-1]) if pictures else ""),
-        ("losses", f"{formatting.prefix()}tensorboard --logdir {shlex.quote(f'{folder}/training/tensorboard')}"),
+        ("losses", f"{formatting.prefix()}tensorboard --logdir {shlex.quote(str(board))}" if board.exists() else ""),
         ("use it", USES[name].format(folder=formatting.yaml_word(str(folder))) if name in USES else ""),
     ]
     click.echo(formatting.table(rows))

@@ -56,6 +56,13 @@ class TextSampler(FolderPart):
             description="Towards what is given, by moving away from what would be generated without it; 1 is none and "
             "costs half as much.",
         )
+        candidates: int = Field(
+            default=1,
+            ge=1,
+            le=100,
+            description="Records that are generated for each sample, of several lengths; the one that the model finds "
+            "likeliest stays. For translations, with `temperature: 0`.",
+        )
 
     config: Config
 
@@ -92,6 +99,7 @@ class TextSampler(FolderPart):
             num_inference_steps=self.config.steps,
             temperature=self.config.temperature,
             guidance_scale=self.config.guidance,
+            candidates=self.config.candidates,
         )
         rows = [self._kind.values(record, self._known) for record in made.records]
         columns: dict[str, Sequence[Any]] = {name: [row[name] for row in rows] for name in rows[0]}

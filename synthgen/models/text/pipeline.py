@@ -81,6 +81,7 @@ class TextPipeline(DiffusionPipeline):
         guidance_scale: float = 1.0,
         temperature: float | None = None,
         order_noise: float | None = None,
+        candidates: int = 1,
     ) -> TextOutput:
         """Generates the segments without content of each record; record i depends on `records[i]` and `seeds[i]` alone.
 
@@ -89,17 +90,40 @@ class TextPipeline(DiffusionPipeline):
             guidance_scale: 1 is none; more moves logits away from those without the segments that are given, and
                 costs twice as much.
             temperature, order_noise: of the scheduler, by default as it has them.
+            candidates: so many records are generated for each, of lengths drawn at temperature 1 but for the first,
+                and the likeliest by `log_likelihoods` stays: with temperature 0, a search among lengths.
 
         Raises:
             KeyError: a role or a class that the model does not know.
             ValueError: a record has more than four times the tokens of the longest that the model was trained on.
+
+        Source: Ghazvininejad et al. 2019 (Mask-Predict) for several lengths, of which the likeliest result stays.
         """
-        pieces = self._with_lengths(records, seeds, temperature)
+        way = (num_inference_steps, guidance_scale, temperature, order_noise)
+        best = self._generate(records, seeds, self._with_lengths(records, seeds, temperature), *way)
+        for number in range(1, candidates):
+            others = [streams.seed_of(seed, "candidate", number) for seed in seeds]
+            found = self._generate(records, others, self._with_lengths(records, others, None), *way)
+            better = found.log_likelihoods > best.log_likelihoods
+            kept = [new if take else old for new, old, take in zip(found.records, best.records, better, strict=True)]
+            best = TextOutput(records=kept, log_likelihoods=np.maximum(found.log_likelihoods, best.log_likelihoods))
+        return best
+
+    def _generate(
+        self,
+        records: Sequence[Record],
+        seeds: Sequence[int],
+        pieces: list[list[Piece]],
+        n_steps: int,
+        guidance: float,
+        temperature: float | None,
+        order_noise: float | None,
+    ) -> TextOutput:
         made: list[Record] = [()] * len(records)
         scores = np.zeros(len(records))
         for rows, layout in self._batches(dict(enumerate(pieces))):
             filled = [seeds[i] for i in rows] + [seeds[rows[-1]]] * (ROWS - len(rows))
-            drawn, found = self._unmask(layout, filled, num_inference_steps, guidance_scale, temperature, order_noise)
+            drawn, found = self._unmask(layout, filled, n_steps, guidance, temperature, order_noise)
             for place, i in enumerate(rows):
                 made[i] = tuple(
                     given if given.content is not None else new

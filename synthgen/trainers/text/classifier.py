@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.texts import reader
-from synthgen.readers.texts.records import Texts
+from synthgen.readers.texts.records import SPLITS, Texts
 from synthgen.readers.texts.types import TextData
 from synthgen.trainers.images.classifier import fit_temperature
 from synthgen.training import output
@@ -46,6 +47,9 @@ class TextClassifierTrainer:
             gt=0,
             description="`C` of scikit-learn: a larger one fits the training texts more closely.",
         )
+        least_texts: int = Field(
+            default=1, ge=1, description="Training texts of a class at least; texts of rarer classes are left out."
+        )
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -63,11 +67,12 @@ class TextClassifierTrainer:
 
     def data_facts(self) -> DataFacts:
         """How the texts are read and divided, in words."""
-        return reader.read(self.config.data).facts
+        texts, left_out = self._texts()
+        return replace(texts.facts, notes=(*texts.facts.notes, *left_out))
 
     def sketch(self, out: Path) -> None:
         """Writes a model of the right classes that has learned nothing."""
-        names = self._names(reader.read(self.config.data))
+        names = self._names(self._texts()[0])
         TextClassifier(names, ["a"], ["a"]).save_pretrained(out)
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
@@ -76,7 +81,7 @@ class TextClassifierTrainer:
         Raises:
             DataError: the texts have no classes, or all are of one.
         """
-        texts, training = reader.read(self.config.data), self._training()
+        (texts, _), training = self._texts(), self._training()
         assert training.labels is not None
         network = self._fitted(training.texts[TEXT], training.labels, self._names(texts))
         held_out = _held_out(texts)
@@ -107,17 +112,37 @@ class TextClassifierTrainer:
 
     def _training(self) -> Texts:
         """The training texts. Raises DataError if they cannot be used."""
-        data = self.config.data
-        found = reader.read(data).take("train")
-        if found.labels is None or TEXT not in found.texts:
+        return self._texts()[0].take("train")
+
+    def _texts(self) -> tuple[Texts, list[str]]:
+        """The texts of classes with enough of them, and a note on the others. DataError if they cannot be used."""
+        data, least = self.config.data, self.config.least_texts
+        texts = reader.read(data)
+        if texts.labels is None or TEXT not in texts.texts:
             raise DataError(
-                f"{data.texts}: holds {found.kind} without classes; a classifier needs texts with a column `label`"
+                f"{data.texts}: holds {texts.kind} without classes; a classifier needs texts with a column `label`"
             )
-        lacking = [name for i, name in enumerate(found.classes) if i not in found.labels]
-        if len(found.classes) < 2 or lacking:
-            said = f"none of {', '.join(lacking[:5])}" if lacking else f"all of the class {found.classes[0]}"
-            raise DataError(f"{data.texts}: a classifier needs texts of two classes or more, and has {said}")
-        return found
+        counts = np.bincount(texts.labels[texts.splits == SPLITS.index("train")], minlength=len(texts.classes))
+        enough = np.flatnonzero(counts >= least)
+        if len(enough) < 2:
+            names = ", ".join(texts.classes[i] for i in enough) or "none"
+            raise DataError(
+                f"{data.texts}: a classifier needs texts of two classes or more; with {least} training texts or more "
+                f"there is {names}"
+            )
+        if len(enough) == len(texts.classes):
+            return texts, []
+        new = np.full(len(texts.classes), -1)
+        new[enough] = np.arange(len(enough))
+        known = new[texts.labels] >= 0
+        kept = texts.rows(np.flatnonzero(known))
+        kept = replace(kept, labels=new[kept.labels], classes=tuple(texts.classes[i] for i in enough))
+        rare = [name for name, n in zip(texts.classes, counts.tolist(), strict=True) if n < least]
+        named = ", ".join(rare[:5]) + (f" and {len(rare) - 5} more" if len(rare) > 5 else "")
+        return kept, [
+            f"{len(texts) - len(kept):,} texts of {len(rare):,} classes are left out, which have fewer than {least} in "
+            f"training: {named}"
+        ]
 
     def _fitted(self, texts: Sequence[str], labels: np.ndarray, names: dict[str, str]) -> TextClassifier:
         """A network with weights; their scale is right for a temperature of 1."""

@@ -104,13 +104,11 @@ class TextTrainer(GradientTrainer):
         return self._task(start)
 
     def _task(self, start: Start) -> TextTask:
-        tokenizer, training, left_out = self._tokenizer()
+        tokenizer, training, _ = self._tokenizer()
         texts = reader.read(self.config.data)
         held_out = [record for record in self._validation(texts) if self._fits(tokenizer, record)]
         precision = choose_precision(self.config.precision, start.device)
-        made = TextTask(self.config, tokenizer, training, held_out[:N_VALIDATION], texts, start, precision)
-        made.notes = [*texts.notes, *left_out]
-        return made
+        return TextTask(self.config, tokenizer, training, held_out[:N_VALIDATION], texts, start, precision)
 
     @staticmethod
     def _validation(texts: Texts) -> list[Record]:

@@ -206,6 +206,16 @@ def test_guidance_of_one_is_none_and_more_changes_the_result(pipeline: Any) -> N
     assert plain == same and plain != guided
 
 
+def test_of_several_candidates_the_likeliest_stays(pipeline: Any) -> None:
+    asked = [(Segment("source", "the red house"), Segment("target"))] * 8
+    made = [pipeline(asked, range(8), 3, temperature=0.0, candidates=n) for n in (1, 2, 6)]
+    one, two, six = (found.log_likelihoods for found in made)
+    assert (one <= two).all() and (two <= six).all() and (one < six).any()
+    assert len({len(record[1].content) for record in made[2].records}) > 1, "of several lengths"
+    alone = pipeline(asked[3:4], [3], 3, temperature=0.0, candidates=6)
+    assert alone.records == made[2].records[3:4] and alone.log_likelihoods == six[3]
+
+
 def test_a_record_that_is_too_long_is_refused(pipeline: Any) -> None:
     with pytest.raises(ValueError, match="no room for its segments within 4 times the 64 tokens of the longest"):
         pipeline([(Segment("source", "x" * 300), Segment("target"))], [0])

@@ -25,10 +25,11 @@ SAID = {
 NAMES = ("Lyon", "Oslo", "Bern", "Abba", "Ella", "Paris", "Rome", "Kyoto", "Nina", "Bach")
 
 
-def trainer(folder: Path, rows: list[str], **data: Any) -> TextClassifierTrainer:
+def trainer(folder: Path, rows: list[str], least: int = 1, **data: Any) -> TextClassifierTrainer:
     path = text_files.write(folder, "texts.csv", "\n".join(["text,label", *rows]) + "\n")
     settings = {"texts": str(path), "kind": "utterances", "licence": "cc0-1.0", **data}
-    return TextClassifierTrainer(TextClassifierTrainer.Config.model_validate({"data": settings}))
+    config = {"data": settings, "least_texts": least}
+    return TextClassifierTrainer(TextClassifierTrainer.Config.model_validate(config))
 
 
 def rows(*classes: str) -> list[str]:
@@ -105,7 +106,11 @@ def test_what_it_cannot_use(model: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"a TextClassifier is needed here, .* `trainer.use: text-classifier`"):
         TextClass(TextClass.Config(model=tiny.text_model()))
     (problem,) = trainer(tmp_path, [f"a {i},x" for i in range(9)]).check()
-    assert "needs texts of two classes or more, and has all of the class x" in problem.message
+    assert "needs texts of two classes or more; with 1 training texts or more there is x" in problem.message
+    rare = trainer(tmp_path, [f"{name} {i},{name}" for name, n in (("a", 9), ("b", 9), ("c", 2)) for i in range(n)], 5)
+    assert rare.data_facts().notes[-1] == "2 texts of 1 classes are left out, which have fewer than 5 in training: c"
+    folder = rare.train(tmp_path / "two", 0)
+    assert registry.load_network(folder, "cpu").classes == ["a", "b"]
     passages = trainer(tmp_path, [f"a {i},x" for i in range(9)], kind="passages")
     with pytest.raises(DataError, match="holds passages without classes; a classifier needs texts with a column"):
         passages.train(tmp_path / "out", 0)
