@@ -31,12 +31,17 @@ RECIPES: list[Case] = [
         trained=True,
     ),
     *(
+        Dataset(f"recipes/{name}", f"recipes/{name}.yaml", FEW)
+        for name in ("text-classification", "translation", "question-answering", "dialogue")
+    ),
+    *(
         Dataset(f"recipes/foundation/{name}", f"recipes/foundation/{name}.yaml", smoke=True)
         for name in ("classification", "detection", "segmentation", "inpaint", "controlnet", "instructions")
     ),
 ]
 
 SHORT = {"trainer.steps": 20, "trainer.batch_size": 4, "trainer.warmup_steps": 5, "trainer.checkpoint_every": 10}
+TINY = {"trainer.preset": "tiny", "trainer.tokens": 300}
 SMALL = {"trainer.network.channels": "[8, 16]", "trainer.network.attention_levels": 1}
 CLOTHES = {"trainer.data.path": "data/clothes", "trainer.data.validation": 0.2}
 CELLS = {"trainer.data.path": "data/cells", "trainer.data.validation": 0.25, "trainer.crop": 32}
@@ -75,6 +80,20 @@ TRAINERS: list[Case] = [
     model("ecg", ECG),
     model("timeseries", {"trainer.data.path": "data/my.csv"}),
     model("physionet", {"trainer.data.path": "data/stays.parquet"}),
+    model("tatoeba-en-de", {"trainer.data.texts": "data/pairs.tsv", **TINY}),
+    model("snips", {"trainer.data.texts": "data/utterances.jsonl", **TINY}),
+    model("simplequestions", {"trainer.data.texts": "data/facts.tsv", "trainer.data.kind": "facts", **TINY}),
+    model("sgd", {"trainer.data.texts": "data/dialogues.jsonl", **TINY}),
+    Model(
+        "trainers/snips-filter",
+        "recipes/train/snips-filter.yaml",
+        sets({"trainer.data.texts": "data/utterances.jsonl"}),
+    ),
+    Model(
+        "trainers/simplequestions-filter",
+        "recipes/train/simplequestions-filter.yaml",
+        sets({"trainer.data.texts": "data/facts.tsv", "trainer.least_texts": 1}),
+    ),
     Model("trainers/lora", "recipes/foundation/lora.yaml", ("--smoke",)),
 ]
 

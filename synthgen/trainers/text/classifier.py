@@ -17,8 +17,8 @@ from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.texts import reader
-from synthgen.readers.texts.records import SPLITS, Texts
-from synthgen.readers.texts.types import TextData
+from synthgen.readers.texts.records import Texts
+from synthgen.readers.texts.types import SPLITS, TextData
 from synthgen.trainers.images.classifier import fit_temperature
 from synthgen.training import output
 from synthgen.training.real_scores import RealScores
