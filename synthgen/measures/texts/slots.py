@@ -17,20 +17,31 @@ def train_and_test(training: Corpus, test: Corpus, seed: int) -> dict[str, float
     Tokens are those of `export --to conll`. The label of each is predicted from it and the two on both sides.
     """
     assert training.spans is not None and test.spans is not None
-    labels = [
-        label
-        for text, marks in zip(texts_of(training), training.spans, strict=True)
-        for label in labels_of(places(text), marks)
-    ]
-    if not labels:
+    tagger = Tagger(texts_of(training), training.spans, seed)
+    if not tagger.has_learned:
         return {"f1": 0.0, "precision": 0.0, "recall": 0.0}
-    counts = matrix([row for text in texts_of(training) for row in token_counts(text)])
-    columns = seen(counts)
-    model = logistic(counts[:, columns], labels, seed)
-    rows = [row for text in texts_of(test) for row in token_counts(text)]
-    predicted = iter(model.predict(matrix(rows)[:, columns]) if rows else ())
-    found = [spans_of(places(text), [str(next(predicted)) for _ in places(text)]) for text in texts_of(test)]
-    return span_scores(found, test.spans)
+    return span_scores(tagger.spans(texts_of(test)), test.spans)
+
+
+class Tagger:
+    """Says which parts of a text are slots: logistic regression of each token; fitted when it is made."""
+
+    def __init__(self, texts: Sequence[str], spans: Sequence[Iterable[Mark]], seed: int) -> None:
+        labels = [label for text, marks in zip(texts, spans, strict=True) for label in labels_of(places(text), marks)]
+        self.has_learned = bool(labels)
+        if not labels:
+            return
+        counts = matrix([row for text in texts for row in token_counts(text)])
+        self._columns = seen(counts)
+        self._model = logistic(counts[:, self._columns], labels, seed)
+
+    def spans(self, texts: Sequence[str]) -> list[list[Mark]]:
+        """The slots of each text; none if nothing was learned."""
+        rows = [row for text in texts for row in token_counts(text)]
+        if not rows or not self.has_learned:
+            return [[] for _ in texts]
+        predicted = iter(self._model.predict(matrix(rows)[:, self._columns]))
+        return [spans_of(places(text), [str(next(predicted)) for _ in places(text)]) for text in texts]
 
 
 def texts_of(corpus: Corpus) -> Sequence[str]:

@@ -66,7 +66,7 @@ TASKS = (
         "translation memory", ("pairs",), "pairs", lambda corpus: corpus, translation.remember_and_test, 10_000, 1_000
     ),
     Task("answers", ("questions",), "contexts with answers", _with_answers, reading.train_and_test, 300, 200),
-    Task("states", ("dialogues",), "acts of the messages", _with_acts, states.train_and_test, 300, 300),
+    Task("states", ("dialogues",), "acts of the messages", _with_acts, states.train_and_test, 600, 300),
 )
 
 
