@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
+from torch.nn import functional as F
 
 from synthgen import seeds as streams
 from synthgen.models.finite import finite
@@ -23,6 +24,8 @@ ROWS = 16
 """Records that go through the network together, whatever a caller's batch is: a record's numbers depend on how many
 rows there are, and on how long they are."""
 
+BLOCK = 64
+"""Places whose logits are computed together."""
 
 LONGER = 4
 """How many times as long as the longest training record a record may be: places count within segments, so that a
@@ -254,23 +257,34 @@ class TextPipeline(DiffusionPipeline):
             masked = layout.free & (tokens == self.tokenizer.mask)
             if not bool(masked.any()):
                 break
-            logits = self._logits(layout.of(tokens), guidance).masked_fill(~allowed, -torch.inf)
+            places, wanted = self.scheduler.places(step, masked, layout.segments, n_free)
+            logits = self._logits(layout.of(tokens), places, guidance).masked_fill(~allowed[places], -torch.inf)
             drawn, kept = self.scheduler.step(
-                logits, step, masked, layout.segments, n_free, chance, order, temperature, order_noise
+                logits, step, places, wanted, layout.segments, chance, order, temperature, order_noise
             )
-            chosen = logits.log_softmax(-1).gather(-1, drawn[..., None])[..., 0].double()
-            total += torch.where(kept, chosen, 0.0).sum(1)
-            tokens = torch.where(kept, drawn, tokens)
+            found = torch.zeros(places.shape, dtype=torch.float64, device=tokens.device)
+            found[places] = logits.log_softmax(-1).gather(-1, drawn[:, None])[:, 0].double()
+            total += torch.where(kept, found, 0.0).sum(1)
+            new = tokens.clone()
+            new[places] = drawn
+            tokens = torch.where(kept, new, tokens)
         return layout.of(tokens).to("cpu"), (total / n_free.clamp_min(1)).cpu().numpy()
 
-    def _logits(self, layout: Layout, guidance: float) -> torch.Tensor:
-        logits = self.denoiser(layout).float()
+    def _logits(self, layout: Layout, places: torch.Tensor, guidance: float) -> torch.Tensor:
+        """Logits (N, V) of N places, bool (B, L)."""
+        logits = self._logits_at(layout, places)
         if guidance != 1:
             given = layout.real & ~layout.free & (layout.places > 0)
-            plain = self.denoiser(layout.of(torch.where(given, self.tokenizer.mask, layout.tokens))).float()
+            plain = self._logits_at(layout.of(torch.where(given, self.tokenizer.mask, layout.tokens)), places)
             logits = plain + guidance * (logits - plain)
         finite(logits, "logits of tokens")
         return logits
+
+    def _logits_at(self, layout: Layout, places: torch.Tensor) -> torch.Tensor:
+        """Logits of some places, `BLOCK` at a time: products of one shape give a row the same numbers beside others."""
+        states = self.denoiser.states(layout)[places]
+        blocks = F.pad(states, (0, 0, 0, -len(states) % BLOCK)).view(-1, BLOCK, states.shape[1])
+        return torch.cat([self.denoiser.token_logits(block) for block in blocks])[: len(states)].float()
 
     @staticmethod
     def _uniform(seeds: Sequence[int], name: str, layout: Layout) -> torch.Tensor:

@@ -40,40 +40,59 @@ class MaskScheduler(SchedulerMixin, ConfigMixin):
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
         self.timesteps = torch.arange(num_inference_steps, device=device)
 
+    def places(
+        self, step: int, masked: torch.Tensor, segments: torch.Tensor, n_free: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Whose logits a step needs, bool (B, L): all masks, or those of the segments that it reaches; and how many of
+        them it takes away, (B,).
+
+        Args:
+            masked: bool (B, L); segments: number of each token's segment, (B, L).
+            n_free: how many masks there were before the first step, (B,).
+        """
+        wanted = masked.sum(1) - (n_free.double() * self._left(step)).floor().long()
+        if not self.config.in_order:
+            return masked, wanted
+        n = torch.zeros((len(masked), int(segments.max()) + 1), dtype=torch.int64, device=masked.device)
+        n.scatter_add_(1, segments, masked.long())
+        reached = n.cumsum(1) - n < wanted[:, None]
+        return masked & reached.gather(1, segments), wanted
+
     def step(
         self,
         logits: torch.Tensor,
         step: int,
-        masked: torch.Tensor,
+        places: torch.Tensor,
+        wanted: torch.Tensor,
         segments: torch.Tensor,
-        n_free: torch.Tensor,
         chance: torch.Tensor,
         order: torch.Tensor,
         temperature: float | None = None,
         order_noise: float | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens (B, L) that were drawn, and where they take a mask's place, bool (B, L).
+        """The tokens (N,) that were drawn for N places, and where they take a mask's place, bool (B, L).
 
         Args:
-            logits: (B, L, V), -inf for tokens that may not stand there.
-            masked: bool (B, L); segments: number of each token's segment, (B, L).
-            n_free: how many masks there were before the first step, (B,).
+            logits: (N, V) of the places in their order, -inf for tokens that may not stand there.
+            places, wanted: of `places`, bool (B, L) with N of them, and (B,); segments: as there.
             chance: uniform numbers (B, L) that choose tokens; order: others, that choose which go first.
         """
         temperature = float(self.config.temperature) if temperature is None else temperature
         order_noise = float(self.config.order_noise) if order_noise is None else order_noise
         shares = (logits.float() / max(temperature, 1e-4)).softmax(-1)
         sums = shares.cumsum(-1)
-        tokens = torch.searchsorted(sums, (chance * sums[..., -1])[..., None], right=True)[..., 0]
+        tokens = torch.searchsorted(sums, chance[places][:, None] * sums[:, -1:], right=True)[:, 0]
         tokens = tokens.clamp_max(logits.shape[-1] - 1)
-        chosen = shares.gather(-1, tokens[..., None])[..., 0].clamp_min(1e-30).log()
-        n_steps = len(self.timesteps)
-        left = 1 - (step + 1) / n_steps
-        gumbel = -(-order.clamp(1e-7, 1 - 1e-7).log()).log()
-        rank = chosen + order_noise * left * gumbel
+        chosen = shares.gather(-1, tokens[:, None])[:, 0].clamp_min(1e-30).log()
+        gumbel = -(-order[places].clamp(1e-7, 1 - 1e-7).log()).log()
+        sure = (chosen + order_noise * self._left(step) * gumbel).double()
         if self.config.in_order:
-            rank = rank.double() - APART * segments
-        rank = rank.masked_fill(~masked, -torch.inf)
-        wanted = masked.sum(1) - (n_free.double() * left).floor().long()
-        place = rank.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-        return tokens, masked & (place < wanted[:, None])
+            sure = sure - APART * segments[places]
+        rank = torch.full(places.shape, -torch.inf, dtype=torch.float64, device=places.device)
+        rank[places] = sure
+        nth = rank.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        return tokens, places & (nth < wanted[:, None])
+
+    def _left(self, step: int) -> float:
+        """Share of the masks that are left after a step."""
+        return 1 - (step + 1) / len(self.timesteps)

@@ -129,6 +129,17 @@ def test_roles_of_acts_read_back(act: str, slot: str, role: str) -> None:
     assert roles.acts(["label", role, "user"]) == ((act, slot),)
 
 
+def stepped(
+    scheduler: Any, logits: torch.Tensor, step: int, masked: torch.Tensor, segments: torch.Tensor, *chance: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens of all places, and which are kept, of a step by logits (1, L, V) of a record that was all masks."""
+    places, wanted = scheduler.places(step, masked, segments, torch.tensor([masked.shape[1]]))
+    drawn, kept = scheduler.step(logits[places], step, places, wanted, segments, *chance)
+    tokens = torch.full(places.shape, -1)
+    tokens[places] = drawn
+    return tokens, kept
+
+
 def test_masks_are_taken_away_in_equal_parts_the_surest_first() -> None:
     logits = torch.zeros(1, 8, 5)
     logits[0, :, 2] = torch.arange(8.0)
@@ -138,7 +149,7 @@ def test_masks_are_taken_away_in_equal_parts_the_surest_first() -> None:
     left, chance = [], torch.full((1, 8), 0.5)
     segments = torch.zeros(1, 8, dtype=torch.int64)
     for step in range(4):
-        _, kept = scheduler.step(logits, step, masked, segments, torch.tensor([8]), chance, chance)
+        _, kept = stepped(scheduler, logits, step, masked, segments, chance, chance)
         assert int(kept.sum()) == 2
         left.append(kept[0].nonzero()[:, 0].tolist())
         masked = masked & ~kept
@@ -153,8 +164,9 @@ def test_segments_are_generated_one_after_another() -> None:
         scheduler: Any = MaskScheduler(order_noise=0.0, in_order=in_order)
         scheduler.set_timesteps(2)
         half = torch.full((1, 6), 0.5)
-        _, kept = scheduler.step(logits, 0, torch.ones(1, 6, dtype=torch.bool), segments, torch.tensor([6]), half, half)
+        tokens, kept = stepped(scheduler, logits, 0, torch.ones(1, 6, dtype=torch.bool), segments, half, half)
         assert kept[0].nonzero()[:, 0].tolist() == first
+        assert (tokens[0, 3:] < 0).all() == in_order, "segments that the step does not reach need no logits"
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
@@ -164,7 +176,7 @@ def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     scheduler.set_timesteps(1)
     chance, order = torch.rand(2, 1, 4000, generator=torch.Generator().manual_seed(0))
     masked, segments = torch.ones(1, 4000, dtype=torch.bool), torch.zeros(1, 4000, dtype=torch.int64)
-    tokens, kept = scheduler.step(logits, 0, masked, segments, torch.tensor([4000]), chance, order)
+    tokens, kept = stepped(scheduler, logits, 0, masked, segments, chance, order)
     assert kept.all()
     found = torch.bincount(tokens[0], minlength=4) / 4000
     assert torch.allclose(found, shares, atol=0.03) and found[1] == 0
