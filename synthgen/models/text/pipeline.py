@@ -258,6 +258,8 @@ class TextPipeline(DiffusionPipeline):
             if not bool(masked.any()):
                 break
             places, wanted = self.scheduler.places(step, masked, layout.segments, n_free)
+            if not bool(places.any()):  # more steps than masks
+                continue
             logits = self._logits(layout.of(tokens), places, guidance).masked_fill(~allowed[places], -torch.inf)
             drawn, kept = self.scheduler.step(
                 logits, step, places, wanted, layout.segments, chance, order, temperature, order_noise
