@@ -60,8 +60,8 @@ class TextSampler(FolderPart):
             default=1,
             ge=1,
             le=100,
-            description="Records that are generated for each sample, of several lengths; the one that the model finds "
-            "likeliest stays. For translations, with `temperature: 0`.",
+            description="Records that are generated for each sample, with other lengths of the first text; that which "
+            "the model finds likeliest stays. For translations, with `temperature: 0`.",
         )
 
     config: Config

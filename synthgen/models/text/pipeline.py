@@ -93,8 +93,8 @@ class TextPipeline(DiffusionPipeline):
             guidance_scale: 1 is none; more moves logits away from those without the segments that are given, and
                 costs twice as much.
             temperature, order_noise: of the scheduler, by default as it has them.
-            candidates: so many records are generated for each, of lengths drawn at temperature 1 but for the first,
-                and the likeliest by `log_likelihoods` stays: with temperature 0, a search among lengths.
+            candidates: so many records are generated for each, the others with the second, third and so on likeliest
+                length of the first segment that is generated; the likeliest stays, lengths and tokens together.
 
         Raises:
             KeyError: a role or a class that the model does not know.
@@ -102,14 +102,28 @@ class TextPipeline(DiffusionPipeline):
 
         Source: Ghazvininejad et al. 2019 (Mask-Predict) for several lengths, of which the likeliest result stays.
         """
-        way = (num_inference_steps, guidance_scale, temperature, order_noise)
-        best = self._generate(records, seeds, self._with_lengths(records, seeds, temperature), *way)
-        for number in range(1, candidates):
-            others = [streams.seed_of(seed, "candidate", number) for seed in seeds]
-            found = self._generate(records, others, self._with_lengths(records, others, None), *way)
-            better = found.log_likelihoods > best.log_likelihoods
+        best: TextOutput | None = None
+        most = np.zeros(len(records))
+        for nth in range(candidates):
+            pieces, of_lengths = self._with_lengths(records, seeds, temperature, nth)
+            found = self._generate(
+                records, seeds, pieces, num_inference_steps, guidance_scale, temperature, order_noise
+            )
+            n_drawn = [
+                sum(len(piece.tokens) for piece, given in zip(row, record, strict=True) if given.content is None)
+                for row, record in zip(pieces, records, strict=True)
+            ]
+            likely = found.log_likelihoods * n_drawn + of_lengths
+            if best is None:
+                best, most = found, likely
+                continue
+            better = likely > most
             kept = [new if take else old for new, old, take in zip(found.records, best.records, better, strict=True)]
-            best = TextOutput(records=kept, log_likelihoods=np.maximum(found.log_likelihoods, best.log_likelihoods))
+            best = TextOutput(
+                records=kept, log_likelihoods=np.where(better, found.log_likelihoods, best.log_likelihoods)
+            )
+            most = np.maximum(likely, most)
+        assert best is not None
         return best
 
     def _generate(
@@ -163,10 +177,13 @@ class TextPipeline(DiffusionPipeline):
         return n_tokens(self.tokenizer.pieces(record, known)) < int(self.config.length)
 
     def _with_lengths(
-        self, records: Sequence[Record], seeds: Sequence[int], temperature: float | None
-    ) -> list[list[Piece]]:
+        self, records: Sequence[Record], seeds: Sequence[int], temperature: float | None, nth: int = 0
+    ) -> tuple[list[list[Piece]], np.ndarray]:
         """The records in tokens, with as many masks in each free segment as the network draws, one segment after
-        another: those whose length is not known yet have no tokens.
+        another: those whose length is not known yet have no tokens; and log-likelihoods of all lengths, float64 (N,).
+
+        Args:
+            nth: above 0, the first free segment has its likeliest length but so many.
 
         Raises:
             ValueError: a record has more than four times the tokens of the longest that the model was trained on.
@@ -174,6 +191,7 @@ class TextPipeline(DiffusionPipeline):
         chances = [streams.generator(streams.seed_of(seed, "lengths", 0)) for seed in seeds]
         drawn: list[list[int]] = [[] for _ in records]
         free = [[at for at, segment in enumerate(record) if segment.content is None] for record in records]
+        likely, begun = np.zeros(len(records)), [False] * len(records)
 
         def pieces_of(i: int) -> list[Piece]:
             return self.tokenizer.pieces(records[i], [*drawn[i], *[0] * (len(free[i]) - len(drawn[i]))])
@@ -189,9 +207,12 @@ class TextPipeline(DiffusionPipeline):
                 numbers = [free[i][len(drawn[i])] for i in rows]
                 left = [LONGER * int(self.config.length) - n_tokens(pieces[i]) for i in rows]
                 random = [float(chances[i].random()) for i in rows]
-                for i, n in zip(rows, self._lengths(layout, numbers, left, random, temperature), strict=True):
+                places = [0 if begun[i] else nth for i in rows]
+                found, logs = self._lengths(layout, numbers, left, random, temperature, places)
+                for i, n, log in zip(rows, found, logs, strict=True):
                     drawn[i].append(n)
-        return [pieces_of(i) for i in range(len(records))]
+                    likely[i], begun[i] = likely[i] + log, True
+        return [pieces_of(i) for i in range(len(records))], likely
 
     def _batches(self, pieces: Mapping[int, list[Piece]]) -> Iterator[tuple[list[int], Layout]]:
         """Records of like size, `ROWS` at a time: their numbers, and the rows, of which those that lack repeat the
@@ -211,12 +232,14 @@ class TextPipeline(DiffusionPipeline):
         left: Sequence[int],
         chances: Sequence[float],
         temperature: float | None,
-    ) -> list[int]:
-        """A length for one segment of each of the first rows, of those that segments of its role had in training.
+        nth: Sequence[int],
+    ) -> tuple[list[int], list[float]]:
+        """A length for one segment of each of the first rows, of those that segments of its role had in training, and
+        the logarithms of their probabilities at temperature 1.
 
         Args:
             segments: number of the segment in its record; left: how many tokens there is room for.
-            chances: uniform numbers that choose.
+            chances: uniform numbers that choose; nth: above 0, the likeliest but so many, whatever the chance.
         """
         rows = torch.arange(len(segments))
         of_segment = layout.segments[rows] == torch.tensor(segments)[:, None]
@@ -231,11 +254,15 @@ class TextPipeline(DiffusionPipeline):
                 f"a record has no room for its segments within {LONGER} times the {self.config.length} tokens of the "
                 "longest that the model was trained on; leave out what is so long"
             )
+        logits = logits.masked_fill(~allowed, -torch.inf)
         heat = max(float(self.scheduler.config.temperature) if temperature is None else temperature, 1e-4)
-        shares = (logits.masked_fill(~allowed, -torch.inf) / heat).softmax(-1).cumsum(-1)
+        shares = (logits / heat).softmax(-1).cumsum(-1)
         wanted = torch.tensor(chances, dtype=torch.float64)[:, None] * shares[:, -1:]
-        found: list[int] = torch.searchsorted(shares, wanted, right=True)[:, 0].clamp_max(len(lengths) - 1).tolist()
-        return found
+        drawn = torch.searchsorted(shares, wanted, right=True)[:, 0].clamp_max(len(lengths) - 1)
+        place = torch.tensor(nth).clamp_max(logits.shape[1] - 1)
+        ranked = logits.argsort(dim=1, descending=True, stable=True)[rows, place]
+        found = torch.where((place > 0) & allowed[rows, ranked], ranked, drawn)
+        return found.tolist(), logits.log_softmax(-1)[rows, found].tolist()
 
     def _unmask(
         self,

@@ -78,11 +78,11 @@ def test_lengths_are_such_as_training_had_for_the_role(pipeline: Any) -> None:
     records = [(Segment("label", "a"), Segment("source"), Segment("target"))] * 40
     made = pipeline(records, range(40), num_inference_steps=2)
     counts = [[len(TOKENIZER.ids(segment.content)) for segment in record[1:]] for record in made.records]
-    sizes = [[len(piece.tokens) for piece in row[1:]] for row in pipeline._with_lengths(records, range(40), None)]
+    sizes = [[len(piece.tokens) for piece in row[1:]] for row in pipeline._with_lengths(records, range(40), None)[0]]
     assert {n for n, _ in sizes} <= set(range(4, 24)) and len({n for n, _ in sizes}) > 8
     assert {n for _, n in sizes} <= set(range(5, 44, 2))
     assert len(counts) == 40
-    surest = pipeline._with_lengths(records, range(40), 0.0)
+    surest = pipeline._with_lengths(records, range(40), 0.0)[0]
     assert len({tuple(len(piece.tokens) for piece in row) for row in surest}) == 1
 
 
@@ -219,13 +219,20 @@ def test_guidance_of_one_is_none_and_more_changes_the_result(pipeline: Any) -> N
 
 
 def test_of_several_candidates_the_likeliest_stays(pipeline: Any) -> None:
-    asked = [(Segment("source", "the red house"), Segment("target"))] * 8
-    made = [pipeline(asked, range(8), 3, temperature=0.0, candidates=n) for n in (1, 2, 6)]
-    one, two, six = (found.log_likelihoods for found in made)
-    assert (one <= two).all() and (two <= six).all() and (one < six).any()
-    assert len({len(record[1].content) for record in made[2].records}) > 1, "of several lengths"
-    alone = pipeline(asked[3:4], [3], 3, temperature=0.0, candidates=6)
-    assert alone.records == made[2].records[3:4] and alone.log_likelihoods == six[3]
+    asked = [(Segment("source", "the red house"), Segment("target"))] * 2
+    made = [pipeline(asked, range(2), 3, temperature=0.0, candidates=n) for n in (1, 6)]
+    several = [pipeline._with_lengths(asked, range(2), 0.0, nth) for nth in range(6)]
+    sizes = [len(pieces[0][1].tokens) for pieces, _ in several]
+    logs = [float(likely[0]) for _, likely in several]
+    assert len(set(sizes)) == 6 and logs == sorted(logs, reverse=True), "lengths from the likeliest on"
+    with torch.inference_mode():
+        found = [pipeline._generate(asked, range(2), pieces, 3, 1.0, 0.0, None) for pieces, _ in several]
+    totals = [one.log_likelihoods[0] * n + log for one, n, log in zip(found, sizes, logs, strict=True)]
+    best = found[int(np.argmax(totals))]
+    assert made[0].records == found[0].records and made[1].records == best.records
+    assert made[1].log_likelihoods.tolist() == best.log_likelihoods.tolist()
+    alone = pipeline(asked[1:], [1], 3, temperature=0.0, candidates=6)
+    assert alone.records == made[1].records[1:]
 
 
 def test_a_record_that_is_too_long_is_refused(pipeline: Any) -> None:
