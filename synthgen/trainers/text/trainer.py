@@ -58,6 +58,11 @@ class TextTrainer(GradientTrainer):
             description="Tokens that texts are made of, at least 300: the 256 bytes, and what often stands together. "
             "auto grows with the words of the data, from 512 to 8,192.",
         )
+        add_prefix_space: bool = Field(
+            default=True,
+            description="Whether texts begin with a blank for the network, so that words have the same tokens there and "
+            "within: without it, values of slots and names are hard to copy.",
+        )
         length: int = Field(
             default=128, ge=8, le=1024, description="Tokens of a record at most; longer ones are left out, and counted."
         )
@@ -140,7 +145,13 @@ class TextTrainer(GradientTrainer):
             for segment in record
             if segment.content and segment.role not in classes
         ]
-        tokenizer = TextTokenizer.fit(texts, self._n_tokens(texts), roles_of(records), classes)
+        tokenizer = TextTokenizer.fit(
+            texts,
+            self._n_tokens(texts),
+            roles_of(records),
+            classes,
+            add_prefix_space=self.config.add_prefix_space,
+        )
         kept = [record for record in records if n_tokens(tokenizer.pieces(record, ())) <= self.config.length]
         if not kept:
             raise DataError(f"{data.texts}: all records have more than the {self.config.length} tokens of `length`")
