@@ -26,7 +26,7 @@ from synthgen.models.text.segments import Segment  # noqa: E402
 from synthgen.readers.texts import reader  # noqa: E402
 from synthgen.readers.texts.reader import TextData  # noqa: E402
 
-WAYS = ((1, 1), (2, 1), (4, 1), (16, 1), (16, 5), (32, 5))
+WAYS = ((1, 1), (2, 1), (4, 1), (16, 1), (16, 5))
 """Steps, and candidates of several lengths."""
 
 

@@ -49,6 +49,13 @@ class TextSampler(FolderPart):
         temperature: float = Field(
             default=1.0, ge=0, le=4, description="Less makes likely tokens likelier; 0 takes the likeliest."
         )
+        order_noise: float = Field(
+            default=0.5,
+            ge=0,
+            le=100,
+            description="Chance in the order in which masks are taken away: 0 takes the surest token first, much takes "
+            "any.",
+        )
         guidance: float = Field(
             default=1.0,
             ge=0,
@@ -98,6 +105,7 @@ class TextSampler(FolderPart):
             seeds,
             num_inference_steps=self.config.steps,
             temperature=self.config.temperature,
+            order_noise=self.config.order_noise,
             guidance_scale=self.config.guidance,
             candidates=self.config.candidates,
         )

@@ -60,8 +60,8 @@ class TextTrainer(GradientTrainer):
         )
         add_prefix_space: bool = Field(
             default=True,
-            description="Whether texts begin with a blank for the network, so that words have the same tokens there and "
-            "within: without it, values of slots and names are hard to copy.",
+            description="Whether texts begin with a blank for the network, so that words have the same tokens there "
+            "and within: without it, values of slots and names are hard to copy.",
         )
         length: int = Field(
             default=128, ge=8, le=1024, description="Tokens of a record at most; longer ones are left out, and counted."
