@@ -43,13 +43,21 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return loaded
 
 
-@given(st.text())
-def test_every_text_comes_back_from_its_tokens(text: str) -> None:
-    tokens = TOKENIZER
-    assert tokens.text(tokens.ids(text)) == text
-
-
 TOKENIZER = tokenizer()
+BARE = TextTokenizer.fit(TEXTS, 300, ["source"], add_prefix_space=False)
+
+
+@given(st.text() | st.text(" \n\ta"))
+def test_every_text_comes_back_from_its_tokens(text: str) -> None:
+    for tokens in (TOKENIZER, BARE):
+        assert tokens.text(tokens.ids(text)) == text
+
+
+def test_words_have_the_same_tokens_at_the_beginning_and_within() -> None:
+    text, values = "an old red house in Ouagadougou", ("house", "Ouagadougou", "red house")
+    for tokens, same in ((TOKENIZER, True), (BARE, False)):
+        whole = ",".join(map(str, tokens.ids(text)))
+        assert all((",".join(map(str, tokens.ids(value))) in whole) == same for value in values)
 
 
 def test_a_record_comes_back_from_its_tokens() -> None:
