@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from synthgen.measures.texts.usefulness import LABELS
+
 WORDS = {"f1": "F1", "macro_f1": "macro F1", "act_f1": "F1 of acts", "bleu": "BLEU", "chrf": "chrF"}
 
 
@@ -18,8 +20,7 @@ def of(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"the condition gave {', '.join(found['given'])}, of which nothing is said"
     for task, arms in found.get("usefulness", {}).items():
         yield f"{task}, on {arms['synthetic']['n_test']:,} real test records:"
-        for arm, values in arms.items():
-            yield f"  trained on {values['n']:>6,} {arm:<9} {', '.join(_scores(values))}"
+        yield from _arms(arms)
     for part, sets in found.get("diversity", {}).items():
         yield f"diversity of `{part}`, of {sets['synthetic']['n']:,} texts each:"
         for name, v in sets.items():
@@ -47,6 +48,12 @@ def of(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"accuracy over 0.5 of a classifier between them and real test texts (0: no difference is seen): {shown}"
     for name, reason in found.get("not_measured", {}).items():
         yield f"{name}: not measured; {reason}"
+
+
+def _arms(arms: Mapping[str, Any]) -> Iterator[str]:
+    for arm, values in arms.items():
+        who = f"real, of {values['n_test']:,} synthetic:" if arm == LABELS else f"{arm:<9}"
+        yield f"  trained on {values['n']:>6,} {who} {', '.join(_scores(values))}"
 
 
 def _scores(values: Mapping[str, Any]) -> Iterator[str]:

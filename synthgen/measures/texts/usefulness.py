@@ -17,6 +17,9 @@ from synthgen.measures.texts.linear import can_learn
 MIN_TRAINING, MIN_TEST = 10, 10
 MOST_TRAINING, MOST_TEST = 2_000, 2_000
 
+LABELS = "labels"
+"""The arm that tests the labels of synthetic records."""
+
 Scores = Mapping[str, float]
 """What a model reaches on the test records, in percent, by the names of the metrics."""
 
@@ -30,6 +33,7 @@ class Task:
         run: trains on the first corpus with a seed, and tests on the second.
         needs: what a dataset must have for it, in words; `of` what kind of records the task is for.
         most, most_test: records at most, to train on from each source and to test on.
+        has_labels: records say themselves what the model is to find, so that it can judge synthetic ones.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Task:
     run: Callable[[Corpus, Corpus, int], Scores]
     most: int = MOST_TRAINING
     most_test: int = MOST_TEST
+    has_labels: bool = True
 
 
 def _with_labels(corpus: Corpus) -> Corpus | None:
@@ -63,7 +68,14 @@ TASKS = (
     Task("classes", ("utterances", "facts", "passages"), "classes", _with_labels, intents.train_and_test),
     Task("slots", ("utterances",), "slots", _with_spans, slots.train_and_test, 1_500, 1_000),
     Task(
-        "translation memory", ("pairs",), "pairs", lambda corpus: corpus, translation.remember_and_test, 10_000, 1_000
+        "translation memory",
+        ("pairs",),
+        "pairs",
+        lambda corpus: corpus,
+        translation.remember_and_test,
+        10_000,
+        1_000,
+        has_labels=False,
     ),
     Task("answers", ("questions",), "contexts with answers", _with_answers, reading.train_and_test, 300, 200),
     Task("states", ("dialogues",), "acts of the messages", _with_acts, states.train_and_test, 600, 300),
@@ -76,7 +88,7 @@ def student(steps: int, languages: tuple[str, str] | None) -> Task:
     def run(training: Corpus, test: Corpus, seed: int) -> Scores:
         return translation.train_and_test(training, test, seed, steps, languages)
 
-    return Task("translator", ("pairs",), "pairs", lambda corpus: corpus, run, 50_000, 200)
+    return Task("translator", ("pairs",), "pairs", lambda corpus: corpus, run, 50_000, 200, has_labels=False)
 
 
 def measure(
@@ -84,11 +96,13 @@ def measure(
 ) -> dict[str, Any] | str:
     """Scores of the same model trained on synthetic records, on as many real ones, and on both; or why there are none.
 
-    `real` is what a second real set of the same size is worth: what synthetic records can reach. Records are
-    as many as the task says at most, chosen at random by the seed.
+    `real` is what a second real set of the same size is worth: what synthetic records can reach. `labels` is the model
+    of real records tested on synthetic ones: whether these are what they are labelled as. Records are as many as the
+    task says at most, chosen at random by the seed.
 
     Returns:
-        {"synthetic": {"n": ..., metric: {"mean", "deviation", "values"}}, "real": ..., "both": ...}, or a sentence.
+        {"synthetic": {"n": ..., metric: {"mean", "deviation", "values"}}, "real": ..., "both": ..., "labels": ...}, or
+        a sentence.
     """
     ours, theirs, held_out = task.use(synthetic), task.use(real), task.use(test)
     for corpus, what in ((ours, "the dataset has"), (theirs, "the real data have"), (held_out, "the test data have")):
@@ -106,17 +120,27 @@ def measure(
     held_out = held_out.sample(task.most_test, 0)
     values: dict[str, dict[str, list[float]]] = {}
     sizes: dict[str, int] = {}
+    n_test = {LABELS: len(ours.sample(task.most_test, 0))}
     for seed in range(seeds):
         some, as_many = ours.sample(n, seed), theirs.sample(n, seed)
-        for arm, corpus in (("synthetic", some), ("real", as_many), ("both", some.join(as_many))):
+        arms = [("synthetic", some, held_out), ("real", as_many, held_out), ("both", some.join(as_many), held_out)]
+        if task.has_labels:
+            arms.append((LABELS, as_many, ours.sample(task.most_test, seed)))
+        for arm, corpus, tested in arms:
             sizes[arm] = len(corpus)
-            scores = task.run(corpus, held_out, seed)
+            scores = task.run(corpus, tested, seed)
             for metric, score in scores.items():
                 values.setdefault(arm, {}).setdefault(metric, []).append(score)
             reached = ", ".join(f"{metric.replace('_', ' ')} {score:.1f}" for metric, score in scores.items())
-            say(f"{task.name}, seed {seed}: trained on {plural(len(corpus), f'{arm} record')}: {reached}")
+            source = "real" if arm == LABELS else arm
+            where = ", tested on synthetic ones" if arm == LABELS else ""
+            say(f"{task.name}, seed {seed}: trained on {plural(len(corpus), f'{source} record')}{where}: {reached}")
     return {
-        arm: {"n": sizes[arm], "n_test": len(held_out), **{metric: _spread(some) for metric, some in found.items()}}
+        arm: {
+            "n": sizes[arm],
+            "n_test": n_test.get(arm, len(held_out)),
+            **{metric: _spread(some) for metric, some in found.items()},
+        }
         for arm, found in values.items()
     }
 

@@ -152,6 +152,14 @@ def test_states_are_tracked_turn_by_turn() -> None:
     assert found["synthetic"]["joint_goal_accuracy"]["mean"] == found["real"]["act_f1"]["mean"] == 100
 
 
+def test_labels_of_synthetic_records_are_tested_by_a_model_of_real_ones() -> None:
+    right, real = dialogues(40, 0), dialogues(40, 1)
+    wrong = [tuple(replace(turn, acts=(("inform", "day", "x"),)) for turn in one) for one in right.dialogues or ()]
+    for synthetic, said in ((right, 100), (replace(right, dialogues=tuple(wrong)), 0)):
+        found = measured("states", synthetic, real, dialogues(40, 2))
+        assert found["labels"]["joint_goal_accuracy"]["mean"] == said and found["labels"]["n"] == found["real"]["n"]
+
+
 def test_a_wrong_turn_spoils_all_turns_after_it() -> None:
     one = (
         Turn("user", "a room in Lyon", (("inform", "city", "Lyon"),)),
