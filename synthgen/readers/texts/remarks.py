@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from synthgen.readers.texts.records import Texts
-from synthgen.readers.texts.sameness import compared, same
+from synthgen.readers.texts.sameness import compared, said, same
 
 NAMED = 3
 """Cases that are named; what is beyond is counted."""
@@ -36,7 +36,7 @@ def _repeated(texts: Texts) -> Iterator[str]:
     """Records that say all the same as an earlier one; and equal texts of several classes."""
     columns = [[_composed(text) for text in values] for values in texts.texts.values()]
     if texts.dialogues is not None:
-        columns.append(["\n".join(message.content for message in one) for one in texts.dialogues])
+        columns.append([said(one) for one in texts.dialogues])
     if texts.answers is not None:
         columns.append([repr(one) for one in texts.answers])
     labels = [0] * len(texts) if texts.labels is None else texts.labels.tolist()
@@ -59,8 +59,9 @@ def _composed(text: str) -> str:
 
 def _silent(texts: Texts) -> Iterator[str]:
     if texts.dialogues is not None:
-        empty = sum(not message.content for one in texts.dialogues for message in one)
-        if empty:
+        contents = [bool(message.content) for one in texts.dialogues for message in one]
+        empty = contents.count(False)
+        if empty < len(contents) and empty:  # with none at all, these are plans
             yield f"{empty:,} {'message has' if empty == 1 else 'messages have'} no content, and acts alone"
     if texts.answers is not None:
         without = np.sum([not one for one in texts.answers])

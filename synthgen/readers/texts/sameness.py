@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from synthgen.readers.texts.records import Texts
+from synthgen.readers.texts.records import Message, Texts
 
 COMPARED = {
     "utterances": ("text",),
@@ -26,11 +26,16 @@ def same(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())
 
 
+def said(messages: Sequence[Message]) -> str:
+    """What a dialogue says; a message without content, as plans have them, says its acts."""
+    return "\n".join(message.content or repr(message.acts) for message in messages)
+
+
 def compared(texts: Texts) -> Iterator[tuple[str, ...]]:
     """The texts of each record that no two splits share, as they are compared."""
     if texts.dialogues is not None:
         for messages in texts.dialogues:
-            yield (same("\n".join(message.content for message in messages)),)
+            yield (same(said(messages)),)
         return
     columns = [texts.texts[role] for role in COMPARED[texts.kind] if role in texts.texts]
     for values in zip(*columns, strict=True):

@@ -87,6 +87,16 @@ def test_values_that_are_fewer_than_the_old_ones_come_again(tmp_path: Path) -> N
     assert {value for acts in plan_of(found, 0) for _, slot, value in acts if slot == "city"} == {"Lyon"}
 
 
+def test_plans_without_content_are_told_apart_by_their_acts(tmp_path: Path) -> None:
+    plans = [
+        [{"role": "user", "acts": [["inform", "city", city]]}, {"role": "assistant", "acts": [["bye"]]}]
+        for city in ("Lyon", "Bern", "Lyon")
+    ]
+    path = tmp_path / "plans.jsonl"
+    path.write_text("".join(json.dumps({"messages": plan}) + "\n" for plan in plans))
+    assert part(plans=str(path)).data_facts().notes == ("1 of 3 records repeat an earlier one",)
+
+
 def test_plans_of_ones_own_need_no_content(tmp_path: Path) -> None:
     path = write(tmp_path, [[turn("user", ["INFORM", "city", "Paris"]), turn("assistant", ["BYE"])]])
     found = part(plans=path, values={"city": {"Lyon": 3, "Bern": 1}}, licence="cc0-1.0")
