@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from synthgen.models.positions import rotate
 
 
 def attend(
-    qkv: torch.Tensor, n_heads: int, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor | None
+    qkv: torch.Tensor,
+    n_heads: int,
+    turns: tuple[torch.Tensor, torch.Tensor],
+    mask: torch.Tensor | None,
+    norms: nn.ModuleList | None = None,
 ) -> torch.Tensor:
     """What each place takes from all places, (B, L, D), by queries, keys and values (B, L, 3 D).
 
@@ -19,6 +24,7 @@ def attend(
     Args:
         turns: angles of the places, of `rotations`.
         mask: which places may be seen, bool, broadcast to (B, heads, L, L); None for all.
+        norms: of the queries and of the keys of each head; none by default.
     """
     b, n, width = qkv.shape
     kind = qkv.device.type
@@ -26,5 +32,7 @@ def attend(
     with torch.autocast(kind, enabled=kind != "cpu" and torch.is_autocast_enabled(kind)):
         if kind == "cpu":
             q, k, v = q.float(), k.float(), v.float()
+        if norms:
+            q, k = (norm(x) for norm, x in zip(norms, (q, k), strict=True))
         out = F.scaled_dot_product_attention(rotate(q, turns), rotate(k, turns), v, attn_mask=mask)
     return out.transpose(1, 2).reshape(b, n, width // 3)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,24 +20,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not REAL.is_dir(), reason="the real data are not here"),
 ]
-FACTS = {"kind": "utterances", "columns": {"text": "question", "label": "relation"}}
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "more"), [("snips", "snips", {}), ("simplequestions", "simplequestions", FACTS)]
-)
-def test_classifiers_are_as_good_as_their_cards_say(name: str, data: str, more: dict[str, Any]) -> None:
-    folder = folders.resolve(f"starter/{name}-filter")
-    match = re.search(r"validation accuracy \| ([\d.]+)", (Path(folder) / "README.md").read_text())
-    assert match
-    network = registry.load_network(folder, "cpu")
-    test = reader.read(TextData.model_validate({"texts": str(REAL / data), **more})).take("test")
-    assert test.labels is not None
-    classes = [test.classes[i] for i in test.labels]
-    known = [i for i, label in enumerate(classes) if label in network.classes]
-    found = network.predict_proba([test.texts["text"][i] for i in known]).argmax(1)
-    right = np.mean([network.classes[k] == classes[i] for k, i in zip(found, known, strict=True)])
-    assert right == pytest.approx(float(match[1]), abs=0.03)
 
 
 def test_the_translator_translates_and_is_better_with_more_steps() -> None:

@@ -40,9 +40,12 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         n_tokens: V; n_roles: roles of segments; n_segments: segments of a record, at most.
         n_lengths: lengths of a segment, from 0.
         width: D, a multiple of 2 * n_heads.
+        qk_norm: queries and keys have the same length before they are compared. Without it, and with Muon, attention
+            became one-hot in the first block, and masks did not see what stands beside them.
 
     Source: Sahoo et al. 2024 (masked diffusion language models), Nie et al. 2025 (LLaDA): a plain bidirectional
-    transformer without a time input; Su et al. 2021 (rotary embedding).
+    transformer without a time input; Su et al. 2021 (rotary embedding); Henry et al. 2020 and Dehghani et al. 2023
+    (normalised queries and keys).
     """
 
     __module__ = SAVED_AS
@@ -58,6 +61,7 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         n_blocks: int = 4,
         n_heads: int = 6,
         dropout: float = 0.0,
+        qk_norm: bool = False,
     ) -> None:
         super().__init__()
         self.tokens = nn.Embedding(n_tokens, width)
@@ -65,7 +69,7 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         self.segments = nn.Embedding(n_segments, width)
         self.place = nn.Linear(width, width)
         self.rest = nn.Linear(width, width)
-        self.blocks = nn.ModuleList(Block(width, n_heads, dropout) for _ in range(n_blocks))
+        self.blocks = nn.ModuleList(Block(width, n_heads, dropout, qk_norm) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(n_tokens))
         self.lengths = nn.Linear(width, n_lengths)
@@ -114,9 +118,10 @@ def _sizes(layout: Layout) -> torch.Tensor:
 class Block(nn.Module):
     """Attention over all tokens and a feed-forward layer."""
 
-    def __init__(self, width: int, n_heads: int, dropout: float) -> None:
+    def __init__(self, width: int, n_heads: int, dropout: float, qk_norm: bool) -> None:
         super().__init__()
         self.n_heads = n_heads
+        self.norms = nn.ModuleList(nn.RMSNorm(width // n_heads) for _ in range(2 * qk_norm))
         self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.merge = nn.Linear(width, width)
@@ -129,5 +134,5 @@ class Block(nn.Module):
         return fed
 
     def attend(self, x: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
-        merged: torch.Tensor = self.merge(attend(self.qkv(x), self.n_heads, turns, mask))
+        merged: torch.Tensor = self.merge(attend(self.qkv(x), self.n_heads, turns, mask, self.norms))
         return merged

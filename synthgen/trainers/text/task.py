@@ -87,6 +87,7 @@ class TextTask(Task):
             max(map(len, self.forms)),
             self.lengths.longest + 1,
             dropout=self.config.dropout,
+            qk_norm=self.config.qk_norm,
             **PRESETS[self.config.preset],
         )
         return made

@@ -75,6 +75,10 @@ class TextTrainer(GradientTrainer):
         dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of what layers add that is left out in training."
         )
+        qk_norm: bool = Field(
+            default=True,
+            description="Whether attention compares queries and keys of equal length. Without, it may become one-hot.",
+        )
         precision: Literal["auto", "fp32", "bf16"] = Field(
             default="auto", description="auto is bf16 where the hardware multiplies it fast, else fp32."
         )
