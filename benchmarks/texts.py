@@ -60,9 +60,9 @@ def translate(model: str, data: str, n: int) -> None:
 def rules(folder: str) -> None:
     """Means of all scores of a dataset: of the first try of each sample, before any rule, and of what was kept."""
     index = pq.read_table(f"{folder}/index").to_pandas()
-    scores = [name for name in index.columns if name.startswith("score_")]
+    scores = [name for name in index.columns if name.startswith("score.")]
     for name in scores:
-        first, kept = index[index.attempt == 0][name], index[index.accepted][name]
+        first, kept = index[index["try"] == 0][name], index[index.accepted][name]
         whole = [f"{(values >= 1).mean():.1%} at 1" for values in (first, kept)]
         print(f"{name}: first tries {first.mean():.3f} ({whole[0]}), kept {kept.mean():.3f} ({whole[1]})")
     print(f"{len(index):,} tries, {index.accepted.mean():.1%} kept")
