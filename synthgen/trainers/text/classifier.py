@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from synthgen.base.settings import Settings
+from synthgen.base.units import plural
 from synthgen.errors import DataError
 from synthgen.models.text.classifier import TextClassifier, counters
 from synthgen.parts.problem import Problem
@@ -127,8 +128,8 @@ class TextClassifierTrainer:
         if len(enough) < 2:
             names = ", ".join(texts.classes[i] for i in enough) or "none"
             raise DataError(
-                f"{data.texts}: a classifier needs texts of two classes or more; with {least} training texts or more "
-                f"there is {names}"
+                f"{data.texts}: a classifier needs texts of two classes or more; with "
+                f"{plural(least, 'training text')} or more there is {names}"
             )
         if len(enough) == len(texts.classes):
             return texts, []
@@ -140,8 +141,8 @@ class TextClassifierTrainer:
         rare = [name for name, n in zip(texts.classes, counts.tolist(), strict=True) if n < least]
         named = ", ".join(rare[:5]) + (f" and {len(rare) - 5} more" if len(rare) > 5 else "")
         return kept, [
-            f"{len(texts) - len(kept):,} texts of {len(rare):,} classes are left out, which have fewer than {least} in "
-            f"training: {named}"
+            f"left out: {plural(len(texts) - len(kept), 'text')} of {plural(len(rare), 'class', 'classes')} with fewer "
+            f"than {least} in training: {named}"
         ]
 
     def _fitted(self, texts: Sequence[str], labels: np.ndarray, names: dict[str, str]) -> TextClassifier:

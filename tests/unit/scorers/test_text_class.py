@@ -106,9 +106,9 @@ def test_what_it_cannot_use(model: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"a TextClassifier is needed here, .* `trainer.use: text-classifier`"):
         TextClass(TextClass.Config(model=tiny.text_model()))
     (problem,) = trainer(tmp_path, [f"a {i},x" for i in range(9)]).check()
-    assert "needs texts of two classes or more; with 1 training texts or more there is x" in problem.message
+    assert "needs texts of two classes or more; with 1 training text or more there is x" in problem.message
     rare = trainer(tmp_path, [f"{name} {i},{name}" for name, n in (("a", 9), ("b", 9), ("c", 2)) for i in range(n)], 5)
-    assert rare.data_facts().notes[-1] == "2 texts of 1 classes are left out, which have fewer than 5 in training: c"
+    assert rare.data_facts().notes[-1] == "left out: 2 texts of 1 class with fewer than 5 in training: c"
     folder = rare.train(tmp_path / "two", 0)
     assert registry.load_network(folder, "cpu").classes == ["a", "b"]
     passages = trainer(tmp_path, [f"a {i},x" for i in range(9)], kind="passages")
