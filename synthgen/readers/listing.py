@@ -14,6 +14,9 @@ ENDINGS = ", ".join(sorted(SUFFIXES))
 SPLIT_WORDS = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test", "testing")}
 """What folders of the splits are called."""
 
+UNLABELLED = {"unlabelled", "unlabeled"}
+"""What a folder of images without labels is called, beside those of classes."""
+
 LEFT_BEHIND = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 """What Windows, macOS and network drives put beside people's files, apart from names that begin with a dot."""
 
@@ -46,6 +49,20 @@ def folders(folder: str | Path) -> list[Path]:
     found, problems = _walk(Path(folder), nested=False)
     _check(problems)
     return sorted(path for path in found if path.is_dir())
+
+
+def class_folders(folder: str | Path) -> list[Path]:
+    """The subfolders that stand for classes: all but one of images without labels.
+
+    Raises:
+        DataError: as `pictures`.
+    """
+    return [path for path in folders(folder) if path.name.lower() not in UNLABELLED]
+
+
+def unlabelled_folder(folder: str | Path) -> Path | None:
+    """The subfolder of images without labels, None if there is none; raises DataError as `pictures`."""
+    return next((path for path in folders(folder) if path.name.lower() in UNLABELLED), None)
 
 
 def split_folder(folder: str | Path, split: str) -> Path | None:

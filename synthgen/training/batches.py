@@ -46,6 +46,12 @@ class Batches:
         return step_generator(self.seed, f"{stream}:{self.rank}" if self.rank else stream, step)
 
 
+def class_weights(labels: torch.Tensor, balance: float) -> torch.Tensor:
+    """How likely each sample is to be drawn, float64 (N,): n^-balance for a class of n, so that 1 is all alike."""
+    counts = torch.bincount(labels).clamp_min(1)
+    return counts.double().pow(-balance)[labels]
+
+
 class Batch:
     """Base of dataclasses of which every field has one entry for each of B samples, or is None."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from synthgen.readers.folder_reader import FolderReader
+from synthgen.readers.images import folder
 from synthgen.readers.images.labelled import DataConfig
 from synthgen.readers.scaffolding import Scaffold
 
@@ -15,6 +17,12 @@ class ImagesByClass(FolderReader):
     """Images with one class each: one folder per class, idx files, or Parquet."""
 
     Config = DataConfig
+
+    def sha256(self) -> str:
+        if self.config.unlabelled is None:
+            return super().sha256()
+        both = super().sha256() + folder.path_sha256(self.config.unlabelled)
+        return hashlib.sha256(both.encode()).hexdigest()
 
     @staticmethod
     def scaffold(place: Path, options: Mapping[str, Any]) -> Scaffold | None:

@@ -17,8 +17,8 @@ from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
 from synthgen.readers import listing, validation
-from synthgen.readers.images.decoding import decode, resize
 from synthgen.readers.images.pixel_range import PixelRange, RangeSetting, Wanted, folder_range, range_of
+from synthgen.readers.images.squares import Squares, contents_of, resized
 from synthgen.readers.problems import Problems, SkipBroken, left_out
 from synthgen.readers.text_table import load_parquet, rows_of
 from synthgen.readers.validation import Validation
@@ -38,6 +38,12 @@ class DataConfig(Settings):
         f"or {DIGITS}."
     )
     classes: list[str] | None = Field(default=None, description="Class names in id order, where the files have none.")
+    unlabelled: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="More images, without labels: a folder, idx files or a .parquet file. A diffusion model learns "
+        "from them what images look like, and from the labelled ones what classes are.",
+    )
     validation: Validation = Field(default=0.05, description=validation.DESCRIPTION)
     range: RangeSetting = "auto"
     skip_broken: SkipBroken = False
@@ -139,7 +145,7 @@ def read(
         )
     if path == DIGITS:
         raw, labels, names = _digits(split)
-        return LabelledImages(_resized(raw, resolution, channels), labels, names)
+        return LabelledImages(resized(raw, resolution, channels), labels, names)
     if place.is_file() and place.suffix == ".parquet":
         return _parquet(place, classes, resolution, channels, wanted, skip_broken)
     if not place.is_dir():
@@ -153,7 +159,7 @@ def read(
         )
         if int(labels.max()) >= len(names):
             raise DataError(f"{path}: has the label {labels.max()}, and only {len(names)} class names were given")
-        return LabelledImages(_resized(raw, resolution, channels), labels, names)
+        return LabelledImages(resized(raw, resolution, channels), labels, names)
     pixels = folder_range(_all_pictures(place), wanted, path)
     if split == "val":
         place = validation_folder(place) or place
@@ -240,51 +246,26 @@ def _folder(
     place: Path, resolution: int | None, channels: int | None, pixels: PixelRange, skip_broken: bool
 ) -> LabelledImages:
     """A folder of images by class; the classes are the subfolders' names, sorted."""
-    classes = listing.folders(place)
+    classes = listing.class_folders(place)
     if not classes:
         raise DataError(f"{place}: has no subfolders; images must lie in one folder a class, as {place}/cat/1.png")
     problems = Problems(skip_broken)
-    images = _Squares(resolution, channels, pixels, problems)
+    images, labels = Squares(resolution, channels, pixels, problems), list[int]()
     for label, folder in enumerate(classes):
         files = listing.pictures(folder)
         if not files:
             problems.add(f"{folder}: has no images ({listing.ENDINGS})")
-        for path in files:
-            images.add(path, str(path), path.relative_to(place).as_posix(), label)
-        if skip_broken and files and label not in images.labels:
+        labels += [label for path in files if images.add(path, str(path), path.relative_to(place).as_posix())]
+        if skip_broken and files and label not in labels:
             problems.add(f"{folder}: none of its {len(files)} images can be read; mend them, or move the folder away")
-    return images.labelled(place, [folder.name for folder in classes])
+    return _labelled(images, labels, place, [folder.name for folder in classes])
 
 
-class _Squares:
-    """Images that are read one after the other, cut to squares of one side; the first one decides what is not set."""
-
-    def __init__(self, side: int | None, channels: int | None, pixels: PixelRange, problems: Problems) -> None:
-        self.side, self.channels, self.pixels, self.problems = side, channels, pixels, problems
-        self.images: list[np.ndarray] = []
-        self.labels: list[int] = []
-
-    def add(self, file: bytes | Path, where: str, name: str, label: int) -> None:
-        picture = None
-        with self.problems.picture(name):
-            picture = decode(file, where, self.channels, self.pixels)
-        if picture is not None:
-            self.side, self.channels = self.side or _square(picture, where), picture.shape[2]
-            self.images.append(resize(picture, self.side))
-            self.labels.append(label)
-
-    def labelled(self, where: Path, classes: Sequence[str]) -> LabelledImages:
-        """All of them; `where` they are from, for messages.
-
-        Raises:
-            DataError: what was wrong, up to twenty problems.
-        """
-        self.problems.check()
-        if not self.images:
-            raise DataError(f"{where}: none of its images can be read")
-        labels = np.array(self.labels, dtype=np.int64)
-        left = tuple(self.problems.left_out)
-        return LabelledImages(np.stack(self.images), labels, tuple(classes), self.pixels, left)
+def _labelled(images: Squares, labels: list[int], where: Path, classes: Sequence[str]) -> LabelledImages:
+    """Images that were read, with their labels; raises DataError as `Squares.stacked`."""
+    pixels = images.stacked(where)
+    left = tuple(images.problems.left_out)
+    return LabelledImages(pixels, np.array(labels, dtype=np.int64), tuple(classes), images.pixels, left)
 
 
 def _parquet(
@@ -299,18 +280,11 @@ def _parquet(
     table = load_parquet(path)
     if not {"image", "label"} <= set(table.column_names):
         raise DataError(f"{path}: needs the columns `image` and `label`, has {', '.join(table.column_names)}")
-    names, labels = _parquet_labels(path, table, classes or _names_in_metadata(path, table.schema.metadata or {}))
-    contents = [_content(cell) for cell in table["image"].to_pylist()]
-    images = _Squares(resolution, channels, range_of(contents, wanted, str(path)), Problems(skip_broken))
-    for row, (content, label) in enumerate(zip(contents, labels.tolist(), strict=True)):
-        images.add(content, f"{path}: row {row}", f"row {row}", label)
-    return images.labelled(path, names)
-
-
-def _content(cell: Any) -> bytes:
-    """The bytes of an image; none, which are no image, of a cell that holds something else."""
-    raw = cell.get("bytes") if isinstance(cell, dict) else cell
-    return raw if isinstance(raw, bytes) else b""
+    names, ids = _parquet_labels(path, table, classes or _names_in_metadata(path, table.schema.metadata or {}))
+    contents = contents_of(table["image"])
+    images = Squares(resolution, channels, range_of(contents, wanted, str(path)), Problems(skip_broken))
+    readable = [images.add(content, f"{path}: row {row}", f"row {row}") for row, content in enumerate(contents)]
+    return _labelled(images, ids[readable].tolist(), path, names)
 
 
 def _parquet_labels(path: Path, table: Any, given: Sequence[str] | None) -> tuple[tuple[str, ...], np.ndarray]:
@@ -350,19 +324,3 @@ def _names_in_metadata(path: Path, metadata: dict[bytes, bytes]) -> list[str] | 
     if names is not None and not (names and isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise DataError(f"{path}: the names of its feature `label` are no list of texts; set `classes`")
     return names
-
-
-def _square(picture: np.ndarray, name: str) -> int:
-    height, width = picture.shape[:2]
-    if height != width:
-        raise DataError(f"{name}: is {width} x {height}; set `resolution`, and images are cut to squares of that side")
-    return int(height)
-
-
-def _resized(images: np.ndarray, resolution: int | None, channels: int | None) -> np.ndarray:
-    """Arrays that are in memory already, in the size and channels asked for."""
-    if resolution and resolution != images.shape[1]:
-        images = np.stack([resize(image, resolution) for image in images])
-    if channels == 3 and images.shape[3] == 1:
-        images = np.repeat(images, 3, axis=3)
-    return images

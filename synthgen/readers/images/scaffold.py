@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synthgen.base.units import counts, plural
 from synthgen.errors import DataError, UsageError
 from synthgen.readers import listing
@@ -27,6 +29,9 @@ MODEL = """\
     path: {{ path_yaml }}\t# one folder a class
 {%- if range %}
     range: {{ range }}\t# values of the images that become 0 and 255
+{%- endif %}
+{%- if unlabelled %}
+    unlabelled: {{ unlabelled }}\t# images without labels, from which it learns what images look like
 {%- endif %}
 {%- if found.unreadable %}
     skip_broken: true\t# leave out what cannot be read; false: stop at it
@@ -119,7 +124,9 @@ class ClassFindings:
         colours: number of images by channels, 1 or 3.
         unreadable: files that look like images by their name and are none.
         ignored: files of other kinds, by suffix; hidden ones are left out.
-        loose: images that lie beside the class folders.
+        loose: images that stand beside the class folders.
+        unlabelled: where images without labels are: a folder of that name, or beside those of classes; None without.
+        n_unlabelled: how many of them can be read.
         pixels: what is black and white in images of more than 8 bits.
         guessed: whether `pixels` is no more than the lowest and the highest value, because nothing says more.
     """
@@ -131,6 +138,8 @@ class ClassFindings:
     unreadable: list[str] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
     loose: list[str] = field(default_factory=list)
+    unlabelled: Path | None = None
+    n_unlabelled: int = 0
     pixels: PixelRange = field(default_factory=PixelRange)
     guessed: bool = False
 
@@ -138,7 +147,7 @@ class ClassFindings:
     def has_validation(self) -> bool:
         """Whether there are validation images, of classes that the training images have."""
         place = validation_folder(self.root)
-        classes = {path.name for path in listing.folders(place)} if place else set()
+        classes = {path.name for path in listing.class_folders(place)} if place else set()
         return bool(classes) and classes <= self.counts.keys()
 
     @property
@@ -171,7 +180,7 @@ def look(folder: str | Path) -> ClassFindings:
     if not root.is_dir():
         raise DataError(f"{folder}: no such folder")
     place = root / "train" if (root / "train").is_dir() else root
-    classes = listing.folders(place)
+    classes = listing.class_folders(place)
     if not classes:
         raise DataError(
             f"{place}: has no subfolders. Put the images of each class into a folder that bears its name, "
@@ -190,6 +199,7 @@ def look(folder: str | Path) -> ClassFindings:
         found.pixels, found.guessed = widest_range(pictures, str(folder)), True
     for path in classes:
         found.counts[path.name] = sum(_readable(file, found) for file in listing.files(path))
+    _find_unlabelled(found, place)
     few = {name: n for name, n in found.counts.items() if n < MIN_IMAGES}
     if few:
         named = ", ".join(f"{name} ({n})" for name, n in few.items())
@@ -200,18 +210,38 @@ def look(folder: str | Path) -> ClassFindings:
     return found
 
 
+def _find_unlabelled(found: ClassFindings, place: Path) -> None:
+    """Images of a folder of that name, beside the splits or the classes; else those that stand beside the classes."""
+    named = [path for path in map(listing.unlabelled_folder, (found.root, place)) if path]
+    for root, files in [
+        *((path, listing.pictures(path)) for path in named),
+        (place, [Path(text) for text in found.loose]),
+    ]:
+        n = sum(_decoded(file, found) is not None for file in files)
+        if n and not found.n_unlabelled:
+            found.unlabelled, found.n_unlabelled = root, n
+            found.loose = [] if root == place else found.loose
+
+
 def _readable(path: Path, found: ClassFindings) -> bool:
     if not listing.is_picture(path):
         found.ignored[path.suffix.lower() or path.name] += 1
         return False
-    try:
-        picture = decode(path, str(path), None, found.pixels)
-    except DataError:
-        found.unreadable.append(str(path))
+    picture = _decoded(path, found)
+    if picture is None:
         return False
     found.sizes.append((picture.shape[1], picture.shape[0]))
     found.colours[picture.shape[2]] += 1
     return True
+
+
+def _decoded(path: Path, found: ClassFindings) -> np.ndarray | None:
+    """An image; None, and noted, if it cannot be read."""
+    try:
+        return decode(path, str(path), None, found.pixels)
+    except DataError:
+        found.unreadable.append(str(path))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +282,17 @@ def warnings(found: ClassFindings, chosen: Fit) -> Iterator[str]:
         yield found.pixels.note
     if found.unreadable:
         yield f"{left_out(found.unreadable)} (`skip_broken: true` in the recipes)"
+    if found.unlabelled is not None:
+        n = found.n_unlabelled
+        yield (
+            f"{plural(n, 'image')} in {found.unlabelled} {'has' if n == 1 else 'have'} no class: the model learns from "
+            "them, too, what images look like (`unlabelled`)"
+        )
     if found.loose:
-        n = len(found.loose)
-        what = "1 image lies" if n == 1 else f"{n} images lie"
-        yield f"{what} beside the folders of the classes and will not be used: {', '.join(found.loose[:3])}"
+        yield (
+            f"{plural(len(found.loose), 'image')} beside the folders of the classes will not be used: "
+            f"{', '.join(found.loose[:3])}"
+        )
     if found.imbalance > 3:
         rare, n = min(found.counts.items(), key=lambda item: item[1])
         yield f"the rarest class, {rare}, has {n} images, {found.imbalance:.0f} times fewer than the largest"
@@ -279,6 +316,7 @@ def recipes(name: str, found: ClassFindings, fit: Fit) -> Recipes:
         "name": name,
         "fit": fit,
         "found": found,
+        "unlabelled": json.dumps(str(found.unlabelled), ensure_ascii=False) if found.unlabelled else None,
         "range": [found.pixels.low, found.pixels.high] if found.guessed else None,
         **validation_values(found.has_validation, 0.05 if found.n >= 1000 else 0.1),
         "quotas": numbers,

@@ -35,7 +35,7 @@ def find(folder: str | Path) -> dict[str, Any] | None:
     if all((root / name).is_dir() for name in CITYSCAPES):
         return _cityscapes(root)
     for place in places:
-        subfolders = sorted(listing.folders(place), key=lambda path: files.TRAINING.search(path.name) is None)
+        subfolders = sorted(listing.class_folders(place), key=lambda path: files.TRAINING.search(path.name) is None)
         for images, masks in product(subfolders, subfolders):
             if images != masks and _for_masks(masks, images) and _belong_together(root, images.name, masks.name):
                 return {"images": images.name, "masks": masks.name}

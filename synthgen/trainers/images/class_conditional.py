@@ -14,6 +14,7 @@ from synthgen.errors import DataError
 from synthgen.models.images.class_conditional import ClassConditionalPipeline
 from synthgen.models.images.classifier import to_tensor
 from synthgen.readers.images import labelled as real_data
+from synthgen.readers.images import unlabelled
 from synthgen.readers.images.labelled import DataConfig, LabelledImages
 from synthgen.trainers.images import replay
 from synthgen.trainers.images import starting_model as bases
@@ -24,11 +25,13 @@ from synthgen.trainers.images.diffusion import (
     DiffusionConfig,
     DiffusionTask,
     DiffusionTrainer,
+    Source,
     unet,
 )
 from synthgen.trainers.images.starting_model import Base
+from synthgen.trainers.images.unlabelled import WithUnlabelled
 from synthgen.training import output
-from synthgen.training.batches import step_generator
+from synthgen.training.batches import class_weights, step_generator
 from synthgen.training.settings import table
 from synthgen.training.task import Start, Task
 
@@ -45,6 +48,21 @@ class ClassConditionalTrainer(DiffusionTrainer):
             default=0.1, ge=0, lt=1, description="Share of labels that are hidden, which guidance needs."
         )
         flip: bool = Field(default=False, description="Mirror images at random; only if left and right mean nothing.")
+        class_balance: float = Field(
+            default=0.0,
+            ge=0,
+            le=1,
+            exclude_if=lambda value: not value,
+            description="How much more often images of rare classes are drawn: 0 as they come, 1 every class equally "
+            "often, 0.5 by the roots of their numbers.",
+        )
+        unlabelled_share: float = Field(
+            default=0.5,
+            gt=0,
+            lt=1,
+            exclude_if=lambda value: value == 0.5,
+            description="Part of a batch that are images without labels, where `data.unlabelled` names some.",
+        )
 
     def task(self, start: Start) -> Task:
         return _Task(self.config, start)
@@ -55,16 +73,23 @@ class _Task(DiffusionTask):
         base = self.base = bases.open_base(config, "ClassConditionalPipeline", "class-conditional")
         config = base.settings(config) if base else config
         images = _images(config, base)
-        self.data, *parts = real_data.divided(config.data, images, start.seed)
-        self.notes = self.data.notes
+        self.images, *parts = real_data.divided(config.data, images, start.seed)
+        more = unlabelled.read(config.data, self.images) if config.data.unlabelled else None
+        self.data = (self.images, more) if more else self.images
+        self.unlabelled = len(more) if more else 0
+        self.notes = [*self.images.notes, *(more.notes if more else ())]
         classes = base.all_classes(images.classes) if base else list(images.classes)
         self.training, held_out = (bases.relabelled(part, classes) for part in parts)
         rows = np.random.default_rng(start.seed).permutation(len(held_out.labels))[:N_VALIDATION]
-        own = LabelledSource(self.training, held_out.take(np.sort(rows)), config.flip, config.label_dropout)
+        shown = held_out.take(np.sort(rows))
+        own: Source = LabelledSource(self.training, shown, config.flip, config.label_dropout, config.class_balance)
+        if more:
+            own = WithUnlabelled(own, more, len(classes), config.unlabelled_share, config.flip)
         self.names: dict[int | str, str] = dict(enumerate(classes))
         self.side, self.channels = images.images.shape[1], images.images.shape[3]
         source = replay.beside(own, base, config, (self.side, self.side), start)
-        super().__init__(config, source, base.deviation if base else sigma_data(self.training.images), start)
+        deviation = base.deviation if base else sigma_data(more.images if more else self.training.images)
+        super().__init__(config, source, deviation, start)
 
     def network(self) -> UNet2DModel:
         if self.base is None:
@@ -83,12 +108,14 @@ class _Task(DiffusionTask):
         return pipeline(labels, latents=noise, output_type="uint8").images, n_columns
 
     def card(self, title: str, settings: Mapping[str, Any], scores: Mapping[str, float]) -> str:
-        height, width = self.data.images.shape[1:3]
+        height, width = self.images.images.shape[1:3]
         use = (
             f"Generates {height} x {width} images of {len(self.names)} classes. "
             "In a recipe: `sampler: {use: class-conditional, model: <this folder>}`."
         )
-        settings = {**settings, **table(self.config, "label_dropout")}
+        settings = {**settings, **table(self.config, "label_dropout", "class_balance")}
+        if self.unlabelled:
+            settings["images without labels"] = f"{self.unlabelled:,}, {self.config.unlabelled_share:.0%} of a batch"
         result = output.Result(title, settings, scores, use, self.tuned_from)
         return output.card(result, self.config.data, self.training)
 
@@ -116,15 +143,24 @@ def _images(config: ClassConditionalTrainer.Config, base: Base | None) -> Labell
 
 
 class LabelledSource:
-    """Batches of labelled images, mirrored at random if that is asked for."""
+    """Batches of labelled images, mirrored at random if that is asked for.
 
-    def __init__(self, training: LabelledImages, held_out: LabelledImages, flip: bool, dropout: float) -> None:
+    Args:
+        balance: 0 to 1: how much more often images of rare classes are drawn.
+    """
+
+    def __init__(
+        self, training: LabelledImages, held_out: LabelledImages, flip: bool, dropout: float, balance: float = 0.0
+    ) -> None:
         self.training, self.validation, self.flip, self.dropout = training, held_out, flip, dropout
+        self.weights = class_weights(torch.from_numpy(training.labels), balance) if balance else None
 
     def __len__(self) -> int:
         return len(self.training.labels)
 
     def batch(self, rows: torch.Tensor, random: torch.Generator) -> Batch:
+        if self.weights is not None:
+            rows = torch.multinomial(self.weights, len(rows), replacement=True, generator=random)
         some = self.training.take(rows.numpy())
         x = to_tensor(some.images)
         return Batch(mirrored(x, random) if self.flip else x, torch.from_numpy(some.labels))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch.nn import functional as F
 
 from synthgen.models.images.classifier import ImageClassifier, to_tensor
@@ -38,6 +38,13 @@ class ClassifierTrainer(GradientTrainer):
         label_smoothing: float = Field(
             default=0.0, ge=0, lt=1, description="Share of the label spread over all classes."
         )
+
+        @field_validator("data")
+        @classmethod
+        def _labelled(cls, data: DataConfig) -> DataConfig:
+            if data.unlabelled is not None:
+                raise ValueError("`unlabelled`: a classifier learns from labelled images alone; leave it out")
+            return data
 
     def task(self, start: Start) -> Task:
         return _Task(self.config, start)

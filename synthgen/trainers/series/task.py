@@ -19,7 +19,7 @@ from synthgen.trainers.series import level_shifts, observed_mask
 from synthgen.trainers.series.entities import say_on_card
 from synthgen.trainers.series.model import network, pipeline
 from synthgen.training import batches, output
-from synthgen.training.batches import step_generator
+from synthgen.training.batches import class_weights, step_generator
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
 from synthgen.training.task import Made, Start, Task, by_noise_level
@@ -167,8 +167,7 @@ class SeriesTask(Task):
 
     def _balanced(self, random: torch.Generator) -> torch.Tensor:
         """Rows of a batch in which windows of rare classes are likelier than others."""
-        counts = torch.bincount(self.training.labels).clamp_min(1)
-        weights = counts.double().pow(-self.config.class_balance)[self.training.labels]
+        weights = class_weights(self.training.labels, self.config.class_balance)
         n = len(self.batches.rows(0))
         return torch.multinomial(weights, n, replacement=True, generator=random)
 

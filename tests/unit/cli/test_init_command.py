@@ -146,8 +146,27 @@ def test_loose_pictures_are_told_and_hidden_files_are_not(cli, tmp_path: Path) -
     answer = cli("init", folder, "-o", tmp_path)
     assert "9 in 1 class\n" in answer.out
     assert "ignored  .txt 1\n" in answer.out
-    assert "1 image lies beside the folders of the classes and will not be used" in answer.out
-    assert "1 image cannot be read and is left out: " in answer.out
+    assert "1 image beside the folders of the classes will not be used" in answer.out
+    assert "2 images cannot be read and are left out: " in answer.out
+    assert "unlabelled" not in (tmp_path / "pets-model.yaml").read_text()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_images_without_labels_are_learned_from(cli, tmp_path: Path, named: bool) -> None:
+    folder = paint(tmp_path / "pets", {"cat": 9, "dog": 9, "unlabeled": 5})
+    if not named:
+        for path in (folder / "unlabeled").iterdir():
+            path.rename(folder / f"new-{path.name}")
+    place = folder / "unlabeled" if named else folder
+    answer = cli("init", folder, "-o", tmp_path)
+    assert "18 in 2 classes\n" in answer.out
+    assert f"5 images in {place} have no class: the model learns from them, too" in answer.out.replace("\n", " ")
+    recipe = yaml.safe_load((tmp_path / "pets-model.yaml").read_text())
+    assert recipe["trainer"]["data"]["unlabelled"] == str(place)
+    steps = [*("--set", "trainer.steps=2"), *("--set", "trainer.batch_size=4")]
+    trained = cli("train", tmp_path / "pets-model.yaml", "-o", tmp_path / "model", *steps)
+    assert trained.code == 0, trained.err
+    assert "images without labels | 5, 50% of a batch" in (tmp_path / "model" / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from PIL import Image
 
 from synthgen.errors import DataError
 from synthgen.readers.images import labelled as data
+from synthgen.readers.images.decoding import decode
 
 
 def save(path: Path, array: np.ndarray, mode: str | None = None) -> None:
@@ -129,12 +130,12 @@ def test_digits_split_is_fixed_and_disjoint() -> None:
 def test_odd_pictures_become_plain_ones(tmp_path: Path) -> None:
     clear = np.zeros((5, 5, 4), dtype=np.uint8)
     Image.fromarray(clear).save(tmp_path / "clear.png")
-    assert data.decode((tmp_path / "clear.png").read_bytes(), "clear").min() == 255
+    assert decode((tmp_path / "clear.png").read_bytes(), "clear").min() == 255
     Image.fromarray(np.full((5, 5), 65535, dtype=np.uint16)).save(tmp_path / "deep.png")
-    deep = data.decode((tmp_path / "deep.png").read_bytes(), "deep")
+    deep = decode((tmp_path / "deep.png").read_bytes(), "deep")
     assert (deep.shape, deep.min()) == ((5, 5, 1), 255)
     save(tmp_path / "palette.png", np.full((5, 5, 3), 200, dtype=np.uint8), "P")
-    assert data.decode((tmp_path / "palette.png").read_bytes(), "palette").shape == (5, 5, 3)
+    assert decode((tmp_path / "palette.png").read_bytes(), "palette").shape == (5, 5, 3)
 
 
 def test_unreadable_picture_is_named(tmp_path: Path) -> None:
