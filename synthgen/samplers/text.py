@@ -26,18 +26,18 @@ class TextSampler(FolderPart):
 
     | kind of the model | fields |
     |---|---|
-    | utterances | `text`; `slots`, if it knows some: where the values of slots stand that it generated first |
+    | utterances | `text`; `slots`, if it knows some: where their values stand, those that are given letter by letter |
     | pairs | `translation`, or `source` and `target` where the languages are not known |
     | facts | `relation`, `subject`, `answer`, `question` |
     | questions | `question`, and `context` with `answers` |
     | passages | `text` |
-    | dialogues | `messages`; `acts`, if it knows some: those of the plan, or those that it generated first |
+    | dialogues | `messages`; `acts`, if it knows some: those of the plan, or those that it generated |
 
     `log_likelihood` is the mean natural logarithm of the probabilities of the tokens that were drawn, 0 if there are
     none.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     wanted: ClassVar[str] = "TextPipeline"
     trainer: ClassVar[str] = "text"
 
@@ -97,7 +97,7 @@ class TextSampler(FolderPart):
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
         asked = [
-            self._kind.record(self._values(slot.condition), partial(self._pipeline.form, seed))
+            self._kind.record(self._values(slot.condition), partial(self._pipeline.form, seed), self._known)
             for slot, seed in zip(slots, seeds, strict=True)
         ]
         made = self._pipeline(

@@ -30,9 +30,9 @@ sys.modules[SAVED_AS] = sys.modules[__name__]
 class TextDenoiser(ModelMixin, ConfigMixin):
     """Logits (B, L, V) of every token, from all that are not masked, and of the lengths of segments.
 
-    Segments are read beside each other: the rotary embedding counts from the beginning of each, and a token also knows
-    the role of its segment, its number in the record, and how many tokens of the segment follow. How much is masked is
-    not an input: what is masked shows it.
+    Segments are read beside each other: the rotary embedding of half of the heads counts from the beginning of each,
+    that of the others from the record's. A token also knows the role of its segment, its number in the record, and how
+    many tokens of the segment follow. How much is masked is not an input: what is masked shows it.
 
     A segment whose length is not known has no tokens but that of its role, at which its length is predicted.
 
@@ -42,6 +42,8 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         width: D, a multiple of 2 * n_heads.
         qk_norm: queries and keys have the same length before they are compared. Without it, and with Muon, attention
             became one-hot in the first block, and masks did not see what stands beside them.
+        both_places: half of the heads count places from the record's beginning, so that they know what stands beside
+            what where texts are in several segments.
 
     Source: Sahoo et al. 2024 (masked diffusion language models), Nie et al. 2025 (LLaDA): a plain bidirectional
     transformer without a time input; Su et al. 2021 (rotary embedding); Henry et al. 2020 and Dehghani et al. 2023
@@ -62,6 +64,7 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         n_heads: int = 6,
         dropout: float = 0.0,
         qk_norm: bool = False,
+        both_places: bool = False,
     ) -> None:
         super().__init__()
         self.tokens = nn.Embedding(n_tokens, width)
@@ -100,12 +103,24 @@ class TextDenoiser(ModelMixin, ConfigMixin):
             + self.place(sinusoids(layout.places, width))
             + self.rest(sinusoids(_sizes(layout) - layout.places, width))
         )
-        turns = rotations(layout.places, x.shape[-1] // int(self.config.n_heads))
+        turns = self._turns(layout)
         mask = layout.real[:, None, None, :]
         for block in self.blocks:
             x = block(x, turns, mask)
         states: torch.Tensor = self.norm(x)
         return states
+
+    def _turns(self, layout: Layout) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosines and sines (B, heads or 1, L, D / heads / 2) of the rotary embedding."""
+        n_heads = int(self.config.n_heads)
+        width = self.tokens.weight.shape[1] // n_heads
+        in_segment = rotations(layout.places, width)
+        if not self.config.both_places:
+            return in_segment
+        record = torch.arange(layout.places.shape[1], device=layout.places.device).expand_as(layout.places)
+        halves, n = zip(in_segment, rotations(record, width), strict=True), n_heads // 2
+        cos, sin = (torch.cat([a.expand(-1, n, -1, -1), b.expand(-1, n_heads - n, -1, -1)], 1) for a, b in halves)
+        return cos, sin
 
 
 def _sizes(layout: Layout) -> torch.Tensor:

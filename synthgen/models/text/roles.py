@@ -2,12 +2,15 @@
 
 | kind | segments in order |
 |---|---|
-| utterances | `label`, then a segment `slot: name` for each slot, in the order of the text, then `text` |
+| utterances | `label`, then `text` with the values of its slots in place, as `slot: name` |
 | pairs | `source`, `target` |
-| facts | `relation`, `subject`, `answer`, `question` |
+| facts | `relation`, `answer`, `question` with its `subject` in place |
 | questions | `context`, `answer`, `question` |
 | passages | `text` |
-| dialogues | for each message its acts, as `act: INFORM city`, then `user` or `assistant` |
+| dialogues | for each message its acts, as `act: REQUEST city`, then `user` or `assistant` with what it says of them |
+| | in place, as `said: INFORM city` |
+
+What stands in place is between two pieces of the text: see `synthgen.models.text.kinds.in_place`.
 
 `synthgen.models.text.kinds` has a file for each kind.
 """
@@ -25,8 +28,8 @@ WITHOUT_CLASSES = "text"
 """What a sample without classes is called, where a condition counts samples by class."""
 
 
-SLOT, ACT = "slot: ", "act: "
-"""What the roles of the values of slots and of acts begin with."""
+SLOT, ACT, SAID = "slot: ", "act: ", "said: "
+"""What the roles of the values of slots begin with, of acts, and of acts whose value the message says."""
 
 
 def slot(name: str) -> str:
@@ -48,9 +51,14 @@ def act(name: str, of: str) -> str:
     return f"{ACT}{plain} {of}" if of else f"{ACT}{plain}"
 
 
+def said(name: str, of: str) -> str:
+    """The role of an act's value where the message says it."""
+    return SAID + act(name, of).removeprefix(ACT)
+
+
 def act_of(role: str) -> tuple[str, str]:
     """The act and the slot, empty where it has none, of such a role."""
-    text = role.removeprefix(ACT)
+    text = role.removeprefix(ACT).removeprefix(SAID)
     if text.startswith('"'):
         name, end = json.JSONDecoder().raw_decode(text)
         return str(name), text[end + 1 :]
@@ -60,4 +68,4 @@ def act_of(role: str) -> tuple[str, str]:
 
 def acts(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """The acts with their slots whose roles are among these names, sorted."""
-    return tuple(sorted(act_of(name) for name in names if name.startswith(ACT)))
+    return tuple(sorted({act_of(name) for name in names if name.startswith((ACT, SAID))}))

@@ -18,8 +18,6 @@ SAVED_AS = "synthgen.models.text_tokenizer"
 """This module's name in saved models, where it is part of their hash; diffusers looks it up among imported modules."""
 sys.modules[SAVED_AS] = sys.modules[__name__]
 
-PREFIX = " "
-
 ROUND_TO = 8
 """Rows of tokens are as long as a multiple of this."""
 
@@ -34,8 +32,6 @@ class TextTokenizer(ModelMixin, ConfigMixin):
         n_text: how many tokens it has.
         roles: of segments, in the order of their tokens.
         classes: names of the classes of the roles that are no texts.
-        add_prefix_space: every text begins with a blank that is no part of it, so that a word has the same tokens
-            there and after a blank, and can be copied from one segment into another.
     """
 
     __module__ = SAVED_AS
@@ -47,7 +43,6 @@ class TextTokenizer(ModelMixin, ConfigMixin):
         n_text: int,
         roles: Sequence[str],
         classes: Mapping[str, Sequence[str]] | None = None,
-        add_prefix_space: bool = False,
     ) -> None:
         super().__init__()
         self.register_buffer("counts", torch.zeros(n_text, dtype=torch.int64))
@@ -60,7 +55,6 @@ class TextTokenizer(ModelMixin, ConfigMixin):
         roles: Sequence[str],
         classes: Mapping[str, Sequence[str]] | None = None,
         least: int = 2,
-        add_prefix_space: bool = True,
     ) -> TextTokenizer:
         """Merges pairs of bytes that follow each other at least `least` times, up to `n_tokens` tokens.
 
@@ -78,9 +72,9 @@ class TextTokenizer(ModelMixin, ConfigMixin):
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         )
         known = list(texts)
-        made.train_from_iterator((PREFIX * add_prefix_space + text for text in known), trainer)
+        made.train_from_iterator(known, trainer)
         named = {role: list(names) for role, names in (classes or {}).items()}
-        tokenizer: TextTokenizer = cls(made.to_str(), made.get_vocab_size(), list(roles), named, add_prefix_space)
+        tokenizer: TextTokenizer = cls(made.to_str(), made.get_vocab_size(), list(roles), named)
         ids = torch.tensor([i for text in known for i in tokenizer.ids(text)], dtype=torch.int64)
         tokenizer.counts.copy_(torch.bincount(ids, minlength=tokenizer.n_text))
         return tokenizer
@@ -134,14 +128,13 @@ class TextTokenizer(ModelMixin, ConfigMixin):
 
     def ids(self, text: str) -> list[int]:
         """The tokens of a text; none of an empty one."""
-        prefix = PREFIX if self.config.add_prefix_space and text else ""
-        found: list[int] = self._inner.encode(prefix + text).ids
+        found: list[int] = self._inner.encode(text).ids
         return found
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of tokens; bytes that are no UTF-8 become U+FFFD."""
         found: str = self._inner.decode(list(ids))
-        return found.removeprefix(PREFIX) if self.config.add_prefix_space else found
+        return found
 
     def content(self, role: str, ids: Sequence[int]) -> str:
         """What tokens of a segment of this role say: a text, or the name of a class."""

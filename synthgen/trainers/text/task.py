@@ -88,6 +88,7 @@ class TextTask(Task):
             self.lengths.longest + 1,
             dropout=self.config.dropout,
             qk_norm=self.config.qk_norm,
+            both_places=True,
             **PRESETS[self.config.preset],
         )
         return made

@@ -36,7 +36,7 @@ MOST_TOKENS = {2_000: 512, 20_000: 2048, 200_000: 4096}
 class TextTrainer(GradientTrainer):
     """Trains on texts; ends with a TextPipeline folder and its card."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     class Config(LoopConfig):
         """Settings of `use: text`."""
@@ -57,11 +57,6 @@ class TextTrainer(GradientTrainer):
             default="auto",
             description="Tokens that texts are made of, at least 300: the 256 bytes, and what often stands together. "
             "auto grows with the words of the data, from 512 to 8,192.",
-        )
-        add_prefix_space: bool = Field(
-            default=True,
-            description="Whether texts begin with a blank for the network, so that words have the same tokens there "
-            "and within: without it, values of slots and names are hard to copy.",
         )
         length: int = Field(
             default=128, ge=8, le=1024, description="Tokens of a record at most; longer ones are left out, and counted."
@@ -154,7 +149,6 @@ class TextTrainer(GradientTrainer):
             self._n_tokens(texts),
             roles_of(records),
             classes,
-            add_prefix_space=self.config.add_prefix_space,
         )
         kept = [record for record in records if n_tokens(tokenizer.pieces(record, ())) <= self.config.length]
         if not kept:

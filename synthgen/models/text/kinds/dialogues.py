@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from synthgen.fields import Acts, Chat, Field, Plan, Schema, first
 from synthgen.fields.texts import ROLES
 from synthgen.models.text import roles
+from synthgen.models.text.kinds import in_place
+from synthgen.models.text.kinds.in_place import Value
 from synthgen.models.text.kinds.kind import Form, Kind, Known, Texts
 from synthgen.models.text.segments import Record, Segment
 from synthgen.parts.problem import Problem
@@ -15,14 +17,21 @@ from synthgen.parts.registry import unknown
 
 
 class Dialogues(Kind):
-    """For each message a segment for each act with its value, then one of the role of who says it."""
+    """For each message a segment for each act with its value, then its text with the values that it says in place."""
 
     def segments(self, texts: Texts, row: int) -> list[Segment]:
         assert texts.dialogues is not None
         found = []
         for message in texts.dialogues[row]:
-            found += [Segment(roles.act(act.act, act.slot), act.value) for act in message.acts]
-            found.append(Segment(message.role, message.content))
+            said: list[Value] = []
+            for act in message.acts:
+                place = in_place.find(message.content, act.value, said) if act.slot else None
+                if place is None:
+                    found.append(Segment(roles.act(act.act, act.slot), act.value))
+                else:
+                    said.append(Value(*place, roles.said(act.act, act.slot)))
+            said.sort(key=lambda value: value.start)
+            found += in_place.segments(message.role, message.content, said)
         return found
 
     def asked(self, condition: Schema, known: Known) -> tuple[str, ...]:
@@ -40,21 +49,28 @@ class Dialogues(Kind):
         if not there:
             text = f"{known.model} was trained on dialogues without acts, and the condition plans dialogues by them"
             return [Problem(text, (name,))]
-        talkers, accepted = [role for role in ROLES if role in known.roles], [said(*pair) for pair in there]
+        talkers, accepted = [role for role in ROLES if role in known.roles], [shown(*pair) for pair in there]
         texts = [unknown(role, talkers, "role") for role in plan.roles if role not in talkers]
         for act, slot, n in zip(plan.acts, plan.slots, plan.counts, strict=True):
             if (act, slot) not in there:
-                texts.append(f"{unknown(said(act, slot), accepted, 'act')} (in {n:,} plan{'s' * (n > 1)})")
+                texts.append(f"{unknown(shown(act, slot), accepted, 'act')} (in {n:,} plan{'s' * (n > 1)})")
         return [Problem(f"{known.model}: {text}", (name,)) for text in texts]
 
-    def record(self, given: Mapping[str, Any], form: Form) -> Record:
+    def record(self, given: Mapping[str, Any], form: Form, known: Known) -> Record:
+        """Of a plan, values that training messages said stand in place, in the plan's order."""
         turns = next((value for value in given.values() if not isinstance(value, str)), None)
         if turns is None:
-            return super().record(given, form)
+            return super().record(given, form, known)
         found = [Segment(role, value) for role, value in given.items() if isinstance(value, str)]
         for turn in turns:
-            found += [Segment(roles.act(act["act"], act["slot"]), act["value"]) for act in turn["acts"]]
-            found.append(Segment(turn["role"]))
+            said = []
+            for act in turn["acts"]:
+                role = roles.said(act["act"], act["slot"])
+                if act["value"] and role in known.roles:
+                    said.append((role, act["value"]))
+                else:
+                    found.append(Segment(roles.act(act["act"], act["slot"]), act["value"]))
+            found += in_place.around(turn["role"], said)
         return tuple(found)
 
     def fields(self, known: Known) -> dict[str, Field]:
@@ -67,19 +83,36 @@ class Dialogues(Kind):
     def values(self, record: Record, known: Known) -> dict[str, Any]:
         messages: list[dict[str, str]] = []
         acts: list[list[dict[str, str]]] = []
-        before: list[dict[str, str]] = []
-        for segment in record:
-            if segment.role.startswith(roles.ACT):
-                act, slot = roles.act_of(segment.role)
-                before.append({"act": act, "slot": slot, "value": segment.content or ""})
-            elif segment.role != roles.LABEL:
-                if segment.role in ROLES:
-                    messages.append({"role": segment.role, "content": segment.content or ""})
-                    acts.append(before)
-                before = []
+        for before, message in turns_of(record):
+            text, said = in_place.text_of(message)
+            found = [(segment.role, segment.content or "") for segment in before]
+            found += [(value.role, text[value.start : value.end]) for value in said]
+            messages.append({"role": message[0].role, "content": text})
+            acts.append([dict(zip(("act", "slot"), roles.act_of(role), strict=True), value=v) for role, v in found])
         return {"messages": messages, **({"acts": acts} if roles.acts(known.roles) else {})}
 
 
-def said(act: str, slot: str) -> str:
+def turns_of(record: Record) -> Iterator[tuple[list[Segment], list[Segment]]]:
+    """For each message its acts whose values it does not say, and the pieces of its text with those that it says.
+
+    Acts without a message behind them are left out.
+    """
+    before, message = list[Segment](), list[Segment]()
+    for segment in record:
+        goes_on = message and (segment.role.startswith(roles.SAID) or message[-1].role.startswith(roles.SAID))
+        if message and not goes_on:
+            yield before, message
+            before, message = [], []
+        if segment.role in ROLES or message:
+            message.append(segment)
+        elif segment.role.startswith(roles.ACT):
+            before.append(segment)
+        elif segment.role != roles.LABEL:
+            before = []
+    if message:
+        yield before, message
+
+
+def shown(act: str, slot: str) -> str:
     """An act with its slot, for messages."""
     return f"{act} {slot}".rstrip()

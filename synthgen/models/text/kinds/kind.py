@@ -115,7 +115,7 @@ class Kind:
         text = f"{known.model} is one of {known.kind}, and the condition plans dialogues"
         return [] if plan is None else [Problem(text, (name,))]
 
-    def record(self, given: Mapping[str, Any], form: Form) -> Record:
+    def record(self, given: Mapping[str, Any], form: Form, known: Known) -> Record:
         """The record to generate.
 
         Args:

@@ -7,22 +7,23 @@ from typing import Any, ClassVar
 
 from synthgen.fields import Field, Schema, Spans, Text
 from synthgen.models.text import roles
-from synthgen.models.text.kinds.kind import Form, Kind, Known, Texts, contents
+from synthgen.models.text.kinds import in_place
+from synthgen.models.text.kinds.in_place import BLANK, Value
+from synthgen.models.text.kinds.kind import Form, Kind, Known, Texts
 from synthgen.models.text.segments import Record, Segment
 from synthgen.parts.problem import Problem
 from synthgen.parts.registry import unknown
 
 
 class Utterances(Kind):
-    """`label`, a segment for each slot in the order of the text, and `text`."""
+    """`label`, then `text` with the values of its slots in place."""
 
     given: ClassVar[Sequence[str]] = (roles.LABEL,)
 
     def segments(self, texts: Texts, row: int) -> list[Segment]:
-        text = texts.texts[roles.TEXT][row]
         spans = texts.spans[row] if texts.spans else ()
-        slots = [Segment(roles.slot(texts.slot_classes[slot]), text[start:end]) for start, end, slot in spans]
-        return [*slots, Segment(roles.TEXT, text)]
+        values = [Value(start, end, roles.slot(texts.slot_classes[slot])) for start, end, slot in spans]
+        return in_place.segments(roles.TEXT, texts.texts[roles.TEXT][row], values)
 
     def asked(self, condition: Schema, known: Known) -> tuple[str, ...]:
         """Slots stand in the condition's own order."""
@@ -35,43 +36,32 @@ class Utterances(Kind):
         texts = [(name, unknown(name.removeprefix(roles.SLOT), there, "slot")) for name in slots]
         return [Problem(f"{known.model}: {text}", (name,)) for name, text in texts]
 
-    def record(self, given: Mapping[str, Any], form: Form) -> Record:
-        """Where a condition gives slots, a record has those whose value is not empty, and no others."""
+    def record(self, given: Mapping[str, Any], form: Form, known: Known) -> Record:
+        """Where a condition gives slots, a text has those whose value is not empty, and no others.
+
+        They stand in the order of a training record that has the same ones; if there is none, in the condition's.
+        """
+        label = {name: str(value) for name, value in given.items() if name == roles.LABEL}
+        if given.get(roles.TEXT) is not None:
+            return (*(Segment(*item) for item in label.items()), Segment(roles.TEXT, BLANK + str(given[roles.TEXT])))
         slots = {name: str(value) for name, value in given.items() if name.startswith(roles.SLOT)}
-        others = {name: str(value) for name, value in given.items() if name not in slots}
         if not slots:
-            return form(others)
+            return form(label)
         filled = {name: value for name, value in slots.items() if value}
-        found = form({**others, **filled}, closed=(roles.SLOT,))
+        found = form({**label, **{name: BLANK + value for name, value in filled.items()}}, closed=(roles.SLOT,))
         if found:
             return found
-        text = Segment(roles.TEXT, others.pop(roles.TEXT, None))
-        return (*(Segment(role, value) for role, value in {**others, **filled}.items()), text)
+        return (*(Segment(*item) for item in label.items()), *in_place.around(roles.TEXT, list(filled.items())))
 
     def fields(self, known: Known) -> dict[str, Field]:
         slots = roles.slots(known.roles)
         return {roles.TEXT: Text(), **({"slots": Spans(roles.TEXT, slots)} if slots else {})}
 
     def values(self, record: Record, known: Known) -> dict[str, Any]:
-        slots, text = roles.slots(known.roles), contents(record)[roles.TEXT]
-        values = [(segment.role, segment.content or "") for segment in record if segment.role.startswith(roles.SLOT)]
-        return {roles.TEXT: text, **({"slots": spans(text, values, slots)} if slots else {})}
-
-
-def spans(text: str, values: Sequence[tuple[str, str]], names: Sequence[str]) -> list[dict[str, int]]:
-    """Where the values of slots stand in a text: each at its first place that no other has, in order of their starts.
-
-    Values that do not stand there have no span.
-
-    Args:
-        values: (role, value); names: of the slots, by id.
-    """
-    found: list[dict[str, int]] = []
-    for role, value in values:
-        start = text.find(value) if value else -1
-        while start >= 0 and any(start < span["end"] and span["start"] < start + len(value) for span in found):
-            start = text.find(value, start + 1)
-        if start >= 0:
-            label = names.index(role.removeprefix(roles.SLOT))
-            found.append({"start": start, "end": start + len(value), "label": label})
-    return sorted(found, key=lambda span: span["start"])
+        text, values = in_place.text_of([segment for segment in record if segment.role != roles.LABEL])
+        names = roles.slots(known.roles)
+        spans = [
+            {"start": value.start, "end": value.end, "label": names.index(value.role.removeprefix(roles.SLOT))}
+            for value in values
+        ]
+        return {roles.TEXT: text, **({"slots": spans} if names else {})}
