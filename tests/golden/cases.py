@@ -30,7 +30,10 @@ RECIPES: list[Case] = [
         (*FEW, *sets({"data.texts": "data/pairs.tsv", "train.steps": 20, "train.preset": "tiny"})),
         trained=True,
     ),
-    Dataset("recipes/translation", "recipes/translation.yaml", FEW),
+    *(
+        Dataset(f"recipes/{name}", f"recipes/{name}.yaml", FEW)
+        for name in ("text-classification", "translation", "question-answering")
+    ),
     *(
         Dataset(f"recipes/foundation/{name}", f"recipes/foundation/{name}.yaml", smoke=True)
         for name in ("classification", "detection", "segmentation", "inpaint", "controlnet", "instructions")
@@ -78,6 +81,18 @@ TRAINERS: list[Case] = [
     model("timeseries", {"trainer.data.path": "data/my.csv"}),
     model("physionet", {"trainer.data.path": "data/stays.parquet"}),
     model("tatoeba-en-de", {"trainer.data.texts": "data/pairs.tsv", **TINY}),
+    model("snips", {"trainer.data.texts": "data/utterances.jsonl", **TINY}),
+    model("simplequestions", {"trainer.data.texts": "data/facts.tsv", "trainer.data.kind": "facts", **TINY}),
+    Model(
+        "trainers/snips-filter",
+        "recipes/train/snips-filter.yaml",
+        sets({"trainer.data.texts": "data/utterances.jsonl"}),
+    ),
+    Model(
+        "trainers/simplequestions-filter",
+        "recipes/train/simplequestions-filter.yaml",
+        sets({"trainer.data.texts": "data/facts.tsv", "trainer.least_texts": 1}),
+    ),
     Model("trainers/lora", "recipes/foundation/lora.yaml", ("--smoke",)),
 ]
 
