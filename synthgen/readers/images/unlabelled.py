@@ -32,7 +32,7 @@ class UnlabelledImages:
 
 
 def read(data: DataConfig, beside: LabelledImages) -> UnlabelledImages:
-    """The images that `data.unlabelled` names, in the size and with the channels of the labelled ones.
+    """The images that `data.unlabelled` names, in the size, with the channels and the range of the labelled ones.
 
     Of a folder with folders of splits or with idx files, the training images are read. Images that are among the
     labelled ones are left out: those that are held out must stay unseen.
@@ -41,7 +41,7 @@ def read(data: DataConfig, beside: LabelledImages) -> UnlabelledImages:
         DataError: there are none, or some cannot be read.
     """
     assert data.unlabelled is not None
-    images, notes = _all(data.unlabelled, data, beside.images.shape[1], beside.images.shape[3])
+    images, notes = _all(data.unlabelled, data, beside)
     known = {image.tobytes() for image in beside.images}
     new = np.array([image.tobytes() not in known for image in images])
     if not new.any():
@@ -54,8 +54,10 @@ def read(data: DataConfig, beside: LabelledImages) -> UnlabelledImages:
     return UnlabelledImages(images[new], tuple(notes))
 
 
-def _all(path: str, data: DataConfig, side: int, channels: int) -> tuple[np.ndarray, list[str]]:
+def _all(path: str, data: DataConfig, beside: LabelledImages) -> tuple[np.ndarray, list[str]]:
     place, problems = local_path(path), Problems(data.skip_broken)
+    side, channels = beside.images.shape[2:]
+    wanted = beside.pixels.bounds or data.range
     if path == DIGITS or (place.is_dir() and any("-ubyte" in file.name for file in listing.files(place, nested=False))):
         return labelled.read(path, "train", None, side, channels).images, []
     if place.is_file() and place.suffix == ".parquet":
@@ -63,7 +65,7 @@ def _all(path: str, data: DataConfig, side: int, channels: int) -> tuple[np.ndar
         if "image" not in table.column_names:
             raise DataError(f"{path}: needs the column `image`, has {', '.join(table.column_names)}")
         contents = contents_of(table["image"])
-        pixels, names = range_of(contents, data.range, path), [f"row {row}" for row in range(len(contents))]
+        pixels, names = range_of(contents, wanted, path), [f"row {row}" for row in range(len(contents))]
         return _read(place, contents, names, pixels, side, channels, problems)
     if not place.is_dir():
         raise DataError(
@@ -76,7 +78,7 @@ def _all(path: str, data: DataConfig, side: int, channels: int) -> tuple[np.ndar
         raise DataError(
             f"data.unlabelled: {training or path}: has no images ({listing.ENDINGS}), in subfolders neither"
         )
-    pixels, names = folder_range(files, data.range, path), [str(file) for file in files]
+    pixels, names = folder_range(files, wanted, path), [str(file) for file in files]
     images, notes = _read(place, files, names, pixels, side, channels, problems)
     return images, [*notes, *([f"unlabelled images are those of {training}"] if training else [])]
 

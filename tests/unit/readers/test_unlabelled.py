@@ -73,6 +73,18 @@ def test_images_are_of_the_size_and_colours_of_the_labelled_ones(root: Path) -> 
     assert read(root, str(root / "photos")).images.shape == (1, 8, 8, 1)
 
 
+def test_deep_images_are_read_by_the_range_of_the_labelled_ones(tmp_path: Path) -> None:
+    def save(name: str, *values: int) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.resize(np.array(values, dtype=np.uint16), (8, 8))).save(tmp_path / name)
+
+    for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png"):
+        save(f"labelled/{name}", 0, 4095)
+    save("more/1.png", 0, 1000)
+    found = read(tmp_path, str(tmp_path / "more"))
+    assert int(found.images.max()) == round(1000 / 4095 * 255)
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
