@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +74,6 @@ def generate(folder: Path, texts: np.ndarray, labels: np.ndarray, given: argpars
         "keep": ["class_agrees >= 1"],
         "output": {"writers": ["jsonl"]},
     }
-    shutil.rmtree(folder / "drawn", ignore_errors=True)
     api.run(recipe, folder / "drawn")
     return folder / "drawn"
 
@@ -98,9 +96,10 @@ def main() -> None:
             [rng.permutation(np.flatnonzero(labels == name))[:EACH_REAL] for name in sorted(set(labels))]
         )
         real, of = texts[rows], labels[rows]
-        dataset = synthgen.load(generate(given.out / f"draw-{draw}", real, of, given, draw))
+        folder = generate(given.out / f"draw-{draw}", real, of, given, draw)
+        dataset = synthgen.load(folder, allow_incomplete=True)
         names = sorted(set(labels))
-        made = [(dataset[i]["text"], names[int(dataset[i]["condition.label"])]) for i in range(len(dataset))]
+        made = [(dataset[i]["text"], dataset[i]["meta"]["condition"]["label"]) for i in range(len(dataset))]
         copies = [(changed(text, rng), name) for _ in range(COPIES) for text, name in zip(real, of, strict=True)]
         pairs = list(zip(real, of, strict=True))
         for arm, training in (
