@@ -77,3 +77,16 @@ def test_a_place_is_not_found_twice() -> None:
 def test_letters_whose_small_form_is_longer_keep_their_places() -> None:
     assert in_place.find("İİ in Bern", "Bern") == (6, 10)
     assert in_place.find("İzmir now", "İzmir") == (0, 5)
+
+
+def test_only_what_stands_in_a_question_loses_the_blank_before_it() -> None:
+    from synthgen.models.text.kinds.facts import Facts
+    from synthgen.models.text.kinds.kind import Known
+    from synthgen.models.text.segments import Segment
+
+    known = Known("a model", "facts", ("relation", "answer", "question", "subject"), {"relation": ("mayor",)})
+    given = {"relation": "mayor", "subject": " Ulm", "answer": " Ada"}
+    record = Facts().record(given, lambda given, closed=(): (), known)
+    filled = iter([" Who runs", "?"])
+    made = tuple(s if s.content is not None else Segment(s.role, next(filled)) for s in record)
+    assert Facts().values(made, known) == {**given, "question": "Who runs  Ulm?"}

@@ -49,6 +49,6 @@ class Facts(Kind):
 
     def values(self, record: Record, known: Known) -> dict[str, Any]:
         first = next((at for at, segment in enumerate(record) if segment.role == roles.QUESTION), len(record))
-        found = {role: text.removeprefix(BLANK) for role, text in contents(record).items()}
+        found = contents(record[:first]) | {s.role: (s.content or "").removeprefix(BLANK) for s in record[first:]}
         found[roles.QUESTION] = in_place.text_of(record[first:])[0] if record[first:] else ""
         return {role: found.get(role, "") for role in known.roles if role != roles.LABEL}
