@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +15,13 @@ from torch.nn import functional as F
 from synthgen import seeds as streams
 from synthgen.models.finite import finite
 from synthgen.models.text.denoiser import TextDenoiser
+from synthgen.models.text.kinds import KINDS
 from synthgen.models.text.lengths import TextLengths
 from synthgen.models.text.records import Layout, Piece
 from synthgen.models.text.scheduler import MaskScheduler
 from synthgen.models.text.segments import Record, Segment
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer, n_tokens
+from synthgen.models.text.windows import Window, windows
 
 ROWS = 16
 """Records that go through the network together, whatever a caller's batch is: a record's numbers depend on how many
@@ -46,16 +49,42 @@ class TextOutput(BaseOutput):
     log_likelihoods: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How masks are taken away: see `TextPipeline.__call__`."""
+
+    n_steps: int
+    guidance: float
+    temperature: float | None
+    order_noise: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record, or a part of one with its context, all of whose segments have contents.
+
+    Attributes:
+        log_likelihood: of all tokens that were drawn; n_drawn: how many those are.
+        likelihood: the logarithm of that of tokens and lengths together.
+    """
+
+    record: Record
+    log_likelihood: float
+    n_drawn: int
+    likelihood: float
+
+
 class TextPipeline(DiffusionPipeline):
     """Records of named segments by masked diffusion, whole or around the segments that are given.
 
     Args:
         tokenizer: between records and tokens; lengths: of what is to be generated.
         denoiser: the network; scheduler: how masks are taken away.
-        length: tokens of the longest record that was trained.
+        length: tokens of the longest record that was trained, or part of one with its context.
         kind: of the records, as the reader of texts calls it.
         forms: the roles of a record's segments in each order that training had, the commonest first.
         languages: of source and target of pairs, empty where they are not known.
+        context: of records that are written part by part, how many parts before it each knows.
     """
 
     def __init__(
@@ -65,14 +94,19 @@ class TextPipeline(DiffusionPipeline):
         denoiser: TextDenoiser,
         scheduler: MaskScheduler,
         length: int = 128,
-        kind: str = "",
+        kind: str = "passages",
         forms: Sequence[Sequence[str]] = (),
         languages: Sequence[str] = (),
+        context: int = 0,
     ) -> None:
         super().__init__()
         self.register_modules(tokenizer=tokenizer, lengths=lengths, denoiser=denoiser, scheduler=scheduler)
         self.register_to_config(
-            length=length, kind=kind, forms=[list(form) for form in forms], languages=list(languages)
+            length=length,
+            kind=kind,
+            forms=[list(form) for form in forms],
+            languages=list(languages),
+            context=context,
         )
 
     @torch.inference_mode()
@@ -89,11 +123,12 @@ class TextPipeline(DiffusionPipeline):
         """Generates the segments without content of each record; record i depends on `records[i]` and `seeds[i]` alone.
 
         Args:
-            num_inference_steps: at most so many evaluations of the network; a record of fewer masks needs fewer.
+            num_inference_steps: at most so many evaluations of the network for each part that is written one after
+                another; one of fewer masks needs fewer.
             guidance_scale: 1 is none; more moves logits away from those without the segments that are given, and
                 costs twice as much.
             temperature, order_noise: of the scheduler, by default as it has them.
-            candidates: so many records are generated for each, the others with the second, third and so on likeliest
+            candidates: so many are generated for each part, the others with the second, third and so on likeliest
                 length of the first segment that is generated; the likeliest stays, lengths and tokens together.
 
         Raises:
@@ -102,52 +137,48 @@ class TextPipeline(DiffusionPipeline):
 
         Source: Ghazvininejad et al. 2019 (Mask-Predict) for several lengths, of which the likeliest result stays.
         """
-        best: TextOutput | None = None
-        most = np.zeros(len(records))
-        for nth in range(candidates):
-            pieces, of_lengths = self._with_lengths(records, seeds, temperature, nth)
-            found = self._generate(
-                records, seeds, pieces, num_inference_steps, guidance_scale, temperature, order_noise
-            )
-            n_drawn = [
-                sum(len(piece.tokens) for piece, given in zip(row, record, strict=True) if given.content is None)
-                for row, record in zip(pieces, records, strict=True)
-            ]
-            likely = found.log_likelihoods * n_drawn + of_lengths
-            if best is None:
-                best, most = found, likely
-                continue
-            better = likely > most
-            kept = [new if take else old for new, old, take in zip(found.records, best.records, better, strict=True)]
-            best = TextOutput(
-                records=kept, log_likelihoods=np.where(better, found.log_likelihoods, best.log_likelihoods)
-            )
-            most = np.maximum(likely, most)
-        assert best is not None
+        made = [list(record) for record in records]
+        sums, n_drawn = np.zeros(len(records)), np.zeros(len(records))
+        ways = Ways(num_inference_steps, guidance_scale, temperature, order_noise)
+        seen = [self._windows(record) for record in records]
+        for part in range(max(map(len, seen), default=0)):
+            there = [(i, parts[part]) for i, parts in enumerate(seen) if part < len(parts)]
+            rows = [(i, window) for i, window in there if any(records[i][at].content is None for at in window.numbers)]
+            asked = [tuple(made[i][at] for at in window.numbers) for i, window in rows]
+            own = [seeds[i] if part == 0 else streams.seed_of(seeds[i], "part", part) for i, _ in rows]
+            for (i, window), found in zip(rows, self._best(asked, own, candidates, ways), strict=True):
+                for at, segment in zip(window.numbers, found.record, strict=True):
+                    made[i][at] = segment
+                sums[i] += found.log_likelihood
+                n_drawn[i] += found.n_drawn
+        return TextOutput(records=[tuple(record) for record in made], log_likelihoods=sums / np.maximum(n_drawn, 1))
+
+    def _windows(self, record: Record) -> list[Window]:
+        return list(windows(record, KINDS[self.config.kind], int(self.config.context)))
+
+    def _best(self, records: Sequence[Record], seeds: Sequence[int], candidates: int, ways: Ways) -> list[Written]:
+        """Of each record the likeliest of some candidates."""
+        best = self._written(records, seeds, ways, 0)
+        for nth in range(1, candidates):
+            others = self._written(records, seeds, ways, nth)
+            best = [b if b.likelihood > a.likelihood else a for a, b in zip(best, others, strict=True)]
         return best
 
-    def _generate(
-        self,
-        records: Sequence[Record],
-        seeds: Sequence[int],
-        pieces: list[list[Piece]],
-        n_steps: int,
-        guidance: float,
-        temperature: float | None,
-        order_noise: float | None,
-    ) -> TextOutput:
-        made: list[Record] = [()] * len(records)
-        scores = np.zeros(len(records))
+    def _written(self, records: Sequence[Record], seeds: Sequence[int], ways: Ways, nth: int) -> list[Written]:
+        """Each record, with the likeliest length but so many of its first free segment."""
+        pieces, of_lengths = self._with_lengths(records, seeds, ways.temperature, nth)
+        made: list[Any] = [None] * len(records)
         for rows, layout in self._batches(dict(enumerate(pieces))):
             filled = [seeds[i] for i in rows] + [seeds[rows[-1]]] * (ROWS - len(rows))
-            drawn, found = self._unmask(layout, filled, n_steps, guidance, temperature, order_noise)
+            drawn, sums = self._unmask(layout, filled, ways)
             for place, i in enumerate(rows):
-                made[i] = tuple(
+                record = tuple(
                     given if given.content is not None else new
                     for given, new in zip(records[i], self.tokenizer.record(drawn, place), strict=True)
                 )
-                scores[i] = found[place]
-        return TextOutput(records=made, log_likelihoods=scores)
+                n = sum(len(piece.tokens) for piece in pieces[i] if piece.free)
+                made[i] = Written(record, float(sums[place]), n, float(sums[place]) + float(of_lengths[i]))
+        return made
 
     def form(self, seed: int, given: Mapping[str, str], closed: Collection[str] = ()) -> Record:
         """A record with what is given by role, and the other segments of one of the training records that are like it.
@@ -173,8 +204,10 @@ class TextPipeline(DiffusionPipeline):
 
     def fits(self, record: Record) -> bool:
         """Whether what is given of a record leaves room for what is to be generated."""
-        known = [0] * sum(segment.content is None for segment in record)
-        return n_tokens(self.tokenizer.pieces(record, known)) < int(self.config.length)
+        seen = [window.of(record) for window in self._windows(record)]
+        known = [[0] * sum(segment.content is None for segment in part) for part in seen]
+        sizes = [n_tokens(self.tokenizer.pieces(part, n)) for part, n in zip(seen, known, strict=True)]
+        return max(sizes) < int(self.config.length)
 
     def _with_lengths(
         self, records: Sequence[Record], seeds: Sequence[int], temperature: float | None, nth: int = 0
@@ -264,32 +297,25 @@ class TextPipeline(DiffusionPipeline):
         found = torch.where((place > 0) & allowed[rows, ranked], ranked, drawn)
         return found.tolist(), logits.log_softmax(-1)[rows, found].tolist()
 
-    def _unmask(
-        self,
-        layout: Layout,
-        seeds: Sequence[int],
-        n_steps: int,
-        guidance: float,
-        temperature: float | None,
-        order_noise: float | None,
-    ) -> tuple[Layout, np.ndarray]:
+    def _unmask(self, layout: Layout, seeds: Sequence[int], ways: Ways) -> tuple[Layout, np.ndarray]:
+        """The records without masks, and the sums of the log-likelihoods of what was drawn, float64 (B,)."""
         layout = layout.to(self._execution_device)
         chance, order = (self._uniform(seeds, name, layout) for name in ("tokens", "order"))
         allowed = self.tokenizer.allowed().to(layout.tokens.device)[layout.roles]
         n_free = layout.free.sum(1)
         total = torch.zeros(len(layout), dtype=torch.float64, device=layout.tokens.device)
-        self.scheduler.set_timesteps(n_steps)
+        self.scheduler.set_timesteps(ways.n_steps)
         tokens = layout.tokens
-        for step in range(n_steps):
+        for step in range(ways.n_steps):
             masked = layout.free & (tokens == self.tokenizer.mask)
             if not bool(masked.any()):
                 break
             places, wanted = self.scheduler.places(step, masked, layout.segments, n_free)
             if not bool(places.any()):  # more steps than masks
                 continue
-            logits = self._logits(layout.of(tokens), places, guidance).masked_fill(~allowed[places], -torch.inf)
+            logits = self._logits(layout.of(tokens), places, ways.guidance).masked_fill(~allowed[places], -torch.inf)
             drawn, kept = self.scheduler.step(
-                logits, step, places, wanted, layout.segments, chance, order, temperature, order_noise
+                logits, step, places, wanted, layout.segments, chance, order, ways.temperature, ways.order_noise
             )
             found = torch.zeros(places.shape, dtype=torch.float64, device=tokens.device)
             found[places] = logits.log_softmax(-1).gather(-1, drawn[:, None])[:, 0].double()
@@ -297,7 +323,7 @@ class TextPipeline(DiffusionPipeline):
             new = tokens.clone()
             new[places] = drawn
             tokens = torch.where(kept, new, tokens)
-        return layout.of(tokens).to("cpu"), (total / n_free.clamp_min(1)).cpu().numpy()
+        return layout.of(tokens).to("cpu"), total.cpu().numpy()
 
     def _logits(self, layout: Layout, places: torch.Tensor, guidance: float) -> torch.Tensor:
         """Logits (N, V) of N places, bool (B, L)."""

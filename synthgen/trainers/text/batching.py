@@ -14,6 +14,9 @@ from synthgen.models.text.records import Layout, Piece
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer
 from synthgen.training import batches
 
+MOSTLY = 0.5
+"""Share of the records that are not generated as a whole of which all is given but what is mostly written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch(batches.Batch):
@@ -45,9 +48,19 @@ class TokenRecords:
 
     Args:
         records: with the tokens of all their segments.
+        n_before: how many segments of each are always given; by default none.
+        written: numbers of the roles that are mostly to be generated where all else is given.
     """
 
-    def __init__(self, records: Sequence[Sequence[Piece]], tokenizer: TextTokenizer) -> None:
+    def __init__(
+        self,
+        records: Sequence[Sequence[Piece]],
+        tokenizer: TextTokenizer,
+        n_before: Sequence[int] | None = None,
+        written: Sequence[int] = (),
+    ) -> None:
+        self.n_before = torch.tensor(n_before if n_before is not None else [0] * len(records))
+        self.written = torch.tensor(written, dtype=torch.int64)
         self.marker, self.mask, self.padding = tokenizer.marker, tokenizer.mask, tokenizer.padding
         self.n_roles = len(tokenizer.roles)
         rows = [
@@ -68,7 +81,8 @@ class TokenRecords:
         """Some records, of each of which something is to be generated.
 
         Args:
-            whole: share of records that are generated as a whole; of the others some roles or some segments are given.
+            whole: share of records that are generated as a whole; of the others some roles or some segments are
+                given, or all but what is mostly written.
             lengths: share of records of which lengths are to be predicted in place of tokens.
         """
         chosen = torch.tensor(numbers)
@@ -109,21 +123,28 @@ class TokenRecords:
         whole: float,
         random: torch.Generator,
     ) -> torch.Tensor:
-        """Which segments are generated, bool (B, S): all; or some roles or some segments, but one is and one is not."""
+        """Which segments are generated, bool (B, S), of those that are not always given: all; or some roles or some
+        segments, but one is and one is not; or those of the roles that are mostly written."""
         rows, roles, segments = places
         n, most = len(chosen), int(self.n_segments[chosen].max())
         role_of = torch.zeros((n, most), dtype=torch.int64)
         role_of[rows, segments] = roles
-        sizes, each = self.n_segments[chosen], torch.arange(n)
+        before, each = self.n_before[chosen], torch.arange(n)
+        sizes = self.n_segments[chosen] - before
         free = (torch.rand(n, generator=random) * sizes).long()
-        given = (free + 1 + (torch.rand(n, generator=random) * (sizes - 1)).long()) % sizes
+        given = before + (free + 1 + (torch.rand(n, generator=random) * (sizes - 1)).long()) % sizes
+        free = before + free
         by_segment = torch.rand((n, most), generator=random) < 0.5
         by_role = torch.rand((n, self.n_roles), generator=random) < 0.5
         by_segment[each, given], by_role[each, role_of[each, given]] = False, False
         by_segment[each, free], by_role[each, role_of[each, free]] = True, True
         way = torch.rand(n, generator=random)[:, None]
         some = torch.where(way < (1 + whole) / 2, by_role.gather(1, role_of), by_segment)
-        there = torch.arange(most) < sizes[:, None]
+        number = torch.arange(most)
+        there = (number >= before[:, None]) & (number < self.n_segments[chosen][:, None])
+        if len(self.written):
+            texts = torch.isin(role_of, self.written) & there
+            some = torch.where((torch.rand(n, generator=random)[:, None] < MOSTLY) & texts.any(1)[:, None], texts, some)
         return ((way < whole) | some) & there
 
     @staticmethod

@@ -11,12 +11,14 @@ import torch
 from torch.nn import functional as F
 
 from synthgen.models.text.denoiser import TextDenoiser
+from synthgen.models.text.kinds import KINDS
 from synthgen.models.text.lengths import TextLengths
 from synthgen.models.text.pipeline import TextPipeline
 from synthgen.models.text.records import Piece
 from synthgen.models.text.scheduler import MaskScheduler
 from synthgen.models.text.segments import Record
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer
+from synthgen.models.text.windows import windows
 from synthgen.readers.texts.records import Texts
 from synthgen.trainers.text.batching import Batch, TokenRecords
 from synthgen.training import optimisers, output
@@ -65,12 +67,22 @@ class TextTask(Task):
     ) -> None:
         self.config, self.tokenizer, self.texts = config, tokenizer, texts
         self.data = (training, held_out)
+        self.records, self.held_out = self._token_records(training), self._token_records(held_out)
         pieces = [tokenizer.pieces(record, ()) for record in training]
-        self.records = TokenRecords(pieces, tokenizer)
-        self.held_out = TokenRecords([tokenizer.pieces(record, ()) for record in held_out], tokenizer)
         self.forms = Counter(tuple(segment.role for segment in record) for record in training)
         self.lengths = TextLengths.fit([self._numbers(record) for record in pieces], len(tokenizer.roles), start.seed)
         super().__init__(config, len(self.records), start.seed, start.device, precision)
+
+    def _token_records(self, records: Sequence[Record]) -> TokenRecords:
+        """The windows of all records."""
+        kind = KINDS[self.texts.kind]
+        found = [(record, window) for record in records for window in windows(record, kind, self.config.context)]
+        return TokenRecords(
+            [self.tokenizer.pieces(window.of(record), ()) for record, window in found],
+            self.tokenizer,
+            [window.n_before for _, window in found],
+            [number for number, role in enumerate(self.tokenizer.roles) if role in kind.written],
+        )
 
     def _numbers(self, pieces: Sequence[Piece]) -> list[tuple[int, int, int]]:
         """Role, number of tokens and class (-1 for a text) of each segment."""
@@ -84,10 +96,10 @@ class TextTask(Task):
         made: TextDenoiser = TextDenoiser(
             self.tokenizer.n_tokens,
             len(self.tokenizer.roles),
-            max(map(len, self.forms)),
+            int(self.records.n_segments.max()),
             self.lengths.longest + 1,
             dropout=self.config.dropout,
-            qk_norm=self.config.qk_norm,
+            qk_norm=True,
             both_places=True,
             **PRESETS[self.config.preset],
         )
@@ -161,6 +173,7 @@ class TextTask(Task):
             self.texts.kind,
             forms,
             self.texts.languages or (),
+            self.config.context,
         )
         made.set_progress_bar_config(disable=True)
         return made
@@ -179,7 +192,7 @@ class TextTask(Task):
             "In a recipe: `sampler: {use: text, model: <this folder>}`."
         )
         result = output.Result(title, settings, self.validation(ema), use)
-        return self.made(made, output.text_card(result, self.config.data, self.texts, len(self.records)))
+        return self.made(made, output.text_card(result, self.config.data, self.texts, len(self.data[0])))
 
 
 def _mean(logits: torch.Tensor, targets: torch.Tensor, where: torch.Tensor) -> torch.Tensor:

@@ -13,8 +13,10 @@ from pydantic import Field
 from synthgen.base.environment import choose_device
 from synthgen.errors import DataError
 from synthgen.models.text import roles
+from synthgen.models.text.kinds import KINDS
 from synthgen.models.text.segments import Record
 from synthgen.models.text.tokenizer import TextTokenizer, n_tokens
+from synthgen.models.text.windows import windows
 from synthgen.parts.problem import Problem
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.texts import reader
@@ -36,7 +38,7 @@ MOST_TOKENS = {2_000: 512, 20_000: 2048, 200_000: 4096}
 class TextTrainer(GradientTrainer):
     """Trains on texts; ends with a TextPipeline folder and its card."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     class Config(LoopConfig):
         """Settings of `use: text`."""
@@ -59,7 +61,17 @@ class TextTrainer(GradientTrainer):
             "auto grows with the words of the data, from 512 to 8,192.",
         )
         length: int = Field(
-            default=128, ge=8, le=1024, description="Tokens of a record at most; longer ones are left out, and counted."
+            default=128,
+            ge=8,
+            le=1024,
+            description="Tokens of a record at most, of a dialogue those of a message and its context; longer ones are "
+            "left out, and counted.",
+        )
+        context: int = Field(
+            default=2,
+            ge=0,
+            le=100,
+            description="Of dialogues, which are written message by message: how many messages before it each knows.",
         )
         whole: float = Field(
             default=0.25,
@@ -69,10 +81,6 @@ class TextTrainer(GradientTrainer):
         )
         dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of what layers add that is left out in training."
-        )
-        qk_norm: bool = Field(
-            default=True,
-            description="Whether attention compares queries and keys of equal length. Without, it may become one-hot.",
         )
         precision: Literal["auto", "fp32", "bf16"] = Field(
             default="auto", description="auto is bf16 where the hardware multiplies it fast, else fp32."
@@ -90,7 +98,7 @@ class TextTrainer(GradientTrainer):
         """How the texts are read and divided, and what they are to the network."""
         facts = reader.read(self.config.data).facts
         tokenizer, records, left_out = self._tokenizer()
-        sizes = [n_tokens(tokenizer.pieces(record, ())) for record in records]
+        sizes = [size for record in records for size in self._sizes(tokenizer, record)]
         said = f"{self.config.preset}, {tokenizer.n_tokens:,} tokens, records of {min(sizes)} to {max(sizes)}"
         return replace(facts, rows={**facts.rows, "network": said}, notes=(*facts.notes, *left_out))
 
@@ -127,7 +135,13 @@ class TextTrainer(GradientTrainer):
             and (segment.role not in tokenizer.classes or segment.content in tokenizer.classes[segment.role])
             for segment in record
         )
-        return known and n_tokens(tokenizer.pieces(record, ())) <= self.config.length
+        return known and max(self._sizes(tokenizer, record)) <= self.config.length
+
+    def _sizes(self, tokenizer: TextTokenizer, record: Record) -> list[int]:
+        """Tokens of each part of a record with its context."""
+        data: TextData = self.config.data
+        seen = windows(record, KINDS[reader.read(data).kind], self.config.context)
+        return [n_tokens(tokenizer.pieces(window.of(record), ())) for window in seen]
 
     def _tokenizer(self) -> tuple[TextTokenizer, list[Record], list[str]]:
         """The tokenizer of the training records, those that are short enough, and notes on what is left out.
@@ -150,7 +164,7 @@ class TextTrainer(GradientTrainer):
             roles_of(records),
             classes,
         )
-        kept = [record for record in records if n_tokens(tokenizer.pieces(record, ())) <= self.config.length]
+        kept = [record for record in records if max(self._sizes(tokenizer, record)) <= self.config.length]
         if not kept:
             raise DataError(f"{data.texts}: all records have more than the {self.config.length} tokens of `length`")
         too_long = f"more than the {self.config.length} tokens of `length`"

@@ -16,7 +16,7 @@ from synthgen.models import registry
 from synthgen.models.text import roles
 from synthgen.models.text.denoiser import TextDenoiser
 from synthgen.models.text.lengths import TextLengths
-from synthgen.models.text.pipeline import TextPipeline
+from synthgen.models.text.pipeline import TextPipeline, Ways
 from synthgen.models.text.scheduler import MaskScheduler
 from synthgen.models.text.segments import Segment
 from synthgen.models.text.tokenizer import TextTokenizer
@@ -225,11 +225,12 @@ def test_of_several_candidates_the_likeliest_stays(pipeline: Any) -> None:
     logs = [float(likely[0]) for _, likely in several]
     assert len(set(sizes)) == 6 and logs == sorted(logs, reverse=True), "lengths from the likeliest on"
     with torch.inference_mode():
-        found = [pipeline._generate(asked, range(2), pieces, 3, 1.0, 0.0, None) for pieces, _ in several]
-    totals = [one.log_likelihoods[0] * n + log for one, n, log in zip(found, sizes, logs, strict=True)]
+        found = [pipeline._written(asked, range(2), Ways(3, 1.0, 0.0, None), nth) for nth in range(6)]
+    assert [one[0].n_drawn for one in found] == sizes
+    totals = [one[0].log_likelihood + log for one, log in zip(found, logs, strict=True)]
     best = found[int(np.argmax(totals))]
-    assert made[0].records == found[0].records and made[1].records == best.records
-    assert made[1].log_likelihoods.tolist() == best.log_likelihoods.tolist()
+    assert made[0].records == [one.record for one in found[0]] and made[1].records == [one.record for one in best]
+    assert made[1].log_likelihoods.tolist() == [one.log_likelihood / one.n_drawn for one in best]
     alone = pipeline(asked[1:], [1], 3, temperature=0.0, candidates=6)
     assert alone.records == made[1].records[1:]
 

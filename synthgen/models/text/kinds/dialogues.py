@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, ClassVar
 
 from synthgen.fields import Acts, Chat, Field, Plan, Schema, first
 from synthgen.fields.texts import ROLES
@@ -19,6 +20,8 @@ from synthgen.parts.registry import unknown
 class Dialogues(Kind):
     """For each message a segment for each act with its value, then its text with the values that it says in place."""
 
+    written: ClassVar[Sequence[str]] = ROLES
+
     def segments(self, texts: Texts, row: int) -> list[Segment]:
         assert texts.dialogues is not None
         found = []
@@ -33,6 +36,11 @@ class Dialogues(Kind):
             said.sort(key=lambda value: value.start)
             found += in_place.segments(message.role, message.content, said)
         return found
+
+    def parts(self, record: Record) -> list[int]:
+        """A part for each message with its acts."""
+        ends = [at for at in range(1, len(record)) if record[at - 1].role in ROLES and not _is_said(record[at])]
+        return [*ends, len(record)]
 
     def asked(self, condition: Schema, known: Known) -> tuple[str, ...]:
         """With a plan, nothing else but the label."""
@@ -97,20 +105,15 @@ def turns_of(record: Record) -> Iterator[tuple[list[Segment], list[Segment]]]:
 
     Acts without a message behind them are left out.
     """
-    before, message = list[Segment](), list[Segment]()
-    for segment in record:
-        goes_on = message and (segment.role.startswith(roles.SAID) or message[-1].role.startswith(roles.SAID))
-        if message and not goes_on:
-            yield before, message
-            before, message = [], []
-        if segment.role in ROLES or message:
-            message.append(segment)
-        elif segment.role.startswith(roles.ACT):
-            before.append(segment)
-        elif segment.role != roles.LABEL:
-            before = []
-    if message:
-        yield before, message
+    for start, end in pairwise([0, *Dialogues().parts(record)]):
+        part = record[start:end]
+        message = [segment for segment in part if segment.role in ROLES or _is_said(segment)]
+        if message:
+            yield [segment for segment in part if segment.role.startswith(roles.ACT)], message
+
+
+def _is_said(segment: Segment) -> bool:
+    return segment.role.startswith(roles.SAID)
 
 
 def shown(act: str, slot: str) -> str:

@@ -20,6 +20,7 @@ class Facts(Kind):
 
     order: ClassVar[Sequence[str]] = (roles.RELATION, roles.SUBJECT, roles.ANSWER, roles.QUESTION)
     given: ClassVar[Sequence[str]] = (roles.RELATION, roles.SUBJECT, roles.ANSWER)
+    written: ClassVar[Sequence[str]] = (roles.QUESTION,)
 
     def segments(self, texts: Texts, row: int) -> list[Segment]:
         found = {role: texts.texts[role][row] for role in self.order if role in texts.texts}

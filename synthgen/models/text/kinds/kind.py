@@ -68,10 +68,12 @@ class Kind:
     Attributes:
         order: roles of the columns, in the order of a record's segments.
         given: what a condition of real texts gives by default.
+        written: roles of the texts that a model is mostly asked to write where all else is given; empty if any.
     """
 
     order: ClassVar[Sequence[str]] = ()
     given: ClassVar[Sequence[str]] = ()
+    written: ClassVar[Sequence[str]] = ()
 
     # From data to what a model learns.
 
@@ -82,6 +84,10 @@ class Kind:
     def classes(self, texts: Texts) -> dict[str, tuple[str, ...]]:
         """Names of the classes of each role that is no text, without the label."""
         return {}
+
+    def parts(self, record: Record) -> list[int]:
+        """Where the parts of a record end that are written one after another, as numbers of its segments."""
+        return [len(record)]
 
     # From a condition to what a model is asked.
 

@@ -19,6 +19,7 @@ class Utterances(Kind):
     """`label`, then `text` with the values of its slots in place."""
 
     given: ClassVar[Sequence[str]] = (roles.LABEL,)
+    written: ClassVar[Sequence[str]] = (roles.TEXT,)
 
     def segments(self, texts: Texts, row: int) -> list[Segment]:
         spans = texts.spans[row] if texts.spans else ()
