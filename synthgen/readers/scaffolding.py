@@ -140,6 +140,7 @@ COMMENTS = {
     "palette": "colours in which the classes are shown",
     "objects": "names of the objects' classes, ids from 1",
     "scale": "images are resized by this factor first",
+    "unlabelled": "images without masks, from which the model learns what images look like",
     "skip_broken": "images that cannot be read are left out and counted",
     "licence": "of the images; it goes into the model's card and into every dataset",
 }

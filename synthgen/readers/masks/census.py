@@ -81,6 +81,8 @@ def count(data: MaskData) -> Census:
     table = colour_table.ids(colour_table.place(data.path, data.colours), data.objects) if data.colours else None
     pixels = folder_range(files.picture_paths(found), data.range, str(found.images))
     pairs = files.pairs(found, problems)
+    if files.is_partly(data, found):
+        pairs = [pair for pair in pairs if pair[2] is not None]
     chosen = [pairs[i] for i in spread(len(pairs))]
     files.check_formats([mask for _, _, mask in chosen if mask is not None], table is not None)
     counts, sizes, levels, modes = [], [], [], set()

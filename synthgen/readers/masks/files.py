@@ -144,6 +144,11 @@ def picture_paths(found: Places) -> list[Path]:
     return listing.pictures(found.images)
 
 
+def is_partly(data: MaskData, found: Places) -> bool:
+    """Whether some images beside the masks have none, as `unlabelled` says that names their own folder."""
+    return data.unlabelled is not None and local_path(data.unlabelled).resolve() == found.images.resolve()
+
+
 def _by_name(folder: Path, files: Sequence[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     problems = Problems()

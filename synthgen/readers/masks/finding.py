@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,23 @@ def find(folder: str | Path) -> dict[str, Any] | None:
             if (place / name).is_dir() and _belong_together(root, name, name):
                 return {"images": name, "masks": name}
     return None
+
+
+def without_masks(folder: str | Path, settings: Mapping[str, Any]) -> tuple[Path, int] | None:
+    """Where images without masks are and how many: in a folder `unlabelled`, or among those that have some.
+
+    None if there are none, or if there are masks that fit no image: then names are wrong, and the reader says which.
+    """
+    root = Path(folder)
+    named = listing.unlabelled_folder(root)
+    if named is not None and (n := len(listing.pictures(named))):
+        return named, n
+    data = MaskData(path=str(root), **settings)
+    found = files.places(data, "train")
+    pairs = files.pairs(found, Problems())
+    n, n_masks = sum(mask is None for _, _, mask in pairs), len(files.mask_paths(found))
+    fits = 0 < n < len(pairs) and n_masks == len(pairs) - n and found.listed is None
+    return (found.images, n) if fits else None
 
 
 def _cityscapes(root: Path) -> dict[str, Any] | None:

@@ -25,7 +25,8 @@ GROUND = (BACKGROUND, "ignore", "void", "unknown", "unlabelled", "unlabeled")
 NUMBERS = ("zero", "unknown", "classes")
 """Options that say what class ids mean."""
 N_SHARES = 16
-MIN_PICTURES = 8
+MIN_PICTURES, MIN_BESIDE = 8, 3
+"""Images with masks that are needed at least, and beside others without."""
 
 CITYSCAPES_UNKNOWN = (*range(1, 7), 9, 10, 14, 15, 16, 18, 29, 30)
 """Of `_gtFine_labelIds`, as 0. Source: cityscapesScripts, helpers/labels.py: those that it ignores in evaluations."""
@@ -40,9 +41,11 @@ class Meaning:
     counted: Census | None = None
 
 
-def too_few(meaning: Meaning, n: int) -> DataError:
-    """The error of a folder with `n` images."""
-    return DataError(f"{meaning.settings['path']}: has {n} images with masks; at least {MIN_PICTURES} are needed")
+def check_number(meaning: Meaning, n: int) -> None:
+    """Raises DataError if `n` images with masks are too few."""
+    least = MIN_BESIDE if "unlabelled" in meaning.settings else MIN_PICTURES
+    if n < least:
+        raise DataError(f"{meaning.settings['path']}: has {n} images with masks; at least {least} are needed")
 
 
 def settle(chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Meaning:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -94,7 +96,7 @@ def reading_notes(data: MaskData) -> list[str]:
 
 def _decisions(data: MaskData, found: Places) -> tuple[PixelRange, MaskKind | None, list[str]]:
     """The range of the images' values, what the masks mean (None where boxes stand for them), and notes on both."""
-    pixels = folder_range(mask_files.picture_paths(found), data.range, str(found.images))
+    pixels = pixel_range(data, found)
     kind, reason = (None, "") if data.boxes else kind_of(data)
     meaning = f"masks are {kind}, because {reason}: {kinds.WORDS[kind]}" if kind and reason else ""
     return pixels, kind, [note for note in (pixels.note, meaning) if note]
@@ -207,6 +209,8 @@ def _mask_examples(
     items: list[Example] = []
     values: set[int] = set()
     for name, path, mask in mask_files.pairs(found, problems):
+        if mask is None and mask_files.is_partly(data, found):
+            continue
         if rows is not None and name not in rows:
             problems.add(f"{path}: has no row in the table {data.table}")
             continue
@@ -216,7 +220,10 @@ def _mask_examples(
             continue
         with problems.picture(str(path)):
             if mask is None:
-                raise DataError(f"{path}: has no mask of the same name in {found.labels}")
+                raise DataError(
+                    f"{path}: has no mask of the same name in {found.labels}; if it is to have none, write "
+                    f"`unlabelled: {found.images}`"
+                )
             image = mask_files.picture(path, pixels)
             _, numbers = mask_files.numbers(mask, colours)
             if numbers.shape != image.shape[:2]:
@@ -228,6 +235,18 @@ def _mask_examples(
     if data.zero != "class":
         kinds.check(values, kind, str(found.labels))
     return items
+
+
+def without_masks(data: MaskData, found: Places) -> list[Path]:
+    """The images beside the masks that have none, without those that a table or a list puts into other splits."""
+    rows = load_table(local_path(data.path) / data.table).rows_by("id") if data.table else {}
+    pairs = mask_files.pairs(replace(found, listed=None), Problems())
+    return [path for name, path, mask in pairs if mask is None and rows.get(name, {}).get("split", "train") == "train"]
+
+
+def pixel_range(data: MaskData, found: Places) -> PixelRange:
+    """Which values of a split's images become 0 and 255."""
+    return folder_range(mask_files.picture_paths(found), data.range, str(found.images))
 
 
 def _label(data: MaskData, row: Mapping[str, str], name: str) -> int | None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from synthgen.base.units import plural
 from synthgen.fields import IGNORE
 from synthgen.readers.masks import kinds, reader, templates
 from synthgen.readers.masks import semantic_scaffold as semantic
-from synthgen.readers.masks.finding import find
-from synthgen.readers.masks.meaning import MIN_PICTURES, Meaning, settle, too_few
+from synthgen.readers.masks.finding import find, without_masks
+from synthgen.readers.masks.meaning import Meaning, check_number, settle
 from synthgen.readers.masks.types import MaskData
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold, data_blocks, render, shown_sizes
 
@@ -92,8 +93,7 @@ def look(meaning: Meaning) -> MaskFindings:
         DataError: there are too few, or some cannot be used, all problems at once.
     """
     found = reader.read(MaskData.model_validate(dict(meaning.settings)))
-    if len(found) < MIN_PICTURES:
-        raise too_few(meaning, len(found))
+    check_number(meaning, len(found))
     return MaskFindings(
         meaning.settings,
         [(item.image.shape[1], item.image.shape[0]) for item in found.items],
@@ -141,10 +141,20 @@ def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
     broken = {key: options[key] for key in ("skip_broken",) if key in options}
 
     def read() -> Findings:
-        meaning = settle({"path": str(place), **places, **broken}, options)
-        return semantic.findings(meaning) if meaning.settings.get("mask_kind") == "semantic" else objects(meaning)
+        more = without_masks(place, places)
+        beside = {"unlabelled": str(more[0])} if more else {}
+        meaning = settle({"path": str(place), **places, **broken, **beside}, options)
+        found = semantic.findings(meaning) if meaning.settings.get("mask_kind") == "semantic" else objects(meaning)
+        return replace(found, notes=[_unlabelled(*more), *found.notes]) if more else found
 
     return Scaffold(10, "masks", read)
+
+
+def _unlabelled(folder: Path, n: int) -> str:
+    return (
+        f"{plural(n, 'image')} in {folder} {'has' if n == 1 else 'have'} no mask: the model learns from them, too, "
+        "what images look like (`unlabelled`)"
+    )
 
 
 def objects(meaning: Meaning) -> Findings:

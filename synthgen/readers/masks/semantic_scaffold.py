@@ -15,7 +15,7 @@ from synthgen.base.units import share
 from synthgen.fields import IGNORE
 from synthgen.readers.masks import kinds, templates
 from synthgen.readers.masks.census import Census
-from synthgen.readers.masks.meaning import MIN_PICTURES, Meaning, too_few
+from synthgen.readers.masks.meaning import Meaning, check_number
 from synthgen.readers.scaffolding import COMMENTS, Findings, Recipes, data_blocks, render, shown_sizes
 
 CELL = 8
@@ -159,8 +159,7 @@ def findings(meaning: Meaning) -> Findings:
         DataError: there are too few.
     """
     assert meaning.counted is not None
-    if meaning.counted.n_images < MIN_PICTURES:
-        raise too_few(meaning, meaning.counted.n_images)
+    check_number(meaning, meaning.counted.n_images)
     found = SemanticFindings(meaning, meaning.counted)
     width, height, scale = found.scene
     resized = f", resized by {scale}" if scale != 1 else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -87,6 +88,12 @@ class MaskData(Settings):
         max_length=254,
         description="Classes of the objects, from class id 1 on (from 0 with `zero: class`).",
     )
+    unlabelled: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="More images, without masks: a folder; that of the images with masks, if some there have none. "
+        "`use: layout-to-image` learns from them what images look like; all else leaves them out.",
+    )
     table: str | None = Field(default=None, description="A .csv file in `path` with one row per image, keyed by `id`.")
     label: str | None = Field(default=None, description="The table's column that holds the class of an image.")
     classes: dict[str, str] | None = Field(
@@ -119,6 +126,8 @@ class MaskData(Settings):
             )
         if self.colours and (self.zero != "background" or self.unknown):
             raise ValueError("`zero` and `unknown` are of numbers; a table of `colours` names background and unknown")
+        if self.boxes and self.unlabelled and (Path(self.path) / self.images) == Path(self.unlabelled):
+            raise ValueError("`unlabelled`: an image without a box shows no object; name a folder of other images")
         if self.palette and len(self.palette) != len(self.objects):
             raise ValueError(f"`palette` has {len(self.palette)} colours for the {len(self.objects)} of `objects`")
         if strange := [name for name in self.stuff if name not in self.objects]:

@@ -26,10 +26,12 @@ from synthgen.trainers.images.diffusion import (
     DiffusionTask,
     DiffusionTrainer,
     Source,
+    UnlabelledShare,
     unet,
 )
+from synthgen.trainers.images.mixed import Mixed
 from synthgen.trainers.images.starting_model import Base
-from synthgen.trainers.images.unlabelled import WithUnlabelled
+from synthgen.trainers.images.unlabelled import of_no_class
 from synthgen.training import output
 from synthgen.training.batches import class_weights, step_generator
 from synthgen.training.settings import table
@@ -56,13 +58,7 @@ class ClassConditionalTrainer(DiffusionTrainer):
             description="How much more often images of rare classes are drawn: 0 as they come, 1 every class equally "
             "often, 0.5 by the roots of their numbers.",
         )
-        unlabelled_share: float = Field(
-            default=0.5,
-            gt=0,
-            lt=1,
-            exclude_if=lambda value: value == 0.5,
-            description="Part of a batch that are images without labels, where `data.unlabelled` names some.",
-        )
+        unlabelled_share: UnlabelledShare = 0.5
 
     def task(self, start: Start) -> Task:
         return _Task(self.config, start)
@@ -84,7 +80,7 @@ class _Task(DiffusionTask):
         shown = held_out.take(np.sort(rows))
         own: Source = LabelledSource(self.training, shown, config.flip, config.label_dropout, config.class_balance)
         if more:
-            own = WithUnlabelled(own, more, len(classes), config.unlabelled_share, config.flip)
+            own = Mixed(own, of_no_class(more.images, len(classes), config.flip), config.unlabelled_share)
         self.names: dict[int | str, str] = dict(enumerate(classes))
         self.side, self.channels = images.images.shape[1], images.images.shape[3]
         source = replay.beside(own, base, config, (self.side, self.side), start)

@@ -68,17 +68,25 @@ class Crops:
         return [self._batch(items[i : i + 16], random) for i in range(0, len(items), 16)]
 
     def _batch(self, items: Sequence[Example], random: torch.Generator) -> Batch:
-        views = [crop(item, self.shape, random, self.turn, self.mirror) for item in items]
+        views = [self.view(item, random) for item in items]
         if self.draw_layouts:
             views = [without_unknown(view) for view in views]
         channels = torch.from_numpy(np.stack([view.encoded(len(self.examples.objects)) for view in views]))
         labels = torch.tensor([item.label for item in items])
         if self.draw_layouts:
             return Batch(channels, labels)
-        pixels = torch.from_numpy(np.stack([view.image for view in views])).permute(0, 3, 1, 2).float()
         masks = [view.known for view in views if view.known is not None]
         known = torch.from_numpy(np.stack(masks))[:, None] if masks else None
-        return Batch(pixels.div(255).pow(self.gamma).mul(2).sub(1), labels, channels, known)
+        return Batch(self.pixels(views), labels, channels, known)
+
+    def view(self, item: Example, random: torch.Generator) -> Example:
+        """A random crop, turned and mirrored as the settings say."""
+        return crop(item, self.shape, random, self.turn, self.mirror)
+
+    def pixels(self, views: Sequence[Example]) -> torch.Tensor:
+        """The images of crops as the network sees them, float32 (N, C, H, W) in [-1, 1]."""
+        pixels = torch.from_numpy(np.stack([view.image for view in views])).permute(0, 3, 1, 2).float()
+        return pixels.div(255).pow(self.gamma).mul(2).sub(1)
 
 
 def crop(item: Example, shape: tuple[int, int], random: torch.Generator, turn: bool, mirror: bool = False) -> Example:

@@ -16,15 +16,25 @@ from torch.nn import functional as F
 from synthgen.errors import DataError, ModelError
 from synthgen.models import folders
 from synthgen.models.images.layout_to_image import LayoutToImagePipeline
-from synthgen.readers.masks import reader
+from synthgen.readers.masks import reader, unlabelled
 from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.trainers.images import crops, replay, styles
 from synthgen.trainers.images import starting_model as bases
 from synthgen.trainers.images.alignment import Alignment, AlignmentSettings
 from synthgen.trainers.images.crop_settings import CropSettings
 from synthgen.trainers.images.crops import Crops
-from synthgen.trainers.images.diffusion import DiffusionConfig, DiffusionTask, DiffusionTrainer, Noised, unet
+from synthgen.trainers.images.diffusion import (
+    DiffusionConfig,
+    DiffusionTask,
+    DiffusionTrainer,
+    Noised,
+    Source,
+    UnlabelledShare,
+    unet,
+)
+from synthgen.trainers.images.mixed import Mixed
 from synthgen.trainers.images.starting_model import Base
+from synthgen.trainers.images.unlabelled import without_layout
 from synthgen.training import output
 from synthgen.training.batches import step_generator
 from synthgen.training.settings import table
@@ -58,6 +68,7 @@ class LayoutToImageTrainer(DiffusionTrainer):
         layout_dropout: float = Field(
             default=0.1, ge=0, lt=1, description="Share of layouts that are hidden, which guidance needs."
         )
+        unlabelled_share: UnlabelledShare = 0.5
         ignore_unboxed: bool = Field(
             default=False,
             exclude_if=lambda value: not value,
@@ -101,7 +112,13 @@ class _Task(DiffusionTask):
         self.own = Crops(
             found.training, found.held_out, shape, config.gamma, config.turn, dropout, mirror=config.mirror
         )
-        source = replay.beside(self.own, base, config, shape, start, layouts_too=True)
+        source: Source = self.own
+        self.unlabelled = unlabelled.read(config.data, examples) if config.data.unlabelled else None
+        if self.unlabelled:
+            self.notes = (*self.notes, *self.unlabelled.notes)
+            more = styles.nearest(self.unlabelled.items, found.training, config.gamma)
+            source = Mixed(source, without_layout(more, self.own), config.unlabelled_share)
+        source = replay.beside(source, base, config, shape, start, layouts_too=True)
         super().__init__(config, source, base.deviation if base else crops.deviation(self.own), start)
         aligned = (examples.objects, examples.covered, config.gamma, start.device)
         self.alignment = Alignment(config.alignment, *aligned) if config.alignment else None
@@ -169,6 +186,9 @@ class _Task(DiffusionTask):
             f"{', '.join(self.classes)}. In a recipe: `sampler: {{use: layout-to-image, model: <this folder>}}`."
         )
         more = {**table(self.config, "crop", "gamma", "layout_dropout"), "styles": len(self.styles.class_of)}
+        if self.unlabelled:
+            share = f"{self.config.unlabelled_share:.0%} of a batch"
+            more["images without masks"] = f"{len(self.unlabelled):,}, {share}"
         more |= {"foreground outside the boxes": "left out of the loss"} if self.config.ignore_unboxed else {}
         result = output.Result(title, {**settings, **more}, scores, use, self.tuned_from)
         return output.mask_card(result, self.config.data, self.training)

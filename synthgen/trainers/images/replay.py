@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,44 +13,13 @@ from synthgen.errors import ModelError
 from synthgen.models import folders, registry
 from synthgen.models.sampling import as_pixels
 from synthgen.trainers.images.diffusion import Batch, DiffusionConfig, ReplaySettings, Source
+from synthgen.trainers.images.mixed import Mixed
 from synthgen.trainers.images.starting_model import Base
 from synthgen.training import prior_images
 from synthgen.training.task import Start
 from synthgen.vision import layouts
 
 N_TOGETHER = 32
-
-
-class Mixed:
-    """Batches of a source, of which the last part is replayed: row by row drawn at random from `old`."""
-
-    def __init__(self, source: Source, old: Batch, share: float) -> None:
-        self.source, self.old, self.share = source, old, share
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def batch(self, rows: torch.Tensor, random: torch.Generator) -> Batch:
-        n = replayed(len(rows), self.share)
-        own = self.source.batch(rows[: len(rows) - n], random)
-        chosen = torch.randint(len(self.old.x), (n,), generator=random)
-        layout = None
-        if own.layout is not None and self.old.layout is not None:
-            layout = torch.cat([own.layout, self.old.layout[chosen]])
-        x, labels = torch.cat([own.x, self.old.x[chosen]]), torch.cat([own.labels, self.old.labels[chosen]])
-        known = None if own.known is None else torch.cat([own.known, torch.ones(n, 1, *x.shape[2:], dtype=torch.bool)])
-        return Batch(x, labels, layout, known)
-
-    def hide(self, batch: Batch, random: torch.Generator) -> Batch:
-        return self.source.hide(batch, random)
-
-    def held_out(self) -> Sequence[Batch]:
-        return self.source.held_out()
-
-
-def replayed(batch_size: int, share: float) -> int:
-    """How many of a batch are replayed."""
-    return round(share * batch_size)
 
 
 def beside(
@@ -66,7 +34,12 @@ def beside(
     if base is None or config.replay is None:
         return own
     old = (of_layouts if layouts_too else of_classes)(base, config.replay, shape, start)
-    return Mixed(own, old, config.replay.share)
+
+    def some(n: int, random: torch.Generator) -> Batch:
+        chosen = torch.randint(len(old.x), (n,), generator=random)
+        return Batch(old.x[chosen], old.labels[chosen], None if old.layout is None else old.layout[chosen])
+
+    return Mixed(own, some, config.replay.share)
 
 
 def of_classes(base: Base, settings: ReplaySettings, shape: tuple[int, int], start: Start) -> Batch:

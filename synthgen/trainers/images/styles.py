@@ -7,6 +7,7 @@ corner. If it knows the style, it does not have to guess.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,19 @@ def find(training: Examples, held_out: Examples, n_styles: int, gamma: float) ->
         class_of += [label] * k
         shares += [float(share) for share in np.bincount(model.labels_, minlength=k) / count]
     return Styles(relabelled(training, train_labels), relabelled(held_out, held_labels), class_of, shares)
+
+
+def nearest(items: Sequence[Example], training: Examples, gamma: float) -> list[Example]:
+    """Images without objects, each with the label of the training image whose colours are the most like its own."""
+    known = np.stack([_colours(item, gamma) for item in training.items])
+    found = [int(((known - _colours(item, gamma)) ** 2).sum(1).argmin()) for item in items]
+    return [dataclasses.replace(item, label=training.items[i].label) for item, i in zip(items, found, strict=True)]
+
+
+def _colours(item: Example, gamma: float) -> np.ndarray:
+    """Mean and deviation of all pixels in each channel, float64 (6,)."""
+    pixels = (item.image / 255.0) ** gamma
+    return np.concatenate([pixels.mean((0, 1)), pixels.std((0, 1))])
 
 
 def features(item: Example, gamma: float) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Images without labels, mixed into the batches of labelled ones under "no class"."""
+"""Images without labels in batches of labelled ones: under "no class", or without a layout.
+
+The network learns from them under the condition that guidance subtracts, from which classes and layouts differ by
+little: so they teach it what images look like, and labelled ones what is particular to a class or a layout.
+"""
 
 from __future__ import annotations
 
@@ -8,45 +12,37 @@ import numpy as np
 import torch
 
 from synthgen.models.images.classifier import to_tensor
-from synthgen.readers.images.unlabelled import UnlabelledImages
+from synthgen.models.images.layout_to_image import HIDDEN
+from synthgen.readers.masks.types import Example
 from synthgen.trainers.images.classifier import mirrored
-from synthgen.trainers.images.diffusion import Batch, Source
+from synthgen.trainers.images.crops import Crops
+from synthgen.trainers.images.diffusion import Batch
+from synthgen.trainers.images.mixed import Others
 
 
-class WithUnlabelled:
-    """Batches of a labelled source, of which the last part are images without labels, drawn at random.
-
-    The network learns from them under the condition "no class", which guidance subtracts and from which classes differ
-    by their embeddings alone: so they teach it what images look like, and labelled ones what is particular to a class.
+def of_no_class(images: np.ndarray, null: int, flip: bool) -> Others:
+    """Some of the images, uint8 (N, H, W, C), as a class-conditional network sees them.
 
     Args:
         null: the id of "no class".
-        share: part of every batch that is without labels.
-        flip: mirror images at random.
+        flip: mirror them at random.
     """
 
-    def __init__(self, source: Source, unlabelled: UnlabelledImages, null: int, share: float, flip: bool) -> None:
-        self.source, self.images, self.null = source, unlabelled.images, null
-        self.share, self.flip = share, flip
+    def batch(n: int, random: torch.Generator) -> Batch:
+        chosen = torch.randint(len(images), (n,), generator=random)
+        x = to_tensor(np.ascontiguousarray(images[chosen.numpy()]))
+        return Batch(mirrored(x, random) if flip else x, torch.full((n,), null))
 
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def batch(self, rows: torch.Tensor, random: torch.Generator) -> Batch:
-        n = without_labels(len(rows), self.share)
-        own = self.source.batch(rows[: len(rows) - n], random)
-        chosen = torch.randint(len(self.images), (n,), generator=random)
-        x = to_tensor(np.ascontiguousarray(self.images[chosen.numpy()]))
-        labels = torch.full((n,), self.null)
-        return Batch(torch.cat([own.x, mirrored(x, random) if self.flip else x]), torch.cat([own.labels, labels]))
-
-    def hide(self, batch: Batch, random: torch.Generator) -> Batch:
-        return self.source.hide(batch, random)
-
-    def held_out(self) -> Sequence[Batch]:
-        return self.source.held_out()
+    return batch
 
 
-def without_labels(batch_size: int, share: float) -> int:
-    """How many of a batch have no label."""
-    return min(batch_size - 1, max(1, round(share * batch_size)))
+def without_layout(items: Sequence[Example], beside: Crops) -> Others:
+    """Crops of images whose `label` is a style and whose layout is hidden, cut and turned like those beside them."""
+
+    def batch(n: int, random: torch.Generator) -> Batch:
+        chosen = torch.randint(len(items), (n,), generator=random).tolist()
+        x = beside.pixels([beside.view(items[i], random) for i in chosen])
+        layout = torch.full((n, len(beside.examples.objects), *x.shape[2:]), HIDDEN)
+        return Batch(x, torch.tensor([items[i].label for i in chosen]), layout)
+
+    return batch

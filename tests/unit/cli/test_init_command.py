@@ -128,6 +128,33 @@ def test_pictures_with_masks_to_a_dataset_in_three_commands(cli, tmp_path: Path,
     assert "filter_iou" in synthgen.load(tmp_path / "out")[0]
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_images_without_masks_are_learned_from(cli, tmp_path: Path, monkeypatch, beside: bool) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path(shutil.copytree(tiny.masks(), tmp_path / "cells"))
+    for i in range(4, 16):
+        (folder / "masks" / f"p{i:02d}.png").unlink()
+        if not beside:
+            (folder / "unlabelled").mkdir(exist_ok=True)
+            (folder / "images" / f"p{i:02d}.png").rename(folder / "unlabelled" / f"p{i:02d}.png")
+    answer = cli("init", "cells")
+    assert answer.code == 0, answer.err
+    place = "cells/images" if beside else "cells/unlabelled"
+    assert f"12 images in {place} have no mask: the model learns from them, too" in answer.out
+    small = ["--set", "trainer.steps=3", "--set", "trainer.network.channels=[8, 16]", "--set", "trainer.batch_size=2"]
+    assert cli("train", "cells-model.yaml", "--device", "cpu", *small).code == 0
+    assert "images without masks | 12, 50% of a batch" in (tmp_path / "models" / "cells" / "README.md").read_text()
+    ran = cli("run", "cells.yaml", "--device", "cpu", "-o", "out", "--samples", 2, "--set", "sampler.steps=2")
+    assert ran.code == 0, ran.err
+
+
+def test_masks_of_other_names_are_named(cli, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny.masks(), tmp_path / "cells"))
+    (folder / "masks" / "p03.png").rename(folder / "masks" / "x03.png")
+    answer = cli("init", folder, "-o", tmp_path / "recipes")
+    assert answer.code != 0 and "p03.png: has no mask of the same name" in answer.err
+
+
 def test_class_maps_are_told_from_instances(cli, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny.masks(), tmp_path / "cells"))
     for path in (folder / "masks").iterdir():

@@ -12,7 +12,7 @@ from PIL import Image
 
 import tiny
 from synthgen.errors import DataError
-from synthgen.readers.masks import reader
+from synthgen.readers.masks import reader, unlabelled
 from synthgen.readers.masks.types import MaskData
 
 
@@ -160,3 +160,35 @@ def test_the_hash_covers_masks_and_table_but_not_pictures(folder: Path) -> None:
     assert reader.sha256(data(folder)) == before
     (folder / "masks" / "p00.png").unlink()
     assert reader.sha256(data(folder)) != before
+
+
+def test_some_images_may_have_no_mask(folder: Path) -> None:
+    for name in ("p00", "p01"):
+        (folder / "masks" / f"{name}.png").unlink()
+    with pytest.raises(DataError, match=r"if it is to have none, write `unlabelled: .*images`"):
+        reader.read(data(folder))
+    partly = data(folder, unlabelled=str(folder / "images"))
+    found = reader.read(partly)
+    assert len(found) == 10
+    more = unlabelled.read(partly, found)
+    assert [Path(item.name).name for item in more.items] == ["p00.png", "p01.png"] and not more.notes
+    assert all(item.layout is None and item.image.shape == (48, 48, 3) for item in more.items)
+    tested = [row.split(",")[0] for row in (folder / "table.csv").read_text().splitlines() if ",test" in row]
+    (folder / "masks" / f"{tested[0]}.png").unlink()
+    assert len(unlabelled.read(partly, found)) == 2, "images of the test split stay unseen"
+
+
+def test_images_without_masks_come_from_another_folder(folder: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    shutil.copytree(folder / "images", more / "train")
+    (more / "test").mkdir()
+    Image.new("RGB", (30, 20), (9, 9, 9)).save(more / "test" / "unseen.png")
+    elsewhere = data(folder, unlabelled=str(more), scale=0.5)
+    with pytest.raises(DataError, match="all of its images have masks"):
+        unlabelled.read(elsewhere, reader.read(elsewhere, "train").with_validation(reader.read(elsewhere, "test"))[0])
+    Image.new("RGB", (30, 20), (9, 9, 9)).save(more / "train" / "new.png")
+    found = unlabelled.read(elsewhere, reader.read(elsewhere))
+    assert [item.image.shape for item in found.items if item.name.endswith("new.png")] == [(10, 15, 3)]
+    assert len(found) == 5 and "12 images of" in found.notes[1] and "train" in found.notes[0]
+    with pytest.raises(DataError, match="nowhere: no such folder; a folder of images is accepted"):
+        unlabelled.read(data(folder, unlabelled="nowhere"), reader.read(data(folder)))

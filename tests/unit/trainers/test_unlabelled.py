@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 
 from synthgen.models import registry
+from synthgen.models.images.layout_to_image import HIDDEN
 from synthgen.readers.images.labelled import LabelledImages
 from synthgen.trainers.images.class_conditional import ClassConditionalTrainer, LabelledSource
 from synthgen.trainers.images.classifier import ClassifierTrainer
-from synthgen.trainers.images.unlabelled import without_labels
+from synthgen.trainers.images.layout_to_image import LayoutToImageTrainer
+from synthgen.trainers.images.mixed import part_of
 
 SETTINGS = {
     "network": {"patch_size": 2, "channels": [16, 16], "attention_levels": 0},
@@ -75,7 +77,7 @@ def test_images_without_labels_teach_what_images_look_like(root: Path, tmp_path:
 
 @pytest.mark.parametrize(("size", "share", "n"), [(64, 0.5, 32), (8, 0.01, 1), (8, 0.99, 7)])
 def test_both_kinds_are_in_every_batch(size: int, share: float, n: int) -> None:
-    assert without_labels(size, share) == n
+    assert part_of(size, share) == n
 
 
 @pytest.mark.parametrize(("balance", "low", "high"), [(0.0, 0.05, 0.05), (0.5, 0.11, 0.28), (1.0, 0.4, 0.6)])
@@ -90,3 +92,40 @@ def test_rare_classes_are_drawn_more_often(balance: float, low: float, high: flo
 def test_a_classifier_says_that_it_needs_labels(root: Path) -> None:
     with pytest.raises(ValueError, match="a classifier learns from labelled images alone"):
         ClassifierTrainer.Config.model_validate({"data": {"path": str(root / "labelled"), "unlabelled": "more"}})
+
+
+def test_images_without_masks_teach_what_images_look_like(tmp_path: Path) -> None:
+    """Discs are bright on a dark ground; where the disc is, masks of four images say. Only images without masks have a
+    bright frame at the left."""
+    random = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    ys, xs = np.mgrid[:16, :16]
+    for i in range(64):
+        top, left = random.integers(4, 12, 2)
+        disc = (ys - top) ** 2 + (xs - left) ** 2 < 10
+        pixels = random.normal(60, 8, (16, 16)) + 120 * disc
+        pixels[:, :3] += 150 if i >= 8 else 0
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(tmp_path / "images" / f"{i:02d}.png")
+        if i < 8:
+            Image.fromarray(disc.astype(np.uint8)).save(tmp_path / "masks" / f"{i:02d}.png")
+    data = {"path": str(tmp_path), "mask_kind": "binary", "objects": ["disc"], "validation": 0.25}
+    made = {}
+    for name, more in (("alone", {}), ("more", {"unlabelled": str(tmp_path / "images")})):
+        layered = {"network": {"patch_size": 1, "channels": [16, 16], "attention_levels": 0}, "crop": 16, "steps": 200}
+        config = LayoutToImageTrainer.Config.model_validate({"data": {**data, **more}, **SETTINGS, **layered})
+        if not more:
+            (tmp_path / "hidden").mkdir()
+            for path in sorted((tmp_path / "images").iterdir())[8:]:
+                path.rename(tmp_path / "hidden" / path.name)
+        out = LayoutToImageTrainer(config).train(tmp_path / name, 0, device="cpu", quiet=True)
+        for path in (tmp_path / "hidden").iterdir():
+            path.rename(tmp_path / "images" / path.name)
+        pipeline = registry.load_pipeline(out, "cpu", torch.float32)
+        pipeline.set_progress_bar_config(disable=True)
+        noise = torch.randn(32, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+        hidden = torch.full((32, 1, 16, 16), HIDDEN)
+        drawn = pipeline(hidden, [0] * 32, [0] * 32, latents=noise, num_inference_steps=10, output_type="uint8").images
+        made[name] = (drawn[:, :, :3].astype(float).mean((1, 2, 3)) > 120).mean()
+    assert made["alone"] < 0.05 and made["more"] > 0.4
+    assert "images without masks | 56, 50% of a batch" in (tmp_path / "more" / "README.md").read_text()

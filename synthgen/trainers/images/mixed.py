@@ -1,0 +1,49 @@
+"""Batches of two sources: the last part of each comes from elsewhere, drawn at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from synthgen.trainers.images.diffusion import Batch, Source
+
+Others = Callable[[int, torch.Generator], Batch]
+"""Makes a batch of so many."""
+
+
+class Mixed:
+    """Batches of a source, the last `share` of which `others` makes.
+
+    Conditions of others are never hidden by chance beyond what `source.hide` does; where others say nothing of which
+    errors count, all do.
+    """
+
+    def __init__(self, source: Source, others: Others, share: float) -> None:
+        self.source, self.others, self.share = source, others, share
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def batch(self, rows: torch.Tensor, random: torch.Generator) -> Batch:
+        n = part_of(len(rows), self.share)
+        own = self.source.batch(rows[: len(rows) - n], random)
+        other = self.others(n, random)
+        layout = None
+        if own.layout is not None and other.layout is not None:
+            layout = torch.cat([own.layout, other.layout])
+        known = None
+        if own.known is not None:
+            known = torch.cat([own.known, torch.ones(n, 1, *own.x.shape[2:], dtype=torch.bool)])
+        return Batch(torch.cat([own.x, other.x]), torch.cat([own.labels, other.labels]), layout, known)
+
+    def hide(self, batch: Batch, random: torch.Generator) -> Batch:
+        return self.source.hide(batch, random)
+
+    def held_out(self) -> Sequence[Batch]:
+        return self.source.held_out()
+
+
+def part_of(batch_size: int, share: float) -> int:
+    """How many of a batch are others: at least one, and not all."""
+    return min(batch_size - 1, max(1, round(share * batch_size)))
