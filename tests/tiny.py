@@ -231,6 +231,47 @@ def one_style() -> str:
 
 
 @cache
+def class_conditional() -> str:
+    """A model of grey images of 16 x 16 pixels in two classes, with random weights."""
+    import torch
+
+    from synthgen.models.images.class_conditional import ClassConditionalPipeline
+    from synthgen.models.losses import Edm
+    from synthgen.trainers.images.diffusion import NetworkConfig, unet
+
+    torch.manual_seed(2)
+    network = unet(NetworkConfig(channels=[8, 16], attention_levels=0), (16, 16), 1, 0, 3)
+    made = ClassConditionalPipeline(network, Edm(0.5).scheduler(), 2, {0: "left", 1: "top"})
+    return _save(made, "class-conditional")
+
+
+@cache
+def class_head() -> str:
+    """A head on such a model that has learned nothing."""
+    import torch
+
+    from synthgen.models import registry
+    from synthgen.models.images.feature_classifier import FeatureClassifier, FeatureHead, features_of
+
+    base = registry.load_pipeline(Path(class_conditional()), "cpu", torch.float32)
+    n = features_of(base.unet, base.scheduler, np.zeros((1, 16, 16, 1), np.uint8), 2, (0.3,)).shape[1]
+    made = FeatureClassifier(base.unet, base.scheduler, FeatureHead(n, 2), 2, {0: "cat", 1: "dog"}, sigmas=(0.3,))
+    return _save(made, "class-head")
+
+
+def small_pictures(n: int) -> tuple[Schema, Columns]:
+    """Grey images that such a model sees."""
+    random = np.random.default_rng(n)
+    return {"image": ImageField(16, 16, 1)}, {"image": list(random.integers(0, 256, (n, 16, 16, 1), dtype=np.uint8))}
+
+
+def given_pictures(n: int) -> tuple[Schema, Columns]:
+    """A condition of images in colours."""
+    random = np.random.default_rng(n)
+    return {"image": ImageField(16, 16, 3)}, {"image": list(random.integers(0, 256, (n, 16, 16, 3), dtype=np.uint8))}
+
+
+@cache
 def layouts() -> str:
     import torch
 

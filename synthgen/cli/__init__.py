@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "evaluate": "Measure a dataset against real data.",
     "train": "Train a model from a recipe.",
     "init": "Write recipes for your own images or table.",
+    "label": "Label real images with a model, as a dataset.",
     "models": "List the models that come with synthgen, show one, or convert a checkpoint.",
     "plugins": "List what is installed for each role.",
     "schema": "Print the JSON Schema of recipes, for editors.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,19 @@ class Place(click.Path):
         return value if is_address(value) else super().convert(value, param, ctx)
 
 
+class Size(click.ParamType[tuple[int, int]]):
+    """`256` or `640x480`: width and height in pixels."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        found = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", str(value))
+        if found is None:
+            self.fail(f"{value} is neither a side such as 256 nor a width and height such as 640x480", param, ctx)
+        return int(found[1]), int(found[2] or found[1])
+
+
+SIZE = Size()
 folder_argument = click.argument("folder", metavar="DIR", type=Place(exists=True, file_okay=False))
 samples_option = click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Size of the dataset.")
 set_option = click.option(

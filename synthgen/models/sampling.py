@@ -56,6 +56,25 @@ def denoise(
     return finite(x, "denoised numbers")
 
 
+def noisy_input(
+    scheduler: Any, x: torch.Tensor, noise: torch.Tensor, sigma: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Clean samples at a noise level as the network sees them, of the shape of `x`, and the time of that level, ().
+
+    Args:
+        scheduler: of EDM's kind, or with `alphas_cumprod`, whose step nearest to the level is taken.
+        x: clean samples (B, ...); noise: standard normal, of a shape that fits.
+        sigma: ratio of noise to signal.
+    """
+    if "sigma_data" in scheduler.config:
+        level = torch.tensor(sigma)
+        return scheduler.precondition_inputs(x + sigma * noise, level), scheduler.precondition_noise(level)
+    alphas = scheduler.alphas_cumprod.double()
+    step = ((1 - alphas) / alphas.clamp_min(1e-12)).sqrt().sub(sigma).abs().argmin()
+    signal = float(alphas[step])
+    return signal**0.5 * x + (1 - signal) ** 0.5 * noise, step
+
+
 def as_output(images: torch.Tensor, output_type: str) -> Any:
     """Images NCHW in [0, 1] in the form that was asked for: "pil", "np" (float32 NHWC), "uint8" (NHWC) or "pt"."""
     if output_type == "pt":

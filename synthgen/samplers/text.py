@@ -34,10 +34,10 @@ class TextSampler(FolderPart):
     | dialogues | `messages`; `acts`, if it knows some: those of the plan, or those that it generated |
 
     `log_likelihood` is the mean natural logarithm of the probabilities of the tokens that were drawn, 0 if there are
-    none.
+    none; `lowest_log_likelihood`, of dialogues, that of the least likely message.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     wanted: ClassVar[str] = "TextPipeline"
     trainer: ClassVar[str] = "text"
 
@@ -45,7 +45,9 @@ class TextSampler(FolderPart):
         """Settings of `use: text`."""
 
         model: str = Field(description="The folder of a trained model.")
-        steps: int = Field(default=32, gt=0, le=1000, description="Steps in which masks are taken away.")
+        steps: int = Field(
+            default=32, gt=0, le=1000, description="Steps in which masks are taken away, of a dialogue in each message."
+        )
         temperature: float = Field(
             default=1.0, ge=0, le=4, description="Less makes likely tokens likelier; 0 takes the likeliest."
         )
@@ -80,6 +82,8 @@ class TextSampler(FolderPart):
         self._known = Known(f"model {config.model}", kind, tuple(about["roles"]), about["classes"] or {}, languages)
         self._kind = KINDS[kind]
         self.fields = {**self._kind.fields(self._known), "log_likelihood": Number()}
+        if self._kind.part:
+            self.fields["lowest_log_likelihood"] = Number()
         self._given: Schema = {}
         self._pipeline: Any = None
 
@@ -111,7 +115,8 @@ class TextSampler(FolderPart):
         )
         rows = [self._kind.values(record, self._known) for record in made.records]
         columns: dict[str, Sequence[Any]] = {name: [row[name] for row in rows] for name in rows[0]}
-        return {**columns, "log_likelihood": [float(value) for value in made.log_likelihoods]}
+        likely = {"log_likelihood": made.log_likelihoods, "lowest_log_likelihood": made.lowest}
+        return {**columns, **{name: likely[name].tolist() for name in likely if name in self.fields}}
 
     def _values(self, condition: Mapping[str, Any]) -> dict[str, Any]:
         """What is given of a record, classes by their names."""

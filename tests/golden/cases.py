@@ -32,7 +32,7 @@ RECIPES: list[Case] = [
     ),
     *(
         Dataset(f"recipes/{name}", f"recipes/{name}.yaml", FEW)
-        for name in ("text-classification", "translation", "question-answering")
+        for name in ("text-classification", "translation", "question-answering", "dialogue")
     ),
     *(
         Dataset(f"recipes/foundation/{name}", f"recipes/foundation/{name}.yaml", smoke=True)
@@ -82,6 +82,7 @@ TRAINERS: list[Case] = [
     model("physionet", {"trainer.data.path": "data/stays.parquet"}),
     model("tatoeba-en-de", {"trainer.data.texts": "data/pairs.tsv", **TINY}),
     model("snips", {"trainer.data.texts": "data/utterances.jsonl", **TINY}),
+    model("sgd", {"trainer.data.texts": "data/dialogues.jsonl", **TINY}),
     model("simplequestions", {"trainer.data.texts": "data/facts.tsv", "trainer.data.kind": "facts", **TINY}),
     Model(
         "trainers/snips-filter",
@@ -102,6 +103,7 @@ BASES = ("recipes/foundation/detection", "trainers/lora")  # these leave the sma
 TRAINERS += [
     *(model(name, folder="golden", of="trainers/own") for name in (*OWN, *OWN_TEXTS)),
     Model("trainers/own/sorts", "golden/sorts.yaml"),
+    Model("trainers/own/heads", "golden/heads.yaml", needs=("trainers/fashion-mnist",)),
     model("tuned-classes", folder="golden", of="trainers/own", needs=("trainers/fashion-mnist",)),
     model("tuned-layouts", folder="golden", of="trainers/own", needs=("trainers/nuclei-layouts",)),
     *(model(name, folder="golden", of="trainers/own", needs=BASES) for name in ("word", "lora", "full")),
@@ -122,6 +124,7 @@ DATASETS: list[Case] = [
     own("own-layouts", "nuclei", "nuclei-filter", "sam-nuclei"),
     own("own-class-maps", "own/class-maps", "own/classes"),
     own("own-streets", "own/streets", "own/classes"),
+    own("labelled", "own/heads"),
     own("placed"),
     own("lines"),
     own("boxes", "blood-cells", "blood-cells-filter"),

@@ -43,10 +43,12 @@ class TextOutput(BaseOutput):
         records: all segments with their contents; those that were given are as they were.
         log_likelihoods: mean natural logarithm of the probabilities, at temperature 1, of the tokens that were drawn,
             float64 (N,), each at the step that drew it; 0 where nothing was drawn.
+        lowest: the lowest of these means among the parts that were written one after another, float64 (N,).
     """
 
     records: list[Record]
     log_likelihoods: np.ndarray
+    lowest: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class TextPipeline(DiffusionPipeline):
         Source: Ghazvininejad et al. 2019 (Mask-Predict) for several lengths, of which the likeliest result stays.
         """
         made = [list(record) for record in records]
-        sums, n_drawn = np.zeros(len(records)), np.zeros(len(records))
+        sums, n_drawn, lowest = (np.zeros(len(records)) for _ in range(3))
         ways = Ways(num_inference_steps, guidance_scale, temperature, order_noise)
         seen = [self._windows(record) for record in records]
         for part in range(max(map(len, seen), default=0)):
@@ -151,7 +153,9 @@ class TextPipeline(DiffusionPipeline):
                     made[i][at] = segment
                 sums[i] += found.log_likelihood
                 n_drawn[i] += found.n_drawn
-        return TextOutput(records=[tuple(record) for record in made], log_likelihoods=sums / np.maximum(n_drawn, 1))
+                lowest[i] = min(lowest[i], found.log_likelihood / max(found.n_drawn, 1))
+        means = sums / np.maximum(n_drawn, 1)
+        return TextOutput(records=[tuple(record) for record in made], log_likelihoods=means, lowest=lowest)
 
     def _windows(self, record: Record) -> list[Window]:
         return list(windows(record, KINDS[self.config.kind], int(self.config.context)))

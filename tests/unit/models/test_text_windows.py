@@ -112,3 +112,4 @@ def test_a_dialogue_depends_on_no_other_and_what_is_given_stays() -> None:
         assert alone.log_likelihoods[0] == together.log_likelihoods[nth]
     assert together.records[2] == records[2] and together.log_likelihoods[2] == 0
     assert together.records[0][2].content == "Lyon"
+    assert (together.lowest[:2] < together.log_likelihoods[:2]).all() and together.lowest[2] == 0

@@ -20,6 +20,7 @@ from synthgen.parts.registry import unknown
 class Dialogues(Kind):
     """For each message a segment for each act with its value, then its text with the values that it says in place."""
 
+    part: ClassVar[str] = "message"
     written: ClassVar[Sequence[str]] = ROLES
 
     def segments(self, texts: Texts, row: int) -> list[Segment]:

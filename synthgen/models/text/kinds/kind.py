@@ -68,11 +68,13 @@ class Kind:
     Attributes:
         order: roles of the columns, in the order of a record's segments.
         given: what a condition of real texts gives by default.
+        part: what the parts are called that a record is written in, one after another; empty if it is written whole.
         written: roles of the texts that a model is mostly asked to write where all else is given; empty if any.
     """
 
     order: ClassVar[Sequence[str]] = ()
     given: ClassVar[Sequence[str]] = ()
+    part: ClassVar[str] = ""
     written: ClassVar[Sequence[str]] = ()
 
     # From data to what a model learns.

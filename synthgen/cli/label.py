@@ -1,0 +1,131 @@
+"""`synthgen label DIR`: labels for real images, by a trained model, as a dataset like any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synthgen.base import names
+from synthgen.base.disk import write_output
+from synthgen.base.fetched import local_path
+from synthgen.cli import options, run
+from synthgen.errors import ModelError, UsageError
+from synthgen.models import folders
+from synthgen.readers.scaffolding import render
+
+LABELERS = {"FeatureClassifier": "model-features", "Segmenter": "segmenter", "Detector": "detector"}
+"""The labeler for each class of model, which trainers make."""
+
+BATCH, SHARD = 50, 500
+
+RECIPE = """\
+# Real images with the labels that {{ model }} gives them: `synthgen run {{ name }}.yaml`
+
+kind: dataset
+version: 1
+name: {{ name }}	# the output goes to runs/{{ name }}-<digest>
+
+shard_size: {{ shard }}\t# samples in a file: the unit of work and of resume
+batch_size: {{ batch }}
+tries: 1\t# a real image cannot be generated again
+
+splits: {train: 1.0}
+
+condition:\t# every image once
+  use: images
+  path: {{ path_yaml }}
+  size: {{ size }}\t# width and height; images are scaled until they cover it, and cut in the middle
+  licence: unknown\t# of the images; it goes into the dataset's card
+
+sampler:
+  use: real-images\t# the images as they are
+  channels: {{ channels }}
+
+labelers:
+  - use: {{ labeler }}
+    model: {{ model_yaml }}
+{% include 'output' %}
+"""
+
+
+@click.command("label")
+@click.argument("folder", metavar="DIR", type=options.Place(exists=True, file_okay=False))
+@click.option("--model", required=True, metavar="MODEL", help="A starter, or the folder that `synthgen train` made.")
+@click.option(
+    "--size",
+    type=options.SIZE,
+    metavar="SIDE|WxH",
+    help="What images are scaled and cut to, for a segmenter or a detector, which see any size.",
+)
+@click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DIR, with -labels.")
+@click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipe; by default here.")
+@click.option("--force", is_flag=True, help="Overwrite a recipe that exists.")
+@options.device_option
+@options.quiet_option
+@click.pass_context
+def command(
+    context: click.Context,
+    folder: str,
+    model: str,
+    size: tuple[int, int] | None,
+    name: str | None,
+    out: str,
+    force: bool,
+    device: str,
+    quiet: bool,
+) -> None:
+    """Label the real images in DIR with a model, and write them as a dataset.
+
+    The model is one that `synthgen train` made with `use: feature-classifier` (classes, from few labelled images),
+    `segmenter` or `detector`. Writes the recipe NAME.yaml, and renders it: each image, its labels, how sure they are,
+    and where it came from.
+    """
+    place = local_path(folder)
+    index = folders.read_index(folders.resolve(model))
+    labeler = LABELERS.get(str(index.get("_class_name")))
+    if labeler is None:
+        raise ModelError(
+            f"{model} holds a {index.get('_class_name')}; of these, images can be labelled by: {', '.join(LABELERS)}"
+        )
+    size, channels = _seen(model, labeler, index, size)
+    name = name or names.slug(place.resolve().name, "images") + "-labels"
+    values = {
+        "name": name,
+        "model": model,
+        "model_yaml": json.dumps(model, ensure_ascii=False),
+        "size": list(size),
+        "channels": channels,
+        "labeler": labeler,
+        "shard": SHARD,
+        "batch": BATCH,
+    }
+    ((file, text),) = render({f"{name}.yaml": RECIPE}, values, place).items()
+    path = Path(out) / file
+    if path.exists() and path.read_text(encoding="utf-8") != text and not force:
+        raise UsageError(
+            f"{path} exists already, with other settings; overwrite with --force, or choose another --name"
+        )
+    write_output(path, text.encode(), make_folder=True)
+    context.invoke(run.command, recipe=str(path), device=device, quiet=quiet)
+
+
+def _seen(
+    model: str, labeler: str, index: Mapping[str, Any], size: tuple[int, int] | None
+) -> tuple[tuple[int, int], int]:
+    """Width and height of the images that the model labels, and their channels."""
+    if labeler != "model-features":
+        if size is None:
+            raise UsageError(
+                f"--size: {model} sees images of any size; say which, such as --size 256 or --size 640x480"
+            )
+        return size, 3
+    if size is not None:
+        raise UsageError(f"--size: {model} sees images of one size; leave it out")
+    unet, patch = folders.component_config(folders.resolve(model), "unet"), int(index["patch_size"])
+    side = unet["sample_size"]
+    height, width = (side, side) if isinstance(side, int) else side
+    return (width * patch, height * patch), int(unet["in_channels"]) // patch**2
