@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,10 @@ import torch
 
 import helpers
 from synthgen.models import folders, registry
+from synthgen.models.text.kinds import KINDS
 from synthgen.models.text.segments import Segment
 from synthgen.models.text.tokenizer import n_tokens
+from synthgen.models.text.windows import windows
 from synthgen.readers.texts import reader
 from synthgen.readers.texts.reader import TextData
 from synthgen.trainers.text.segments import records_of
@@ -67,13 +70,16 @@ def test_the_translator_translates_and_is_better_with_more_steps() -> None:
     [
         ("snips", "snips", "utterances", 1.2),
         ("simplequestions", "simplequestions", "facts", 1.2),
+        ("sgd", "sgd", "dialogues", 1.2),
     ],
 )
 def test_writers_find_real_texts_likelier_than_shuffled_ones(name: str, data: str, kind: str, least: float) -> None:
     """Perplexity of held-out texts whose words stand in any order is at least `least` times that of the real ones."""
     pipeline = registry.load_pipeline(folders.resolve(f"starter/{name}"), "cpu", torch.float32)
     texts = reader.read(TextData(texts=str(REAL / data), kind=kind)).take("test")
-    records = [record for record in records_of(texts) if fits(pipeline, record)][:64]
+    context = int(pipeline.config.context)
+    seen = (window.of(record) for record in records_of(texts) for window in windows(record, KINDS[kind], context))
+    records = list(itertools.islice((record for record in seen if fits(pipeline, record)), 64))
     random = np.random.default_rng(0)
     shuffled = [tuple(mixed(segment, random, pipeline.tokenizer.classes) for segment in record) for record in records]
     assert loss(pipeline, shuffled) - loss(pipeline, records) > np.log(least)

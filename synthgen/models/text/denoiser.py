@@ -31,7 +31,9 @@ class TextDenoiser(ModelMixin, ConfigMixin):
     """Logits (B, L, V) of every token, from all that are not masked, and of the lengths of segments.
 
     Segments are read beside each other: the rotary embedding of half of the heads counts from the beginning of each,
-    that of the others from the record's. A token also knows the role of its segment, its number in the record, and how
+    that of the others from the record's, so that they know what stands beside what where texts are in several segments.
+    Queries and keys have the same length before they are compared: without that, and with Muon, attention became
+    one-hot in the first block, and masks did not see what stands beside them. A token also knows the role of its segment, its number in the record, and how
     many tokens of the segment follow. How much is masked is not an input: what is masked shows it.
 
     A segment whose length is not known has no tokens but that of its role, at which its length is predicted.
@@ -40,10 +42,6 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         n_tokens: V; n_roles: roles of segments; n_segments: segments of a record, at most.
         n_lengths: lengths of a segment, from 0.
         width: D, a multiple of 2 * n_heads.
-        qk_norm: queries and keys have the same length before they are compared. Without it, and with Muon, attention
-            became one-hot in the first block, and masks did not see what stands beside them.
-        both_places: half of the heads count places from the record's beginning, so that they know what stands beside
-            what where texts are in several segments.
 
     Source: Sahoo et al. 2024 (masked diffusion language models), Nie et al. 2025 (LLaDA): a plain bidirectional
     transformer without a time input; Su et al. 2021 (rotary embedding); Henry et al. 2020 and Dehghani et al. 2023
@@ -63,8 +61,6 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         n_blocks: int = 4,
         n_heads: int = 6,
         dropout: float = 0.0,
-        qk_norm: bool = False,
-        both_places: bool = False,
     ) -> None:
         super().__init__()
         self.tokens = nn.Embedding(n_tokens, width)
@@ -72,7 +68,7 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         self.segments = nn.Embedding(n_segments, width)
         self.place = nn.Linear(width, width)
         self.rest = nn.Linear(width, width)
-        self.blocks = nn.ModuleList(Block(width, n_heads, dropout, qk_norm) for _ in range(n_blocks))
+        self.blocks = nn.ModuleList(Block(width, n_heads, dropout) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(n_tokens))
         self.lengths = nn.Linear(width, n_lengths)
@@ -111,12 +107,10 @@ class TextDenoiser(ModelMixin, ConfigMixin):
         return states
 
     def _turns(self, layout: Layout) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosines and sines (B, heads or 1, L, D / heads / 2) of the rotary embedding."""
+        """Cosines and sines (B, heads, L, D / heads / 2) of the rotary embedding."""
         n_heads = int(self.config.n_heads)
         width = self.tokens.weight.shape[1] // n_heads
         in_segment = rotations(layout.places, width)
-        if not self.config.both_places:
-            return in_segment
         record = torch.arange(layout.places.shape[1], device=layout.places.device).expand_as(layout.places)
         halves, n = zip(in_segment, rotations(record, width), strict=True), n_heads // 2
         cos, sin = (torch.cat([a.expand(-1, n, -1, -1), b.expand(-1, n_heads - n, -1, -1)], 1) for a, b in halves)
@@ -133,10 +127,10 @@ def _sizes(layout: Layout) -> torch.Tensor:
 class Block(nn.Module):
     """Attention over all tokens and a feed-forward layer."""
 
-    def __init__(self, width: int, n_heads: int, dropout: float, qk_norm: bool) -> None:
+    def __init__(self, width: int, n_heads: int, dropout: float) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.norms = nn.ModuleList(nn.RMSNorm(width // n_heads) for _ in range(2 * qk_norm))
+        self.norms = nn.ModuleList(nn.RMSNorm(width // n_heads) for _ in range(2))
         self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.merge = nn.Linear(width, width)

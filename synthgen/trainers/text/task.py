@@ -99,8 +99,6 @@ class TextTask(Task):
             int(self.records.n_segments.max()),
             self.lengths.longest + 1,
             dropout=self.config.dropout,
-            qk_norm=True,
-            both_places=True,
             **PRESETS[self.config.preset],
         )
         return made
