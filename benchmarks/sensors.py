@@ -121,7 +121,7 @@ def main() -> None:
     data = trainer.config.data
     recordings = reader.read(data)
     train, test = (reader.windows(recordings, data, split) for split in ("train", "test"))
-    given = trainer._given(train)
+    given = trainer._given(train, recordings)
     training, test = given.windows(train), given.windows(test)
     pipeline = registry.load_pipeline(args.model, "cpu", torch.float32)
     pipeline.set_progress_bar_config(disable=True)

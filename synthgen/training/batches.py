@@ -91,3 +91,8 @@ def permutation(n: int, seed: int, epoch: int) -> torch.Tensor:
 def step_generator(seed: int, stream: str, step: int) -> torch.Generator:
     """A CPU generator that depends on (seed, stream, step) alone: resume needs no saved generator state."""
     return torch.Generator().manual_seed(seed_of(seed, f"train:{stream}", step) % (1 << 63))
+
+
+def part_of(batch_size: int, share: float) -> int:
+    """How many of a batch come from elsewhere: at least one, and not all."""
+    return min(batch_size - 1, max(1, round(share * batch_size)))

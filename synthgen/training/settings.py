@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -10,6 +10,17 @@ from synthgen.base.settings import Settings
 
 IN_PIXELS = ("crop", "shift_px")
 Row = str | tuple[str, str]
+
+UnlabelledShare = Annotated[
+    float,
+    Field(
+        gt=0,
+        lt=1,
+        exclude_if=lambda value: value == 0.5,
+        description="Part of a batch without labels, where `data.unlabelled` names more data.",
+    ),
+]
+"""The setting `unlabelled_share`; 0.5 is the default."""
 
 
 class LoopConfig(Settings):

@@ -33,8 +33,9 @@ class TextDenoiser(ModelMixin, ConfigMixin):
     Segments are read beside each other: the rotary embedding of half of the heads counts from the beginning of each,
     that of the others from the record's, so that they know what stands beside what where texts are in several segments.
     Queries and keys have the same length before they are compared: without that, and with Muon, attention became
-    one-hot in the first block, and masks did not see what stands beside them. A token also knows the role of its segment, its number in the record, and how
-    many tokens of the segment follow. How much is masked is not an input: what is masked shows it.
+    one-hot in the first block, and masks did not see what stands beside them. A token also knows the role of its
+    segment, its number in the record, and how many tokens of the segment follow. How much is masked is not an input:
+    what is masked shows it.
 
     A segment whose length is not known has no tokens but that of its role, at which its length is predicted.
 

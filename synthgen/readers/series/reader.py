@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from synthgen.base.fetched import local_path
+from synthgen.base.units import plural
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
 from synthgen.readers.problems import Problems
@@ -129,6 +130,38 @@ def windows(recordings: Recordings, data: SeriesData, split: Split, *, to_the_en
     from synthgen.readers.series.windows import cut
 
     return cut(recordings, data, split, to_the_end)
+
+
+def unlabelled(data: SeriesData, beside: Recordings) -> tuple[Windows, list[str]]:
+    """The windows of the series without classes that `data.unlabelled` names, and notes on what is left out.
+
+    Entities that are among those with classes are left out: what is held out must stay unseen.
+
+    Raises:
+        DataError: they cannot be read, have other columns, or there are none.
+    """
+    assert data.unlabelled is not None
+    own = {"path": data.unlabelled, "unlabelled": None, "label": None, "validation": 0.0, "test": 0.0}
+    plain = data.model_copy(update=own)
+    found = read(plain)
+    for what, ours, theirs in (
+        ("channels", [one.name for one in found.channels], [one.name for one in beside.channels]),
+        ("covariates", list(found.covariates), list(beside.covariates)),
+        ("static columns", list(found.static), list(beside.static)),
+        ("unit of time", [found.time_unit], [beside.time_unit]),
+    ):
+        if ours != theirs:
+            raise DataError(
+                f"data.unlabelled: {data.unlabelled}: {what}: {', '.join(ours) or 'none'}, and "
+                f"{', '.join(theirs) or 'none'} in {data.path}; both must have the same"
+            )
+    known = {item.entity for item in beside.items} if beside.named and found.named else set()
+    items = tuple(item for item in found.items if item.entity not in known)
+    if not items:
+        raise DataError(f"data.unlabelled: {data.unlabelled}: all of its entities have classes; name others")
+    n = len(found) - len(items)
+    note = f"{n:,} of {plural(len(found), 'unlabelled entity', 'unlabelled entities')} have classes and are left out"
+    return windows(replace(found, items=items), plain, "train"), [note] if n else []
 
 
 def sha256(data: SeriesData) -> str:

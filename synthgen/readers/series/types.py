@@ -74,6 +74,12 @@ class SeriesData(Settings):
         default=None, description="Column of an entity's class (form wide: of a row's), in the series' files or in "
         "`static_table`; the same in all rows of an entity."
     )  # fmt: skip
+    unlabelled: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="More series, without classes: files of the same columns but for `label`. The model learns from "
+        "them what series look like, and from the others what classes are.",
+    )
     variable: str | None = Field(default=None, description="Form melted: column of the variable's name.")
     value: str | None = Field(default=None, description="Form melted: column of the variable's value.")
     channels: list[str] | None = Field(
@@ -246,6 +252,8 @@ class SeriesData(Settings):
                 )
         if self.events and self.label:
             raise ValueError("windows have either the classes of `events` or those of `label`; leave out one")
+        if self.unlabelled and not self.label:
+            raise ValueError("`unlabelled` stands beside series with classes; name their column in `label`")
         if self.validation + self.test >= 1:
             raise ValueError("`validation` and `test` must leave something to train on: their sum must be less than 1")
         return self

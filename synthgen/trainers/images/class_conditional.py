@@ -26,7 +26,6 @@ from synthgen.trainers.images.diffusion import (
     DiffusionTask,
     DiffusionTrainer,
     Source,
-    UnlabelledShare,
     unet,
 )
 from synthgen.trainers.images.mixed import Mixed
@@ -34,7 +33,7 @@ from synthgen.trainers.images.starting_model import Base
 from synthgen.trainers.images.unlabelled import of_no_class
 from synthgen.training import output
 from synthgen.training.batches import class_weights, step_generator
-from synthgen.training.settings import table
+from synthgen.training.settings import UnlabelledShare, table
 from synthgen.training.task import Start, Task
 
 

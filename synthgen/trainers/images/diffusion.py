@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -29,17 +29,6 @@ from synthgen.training.task import Made, Start, Task, by_noise_level
 from synthgen.training.trainer import GradientTrainer
 
 N_VALIDATION = 1024
-
-UnlabelledShare = Annotated[
-    float,
-    Field(
-        gt=0,
-        lt=1,
-        exclude_if=lambda value: value == 0.5,
-        description="Part of a batch that are images without labels, where `data.unlabelled` names some.",
-    ),
-]
-"""The setting `unlabelled_share`; 0.5 is the default."""
 
 
 class NetworkConfig(Settings):

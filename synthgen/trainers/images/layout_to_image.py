@@ -29,7 +29,6 @@ from synthgen.trainers.images.diffusion import (
     DiffusionTrainer,
     Noised,
     Source,
-    UnlabelledShare,
     unet,
 )
 from synthgen.trainers.images.mixed import Mixed
@@ -37,7 +36,7 @@ from synthgen.trainers.images.starting_model import Base
 from synthgen.trainers.images.unlabelled import without_layout
 from synthgen.training import output
 from synthgen.training.batches import step_generator
-from synthgen.training.settings import table
+from synthgen.training.settings import UnlabelledShare, table
 from synthgen.training.task import Start, Task
 from synthgen.vision import roughness
 from synthgen.vision.foreground import unboxed

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from synthgen.trainers.images.diffusion import Batch, Source
+from synthgen.training.batches import part_of
 
 Others = Callable[[int, torch.Generator], Batch]
 """Makes a batch of so many."""
@@ -42,8 +43,3 @@ class Mixed:
 
     def held_out(self) -> Sequence[Batch]:
         return self.source.held_out()
-
-
-def part_of(batch_size: int, share: float) -> int:
-    """How many of a batch are others: at least one, and not all."""
-    return min(batch_size - 1, max(1, round(share * batch_size)))

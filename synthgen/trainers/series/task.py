@@ -19,7 +19,7 @@ from synthgen.trainers.series import level_shifts, observed_mask
 from synthgen.trainers.series.entities import say_on_card
 from synthgen.trainers.series.model import network, pipeline
 from synthgen.training import batches, output
-from synthgen.training.batches import class_weights, step_generator
+from synthgen.training.batches import class_weights, part_of, step_generator
 from synthgen.training.ema import Ema
 from synthgen.training.monitor import Monitor
 from synthgen.training.task import Made, Start, Task, by_noise_level
@@ -48,6 +48,12 @@ class Batch(batches.Batch):
     static: torch.Tensor | None
     real: torch.Tensor | None
 
+    def take(self, n: int) -> Batch:
+        """The first windows."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(Batch)}
+        some: dict[str, Any] = {name: None if value is None else value[:n] for name, value in values.items()}
+        return Batch(**some)
+
 
 @dataclass(frozen=True, slots=True)
 class Noised(Batch):
@@ -64,6 +70,18 @@ class Noised(Batch):
     shown: torch.Tensor
     absent: torch.Tensor
     shifted: torch.Tensor
+
+
+def joined(some: Batch, others: Batch) -> Batch:
+    """One batch of two; steps of windows of which none ends early are all real."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(Batch):
+        pair = [getattr(batch, field.name) for batch in (some, others)]
+        if field.name == "real" and any(real is not None for real in pair):
+            whole = [torch.ones(batch.x.shape[:2], dtype=torch.bool) for batch in (some, others)]
+            pair = [ones if real is None else real for real, ones in zip(pair, whole, strict=True)]
+        found[field.name] = None if pair[0] is None else torch.cat(pair)
+    return Batch(**found)
 
 
 class ScaledWindows:
@@ -130,6 +148,7 @@ class SeriesTask(Task):
     Args:
         scaler: fitted to the training windows.
         entities: those of the windows, which say whose they are if the network is to know it.
+        unlabelled: windows without classes, if there are some.
         precision: bf16 or fp32.
     """
 
@@ -142,12 +161,14 @@ class SeriesTask(Task):
         entities: Entities | None,
         start: Start,
         precision: str = "fp32",
+        unlabelled: Windows | None = None,
     ) -> None:
         self.config, self.windows, self.scaler, self.entities = config, training, scaler, entities
-        self.data = (training, held_out)
+        self.data = (training, held_out) if unlabelled is None else (training, held_out, unlabelled)
         self.sample_every = config.sample_every
         self.training = ScaledWindows(training, scaler)
         self.held_out = ScaledWindows(held_out, scaler) if held_out is not None else None
+        self.unlabelled = ScaledWindows(unlabelled, scaler) if unlabelled is not None else None
         deviation, spread = round(self.training.deviation, 4), self.training.spread()
         self.objective = Edm.stochastic(deviation, spread, config.log_sigma_mean, config.log_sigma_std)
         super().__init__(config, len(self.training), start.seed, start.device, precision)
@@ -159,6 +180,11 @@ class SeriesTask(Task):
         config = self.config
         batch = self.training.take(self._balanced(random) if config.class_balance else self.batches.rows(step))
         hidden = torch.rand(len(batch), generator=random) < config.label_dropout
+        if self.unlabelled is not None:
+            n = part_of(len(batch), config.unlabelled_share)
+            others = self.unlabelled.take(torch.randint(len(self.unlabelled), (n,), generator=random))
+            batch = joined(batch.take(len(batch) - n), others)
+            hidden[-n:] = True
         labels = torch.where(hidden, max(1, len(self.windows.classes)), batch.labels)
         static = batch.static
         if static is not None and self.entities and (n := len(self.entities.columns)):
@@ -254,6 +280,9 @@ class SeriesTask(Task):
             made.denoiser,
             *("preset", "scaling"),
             {"steps in a token": int(made.denoiser.config.patch)},
+            {"windows without classes": f"{len(self.unlabelled):,}, {config.unlabelled_share:.0%} of a batch"}
+            if self.unlabelled
+            else {},
             {"gates": made.scaler.n_scaled - len(self.windows.channels), "shown": shown, "noise": noise},
             *("steps", "batch_size", "learning_rate", "ema_decay", "label_dropout", "class_balance"),
         )

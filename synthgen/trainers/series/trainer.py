@@ -32,7 +32,7 @@ from synthgen.trainers.series.task import SeriesTask
 from synthgen.training import loop
 from synthgen.training.cost import Cost
 from synthgen.training.precision import choose_precision
-from synthgen.training.settings import LoopConfig
+from synthgen.training.settings import LoopConfig, UnlabelledShare
 from synthgen.training.task import Start, Task
 from synthgen.training.trainer import GradientTrainer
 
@@ -43,11 +43,16 @@ WIDE_ENOUGH = 128
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a network is given beside the values of its training windows: the calendar, and whose they are."""
+    """What a network is given beside the values of its training windows: the calendar, and whose they are.
+
+    `unlabelled` are windows without classes, None if there are none; `notes` say what of them is left out.
+    """
 
     training: Windows
     calendar: Calendar | None
     entities: Entities | None
+    unlabelled: Windows | None = None
+    notes: Sequence[str] = ()
 
     def windows(self, some: Windows) -> Windows:
         """Windows of any part with all of that."""
@@ -129,6 +134,7 @@ class SeriesTrainer(GradientTrainer):
             description="How much more often windows of rare classes are drawn: 0 as they come, 1 every class equally "
             "often, 0.5 by the roots of their numbers.",
         )
+        unlabelled_share: UnlabelledShare = 0.5
         precision: Literal["auto", "fp32", "bf16"] = Field(
             default="auto",
             description="auto is bf16 where the hardware multiplies it fast, else fp32; on CPUs, the network tiny is "
@@ -146,8 +152,7 @@ class SeriesTrainer(GradientTrainer):
                 if shares[split]:
                     windows = real_data.windows(recordings, data, split)
                     if split == "train":
-                        self._given(windows)
-                        self._scaler(windows)
+                        self._scaler(self._given(windows, recordings))
         except DataError as error:
             return [Problem(message, place=("data", "path")) for message in error.messages]
         return []
@@ -163,11 +168,13 @@ class SeriesTrainer(GradientTrainer):
         }
         parts: list[real_data.Split] = ["train", "validation", "test"]
         cut = {shares[part][0]: real_data.windows(recordings, data, part) for part in parts if shares[part][1]}
-        made = self._given(cut["training"])
+        made = self._given(cut["training"], recordings)
         said = {"calendar": say_calendar(made.calendar), "identity": say_entities(made.entities)}
         found = describe(recordings, data, cut)
+        more = {"windows without classes": f"{len(made.unlabelled):,}"} if made.unlabelled else {}
         columns = {**found.columns, **{name: text for name, text in said.items() if text}}
-        return replace(found, columns=columns, rows={**found.rows, "network": self._network(made)})
+        rows = {**found.rows, **more, "network": self._network(made)}
+        return replace(found, columns=columns, rows=rows, notes=(*found.notes, *made.notes))
 
     def cost(self, seed: int, device: str = "auto") -> Cost:
         """What all steps take on this machine, by a few that are thrown away."""
@@ -175,11 +182,11 @@ class SeriesTrainer(GradientTrainer):
             task = self.task(Start(Path(folder), seed, choose_device(device)))
             return loop.measure(task, self.config.steps)
 
-    def _given(self, training: Windows) -> Given:
+    def _given(self, training: Windows, recordings: real_data.Recordings) -> Given:
         """Training windows with all that the network is given beside them.
 
         Raises:
-            DataError: a class has no training window.
+            DataError: a class has no training window, or the windows without classes cannot be used.
         """
         unseen = [name for i, name in enumerate(training.classes) if i not in training.labels]
         if len(training.classes) > 1 and unseen:
@@ -192,11 +199,13 @@ class SeriesTrainer(GradientTrainer):
             )
         calendar = calendar_of(self.config.data, training)
         entities = entities_of(training, calendar) if self.config.identity == "auto" else None
-        return Given(training, calendar, entities)
+        data = self.config.data
+        more = real_data.unlabelled(data, recordings) if data.unlabelled else (None, [])
+        return Given(training, calendar, entities, *more)
 
     def _network(self, given: Given) -> str:
         """`mini, tokens of 3 steps, 0.73 million weights`: what `preset` and `patch` come to."""
-        scaler = self._scaler(given.training)
+        scaler = self._scaler(given)
         size = Size.of(self.config, scaler.n_scaled, given.training.length)
         made = network(self.config, scaler, given.windows(given.training), given.entities)
         n = sum(p.numel() for p in made.parameters())
@@ -210,27 +219,33 @@ class SeriesTrainer(GradientTrainer):
             DataError: the series cannot be used; names every problem.
         """
         config = self.config
-        given = self._given(real_data.windows(real_data.read(config.data), config.data, "train"))
+        recordings = real_data.read(config.data)
+        given = self._given(real_data.windows(recordings, config.data, "train"), recordings)
         training, known = given.windows(given.training), given.entities
-        scaler = self._scaler(training)
+        scaler = self._scaler(given)
         made = network(config, scaler, training, known)
         pipeline(config, made, scaler, Edm.stochastic(1.0).scheduler(), training, known).save_pretrained(out)
 
     def task(self, start: Start) -> Task:
         data = self.config.data
         recordings = real_data.read(data)
-        given = self._given(real_data.windows(recordings, data, "train"))
+        given = self._given(real_data.windows(recordings, data, "train"), recordings)
         training, held_out = given.windows(given.training), None
         if data.validation:
             held_out = given.windows(_some(real_data.windows(recordings, data, "validation"), start.seed))
-        scaler = self._scaler(training)
+        scaler = self._scaler(given)
         size = Size.of(self.config, scaler.n_scaled, training.length)
         precision = self._precision(size, start.device)
-        return SeriesTask(self.config, training, held_out, scaler, given.entities, start, precision)
+        more = given.windows(given.unlabelled) if given.unlabelled else None
+        task = SeriesTask(self.config, training, held_out, scaler, given.entities, start, precision, more)
+        task.notes = given.notes
+        return task
 
-    def _scaler(self, training: Windows) -> SeriesScaler:
-        names = [channel.name for channel in training.channels]
-        rows, config = training.rows[training.covered], self.config
+    def _scaler(self, given: Given) -> SeriesScaler:
+        """Fitted to all windows that are learned from: values that none of them has are never generated."""
+        names, config = [channel.name for channel in given.training.channels], self.config
+        parts = [some.rows[some.covered] for some in (given.training, given.unlabelled) if some is not None]
+        rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
         offsets = rows.dtype == np.float64
         made: SeriesScaler = SeriesScaler.fit(rows, names, config.scaling, snap=config.snap, offsets=offsets)
         return made

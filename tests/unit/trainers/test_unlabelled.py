@@ -16,7 +16,7 @@ from synthgen.readers.images.labelled import LabelledImages
 from synthgen.trainers.images.class_conditional import ClassConditionalTrainer, LabelledSource
 from synthgen.trainers.images.classifier import ClassifierTrainer
 from synthgen.trainers.images.layout_to_image import LayoutToImageTrainer
-from synthgen.trainers.images.mixed import part_of
+from synthgen.training.batches import part_of
 
 SETTINGS = {
     "network": {"patch_size": 2, "channels": [16, 16], "attention_levels": 0},
