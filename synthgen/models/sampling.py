@@ -23,6 +23,7 @@ def denoise(
     interval: tuple[float, float],
     generator: torch.Generator | list[torch.Generator] | None = None,
     progress: Callable[[Any], Iterable[Any]] = iter,
+    start: tuple[torch.Tensor, float] | None = None,
 ) -> torch.Tensor:
     """Turns standard normal noise (N, ...) float32 into samples of the same shape.
 
@@ -35,18 +36,27 @@ def denoise(
         guidance: scale of each sample (N,); 1 is none and spares the second evaluation.
         interval: the part of the steps that is guided, as shares from 0 (noise) to 1 (image). The first
             steps decide little but diversity and the last ones little but sharpness.
+        start: clean samples of the shape of `noise`, and which share of the steps, the last ones, they go through;
+            by default all samples come from noise alone.
 
     Raises:
         NonFiniteError: the network gave something else than numbers.
 
-    Source: Ho & Salimans 2022, eq. 6, with w + 1 written as the scale; Kynkaanniemi et al. 2024 (interval).
+    Source: Ho & Salimans 2022, eq. 6, with w + 1 written as the scale; Kynkaanniemi et al. 2024 (interval); Meng et al.
+    2022 (SDEdit: start).
     """
     scheduler.set_timesteps(n_steps, device=noise.device)
-    x = noise * scheduler.init_noise_sigma
+    x, begin = noise * scheduler.init_noise_sigma, 0
+    if start is not None:
+        clean, strength = start
+        begin = n_steps - max(1, round(strength * n_steps))
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(begin)
+        x = scheduler.add_noise(clean, noise, scheduler.timesteps[begin : begin + 1])
     steps = {"generator": generator} if generator is not None else {}
     first, last = (share * n_steps for share in interval)
     scale = guidance.view(-1, *[1] * (x.ndim - 1))
-    for i, t in enumerate(progress(scheduler.timesteps)):
+    for i, t in enumerate(progress(scheduler.timesteps[begin:]), begin):
         scaled, times = scheduler.scale_model_input(x, t), t.expand(len(x))
         output = evaluate(scaled, times, True)
         if first <= i + 0.5 < last and not bool((guidance == 1).all()):

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field as Setting
 
 from synthgen import seeds as streams
-from synthgen.fields import Columns, Image, Label, Schema
+from synthgen.fields import Columns, Field, Image, Label, Schema
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot
 from synthgen.parts.registry import unknown
 from synthgen.samplers.guided import Guided
+from synthgen.samplers.real_images import in_channels
 
 
 class ClassConditional(FolderPart):
-    """Generates `image` for `condition.label`; classes are matched to the model's by name."""
+    """Generates `image` for `condition.label`; classes are matched to the model's by name.
+
+    With `strength`, real images of a condition such as `use: images` are generated again, and keep their class.
+    """
 
     version: ClassVar[int] = 1
     wanted: ClassVar[str] = "ClassConditionalPipeline"
@@ -27,9 +32,16 @@ class ClassConditional(FolderPart):
     class Config(Guided):
         """Settings of `use: class-conditional`."""
 
-        model: str = Field(description="A starter such as starter/fashion-mnist, or the folder of a trained model.")
-        steps: int = Field(default=18, gt=0, le=1000, description="Denoising steps, one network evaluation each.")
-        dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        model: str = Setting(description="A starter such as starter/fashion-mnist, or the folder of a trained model.")
+        steps: int = Setting(default=18, gt=0, le=1000, description="Denoising steps, one network evaluation each.")
+        strength: float | None = Setting(
+            default=None,
+            gt=0,
+            le=1,
+            exclude_if=lambda value: value is None,
+            description="For a condition with images: how far each is generated again. 0.3 retouches, 1 keeps nothing.",
+        )
+        dtype: Literal["float32", "bfloat16", "float16"] = Setting(
             default="float32", description="Number format of the network; bfloat16 and float16 are for GPUs."
         )
 
@@ -51,9 +63,22 @@ class ClassConditional(FolderPart):
             return [Problem("needs a condition with classes, such as `use: classes`", ("label",))]
         missing = [name for name in label.classes if name not in self.names]
         self._ids = [self.names.index(name) for name in label.classes if name in self.names]
-        return [
+        problems = self._image_problems(condition.get("image"))
+        return problems + [
             Problem(f"model {self.config.model}: {unknown(name, self.names, 'class')}", ("label",)) for name in missing
         ]
+
+    def _image_problems(self, image: Field | None) -> list[Problem]:
+        """What is wrong with a condition's images, which `strength` asks for."""
+        if self.config.strength is None:
+            return []
+        height, width = self.shape[1:]
+        if not isinstance(image, Image):
+            return [Problem("`strength` needs a condition with images, such as `use: images`", ("image",))]
+        if (image.height, image.width) != (height, width):
+            text = f"{width} x {height}, and the condition's are {image.width} x {image.height}; set its `size`"
+            return [Problem(f"model {self.config.model}: generates images of {text}", ("image",))]
+        return []
 
     def setup(self, device: str) -> None:
         import torch
@@ -66,6 +91,10 @@ class ClassConditional(FolderPart):
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
         import torch
 
+        start: dict[str, Any] = {}
+        if self.config.strength is not None:
+            real = [in_channels(slot.condition["image"], self.shape[0]) for slot in slots]
+            start = {"images": np.stack(real), "strength": self.config.strength}
         images = self._pipeline(
             [self._ids[slot.condition["label"]] for slot in slots],
             guidance_scale=self.config.guidance,
@@ -73,5 +102,6 @@ class ClassConditional(FolderPart):
             num_inference_steps=self.config.steps,
             latents=torch.from_numpy(streams.normals(seeds, self.shape)),
             output_type="uint8",
+            **start,
         ).images
         return {"image": list(images)}

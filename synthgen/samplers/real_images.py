@@ -49,10 +49,15 @@ class RealImages(PlainPart):
         """Nothing to load."""
 
     def sample(self, slots: Sequence[Slot], seeds: Sequence[int]) -> Columns:
-        images = [np.asarray(slot.condition["image"]) for slot in slots]
-        if self.config.channels == 1:
-            images = [np.asarray(Pillow.fromarray(image).convert("L"))[..., None] for image in images]
+        images = [in_channels(slot.condition["image"], self.config.channels) for slot in slots]
         columns: dict[str, Sequence[Any]] = {"image": images}
         if "source" in self.fields:
             columns["source"] = [slot.condition["source"] for slot in slots]
         return columns
+
+
+def in_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """An image in colours, uint8 (H, W, 3), as it is or grey, (H, W, 1)."""
+    if channels == image.shape[2]:
+        return image
+    return np.asarray(Pillow.fromarray(image).convert("L"))[..., None]

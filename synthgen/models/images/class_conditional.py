@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput, UNet2DModel
 from diffusers.utils.torch_utils import randn_tensor
 from torch.nn import functional as F
 
+from synthgen.models.images.classifier import to_tensor
 from synthgen.models.images.padding import Padding, padded
 from synthgen.models.sampling import as_output, denoise
 
@@ -79,6 +81,8 @@ class ClassConditionalPipeline(DiffusionPipeline):
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
         output_type: str = "pil",
+        images: np.ndarray | None = None,
+        strength: float = 1.0,
     ) -> ImagePipelineOutput:
         """Generates one image for each class id.
 
@@ -89,6 +93,8 @@ class ClassConditionalPipeline(DiffusionPipeline):
                 guiding those between costs less and keeps more variety (Kynkaanniemi et al. 2024).
             latents: standard normal noise in pixel space, float (N, C, H, W); drawn if None. The UNet is
                 convolutional, so that H and W need not be those that were trained.
+            images: uint8 (N, H, W, C), which are generated again in place of new ones.
+            strength: how far, as the share of the steps that they go through, above 0 and up to 1.
             output_type: "pil", "np" (float32 NHWC in [0, 1]), "uint8" (NHWC), "pt" (NCHW in [0, 1]).
 
         Raises:
@@ -99,6 +105,8 @@ class ClassConditionalPipeline(DiffusionPipeline):
             raise ValueError(f"class ids must be from 0 to {n_classes - 1}, got {list(class_labels)}")
         height, width = self.shape if latents is None else latents.shape[-2:]
         shape = (n, self.channels, height, width)
+        if images is not None and images.shape != (n, height, width, self.channels):
+            raise ValueError(f"images must have the shape {(n, height, width, self.channels)}, got {images.shape}")
         device, dtype = self._execution_device, self.unet.dtype
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
@@ -114,6 +122,9 @@ class ClassConditionalPipeline(DiffusionPipeline):
         def evaluate(x: torch.Tensor, times: torch.Tensor, conditional: bool) -> torch.Tensor:
             return self.unet(x.to(dtype), times, labels if conditional else null).sample.float()
 
+        start = None
+        if images is not None:
+            start = F.pixel_unshuffle(to_tensor(images).to(device), self.config.patch_size), strength
         x = denoise(
             self.scheduler,
             F.pixel_unshuffle(latents.to(device, torch.float32), self.config.patch_size),
@@ -123,6 +134,7 @@ class ClassConditionalPipeline(DiffusionPipeline):
             guidance_interval,
             generator,
             self.progress_bar,
+            start,
         )
-        images = F.pixel_shuffle(x.float(), self.config.patch_size).div(2).add(0.5).clamp(0, 1)
-        return ImagePipelineOutput(images=as_output(images, output_type))
+        made = F.pixel_shuffle(x.float(), self.config.patch_size).div(2).add(0.5).clamp(0, 1)
+        return ImagePipelineOutput(images=as_output(made, output_type))

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import helpers
 from synthgen import seeds
-from synthgen.fields import Label
+from synthgen.fields import Image, Label
 from synthgen.parts.protocols import Slot
 from synthgen.samplers.class_conditional import ClassConditional
 
@@ -59,3 +59,34 @@ def test_every_setting_that_decides_pixels_is_in_the_identity() -> None:
 def test_settings_out_of_range(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ClassConditional.Config.model_validate({"model": "x"} | settings)
+
+
+def test_real_images_are_generated_again_more_or_less_freely() -> None:
+    ys, xs = np.mgrid[:28, :28]
+    real = np.where((abs(xs - 14) < 9) & (abs(ys - 16) < 8), 200, 0).astype(np.uint8)
+    given = np.repeat(real[..., None], 3, axis=2)
+    far = []
+    for strength in (0.1, 0.5, 1.0):
+        part = ClassConditional(
+            ClassConditional.Config.model_validate(
+                {"model": "starter/fashion-mnist", "steps": 10, "strength": strength}
+            )
+        )
+        assert part.bind({"label": Label(("Bag",)), "image": Image(28, 28, 3)}) == []
+        part.setup("cpu")
+        slots = [Slot(i, {"label": 0, "image": given}, "train") for i in range(4)]
+        images = np.stack(part.sample(slots, [seeds.seed_of(0, "sampler", i) for i in range(4)])["image"])
+        assert images.shape == (4, 28, 28, 1) and len({image.tobytes() for image in images}) == 4
+        far.append(np.abs(images[..., 0].astype(float) - real).mean())
+    assert far[0] < far[1] < far[2] and far[0] < 20
+
+
+def test_strength_needs_images_of_the_model_size() -> None:
+    config = ClassConditional.Config(model="starter/fashion-mnist", strength=0.5)
+    label = {"label": Label(("Bag",))}
+    assert "needs a condition with images" in helpers.bind_messages(ClassConditional(config), label)[0]
+    wrong = {**label, "image": Image(32, 32, 3)}
+    assert (
+        "images of 28 x 28, and the condition's are 32 x 32"
+        in helpers.bind_messages(ClassConditional(config), wrong)[0]
+    )
