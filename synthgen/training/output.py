@@ -29,6 +29,8 @@ from synthgen.training.real_scores import RealScores
 WORK = "training"
 ENDED = "ended.json"
 HELD_OUT = "held-out images of the training split"
+UNLABELLED = "held-out images without labels"
+FOLDS = "the training images, in cross-validation"
 VALIDATION = "the images of the validation split"
 FEW_WINDOWS = 50
 
@@ -73,14 +75,14 @@ class Result:
     real: RealScores | None = None
 
 
-def card(result: Result, data: DataConfig, images: LabelledImages) -> str:
-    """The model card of what was trained on labelled images."""
+def card(result: Result, data: DataConfig, images: LabelledImages, scored_on: str = HELD_OUT) -> str:
+    """The model card of what was trained on labelled images; `scored_on` says what the scores are of."""
     counts = {name: int((images.labels == i).sum()) for i, name in enumerate(images.classes)}
     height, width, channels = images.images.shape[1:]
     text = f"{len(images.labels)} images of {width} x {height}, {'grey' if channels == 1 else 'RGB'}"
     front = {"classes": list(images.classes), "resolution": int(width), "channels": int(channels)}
     limits = f"It knows these {len(images.classes)} classes at this size and nothing else"
-    return _card(result, data, front, text, f"By class: {_counts(counts)}.", limits, notes=images.notes)
+    return _card(result, data, front, text, f"By class: {_counts(counts)}.", limits, scored_on, images.notes)
 
 
 def mask_card(result: Result, data: MaskData, examples: Examples) -> str:

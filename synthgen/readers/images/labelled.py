@@ -42,7 +42,8 @@ class DataConfig(Settings):
         default=None,
         exclude_if=lambda value: value is None,
         description="More images, without labels: a folder, idx files or a .parquet file. A diffusion model learns "
-        "from them what images look like, and from the labelled ones what classes are.",
+        "from them what images look like, and from the labelled ones what classes are; a share of them is held out "
+        "for validation losses, so that no label is lost.",
     )
     validation: Validation = Field(default=0.05, description=validation.DESCRIPTION)
     range: RangeSetting = "auto"

@@ -30,6 +30,20 @@ class UnlabelledImages:
     def __len__(self) -> int:
         return len(self.images)
 
+    def split(self, share: float, seed: int) -> tuple[UnlabelledImages, UnlabelledImages]:
+        """(rest, held out), at least one image each.
+
+        Raises:
+            DataError: there is one image only.
+        """
+        if len(self) < 2:
+            raise DataError("data.unlabelled: has one image; some are held out for validation losses, so add others")
+        n = min(len(self) - 1, max(1, round(share * len(self))))
+        rows = np.random.default_rng(seed).permutation(len(self))
+        said = f"validation losses are of {plural(n, 'image')} without labels, and all with labels are learned from"
+        rest, held = np.sort(rows[n:]), np.sort(rows[:n])
+        return UnlabelledImages(self.images[rest], (*self.notes, said)), UnlabelledImages(self.images[held])
+
 
 def read(data: DataConfig, beside: LabelledImages) -> UnlabelledImages:
     """The images that `data.unlabelled` names, in the size, with the channels and the range of the labelled ones.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pydantic import Field
 from synthgen.errors import DataError
 from synthgen.models.images.class_conditional import ClassConditionalPipeline
 from synthgen.models.images.classifier import to_tensor
+from synthgen.readers import validation
 from synthgen.readers.images import labelled as real_data
 from synthgen.readers.images import unlabelled
 from synthgen.readers.images.labelled import DataConfig, LabelledImages
@@ -68,13 +70,20 @@ class _Task(DiffusionTask):
         base = self.base = bases.open_base(config, "ClassConditionalPipeline", "class-conditional")
         config = base.settings(config) if base else config
         images = _images(config, base)
-        self.images, *parts = real_data.divided(config.data, images, start.seed)
-        more = unlabelled.read(config.data, self.images) if config.data.unlabelled else None
+        classes = base.all_classes(images.classes) if base else list(images.classes)
+        more, self.scored_on = None, output.HELD_OUT
+        if config.data.unlabelled and config.data.validation != validation.SPLIT:
+            self.images, self.scored_on = images, output.UNLABELLED
+            more, unseen = unlabelled.read(config.data, images).split(config.data.validation, start.seed)
+            self.training = bases.relabelled(images, classes)
+            held_out = replace(self.training, images=unseen.images, labels=np.full(len(unseen), len(classes)))
+        else:
+            self.images, *parts = real_data.divided(config.data, images, start.seed)
+            more = unlabelled.read(config.data, self.images) if config.data.unlabelled else None
+            self.training, held_out = (bases.relabelled(part, classes) for part in parts)
         self.data = (self.images, more) if more else self.images
         self.unlabelled = len(more) if more else 0
         self.notes = [*self.images.notes, *(more.notes if more else ())]
-        classes = base.all_classes(images.classes) if base else list(images.classes)
-        self.training, held_out = (bases.relabelled(part, classes) for part in parts)
         rows = np.random.default_rng(start.seed).permutation(len(held_out.labels))[:N_VALIDATION]
         shown = held_out.take(np.sort(rows))
         own: Source = LabelledSource(self.training, shown, config.flip, config.label_dropout, config.class_balance)
@@ -112,7 +121,7 @@ class _Task(DiffusionTask):
         if self.unlabelled:
             settings["images without labels"] = f"{self.unlabelled:,}, {self.config.unlabelled_share:.0%} of a batch"
         result = output.Result(title, settings, scores, use, self.tuned_from)
-        return output.card(result, self.config.data, self.training)
+        return output.card(result, self.config.data, self.training, self.scored_on)
 
 
 def _images(config: ClassConditionalTrainer.Config, base: Base | None) -> LabelledImages:

@@ -108,8 +108,8 @@ class FeatureClassifierTrainer:
         weights, bias = fitted(standardised(features, features), images.labels, strength)
         likely = probabilities[np.arange(len(images)), images.labels]
         scores = {
-            "accuracy in cross-validation": float((unseen.argmax(1) == images.labels).mean()),
-            "loss in cross-validation": float(-np.log(np.maximum(likely, 1e-300)).mean()),
+            "accuracy": float((unseen.argmax(1) == images.labels).mean()),
+            "loss": float(-np.log(np.maximum(likely, 1e-300)).mean()),
             "temperature": temperature,
         }
         settings = {
@@ -124,7 +124,7 @@ class FeatureClassifierTrainer:
         )
         real = RealScores.measured("real images", [{"confidence": float(p)} for p in likely], ("confidence",))
         result = output.Result(out.name, settings, scores, use, self.sources[0], real)
-        card = output.card(result, self.config.data, images)
+        card = output.card(result, self.config.data, images, output.FOLDS)
         save = self._model(pipeline, images, _head(features, weights, bias), temperature)
         return output.finish(out, save, card)
 

@@ -54,7 +54,7 @@ def test_few_labels_name_unseen_images(model: Path) -> None:
     alone = classifier.predict_proba(images[:1])
     assert np.allclose(alone, probabilities[:1], atol=1e-5), "an image's classes do not depend on others"
     card = (model / "README.md").read_text()
-    assert "accuracy in cross-validation" in card and "confidence >=" in card
+    assert "## Scores on the training images, in cross-validation" in card and "confidence >=" in card
 
 
 def test_activations_are_those_of_every_block_and_level() -> None:

@@ -72,7 +72,20 @@ def test_images_without_labels_teach_what_images_look_like(root: Path, tmp_path:
     bottoms = drawn(more, 1.0)
     assert (bottoms[:, 5:].mean((1, 2)) > bottoms[:, :3].mean((1, 2)) + 40).mean() > 0.9, "classes are kept apart"
     card = (more / "README.md").read_text()
-    assert "images without labels | 96, 50% of a batch" in card
+    assert "images without labels | 72, 50% of a batch" in card
+    assert "## Scores on held-out images without labels" in card
+
+
+def test_one_image_of_a_class_is_enough_beside_others_without(root: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    for name in ("bottom", "top"):
+        path = sorted((root / "labelled" / name).iterdir())[0]
+        (few / name).mkdir(parents=True)
+        (few / name / path.name).write_bytes(path.read_bytes())
+    data = {"path": str(few), "unlabelled": str(root / "more")}
+    config = ClassConditionalTrainer.Config.model_validate({"data": data, **SETTINGS, "steps": 2})
+    out = ClassConditionalTrainer(config).train(tmp_path / "out", 0, device="cpu", quiet=True)
+    assert "validation loss" in (out / "README.md").read_text()
 
 
 @pytest.mark.parametrize(("size", "share", "n"), [(64, 0.5, 32), (8, 0.01, 1), (8, 0.99, 7)])
