@@ -73,6 +73,8 @@ class TextSampler(FolderPart):
             "the model finds likeliest stays. For translations, with `temperature: 0`.",
         )
 
+        no_repeat: bool = Field(default=False, description="Whether no word may be generated beside itself.")
+
     config: Config
 
     def __init__(self, config: Config) -> None:
@@ -112,6 +114,7 @@ class TextSampler(FolderPart):
             order_noise=self.config.order_noise,
             guidance_scale=self.config.guidance,
             candidates=self.config.candidates,
+            no_repeat=self.config.no_repeat,
         )
         rows = [self._kind.values(record, self._known) for record in made.records]
         columns: dict[str, Sequence[Any]] = {name: [row[name] for row in rows] for name in rows[0]}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.utils import BaseOutput
 from torch.nn import functional as F
 
 from synthgen import seeds as streams
@@ -22,6 +20,7 @@ from synthgen.models.text.scheduler import MaskScheduler
 from synthgen.models.text.segments import Record, Segment
 from synthgen.models.text.tokenizer import ROUND_TO, TextTokenizer, n_tokens
 from synthgen.models.text.windows import Window, windows
+from synthgen.models.text.written import TextOutput, Ways, Written
 
 ROWS = 16
 """Records that go through the network together, whatever a caller's batch is: a record's numbers depend on how many
@@ -33,47 +32,6 @@ BLOCK = 64
 LONGER = 4
 """How many times as long as the longest training record a record may be: places count within segments, so that a
 somewhat longer name or sentence is no stranger to the network than others."""
-
-
-@dataclass
-class TextOutput(BaseOutput):
-    """Generated records.
-
-    Attributes:
-        records: all segments with their contents; those that were given are as they were.
-        log_likelihoods: mean natural logarithm of the probabilities, at temperature 1, of the tokens that were drawn,
-            float64 (N,), each at the step that drew it; 0 where nothing was drawn.
-        lowest: the lowest of these means among the parts that were written one after another, float64 (N,).
-    """
-
-    records: list[Record]
-    log_likelihoods: np.ndarray
-    lowest: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How masks are taken away: see `TextPipeline.__call__`."""
-
-    n_steps: int
-    guidance: float
-    temperature: float | None
-    order_noise: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A record, or a part of one with its context, all of whose segments have contents.
-
-    Attributes:
-        log_likelihood: of all tokens that were drawn; n_drawn: how many those are.
-        likelihood: the logarithm of that of tokens and lengths together.
-    """
-
-    record: Record
-    log_likelihood: float
-    n_drawn: int
-    likelihood: float
 
 
 class TextPipeline(DiffusionPipeline):
@@ -121,6 +79,7 @@ class TextPipeline(DiffusionPipeline):
         temperature: float | None = None,
         order_noise: float | None = None,
         candidates: int = 1,
+        no_repeat: bool = False,
     ) -> TextOutput:
         """Generates the segments without content of each record; record i depends on `records[i]` and `seeds[i]` alone.
 
@@ -132,6 +91,7 @@ class TextPipeline(DiffusionPipeline):
             temperature, order_noise: of the scheduler, by default as it has them.
             candidates: so many are generated for each part, the others with the second, third and so on likeliest
                 length of the first segment that is generated; the likeliest stays, lengths and tokens together.
+            no_repeat: no word is generated beside itself.
 
         Raises:
             KeyError: a role or a class that the model does not know.
@@ -141,7 +101,7 @@ class TextPipeline(DiffusionPipeline):
         """
         made = [list(record) for record in records]
         sums, n_drawn, lowest = (np.zeros(len(records)) for _ in range(3))
-        ways = Ways(num_inference_steps, guidance_scale, temperature, order_noise)
+        ways = Ways(num_inference_steps, guidance_scale, temperature, order_noise, no_repeat)
         seen = [self._windows(record) for record in records]
         for part in range(max(map(len, seen), default=0)):
             there = [(i, parts[part]) for i, parts in enumerate(seen) if part < len(parts)]
@@ -318,6 +278,8 @@ class TextPipeline(DiffusionPipeline):
             if not bool(places.any()):  # more steps than masks
                 continue
             logits = self._logits(layout.of(tokens), places, ways.guidance).masked_fill(~allowed[places], -torch.inf)
+            if ways.no_repeat:
+                self._forbid_repeats(logits, tokens, places)
             drawn, kept = self.scheduler.step(
                 logits, step, places, wanted, layout.segments, chance, order, ways.temperature, ways.order_noise
             )
@@ -328,6 +290,14 @@ class TextPipeline(DiffusionPipeline):
             new[places] = drawn
             tokens = torch.where(kept, new, tokens)
         return layout.of(tokens).to("cpu"), total.cpu().numpy()
+
+    def _forbid_repeats(self, logits: torch.Tensor, tokens: torch.Tensor, places: torch.Tensor) -> None:
+        """Makes words that stand beside a place impossible there; logits (N, V) are of N places, bool (B, L)."""
+        words = self.tokenizer.words.to(tokens.device)
+        for side in (1, -1):
+            beside = tokens.roll(side, 1)[places]
+            rows = words[beside].nonzero()[:, 0]
+            logits[rows, beside[rows]] = -torch.inf
 
     def _logits(self, layout: Layout, places: torch.Tensor, guidance: float) -> torch.Tensor:
         """Logits (N, V) of N places, bool (B, L)."""

@@ -169,6 +169,14 @@ class TextTokenizer(ModelMixin, ConfigMixin):
                 found[number, : self.n_text] = self.counts > 0
         return found
 
+    @cached_property
+    def words(self) -> torch.Tensor:
+        """Which tokens begin a word, with the blank before it, bool (tokens,)."""
+        found = torch.zeros(self.n_tokens, dtype=torch.bool)
+        texts = [self.text([token]) for token in range(self.n_text)]
+        found[: self.n_text] = torch.tensor([text[:1] == " " and text[1:2].isalpha() for text in texts])
+        return found
+
     def pieces(self, record: Record, lengths: Sequence[int]) -> list[Piece]:
         """The record in tokens; `lengths` are those of the segments that are to be generated, in order."""
         left, found = iter(lengths), []

@@ -16,10 +16,11 @@ from synthgen.models import registry
 from synthgen.models.text import roles
 from synthgen.models.text.denoiser import TextDenoiser
 from synthgen.models.text.lengths import TextLengths
-from synthgen.models.text.pipeline import TextPipeline, Ways
+from synthgen.models.text.pipeline import TextPipeline
 from synthgen.models.text.scheduler import MaskScheduler
 from synthgen.models.text.segments import Segment
 from synthgen.models.text.tokenizer import TextTokenizer
+from synthgen.models.text.written import Ways
 
 TEXTS = ["the red house", "the old red car", "an old house", "das rote Haus", "das alte rote Auto", "ein altes Haus"]
 
@@ -233,6 +234,26 @@ def test_of_several_candidates_the_likeliest_stays(pipeline: Any) -> None:
     assert made[1].log_likelihoods.tolist() == [one.log_likelihood / one.n_drawn for one in best]
     alone = pipeline(asked[1:], [1], 3, temperature=0.0, candidates=6)
     assert alone.records == made[1].records[1:]
+
+
+def test_no_word_stands_beside_itself_if_that_is_asked_for(pipeline: Any) -> None:
+    """A network that prefers one word everywhere would write it over and over."""
+    (word,) = TOKENIZER.ids(" old")
+    assert bool(TOKENIZER.words[word]) and not bool(TOKENIZER.words[TOKENIZER.ids("old")[0]])
+    before = pipeline.denoiser.bias[word].item()
+    with torch.no_grad():
+        pipeline.denoiser.bias[word] = 100.0
+    try:
+        asked = [(Segment("source", "das rote Haus"), Segment("target"))] * 4
+        said = {
+            no_repeat: [record[1].content for record in pipeline(asked, range(4), 64, no_repeat=no_repeat).records]
+            for no_repeat in (False, True)
+        }
+    finally:
+        with torch.no_grad():
+            pipeline.denoiser.bias[word] = before
+    assert all(set(text.split()) == {"old"} for text in said[False])
+    assert all(" old old" not in text and " old" in text for text in said[True])
 
 
 def test_a_record_that_is_too_long_is_refused(pipeline: Any) -> None:
