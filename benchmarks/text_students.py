@@ -32,28 +32,27 @@ STEPS = 16
 """In which masks are taken away when a student translates."""
 
 
-def translator(real: str, generated: str, n: int, settings: Mapping[str, Any], seeds: int, sentences: int) -> None:
-    """BLEU and chrF of translators in both directions, trained on `n` real pairs, `n` generated ones, and both."""
-    texts = reader.read(TextData(texts=real, kind="pairs"))
+def translator(given: argparse.Namespace) -> None:
+    """BLEU and chrF of translators in both directions, trained on as many real pairs, generated ones, or both."""
+    texts = reader.read(TextData(texts=given.real, kind="pairs"))
     training, test = texts.take("train"), texts.take("test")
-    theirs = list(zip(training.texts["source"], training.texts["target"], strict=True))
-    languages = texts.languages or ("source", "target")
-    ours = [
-        tuple(sample["translation"][language] for language in languages)
-        for sample in synthgen.load(generated, allow_incomplete=True)
-    ]
-    n = min(n, len(ours), len(theirs))
-    print(f"{n:,} pairs each, of {len(ours):,} generated and {len(theirs):,} real ones", flush=True)
-    for seed in range(seeds):
+    pairs = {
+        "real": list(zip(training.texts["source"], training.texts["target"], strict=True)),
+        "generated": [
+            tuple(sample["translation"].values()) for sample in synthgen.load(given.generated, allow_incomplete=True)
+        ],
+    }
+    settings = {"preset": given.preset, "steps": given.steps, "batch_size": given.batch_size}
+    for seed in range(given.seeds):
         random = np.random.default_rng(seed)
         some = {
-            name: [pairs[i] for i in random.permutation(len(pairs))[:n]]
-            for name, pairs in (("real", theirs), ("generated", ours))
+            name: [known[i] for i in random.permutation(len(known))[: given.pairs]] for name, known in pairs.items()
         }
-        for name, pairs in {**some, "both": some["real"] + some["generated"]}.items():
+        some["both"] = some["real"] + some["generated"]
+        for name in given.arms:
             with tempfile.TemporaryDirectory() as folder:
-                scores = _taught(pairs, test, settings, seed, Path(folder), sentences)
-            print(f"seed {seed}, {name}: " + "; ".join(scores), flush=True)
+                scores = _taught(some[name], test, settings, seed, Path(folder), given.sentences)
+            print(f"seed {seed}, {len(some[name]):,} {name}: " + "; ".join(scores), flush=True)
 
 
 def _taught(
@@ -130,6 +129,7 @@ def main() -> None:
     one.add_argument("--batch-size", type=int, default=128)
     one.add_argument("--seeds", type=int, default=1)
     one.add_argument("--sentences", type=int, default=400)
+    one.add_argument("--arms", nargs="+", default=["real", "generated", "both"], choices=["real", "generated", "both"])
     one = commands.add_parser("acts")
     one.add_argument("real")
     one.add_argument("generated")
@@ -137,8 +137,7 @@ def main() -> None:
     if given.command == "acts":
         acts(given.real, given.generated)
         return
-    settings = {"preset": given.preset, "steps": given.steps, "batch_size": given.batch_size}
-    translator(given.real, given.generated, given.pairs, settings, given.seeds, given.sentences)
+    translator(given)
 
 
 if __name__ == "__main__":

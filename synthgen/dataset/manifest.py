@@ -100,6 +100,7 @@ class Manifest(Open):
     identity: Json
     shards: list[ManifestShard]
     papers: dict[Word, Sha256] = Field(default_factory=dict)
+    maker: str | None = None
 
 
 def load_manifest(storage: Storage) -> Json | None:

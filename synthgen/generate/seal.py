@@ -13,6 +13,7 @@ from typing import IO, Any
 from synthgen.base import json_files
 from synthgen.base.json_files import FORMAT
 from synthgen.dataset import card, ledger, licences
+from synthgen.dataset.card import DIFFUSION
 from synthgen.dataset.layout import MANIFEST, RECIPE, index_path
 from synthgen.dataset.ledger import Totals
 from synthgen.dataset.records import Commit
@@ -127,6 +128,7 @@ def _summary(store: Store, plan: Plan, lines: IO[str], size: Sizes, changed: Col
         "environments": sorted(totals.environments),
         "batch_sizes": sorted(batch_sizes),
         "identity": plan.identity,
+        **({"maker": maker} if (maker := getattr(plan.parts.sampler, "maker", DIFFUSION)) != DIFFUSION else {}),
         **({"notes": notes} if notes else {}),
     }
 

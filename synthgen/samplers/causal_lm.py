@@ -24,6 +24,7 @@ class CausalLM(LanguageSampler):
     """
 
     version: ClassVar[int] = 1
+    maker: ClassVar[str] = "a causal language model"
 
     class Config(LanguageSettings):
         """Settings of `use: causal-lm`."""

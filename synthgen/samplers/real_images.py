@@ -24,6 +24,7 @@ class RealImages(PlainPart):
     """
 
     version: ClassVar[int] = 1
+    maker: ClassVar[str] = ""
 
     class Config(Settings):
         """Settings of `use: real-images`."""

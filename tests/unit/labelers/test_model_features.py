@@ -122,6 +122,9 @@ def test_real_images_become_a_labelled_dataset(cli, model: Path, tmp_path: Path,
         assert 0.5 <= sample["confidence"] <= 1
     assert right >= 8
     assert (out / "manifest.json").is_file() and json.loads((out / "manifest.json").read_text())["complete"]
+    card = (out / "README.md").read_text()
+    assert "Its samples are from the data named below, as they were there" in card
+    assert "synthetic" not in card and "diffusion model" not in card
     (tmp_path / "more-labels.yaml").write_text("kind: dataset")
     again = cli("label", "more", "--model", model, "--device", "cpu")
     assert again.code != 0 and "more-labels.yaml exists already, with other settings" in again.err
