@@ -142,14 +142,19 @@ class TextTokenizer(ModelMixin, ConfigMixin):
             return self.classes[role][ids[0] - self.first_of_class[role]]
         return self.text(ids)
 
+    def number(self, role: str) -> int:
+        """The number of a role; raises KeyError if it is not known."""
+        if role not in self.roles:
+            raise KeyError(f"the role `{role}` is not known; those that are: {', '.join(self.roles)}")
+        return self.roles.index(role)
+
     def tokens(self, segment: Segment) -> list[int]:
         """The tokens of a segment whose content is known, without that of its role.
 
         Raises:
             KeyError: a role or a class that is not known.
         """
-        if segment.role not in self.roles:
-            raise KeyError(f"the role `{segment.role}` is not known; those that are: {', '.join(self.roles)}")
+        self.number(segment.role)
         assert segment.content is not None
         names = self.classes.get(segment.role)
         if names is None:
@@ -178,10 +183,14 @@ class TextTokenizer(ModelMixin, ConfigMixin):
         return found
 
     def pieces(self, record: Record, lengths: Sequence[int]) -> list[Piece]:
-        """The record in tokens; `lengths` are those of the segments that are to be generated, in order."""
+        """The record in tokens; `lengths` are those of the segments that are to be generated, in order.
+
+        Raises:
+            KeyError: as `tokens`.
+        """
         left, found = iter(lengths), []
         for segment in record:
-            role = self.roles.index(segment.role)
+            role = self.number(segment.role)
             if segment.content is None:
                 found.append(Piece(role, [self.mask] * next(left), True))
             else:

@@ -62,6 +62,8 @@ def test_a_record_comes_back_from_its_tokens() -> None:
 def test_what_is_not_known_is_named() -> None:
     with pytest.raises(KeyError, match="the role `title` is not known; those that are: label, source, target"):
         TOKENIZER.tokens(Segment("title", "x"))
+    with pytest.raises(KeyError, match="the role `title` is not known"):
+        TOKENIZER.pieces((Segment("title"),), [3])
     with pytest.raises(KeyError, match="label: `c` is not known"):
         TOKENIZER.tokens(Segment("label", "c"))
 
