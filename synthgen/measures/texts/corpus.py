@@ -15,6 +15,10 @@ Mark = tuple[int, int, str]
 """Start, end (exclusive) and class of a span, in characters."""
 
 
+FACT = ("subject", "relation", "answer", "question")
+"""Columns of facts with their questions, in the order of a `Fact`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A message: whose it is, what it says, and its acts as (act, slot, value)."""
@@ -34,6 +38,16 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """A row of a table of facts, and the question that asks for its answer."""
+
+    subject: str
+    relation: str
+    answer: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
 class Corpus:
     """N records of one kind.
 
@@ -43,6 +57,7 @@ class Corpus:
         spans: of `text` of utterances; None without slots.
         pairs: source and target of each; None but for pairs.
         readings: of questions about passages, else None.
+        facts: of facts with their questions, else None.
         dialogues: None but for dialogues; `has_acts` says whether their turns have acts.
     """
 
@@ -52,6 +67,7 @@ class Corpus:
     spans: tuple[tuple[Mark, ...], ...] | None = None
     pairs: tuple[tuple[str, str], ...] | None = None
     readings: tuple[Reading, ...] | None = None
+    facts: tuple[Fact, ...] | None = None
     dialogues: tuple[tuple[Turn, ...], ...] | None = None
 
     def __len__(self) -> int:
@@ -92,7 +108,7 @@ class Corpus:
         return replace(self, parts=parts, **columns)
 
     def _columns(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("labels", "spans", "pairs", "readings", "dialogues")}
+        return {name: getattr(self, name) for name in ("labels", "spans", "pairs", "readings", "facts", "dialogues")}
 
 
 def _chosen(values: Sequence[T], rows: Sequence[int]) -> tuple[T, ...]:
@@ -120,6 +136,9 @@ def of_real(texts: Texts, names: Sequence[str]) -> Corpus:
     if "context" in columns and texts.answers is not None:
         rows = zip(columns["context"], columns["question"], texts.answers, strict=True)
         readings = tuple(Reading(context, asked, tuple(a.text for a in answers)) for context, asked, answers in rows)
+    facts = None
+    if texts.kind == "facts" and set(FACT) <= columns.keys():
+        facts = tuple(Fact(*row) for row in zip(*(columns[name] for name in FACT), strict=True))
     return Corpus(
         kind=texts.kind,
         parts={name: tuple(columns[name]) for name in names},
@@ -127,6 +146,7 @@ def of_real(texts: Texts, names: Sequence[str]) -> Corpus:
         spans=spans,
         pairs=pairs,
         readings=readings,
+        facts=facts,
         dialogues=dialogues,
     )
 

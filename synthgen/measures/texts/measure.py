@@ -148,7 +148,11 @@ def held_out_split(texts: Texts) -> Split | None:
 
 def asked_for(task: str, texts: Texts) -> bool:
     """Whether the real data have what a task is about; what they lack is not missed."""
-    there = {"classes": texts.labels is not None or texts.kind == "facts", "slots": texts.spans is not None}
+    there = {
+        "classes": texts.labels is not None or texts.kind == "facts",
+        "slots": texts.spans is not None,
+        "answers by facts": "question" in texts.texts,
+    }
     return there.get(task, True)
 
 

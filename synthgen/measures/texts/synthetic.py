@@ -8,7 +8,7 @@ from typing import Any
 from synthgen.dataset.loading import Dataset
 from synthgen.errors import DataError
 from synthgen.fields import Acts, Answers, Chat, Label, Schema, Spans, Text, Translation
-from synthgen.measures.texts.corpus import Corpus, Reading, Turn
+from synthgen.measures.texts.corpus import FACT, Corpus, Fact, Reading, Turn
 from synthgen.readers.texts.reader import Texts
 
 NEEDS: Mapping[str, str] = {
@@ -56,6 +56,7 @@ def from_dataset(dataset: Dataset, folder: str, real: Texts, name: str) -> tuple
         spans=_spans(fields, samples, real, folder, name),
         pairs=tuple(zip(*parts.values(), strict=True)) if kind == "pairs" else None,
         readings=_readings(fields, samples) if kind == "questions" else None,
+        facts=_facts(fields, samples) if kind == "facts" else None,
         dialogues=_dialogues(fields, samples) if kind == "dialogues" else None,
     )
     return made, apart
@@ -143,6 +144,12 @@ def _readings(fields: Schema, samples: Sequence[Mapping[str, Any]]) -> tuple[Rea
     if answers is None or not {"context", "question"} <= set(fields):
         return None
     return tuple(Reading(s["context"], s["question"], tuple(s[answers]["text"])) for s in samples)
+
+
+def _facts(fields: Schema, samples: Sequence[Mapping[str, Any]]) -> tuple[Fact, ...] | None:
+    if not all(isinstance(fields.get(name), Text) for name in FACT):
+        return None
+    return tuple(Fact(*(sample[name] for name in FACT)) for sample in samples)
 
 
 def _dialogues(fields: Schema, samples: Sequence[Mapping[str, Any]]) -> tuple[tuple[Turn, ...], ...]:

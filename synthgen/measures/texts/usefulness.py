@@ -10,7 +10,7 @@ import numpy as np
 
 from synthgen.base.units import plural
 from synthgen.measures.settings import Spread
-from synthgen.measures.texts import intents, reading, slots, states, translation
+from synthgen.measures.texts import facts, intents, reading, slots, states, translation
 from synthgen.measures.texts.corpus import Corpus
 from synthgen.measures.texts.linear import can_learn
 
@@ -64,6 +64,12 @@ def _with_answers(corpus: Corpus) -> Corpus | None:
     return corpus.rows([i for i, one in enumerate(corpus.readings) if one.answers and one.question.strip()])
 
 
+def _with_facts(corpus: Corpus) -> Corpus | None:
+    if corpus.facts is None:
+        return None
+    return corpus.rows([i for i, fact in enumerate(corpus.facts) if fact.question.strip() and fact.subject.strip()])
+
+
 TASKS = (
     Task("classes", ("utterances", "facts", "passages"), "classes", _with_labels, intents.train_and_test),
     Task("slots", ("utterances",), "slots", _with_spans, slots.train_and_test, 1_500, 1_000),
@@ -78,6 +84,15 @@ TASKS = (
         has_labels=False,
     ),
     Task("answers", ("questions",), "contexts with answers", _with_answers, reading.train_and_test, 300, 200),
+    Task(
+        "answers by facts",
+        ("facts",),
+        "facts with questions",
+        _with_facts,
+        facts.train_and_test,
+        MOST_TRAINING,
+        MOST_TEST,
+    ),
     Task("states", ("dialogues",), "acts of the messages", _with_acts, states.train_and_test, 600, 300),
 )
 

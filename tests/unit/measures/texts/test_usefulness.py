@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthgen.measures.texts import intents, reading, slots, states, translation, usefulness
-from synthgen.measures.texts.corpus import Corpus, Reading, Turn
+from synthgen.measures.texts import facts, intents, reading, slots, states, translation, usefulness
+from synthgen.measures.texts.corpus import Corpus, Fact, Reading, Turn
 from synthgen.measures.texts.slots import labels_of, places, span_scores, spans_of
 
 CITIES, DAYS = ("Lyon", "Bern", "Paris", "Rome", "Oslo"), ("Monday", "Friday", "Sunday")
@@ -195,3 +195,41 @@ def test_what_cannot_be_measured_is_said() -> None:
     )
     blank = replace(some, parts={"text": ("",) * 30})
     assert usefulness.measure(TASKS["classes"], blank, some, some, 1, say) == "all texts are blank"
+
+
+def questions(n: int, seed: int, names: bool = True) -> Corpus:
+    """Who is mayor of a town, or poet; every second question names no town if `names` is false."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for i in range(n):
+        town, relation = f"{rng.choice(CITIES)} {rng.choice(DAYS)}".title(), ("mayor", "poet")[i % 2]
+        asked = f"who is the {relation} of {town.lower()}?" if names or i % 4 < 2 else f"who is the {relation}?"
+        found.append(Fact(town, relation, f"{relation} {town}", asked))
+    texts = tuple(fact.question for fact in found)
+    labels = tuple(fact.relation for fact in found)
+    return Corpus("facts", {"question": texts}, labels=labels, facts=tuple(found))
+
+
+def test_questions_are_answered_by_the_facts_of_their_subject_and_relation() -> None:
+    found = measured("answers by facts", questions(80, 0), questions(80, 1), questions(60, 2))
+    assert found["synthetic"] == found["synthetic"] | {"n": 80}
+    for metric in ("accuracy", "relation", "subject"):
+        assert found["synthetic"][metric]["mean"] > 95 and found["real"][metric]["mean"] > 95
+    half = facts.train_and_test(questions(80, 1), questions(60, 2, names=False), 0)
+    assert half["relation"] > 95 and half["accuracy"] == half["subject"] == pytest.approx(50, abs=5)
+    confused = replace(questions(80, 0), facts=tuple(replace(f, relation="poet") for f in questions(80, 0).facts or ()))
+    confused = replace(
+        confused, facts=(*(confused.facts or ())[:-1], replace((confused.facts or ())[-1], relation="mayor"))
+    )
+    assert facts.train_and_test(confused, questions(60, 2), 0)["accuracy"] < 60
+    assert isinstance(
+        usefulness.measure(
+            TASKS["answers by facts"],
+            replace(questions(20, 0), facts=None),
+            questions(20, 0),
+            questions(20, 0),
+            1,
+            lambda line: None,
+        ),
+        str,
+    )
