@@ -15,7 +15,7 @@ SAVED_AS = "synthgen.models.text_lengths"
 sys.modules[SAVED_AS] = sys.modules[__name__]
 
 MOST_RECORDS = 2**14
-"""Training records whose roles and classes are remembered."""
+"""Training records whose roles and classes are remembered, as numbers below 2^15."""
 
 
 class TextLengths(ModelMixin, ConfigMixin):
@@ -32,7 +32,7 @@ class TextLengths(ModelMixin, ConfigMixin):
     def __init__(self, n_records: int = 1, n_segments: int = 1, n_roles: int = 1, n_lengths: int = 1) -> None:
         super().__init__()
         for name in ("roles", "classes"):
-            self.register_buffer(name, torch.full((n_records, n_segments), -1, dtype=torch.int32))
+            self.register_buffer(name, torch.full((n_records, n_segments), -1, dtype=torch.int16))
         self.register_buffer("seen", torch.zeros((n_roles, n_lengths), dtype=torch.bool))
 
     @classmethod
@@ -43,7 +43,7 @@ class TextLengths(ModelMixin, ConfigMixin):
         longest = max(n for record in records for _, n, _ in record)
         made: TextLengths = cls(len(some), max(len(record) for record in some), n_roles, longest + 1)
         for row, record in enumerate(some):
-            numbers = torch.tensor(record, dtype=torch.int32)
+            numbers = torch.tensor(record)
             made.roles[row, : len(record)], made.classes[row, : len(record)] = numbers[:, 0], numbers[:, 2]
         for role, n in {(role, n) for record in records for role, n, _ in record}:
             made.seen[role, n] = True
