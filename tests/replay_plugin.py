@@ -17,7 +17,7 @@ FIELDS: dict[str, Schema] = {
     "utterances": {"text": Text(), "slots": Spans("text", ("city", "day"))},
     "passages": {"text": Text()},
     "pairs": {"translation": Translation(("en", "de"))},
-    "facts": {"relation": Text(), "question": Text()},
+    "facts": {name: Text() for name in ("subject", "relation", "answer", "question")},
     "questions": {"context": Text(), "answers": Answers("context"), "question": Text()},
     "dialogues": {"messages": Chat(), "acts": Acts("messages", ("inform", "ask"), ("city", "day"))},
 }

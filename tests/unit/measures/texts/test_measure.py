@@ -102,7 +102,7 @@ def data(folder: Path, kind: str, **more: Any) -> dict[str, Any]:
 TASKS = {
     "utterances": {"classes", "slots"},
     "pairs": {"translation memory"},
-    "facts": {"classes"},
+    "facts": {"classes", "answers by facts"},
     "questions": {"answers"},
     "dialogues": {"states"},
     "passages": set(),
