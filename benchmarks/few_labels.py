@@ -1,15 +1,17 @@
 """Few labels and many images without: what a diffusion model adds to 40 or 100 labelled clothes.
 
-Stages, each kept under --out and not made again: a class-conditional model learns from the few labelled images and from
-all others without their labels; a linear head on its activations names the others; the model goes on from itself with
-those names; it draws balanced samples. The same probe is then trained on each arm and tested on real test images:
+Stages, each kept under --out and not made again: a diffusion model learns from all training images without a label
+(once, for all draws of labels); a linear head on its activations, from the few labels, names the others; the model goes
+on from itself with those names; it draws balanced samples. The same probe is then trained on each arm and tested on
+real test images:
 
-- few: the labelled images; self-training: these, and what a probe of them is sure of;
-- named: real images with the head's labels, the surest of each class: the same labels as drawn samples have;
+- few: the labelled images; self-training: these, and what a probe of them is surest of; fixmatch: these, and all others
+  under the names that the probe itself gives them when it is sure, strongly changed;
+- named: real images with the head's names, the surest of each class: the same labels as drawn samples have;
 - drawn: generated images; both: named and drawn.
 
 Each arm has its own number of probe steps, the best of --steps on a validation part of real images that nothing else
-sees. "Drawing helps" is what drawn and both have over named. A pair of seeds is one draw of the few labels.
+sees. "Drawing helps" is what drawn and both have over named. A seed is one draw of the few labels.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,8 @@ from PIL import Image
 pin_to_one_core()
 
 import torch  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 from synthgen import seeds as streams  # noqa: E402
 from synthgen.measures.images import probe  # noqa: E402
@@ -80,8 +85,8 @@ def kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     return found
 
 
-def drawn(pipeline: Any, classes: tuple[str, ...], n_each: int, guidance: float, seed: int) -> Labelled:
-    """As many images of each class."""
+def drawn(pipeline: Any, classes: tuple[str, ...], n_each: int, guidance: float, seed: int) -> np.ndarray:
+    """As many images of each class, uint8 (N, H, W, C)."""
     labels = np.repeat(np.arange(len(classes)), n_each)
     ids, images = [pipeline.classes.index(name) for name in classes], []
     for start in range(0, len(labels), 100):
@@ -89,7 +94,7 @@ def drawn(pipeline: Any, classes: tuple[str, ...], n_each: int, guidance: float,
         own = [streams.seed_of(seed, "few labels", start + i) for i in range(len(some))]
         latents = torch.from_numpy(streams.normals(own, (1, 28, 28)))
         images.append(pipeline(some, guidance, latents=latents, num_inference_steps=18, output_type="uint8").images)
-    return Labelled(np.concatenate(images), labels)
+    return np.concatenate(images)
 
 
 def surest(probabilities: np.ndarray, n_each: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,10 +103,11 @@ def surest(probabilities: np.ndarray, n_each: int) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(some) for some in rows])
 
 
-def accuracy(arm: Labelled, validation: Labelled, test: Labelled, grid: list[int], seed: int) -> tuple[float, int]:
+def accuracy(
+    fit: Callable[[int], nn.Module], validation: Labelled, test: Labelled, grid: Sequence[int]
+) -> tuple[float, int]:
     """Percent of the test images that a probe gets right, at the steps that were best on validation images."""
-    n = int(test.labels.max()) + 1
-    models = {steps: probe.train(arm.images, arm.labels, n, seed, probe.Budget(steps)) for steps in grid}
+    models = {steps: fit(steps) for steps in grid}
     right = {
         steps: (probe.predict(model, validation.images) == validation.labels).mean() for steps, model in models.items()
     }
@@ -109,71 +115,130 @@ def accuracy(arm: Labelled, validation: Labelled, test: Labelled, grid: list[int
     return 100 * float((probe.predict(models[best], test.images) == test.labels).mean()), best
 
 
+def plain(arm: Labelled, n: int, seed: int) -> Callable[[int], nn.Module]:
+    """The probe on these images."""
+    return lambda steps: probe.train(arm.images, arm.labels, n, seed, probe.Budget(steps))
+
+
+def fixmatch(few: Labelled, others: np.ndarray, n: int, seed: int) -> Callable[[int], nn.Module]:
+    """The probe on few labels and on all other images, whose names it gives itself when it is sure of them.
+
+    A name is what the network says to a slightly moved image, if its probability is at least .95; what is learned from
+    is the same image moved, turned, changed in contrast and with a square cut out. Weights are averaged, as in its
+    source.
+
+    Source: Sohn et al. 2020, "FixMatch: simplifying semi-supervised learning with consistency and confidence".
+    """
+
+    def fit(steps: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = probe.network(few.images.shape[3], n)
+            for module in model.modules():
+                if isinstance(module, nn.Dropout):
+                    module.p = 0.0  # the source has none, and with it nothing is ever sure
+            mean = torch.optim.swa_utils.get_ema_multi_avg_fn(0.999)  # type: ignore[no-untyped-call]
+            averaged = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=mean, use_buffers=True)
+            x, y, more = probe.to_tensor(few.images), torch.from_numpy(few.labels), torch.from_numpy(others)
+            optimiser = torch.optim.SGD(model.parameters(), lr=0.03, momentum=0.9, nesterov=True, weight_decay=5e-4)
+            schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: math.cos(7 * math.pi * i / (16 * steps)))
+            model.train()
+            for _ in range(steps):
+                known = torch.randint(len(x), (32,))
+                loose = more[torch.randint(len(more), (160,))].permute(0, 3, 1, 2).float() / 127.5 - 1
+                weak = probe.shifted(torch.cat([x[known], loose]), probe.SHIFT_PX)
+                logits = model(torch.cat([weak, strongly(loose)]))
+                named, weakly, changed = logits.split([len(known), len(loose), len(loose)])
+                sure, names = weakly.detach().softmax(1).max(1)
+                own = functional.cross_entropy(changed, names, reduction="none")
+                loss = functional.cross_entropy(named, y[known]) + (own * (sure >= 0.95)).mean()
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+                averaged.update_parameters(model)
+        found: nn.Module = averaged.module
+        return found.eval()
+
+    return fit
+
+
+def strongly(x: torch.Tensor) -> torch.Tensor:
+    """Images in [-1, 1], each turned by up to 30 degrees, moved, stretched, changed in contrast, a square cut out."""
+    n, side = len(x), x.shape[-1]
+    angle = (torch.rand(n) * 2 - 1) * math.pi / 6
+    scale = 0.8 + 0.4 * torch.rand(n, 2)
+    cos, sin = angle.cos(), angle.sin()
+    rows = [torch.stack([cos, -sin], 1) * scale, torch.stack([sin, cos], 1) * scale]
+    affine = torch.cat([torch.stack(rows, 1), (torch.rand(n, 2, 1) * 2 - 1) * 0.25], 2)
+    x = functional.grid_sample(
+        x, functional.affine_grid(affine, list(x.shape), False), padding_mode="border", align_corners=False
+    )
+    x = ((x + 1) * (0.5 + torch.rand(n, 1, 1, 1)) - 1).clamp(-1, 1)
+    centre, at = torch.randint(side, (n, 2)), torch.arange(side)
+    inside = (at - centre[..., None]).abs() < side // 4
+    return torch.where(inside[:, 0, None, :, None] & inside[:, 1, None, None, :], 0.0, x)
+
+
+def first_model(given: argparse.Namespace, real: Labelled) -> Path:
+    """The folder of a diffusion model of all these images, which all are of one class."""
+    out = given.out / "first"
+    path = parquet(given.out / "all.parquet", Labelled(real.images, np.zeros(len(real.images), int)), ("clothes",))
+    generator(out, {"path": path}, given.train_steps, 0, network=NETWORK, label_dropout=0.5)
+    return Path(out)
+
+
 def one(given: argparse.Namespace, seed: int) -> Mapping[str, float]:
     """All arms for one draw of the labelled images."""
     out, random = given.out / f"{given.labels}-{seed}", np.random.default_rng(seed)
     real, tested = labelled.read(given.real), labelled.read(given.real, "test")
-    rows = random.permutation(len(real))
-    validation, pool = rows[:N_VALIDATION], rows[N_VALIDATION:]
-    each = given.labels // len(real.classes)
-    few_rows = np.concatenate([pool[real.labels[pool] == label][:each] for label in range(len(real.classes))])
-    others = np.setdiff1d(pool, few_rows)
-    few = Labelled(real.images[few_rows], real.labels[few_rows])
-    checked = Labelled(real.images[validation], real.labels[validation])
+    n, classes = len(real.classes), real.classes
+    rows = np.random.default_rng(0).permutation(len(real))
+    checked = Labelled(real.images[rows[:N_VALIDATION]], real.labels[rows[:N_VALIDATION]])
+    pool = Labelled(real.images[rows[N_VALIDATION:]], real.labels[rows[N_VALIDATION:]])
     test = Labelled(tested.images, tested.labels)
+    first = first_model(given, pool)
 
-    more = Labelled(real.images[others], real.labels[others])
-    paths = [parquet(out / "few.parquet", few, real.classes), parquet(out / "more.parquet", more, real.classes, False)]
-    first = generator(
-        out / "first",
-        {"path": paths[0], "unlabelled": paths[1]},
-        given.train_steps,
-        seed,
-        network=NETWORK,
-        unlabelled_share=0.9,
-    )
-    head = FeatureClassifierTrainer.Config.model_validate({"data": {"path": paths[0]}, "base": str(out / "first")})
+    order = random.permutation(len(pool.labels))
+    each = given.labels // n
+    few_rows = np.concatenate([order[pool.labels[order] == label][:each] for label in range(n)])
+    few = Labelled(pool.images[few_rows], pool.labels[few_rows])
+    data = {"path": parquet(out / "few.parquet", few, classes)}
+    head = FeatureClassifierTrainer.Config.model_validate({"data": data, "base": str(first)})
     if not (out / "head" / "model_index.json").is_file():
         FeatureClassifierTrainer(head).train(out / "head", seed, device="cpu")
-    some = random.permutation(len(more))[: given.named]
     classifier = registry.load_pipeline(out / "head", "cpu", torch.float32)
-    classes = [classifier.classes.index(name) for name in real.classes]
-    found = kept(out / "named.npy", lambda: classifier.predict_proba(more.images[some])[:, classes])
-    guessed = found.argmax(1)
-    print(f"seed {seed}: the head is right in {(guessed == more.labels[some]).mean():.1%}", flush=True)
-    chosen, names = surest(found, given.draw // len(real.classes))
-    named = Labelled(more.images[some][chosen], names)
-    print(f"seed {seed}: {(names == more.labels[some][chosen]).mean():.1%} of the surest", flush=True)
+    features = kept(given.out / "features.npy", lambda: classifier.features(pool.images[: given.named]))
+    some = np.setdiff1d(np.arange(given.named), few_rows)
+    others = pool.images[some]
+    guesses = (classifier.logits(features[some]) / float(classifier.config.temperature)).softmax(1).numpy()
+    guesses = guesses[:, [classifier.classes.index(name) for name in classes]]
+    chosen, names = surest(guesses, given.draw // n)
+    named = Labelled(others[chosen], names)
+    right = (guesses.argmax(1) == pool.labels[some]).mean(), (names == pool.labels[some][chosen]).mean()
+    print(f"seed {seed}: the head names {right[0]:.1%} rightly, and {right[1]:.1%} of the surest", flush=True)
 
-    second = generator(
-        out / "second",
-        {"path": parquet(out / "named.parquet", named, real.classes)},
-        given.tune_steps,
-        seed,
-        base=str(out / "first"),
-    )
-    del first
-    fake = kept(
-        out / "drawn.npy",
-        lambda: drawn(second, real.classes, given.draw // len(real.classes), given.guidance, seed).images,
-    )
-    generated = Labelled(fake, np.repeat(np.arange(len(real.classes)), given.draw // len(real.classes)))
+    data = {"path": parquet(out / "named.parquet", named.join(few), classes)}
+    second = generator(out / "second", data, given.tune_steps, seed, base=str(first))
+    n_each = given.draw // n
+    fake = kept(out / "drawn.npy", lambda: drawn(second, classes, n_each, given.guidance, seed))
+    generated = Labelled(fake, np.repeat(np.arange(n), n_each))
 
-    n = len(real.classes)
     teacher = probe.train(few.images, few.labels, n, seed, probe.Budget(given.steps[0]))
     with torch.inference_mode():
-        parts = [teacher(probe.to_tensor(more.images[some][i : i + 500])).softmax(1) for i in range(0, len(some), 500)]
-    own, own_names = surest(torch.cat(parts).numpy(), given.draw // n)
+        parts = [teacher(probe.to_tensor(others[i : i + 500])).softmax(1) for i in range(0, len(others), 500)]
+    own, own_names = surest(torch.cat(parts).numpy(), n_each)
     arms = {
-        "few": few,
-        "self-training": Labelled(more.images[some][own], own_names).join(few),
-        "named": named.join(few),
-        "drawn": generated.join(few),
-        "both": named.join(generated).join(few),
+        "few": plain(few, n, seed),
+        "self-training": plain(Labelled(others[own], own_names).join(few), n, seed),
+        "fixmatch": fixmatch(few, others, n, seed),
+        "named": plain(named.join(few), n, seed),
+        "drawn": plain(generated.join(few), n, seed),
+        "both": plain(named.join(generated).join(few), n, seed),
     }
     result = {}
-    for name, arm in arms.items():
-        result[name], steps = accuracy(arm, checked, test, given.steps, seed)
+    for name, fit in arms.items():
+        result[name], steps = accuracy(fit, checked, test, given.steps)
         print(f"seed {seed}: {name}: {result[name]:.2f} % at {steps} steps", flush=True)
     return result
 
@@ -184,9 +249,9 @@ def main() -> None:
     parser.add_argument("--out", default="runs/few-labels", type=Path)
     parser.add_argument("--labels", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--train-steps", type=int, default=6500)
+    parser.add_argument("--train-steps", type=int, default=6000)
     parser.add_argument("--tune-steps", type=int, default=3000)
-    parser.add_argument("--named", type=int, default=30_000, help="Unlabelled images that the head names.")
+    parser.add_argument("--named", type=int, default=30_000, help="Images without labels that the head names.")
     parser.add_argument("--draw", type=int, default=10_000)
     parser.add_argument("--guidance", type=float, default=1.5)
     parser.add_argument("--steps", type=int, nargs="+", default=[500, 2000, 10_000])
