@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers.configuration_utils import register_to_config
 
 from synthgen.models.finite import finite
-from synthgen.models.images.unet import UNet
+from synthgen.models.images.activations import Activations
+from synthgen.models.images.unet import UNet, prepare
 from synthgen.vision import layouts
 from synthgen.vision.layouts import Layout
 
@@ -22,6 +25,8 @@ class Segmenter(UNet):
         widths: channels of each level, multiples of 8; every level but the first halves the side.
         class_losses: mean cross-entropy on held-out real pixels of each class, background first.
         stuff: names of those of `objects` that are regions without objects.
+        features: of a diffusion model, as `activations.facts_of` has them; its activations are then seen beside the
+            pixels.
     """
 
     @register_to_config
@@ -31,16 +36,30 @@ class Segmenter(UNet):
         widths: Sequence[int] = (24, 48, 96),
         class_losses: Sequence[float] = (),
         stuff: Sequence[str] = (),
+        features: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(widths, len(objects) + 2)
+        super().__init__(widths, len(objects) + 2, n_in=3 + (widths[0] if features else 0))
+        self.activations = Activations(features, widths[0]) if features else None
+        if self.activations is not None:
+            self.unit_px = math.lcm(self.unit_px, self.activations.cell)
 
     def forward(self, x_bchw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Class logits (B, n_objects + 1, H, W), background first, and distances (B, H, W) as in `layouts.encode`.
 
-        H and W are multiples of 2^(levels - 1); pixels as `unet.prepare` makes them.
+        H and W are multiples of `unit_px`; pixels as `pixels` makes them.
         """
+        if self.activations is not None:
+            x_bchw = torch.cat([x_bchw[:, :3], self.activations(x_bchw[:, 3:])], 1)
         out = self.maps(x_bchw)
         return out[:, :-1], out[:, -1]
+
+    def pixels(self, images: np.ndarray) -> torch.Tensor:
+        """As `unet.prepare` makes them, (N, 3, H, W); for a diffusion model also as they are, (N, 6, H, W)."""
+        stretched = prepare(images)
+        if self.activations is None:
+            return stretched
+        plain = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        return torch.cat([stretched, plain.expand(-1, 3, -1, -1)], 1)
 
     @torch.inference_mode()
     def outputs(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -40,11 +40,11 @@ class UNet(ModelMixin, ConfigMixin):
         widths: channels of each level, multiples of 8.
         n_maps: numbers for each place.
         top: the level whose size the maps have: 0 for one place a pixel, 1 for one every two pixels, and so on.
+        n_in: channels of what it sees.
     """
 
-    def __init__(self, widths: Sequence[int], n_maps: int, top: int = 0) -> None:
+    def __init__(self, widths: Sequence[int], n_maps: int, top: int = 0, n_in: int = 3) -> None:
         super().__init__()
-        n_in = 3
         down = []
         for width in widths:
             down.append(Block(n_in, width))
@@ -74,8 +74,12 @@ class UNet(ModelMixin, ConfigMixin):
     def prepared(self, images: np.ndarray) -> torch.Tensor:
         """uint8 images (N, H, W, C) as `maps` takes them, on the network's device; borders repeated to fit."""
         height, width = images.shape[1:3]
-        x = F.pad(prepare(images), (0, -width % self.unit_px, 0, -height % self.unit_px), mode="replicate")
+        x = F.pad(self.pixels(images), (0, -width % self.unit_px, 0, -height % self.unit_px), mode="replicate")
         return x.to(self.device)
+
+    def pixels(self, images: np.ndarray) -> torch.Tensor:
+        """uint8 images (N, H, W, C) as `maps` takes them, on the CPU, of any size."""
+        return prepare(images)
 
 
 def prepare(images: np.ndarray) -> torch.Tensor:

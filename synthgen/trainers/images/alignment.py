@@ -50,6 +50,10 @@ class Alignment:
         if tuple(index["objects"]) != tuple(objects):
             known = ", ".join(index["objects"])
             raise ModelError(f"alignment.model: {settings.model} knows {known}; the data have {', '.join(objects)}")
+        if index.get("features"):
+            raise ModelError(
+                f"alignment.model: {settings.model} sees more than pixels (`features`); one without is needed"
+            )
         self.settings, self.covered, self.gamma = settings, covered, gamma
         self._network: Any = registry.load_network(place, device).requires_grad_(False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -12,14 +12,18 @@ from pydantic import Field
 from torch.nn import functional as F
 
 from synthgen.base.sizes import Size
+from synthgen.base.units import plural
+from synthgen.errors import ModelError
 from synthgen.fields import IGNORE
+from synthgen.models import folders, registry
+from synthgen.models.images import activations
 from synthgen.models.images.segmenter import Segmenter
-from synthgen.models.images.unet import prepare
+from synthgen.parts.protocols import Source
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.trainers.images import augment
 from synthgen.trainers.images.augment import AugmentSettings
-from synthgen.trainers.images.crop_settings import CropSettings
+from synthgen.trainers.images.crop_settings import CropSettings, check_multiple
 from synthgen.trainers.images.crops import crop, tiles
 from synthgen.training import batches, output
 from synthgen.training.ema import Ema
@@ -31,6 +35,7 @@ from synthgen.training.trainer import GradientTrainer
 from synthgen.vision.confusion import Confusion, class_score
 from synthgen.vision.matching import Match
 
+EYES = ("ClassConditionalPipeline", "LayoutToImagePipeline")
 MIN_CLASS_LOSS = 1e-3
 MIN_COUNTED = 1e-3
 
@@ -54,6 +59,20 @@ class SegmenterTrainer(GradientTrainer):
             description="Pixels count in proportion to their class's share of all pixels to the power of minus this: "
             "0 leaves thin and rare classes to the last, 1 makes all classes equal.",
         )
+        features: str | None = Field(
+            default=None,
+            exclude_if=lambda value: value is None,
+            description="A diffusion model of such images, class-conditional or layout-to-image. What it sees, frozen, "
+            "is given to the network beside the pixels: for few masks, with `widths` of one or two levels.",
+        )
+
+    def identity(self) -> Mapping[str, Any]:
+        hashes = {"features": self.sources[0].sha256} if self.config.features else {}
+        return {**super().identity(), **hashes}
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        return (folders.source(self.config.features),) if self.config.features else ()
 
     def task(self, start: Start) -> Task:
         data = self.config.data
@@ -95,7 +114,11 @@ class SegmenterTask(Task):
         self.training, self.held_out = training, held_out
         self.metric = (f"validation {'mIoU' if training.is_semantic else 'dice'}", "maximize")
         self.class_weights = class_weights(training, config.class_balance)
+        self.eyes = _eyes(config.features) if config.features else None
         super().__init__(config, len(training), seed, device, choose_precision("auto", device))
+        n_levels = plural(len(config.widths), "level")
+        user = f"{n_levels} of `widths`" + (f" and {config.features}" if config.features else "")
+        check_multiple(config.crop_shape, self.model.unit_px, "crop", user)
 
     def learn_from(self, examples: Examples) -> None:
         """Later batches are made of these."""
@@ -103,7 +126,12 @@ class SegmenterTask(Task):
         self.class_weights = class_weights(examples, self.config.class_balance)
 
     def network(self, losses: Sequence[float] = ()) -> Any:
-        return Segmenter(list(self.training.objects), list(self.config.widths), list(losses), list(self.training.stuff))
+        facts = activations.facts_of(self.eyes) if self.eyes else None
+        objects, stuff = list(self.training.objects), list(self.training.stuff)
+        network: Any = Segmenter(objects, list(self.config.widths), list(losses), stuff, facts)
+        if self.eyes:
+            network.activations.unet.load_state_dict(activations.unconditional(self.eyes))
+        return network
 
     def batch(self, step: int, random: torch.Generator) -> Batch:
         rows = self.batches.rows(step).tolist()
@@ -113,7 +141,7 @@ class SegmenterTask(Task):
         known, weights = classes[classes != IGNORE], self.class_weights
         counted = len(known) if weights is None else float(weights[known.astype(np.int64)].sum())
         counts = torch.tensor([max(counted, MIN_COUNTED), max(int((distances >= 0).sum()), 1)])
-        x = torch.cat([prepare(item.image[None]) for item in items])
+        x = torch.cat([self.model.pixels(item.image[None]) for item in items])
         shares = (1 / counts).expand(len(items), 2)
         return Batch(x, torch.from_numpy(classes).long(), torch.from_numpy(distances), shares)
 
@@ -145,14 +173,26 @@ class SegmenterTask(Task):
             f"cross-entropy, {name}": loss for name, loss in zip(names, losses, strict=True)
         }
         network = self.averaged(ema, self.network(losses))
-        settings = self.settings(network, "widths", "crop", "steps", "batch_size", "learning_rate")
+        seen = {"activations of": self.config.features} if self.config.features else {}
+        settings = self.settings(network, seen, "widths", "crop", "steps", "batch_size", "learning_rate")
         use = (
             f"Finds {', '.join(self.training.objects)} in images. "
             "In a recipe: `labelers: [{use: segmenter, model: <this folder>}]`."
         )
         real = real_scores(network, self.held_out, self.config.crop_shape)
-        card = output.mask_card(output.Result(title, settings, scores, use, real=real), self.config.data, self.training)
+        source = folders.source(self.config.features) if self.config.features else None
+        result = output.Result(title, settings, scores, use, source, real)
+        card = output.mask_card(result, self.config.data, self.training)
         return self.made(network, card)
+
+
+def _eyes(name: str) -> Any:
+    """The diffusion model whose activations are seen. Raises ModelError if it is of no kind that can be."""
+    folder = folders.resolve(name)
+    kind = folders.read_index(folder).get("_class_name")
+    if kind not in EYES:
+        raise ModelError(f"features: {name} holds a {kind}; {' or '.join(EYES)} is needed, a diffusion model of images")
+    return registry.load_pipeline(folder, "cpu", torch.float32)
 
 
 def class_weights(examples: Examples, balance: float) -> torch.Tensor | None:
