@@ -259,6 +259,23 @@ def class_head() -> str:
     return _save(made, "class-head")
 
 
+def scored_quotas() -> dict:
+    """Quotas by the losses of some model on samples of two classes."""
+    path = folder() / "losses.csv"
+    path.write_text("label,loss\ncat,2\ndog,1\n")
+    return {"by": str(path), "samples": 5}
+
+
+def mixed_clothes(n: int) -> tuple[Schema, Columns]:
+    """A condition of classes, some of which are mixed."""
+    from synthgen.conditions.classes import Classes
+
+    settings = {"quotas": {"Bag": 1, "Shirt": 1}, "mix": {"share": 0.5}}
+    part = Classes(Classes.Config.model_validate(settings))
+    rows = [part.condition(i)[0] for i in range(n)]
+    return part.fields, {name: [row[name] for row in rows] for name in part.fields}
+
+
 def small_pictures(n: int) -> tuple[Schema, Columns]:
     """Grey images that such a model sees."""
     random = np.random.default_rng(n)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field as Setting
 
 from synthgen.base.settings import Settings
+from synthgen.conditions import scored_quotas
 from synthgen.conditions.decks import Deck, Share
 from synthgen.conditions.quotas import Quotas
+from synthgen.conditions.scored_quotas import QuotaSetting
 from synthgen.conditions.value_lists import ValueList, Values, load_all, sources_of
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Text
@@ -34,8 +36,9 @@ class SlotValues:
     class Config(Settings):
         """Settings of `use: slot-values`."""
 
-        quotas: dict[str, Annotated[int, Setting(ge=1)]] = Setting(
-            min_length=1, description="Samples of each class; `text` for a model without classes."
+        quotas: QuotaSetting = Setting(
+            description="Samples of each class; `text` for a model without classes; or `{by: scores.parquet, samples: "
+            "1000}`, more of those classes that a model of yours is bad at.",
         )
         slots: dict[str, dict[str, Values]] = Setting(
             min_length=1,
@@ -50,9 +53,9 @@ class SlotValues:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._quotas = Quotas(config.quotas)
+        self._quotas = Quotas(scored_quotas.counts_of(config.quotas))
         self.samples = self._quotas.total
-        self._lists = _lists(config)
+        self._lists = _lists(config, self._quotas.names)
         names = dict.fromkeys(slot for slots in self._lists.values() for slot in slots)
         self.fields: Mapping[str, Field] = {
             "label": Label(self._quotas.names),
@@ -76,7 +79,8 @@ class SlotValues:
 
     @property
     def sources(self) -> list[Source]:
-        return sources_of((each for slots in self._lists.values() for each in slots.values()), self.config.licence)
+        lists = sources_of((each for slots in self._lists.values() for each in slots.values()), self.config.licence)
+        return [*lists, *scored_quotas.sources_of(self.config.quotas)]
 
     def class_counts(self, n: int) -> list[int]:
         return self._quotas.counts(n)
@@ -93,7 +97,7 @@ class SlotValues:
         return {**values, "label": label}, None
 
 
-def _lists(config: SlotValues.Config) -> dict[str, dict[str, ValueList]]:
+def _lists(config: SlotValues.Config, classes: Sequence[str]) -> dict[str, dict[str, ValueList]]:
     """The values of each slot of each class, those of all classes first.
 
     Raises:
@@ -102,8 +106,8 @@ def _lists(config: SlotValues.Config) -> dict[str, dict[str, ValueList]]:
     problems: list[str] = []
     loaded: dict[str, dict[str, ValueList]] = {}
     for cls, slots in config.slots.items():
-        if cls != EVERY and cls not in config.quotas:
-            problems.append(f"slots: {unknown(cls, [*config.quotas, EVERY], 'class')}")
+        if cls != EVERY and cls not in classes:
+            problems.append(f"slots: {unknown(cls, [*classes, EVERY], 'class')}")
         try:
             loaded[cls] = load_all(slots, f"slots: {cls}")
         except DataError as error:
@@ -112,4 +116,4 @@ def _lists(config: SlotValues.Config) -> dict[str, dict[str, ValueList]]:
     problems += [f"optional: {unknown(name, sorted(names), 'slot')}" for name in config.optional if name not in names]
     if problems:
         raise DataError(*problems)
-    return {cls: {**loaded.get(EVERY, {}), **loaded.get(cls, {})} for cls in config.quotas}
+    return {cls: {**loaded.get(EVERY, {}), **loaded.get(cls, {})} for cls in classes}

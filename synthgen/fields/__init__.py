@@ -14,7 +14,7 @@ from synthgen.fields.pictures import IGNORE, IMAGE_SUFFIX, DepthMap, Image, Imag
 from synthgen.fields.series import Series, Times
 from synthgen.fields.shown import Shown
 from synthgen.fields.texts import Acts, Chat, Plan, Text, Translation
-from synthgen.fields.values import Boxes, Label, Number, Numbers, Timestamp
+from synthgen.fields.values import Boxes, Label, Number, Numbers, Probabilities, Timestamp
 
 __all__ = [
     "IGNORE",
@@ -35,6 +35,7 @@ __all__ = [
     "Number",
     "Numbers",
     "Plan",
+    "Probabilities",
     "Schema",
     "SegmentationMap",
     "Series",

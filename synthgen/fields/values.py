@@ -271,3 +271,45 @@ class Numbers(Field):
 
     def text(self, quote: Callable[[str], str]) -> str:
         return "numbers, one per object"
+
+
+@dataclass(frozen=True, slots=True)
+class Probabilities(Field):
+    """How much a sample is of each class: float32 array (K,) in id order, from 0 to 1, of the sum 1. A soft label."""
+
+    classes: tuple[str, ...]
+    type: ClassVar[str] = "probabilities"
+    croissant_type: ClassVar[str] = "sc:Float"
+    repeated: ClassVar[bool] = True
+
+    def check(self, name: str, value: Any) -> None:
+        shape = (len(self.classes),)
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.shape != shape:
+            raise DataError(f"field `{name}`: must be a float32 array of shape ({shape[0]},), a number for each class")
+        if not np.isfinite(value).all():
+            raise NonFiniteError(f"field `{name}`: has numbers that are not finite")
+        if (value < 0).any() or abs(float(value.sum(dtype=np.float64)) - 1) > 1e-3:
+            raise DataError(f"field `{name}`: must be numbers from 0 to 1 with the sum 1 (got {value.tolist()})")
+
+    def encode(self, value: np.ndarray) -> list[float]:
+        return [float(str(number)) for number in value]
+
+    def decode(self, stored: Any) -> np.ndarray:
+        return np.array(stored, dtype=np.float32)
+
+    def arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.list_(pa.float32(), len(self.classes))
+
+    def hf_feature(self) -> dict[str, Any]:
+        return {"_type": "List", "length": len(self.classes), "feature": {"dtype": "float32", "_type": "Value"}}
+
+    def columns(self, name: str) -> list[Column]:
+        return [Column(f"{name}:{cls}", "float64") for cls in self.classes]
+
+    def rows(self, value: np.ndarray) -> list[list[float]]:
+        return [[number] for number in self.encode(value)]
+
+    def text(self, quote: Callable[[str], str]) -> str:
+        return f"probabilities of {numbered([quote(name) for name in self.classes])}"

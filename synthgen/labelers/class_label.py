@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from synthgen.base.settings import Settings
-from synthgen.fields import Columns, Label, Schema
+from synthgen.fields import Columns, Label, Probabilities, Schema
 from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
 
 
 class ClassLabel(PlainAnnotator):
-    """Writes `condition.label` as the field `label`."""
+    """Writes `condition.label` as the field `label`, and `condition.soft_label`, if there is one, as `soft_label`."""
 
     version: ClassVar[int] = 1
 
@@ -24,7 +24,10 @@ class ClassLabel(PlainAnnotator):
         if not isinstance(source, Label):
             return [Problem("needs a condition with classes, such as `use: classes`", ("condition.label",))]
         self.fields = {"label": source}
+        soft = columns.get("condition.soft_label")
+        if isinstance(soft, Probabilities):
+            self.fields = {"label": source, "soft_label": soft}
         return []
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
-        return {"label": list(columns["condition.label"])}
+        return {name: list(columns[f"condition.{name}"]) for name in self.fields}

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen.base.settings import FieldName, Settings
-from synthgen.fields import Columns, Image, Label, Number, Schema
+from synthgen.fields import Columns, Field, Image, Label, Number, Probabilities, Schema
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
@@ -32,13 +32,21 @@ class ModelFeatures(FolderPart):
         model: str = Setting(description="The folder of a trained head with its diffusion model.")
         field: FieldName = Setting(default="label", description="Name of the class.")
         confidence: FieldName = Setting(default="confidence", description="Name of its probability.")
+        soft: FieldName | None = Setting(
+            default=None,
+            exclude_if=lambda value: value is None,
+            description="Name of the probabilities of all classes, such as soft_label; by default they are left out.",
+        )
 
     config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._classes = tuple(folders.names_in_order(self.index))
-        self.fields = {config.field: Label(self._classes), config.confidence: Number("1")}
+        fields: dict[str, Field] = {config.field: Label(self._classes), config.confidence: Number("1")}
+        if config.soft:
+            fields[config.soft] = Probabilities(self._classes)
+        self.fields = fields
         self._classifier: Any = None
 
     def bind(self, columns: Schema) -> list[Problem]:
@@ -69,7 +77,10 @@ class ModelFeatures(FolderPart):
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         probabilities = self._classifier.predict_proba(np.stack(columns["image"]))
         best = probabilities.argmax(1)
-        return {
+        found: dict[str, Sequence[Any]] = {
             self.config.field: [int(i) for i in best],
             self.config.confidence: [float(p) for p in probabilities[np.arange(len(best)), best]],
         }
+        if self.config.soft:
+            found[self.config.soft] = list(probabilities.astype(np.float32))
+        return found

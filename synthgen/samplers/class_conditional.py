@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import seeds as streams
-from synthgen.fields import Columns, Field, Image, Label, Schema
+from synthgen.fields import Columns, Field, Image, Label, Probabilities, Schema
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
@@ -22,7 +22,8 @@ from synthgen.samplers.real_images import in_channels
 class ClassConditional(FolderPart):
     """Generates `image` for `condition.label`; classes are matched to the model's by name.
 
-    With `strength`, real images of a condition such as `use: images` are generated again, and keep their class.
+    With `strength`, real images of a condition such as `use: images` are generated again, and keep their class. A
+    `condition.soft_label`, as `mix` of `use: classes` makes it, asks for images between two classes.
     """
 
     version: ClassVar[int] = 1
@@ -55,6 +56,7 @@ class ClassConditional(FolderPart):
         self.shape = (int(unet["in_channels"]) // patch**2, side, side)
         self.fields: Mapping[str, Image] = {"image": Image(side, side, self.shape[0])}
         self._ids: list[int] = []
+        self._mixes = False
         self._pipeline: Any = None
 
     def bind(self, condition: Schema) -> list[Problem]:
@@ -63,6 +65,8 @@ class ClassConditional(FolderPart):
             return [Problem("needs a condition with classes, such as `use: classes`", ("label",))]
         missing = [name for name in label.classes if name not in self.names]
         self._ids = [self.names.index(name) for name in label.classes if name in self.names]
+        soft = condition.get("soft_label")
+        self._mixes = isinstance(soft, Probabilities) and soft.classes == label.classes
         problems = self._image_problems(condition.get("image"))
         return problems + [
             Problem(f"model {self.config.model}: {unknown(name, self.names, 'class')}", ("label",)) for name in missing
@@ -95,6 +99,8 @@ class ClassConditional(FolderPart):
         if self.config.strength is not None:
             real = [in_channels(slot.condition["image"], self.shape[0]) for slot in slots]
             start = {"images": np.stack(real), "strength": self.config.strength}
+        if self._mixes:
+            start |= self._second([(slot.condition["label"], slot.condition["soft_label"]) for slot in slots])
         images = self._pipeline(
             [self._ids[slot.condition["label"]] for slot in slots],
             guidance_scale=self.config.guidance,
@@ -105,3 +111,14 @@ class ClassConditional(FolderPart):
             **start,
         ).images
         return {"image": list(images)}
+
+    def _second(self, slots: Sequence[tuple[int, np.ndarray]]) -> dict[str, Any]:
+        """The second classes of slots, and the shares of the first ones; a class of its own is both."""
+        others = [soft.copy() for _, soft in slots]
+        for other, (label, _) in zip(others, slots, strict=True):
+            other[label] = 0
+        seconds = [
+            int(other.argmax()) if other.any() else label for other, (label, _) in zip(others, slots, strict=True)
+        ]
+        shares = [float(soft[label]) for label, soft in slots]
+        return {"second_labels": [self._ids[cls] for cls in seconds], "first_shares": shares}

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from synthgen.dataset import loading
 from synthgen.errors import DataError
-from synthgen.fields import Image, InstanceMap, Label, Schema
+from synthgen.fields import Image, InstanceMap, Label, Number, Probabilities, Schema
 from synthgen.measures.settings import MeasureSettings, Spread, in_percent
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
@@ -21,10 +21,14 @@ if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measu
     from synthgen.measures.images.probe import Budget
 
 N_FEATURES = 10_000
+SOFT, WEIGHT = "soft_label", "weight"
+"""Fields that networks are trained with where a dataset has them: how much of each class, and how much it counts."""
 
 
 class Classification:
     """Accuracy on real test images of a network trained on the dataset, beside networks trained on real images.
+
+    The fields `soft_label` and `weight` of a dataset are trained with.
 
     With `evaluator`, also features of the dataset beside those of real images.
     """
@@ -104,10 +108,15 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Images uint8 (N, H, W, C) with class ids int64 (N,)."""
+    """Images uint8 (N, H, W, C) with class ids int64 (N,).
+
+    `soft` are soft labels float32 (N, K), `weights` how much each image counts, (N,); None if there are none.
+    """
 
     images: np.ndarray
     labels: np.ndarray
+    soft: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -123,10 +132,26 @@ class Labelled:
             rows = order[self.labels[order] == cls]
             rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
         picked = np.sort(np.argsort(rank, kind="stable")[:n])
-        return Labelled(self.images[picked], self.labels[picked])
+        soft, weights = (None if each is None else each[picked] for each in (self.soft, self.weights))
+        return Labelled(self.images[picked], self.labels[picked], soft, weights)
 
     def join(self, other: Labelled) -> Labelled:
-        return Labelled(np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels]))
+        """Both; where one has soft labels or weights, those of the other are its classes, and 1."""
+        soft = weights = None
+        if self.soft is not None or other.soft is not None:
+            n = next(some.soft.shape[1] for some in (self, other) if some.soft is not None)
+            soft = np.concatenate([some.targets(n) for some in (self, other)])
+        if self.weights is not None or other.weights is not None:
+            each = [np.ones(len(some)) if some.weights is None else some.weights for some in (self, other)]
+            weights = np.concatenate(each)
+        images, labels = (
+            np.concatenate([getattr(some, name) for some in (self, other)]) for name in ("images", "labels")
+        )
+        return Labelled(images, labels, soft, weights)
+
+    def targets(self, n_classes: int) -> np.ndarray:
+        """The soft labels, float32 (N, K); without any, 1 for the class."""
+        return np.eye(n_classes, dtype=np.float32)[self.labels] if self.soft is None else self.soft
 
 
 def usefulness(
@@ -149,7 +174,8 @@ def usefulness(
     for seed in seeds:
         some = real.subset(len(synthetic), seed)
         for name, data in (("synthetic", synthetic), ("real", some), ("both", synthetic.join(some))):
-            model = probe.train(data.images, data.labels, n_classes, seed, budget)
+            targets = data.labels if data.soft is None else data.soft
+            model = probe.train(data.images, targets, n_classes, seed, budget, data.weights)
             accuracy = float((probe.predict(model, test.images) == test.labels).mean())
             accuracies[name].append(accuracy)
             say(f"seed {seed}: trained on {len(data)} {name} images: {100 * accuracy:.2f} % on {len(test)} real ones")
@@ -184,11 +210,26 @@ def in_features(evaluator: Any, synthetic: Labelled, real: Labelled, test: Label
 
 
 def stacked(dataset: Any) -> Labelled:
-    """A loaded dataset as arrays."""
+    """A loaded dataset as arrays, with its fields `soft_label` and `weight`, if it has them.
+
+    Raises:
+        DataError: a weight is negative, or all are 0, or soft labels are of other classes.
+    """
     samples = [dataset[i] for i in range(len(dataset))]
-    return Labelled(
-        np.stack([sample["image"] for sample in samples]), np.array([sample["label"] for sample in samples])
+    soft, weights = (
+        np.stack([sample[name] for sample in samples]) if isinstance(dataset.fields.get(name), kind) else None
+        for name, kind in ((SOFT, Probabilities), (WEIGHT, Number))
     )
+    if soft is not None and dataset.fields[SOFT].classes != tuple(dataset.classes):
+        raise DataError(
+            f"the field `{SOFT}` is of other classes than `label`: {', '.join(dataset.fields[SOFT].classes)}"
+        )
+    if weights is not None and (weights.min() < 0 or not weights.any()):
+        raise DataError(
+            f"the field `{WEIGHT}` must be 0 or more, and above 0 somewhere; {weights.min():g} is the least"
+        )
+    images = np.stack([sample["image"] for sample in samples])
+    return Labelled(images, np.array([sample["label"] for sample in samples]), soft, weights)
 
 
 def read_real(comparison: Comparison, classes: list[str], shape: tuple[int, ...]) -> tuple[Labelled, Labelled]:

@@ -49,12 +49,20 @@ def network(channels: int, n_classes: int) -> nn.Module:
     )
 
 
-def train(images: np.ndarray, labels: np.ndarray, n_classes: int, seed: int, budget: Budget) -> nn.Module:
+def train(
+    images: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    seed: int,
+    budget: Budget,
+    weights: np.ndarray | None = None,
+) -> nn.Module:
     """A trained probe.
 
     Args:
         images: uint8, (N, H, W, C).
-        labels: int64 class ids, (N,); hard labels.
+        labels: class ids, int64 (N,), or soft labels, float (N, n_classes).
+        weights: how much each image counts beside the others, (N,), from 0 on; by default all the same.
         seed: of the initial weights, the order and the shifts.
 
     The learning rate follows a cosine to zero; no checkpoint is chosen, so no test data is needed.
@@ -62,7 +70,9 @@ def train(images: np.ndarray, labels: np.ndarray, n_classes: int, seed: int, bud
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = network(images.shape[3], n_classes)
-        x_all, y_all = to_tensor(images), torch.from_numpy(labels.astype(np.int64))
+        x_all = to_tensor(images)
+        y_all = torch.from_numpy(labels.astype(np.int64 if labels.ndim == 1 else np.float32))
+        counts = None if weights is None else torch.from_numpy(weights / max(weights.mean(), 1e-12)).float()
         optimiser = torch.optim.AdamW(model.parameters(), lr=budget.learning_rate, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps)
         order = torch.randperm(len(x_all))
@@ -73,7 +83,8 @@ def train(images: np.ndarray, labels: np.ndarray, n_classes: int, seed: int, bud
                 order, at = torch.randperm(len(x_all)), 0
             picked = order[at : at + budget.batch_size]
             at += budget.batch_size
-            loss = F.cross_entropy(model(shifted(x_all[picked], budget.shift_px)), y_all[picked])
+            loss = F.cross_entropy(model(shifted(x_all[picked], budget.shift_px)), y_all[picked], reduction="none")
+            loss = (loss if counts is None else loss * counts[picked]).mean()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -91,6 +91,34 @@ def test_usefulness_compares_at_equal_size_and_budget() -> None:
     assert "trained on 400 both" in said[2]
 
 
+def test_probes_honour_weights_and_soft_labels() -> None:
+    train, test = digits(1000)
+    n, budget = len(train), Budget(steps=150, shift_px=0)
+    wrong = np.arange(n) % 2 == 1
+    labels = np.where(wrong, (train.labels + 1) % 10, train.labels)
+    plain = probe.train(train.images, labels, 10, 0, budget)
+    weighed = probe.train(train.images, labels, 10, 0, budget, np.where(wrong, 0.0, 3.0))
+    right = [(probe.predict(model, test.images) == test.labels).mean() for model in (plain, weighed)]
+    assert right[1] > 0.9 > right[0]
+    soft = np.eye(10, dtype=np.float32)[train.labels] * 0.7 + np.eye(10, dtype=np.float32)[(train.labels + 1) % 10] * 0.3
+    model = probe.train(train.images, soft, 10, 0, budget)
+    chances = model(probe.to_tensor(test.images)).softmax(1).detach().numpy()
+    second = chances[np.arange(len(test)), (test.labels + 1) % 10].mean()
+    assert 0.2 < second < 0.4
+
+
+def test_weights_and_soft_labels_go_along_with_their_images() -> None:
+    images, labels = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1), np.array([0, 1, 0, 1, 0, 1])
+    soft = np.stack([1 - labels * 0.8, labels * 0.8], 1).astype(np.float32)
+    one = Labelled(images, labels, soft, np.arange(6.0))
+    some = one.subset(4, 0)
+    assert some.weights is not None and np.array_equal(some.weights, some.images.ravel())
+    both = one.join(Labelled(images, labels))
+    assert both.weights is not None and both.weights.tolist() == [0, 1, 2, 3, 4, 5, 1, 1, 1, 1, 1, 1]
+    assert np.array_equal(both.targets(2)[6:], np.eye(2)[labels])
+    assert np.array_equal(both.targets(2)[:6], soft)
+
+
 def test_probes_are_repeatable() -> None:
     train, test = digits(200)
     a, b = (probe.train(train.images, train.labels, 10, 3, Budget(steps=5)) for _ in range(2))

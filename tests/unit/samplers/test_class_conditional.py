@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import helpers
 from synthgen import seeds
-from synthgen.fields import Image, Label
+from synthgen.fields import Image, Label, Probabilities
 from synthgen.parts.protocols import Slot
 from synthgen.samplers.class_conditional import ClassConditional
 
@@ -32,6 +32,26 @@ def test_classes_are_matched_by_name_whatever_their_order() -> None:
     turned.setup("cpu")
     assert np.array_equal(draw(part, [0, 1]), draw(turned, [1, 0]))
     assert not np.array_equal(draw(part, [0, 1]), draw(part, [1, 0]))
+
+
+def soft(*numbers: float) -> np.ndarray:
+    return np.array(numbers, dtype=np.float32)
+
+
+def test_a_mixed_sample_stands_between_its_classes() -> None:
+    part = ClassConditional(ClassConditional.Config.model_validate({"model": "starter/fashion-mnist", "steps": 6}))
+    classes = ("Bag", "Shirt", "Coat")
+    assert part.bind({"label": Label(classes), "soft_label": Probabilities(classes)}) == []
+    part.setup("cpu")
+    shown = [(0, soft(1, 0, 0)), (0, soft(0.5, 0.5, 0)), (1, soft(0, 1, 0)), (1, soft(0, 1, 0))]
+    slots = [Slot(i, {"label": label, "soft_label": of}, "train") for i, (label, of) in enumerate(shown)]
+    drawn = np.stack(part.sample(slots, [seeds.seed_of(0, "sampler", 0)] * 4)["image"]).astype(float)
+    plain = draw(made(steps=6), [0]).astype(float)[0]
+    assert np.abs(drawn[0] - plain).max() <= 1, "a sample of one class is the one that is not mixed"
+    assert np.array_equal(drawn[2], drawn[3])
+    apart = [np.abs(drawn[1] - drawn[i]).mean() for i in (0, 2)]
+    assert min(apart) > 1
+    assert max(apart) < np.abs(drawn[0] - drawn[2]).mean() * 1.2
 
 
 def test_a_class_that_the_model_lacks() -> None:
