@@ -266,6 +266,27 @@ def scored_quotas() -> dict:
     return {"by": str(path), "samples": 5}
 
 
+@cache
+def named_pictures() -> str:
+    """Grey images in folders that are called like the classes of the recipes for one's own images."""
+    random = np.random.default_rng(3)
+    for name in ("cat", "dog", "common", "rare"):
+        place = folder() / "named" / name
+        place.mkdir(parents=True)
+        for i in range(3):
+            Image.fromarray(random.integers(0, 256, (28, 28), dtype=np.uint8)).save(place / f"{i}.png")
+    return str(folder() / "named")
+
+
+@cache
+def few_masks() -> str:
+    """The images with discs, of which the first four have kept their masks."""
+    place = Path(shutil.copytree(masks(), folder() / "few-masks"))
+    for path in sorted((place / "masks").iterdir())[4:]:
+        path.unlink()
+    return str(place)
+
+
 def mixed_clothes(n: int) -> tuple[Schema, Columns]:
     """A condition of classes, some of which are mixed."""
     from synthgen.conditions.classes import Classes
@@ -280,6 +301,13 @@ def small_pictures(n: int) -> tuple[Schema, Columns]:
     """Grey images that such a model sees."""
     random = np.random.default_rng(n)
     return {"image": ImageField(16, 16, 1)}, {"image": list(random.integers(0, 256, (n, 16, 16, 1), dtype=np.uint8))}
+
+
+def asked_pictures(n: int) -> tuple[Schema, Columns]:
+    """Such images with the class that was asked for."""
+    schema, columns = small_pictures(n)
+    asked = {"condition.label": [i % 2 for i in range(n)]}
+    return {**schema, "condition.label": Label(("dog", "cat"))}, {**columns, **asked}
 
 
 def given_pictures(n: int) -> tuple[Schema, Columns]:

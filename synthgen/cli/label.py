@@ -125,7 +125,5 @@ def _seen(
         return size, 3
     if size is not None:
         raise UsageError(f"--size: {model} sees images of one size; leave it out")
-    unet, patch = folders.component_config(folders.resolve(model), "unet"), int(index["patch_size"])
-    side = unet["sample_size"]
-    height, width = (side, side) if isinstance(side, int) else side
-    return (width * patch, height * patch), int(unet["in_channels"]) // patch**2
+    height, width, channels = folders.image_shape(folders.resolve(model), index)
+    return (width, height), channels

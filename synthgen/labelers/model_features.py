@@ -53,10 +53,7 @@ class ModelFeatures(FolderPart):
         image = columns.get("image")
         if not isinstance(image, Image):
             return [Problem("needs an `image` field", ("image",))]
-        unet, patch = folders.component_config(self.folder, "unet"), int(self.index["patch_size"])
-        side = unet["sample_size"]
-        height, width = (n * patch for n in ((side, side) if isinstance(side, int) else side))
-        channels = int(unet["in_channels"]) // patch**2
+        height, width, channels = folders.image_shape(self.folder, self.index)
         if (image.height, image.width, image.channels) != (height, width, channels):
             return [
                 Problem(

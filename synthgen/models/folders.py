@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -77,19 +77,34 @@ def read_index(folder: Path) -> dict[str, Any]:
     return read_json(path)
 
 
-def check_class(folder: Path, name: str, wanted: str, trainer: str) -> dict[str, Any]:
-    """The folder's index, if it holds a model of the class `wanted`.
+def check_class(folder: Path, name: str, wanted: str | Sequence[str], trainer: str) -> dict[str, Any]:
+    """The folder's index, if it holds a model of the class `wanted`, or of one of those.
 
     Raises:
         ModelError: it holds another one; says which `trainer.use` makes the right one.
     """
     index = read_index(folder)
-    if index.get("_class_name") != wanted:
+    classes = [wanted] if isinstance(wanted, str) else list(wanted)
+    if index.get("_class_name") not in classes:
         raise ModelError(
-            f"{name} holds a {index.get('_class_name')}; a {wanted} is needed here, which `synthgen train` makes "
-            f"with `trainer.use: {trainer}`"
+            f"{name} holds a {index.get('_class_name')}; a {' or '.join(classes)} is needed here, which `synthgen "
+            f"train` makes with `trainer.use: {trainer}`"
         )
     return index
+
+
+def image_shape(folder: Path, index: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Height, width and channels of the images that a pipeline around a UNet, or a classifier, generates or sees.
+
+    Args:
+        index: of a class-conditional pipeline, a feature classifier or an image classifier.
+    """
+    if "resolution" in index:
+        return int(index["resolution"]), int(index["resolution"]), int(index["channels"])
+    unet, patch = component_config(folder, "unet"), int(index["patch_size"])
+    side = unet["sample_size"]
+    height, width = (side, side) if isinstance(side, int) else side
+    return height * patch, width * patch, int(unet["in_channels"]) // patch**2
 
 
 def names_in_order(index: Mapping[str, Any]) -> list[str]:

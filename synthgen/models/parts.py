@@ -13,10 +13,10 @@ class FolderPart:
     """A part that stands on a model folder of our own: a starter, or what `synthgen train` made.
 
     Raises:
-        ModelError: the folder holds no model of the class `wanted`; says which `trainer` makes one.
+        ModelError: the folder holds no model of the class `wanted`, or of one of those; says which `trainer` makes one.
     """
 
-    wanted: ClassVar[str]
+    wanted: ClassVar[str | tuple[str, ...]]
     trainer: ClassVar[str]
     config: Any
     fields: Schema

@@ -51,10 +51,9 @@ class ClassConditional(FolderPart):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.names = folders.names_in_order(self.index)
-        unet, patch = folders.component_config(self.folder, "unet"), int(self.index["patch_size"])
-        side = int(unet["sample_size"]) * patch
-        self.shape = (int(unet["in_channels"]) // patch**2, side, side)
-        self.fields: Mapping[str, Image] = {"image": Image(side, side, self.shape[0])}
+        side, _, channels = folders.image_shape(self.folder, self.index)
+        self.shape = (channels, side, side)
+        self.fields: Mapping[str, Image] = {"image": Image(side, side, channels)}
         self._ids: list[int] = []
         self._mixes = False
         self._pipeline: Any = None

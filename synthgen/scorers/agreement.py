@@ -15,15 +15,20 @@ from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
 from synthgen.parts.registry import unknown
 
+FEATURES = "FeatureClassifier"
+
 
 class Agreement(FolderPart):
     """Adds `agreement`: the probability, 0 to 1, that the classifier gives to the intended class.
+
+    The classifier sees pixels (`trainer.use: classifier`), or what a diffusion model makes of them, which few labelled
+    images are enough for (`trainer.use: feature-classifier`).
 
     The softmax runs over the classifier's own classes, never over a batch.
     """
 
     version: ClassVar[int] = 1
-    wanted: ClassVar[str] = "ImageClassifier"
+    wanted: ClassVar[tuple[str, ...]] = ("ImageClassifier", FEATURES)
     trainer: ClassVar[str] = "classifier"
 
     class Config(Settings):
@@ -37,7 +42,7 @@ class Agreement(FolderPart):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.names = folders.names_in_order(self.index)
-        self.resolution, self.channels = int(self.index["resolution"]), int(self.index["channels"])
+        self.shape = folders.image_shape(self.folder, self.index)
         self.fields: Mapping[str, Number] = {config.field: Number()}
         self._ids: np.ndarray = np.empty(0, dtype=np.int64)
 
@@ -50,13 +55,21 @@ class Agreement(FolderPart):
             for name in label.classes
             if name not in self.names
         ]
-        want = (self.resolution, self.resolution, self.channels)
-        if (image.height, image.width, image.channels) != want:
-            got = (image.height, image.width, image.channels)
-            message = f"model {self.config.model} sees images of shape {want}, the sampler generates {got}"
+        got = (image.height, image.width, image.channels)
+        if got != self.shape:
+            message = f"model {self.config.model} sees images of shape {self.shape}, the sampler generates {got}"
             problems.append(Problem(message, ("image",)))
         self._ids = np.array([self.names.index(name) for name in label.classes if name in self.names])
         return problems
+
+    def setup(self, device: str) -> None:
+        if self.index.get("_class_name") != FEATURES:
+            return super().setup(device)
+        import torch
+
+        from synthgen.models import registry
+
+        self._network = registry.load_pipeline(self.folder, device, torch.float32)
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
         probabilities = self._network.predict_proba(np.stack(columns["image"]))

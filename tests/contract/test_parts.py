@@ -265,6 +265,7 @@ ROWS = [
     Row("samplers", "streets", {}, kinds),
     Row("labelers", "class-label", {}),
     Row("scorers", "agreement", {"model": FILTER}),
+    Row("scorers", "agreement", {"model": tiny.class_head, "field": "seen"}, tiny.asked_pictures),
     Row("scorers", "brightness", {"noise": 0.1}),
     Row("writers", "webdataset", {}),
     Row("writers", "parquet", {}),
@@ -445,13 +446,17 @@ def test_recipes_that_ship_can_be_planned(path: Path) -> None:
         cls: Any = PLUGINS.find("trainers", found.trainer.use)  # type: ignore[union-attr]
         assert cls(cls.Config.model_validate(found.trainer.settings)).sources  # type: ignore[union-attr]
         return
+    clothes = tiny.named_pictures()
     own = {
         "timeseries-from-csv": [f"data.path={tiny.sensors()}", "data.channels=[wave, rain]"],
         "text-from-table": [f"data.texts={tiny.texts()}"],
+        "few-labels": [f"data.path={clothes}", f"data.unlabelled={tiny.photos()}"],
+        "rare-classes": [f"data.path={clothes}"],
+        "few-masks": [f"data.path={tiny.few_masks()}", f"data.unlabelled={tiny.few_masks()}/images"],
     }
     if path.stem in own:  # of a file that the user brings, and a model that is trained first
         found = resolve(path, overrides=own[path.stem])
-        assert found.own and not found.own.done and found.binding.n_samples == 1000
+        assert found.own and not found.own.done and found.binding.n_samples >= 410
     else:
         assert api.prepare(path).plan.n_samples >= 100
     assert path.read_text().count("#") > 5

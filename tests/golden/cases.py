@@ -12,6 +12,9 @@ def sets(values: dict[str, object]) -> tuple[str, ...]:
     return tuple(word for name, value in values.items() for word in ("--set", f"{name}={value}"))
 
 
+OWN = {"train.steps": 20, "train.batch_size": 4, "train.network.channels": "[8, 16]", "sampler.steps": 4}
+PHOTOS = {**OWN, "data.path": "data/photos", "condition.quotas": "{disc: 3, field: 1}"}
+
 RECIPES: list[Case] = [
     Dataset("recipes/classification", "recipes/classification.yaml", ("--samples", "20")),
     Dataset("recipes/segmentation", "recipes/segmentation.yaml", ("--samples", "4")),
@@ -28,6 +31,19 @@ RECIPES: list[Case] = [
         "recipes/text-from-table",
         "recipes/text-from-table.yaml",
         (*FEW, *sets({"data.texts": "data/pairs.tsv", "train.steps": 20, "train.preset": "tiny"})),
+        trained=True,
+    ),
+    Dataset(
+        "recipes/few-labels",
+        "recipes/few-labels.yaml",
+        (*FEW, *sets({**PHOTOS, "data.unlabelled": "data/cells/images"})),
+        trained=True,
+    ),
+    Dataset("recipes/rare-classes", "recipes/rare-classes.yaml", (*FEW, *sets(PHOTOS)), trained=True),
+    Dataset(
+        "recipes/few-masks",
+        "recipes/few-masks.yaml",
+        (*FEW, *sets({**OWN, "data.path": "data/cells", "data.unlabelled": "data/photos/disc", "train.crop": 32})),
         trained=True,
     ),
     *(

@@ -45,6 +45,12 @@ MODEL = """\
   steps: {{ fit.steps }}\t# raise it if the images still get better at the end
   batch_size: {{ fit.batch_size }}
   ema_decay: 0.999\t# decay of the averaged weights, which are what is kept
+{%- if unlabelled %}
+  unlabelled_share: {{ share }}\t# part of a batch without labels
+{%- endif %}
+{%- if balance %}
+  class_balance: {{ balance }}\t# images of rare classes are drawn more often; 0: as they come, 1: all classes the same
+{%- endif %}
   flip: false\t# true if a mirrored image still shows its class; doubles the data
   checkpoint_every: 500\t# a stopped training goes on from the last one
   sample_every: 1000\t# sample grids in models/{{ name }}/training/
@@ -73,6 +79,23 @@ FILTER = """\
   flip: false\t# as in {{ name }}-model.yaml
 """
 
+HEAD = """\
+# Tells the classes apart by what the model has learned, from few images: `synthgen train {{ name }}-filter.yaml`
+# Train it after the model, then uncomment `scorers` and `keep` in {{ name }}.yaml.
+{% include 'start_filter' %}
+  use: feature-classifier
+  base: models/{{ name }}\t# made by `synthgen train {{ name }}-model.yaml`
+  data:
+    path: {{ path_yaml }}
+{%- if range %}
+    range: {{ range }}
+{%- endif %}
+{%- if found.unreadable %}
+    skip_broken: true
+{%- endif %}
+    licence: unknown
+"""
+
 DATASET = """\
 # Synthetic images of the classes in {{ path }}: `synthgen run {{ name }}.yaml`
 {% include 'start_dataset' %}
@@ -99,7 +122,7 @@ sampler:\t# the diffusion model that generates the samples
 
 labelers:
   - use: class-label\t# the class that was asked for, as `label`
-{% if fit.filter_model %}
+{% if fit.filter_model or unlabelled %}
 # Reject what a classifier does not recognise. First: synthgen train {{ name }}-filter.yaml
 # scorers:
 #   - use: agreement         # probability of the asked class
@@ -110,7 +133,10 @@ labelers:
 """
 
 SIDES = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)
-MIN_IMAGES = 8
+MIN_IMAGES, MIN_BESIDE_OTHERS = 8, 2
+"""Images of a class, and where others have no class."""
+
+IMBALANCE = 3
 MIN_FOR_FILTER = 40
 
 
@@ -200,11 +226,12 @@ def look(folder: str | Path) -> ClassFindings:
     for path in classes:
         found.counts[path.name] = sum(_readable(file, found) for file in listing.files(path))
     _find_unlabelled(found, place)
-    few = {name: n for name, n in found.counts.items() if n < MIN_IMAGES}
+    least = MIN_BESIDE_OTHERS if found.n_unlabelled else MIN_IMAGES
+    few = {name: n for name, n in found.counts.items() if n < least}
     if few:
         named = ", ".join(f"{name} ({n})" for name, n in few.items())
         raise DataError(
-            f"{place}: every class needs at least {MIN_IMAGES} readable images; too few: {named}. "
+            f"{place}: every class needs at least {least} readable images; too few: {named}. "
             "Add images, or move these folders away"
         )
     return found
@@ -260,7 +287,7 @@ def fit(found: ClassFindings) -> Fit:
     """The largest side up to 64 that the median image has, and a network to match."""
     side = max((s for s in SIDES if s <= found.short_side), default=SIDES[0])
     patch = 1 if side < 20 else 2 if side <= 32 else 4
-    steps = 3000 if found.n < 2000 else 5000
+    steps = 3000 if found.n + found.n_unlabelled < 2000 else 5000
     filter_model = min(found.counts.values()) >= MIN_FOR_FILTER
     return Fit(side, patch, [32, 64] if side < 20 else [64, 96], steps, 64, filter_model)
 
@@ -293,7 +320,7 @@ def warnings(found: ClassFindings, chosen: Fit) -> Iterator[str]:
             f"{plural(len(found.loose), 'image')} beside the folders of the classes will not be used: "
             f"{', '.join(found.loose[:3])}"
         )
-    if found.imbalance > 3:
+    if found.imbalance > IMBALANCE:
         rare, n = min(found.counts.items(), key=lambda item: item[1])
         yield f"the rarest class, {rare}, has {n} images, {found.imbalance:.0f} times fewer than the largest"
     if found.colours[1] and found.colours[3]:
@@ -304,7 +331,7 @@ def warnings(found: ClassFindings, chosen: Fit) -> Iterator[str]:
         yield f"images are scaled to {side} x {side}"
     if min(min(size) for size in found.sizes) < side:
         yield f"some images are smaller than {side} pixels and will be enlarged"
-    if not chosen.filter_model:
+    if not chosen.filter_model and found.unlabelled is None:
         yield f"a class has fewer than {MIN_FOR_FILTER} images, too few for a classifier that scores samples"
 
 
@@ -317,13 +344,16 @@ def recipes(name: str, found: ClassFindings, fit: Fit) -> Recipes:
         "fit": fit,
         "found": found,
         "unlabelled": json.dumps(str(found.unlabelled), ensure_ascii=False) if found.unlabelled else None,
+        "share": 0.5 if found.n >= found.n_unlabelled else 0.8,
+        "balance": 0.5 if found.imbalance > IMBALANCE else None,
         "range": [found.pixels.low, found.pixels.high] if found.guessed else None,
         **validation_values(found.has_validation, 0.05 if found.n >= 1000 else 0.1),
         "quotas": numbers,
         "real": {json.dumps(cls, ensure_ascii=False): n for cls, n in found.counts.items()},
     }
-    templates = {f"{name}-model.yaml": MODEL, f"{name}-filter.yaml": FILTER, f"{name}.yaml": DATASET}
-    if not fit.filter_model:
+    checks = FILTER if fit.filter_model else HEAD if found.unlabelled else None
+    templates = {f"{name}-model.yaml": MODEL, f"{name}-filter.yaml": checks or "", f"{name}.yaml": DATASET}
+    if checks is None:
         del templates[f"{name}-filter.yaml"]
     return render(templates, values, found.root)
 

@@ -130,10 +130,8 @@ class FeatureClassifierTrainer:
 
     def _images(self) -> LabelledImages:
         """The labelled images in the base's size and colours. Raises DataError if they cannot be used."""
-        unet = folders.component_config(self.folder, "unet")
-        side, patch = unet["sample_size"], int(self.index["patch_size"])
-        side = side if isinstance(side, int) else side[0]
-        images = real_data.read_training(self.config.data, side * patch, int(unet["in_channels"]) // patch**2)
+        side, _, channels = folders.image_shape(self.folder, self.index)
+        images = real_data.read_training(self.config.data, side, channels)
         counts = np.bincount(images.labels, minlength=len(images.classes))
         if len(images.classes) < 2 or counts.min() < 2:
             rare = images.classes[int(counts.argmin())]

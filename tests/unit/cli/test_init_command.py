@@ -196,6 +196,33 @@ def test_images_without_labels_are_learned_from(cli, tmp_path: Path, named: bool
     assert "images without labels | 4, 50% of a batch" in (tmp_path / "model" / "README.md").read_text()
 
 
+def test_few_labels_bring_a_filter_that_sees_what_the_model_has_learned(cli, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paint(tmp_path / "pets", {"cat": 2, "dog": 9, "unlabelled": 20})
+    answer = cli("init", "pets")
+    assert answer.code == 0, answer.err
+    model, checks = (yaml.safe_load((tmp_path / f"pets-{name}.yaml").read_text()) for name in ("model", "filter"))
+    assert model["trainer"]["unlabelled_share"] == 0.8
+    assert model["trainer"]["class_balance"] == 0.5
+    assert checks["trainer"] == {
+        "use": "feature-classifier",
+        "base": "models/pets",
+        "data": {"path": "pets", "licence": "unknown"},
+    }
+    steps = [*("--set", "trainer.steps=2"), *("--set", "trainer.batch_size=4")]
+    for words in (("train", "pets-model.yaml", *steps), ("train", "pets-filter.yaml")):
+        trained = cli(*words, "--device", "cpu")
+        assert trained.code == 0, trained.err
+    text = (tmp_path / "pets.yaml").read_text()
+    for line in text.splitlines():
+        if line.startswith(("# scorers:", "#   - ", "#     model", "# keep:")):
+            text = text.replace(line, line.removeprefix("# "))
+    (tmp_path / "pets.yaml").write_text(text.replace("agreement >= 0.5", "agreement >= 0"))
+    ran = cli("run", "pets.yaml", "--device", "cpu", "-o", "out", "--samples", "4", "--set", "sampler.steps=2")
+    assert ran.code == 0, ran.err
+    assert 0 <= synthgen.load(tmp_path / "out")[0]["agreement"] <= 1
+
+
 @pytest.mark.parametrize(
     ("text", "settings"),
     [
