@@ -25,9 +25,11 @@ from synthgen.cli import options
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Repeats of every training.")
 @click.option(
     "--steps",
-    type=click.IntRange(min=1),
-    help="Training steps of each; by default 2000, for masks and series 600. Translation pairs: a translator is "
-    "trained with so many, by default none.",
+    type=options.STEPS,
+    metavar="N[,N...]",
+    help="Training steps of each; by default 2000, for masks and series 600. Images by class: of several, each network "
+    "has the number that is best on real validation images. Translation pairs: a translator is trained with so many, "
+    "by default none.",
 )
 @click.option(
     "--effort",
@@ -51,7 +53,7 @@ def command(
     test: str | None,
     evaluator: str | None,
     seeds: int,
-    steps: int | None,
+    steps: int | list[int] | None,
     effort: float,
     segmentation: str,
     split: str,

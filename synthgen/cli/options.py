@@ -36,7 +36,19 @@ class Size(click.ParamType[tuple[int, int]]):
         return int(found[1]), int(found[2] or found[1])
 
 
-SIZE = Size()
+class Steps(click.ParamType["int | list[int]"]):
+    """`2000`, or several numbers: `500,2000`."""
+
+    name = "steps"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | list[int]:
+        if re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", str(value)) is None:
+            self.fail(f"{value} is neither a number from 1 on nor several such as 500,2000,10000", param, ctx)
+        found = [int(number) for number in str(value).split(",")]
+        return found if len(found) > 1 else found[0]
+
+
+SIZE, STEPS = Size(), Steps()
 folder_argument = click.argument("folder", metavar="DIR", type=Place(exists=True, file_okay=False))
 samples_option = click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Size of the dataset.")
 set_option = click.option(

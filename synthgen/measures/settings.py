@@ -40,6 +40,21 @@ class Spread:
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else 0.0
 
 
+def gain(values: Sequence[float], others: Sequence[float], unit: str = "points") -> str:
+    """By how much numbers are greater than others of the same seeds, with the 95 % interval of the mean, in words.
+
+    The interval is Student's, of the differences of pairs; one pair has none.
+    """
+    from scipy import stats
+
+    differences = np.subtract(values, others)
+    mean, n = float(differences.mean()), len(differences)
+    if n < 2:
+        return f"{mean:+.2f} {unit}"
+    half = float(stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5)
+    return f"{mean:+.2f} {unit}, 95 % interval {mean - half:+.2f} to {mean + half:+.2f} over {n} seeds"
+
+
 def arm_lines(found: Mapping[str, Any], metric: str) -> list[str]:
     """What networks reach that were trained on each set, and by `metric`, synthetic over real, as lines to print."""
     lines = [f"on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
@@ -47,7 +62,9 @@ def arm_lines(found: Mapping[str, Any], metric: str) -> list[str]:
         shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f} %" for m, v in values.items())
         lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}")
     means = {name: values[metric]["mean"] for name, values in found["scores"].items()}
-    return [*lines, f"  {metric} of synthetic over real: {means['synthetic'] / max(means['real'], 1e-9):.3f}"]
+    lines.append(f"  {metric} of synthetic over real: {means['synthetic'] / max(means['real'], 1e-9):.3f}")
+    both, real = (found["scores"][name][metric].get("values") for name in ("both", "real"))
+    return [*lines, f"  {metric} of both less real: {gain(both, real)}"] if both and real else lines
 
 
 def in_percent(values: Sequence[float]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
@@ -20,6 +20,11 @@ TRAINED = "trained"
 
 Raw = tuple[str, Location, Mapping[str, Any]]
 """A part as it was written: its role, its place, and a mapping with `use` and its settings."""
+
+
+Several = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+Steps = Annotated[int, Field(ge=1)] | Several
+"""A number of training steps, or several to choose from."""
 
 
 class Resources(Settings):
@@ -57,11 +62,11 @@ class Evaluation(Settings):
     """How a finished dataset is compared with the real data; the same as the options of `synthgen evaluate`."""
 
     seeds: int = Field(default=3, ge=1, description="Repeats of every training, and of every metric that has chance.")
-    steps: int | None = Field(
+    steps: Steps | None = Field(
         default=None,
-        ge=1,
-        description="Training steps of each; by default 2000, for masks and series 600. Translation pairs: a "
-        "translator is trained with so many, by default none.",
+        description="Training steps of each; by default 2000, for masks and series 600. Images by class: of several, "
+        "such as [500, 2000, 10000], each network has the number that is best on real validation images. Translation "
+        "pairs: a translator is trained with so many, by default none.",
     )
     effort: float = Field(
         default=1.0,

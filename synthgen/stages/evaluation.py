@@ -118,6 +118,8 @@ def _config(name: str, cls: Any, settings: Evaluation) -> Any:
         return cls.Config.model_validate(shared | settings.measures.get(name, {}))
     except ValidationError as error:
         first = error.errors()[0]
+        if first["loc"] and first["loc"][0] == "steps" and isinstance(settings.steps, list):
+            raise UsageError(f"steps: must be one number for the measure `{name}` (got {settings.steps})") from None
         place = ".".join(map(str, ("evaluate.measures", name, *first["loc"])))
         raise UsageError(f"{place}: {first['msg']}") from None
 

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from synthgen.base.fetched import local_path
 from synthgen.dataset import loading
 from synthgen.errors import DataError
 from synthgen.fields import Image, InstanceMap, Label, Number, Probabilities, Schema
-from synthgen.measures.settings import MeasureSettings, Spread, in_percent
+from synthgen.measures.settings import MeasureSettings, Spread, gain, in_percent
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.images import labelled as real_data
+from synthgen.recipe.sections import Steps
 
 if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
     from synthgen.measures.images.probe import Budget
 
 N_FEATURES = 10_000
+VALIDATION = 0.1
 SOFT, WEIGHT = "soft_label", "weight"
 """Fields that networks are trained with where a dataset has them: how much of each class, and how much it counts."""
 
@@ -40,7 +43,11 @@ class Classification:
     class Config(MeasureSettings):
         """Settings of the comparison of labelled images."""
 
-        steps: int = Field(default=2000, ge=1, description="Training steps of each network.")
+        steps: Steps = Field(
+            default=2000,
+            description="Training steps of each network; of several numbers, each has the one that is best on real "
+            "validation images: a split `val`, or a tenth of the training images, which are then not trained on.",
+        )
         evaluator: str | None = Field(default=None, description="A classifier that took no part in making the data.")
 
     def __init__(self, config: Config) -> None:
@@ -64,8 +71,14 @@ class Classification:
         classes = list(dataset.classes)
         synthetic = stacked(dataset)
         train_set, test_set = read_real(comparison, classes, synthetic.images.shape[1:])
-        budget, seeds = Budget(steps=config.steps), range(config.seeds)
-        accuracy = usefulness(synthetic, train_set, test_set, len(classes), seeds, budget, comparison.note)
+        grid = [config.steps] if isinstance(config.steps, int) else config.steps
+        validation = None
+        if len(grid) > 1:
+            train_set, validation = _validation(comparison, train_set, classes, synthetic.images.shape[1:])
+        budgets, seeds = [Budget(steps=steps) for steps in grid], range(config.seeds)
+        accuracy, best = usefulness(
+            synthetic, train_set, test_set, len(classes), seeds, budgets, comparison.note, validation
+        )
         n_real = min(len(train_set), len(synthetic))
         sizes = {"synthetic": len(synthetic), "real": n_real, "both": n_real + len(synthetic)}
         found: dict[str, Any] = {
@@ -74,6 +87,8 @@ class Classification:
             "steps": config.steps,
             "accuracy": {name: {"n": sizes[name], **in_percent(spread.values)} for name, spread in accuracy.items()},
         }
+        if validation is not None:
+            found |= {"n_validation": len(validation), "chosen_steps": best}
         if config.evaluator:
             from synthgen.models import registry
 
@@ -88,11 +103,17 @@ class Classification:
     def text(found: Mapping[str, Any]) -> str:
         if "accuracy" not in found:
             return ""
-        lines = [f"accuracy on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
+        said = ", ".join(map(str, steps)) if isinstance(steps := found["steps"], list) else str(steps)
+        chosen = f", the best on {found['n_validation']} real validation images" if "n_validation" in found else ""
+        lines = [f"accuracy on {found['n_test']} real test images, {found['seeds']} seeds, {said} steps{chosen}:"]
         for name, values in found["accuracy"].items():
-            lines.append(
-                f"  trained on {values['n']:>6} {name:<9} {values['mean']:6.2f} +- {values['deviation']:.2f} %"
-            )
+            best = found.get("chosen_steps", {}).get(name)
+            with_steps = f"  in {', '.join(map(str, best))} steps" if best else ""
+            reached = f"{values['mean']:6.2f} +- {values['deviation']:.2f} %"
+            lines.append(f"  trained on {values['n']:>6} {name:<9} {reached}{with_steps}")
+        real = found["accuracy"]["real"]["values"]
+        for name in ("synthetic", "both"):
+            lines.append(f"  {name} less real: {gain(found['accuracy'][name]['values'], real)}")
         if "features" in found:
             f = found["features"]
             lines += [
@@ -123,17 +144,27 @@ class Labelled:
 
     def subset(self, n: int, seed: int) -> Labelled:
         """At most `n` samples, the same share of every class as here."""
-        if n >= len(self):
-            return self
+        return self if n >= len(self) else self.take(self._spread(n, seed))
+
+    def split(self, n: int, seed: int) -> tuple[Labelled, Labelled]:
+        """The others, and `n` samples, the same share of every class in both."""
+        rows = self._spread(n, seed)
+        return self.take(np.setdiff1d(np.arange(len(self)), rows)), self.take(rows)
+
+    def take(self, rows: np.ndarray) -> Labelled:
+        soft, weights = (None if each is None else each[rows] for each in (self.soft, self.weights))
+        return Labelled(self.images[rows], self.labels[rows], soft, weights)
+
+    def _spread(self, n: int, seed: int) -> np.ndarray:
+        """Rows of `n` samples, the same share of every class as here."""
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(self))
         rank = np.empty(len(self))
         for cls in np.unique(self.labels):
             rows = order[self.labels[order] == cls]
             rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-        picked = np.sort(np.argsort(rank, kind="stable")[:n])
-        soft, weights = (None if each is None else each[picked] for each in (self.soft, self.weights))
-        return Labelled(self.images[picked], self.labels[picked], soft, weights)
+        picked: np.ndarray = np.sort(np.argsort(rank, kind="stable")[:n])
+        return picked
 
     def join(self, other: Labelled) -> Labelled:
         """Both; where one has soft labels or weights, those of the other are its classes, and 1."""
@@ -160,26 +191,42 @@ def usefulness(
     test: Labelled,
     n_classes: int,
     seeds: Sequence[int],
-    budget: Budget,
+    budgets: Sequence[Budget],
     say: Callable[[str], None],
-) -> dict[str, Any]:
-    """Accuracy on `test` of the same probe trained on synthetic, real, and both, under one budget.
+    validation: Labelled | None = None,
+) -> tuple[dict[str, Spread], dict[str, list[int]]]:
+    """Accuracy on `test` of the same probe trained on synthetic, real, and both, and the steps of each training.
 
     As many real images are used as there are synthetic ones (or all of them, if there are
-    fewer); "both" is their union under the same number of steps. No choice is made on `test`.
+    fewer); "both" is their union. Of several budgets, each probe has the one that is best on `validation`, real images
+    that are not trained on. No choice is made on `test`.
     """
     from synthgen.measures.images import probe
 
     accuracies: dict[str, list[float]] = {"synthetic": [], "real": [], "both": []}
+    chosen: dict[str, list[int]] = {name: [] for name in accuracies}
     for seed in seeds:
         some = real.subset(len(synthetic), seed)
         for name, data in (("synthetic", synthetic), ("real", some), ("both", synthetic.join(some))):
             targets = data.labels if data.soft is None else data.soft
-            model = probe.train(data.images, targets, n_classes, seed, budget, data.weights)
-            accuracy = float((probe.predict(model, test.images) == test.labels).mean())
+            models = [probe.train(data.images, targets, n_classes, seed, one, data.weights) for one in budgets]
+            best = 0
+            if validation is not None:
+                best = int(np.argmax([accuracy_of(model, validation) for model in models]))
+            accuracy = accuracy_of(models[best], test)
             accuracies[name].append(accuracy)
-            say(f"seed {seed}: trained on {len(data)} {name} images: {100 * accuracy:.2f} % on {len(test)} real ones")
-    return {name: Spread(tuple(values)) for name, values in accuracies.items()}
+            chosen[name].append(budgets[best].steps)
+            steps = f" in {budgets[best].steps} steps" if len(budgets) > 1 else ""
+            found = f"{100 * accuracy:.2f} % on {len(test)} real ones"
+            say(f"seed {seed}: trained on {len(data)} {name} images{steps}: {found}")
+    return {name: Spread(tuple(values)) for name, values in accuracies.items()}, chosen
+
+
+def accuracy_of(model: Any, data: Labelled) -> float:
+    """Share of the images that a probe gets right."""
+    from synthgen.measures.images import probe
+
+    return float((probe.predict(model, data.images) == data.labels).mean())
 
 
 def in_features(evaluator: Any, synthetic: Labelled, real: Labelled, test: Labelled) -> dict[str, float]:
@@ -244,6 +291,18 @@ def read_real(comparison: Comparison, classes: list[str], shape: tuple[int, ...]
     for note in dict.fromkeys([*train_images.notes, *test_images.notes]):
         comparison.note(note)
     return relabelled(train_images, classes, path), relabelled(test_images, classes, test or path)
+
+
+def _validation(
+    comparison: Comparison, training: Labelled, classes: list[str], shape: tuple[int, ...]
+) -> tuple[Labelled, Labelled]:
+    """Training images without those that choose the steps, and those: of a split `val`, or a tenth of them."""
+    path = str(comparison.data["path"])
+    if place := real_data.validation_folder(local_path(path)):
+        wanted = comparison.data.get("range", "auto")
+        found = real_data.read(str(place), "train", None, shape[0], shape[2], wanted)
+        return training, relabelled(found, classes, str(place))
+    return training.split(max(1, round(VALIDATION * len(training))), 0)
 
 
 def relabelled(images: Any, classes: list[str], where: str) -> Labelled:

@@ -18,9 +18,9 @@ from synthgen.cli import evaluate
 from synthgen.dataset.store import Store
 from synthgen.measures import features
 from synthgen.measures.images import probe
-from synthgen.measures.images.classification import Labelled, usefulness
+from synthgen.measures.images.classification import Labelled, accuracy_of, usefulness
 from synthgen.measures.images.probe import Budget
-from synthgen.measures.settings import Spread
+from synthgen.measures.settings import Spread, gain
 from synthgen.readers import origin
 from synthgen.readers.images import labelled as data
 from synthgen.stages import evaluation
@@ -83,12 +83,32 @@ def test_the_probe_learns_and_wrong_labels_teach_nothing() -> None:
 def test_usefulness_compares_at_equal_size_and_budget() -> None:
     train, test = digits(1000)
     said: list[str] = []
-    found = usefulness(train.subset(200, 0), train, test, 10, [0, 1], Budget(steps=20), said.append)
+    found, _ = usefulness(train.subset(200, 0), train, test, 10, [0, 1], [Budget(steps=20)], said.append)
     assert set(found) == {"synthetic", "real", "both"}
     assert all(len(spread.values) == 2 for spread in found.values())
     assert "trained on 200 synthetic" in said[0]
     assert "trained on 200 real" in said[1]
     assert "trained on 400 both" in said[2]
+
+
+def test_each_network_has_the_steps_that_are_best_on_validation_images() -> None:
+    train, test = digits(1000)
+    train, validation = train.split(100, 0)
+    assert len(train) == 900 and set(np.bincount(validation.labels)) <= set(range(7, 14))
+    budgets, said = [Budget(steps=5, shift_px=0), Budget(steps=120, shift_px=0)], list[str]()
+    nonsense = Labelled(train.images, RNG.permutation(train.labels))
+    found, chosen = usefulness(nonsense, train, test, 10, [0], budgets, said.append, validation)
+    assert chosen["real"] == [120] and found["real"].mean > 0.85
+    assert "images in 120 steps: " in said[1]
+    fooled = {budget.steps: probe.train(nonsense.images, nonsense.labels, 10, 0, budget) for budget in budgets}
+    best = max(fooled, key=lambda steps: accuracy_of(fooled[steps], validation))
+    assert chosen["synthetic"] == [best] and found["synthetic"].mean == accuracy_of(fooled[best], test)
+
+
+def test_gains_have_intervals_of_pairs() -> None:
+    assert gain([2.0, 3.0, 4.0], [1.0, 2.0, 3.0]) == "+1.00 points, 95 % interval +1.00 to +1.00 over 3 seeds"
+    assert gain([2.0, 3.0], [1.0, 1.0]) == "+1.50 points, 95 % interval -4.85 to +7.85 over 2 seeds"
+    assert gain([0.5], [1.0]) == "-0.50 points"
 
 
 def test_probes_honour_weights_and_soft_labels() -> None:
@@ -156,6 +176,13 @@ def test_the_command(finished: Path, tmp_path: Path) -> None:
     known = evaluation.read(Store(out))
     assert known is not None and known.found == found
     assert known.asked["data_sha256"] == origin.sha256({"path": str(tmp_path / "real")})
+    several = [*words[:-3], "--steps", "10,30"]
+    answer = CliRunner().invoke(evaluate.command, several, standalone_mode=False)
+    assert answer.exception is None, answer.exception
+    for line in ("10, 30 steps, the best on 4 real validation images:", "both less real: ", "95 % interval"):
+        assert line in answer.stdout
+    answer = CliRunner().invoke(evaluate.command, [*words[:-3], "--steps", "10,0"])
+    assert "neither a number from 1 on nor several such as 500,2000,10000" in answer.output
 
 
 def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:
