@@ -85,7 +85,7 @@ def card(result: Result, data: DataConfig, images: LabelledImages, scored_on: st
     return _card(result, data, front, text, f"By class: {_counts(counts)}.", limits, scored_on, images.notes)
 
 
-def mask_card(result: Result, data: MaskData, examples: Examples) -> str:
+def mask_card(result: Result, data: MaskData, examples: Examples, scored_on: str = HELD_OUT) -> str:
     """The model card of what was trained on images with masks or boxes."""
     counts = {name: sum(item.label == i for item in examples.items) for i, name in enumerate(examples.classes)}
     n_objects = sum(item.n_objects for item in examples.items)
@@ -94,7 +94,8 @@ def mask_card(result: Result, data: MaskData, examples: Examples) -> str:
     shown = f"class maps of {named}" if examples.is_semantic else f"{n_objects} objects ({named})"
     text = f"{len(examples)} images with {shown}"
     limits = "It knows objects and images of this kind, at about this scale, and nothing else"
-    return _card(result, data, front, text, f"By class: {_counts(counts)}.", limits, notes=examples.notes)
+    by_class = f"By class: {_counts(counts)}."
+    return _card(result, data, front, text, by_class, limits, scored_on, notes=examples.notes)
 
 
 def with_test_scores(card: str, scores: Mapping[str, Any], split: str, n_pictures: int) -> str:

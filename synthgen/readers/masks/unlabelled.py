@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from synthgen.base.fetched import local_path
 from synthgen.base.units import plural
 from synthgen.errors import DataError
@@ -24,6 +26,20 @@ class Unmasked:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def split(self, share: float, seed: int) -> tuple[Unmasked, Unmasked]:
+        """(rest, held out), at least one image each.
+
+        Raises:
+            DataError: there is one image only.
+        """
+        if len(self) < 2:
+            raise DataError("data.unlabelled: has one image; some are held out for validation losses, so add others")
+        n = min(len(self) - 1, max(1, round(share * len(self))))
+        rows = np.random.default_rng(seed).permutation(len(self)).tolist()
+        said = f"validation losses are of {plural(n, 'image')} without masks, and all with masks are learned from"
+        rest, held = (tuple(self.items[i] for i in sorted(some)) for some in (rows[n:], rows[:n]))
+        return Unmasked(rest, (*self.notes, said)), Unmasked(held)
 
 
 def read(data: MaskData, beside: Examples) -> Unmasked:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from synthgen.errors import DataError, ModelError
 from synthgen.models import folders
 from synthgen.models.images.layout_to_image import LayoutToImagePipeline
+from synthgen.readers import validation
 from synthgen.readers.masks import reader, unlabelled
 from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.trainers.images import crops, replay, styles
@@ -33,7 +34,7 @@ from synthgen.trainers.images.diffusion import (
 )
 from synthgen.trainers.images.mixed import Mixed
 from synthgen.trainers.images.starting_model import Base
-from synthgen.trainers.images.unlabelled import without_layout
+from synthgen.trainers.images.unlabelled import held_out_without_layout, without_layout
 from synthgen.training import output
 from synthgen.training.batches import step_generator
 from synthgen.training.settings import UnlabelledShare, table
@@ -94,10 +95,18 @@ class _Task(DiffusionTask):
     def __init__(self, config: LayoutToImageTrainer.Config, start: Start) -> None:
         base = self.base = bases.open_base(config, "LayoutToImagePipeline", "layout-to-image")
         config = _settings(config, base) if base else config
-        parts = reader.divided(config.data, start.seed)
-        self.data, training, held_out = map(without_unboxed, parts) if config.ignore_unboxed else parts
-        examples = self.data
-        self.notes = examples.notes
+        self.unlabelled, self.scored_on, unseen = None, output.HELD_OUT, None
+        if config.data.unlabelled and config.data.validation != validation.SPLIT:
+            examples = reader.read(config.data)
+            parts = (examples, examples, examples.take([]))
+            self.scored_on, more = output.UNLABELLED, unlabelled.read(config.data, examples)
+            self.unlabelled, unseen = more.split(config.data.validation, start.seed)
+        else:
+            parts = reader.divided(config.data, start.seed)
+            self.unlabelled = unlabelled.read(config.data, parts[0]) if config.data.unlabelled else None
+        examples, training, held_out = map(without_unboxed, parts) if config.ignore_unboxed else parts
+        self.data = (examples, self.unlabelled.items) if self.unlabelled else examples
+        self.notes = (*examples.notes, *(self.unlabelled.notes if self.unlabelled else ()))
         self.styles = styles.find(training, held_out, config.styles, config.gamma)
         self.grey, self.classes = grey_classes(training), list(training.classes)
         if base:
@@ -108,15 +117,17 @@ class _Task(DiffusionTask):
         self.training = bases.relabelled_examples(training, self.classes)
         found = self.styles
         shape, dropout = config.crop_shape, config.layout_dropout
-        self.own = Crops(
-            found.training, found.held_out, shape, config.gamma, config.turn, dropout, mirror=config.mirror
-        )
+        shown = found.training if unseen else found.held_out
+        self.own = Crops(found.training, shown, shape, config.gamma, config.turn, dropout, mirror=config.mirror)
         source: Source = self.own
-        self.unlabelled = unlabelled.read(config.data, examples) if config.data.unlabelled else None
         if self.unlabelled:
-            self.notes = (*self.notes, *self.unlabelled.notes)
-            more = styles.nearest(self.unlabelled.items, found.training, config.gamma)
-            source = Mixed(source, without_layout(more, self.own), config.unlabelled_share)
+            rest, scored = (
+                styles.nearest(some.items, found.training, config.gamma) if some else None
+                for some in (self.unlabelled, unseen)
+            )
+            assert rest is not None
+            checked = held_out_without_layout(scored, self.own) if scored else None
+            source = Mixed(source, without_layout(rest, self.own), config.unlabelled_share, checked)
         source = replay.beside(source, base, config, shape, start, layouts_too=True)
         super().__init__(config, source, base.deviation if base else crops.deviation(self.own), start)
         aligned = (examples.objects, examples.covered, config.gamma, start.device)
@@ -153,7 +164,7 @@ class _Task(DiffusionTask):
         )
 
     def sample(self, pipeline: LayoutToImagePipeline) -> tuple[np.ndarray, int]:
-        """Layout, generated image and real image of some held-out crops, in rows of two triples."""
+        """Layout, generated image and real image of some crops, in rows of two triples: held-out ones, if there are."""
         shown, drawn, real = self._generated(pipeline)
         return np.stack([shown, drawn, real], axis=1).reshape(-1, *drawn.shape[1:]), 6
 
@@ -167,7 +178,7 @@ class _Task(DiffusionTask):
         }
 
     def _generated(self, pipeline: LayoutToImagePipeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Some held-out crops, uint8 (N, H, W, 3): the layout to look at, the image generated for it, the real one."""
+        """Some of these crops, uint8 (N, H, W, 3): the layout to look at, the image generated for it, the real one."""
         batch = next(iter(self.own.held_out()))
         assert batch.layout is not None
         n = min(N_PICTURES // 2, len(batch.x))
@@ -190,7 +201,7 @@ class _Task(DiffusionTask):
             more["images without masks"] = f"{len(self.unlabelled):,}, {share}"
         more |= {"foreground outside the boxes": "left out of the loss"} if self.config.ignore_unboxed else {}
         result = output.Result(title, {**settings, **more}, scores, use, self.tuned_from)
-        return output.mask_card(result, self.config.data, self.training)
+        return output.mask_card(result, self.config.data, self.training, self.scored_on)
 
 
 def _settings(config: LayoutToImageTrainer.Config, base: Base) -> LayoutToImageTrainer.Config:

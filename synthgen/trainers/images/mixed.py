@@ -18,10 +18,13 @@ class Mixed:
 
     Conditions of others are never hidden by chance beyond what `source.hide` does; where others say nothing of which
     errors count, all do.
+
+    Args:
+        held_out: batches for validation, by default those of the source.
     """
 
-    def __init__(self, source: Source, others: Others, share: float) -> None:
-        self.source, self.others, self.share = source, others, share
+    def __init__(self, source: Source, others: Others, share: float, held_out: Sequence[Batch] | None = None) -> None:
+        self.source, self.others, self.share, self._held_out = source, others, share, held_out
 
     def __len__(self) -> int:
         return len(self.source)
@@ -42,4 +45,4 @@ class Mixed:
         return self.source.hide(batch, random)
 
     def held_out(self) -> Sequence[Batch]:
-        return self.source.held_out()
+        return self.source.held_out() if self._held_out is None else self._held_out
