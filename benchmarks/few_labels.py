@@ -131,14 +131,15 @@ def one(given: argparse.Namespace, seed: int) -> Mapping[str, float]:
     each = given.labels // n
     few_rows = np.concatenate([order[pool.labels[order] == label][:each] for label in range(n)])
     few = Labelled(pool.images[few_rows], pool.labels[few_rows])
-    data = {"path": parquet(out / "few.parquet", few, classes)}
+    some = np.setdiff1d(np.arange(given.named), few_rows)
+    others = pool.images[some]
+    more = parquet(out / "others.parquet", Labelled(others, pool.labels[some]), classes, False)
+    data = {"path": parquet(out / "few.parquet", few, classes), "unlabelled": more}
     head = FeatureClassifierTrainer.Config.model_validate({"data": data, "base": str(first)})
     if not (out / "head" / "model_index.json").is_file():
         FeatureClassifierTrainer(head).train(out / "head", seed, device="cpu")
     classifier = registry.load_pipeline(out / "head", "cpu", torch.float32)
     features = kept(given.out / "features.npy", lambda: classifier.features(pool.images[: given.named]))
-    some = np.setdiff1d(np.arange(given.named), few_rows)
-    others = pool.images[some]
     guesses = (classifier.logits(features[some]) / float(classifier.config.temperature)).softmax(1).numpy()
     guesses = guesses[:, [classifier.classes.index(name) for name in classes]]
     chosen, names = surest(guesses, given.draw // n)

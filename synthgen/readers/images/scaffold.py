@@ -87,6 +87,7 @@ HEAD = """\
   base: models/{{ name }}\t# made by `synthgen train {{ name }}-model.yaml`
   data:
     path: {{ path_yaml }}
+    unlabelled: {{ unlabelled }}\t# where it looks for what it is surest of; classes are as frequent there
 {%- if range %}
     range: {{ range }}
 {%- endif %}

@@ -17,13 +17,14 @@ from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.images import labelled as real_data
+from synthgen.readers.images import unlabelled
 from synthgen.readers.images.labelled import DataConfig, LabelledImages
+from synthgen.trainers.images import feature_heads as heads
+from synthgen.trainers.images.feature_heads import Head
 
 WANTED = "ClassConditionalPipeline"
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)
-"""Inverse strengths of the regularisation, of which cross-validation chooses one."""
-
-FOLDS = 5
+MOST = 10_000
+"""Images without labels that a head is refined on at most: looking at one takes some ten milliseconds."""
 
 
 class FeatureClassifierTrainer:
@@ -31,7 +32,8 @@ class FeatureClassifierTrainer:
 
     The diffusion model may have learned from many images without labels (`data.unlabelled` of
     `use: class-conditional`); a few of each class are then enough here. All images with labels are learned from:
-    accuracy and temperature are those of cross-validation.
+    accuracy and temperature are those of cross-validation. With `data.unlabelled`, images without labels refine the
+    head: it learns from what it is surest of among them, classes being as frequent there as among the labelled ones.
     """
 
     version: ClassVar[int] = 1
@@ -50,8 +52,6 @@ class FeatureClassifierTrainer:
         @field_validator("data")
         @classmethod
         def _labelled(cls, data: DataConfig) -> DataConfig:
-            if data.unlabelled is not None:
-                raise ValueError("`unlabelled`: the base has learned from such images already; leave it out")
             if "validation" in data.model_fields_set:
                 raise ValueError("`validation`: accuracy is that of cross-validation; leave it out")
             return data
@@ -71,7 +71,9 @@ class FeatureClassifierTrainer:
     def check(self) -> Sequence[Problem]:
         """Everything in the data that `train` would stumble over."""
         try:
-            self._images()
+            images = self._images()
+            if self.config.data.unlabelled:
+                unlabelled.read(self.config.data, images)
         except DataError as error:
             return [Problem(message, place=("data", "path")) for message in error.messages]
         return []
@@ -79,17 +81,19 @@ class FeatureClassifierTrainer:
     def data_facts(self) -> DataFacts:
         """How the images are read, in words."""
         images = self._images()
-        rows = {"images": f"{len(images):,} of {len(images.classes)} classes"}
-        return DataFacts(rows=rows, notes=tuple(images.notes))
+        rows, notes = {"images": f"{len(images):,} of {len(images.classes)} classes"}, tuple(images.notes)
+        if self.config.data.unlabelled:
+            more = unlabelled.read(self.config.data, images)
+            rows["without labels"], notes = f"{len(more):,}", (*notes, *more.notes)
+        return DataFacts(rows=rows, notes=notes)
 
     def sketch(self, out: Path) -> None:
         """Writes a model of the right classes that has learned nothing."""
         pipeline, images = self._base("cpu"), self._images()
         features = self._features(pipeline, images.images[:1])
-        n_classes = len(images.classes)
-        self._model(pipeline, images, _head(features, np.zeros((n_classes, features.shape[1])), np.zeros(n_classes)))(
-            out
-        )
+        n_classes, n = len(images.classes), features.shape[1]
+        head = Head(np.zeros(n), np.ones(n), np.zeros((n_classes, n)), np.zeros(n_classes))
+        self._model(pipeline, images, _network(head))(out)
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
         """Trains and returns `out`. `seed` divides the images for cross-validation.
@@ -103,9 +107,20 @@ class FeatureClassifierTrainer:
 
         images, pipeline = self._images(), self._base(choose_device(device))
         features = self._features(pipeline, images.images)
-        strength, unseen = chosen_strength(features, images.labels, seed)
+        strength, unseen = heads.chosen_strength(features, images.labels, seed)
+        more, n_more = None, 0
+        if self.config.data.unlabelled:
+            found = unlabelled.read(self.config.data, images)
+            rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:MOST])
+            more, n_more = heads.Refined(self._features(pipeline, found.images[rows])), len(rows)
+
+        def fit(x: np.ndarray, y: np.ndarray) -> Head:
+            return more.head(x, y, strength) if more else heads.from_labelled(x, y, strength)
+
+        if more:
+            unseen = heads.in_cross_validation(features, images.labels, seed, fit)
         temperature, probabilities = _calibrated(unseen, images.labels)
-        weights, bias = fitted(standardised(features, features), images.labels, strength)
+        head = fit(features, images.labels)
         likely = probabilities[np.arange(len(images)), images.labels]
         scores = {
             "accuracy": float((unseen.argmax(1) == images.labels).mean()),
@@ -118,6 +133,8 @@ class FeatureClassifierTrainer:
             "inverse regularisation": strength,
             "seed": seed,
         }
+        if n_more:
+            settings["images without labels"] = f"{n_more:,}"
         use = (
             f"Classifies images into {len(images.classes)} classes by what {self.config.base} sees in them. "
             "In a recipe: `labelers: [{use: model-features, model: <this folder>}]`."
@@ -125,7 +142,7 @@ class FeatureClassifierTrainer:
         real = RealScores.measured("real images", [{"confidence": float(p)} for p in likely], ("confidence",))
         result = output.Result(out.name, settings, scores, use, self.sources[0], real)
         card = output.card(result, self.config.data, images, output.FOLDS)
-        save = self._model(pipeline, images, _head(features, weights, bias), temperature)
+        save = self._model(pipeline, images, _network(head), temperature)
         return output.finish(out, save, card)
 
     def _images(self) -> LabelledImages:
@@ -171,45 +188,6 @@ class FeatureClassifierTrainer:
         return made.to("cpu").save_pretrained
 
 
-def chosen_strength(features: np.ndarray, labels: np.ndarray, seed: int) -> tuple[float, np.ndarray]:
-    """The inverse strength whose heads make unseen labels likeliest in cross-validation, and their logits (N, K)."""
-    from scipy.special import log_softmax
-    from sklearn.model_selection import StratifiedKFold
-
-    folds = StratifiedKFold(min(FOLDS, int(np.bincount(labels).min())), shuffle=True, random_state=seed % 2**32)
-    divided = list(folds.split(features, labels))
-    best: tuple[float, float, np.ndarray] | None = None
-    for strength in STRENGTHS:
-        logits = np.zeros((len(labels), int(labels.max()) + 1))
-        for training, unseen in divided:
-            known = features[training]
-            weights, bias = fitted(standardised(known, known), labels[training], strength)
-            logits[unseen] = standardised(features[unseen], known) @ weights.T + bias
-        loss = -float(log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
-        if best is None or loss < best[0]:
-            best = loss, strength, logits
-    assert best is not None
-    return best[1], best[2]
-
-
-def standardised(features: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Features less the means of known ones, over their deviations; float64."""
-    deviation = known.std(0, dtype=np.float64)
-    found: np.ndarray = (features - known.mean(0, dtype=np.float64)) / np.where(deviation > 0, deviation, 1.0)
-    return found
-
-
-def fitted(x: np.ndarray, labels: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (K, F) and biases (K,) of logistic regression."""
-    from sklearn.linear_model import LogisticRegression
-
-    found = LogisticRegression(C=strength, max_iter=1000).fit(x, labels)
-    weights, bias = found.coef_, found.intercept_
-    if len(weights) == 1:  # of two classes there is one row, for the second one
-        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    return weights, bias
-
-
 def _calibrated(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
     """The temperature of logits (N, K) that suits labels, and the probabilities at it."""
     import torch
@@ -221,17 +199,16 @@ def _calibrated(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarr
     return temperature, softmax(logits / temperature, axis=1)
 
 
-def _head(features: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> Any:
-    """The head that standardises by these features."""
+def _network(head: Head) -> Any:
+    """The head as a network."""
     import torch
 
     from synthgen.models.images.feature_classifier import FeatureHead
 
-    head: Any = FeatureHead(features.shape[1], len(bias))
-    deviation = features.std(0, dtype=np.float64)
+    made: Any = FeatureHead(head.weights.shape[1], len(head.bias))
     with torch.no_grad():
-        head.mean.copy_(torch.from_numpy(features.mean(0, dtype=np.float64)))
-        head.deviation.copy_(torch.from_numpy(np.where(deviation > 0, deviation, 1.0)))
-        head.linear.weight.copy_(torch.from_numpy(weights))
-        head.linear.bias.copy_(torch.from_numpy(bias))
-    return head.eval()
+        made.mean.copy_(torch.from_numpy(head.mean))
+        made.deviation.copy_(torch.from_numpy(head.deviation))
+        made.linear.weight.copy_(torch.from_numpy(head.weights))
+        made.linear.bias.copy_(torch.from_numpy(head.bias))
+    return made.eval()

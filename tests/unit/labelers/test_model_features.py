@@ -82,7 +82,6 @@ def test_noise_is_as_strong_as_the_level_says() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"data": {"path": "few", "unlabelled": "more"}}, "has learned from such images already"),
         ({"data": {"path": "few", "validation": 0.2}}, "accuracy is that of cross-validation"),
     ],
 )

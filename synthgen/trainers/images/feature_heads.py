@@ -1,0 +1,153 @@
+"""Linear heads on features: from a few labelled ones alone, and refined on many without labels.
+
+Shapes: N labelled features, M without labels, F numbers in each, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+"""Inverse strengths of the regularisation, of which cross-validation chooses one."""
+
+FOLDS = 5
+COMPONENTS = 256
+"""Principal components that a head is refined in."""
+
+ROUNDS = 6
+KEPT = (0.3, 0.1)
+"""Share of the features without labels that the first round learns from, and how much more each later one."""
+
+WEIGHT = 20
+"""How much a labelled feature counts beside one without a label."""
+
+REFINED_STRENGTH = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Weights (K, F) and biases (K,) for features less `mean` (F,), over `deviation` (F,)."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Logits (N, K) of features (N, F)."""
+        found: np.ndarray = ((features - self.mean) / self.deviation) @ self.weights.T + self.bias
+        return found
+
+
+def from_labelled(features: np.ndarray, labels: np.ndarray, strength: float) -> Head:
+    """Logistic regression on standardised features.
+
+    Args:
+        features: (N, F); labels: class ids (N,), each of 0 to K - 1 at least once.
+        strength: inverse strength of its regularisation.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    mean, deviation = features.mean(0, dtype=np.float64), _deviation(features)
+    found = LogisticRegression(C=strength, max_iter=1000).fit((features - mean) / deviation, labels)
+    return Head(mean, deviation, *_both(found.coef_, found.intercept_))
+
+
+class Refined:
+    """Heads that features without labels have refined: self-training in rounds, classes kept as frequent as they are.
+
+    In each round the head names the features without labels, so that classes are as frequent among them as among the
+    labelled ones; the next head learns from the surest names and from the labels. All of it happens in the principal
+    components of the features without labels, each divided by the root of its deviation.
+
+    Args:
+        more: features without labels (M, F).
+
+    Source: Lee 2013, "Pseudo-label"; Asano et al. 2020, "Self-labelling via simultaneous clustering and representation
+    learning", for names of given frequencies by optimal transport.
+    """
+
+    def __init__(self, more: np.ndarray) -> None:
+        from sklearn.decomposition import PCA
+
+        self.mean, self.deviation = more.mean(0, dtype=np.float64), _deviation(more)
+        n = min(COMPONENTS, len(more) - 1, more.shape[1])
+        found = PCA(n, svd_solver="randomized", random_state=0).fit((more - self.mean) / self.deviation)
+        self.axes = found.components_ / np.maximum(found.explained_variance_, 1e-12)[:, None] ** 0.25
+        self.more = self._placed(more)
+
+    def head(self, features: np.ndarray, labels: np.ndarray, strength: float) -> Head:
+        """From labelled features (N, F); arguments as of `from_labelled`."""
+        from scipy.special import softmax
+        from sklearn.linear_model import LogisticRegression
+
+        known = self._placed(features)
+        shares = np.bincount(labels) / len(labels)
+        best = LogisticRegression(C=strength, max_iter=1000).fit(known, labels)
+        weights, bias = _both(best.coef_, best.intercept_)
+        for i in range(ROUNDS):
+            names = balanced(softmax(self.more @ weights.T + bias, axis=1), shares)
+            n = max(1, round((KEPT[0] + KEPT[1] * i) * len(names)))
+            surest = np.argsort(-names.max(1), kind="stable")[:n]
+            x = np.concatenate([known, self.more[surest]])
+            y = np.concatenate([labels, names[surest].argmax(1)])
+            counts = np.concatenate([np.full(len(known), WEIGHT), np.ones(n)])
+            best = LogisticRegression(C=REFINED_STRENGTH, max_iter=200).fit(x, y, counts)
+            weights, bias = _both(best.coef_, best.intercept_)
+        return Head(self.mean, self.deviation, weights @ self.axes, bias)
+
+    def _placed(self, features: np.ndarray) -> np.ndarray:
+        found: np.ndarray = ((features - self.mean) / self.deviation) @ self.axes.T
+        return found
+
+
+def balanced(probabilities: np.ndarray, shares: np.ndarray, rounds: int = 30) -> np.ndarray:
+    """Probabilities (M, K), changed so that each class has its share (K,) of all: Sinkhorn's iteration."""
+    found = probabilities.astype(np.float64)
+    for _ in range(rounds):
+        found = found * (shares / np.maximum(found.mean(0), 1e-300))
+        found = found / np.maximum(found.sum(1, keepdims=True), 1e-300)
+    return found
+
+
+def in_cross_validation(
+    features: np.ndarray, labels: np.ndarray, seed: int, fit: Callable[[np.ndarray, np.ndarray], Head]
+) -> np.ndarray:
+    """Logits (N, K) of each feature by a head that has not seen it."""
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = StratifiedKFold(min(FOLDS, int(np.bincount(labels).min())), shuffle=True, random_state=seed % 2**32)
+    found = np.zeros((len(labels), int(labels.max()) + 1))
+    for training, unseen in folds.split(features, labels):
+        found[unseen] = fit(features[training], labels[training]).logits(features[unseen])
+    return found
+
+
+def chosen_strength(features: np.ndarray, labels: np.ndarray, seed: int) -> tuple[float, np.ndarray]:
+    """The inverse strength whose heads make unseen labels likeliest in cross-validation, and their logits (N, K)."""
+    from scipy.special import log_softmax
+
+    best: tuple[float, float, np.ndarray] | None = None
+    for strength in STRENGTHS:
+        found = in_cross_validation(features, labels, seed, partial(from_labelled, strength=strength))
+        loss = -float(log_softmax(found, axis=1)[np.arange(len(labels)), labels].mean())
+        if best is None or loss < best[0]:
+            best = loss, strength, found
+    assert best is not None
+    return best[1], best[2]
+
+
+def _deviation(features: np.ndarray) -> np.ndarray:
+    deviation = features.std(0, dtype=np.float64)
+    return np.where(deviation > 0, deviation, 1.0)
+
+
+def _both(weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (K, F) and biases (K,); of two classes scikit-learn has one row, for the second one."""
+    if len(weights) > 1:
+        return weights, bias
+    return np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
