@@ -98,7 +98,7 @@ class _Task(DiffusionTask):
     def network(self) -> UNet2DModel:
         if self.base is None:
             return unet(self.config.network, (self.side, self.side), self.channels, 0, len(self.names) + 1)
-        return self.base.network(self.base.with_new_classes(len(self.names) - len(self.base.classes)))
+        return self.base.network(self.base.with_new_classes(len(self.names) - len(self.base.classes), self.seed))
 
     def made_of(self, model: Any, scheduler: Any) -> ClassConditionalPipeline:
         network = self.config.network

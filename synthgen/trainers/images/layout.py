@@ -70,7 +70,7 @@ class _Task(DiffusionTask):
     def network(self) -> UNet2DModel:
         if self.base is None:
             return unet(self.config.network, self.config.crop_shape, len(self.objects), 0, len(self.names) + 1, "crop")
-        return self.base.network(self.base.with_new_classes(len(self.names) - len(self.base.classes)))
+        return self.base.network(self.base.with_new_classes(len(self.names) - len(self.base.classes), self.seed))
 
     def made_of(self, model: Any, scheduler: Any) -> LayoutPipeline:
         smooth = {"smooth": self.base.pipeline.config.smooth} if self.base else {}

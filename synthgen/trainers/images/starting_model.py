@@ -16,12 +16,15 @@ from synthgen.models import folders, registry
 from synthgen.parts.protocols import Source
 from synthgen.readers.images.labelled import LabelledImages
 from synthgen.readers.masks.types import Examples
+from synthgen.seeds import seed_of
 from synthgen.trainers.images import styles
 from synthgen.trainers.images.crop_settings import check_multiple
 from synthgen.trainers.images.diffusion import DiffusionConfig, NetworkConfig
 from synthgen.trainers.images.styles import Styles
 
 Config = TypeVar("Config", bound=DiffusionConfig)
+SPREAD = 1.0
+"""Deviation of the embeddings of classes where a training starts from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,17 @@ class Base:
         rows: torch.Tensor = self.pipeline.unet.class_embedding.weight.detach().clone()
         return rows
 
-    def with_new_classes(self, n: int) -> torch.Tensor:
-        """Embeddings of old classes, of `n` new ones that start as "no class" does, and of no class, which is last."""
+    def with_new_classes(self, n: int, seed: int) -> torch.Tensor:
+        """Embeddings of old classes, of `n` new ones, and of no class, which is last.
+
+        New ones start around "no class", as far from it as old classes are from each other: if they started there, and
+        with them all the same, it would take thousands of steps until the network told them apart.
+        """
         rows = self.embeddings
-        return torch.cat([rows[:-1], rows[-1:].expand(n + 1, -1)])
+        old = rows[:-1]
+        spread = float((old - old.mean(0)).std()) if len(old) > 1 else SPREAD
+        random = torch.Generator().manual_seed(seed_of(seed, "new classes", 0) % 2**63)
+        return torch.cat([old, rows[-1:] + spread * torch.randn(n, rows.shape[1], generator=random), rows[-1:]])
 
 
 def open_base(config: DiffusionConfig, wanted: str, trainer: str) -> Base | None:

@@ -21,6 +21,7 @@ from synthgen.models import folders, registry
 from synthgen.trainers.images.class_conditional import ClassConditionalTrainer
 from synthgen.trainers.images.layout import LayoutTrainer
 from synthgen.trainers.images.layout_to_image import LayoutToImageTrainer
+from synthgen.trainers.images.starting_model import Base
 
 QUICK = {"steps": 2, "checkpoint_every": 2, "sample_every": 2, "batch_size": 4, "warmup_steps": 1, "precision": "fp32"}
 REPLAY = {"share": 0.5, "samples": 6, "steps": 2}
@@ -233,3 +234,14 @@ def test_without_a_base_nothing_is_asked_of_old_checkpoints() -> None:
     trainer = LayoutTrainer(LayoutTrainer.Config.model_validate({"data": tiny.mask_data()}))
     assert not {"base", "replay"} & set(trainer.identity())
     assert not trainer.sources
+
+
+def test_new_classes_are_as_far_from_each_other_as_old_ones_are(base: Path) -> None:
+    pipeline = registry.load_pipeline(base, "cpu", torch.float32)
+    found = Base("base", pipeline, folders.source(str(base))).with_new_classes(200, 0)
+    old, new, null = found[:2], found[2:-1], found[-1]
+    assert torch.equal(old, pipeline.unet.class_embedding.weight[:2])
+    assert torch.equal(null, pipeline.unet.class_embedding.weight[2])
+    wanted = float((old - old.mean(0)).std())
+    assert float((new - null).std()) == pytest.approx(wanted, rel=0.1)
+    assert not torch.equal(new, Base("base", pipeline, folders.source(str(base))).with_new_classes(200, 1)[2:-1])
