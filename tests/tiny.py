@@ -297,6 +297,11 @@ def mixed_clothes(n: int) -> tuple[Schema, Columns]:
     return part.fields, {name: [row[name] for row in rows] for name in part.fields}
 
 
+def shown_mixes(n: int) -> tuple[Schema, Columns]:
+    """The columns of such a condition, as labelers see them."""
+    return tuple({f"condition.{name}": value for name, value in part.items()} for part in mixed_clothes(n))  # type: ignore[return-value]
+
+
 def small_pictures(n: int) -> tuple[Schema, Columns]:
     """Grey images that such a model sees."""
     random = np.random.default_rng(n)

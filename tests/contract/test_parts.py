@@ -181,6 +181,8 @@ ROWS = [
     Row("labelers", "zero-shot-class", {"model": tiny.clip, "classes": SAID}, tiny.pictures),
     Row("labelers", "zero-shot-class", {"model": tiny.siglip, "classes": SAID, "field": "kind"}, tiny.pictures),
     Row("labelers", "model-features", {"model": tiny.class_head}, tiny.small_pictures),
+    Row("labelers", "model-features", {"model": tiny.class_head, "soft": "soft_label"}, tiny.small_pictures),
+    Row("labelers", "class-label", {}, tiny.shown_mixes),
     Row("labelers", "depth", {"model": tiny.depth_anything}, tiny.pictures),
     Row("labelers", "anomalies", {"count": [1, 3], "length": [4, 8]}, tiny.normal_series),
     Row("labelers", "anomalies", {"length": [6, 9], "model": tiny.series, "steps": 2}, tiny.normal_series),

@@ -22,7 +22,9 @@ def facts_of(texts: Texts) -> DataFacts:
     rows |= {f"characters of {role}": _lengths([len(text) for text in values]) for role, values in texts.texts.items()}
     if texts.dialogues is not None:
         rows["messages of a dialogue"] = _lengths([len(one) for one in texts.dialogues])
-        rows["characters of a message"] = _lengths([len(each.content) for one in texts.dialogues for each in one])
+        lengths = [len(each.content) for one in texts.dialogues for each in one]
+        if any(lengths):  # plans have messages without words
+            rows["characters of a message"] = _lengths(lengths)
     if texts.labels is not None:
         rows["classes"] = _classes(texts.classes, np.bincount(texts.labels, minlength=len(texts.classes)))
     if texts.spans is not None:

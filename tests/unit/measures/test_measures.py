@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ import helpers
 import tiny
 from synthgen.cli import evaluate
 from synthgen.dataset.store import Store
+from synthgen.errors import DataError
+from synthgen.fields import Number, Probabilities
 from synthgen.measures import features
 from synthgen.measures.images import probe
-from synthgen.measures.images.classification import Labelled, accuracy_of, usefulness
+from synthgen.measures.images.classification import Labelled, accuracy_of, stacked, usefulness
 from synthgen.measures.images.probe import Budget
 from synthgen.measures.settings import Spread, gain
 from synthgen.readers import origin
@@ -125,6 +128,27 @@ def test_probes_honour_weights_and_soft_labels() -> None:
     model = probe.train(train.images, soft, 10, 0, budget)
     chances = model(probe.to_tensor(test.images)).softmax(1).detach().numpy()
     assert 0.2 < chances[np.arange(len(test)), (test.labels + 1) % 10].mean() < 0.4
+
+
+class Mixes(list[Any]):
+    """A loaded dataset of two images between two classes."""
+
+    classes = ("a", "b")
+
+    def __init__(self, weights: tuple[float, float], of: tuple[str, ...] = classes) -> None:
+        image, soft = np.zeros((2, 2, 1), np.uint8), np.array([0.3, 0.7], np.float32)
+        super().__init__({"image": image, "label": 1, "soft_label": soft, "weight": weight} for weight in weights)
+        self.fields = {"soft_label": Probabilities(of), "weight": Number()}
+
+
+def test_soft_labels_and_weights_of_a_dataset_are_trained_with() -> None:
+    found = stacked(Mixes((0.5, 2.0)))
+    assert found.weights is not None and found.weights.tolist() == [0.5, 2.0]
+    assert found.targets(2).tolist() == [pytest.approx([0.3, 0.7])] * 2
+    with pytest.raises(DataError, match=r"`weight` must be 0 or more, .*; -1 is the least"):
+        stacked(Mixes((-1.0, 2.0)))
+    with pytest.raises(DataError, match=r"`soft_label` is of other classes than `label`: b, a"):
+        stacked(Mixes((1.0, 1.0), ("b", "a")))
 
 
 def test_weights_and_soft_labels_go_along_with_their_images() -> None:
