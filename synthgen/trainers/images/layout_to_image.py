@@ -112,7 +112,9 @@ class _Task(DiffusionTask):
         if base:
             self.classes = base.all_classes(training.classes)
             share = config.replay.share if config.replay else 0.0
-            self.styles, self.embeddings = bases.restyled(base, self.styles, self.classes, training.classes, share)
+            self.styles, self.embeddings = bases.restyled(
+                base, self.styles, self.classes, training.classes, share, start.seed
+            )
             self.grey = _grey(base, self.classes, training.classes, self.grey)
         self.training = bases.relabelled_examples(training, self.classes)
         found = self.styles

@@ -108,10 +108,15 @@ class Base:
         with them all the same, it would take thousands of steps until the network told them apart.
         """
         rows = self.embeddings
-        old = rows[:-1]
-        spread = float((old - old.mean(0)).std()) if len(old) > 1 else SPREAD
-        random = torch.Generator().manual_seed(seed_of(seed, "new classes", 0) % 2**63)
-        return torch.cat([old, rows[-1:] + spread * torch.randn(n, rows.shape[1], generator=random), rows[-1:]])
+        old, null = rows[:-1], rows[-1:]
+        return torch.cat([old, scattered(null.expand(n, -1), old, seed), null])
+
+
+def scattered(rows: torch.Tensor, old: torch.Tensor, seed: int) -> torch.Tensor:
+    """Embeddings (N, D), each moved at random as far as `old` ones (M, D) are from their mean."""
+    spread = float((old - old.mean(0)).std()) if len(old) > 1 else SPREAD
+    random = torch.Generator().manual_seed(seed_of(seed, "new classes", 0) % 2**63)
+    return rows + spread * torch.randn(rows.shape, generator=random)
 
 
 def open_base(config: DiffusionConfig, wanted: str, trainer: str) -> Base | None:
@@ -143,12 +148,13 @@ def relabelled_examples(examples: Examples, classes: Sequence[str]) -> Examples:
 
 
 def restyled(
-    base: Base, found: Styles, classes: Sequence[str], own_classes: Sequence[str], share: float
+    base: Base, found: Styles, classes: Sequence[str], own_classes: Sequence[str], share: float, seed: int
 ) -> tuple[Styles, torch.Tensor]:
     """Examples with all styles, old and new, and their embeddings (N, D).
 
     Those of the data stand behind those of the base, which keep their ids.
-    A new style starts as its class does on average, or as all styles do if the class is new. A class that
+    A new style starts as its class does on average; one of a new class as all styles do, but as far from the others as
+    old ones are. A class that
     has one style in the base and one in the data keeps it, so that tuning changes the class itself. Of
     a class that the data have, the base's styles are generated as often as `share` says, the new ones else.
 
@@ -158,7 +164,7 @@ def restyled(
     """
     config = base.pipeline.config
     class_of, shares, rows = list(config.class_of_style), list(config.style_shares), list(base.embeddings)
-    n_old, ids = len(class_of), []
+    n_old, ids, strange = len(class_of), [], list[int]()
     weights = torch.tensor(shares)
     for style, own in enumerate(found.class_of):
         cls = classes.index(own_classes[own])
@@ -169,6 +175,8 @@ def restyled(
         ids.append(len(class_of))
         near = old or list(range(n_old))
         part = weights[near] / weights[near].sum()
+        if not old:
+            strange.append(len(rows))
         rows.append((part[:, None] * torch.stack([rows[i] for i in near])).sum(0))
         class_of.append(cls)
         shares.append(found.shares[style] * ((1 - share) if old else 1.0))
@@ -180,4 +188,6 @@ def restyled(
         styles.relabelled(part, np.array(ids)[[item.label for item in part.items]])
         for part in (found.training, found.held_out)
     )
-    return Styles(training, held_out, class_of, shares), torch.stack(rows)
+    embeddings = torch.stack(rows)
+    embeddings[strange] = scattered(embeddings[strange], base.embeddings, seed)
+    return Styles(training, held_out, class_of, shares), embeddings

@@ -206,6 +206,12 @@ def test_pictures_for_layouts_go_on_with_new_styles(tmp_path: Path) -> None:
     ours, its = (pictures_of(folder, [1, 0], [1, 0]) for folder in (out, tiny.layout_to_image()))
     assert np.array_equal(ours[0], its[0])
     assert (ours[1] == ours[1, ..., :1]).all(), "its new images are grey, so that the class is"
+    new, old = (
+        registry.load_pipeline(Path(folder), "cpu", torch.float32).unet.class_embedding.weight
+        for folder in (out, tiny.layout_to_image())
+    )
+    apart = [float((rows - old.mean(0)).std()) for rows in (new[2:], old)]
+    assert apart[0] == pytest.approx(apart[1], rel=0.6), "a new class is as loud as old ones"
     replay = {**REPLAY, "share": 0.25, "layout_model": tiny.layouts()}
     out = tune(LayoutToImageTrainer, tmp_path / "many", data=data, styles=4, replay=replay, **settings)
     index = folders.read_index(out)
