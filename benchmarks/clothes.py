@@ -16,7 +16,7 @@ from torch import nn
 
 from synthgen import seeds as streams
 from synthgen.measures.images import probe
-from synthgen.measures.images.classification import Labelled
+from synthgen.measures.images.labelled import Labelled
 from synthgen.models import registry
 from synthgen.trainers.images.class_conditional import ClassConditionalTrainer
 

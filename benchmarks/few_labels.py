@@ -33,7 +33,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 from synthgen.measures.images import probe  # noqa: E402
-from synthgen.measures.images.classification import Labelled  # noqa: E402
+from synthgen.measures.images.labelled import Labelled  # noqa: E402
 from synthgen.models import registry  # noqa: E402
 from synthgen.readers.images import labelled  # noqa: E402
 from synthgen.trainers.images.feature_classifier import FeatureClassifierTrainer  # noqa: E402

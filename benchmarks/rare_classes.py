@@ -32,7 +32,7 @@ from clothes import NETWORK, drawn, generator, kept, parquet  # noqa: E402
 from torch import nn  # noqa: E402
 
 from synthgen.measures.images import probe  # noqa: E402
-from synthgen.measures.images.classification import Labelled  # noqa: E402
+from synthgen.measures.images.labelled import Labelled  # noqa: E402
 from synthgen.measures.settings import gain  # noqa: E402
 from synthgen.models import folders, registry  # noqa: E402
 from synthgen.readers.images import labelled  # noqa: E402

@@ -8,6 +8,9 @@ import click
 
 from synthgen.cli import options
 
+TRICKS = ("cutout", "mixup", "averaged", "oversampled", "adjusted")
+"""Those of the section `evaluate`, which help texts do not load."""
+
 
 @click.command("evaluate")
 @options.folder_argument
@@ -32,6 +35,14 @@ from synthgen.cli import options
     "by default none.",
 )
 @click.option(
+    "--tricks",
+    type=options.Names(TRICKS),
+    default=[],
+    metavar="NAME[,NAME...]",
+    help="Images by class: ways of training that are tried beside the plain one, for every network; each has the one "
+    f"that is best on real validation images: {', '.join(TRICKS)}.",
+)
+@click.option(
     "--effort",
     type=click.FloatRange(0, 1, min_open=True),
     default=1.0,
@@ -54,6 +65,7 @@ def command(
     evaluator: str | None,
     seeds: int,
     steps: int | list[int] | None,
+    tricks: list[str],
     effort: float,
     segmentation: str,
     split: str,
@@ -71,9 +83,8 @@ def command(
     from synthgen.recipe.sections import Evaluation
     from synthgen.stages import evaluation
 
-    settings = Evaluation(
-        seeds=seeds, steps=steps, effort=effort, split=split, evaluator=evaluator, segmentation=segmentation
-    )
+    given = {"seeds": seeds, "steps": steps, "tricks": tricks, "effort": effort, "split": split}
+    settings = Evaluation.model_validate({**given, "evaluator": evaluator, "segmentation": segmentation})
     data_sha256 = origin.sha256(evaluation.real_section(folder, real))
     found = evaluation.compare(folder, real, settings, (lambda text: None) if as_json else _say, test, allow_incomplete)
     click.echo(json.dumps(found, indent=1) if as_json else evaluation.text(found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -46,6 +46,22 @@ class Steps(click.ParamType["int | list[int]"]):
             self.fail(f"{value} is neither a number from 1 on nor several such as 500,2000,10000", param, ctx)
         found = [int(number) for number in str(value).split(",")]
         return found if len(found) > 1 else found[0]
+
+
+class Names(click.ParamType[list[str]]):
+    """Some of these names: `cutout`, or `cutout,mixup`."""
+
+    name = "names"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        found = value if isinstance(value, list) else str(value).split(",")
+        for name in found:
+            if name not in self.names:
+                self.fail(f"`{name}` is none of {', '.join(self.names)}", param, ctx)
+        return list(dict.fromkeys(found))
 
 
 SIZE, STEPS = Size(), Steps()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -25,6 +25,9 @@ Raw = tuple[str, Location, Mapping[str, Any]]
 Several = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
 Steps = Annotated[int, Field(ge=1)] | Several
 """A number of training steps, or several to choose from."""
+
+Trick = Literal["cutout", "mixup", "averaged", "oversampled", "adjusted"]
+"""A way of training a classifier on the same images, which generated ones have to be better than."""
 
 
 class Resources(Settings):
@@ -67,6 +70,14 @@ class Evaluation(Settings):
         description="Training steps of each; by default 2000, for masks and series 600. Images by class: of several, "
         "such as [500, 2000, 10000], each network has the number that is best on real validation images. Translation "
         "pairs: a translator is trained with so many, by default none.",
+    )
+    tricks: list[Trick] = Field(
+        default=[],
+        exclude_if=lambda value: not value,
+        description="Images by class: ways of training that are tried beside the plain one, for every network and "
+        "number of steps; each has the one that is best on real validation images. cutout hides a square, mixup blends "
+        "pairs, averaged takes a mean of weights; for rare classes, oversampled repeats their images, and adjusted "
+        "takes shares of classes off the logits.",
     )
     effort: float = Field(
         default=1.0,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,20 +11,22 @@ from pydantic import Field
 from synthgen.base.fetched import local_path
 from synthgen.dataset import loading
 from synthgen.errors import DataError
-from synthgen.fields import Image, InstanceMap, Label, Number, Probabilities, Schema
-from synthgen.measures.settings import MeasureSettings, Spread, gain, in_percent
+from synthgen.fields import Image, InstanceMap, Label, Schema
+from synthgen.measures.images.labelled import Labelled, stacked
+from synthgen.measures.settings import MeasureSettings, gain, in_percent
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.images import labelled as real_data
-from synthgen.recipe.sections import Steps
+from synthgen.readers.images import unlabelled
+from synthgen.recipe.sections import Steps, Trick
 
 if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
-    from synthgen.measures.images.probe import Budget
+    from synthgen.measures.images.usefulness import Arm
 
 N_FEATURES = 10_000
 VALIDATION = 0.1
-SOFT, WEIGHT = "soft_label", "weight"
-"""Fields that networks are trained with where a dataset has them: how much of each class, and how much it counts."""
+UNEVEN = 1.5
+"""From this ratio of the most to the least frequent class on, the mean of the classes' shares is printed, too."""
 
 
 class Classification:
@@ -48,6 +49,11 @@ class Classification:
             description="Training steps of each network; of several numbers, each has the one that is best on real "
             "validation images: a split `val`, or a tenth of the training images, which are then not trained on.",
         )
+        tricks: list[Trick] = Field(
+            default=[],
+            description="Ways of training that are tried beside the plain one, for every network and number of steps, "
+            "and chosen likewise.",
+        )
         evaluator: str | None = Field(default=None, description="A classifier that took no part in making the data.")
 
     def __init__(self, config: Config) -> None:
@@ -65,6 +71,7 @@ class Classification:
             DataError: the classes of the real data are not those of the dataset.
         """
         from synthgen.measures.images.probe import Budget
+        from synthgen.measures.images.usefulness import usefulness
 
         config = self.config
         dataset = loading.load(comparison.folder, split=config.part, allow_incomplete=comparison.allow_incomplete)
@@ -72,23 +79,33 @@ class Classification:
         synthetic = stacked(dataset)
         train_set, test_set = read_real(comparison, classes, synthetic.images.shape[1:])
         grid = [config.steps] if isinstance(config.steps, int) else config.steps
+        budgets = [Budget(steps=steps, trick=trick) for trick in (None, *config.tricks) for steps in grid]
         validation = None
-        if len(grid) > 1:
+        if len(budgets) > 1:
             train_set, validation = _validation(comparison, train_set, classes, synthetic.images.shape[1:])
-        budgets, seeds = [Budget(steps=steps) for steps in grid], range(config.seeds)
-        accuracy, best = usefulness(
-            synthetic, train_set, test_set, len(classes), seeds, budgets, comparison.note, validation
+        arms = usefulness(
+            synthetic,
+            train_set,
+            test_set,
+            len(classes),
+            range(config.seeds),
+            budgets,
+            comparison.note,
+            validation,
+            _unlabelled(comparison, train_set, classes),
         )
-        n_real = min(len(train_set), len(synthetic))
-        sizes = {"synthetic": len(synthetic), "real": n_real, "both": n_real + len(synthetic)}
         found: dict[str, Any] = {
             "n_test": len(test_set),
             "seeds": config.seeds,
             "steps": config.steps,
-            "accuracy": {name: {"n": sizes[name], **in_percent(spread.values)} for name, spread in accuracy.items()},
+            "accuracy": {name: {"n": arm.n, **in_percent(arm.accuracy)} for name, arm in arms.items()},
         }
+        if _is_uneven(train_set) or _is_uneven(test_set):
+            found["balanced"] = {name: {"n": arm.n, **in_percent(arm.balanced)} for name, arm in arms.items()}
+            found["recall"] = {name: _recalls(arm, classes) for name, arm in arms.items()}
         if validation is not None:
-            found |= {"n_validation": len(validation), "chosen_steps": best}
+            found["n_validation"] = len(validation)
+            found["chosen"] = {name: [str(budget) for budget in arm.chosen] for name, arm in arms.items()}
         if config.evaluator:
             from synthgen.models import registry
 
@@ -106,14 +123,9 @@ class Classification:
         said = ", ".join(map(str, steps)) if isinstance(steps := found["steps"], list) else str(steps)
         chosen = f", the best on {found['n_validation']} real validation images" if "n_validation" in found else ""
         lines = [f"accuracy on {found['n_test']} real test images, {found['seeds']} seeds, {said} steps{chosen}:"]
-        for name, values in found["accuracy"].items():
-            best = found.get("chosen_steps", {}).get(name)
-            with_steps = f"  in {', '.join(map(str, best))} steps" if best else ""
-            reached = f"{values['mean']:6.2f} +- {values['deviation']:.2f} %"
-            lines.append(f"  trained on {values['n']:>6} {name:<9} {reached}{with_steps}")
-        real = found["accuracy"]["real"]["values"]
-        for name in ("synthetic", "both"):
-            lines.append(f"  {name} less real: {gain(found['accuracy'][name]['values'], real)}")
+        lines += _lines(found["accuracy"], found.get("chosen", {}))
+        if "balanced" in found:
+            lines += ["mean of the classes' shares of right answers:", *_lines(found["balanced"], {})]
         if "features" in found:
             f = found["features"]
             lines += [
@@ -127,106 +139,28 @@ class Classification:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """Images uint8 (N, H, W, C) with class ids int64 (N,).
-
-    `soft` are soft labels float32 (N, K), `weights` how much each image counts, (N,); None if there are none.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    soft: np.ndarray | None = None
-    weights: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def subset(self, n: int, seed: int) -> Labelled:
-        """At most `n` samples, the same share of every class as here."""
-        return self if n >= len(self) else self.take(self._spread(n, seed))
-
-    def split(self, n: int, seed: int) -> tuple[Labelled, Labelled]:
-        """The others, and `n` samples, the same share of every class in both."""
-        rows = self._spread(n, seed)
-        return self.take(np.setdiff1d(np.arange(len(self)), rows)), self.take(rows)
-
-    def take(self, rows: np.ndarray) -> Labelled:
-        soft, weights = (None if each is None else each[rows] for each in (self.soft, self.weights))
-        return Labelled(self.images[rows], self.labels[rows], soft, weights)
-
-    def _spread(self, n: int, seed: int) -> np.ndarray:
-        """Rows of `n` samples, the same share of every class as here."""
-        rng = np.random.default_rng(seed)
-        order = rng.permutation(len(self))
-        rank = np.empty(len(self))
-        for cls in np.unique(self.labels):
-            rows = order[self.labels[order] == cls]
-            rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-        picked: np.ndarray = np.sort(np.argsort(rank, kind="stable")[:n])
-        return picked
-
-    def join(self, other: Labelled) -> Labelled:
-        """Both; where one has soft labels or weights, those of the other are its classes, and 1."""
-        soft = weights = None
-        if self.soft is not None or other.soft is not None:
-            n = next(some.soft.shape[1] for some in (self, other) if some.soft is not None)
-            soft = np.concatenate([some.targets(n) for some in (self, other)])
-        if self.weights is not None or other.weights is not None:
-            each = [np.ones(len(some)) if some.weights is None else some.weights for some in (self, other)]
-            weights = np.concatenate(each)
-        images, labels = (
-            np.concatenate([getattr(some, name) for some in (self, other)]) for name in ("images", "labels")
-        )
-        return Labelled(images, labels, soft, weights)
-
-    def targets(self, n_classes: int) -> np.ndarray:
-        """The soft labels, float32 (N, K); without any, 1 for the class."""
-        return np.eye(n_classes, dtype=np.float32)[self.labels] if self.soft is None else self.soft
+def _lines(scores: Mapping[str, Any], chosen: Mapping[str, list[str]]) -> list[str]:
+    """What each set is worth, how its networks were trained, and what sets are worth less the real one."""
+    lines = []
+    for name, values in scores.items():
+        how = f"  in {'; '.join(dict.fromkeys(chosen[name]))}" if name in chosen else ""
+        reached = f"{values['mean']:6.2f} +- {values['deviation']:.2f} %"
+        lines.append(f"  trained on {values['n']:>6} {name:<12} {reached}{how}")
+    real = scores["real"]["values"]
+    return lines + [f"  {name} less real: {gain(v['values'], real)}" for name, v in scores.items() if name != "real"]
 
 
-def usefulness(
-    synthetic: Labelled,
-    real: Labelled,
-    test: Labelled,
-    n_classes: int,
-    seeds: Sequence[int],
-    budgets: Sequence[Budget],
-    say: Callable[[str], None],
-    validation: Labelled | None = None,
-) -> tuple[dict[str, Spread], dict[str, list[int]]]:
-    """Accuracy on `test` of the same probe trained on synthetic, real, and both, and the steps of each training.
-
-    As many real images are used as there are synthetic ones (or all of them, if there are
-    fewer); "both" is their union. Of several budgets, each probe has the one that is best on `validation`, real images
-    that are not trained on. No choice is made on `test`.
-    """
-    from synthgen.measures.images import probe
-
-    accuracies: dict[str, list[float]] = {"synthetic": [], "real": [], "both": []}
-    chosen: dict[str, list[int]] = {name: [] for name in accuracies}
-    for seed in seeds:
-        some = real.subset(len(synthetic), seed)
-        for name, data in (("synthetic", synthetic), ("real", some), ("both", synthetic.join(some))):
-            targets = data.labels if data.soft is None else data.soft
-            models = [probe.train(data.images, targets, n_classes, seed, one, data.weights) for one in budgets]
-            best = 0
-            if validation is not None:
-                best = int(np.argmax([accuracy_of(model, validation) for model in models]))
-            accuracy = accuracy_of(models[best], test)
-            accuracies[name].append(accuracy)
-            chosen[name].append(budgets[best].steps)
-            steps = f" in {budgets[best].steps} steps" if len(budgets) > 1 else ""
-            found = f"{100 * accuracy:.2f} % on {len(test)} real ones"
-            say(f"seed {seed}: trained on {len(data)} {name} images{steps}: {found}")
-    return {name: Spread(tuple(values)) for name, values in accuracies.items()}, chosen
+def _is_uneven(some: Labelled) -> bool:
+    counts = np.unique(some.labels, return_counts=True)[1]
+    return bool(counts.max(initial=0) > UNEVEN * counts.min(initial=1))
 
 
-def accuracy_of(model: Any, data: Labelled) -> float:
-    """Share of the images that a probe gets right."""
-    from synthgen.measures.images import probe
-
-    return float((probe.predict(model, data.images) == data.labels).mean())
+def _recalls(arm: Arm, classes: list[str]) -> dict[str, Any]:
+    """Share of each class's test images that are classified rightly, in percent; of classes that have some."""
+    values = np.array(arm.recalls)
+    return {
+        name: in_percent(values[:, i].tolist()) for i, name in enumerate(classes) if not np.isnan(values[:, i]).any()
+    }
 
 
 def in_features(evaluator: Any, synthetic: Labelled, real: Labelled, test: Labelled) -> dict[str, float]:
@@ -256,29 +190,6 @@ def in_features(evaluator: Any, synthetic: Labelled, real: Labelled, test: Label
     }
 
 
-def stacked(dataset: Any) -> Labelled:
-    """A loaded dataset as arrays, with its fields `soft_label` and `weight`, if it has them.
-
-    Raises:
-        DataError: a weight is negative, or all are 0, or soft labels are of other classes.
-    """
-    samples = [dataset[i] for i in range(len(dataset))]
-    soft, weights = (
-        np.stack([sample[name] for sample in samples]) if isinstance(dataset.fields.get(name), kind) else None
-        for name, kind in ((SOFT, Probabilities), (WEIGHT, Number))
-    )
-    if soft is not None and dataset.fields[SOFT].classes != tuple(dataset.classes):
-        raise DataError(
-            f"the field `{SOFT}` is of other classes than `label`: {', '.join(dataset.fields[SOFT].classes)}"
-        )
-    if weights is not None and (weights.min() < 0 or not weights.any()):
-        raise DataError(
-            f"the field `{WEIGHT}` must be 0 or more, and above 0 somewhere; {weights.min():g} is the least"
-        )
-    images = np.stack([sample["image"] for sample in samples])
-    return Labelled(images, np.array([sample["label"] for sample in samples]), soft, weights)
-
-
 def read_real(comparison: Comparison, classes: list[str], shape: tuple[int, ...]) -> tuple[Labelled, Labelled]:
     """Real training and test images in the dataset's size and with its class ids, their values read by one range."""
     data, test = comparison.data, comparison.test
@@ -303,6 +214,15 @@ def _validation(
         found = real_data.read(str(place), "train", None, shape[0], shape[2], wanted)
         return training, relabelled(found, classes, str(place))
     return training.split(max(1, round(VALIDATION * len(training))), 0)
+
+
+def _unlabelled(comparison: Comparison, training: Labelled, classes: list[str]) -> np.ndarray | None:
+    """Real images without labels, uint8 (N, H, W, C), if the real data name some, in the size of the labelled ones."""
+    data = comparison.data
+    if not data.get("unlabelled"):
+        return None
+    beside = real_data.LabelledImages(training.images, training.labels, tuple(classes))
+    return unlabelled.read(real_data.DataConfig.model_validate(dict(data)), beside).images
 
 
 def relabelled(images: Any, classes: list[str], where: str) -> Labelled:

@@ -9,6 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from synthgen.measures.images import tricks
+from synthgen.recipe.sections import Trick
+
 STEPS = 2000
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3
@@ -17,12 +20,16 @@ SHIFT_PX = 2
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What every probe gets, whatever it is trained on: equal steps, batches and augmentation."""
+    """What every probe gets, whatever it is trained on: equal steps, batches, augmentation, and one trick or none."""
 
     steps: int = STEPS
     batch_size: int = BATCH_SIZE
     learning_rate: float = LEARNING_RATE
     shift_px: int = SHIFT_PX
+    trick: Trick | None = None
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps" + (f", {self.trick}" if self.trick else "")
 
 
 def network(channels: int, n_classes: int) -> nn.Module:
@@ -67,29 +74,44 @@ def train(
 
     The learning rate follows a cosine to zero; no checkpoint is chosen, so no test data is needed.
     """
+    trick = budget.trick
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = network(images.shape[3], n_classes)
         x_all = to_tensor(images)
         y_all = torch.from_numpy(labels.astype(np.int64 if labels.ndim == 1 else np.float32))
+        shares = y_all if labels.ndim == 2 else F.one_hot(y_all, n_classes).float()
         counts = None if weights is None else torch.from_numpy(weights / max(weights.mean(), 1e-12)).float()
+        prior = tricks.log_prior(shares) if trick == "adjusted" else torch.zeros(n_classes)
+        rows = torch.arange(len(x_all))
+        if trick == "oversampled":
+            rows = torch.from_numpy(tricks.oversampled(shares.argmax(1).numpy(), seed))
         optimiser = torch.optim.AdamW(model.parameters(), lr=budget.learning_rate, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps)
-        order = torch.randperm(len(x_all))
+        mean = tricks.averaged(model, budget.steps) if trick == "averaged" else None
+        order = rows[torch.randperm(len(rows))]
         at = 0
         model.train()
         for _ in range(budget.steps):
             if at + budget.batch_size > len(order):
-                order, at = torch.randperm(len(x_all)), 0
+                order, at = rows[torch.randperm(len(rows))], 0
             picked = order[at : at + budget.batch_size]
             at += budget.batch_size
-            loss = F.cross_entropy(model(shifted(x_all[picked], budget.shift_px)), y_all[picked], reduction="none")
+            x, y = shifted(x_all[picked], budget.shift_px), y_all[picked]
+            if trick == "cutout":
+                x = tricks.cutout(x)
+            elif trick == "mixup":
+                x, y = tricks.mixup(x, shares[picked])
+            loss = F.cross_entropy(model(x) + prior, y, reduction="none")
             loss = (loss if counts is None else loss * counts[picked]).mean()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-    return model.eval()
+            if mean is not None:
+                mean.update_parameters(model)
+    made: nn.Module = model if mean is None else mean.module
+    return made.eval()
 
 
 def shifted(x_bchw: torch.Tensor, most_px: int) -> torch.Tensor:
@@ -104,14 +126,17 @@ def shifted(x_bchw: torch.Tensor, most_px: int) -> torch.Tensor:
     )
 
 
-@torch.inference_mode()
 def predict(model: nn.Module, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
     """Class ids, int64 (N,), of uint8 images (N, H, W, C)."""
-    found = [
-        model(to_tensor(images[start : start + batch_size])).argmax(1).numpy()
-        for start in range(0, len(images), batch_size)
-    ]
-    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+    found: np.ndarray = probabilities(model, images, batch_size).argmax(1)
+    return found
+
+
+@torch.inference_mode()
+def probabilities(model: nn.Module, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
+    """Probabilities of classes, float32 (N, K), of uint8 images (N, H, W, C)."""
+    starts = range(0, max(len(images), 1), batch_size)
+    return np.concatenate([model(to_tensor(images[i : i + batch_size])).softmax(1).numpy() for i in starts])
 
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:

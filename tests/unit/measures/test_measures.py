@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner
 from PIL import Image
@@ -20,12 +21,14 @@ from synthgen.dataset.store import Store
 from synthgen.errors import DataError
 from synthgen.fields import Number, Probabilities
 from synthgen.measures import features
-from synthgen.measures.images import probe
-from synthgen.measures.images.classification import Labelled, accuracy_of, stacked, usefulness
+from synthgen.measures.images import probe, tricks
+from synthgen.measures.images.labelled import Labelled, stacked
 from synthgen.measures.images.probe import Budget
+from synthgen.measures.images.usefulness import named, shares_right, usefulness
 from synthgen.measures.settings import Spread, gain
 from synthgen.readers import origin
 from synthgen.readers.images import labelled as data
+from synthgen.recipe.sections import Trick
 from synthgen.stages import evaluation
 
 RNG = np.random.default_rng(0)
@@ -86,9 +89,9 @@ def test_the_probe_learns_and_wrong_labels_teach_nothing() -> None:
 def test_usefulness_compares_at_equal_size_and_budget() -> None:
     train, test = digits(1000)
     said: list[str] = []
-    found, _ = usefulness(train.subset(200, 0), train, test, 10, [0, 1], [Budget(steps=20)], said.append)
+    found = usefulness(train.subset(200, 0), train, test, 10, [0, 1], [Budget(steps=20)], said.append)
     assert set(found) == {"synthetic", "real", "both"}
-    assert all(len(spread.values) == 2 for spread in found.values())
+    assert all(len(arm.accuracy) == 2 for arm in found.values())
     assert "trained on 200 synthetic" in said[0]
     assert "trained on 200 real" in said[1]
     assert "trained on 400 both" in said[2]
@@ -100,12 +103,71 @@ def test_each_network_has_the_steps_that_are_best_on_validation_images() -> None
     assert len(train) == 900 and set(np.bincount(validation.labels)) <= set(range(7, 14))
     budgets, said = [Budget(steps=5, shift_px=0), Budget(steps=120, shift_px=0)], list[str]()
     nonsense = Labelled(train.images, RNG.permutation(train.labels))
-    found, chosen = usefulness(nonsense, train, test, 10, [0], budgets, said.append, validation)
-    assert chosen["real"] == [120] and found["real"].mean > 0.85
+    found = usefulness(nonsense, train, test, 10, [0], budgets, said.append, validation)
+    assert found["real"].chosen == [budgets[1]] and found["real"].accuracy[0] > 0.85
     assert "images in 120 steps: " in said[1]
-    fooled = {budget.steps: probe.train(nonsense.images, nonsense.labels, 10, 0, budget) for budget in budgets}
-    best = max(fooled, key=lambda steps: accuracy_of(fooled[steps], validation))
-    assert chosen["synthetic"] == [best] and found["synthetic"].mean == accuracy_of(fooled[best], test)
+    fooled = [probe.train(nonsense.images, nonsense.labels, 10, 0, budget) for budget in budgets]
+    best = max(range(2), key=lambda i: np.nanmean(shares_right(fooled[i], validation, 10)[1]))
+    assert found["synthetic"].chosen == [budgets[best]]
+    assert found["synthetic"].accuracy == [shares_right(fooled[best], test, 10)[0]]
+
+
+def uneven(n_rare: int) -> tuple[Labelled, Labelled]:
+    """Digits of which half of the classes have a few images each, and test images."""
+    train, test = digits(1400)
+    rows = [np.flatnonzero(train.labels == label)[: n_rare if label >= 5 else 400] for label in range(10)]
+    return train.take(np.concatenate(rows)), test
+
+
+@pytest.mark.parametrize("trick", ["oversampled", "adjusted"])
+def test_tricks_for_rare_classes_find_more_of_them(trick: Any) -> None:
+    train, test = uneven(4)
+    models = [probe.train(train.images, train.labels, 10, 0, Budget(150, shift_px=0, trick=t)) for t in (None, trick)]
+    plain, tricked = (shares_right(model, test, 10)[1][5:].mean() for model in models)
+    assert tricked > plain + 0.1
+
+
+@pytest.mark.parametrize("trick", ["cutout", "mixup", "averaged"])
+def test_tricks_learn_as_well(trick: Any) -> None:
+    train, test = digits(1000)
+    budget = Budget(steps=150, shift_px=0, trick=trick)
+    first, second = (probe.train(train.images, train.labels, 10, 0, budget) for _ in range(2))
+    assert shares_right(first, test, 10)[0] > 0.9
+    assert np.array_equal(probe.predict(first, test.images), probe.predict(second, test.images))
+    plain = probe.train(train.images, train.labels, 10, 0, Budget(steps=150, shift_px=0))
+    assert not np.array_equal(probe.probabilities(first, test.images), probe.probabilities(plain, test.images))
+
+
+def test_what_tricks_do_to_images() -> None:
+    torch.manual_seed(0)
+    x = torch.ones(50, 1, 8, 8)
+    share = (tricks.cutout(x) == 0).float().mean((1, 2, 3))
+    assert share.max() == pytest.approx(25 / 64) and 0.1 < share.mean() < 0.35
+    mixed, shares = tricks.mixup(torch.arange(8.0).reshape(8, 1, 1, 1), torch.eye(8))
+    assert torch.allclose(shares.sum(1), torch.ones(8))
+    assert torch.allclose(mixed.ravel(), shares @ torch.arange(8.0))
+    rows = tricks.oversampled(np.array([0, 0, 0, 0, 0, 1, 1]), 0)
+    assert np.bincount(rows).tolist() == [1, 1, 1, 1, 1, 3, 2] or np.bincount(rows).tolist() == [1, 1, 1, 1, 1, 2, 3]
+    assert tricks.log_prior(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).exp().tolist() == pytest.approx([0.75, 0.25])
+
+
+def test_the_command_knows_all_tricks() -> None:
+    assert get_args(Trick) == evaluate.TRICKS
+
+
+def test_images_without_labels_train_under_the_classes_that_a_probe_sees() -> None:
+    train, test = digits(1400)
+    few, others = train.take(np.arange(60)), train.images[60:]
+    teacher = probe.train(few.images, few.labels, 10, 0, Budget(steps=100, shift_px=0))
+    found = named(teacher, others, 10)
+    assert abs(len(found) - len(others) / 2) <= 5
+    truth = {image.tobytes(): label for image, label in zip(train.images, train.labels, strict=True)}
+    right = np.mean([truth[i.tobytes()] == label for i, label in zip(found.images, found.labels, strict=True)])
+    assert right > (probe.predict(teacher, others) == train.labels[60:]).mean()
+    budgets = [Budget(steps=100, shift_px=0)]
+    arms = usefulness(few, few, test, 10, [0], budgets, lambda text: None, unlabelled=others)
+    assert arms["self-trained"].n == 60 + len(found)
+    assert arms["self-trained"].accuracy[0] > arms["real"].accuracy[0]
 
 
 def test_gains_have_intervals_of_pairs() -> None:
@@ -205,6 +267,12 @@ def test_the_command(finished: Path, tmp_path: Path) -> None:
     assert answer.exception is None, answer.exception
     for line in ("10, 30 steps, the best on 4 real validation images:", "both less real: ", "95 % interval"):
         assert line in answer.stdout
+    with_tricks = [*words[:-1], "--tricks", "cutout,adjusted"]
+    answer = CliRunner().invoke(evaluate.command, with_tricks, standalone_mode=False)
+    assert answer.exception is None, answer.exception
+    assert "30 steps, the best on 4 real validation images:" in answer.stdout and "in 30 steps" in answer.stdout
+    answer = CliRunner().invoke(evaluate.command, [*words, "--tricks", "cutout,cutmix"])
+    assert "`cutmix` is none of cutout, mixup, averaged, oversampled, adjusted" in answer.output
     answer = CliRunner().invoke(evaluate.command, [*words[:-3], "--steps", "10,0"])
     assert "neither a number from 1 on nor several such as 500,2000,10000" in answer.output
 

@@ -1,0 +1,95 @@
+"""Labelled images as measures have them: arrays, with soft labels and weights where a dataset has these fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from synthgen.errors import DataError
+from synthgen.fields import Number, Probabilities
+
+SOFT, WEIGHT = "soft_label", "weight"
+"""Fields that networks are trained with where a dataset has them: how much of each class, and how much it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Images uint8 (N, H, W, C) with class ids int64 (N,).
+
+    `soft` are soft labels float32 (N, K), `weights` how much each image counts, (N,); None if there are none.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    soft: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, n: int, seed: int) -> Labelled:
+        """At most `n` samples, the same share of every class as here."""
+        return self if n >= len(self) else self.take(self._spread(n, seed))
+
+    def split(self, n: int, seed: int) -> tuple[Labelled, Labelled]:
+        """The others, and `n` samples, the same share of every class in both."""
+        rows = self._spread(n, seed)
+        return self.take(np.setdiff1d(np.arange(len(self)), rows)), self.take(rows)
+
+    def take(self, rows: np.ndarray) -> Labelled:
+        soft, weights = (None if each is None else each[rows] for each in (self.soft, self.weights))
+        return Labelled(self.images[rows], self.labels[rows], soft, weights)
+
+    def _spread(self, n: int, seed: int) -> np.ndarray:
+        """Rows of `n` samples, the same share of every class as here."""
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(self))
+        rank = np.empty(len(self))
+        for cls in np.unique(self.labels):
+            rows = order[self.labels[order] == cls]
+            rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        picked: np.ndarray = np.sort(np.argsort(rank, kind="stable")[:n])
+        return picked
+
+    def join(self, other: Labelled) -> Labelled:
+        """Both; where one has soft labels or weights, those of the other are its classes, and 1."""
+        soft = weights = None
+        if self.soft is not None or other.soft is not None:
+            n = next(some.soft.shape[1] for some in (self, other) if some.soft is not None)
+            soft = np.concatenate([some.targets(n) for some in (self, other)])
+        if self.weights is not None or other.weights is not None:
+            each = [np.ones(len(some)) if some.weights is None else some.weights for some in (self, other)]
+            weights = np.concatenate(each)
+        images, labels = (
+            np.concatenate([getattr(some, name) for some in (self, other)]) for name in ("images", "labels")
+        )
+        return Labelled(images, labels, soft, weights)
+
+    def targets(self, n_classes: int) -> np.ndarray:
+        """The soft labels, float32 (N, K); without any, 1 for the class."""
+        return np.eye(n_classes, dtype=np.float32)[self.labels] if self.soft is None else self.soft
+
+
+def stacked(dataset: Any) -> Labelled:
+    """A loaded dataset as arrays, with its fields `soft_label` and `weight`, if it has them.
+
+    Raises:
+        DataError: a weight is negative, or all are 0, or soft labels are of other classes.
+    """
+    samples = [dataset[i] for i in range(len(dataset))]
+    soft, weights = (
+        np.stack([sample[name] for sample in samples]) if isinstance(dataset.fields.get(name), kind) else None
+        for name, kind in ((SOFT, Probabilities), (WEIGHT, Number))
+    )
+    if soft is not None and dataset.fields[SOFT].classes != tuple(dataset.classes):
+        raise DataError(
+            f"the field `{SOFT}` is of other classes than `label`: {', '.join(dataset.fields[SOFT].classes)}"
+        )
+    if weights is not None and (weights.min() < 0 or not weights.any()):
+        raise DataError(
+            f"the field `{WEIGHT}` must be 0 or more, and above 0 somewhere; {weights.min():g} is the least"
+        )
+    images = np.stack([sample["image"] for sample in samples])
+    return Labelled(images, np.array([sample["label"] for sample in samples]), soft, weights)
