@@ -3,7 +3,7 @@
 For each draw, four grey images and one in colours of the training images keep their masks. A layout-to-image model
 learns from all images, and layouts from the five. Arms of the same U-Net, all turned, zoomed and changed in colour:
 
-- five: these alone; pasted: with nuclei of one image put into another of the same kind (copy-paste);
+- five: these alone; pasted: the same, and nuclei of one image put into another of the same kind (copy-paste);
 - features: these alone, with what the diffusion model sees beside the pixels;
 - self-trained: the five, and other real images with the masks that `five` finds in them; named: the same with those
   that `features` finds;
@@ -35,14 +35,13 @@ from synthgen.readers import origin  # noqa: E402
 from synthgen.readers.masks import reader  # noqa: E402
 from synthgen.readers.masks.types import Example, Examples, MaskData  # noqa: E402
 from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer  # noqa: E402
-from synthgen.vision.layouts import Layout  # noqa: E402
 
 TRAIN = "recipes/train/nuclei.yaml"
 FIVE = {"grey": 4, "colour": 1}
 METRICS = ("PQ", "AJI")
 
 
-def fit(examples: Examples, seed: int, steps: int, features: str | None = None) -> Any:
+def fit(examples: Examples, seed: int, steps: int, features: str | None = None, copy_paste: float = 0.0) -> Any:
     """A segmenter after all of its steps."""
     config = SegmenterTrainer.Config(
         data=MaskData(path="."),
@@ -54,6 +53,7 @@ def fit(examples: Examples, seed: int, steps: int, features: str | None = None) 
         steps=steps,
         batch_size=8,
         features=features,
+        copy_paste=copy_paste,
     )
     return maps.fitted(SegmenterTask(config, examples, examples, examples.take([]), seed, "cpu"))
 
@@ -103,31 +103,6 @@ def drawn(out: Path, data: dict[str, Any], model: Path, n: int, seed: int) -> Ex
     return maps.from_dataset(str(out), None, "segmentation")
 
 
-def pasted(five: Examples, n: int, random: np.random.Generator) -> list[Example]:
-    """Images of the five with nuclei of another image of their kind, or of their own, cut out and put in, turned."""
-    made = []
-    for _ in range(n):
-        to = five.items[random.integers(len(five))]
-        near = [item for item in five.items if item.label == to.label]
-        source = near[random.integers(len(near))]
-        assert to.layout is not None and source.layout is not None
-        image, instances = to.image.copy(), to.layout.instances.copy()
-        for number in random.permutation(np.unique(source.layout.instances)[1:])[:12]:
-            ys, xs = np.nonzero(source.layout.instances == number)
-            box = np.s_[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
-            turns = int(random.integers(4))
-            shape = np.rot90(source.layout.instances[box] == number, turns)
-            pixels = np.rot90(source.image[box], turns)
-            if any(a >= b for a, b in zip(shape.shape, instances.shape, strict=True)):
-                continue
-            top, left = (int(random.integers(b - a)) for a, b in zip(shape.shape, instances.shape, strict=True))
-            place = np.s_[top : top + shape.shape[0], left : left + shape.shape[1]]
-            image[place][shape] = pixels[shape]
-            instances[place][shape] = instances.max() + 1
-        made.append(Example("pasted", image, to.label, Layout(instances, (instances > 0).astype(np.uint8))))
-    return made
-
-
 def named(model: Any, others: Examples) -> list[Example]:
     """Real images with what a segmenter finds in them."""
     return [dataclasses.replace(item, layout=model.segment(item.image[None])[0]) for item in others.items]
@@ -158,7 +133,7 @@ def one(given: argparse.Namespace, draw: int) -> dict[str, dict[str, dict[str, f
     arms = {
         "five": alone,
         "features": seeing,
-        "pasted": fit(beside(pasted(five, given.draw, random)), draw, given.steps),
+        "pasted": fit(five, draw, given.steps, copy_paste=0.5),
         "self-trained": fit(beside(named(alone, others)), draw, given.steps),
         "named": fit(beside(named(seeing, others)), draw, given.steps),
         "drawn": fit(beside(list(generated.items)), draw, given.steps),
@@ -181,7 +156,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--others", type=int, default=1000, help="images without masks, at most")
     parser.add_argument("--train-steps", type=int, default=4000)
-    parser.add_argument("--draw", type=int, default=400, help="generated images, and pasted ones")
+    parser.add_argument("--draw", type=int, default=400, help="generated images")
     parser.add_argument("--steps", type=int, default=1500)
     given = parser.parse_args()
     draws = [one(given, draw) for draw in range(given.draws)]

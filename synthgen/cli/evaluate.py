@@ -8,7 +8,7 @@ import click
 
 from synthgen.cli import options
 
-TRICKS = ("cutout", "mixup", "averaged", "oversampled", "adjusted")
+TRICKS = ("cutout", "mixup", "averaged", "oversampled", "adjusted", "copy-paste", "jitter")
 """Those of the section `evaluate`, which help texts do not load."""
 
 
@@ -30,8 +30,8 @@ TRICKS = ("cutout", "mixup", "averaged", "oversampled", "adjusted")
     "--steps",
     type=options.STEPS,
     metavar="N[,N...]",
-    help="Training steps of each; by default 2000, for masks and series 600. Images by class: of several, each network "
-    "has the number that is best on real validation images. Translation pairs: a translator is trained with so many, "
+    help="Training steps of each; by default 2000, for masks and series 600. Images: of several, each network has "
+    "the number that is best on real validation images. Translation pairs: a translator is trained with so many, "
     "by default none.",
 )
 @click.option(
@@ -39,8 +39,8 @@ TRICKS = ("cutout", "mixup", "averaged", "oversampled", "adjusted")
     type=options.Names(TRICKS),
     default=[],
     metavar="NAME[,NAME...]",
-    help="Images by class: ways of training that are tried beside the plain one, for every network; each has the one "
-    f"that is best on real validation images: {', '.join(TRICKS)}.",
+    help="Images: ways of training that are tried beside the plain one, for every network; each has the one "
+    f"that is best on real validation images. By class: {', '.join(TRICKS[:5])}; with masks: {', '.join(TRICKS[5:])}.",
 )
 @click.option(
     "--effort",

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from synthgen.base.settings import Settings
+from synthgen.recipe.sections import Steps, Trick
 
 
 class MeasureSettings(Settings):
@@ -22,6 +23,29 @@ class MeasureSettings(Settings):
     def part(self) -> str | None:
         """The split as `synthgen.load` takes it."""
         return None if self.split == "all" else self.split
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a network is trained."""
+
+    steps: int
+    trick: Trick | None = None
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps" + (f", {self.trick}" if self.trick else "")
+
+
+def ways(steps: Steps, tricks: Sequence[Trick]) -> list[Way]:
+    """Every number of steps, plain and with each trick."""
+    return [Way(n, trick) for trick in (None, *tricks) for n in ([steps] if isinstance(steps, int) else steps)]
+
+
+def chosen_text(found: Mapping[str, Any]) -> str:
+    """`600, 2000 steps`, and on what the best of several ways was chosen."""
+    steps = found["steps"]
+    said = (", ".join(map(str, steps)) if isinstance(steps, list) else str(steps)) + " steps"
+    return said + (f", the best on {found['n_validation']} real validation images" if "n_validation" in found else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +79,17 @@ def gain(values: Sequence[float], others: Sequence[float], unit: str = "points")
     return f"{mean:+.2f} {unit}, 95 % interval {mean - half:+.2f} to {mean + half:+.2f} over {n} seeds"
 
 
+def how(found: Mapping[str, Any], name: str) -> str:
+    """How the networks of one set were trained, behind its numbers; nothing if there was one way."""
+    return f"  in {'; '.join(dict.fromkeys(found['chosen'][name]))}" if name in found.get("chosen", ()) else ""
+
+
 def arm_lines(found: Mapping[str, Any], metric: str) -> list[str]:
     """What networks reach that were trained on each set, and by `metric`, synthetic over real, as lines to print."""
-    lines = [f"on {found['n_test']} real test images, {found['seeds']} seeds, {found['steps']} steps:"]
+    lines = [f"on {found['n_test']} real test images, {found['seeds']} seeds, {chosen_text(found)}:"]
     for name, values in found["scores"].items():
         shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f} %" for m, v in values.items())
-        lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}")
+        lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}{how(found, name)}")
     means = {name: values[metric]["mean"] for name, values in found["scores"].items()}
     lines.append(f"  {metric} of synthetic over real: {means['synthetic'] / max(means['real'], 1e-9):.3f}")
     both, real = (found["scores"][name][metric].get("values") for name in ("both", "real"))

@@ -26,8 +26,8 @@ Several = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
 Steps = Annotated[int, Field(ge=1)] | Several
 """A number of training steps, or several to choose from."""
 
-Trick = Literal["cutout", "mixup", "averaged", "oversampled", "adjusted"]
-"""A way of training a classifier on the same images, which generated ones have to be better than."""
+Trick = Literal["cutout", "mixup", "averaged", "oversampled", "adjusted", "copy-paste", "jitter"]
+"""A way of training on the same images, which generated ones have to be better than."""
 
 
 class Resources(Settings):
@@ -67,17 +67,18 @@ class Evaluation(Settings):
     seeds: int = Field(default=3, ge=1, description="Repeats of every training, and of every metric that has chance.")
     steps: Steps | None = Field(
         default=None,
-        description="Training steps of each; by default 2000, for masks and series 600. Images by class: of several, "
-        "such as [500, 2000, 10000], each network has the number that is best on real validation images. Translation "
-        "pairs: a translator is trained with so many, by default none.",
+        description="Training steps of each; by default 2000, for masks and series 600. Images by class and with "
+        "masks: of several, such as [500, 2000, 10000], each network has the number that is best on real validation "
+        "images. Translation pairs: a translator is trained with so many, by default none.",
     )
     tricks: list[Trick] = Field(
         default=[],
         exclude_if=lambda value: not value,
-        description="Images by class: ways of training that are tried beside the plain one, for every network and "
-        "number of steps; each has the one that is best on real validation images. cutout hides a square, mixup blends "
+        description="Images: ways of training that are tried beside the plain one, for every network and number of "
+        "steps; each has the one that is best on real validation images. By class: cutout hides a square, mixup blends "
         "pairs, averaged takes a mean of weights; for rare classes, oversampled repeats their images, and adjusted "
-        "takes shares of classes off the logits.",
+        "takes shares of classes off the logits. With masks: jitter varies size and colours, copy-paste puts objects "
+        "of one image into another.",
     )
     effort: float = Field(
         default=1.0,

@@ -122,6 +122,11 @@ def _config(name: str, cls: Any, settings: Evaluation) -> Any:
         first = error.errors()[0]
         if first["loc"] and first["loc"][0] == "steps" and isinstance(settings.steps, list):
             raise UsageError(f"steps: must be one number for the measure `{name}` (got {settings.steps})") from None
+        if first["loc"] and first["loc"][0] == "tricks":
+            accepted = first.get("ctx", {}).get("expected", "")
+            raise UsageError(
+                f"tricks: `{first['input']}` is none of the measure `{name}`; accepted: {accepted}"
+            ) from None
         place = ".".join(map(str, ("evaluate.measures", name, *first["loc"])))
         raise UsageError(f"{place}: {first['msg']}") from None
 

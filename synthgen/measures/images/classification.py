@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,16 +13,17 @@ from synthgen.dataset import loading
 from synthgen.errors import DataError
 from synthgen.fields import Image, InstanceMap, Label, Schema
 from synthgen.measures.images.labelled import Labelled, stacked
-from synthgen.measures.settings import MeasureSettings, gain, in_percent
+from synthgen.measures.settings import MeasureSettings, chosen_text, gain, how, in_percent, ways
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.images import labelled as real_data
 from synthgen.readers.images import unlabelled
-from synthgen.recipe.sections import Steps, Trick
+from synthgen.recipe.sections import Steps
 
 if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
     from synthgen.measures.images.usefulness import Arm
 
+ClassTrick = Literal["cutout", "mixup", "averaged", "oversampled", "adjusted"]
 N_FEATURES = 10_000
 VALIDATION = 0.1
 UNEVEN = 1.5
@@ -49,7 +50,7 @@ class Classification:
             description="Training steps of each network; of several numbers, each has the one that is best on real "
             "validation images: a split `val`, or a tenth of the training images, which are then not trained on.",
         )
-        tricks: list[Trick] = Field(
+        tricks: list[ClassTrick] = Field(
             default=[],
             description="Ways of training that are tried beside the plain one, for every network and number of steps, "
             "and chosen likewise.",
@@ -78,8 +79,7 @@ class Classification:
         classes = list(dataset.classes)
         synthetic = stacked(dataset)
         train_set, test_set = read_real(comparison, classes, synthetic.images.shape[1:])
-        grid = [config.steps] if isinstance(config.steps, int) else config.steps
-        budgets = [Budget(steps=steps, trick=trick) for trick in (None, *config.tricks) for steps in grid]
+        budgets = [Budget(way.steps, way.trick) for way in ways(config.steps, config.tricks)]
         validation = None
         if len(budgets) > 1:
             train_set, validation = _validation(comparison, train_set, classes, synthetic.images.shape[1:])
@@ -120,10 +120,8 @@ class Classification:
     def text(found: Mapping[str, Any]) -> str:
         if "accuracy" not in found:
             return ""
-        said = ", ".join(map(str, steps)) if isinstance(steps := found["steps"], list) else str(steps)
-        chosen = f", the best on {found['n_validation']} real validation images" if "n_validation" in found else ""
-        lines = [f"accuracy on {found['n_test']} real test images, {found['seeds']} seeds, {said} steps{chosen}:"]
-        lines += _lines(found["accuracy"], found.get("chosen", {}))
+        tested = f"accuracy on {found['n_test']} real test images, {found['seeds']} seeds"
+        lines = [f"{tested}, {chosen_text(found)}:", *_lines(found["accuracy"], found)]
         if "balanced" in found:
             lines += ["mean of the classes' shares of right answers:", *_lines(found["balanced"], {})]
         if "features" in found:
@@ -139,13 +137,12 @@ class Classification:
         return "\n".join(lines)
 
 
-def _lines(scores: Mapping[str, Any], chosen: Mapping[str, list[str]]) -> list[str]:
+def _lines(scores: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """What each set is worth, how its networks were trained, and what sets are worth less the real one."""
     lines = []
     for name, values in scores.items():
-        how = f"  in {'; '.join(dict.fromkeys(chosen[name]))}" if name in chosen else ""
         reached = f"{values['mean']:6.2f} +- {values['deviation']:.2f} %"
-        lines.append(f"  trained on {values['n']:>6} {name:<12} {reached}{how}")
+        lines.append(f"  trained on {values['n']:>6} {name:<12} {reached}{how(found, name)}")
     real = scores["real"]["values"]
     return lines + [f"  {name} less real: {gain(v['values'], real)}" for name, v in scores.items() if name != "real"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,12 @@ from synthgen.base.sizes import Size
 from synthgen.dataset import loading
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import Label, SegmentationMap
-from synthgen.measures.settings import MeasureSettings
+from synthgen.measures.settings import MeasureSettings, Way
 from synthgen.parts.protocols import Comparison
 from synthgen.readers import origin, settings_fit
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
+from synthgen.recipe.sections import Trick
 from synthgen.vision.layouts import Layout
 
 if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
@@ -34,11 +35,21 @@ class MapSettings(MeasureSettings):
     segmentation: str = Field(default="segmentation", description="The class map to train on.")
 
 
-def sets(comparison: Comparison, config: Any, semantic: bool) -> tuple[dict[str, Examples], Examples]:
-    """What networks are trained on, by `ARMS`: the dataset, real images and both; and real test images.
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """What networks are trained on, by `ARMS`, real test images, and real images that choose among several ways."""
+
+    arms: dict[str, Examples]
+    test: Examples
+    validation: Examples | None = None
+
+
+def sets(comparison: Comparison, config: Any, semantic: bool, choosing: bool) -> Sets:
+    """The dataset, real images and both; and real test images.
 
     Args:
         semantic: whether the dataset has class maps without objects.
+        choosing: whether real images are held out to choose by: a split `val`, or a share of the training images.
 
     Raises:
         DataError: the classes of the real data are not those of the dataset.
@@ -57,7 +68,9 @@ def sets(comparison: Comparison, config: Any, semantic: bool) -> tuple[dict[str,
             f"{comparison.name}: the real data are read as objects, and the dataset has class maps; "
             "give `mask_kind: semantic` in its `data`"
         )
-    real, test = reader.read(data), read_test(data, comparison.test)
+    real, test, validation = reader.read(data), read_test(data, comparison.test), None
+    if choosing:
+        _, real, validation = reader.divided(data, 0)
     for where, one in ((data.path, real), (comparison.test or data.path, test)):
         if one.objects != synthetic.objects:
             raise DataError(f"{where} has the classes {one.objects}; the dataset has {synthetic.objects}")
@@ -65,7 +78,7 @@ def sets(comparison: Comparison, config: Any, semantic: bool) -> tuple[dict[str,
             raise DataError(f"{where}: {one.stuff} have no objects; of the dataset, these are {synthetic.stuff}")
     items = (*synthetic.items, *real.items)
     both = Examples(items, synthetic.classes, synthetic.objects, stuff=synthetic.stuff)
-    return dict(zip(ARMS, (synthetic, real, both), strict=True)), test
+    return Sets(dict(zip(ARMS, (synthetic, real, both), strict=True)), test, validation)
 
 
 def mask_data(data: Mapping[str, Any], name: str) -> MaskData:
@@ -120,7 +133,7 @@ def from_dataset(folder: str, split: str | None, segmentation: str, allow_incomp
 class Probe:
     """The U-Net that every arm trains, and how: whole maps are mirrored, crops of objects turned, too.
 
-    `class_balance` is that of the trainer of segmenters.
+    `class_balance`, `copy_paste`, `zoom` and `colour_jitter` are those of the trainer of segmenters.
     """
 
     widths: tuple[int, ...] = (16, 32, 64)
@@ -129,6 +142,32 @@ class Probe:
     mirror: bool = False
     batch_size: int = 8
     class_balance: float = 0.0
+    copy_paste: float = 0.0
+    zoom: float = 1.0
+    colour_jitter: float = 0.0
+
+    def with_trick(self, trick: Trick | None) -> Probe:
+        return replace(self, **TRICKS[trick]) if trick else self
+
+
+TRICKS: Mapping[Trick, Mapping[str, Any]] = {
+    "copy-paste": {"copy_paste": 0.5},
+    "jitter": {"zoom": 1.5, "colour_jitter": 0.4},
+}
+
+
+def best(
+    examples: Examples,
+    seed: int,
+    ways: Sequence[Way],
+    validation: Examples | None,
+    quality: Callable[[Any, Examples], float],
+    probe: Probe = Probe(),
+) -> tuple[Any, Way]:
+    """The U-Net with the highest `quality` on `validation` of those trained in each way; without it, the first."""
+    models = [train(examples, seed, way.steps, probe=probe.with_trick(way.trick)) for way in ways]
+    place = 0 if validation is None else int(np.argmax([quality(model, validation) for model in models]))
+    return models[place], ways[place]
 
 
 def train(examples: Examples, seed: int, steps: int, then: Examples | None = None, probe: Probe = Probe()) -> Any:
@@ -146,6 +185,9 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
         turn=probe.turn,
         mirror=probe.mirror,
         class_balance=probe.class_balance,
+        copy_paste=probe.copy_paste,
+        zoom=probe.zoom,
+        colour_jitter=probe.colour_jitter,
         steps=steps,
         batch_size=probe.batch_size,
     )

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from synthgen.measures.images import tricks
-from synthgen.recipe.sections import Trick
+from synthgen.measures.settings import Way
 
 STEPS = 2000
 BATCH_SIZE = 64
@@ -19,17 +19,13 @@ SHIFT_PX = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Way):
     """What every probe gets, whatever it is trained on: equal steps, batches, augmentation, and one trick or none."""
 
     steps: int = STEPS
     batch_size: int = BATCH_SIZE
     learning_rate: float = LEARNING_RATE
     shift_px: int = SHIFT_PX
-    trick: Trick | None = None
-
-    def __str__(self) -> str:
-        return f"{self.steps} steps" + (f", {self.trick}" if self.trick else "")
 
 
 def network(channels: int, n_classes: int) -> nn.Module:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from synthgen.fields import IGNORE, InstanceMap, Schema, Series
-from synthgen.measures.images.maps import MapSettings, Probe, sets, train
-from synthgen.measures.settings import in_percent
+from synthgen.measures.images.maps import MapSettings, Probe, Sets, best, sets
+from synthgen.measures.settings import Way, chosen_text, gain, how, in_percent, ways
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.masks.types import Example, Examples
+from synthgen.recipe.sections import Steps
 from synthgen.vision.confusion import Confusion
 from synthgen.vision.layouts import Layout
 from synthgen.vision.matching import Match
@@ -36,7 +37,14 @@ class Segmentation:
     class Config(MapSettings):
         """Settings of the comparison of images with masks."""
 
-        steps: int = Field(default=STEPS, ge=1, description="Training steps of each network.")
+        steps: Steps = Field(
+            default=STEPS,
+            description="Training steps of each network; of several, each has the best panoptic quality on real "
+            "validation images.",
+        )
+        tricks: list[Literal["copy-paste", "jitter"]] = Field(
+            default=[], description="Ways of training that are tried beside the plain one, and chosen likewise."
+        )
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -57,19 +65,23 @@ class Segmentation:
             UsageError: the real data are class maps without objects.
         """
         config = self.config
-        arms, real_test = sets(comparison, config, semantic=False)
-        synthetic = arms["synthetic"]
+        tried = ways(config.steps, config.tricks)
+        found = sets(comparison, config, semantic=False, choosing=len(tried) > 1)
+        arms, real_test = found.arms, found.test
+        reached, chosen = scores(found, config.seeds, tried, comparison.note)
         counts = {name: sum(item.label == i for item in real_test.items) for i, name in enumerate(real_test.classes)}
         result: dict[str, Any] = {
             "n_test": counts,
             "n_train": {name: len(examples) for name, examples in arms.items()},
             "seeds": config.seeds,
             "steps": config.steps,
-            "scores": scores(arms, real_test, config.seeds, config.steps, comparison.note),
+            "scores": reached,
         }
+        if found.validation is not None:
+            result |= {"n_validation": len(found.validation), "chosen": chosen}
         if config.evaluator:
             result["evaluator"] = config.evaluator
-            result["matched_iou"] = agreement_with(config.evaluator, synthetic, real_test)
+            result["matched_iou"] = agreement_with(config.evaluator, arms["synthetic"], real_test)
         return result
 
     @staticmethod
@@ -78,11 +90,13 @@ class Segmentation:
         for group, n in found["n_test"].items() if "scores" in found else ():
             if not n:
                 continue
-            lines.append(f"on {n} real test images ({group}), {found['seeds']} seeds, {found['steps']} steps:")
+            lines.append(f"on {n} real test images ({group}), {found['seeds']} seeds, {chosen_text(found)}:")
             for name, groups in found["scores"].items():
                 shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f}" for m, v in groups[group].items())
-                lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}")
+                lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}{how(found, name)}")
             dice = {name: groups[group]["dice"]["mean"] for name, groups in found["scores"].items()}
+            values = {name: groups[group]["PQ"]["values"] for name, groups in found["scores"].items()}
+            lines.append(f"  PQ of both less real: {gain(values['both'], values['real'])}")
             lines.append(f"  Dice of synthetic over real: {dice['synthetic'] / dice['real']:.3f}")
         if "matched_iou" in found:
             lines.append(f"mean IoU of the masks with those that {found['evaluator']} finds:")
@@ -91,22 +105,30 @@ class Segmentation:
 
 
 def scores(
-    arms: Mapping[str, Examples], test: Examples, n_seeds: int, steps: int, note: Callable[[str], None]
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """Every metric on each class of test image, in percent, of networks trained on each of the sets."""
+    found: Sets, n_seeds: int, tried: Sequence[Way], note: Callable[[str], None]
+) -> tuple[dict[str, dict[str, dict[str, Any]]], dict[str, list[str]]]:
+    """Every metric on each class of test image, in percent, of networks trained on each of the sets; and how."""
+    arms, chosen = found.arms, {name: list[str]() for name in found.arms}
     values: dict[str, dict[str, dict[str, list[float]]]] = {name: {} for name in arms}
     for seed in range(n_seeds):
         for name, examples in arms.items():
-            model = train(examples, seed, steps, probe=PROBE)
-            for group, found in by_class(model, test).items():
+            model, way = best(examples, seed, tried, found.validation, quality, PROBE)
+            chosen[name].append(str(way))
+            for group, one in by_class(model, found.test).items():
                 kept = values[name].setdefault(group, {metric: [] for metric in METRICS})
                 for metric in METRICS:
-                    kept[metric].append(found[metric])
-                note(f"seed {seed}: trained on {len(examples)} {name}, {group}: Dice {100 * found['dice']:.2f} %")
-    return {
-        name: {group: {m: in_percent(v) for m, v in found.items()} for group, found in groups.items()}
+                    kept[metric].append(one[metric])
+                note(f"seed {seed}: trained on {len(examples)} {name}, {group}: Dice {100 * one['dice']:.2f} %")
+    reached = {
+        name: {group: {m: in_percent(v) for m, v in kept.items()} for group, kept in groups.items()}
         for name, groups in values.items()
     }
+    return reached, chosen
+
+
+def quality(model: Any, examples: Examples) -> float:
+    """Panoptic quality, a mean over the classes of images."""
+    return float(np.mean([found["PQ"] for found in by_class(model, examples).values()]))
 
 
 def by_class(model: Any, test: Examples) -> dict[str, dict[str, float]]:

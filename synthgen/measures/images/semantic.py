@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -11,11 +11,12 @@ from pydantic import Field
 from synthgen.base.sizes import size_of
 from synthgen.errors import DataError
 from synthgen.fields import InstanceMap, Schema, SegmentationMap
-from synthgen.measures.images.maps import ARMS, MapSettings, Probe, sets, train
-from synthgen.measures.settings import arm_lines, in_percent
+from synthgen.measures.images.maps import ARMS, MapSettings, Probe, Sets, best, sets
+from synthgen.measures.settings import Way, arm_lines, in_percent, ways
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.masks.types import Example, Examples
+from synthgen.recipe.sections import Steps
 from synthgen.vision.confusion import Confusion
 
 STEPS = 2000
@@ -36,7 +37,14 @@ class SemanticSegmentation:
     class Config(MapSettings):
         """Settings of the comparison of images with class maps."""
 
-        steps: int = Field(default=STEPS, ge=1, description="Training steps of each network.")
+        steps: Steps = Field(
+            default=STEPS,
+            description="Training steps of each network; of several, each has the best mean IoU on real validation "
+            "images.",
+        )
+        tricks: list[Literal["jitter"]] = Field(
+            default=[], description="Ways of training that are tried beside the plain one, and chosen likewise."
+        )
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -54,7 +62,9 @@ class SemanticSegmentation:
             UsageError: the real data are of objects.
         """
         config = self.config
-        arms, real_test = sets(comparison, config, semantic=True)
+        tried = ways(config.steps, config.tricks)
+        found = sets(comparison, config, semantic=True, choosing=len(tried) > 1)
+        arms, real_test = found.arms, found.test
         synthetic = arms["synthetic"]
         result: dict[str, Any] = {
             "n_test": len(real_test),
@@ -63,8 +73,10 @@ class SemanticSegmentation:
             "steps": config.steps,
             "classes": list(synthetic.objects),
             "pixels": {name: shares(examples) for name, examples in {**arms, "test": real_test}.items()},
-            **scores(arms, real_test, config.seeds, config.steps, probe_of(synthetic), comparison.note),
+            **scores(found, config.seeds, tried, probe_of(synthetic), comparison.note),
         }
+        if found.validation is not None:
+            result["n_validation"] = len(found.validation)
         if config.evaluator:
             result["evaluator"] = config.evaluator
             result["agreement"] = agreement_with(config.evaluator, synthetic, real_test)
@@ -105,13 +117,16 @@ def probe_of(examples: Examples) -> Probe:
 
 
 def scores(
-    arms: Mapping[str, Examples], test: Examples, n_seeds: int, steps: int, probe: Probe, note: Callable[[str], None]
+    given: Sets, n_seeds: int, tried: Sequence[Way], probe: Probe, note: Callable[[str], None]
 ) -> dict[str, Any]:
-    """`scores`, `iou` and `confusion` of networks trained on each of the sets, in percent."""
-    found: dict[str, list[Confusion]] = {name: [] for name in arms}
+    """`scores`, `iou` and `confusion` of networks trained on each of the sets, in percent; and the ways `chosen`."""
+    test, chosen = given.test, {name: list[str]() for name in given.arms}
+    found: dict[str, list[Confusion]] = {name: [] for name in given.arms}
     for seed in range(n_seeds):
-        for name, examples in arms.items():
-            one = confusion(train(examples, seed, steps, probe=probe), test.items, len(test.objects))
+        for name, examples in given.arms.items():
+            model, way = best(examples, seed, tried, given.validation, quality, probe)
+            chosen[name].append(str(way))
+            one = confusion(model, test.items, len(test.objects))
             found[name].append(one)
             note(f"seed {seed}: trained on {len(examples)} {name}: mIoU {100 * one.mean_iou:.2f} %")
     kinds: dict[str, Callable[[Confusion], float]] = {
@@ -132,7 +147,13 @@ def scores(
             for name, ones in found.items()
         },
         "confusion": {name: shared(sum(ones, Confusion.none(len(test.objects)))) for name, ones in found.items()},
+        **({"chosen": chosen} if len(tried) > 1 else {}),
     }
+
+
+def quality(model: Any, examples: Examples) -> float:
+    """Mean IoU over all pixels."""
+    return confusion(model, examples.items, len(examples.objects)).mean_iou
 
 
 def confusion(model: Any, items: Sequence[Example], n_classes: int) -> Confusion:

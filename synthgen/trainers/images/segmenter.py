@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch.nn import functional as F
 
 from synthgen.base.sizes import Size
@@ -66,6 +66,12 @@ class SegmenterTrainer(GradientTrainer):
             "is given to the network beside the pixels: for few masks, with `widths` of one or two levels.",
         )
 
+        @model_validator(mode="after")
+        def _has_objects(self) -> SegmenterTrainer.Config:
+            if self.copy_paste and self.data.is_semantic:
+                raise ValueError("`copy_paste` puts objects into images, and the data have none; leave it out")
+            return self
+
     def identity(self) -> Mapping[str, Any]:
         hashes = {"features": self.sources[0].sha256} if self.config.features else {}
         return {**super().identity(), **hashes}
@@ -114,6 +120,7 @@ class SegmenterTask(Task):
         self.training, self.held_out = training, held_out
         self.metric = (f"validation {'mIoU' if training.is_semantic else 'dice'}", "maximize")
         self.class_weights = class_weights(training, config.class_balance)
+        self.alike = _alike(training)
         self.eyes = _eyes(config.features) if config.features else None
         super().__init__(config, len(training), seed, device, choose_precision("auto", device))
         n_levels = plural(len(config.widths), "level")
@@ -124,6 +131,7 @@ class SegmenterTask(Task):
         """Later batches are made of these."""
         self.training, self.batches = examples, replace(self.batches, n=len(examples))
         self.class_weights = class_weights(examples, self.config.class_balance)
+        self.alike = _alike(examples)
 
     def network(self, losses: Sequence[float] = ()) -> Any:
         facts = activations.facts_of(self.eyes) if self.eyes else None
@@ -149,7 +157,12 @@ class SegmenterTask(Task):
         """A training image as one batch sees it."""
         config = self.config
         window = augment.window(config.crop_shape, config.zoom, random)
-        part = crop(self.training.items[row], window, random, config.turn, config.mirror)
+        item = self.training.items[row]
+        part = crop(item, window, random, config.turn, config.mirror)
+        if config.copy_paste and float(torch.rand((), generator=random)) < config.copy_paste:
+            alike = self.alike[item.label]
+            source = self.training.items[alike[int(torch.randint(len(alike), (), generator=random))]]
+            part = augment.pasted(part, source, config.turn, config.mirror, random)
         return augment.jittered(augment.magnified(part, config.crop_shape), config.colour_jitter, random)
 
     def losses(self, batch: Batch) -> torch.Tensor:
@@ -184,6 +197,14 @@ class SegmenterTask(Task):
         result = output.Result(title, settings, scores, use, source, real)
         card = output.mask_card(result, self.config.data, self.training)
         return self.made(network, card)
+
+
+def _alike(examples: Examples) -> Mapping[int, Sequence[int]]:
+    """Rows of the images of each class of images."""
+    found: dict[int, list[int]] = {}
+    for row, item in enumerate(examples.items):
+        found.setdefault(item.label, []).append(row)
+    return found
 
 
 def _eyes(name: str) -> Any:

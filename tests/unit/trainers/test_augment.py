@@ -1,13 +1,17 @@
 """Magnified and recoloured crops, and what a pixel of each class counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
+import tiny
 from synthgen.fields import IGNORE
 from synthgen.readers.masks.types import Example, Examples
 from synthgen.trainers.images import augment
-from synthgen.trainers.images.segmenter import class_weights
+from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer, class_weights
 from synthgen.vision.layouts import Layout
 
 
@@ -58,3 +62,62 @@ def test_rare_classes_count_more_and_the_mean_stays_one(balance: float, ratio: f
     assert found is not None and found[0] == 0 and found[3] == 0
     assert float(found[2] / found[1]) == pytest.approx(ratio)
     assert float(found[1] * 0.9 + found[2] * 0.1) == pytest.approx(1)
+
+
+def discs(classes: list[int], value: int) -> Example:
+    """Squares of 4 x 6 pixels side by side on black, each with its class and its own brightness."""
+    instances, image = np.zeros((16, 8 * len(classes)), np.uint16), np.zeros((16, 8 * len(classes), 3), np.uint8)
+    for i, _ in enumerate(classes):
+        instances[6:10, 8 * i + 1 : 8 * i + 7] = i + 1
+        image[6:10, 8 * i + 1 : 8 * i + 7] = value + i
+    segmentation = np.array([0, *classes], np.uint8)[instances]
+    return Example("squares", image, 0, Layout(instances, segmentation))
+
+
+def test_objects_are_pasted_with_their_pixels_and_classes() -> None:
+    item, source = discs([1], 50), discs([1, 2, 3, 2], 100)
+    before = item.image.copy()
+    seen = set[int]()
+    for seed in range(20):
+        found = augment.pasted(item, source, True, False, torch.Generator().manual_seed(seed))
+        assert found.layout is not None and item.layout is not None
+        layout = found.layout
+        numbers = np.unique(layout.instances[layout.instances > 1])
+        assert len(numbers) >= 1
+        for number in numbers:
+            inside = layout.instances == number
+            (value,) = np.unique(found.image[inside])
+            (cls,) = np.unique(layout.segmentation[inside])
+            assert cls == [1, 2, 3, 2][value - 100]
+            assert inside.sum() <= 24
+            seen.add(int(np.ptp(np.nonzero(inside)[0])))
+        rest = layout.instances <= 1
+        np.testing.assert_array_equal(layout.segmentation[rest], item.layout.segmentation[rest])
+        np.testing.assert_array_equal(found.image[rest], item.image[rest])
+    np.testing.assert_array_equal(item.image, before)
+    assert {3, 5} <= seen, "some are turned"
+    upright = [augment.pasted(item, source, False, False, torch.Generator().manual_seed(i)) for i in range(20)]
+    spans = [np.ptp(np.nonzero(one.layout.instances > 1)[0]) for one in upright if one.layout is not None]
+    assert min(spans) == 3
+
+
+def test_large_objects_and_images_without_any_are_left_out() -> None:
+    item = discs([1], 50)
+    large = Example("large", np.full((40, 40, 3), 9, np.uint8), 0, Layout(*(np.ones((40, 40), t) for t in "HB")))
+    empty = Example("empty", item.image, 0, Layout(np.zeros((4, 4), np.uint16), np.zeros((4, 4), np.uint8)))
+    for source in (large, empty):
+        found = augment.pasted(item, source, False, False, torch.Generator().manual_seed(0))
+        np.testing.assert_array_equal(found.image, item.image)
+
+
+def test_segmenters_paste_from_images_of_the_same_class() -> None:
+    items = [replace(discs([1], 20), label=0), replace(discs([1], 40), label=0), replace(discs([1], 200), label=1)]
+    examples = Examples(tuple(items), ("a", "b"), ("cell",))
+    settings = {"data": tiny.mask_data(), "crop": 16, "widths": [8], "copy_paste": 1.0}
+    config = SegmenterTrainer.Config.model_validate(settings)
+    task = SegmenterTask(config, examples, examples, examples, 0, "cpu")
+    views = [task.view(0, torch.Generator().manual_seed(seed)) for seed in range(20)]
+    values = {value for view in views for value in np.unique(view.image)}
+    assert values == {0, 20, 40}
+    with pytest.raises(ValidationError, match="`copy_paste` puts objects into images, and the data have none"):
+        SegmenterTrainer.Config.model_validate({**settings, "data": tiny.street_data()})

@@ -275,6 +275,14 @@ def test_evaluation_trains_on_the_dataset_and_on_real_pictures(
     assert set(found["matched_iou"]) >= {"synthetic, grey", "real test, grey"}
     text = cli(*words[:-4], "--steps", 2, "--seeds", 1).out
     assert "Dice of synthetic over real" in text
+    several = (*words[:7], "2,4", "--tricks", "copy-paste,jitter")
+    text = cli(*several).out
+    assert "2, 4 steps, the best on 3 real validation images:" in text and "  in " in text
+    assert "PQ of both less real: " in text
+    assert json.loads(cli(*several, "--json").out)["n_train"] == {"synthetic": 12, "real": 9, "both": 21}
+    answer = cli(*words[:8], "--tricks", "cutout")
+    assert answer.code == 2
+    assert "tricks: `cutout` is none of the measure `segmentation`; accepted: 'copy-paste' or 'jitter'" in answer.err
     assert cli("evaluate", tmp_path / "out", "--real", model, "--segmentation", "labels").code == 2
     assert cli("evaluate", tmp_path / "out", "--real", tmp_path / "toy.yaml").code == 2
     (tmp_path / "out" / "manifest.json").unlink()
