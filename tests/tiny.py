@@ -259,6 +259,35 @@ def class_head() -> str:
     return _save(made, "class-head")
 
 
+@cache
+def states(n: int = 240) -> str:
+    """The tables of `sensors` with a column `state`, empty in every tenth row."""
+    path = folder() / f"states-{n}.csv"
+    with open(sensors(n), newline="") as given, open(path, "w", newline="") as file:
+        reader, table = csv.reader(given), csv.writer(file)
+        table.writerow([*next(reader), "state"])
+        for i, row in enumerate(reader):
+            table.writerow([*row, "" if i % 10 == 0 else ("calm", "storm")[i // 40 % 2]])
+    return str(path)
+
+
+def state_data() -> dict:
+    """Settings of `data` for these."""
+    roles = {name: value for name, value in series_data().items() if name not in ("label", "validation")}
+    return {**roles, "path": states(), "step_label": "state"}
+
+
+@cache
+def step_head() -> str:
+    """A head on a model of the sensors, trained for their states."""
+    from synthgen.trainers.series.step_classifier import StepClassifierTrainer
+
+    config = StepClassifierTrainer.Config.model_validate({"data": state_data(), "base": series()})
+    place = folder() / "step-head"
+    StepClassifierTrainer(config).train(place, 0, device="cpu", quiet=True)
+    return str(place)
+
+
 def scored_quotas() -> dict:
     """Quotas by the losses of some model on samples of two classes."""
     path = folder() / "losses.csv"

@@ -13,7 +13,7 @@ from synthgen import seeds
 from synthgen.base.settings import Settings
 from synthgen.conditions.lazy import Lazy
 from synthgen.errors import DataError
-from synthgen.fields import Field, Label, Number, Series, Text, Times, Timestamp
+from synthgen.fields import Field, Label, Number, Series, StepLabels, Text, Times, Timestamp
 from synthgen.parts.protocols import Source
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.series import reader
@@ -124,6 +124,7 @@ class RealSeries:
             ),
             "time": Times(length, unit),
             **({"covariates": _plain(length, cut.covariate_names, cut.row_covariates)} if cut.covariate_names else {}),
+            **({"step_label": StepLabels(length, cut.step_classes)} if cut.step_classes else {}),
             **({"static": _plain(1, cut.static_names, cut.entity_static)} if cut.static_names else {}),
             "start": Number(unit),
             **({"start_time": Timestamp(cut.zoned)} if cut.row_stamps is not None else {}),
@@ -184,6 +185,8 @@ class RealSeries:
             "covariates": np.array(cut.covariates[0]),
             "static": np.array(cut.static[:1]),
         }
+        if cut.step_classes:
+            values["step_label"] = cut.step_labels[0]
         return {name: value for name, value in values.items() if name in self.fields}
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from synthgen.errors import DataError
 from synthgen.fields.cells import Column
-from synthgen.fields.events import Events, StepClasses
+from synthgen.fields.events import Events, StepClasses, StepLabels
 from synthgen.fields.field import Field
 from synthgen.fields.marked import Answers, Spans
 from synthgen.fields.pictures import IGNORE, IMAGE_SUFFIX, DepthMap, Image, ImageFormat, InstanceMap, SegmentationMap
@@ -41,6 +41,7 @@ __all__ = [
     "Series",
     "Spans",
     "StepClasses",
+    "StepLabels",
     "Text",
     "Times",
     "Timestamp",

@@ -75,6 +75,61 @@ class StepClasses(NpyArray):
 
 
 @dataclass(frozen=True, slots=True)
+class StepLabels(NpyArray):
+    """What is going on at each step of a series: uint8 array (length,), 0 unknown, `classes` from 1 on in order.
+
+    Stored as `.npy`; in a table, as a list of class ids whose names HF datasets knows.
+    """
+
+    length: int
+    classes: tuple[str, ...]
+    type: ClassVar[str] = "step-labels"
+    croissant_type: ClassVar[str] = "sc:Integer"
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (self.length,)
+
+    @property
+    def number(self) -> np.dtype[Any]:
+        return np.dtype(np.uint8)
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.shape != self.shape:
+            raise DataError(f"field `{name}`: must be a uint8 array of shape {self.shape}")
+        if value.max(initial=0) > len(self.classes):
+            raise DataError(f"field `{name}`: has the class id {value.max()}; 0 to {len(self.classes)} exist")
+
+    def cell_type(self) -> Any:
+        import pyarrow as pa
+
+        return pa.int64()
+
+    def hf_feature(self) -> dict[str, Any]:
+        one = {"names": ["unknown", *self.classes], "_type": "ClassLabel"}
+        return {"_type": "List", "length": self.length, "feature": one}
+
+    def columns(self, name: str) -> list[Column]:
+        return [Column(name, "string", classes=("unknown", *self.classes))]
+
+    @property
+    def n_rows(self) -> int:
+        return self.length
+
+    def rows(self, value: np.ndarray) -> list[list[str]]:
+        names = ("unknown", *self.classes)
+        return [[names[i] for i in value.tolist()]]
+
+    def text(self, quote: Callable[[str], str]) -> str:
+        listed = numbered(["unknown", *map(quote, self.classes)])
+        return f"class of each of {self.length} steps, uint8: {listed}"
+
+    @property
+    def shown(self) -> Shown:
+        return Marks((), self.classes)
+
+
+@dataclass(frozen=True, slots=True)
 class Events(Field):
     """What happens in a series of `length` steps: a list of dicts, one for each event, stored as they are.
 

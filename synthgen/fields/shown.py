@@ -65,7 +65,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Stretches of the sample's curves in the colours of `classes`: int (L, C), 0 where nothing is marked."""
+    """Stretches of the sample's curves in the colours of `classes`: int (L, C), 0 where nothing is marked.
+
+    Without `channels`, int (L,), which is so for all curves.
+    """
 
     channels: tuple[str, ...]
     classes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""`use: class-label`: the label by construction, the class that the slot asked for."""
+"""`use: class-label`: the label by construction, the class that the slot asked for, or the classes of steps."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from synthgen.base.settings import Settings
-from synthgen.fields import Columns, Label, Probabilities, Schema
+from synthgen.fields import Columns, Field, Label, Probabilities, Schema, StepLabels
 from synthgen.parts.plain import PlainAnnotator
 from synthgen.parts.problem import Problem
 
+KINDS: dict[str, type[Field]] = {"label": Label, "soft_label": Probabilities, "step_label": StepLabels}
+
 
 class ClassLabel(PlainAnnotator):
-    """Writes `condition.label` as the field `label`, and `condition.soft_label`, if there is one, as `soft_label`."""
+    """Writes what there is of `condition.label`, `condition.soft_label` and `condition.step_label` as such fields."""
 
     version: ClassVar[int] = 1
 
@@ -20,13 +22,13 @@ class ClassLabel(PlainAnnotator):
         """`use: class-label` has no settings."""
 
     def bind(self, columns: Schema) -> list[Problem]:
-        source = columns.get("condition.label")
-        if not isinstance(source, Label):
+        found: dict[str, Field] = {}
+        for name, kind in KINDS.items():
+            if isinstance(field := columns.get(f"condition.{name}"), kind):
+                found[name] = field
+        if not found.keys() & {"label", "step_label"}:
             return [Problem("needs a condition with classes, such as `use: classes`", ("condition.label",))]
-        self.fields = {"label": source}
-        soft = columns.get("condition.soft_label")
-        if isinstance(soft, Probabilities):
-            self.fields = {"label": source, "soft_label": soft}
+        self.fields = found
         return []
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:

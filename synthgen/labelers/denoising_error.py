@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import seeds as streams
 from synthgen.base.settings import FieldName, Settings
-from synthgen.fields import Columns, Schema, Series, Times
+from synthgen.fields import Columns, Schema, Series
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
-from synthgen.models.series.calendar import Calendar
-from synthgen.models.series.entities import Entities, asked_of, whose
+from synthgen.models.series.columns import ModelColumns
 from synthgen.parts.problem import Problem
 
 
@@ -61,50 +59,17 @@ class DenoisingError(FolderPart):
         super().__init__(config)
         scaler = folders.component_config(self.folder, "scaler")
         self._n_scaled = int(scaler["n_channels"]) + len(scaler["gated"]) + len(scaler.get("held", []))
-        self._calendar = Calendar.of(self.index)
-        self._entities = Entities.of(self.index)
-        self._asks = asked_of(self.index)
-        self._places: Mapping[str, str] = {}
-        self._whose: str | None = None
-        self._ids: list[int] | None = None
+        self._given = ModelColumns(self.index, config.model, config.field, config.time)
         self._pipeline: Any = None
-        self._set_length(int(self.index["length"]))
+        self._set_fields()
 
-    def _set_length(self, length: int) -> None:
-        self._length = length
-        self.fields = {self.config.name: Series(length, (self.config.name,), ("1",))}
+    def _set_fields(self) -> None:
+        self.fields = {self.config.name: Series(self._given.length, (self.config.name,), ("1",))}
 
     def bind(self, columns: Schema) -> list[Problem]:
-        config, model = self.config, f"model {self.config.model}"
-        series, times = columns.get(config.field), columns.get(config.time)
-        if not isinstance(series, Series) or not isinstance(times, Times) or times.length != series.length:
-            message = f"needs the series `{config.field}` and the times of its steps `{config.time}`"
-            return [Problem(message, (config.field, config.time))]
-        self._set_length(series.length)
-        index, messages = self.index, []
-        if series.length > index["length"]:
-            messages.append(
-                f"{model}: knows series of {index['length']} steps, and `{config.field}` has {series.length}; score "
-                "windows of as many steps as the model was trained on"
-            )
-        if series.channels != tuple(index["channels"]):
-            messages.append(
-                f"{model}: has the channels {', '.join(index['channels'])}, in this order; `{config.field}` has "
-                f"{', '.join(series.channels)}"
-            )
-        if times.unit != index["time_unit"]:
-            messages.append(f"{model}: counts time in {index['time_unit']}, and `{config.time}` in {times.unit}")
-        self._whose = whose(columns)
-        self._places = {name: name if name in columns else f"condition.{name}" for name in self._asks}
-        for name, place in self._places.items():
-            given = columns.get(place)
-            if not isinstance(given, Series) or given.channels != self._asks[name]:
-                wanted = ", ".join(self._asks[name])
-                messages.append(f"{model}: needs the {name} {wanted}, as `use: real-series` gives them")
-        if self._calendar:
-            messages += [f"{model}: {text}" for text in self._calendar.problems(columns.get("start_time"))]
-        self._ids, wrong = folders.class_ids(index, columns.get("condition.label"), config.model)
-        return [*(Problem(message, (config.field, config.time)) for message in messages), *wrong]
+        problems = self._given.bind(columns, with_class=True)
+        self._set_fields()
+        return problems
 
     def setup(self, device: str) -> None:
         import torch
@@ -118,33 +83,18 @@ class DenoisingError(FolderPart):
 
         from synthgen.models.series.denoising_error import deviations, hidden_in_turns
 
-        config, device = self.config, self._pipeline.device
-
-        def tensor(values: Sequence[Any]) -> torch.Tensor:
-            return torch.from_numpy(np.stack(values)).to(device)
-
-        series = columns[config.field]
-        beside = {name: np.stack(columns[place]) for name, place in self._places.items()}
-        if "static" in beside:
-            beside["static"] = beside["static"][:, 0]
-        if self._entities:
-            beside |= self._entities.beside(beside, columns[self._whose] if self._whose else [None] * len(series))
-        if self._calendar:
-            starts = columns.get("start_time", ())
-            beside |= self._calendar.beside(beside, starts, np.stack(columns[config.time]))
-        more = {name: torch.from_numpy(values).to(device) for name, values in beside.items()}
-        labels = [0] * len(series) if self._ids is None else [self._ids[i] for i in columns["condition.label"]]
-        noise = streams.normals(seeds, (config.repeats, self._length, self._n_scaled))
+        config, given, device = self.config, self._given, self._pipeline.device
+        noise = streams.normals(seeds, (config.repeats, given.length, self._n_scaled))
         with torch.inference_mode():
             off = deviations(
                 self._pipeline,
-                tensor(series),
-                hidden_in_turns(self._length, config.block if config.mask == "blocks" else None).to(device),
+                given.series(columns, device),
+                hidden_in_turns(given.length, config.block if config.mask == "blocks" else None).to(device),
                 config.sigma,
                 torch.from_numpy(noise).to(device),
-                torch.tensor(labels, device=device),
-                tensor(columns[config.time]).float(),
-                more,
+                given.labels(columns, device),
+                given.times(columns, device),
+                given.beside(columns, device),
             )
             scores = off.square().nanmean(-1, keepdim=True).sqrt().cpu().numpy()
         return {config.name: list(scores)}

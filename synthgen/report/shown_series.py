@@ -29,8 +29,9 @@ def curves_field(schema: Schema) -> str:
     marks = first_shown(schema, Marks)[1]
     if marks is None:
         return first_shown(schema, Curves)[0]
-    marked = (name for name, kind in schema.items() if isinstance(kind.shown, Curves))
-    return [name for name in marked if schema[name].shown.channels == marks.channels][-1]  # type: ignore[union-attr]
+    drawn = [name for name, kind in schema.items() if isinstance(kind.shown, Curves)]
+    fitting = [name for name in drawn if schema[name].shown.channels == marks.channels]  # type: ignore[union-attr]
+    return fitting[-1] if fitting else drawn[0]
 
 
 def choose_channels(schema: Schema, asked: Sequence[str]) -> list[int]:
@@ -54,12 +55,18 @@ def draw(shown: Sequence[Mapping[str, Any]], schema: Schema, channels: Sequence[
     assert isinstance(kind, Curves)
     names = [with_units(kind.channels, kind.units)[i] for i in channels]
     values = [parts[name][:, channels] for parts in shown]
-    marked = [parts[marks][:, channels] if marks in parts else None for parts in shown]
+    marked = [_of_channels(parts[marks], channels) if marks in parts else None for parts in shown]
     limits = curves.ranges(values)
     return [
         curves.draw(one, axis_of(parts, schema, len(one)), limits, some, names)
         for one, parts, some in zip(values, shown, marked, strict=True)
     ]
+
+
+def _of_channels(marked: np.ndarray, channels: Sequence[int]) -> np.ndarray:
+    """Marks (L, C) of these channels; those (L,) of all are each channel's."""
+    found: np.ndarray = marked[:, channels] if marked.ndim == 2 else np.repeat(marked[:, None], len(channels), 1)
+    return found
 
 
 def axis_of(parts: Mapping[str, Any], schema: Schema, n_steps: int) -> Axis:

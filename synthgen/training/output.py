@@ -127,7 +127,10 @@ def note_end(out: Path, early: tuple[int, int] | None) -> None:
         path.write_text(json.dumps({"step": early[0], "steps": early[1]}) + "\n", encoding="utf-8")
 
 
-def series_card(result: Result, data: SeriesData, windows: Windows) -> str:
+HELD_OUT_WINDOWS = "held-out windows of the training part"
+
+
+def series_card(result: Result, data: SeriesData, windows: Windows, scored_on: str = HELD_OUT_WINDOWS) -> str:
     """The model card of what was trained on windows of series."""
     counts = {name: int((windows.labels == i).sum()) for i, name in enumerate(windows.classes)}
     n_entities, length = len(set(windows.entities.tolist())), windows.length
@@ -143,7 +146,7 @@ def series_card(result: Result, data: SeriesData, windows: Windows) -> str:
             f"It was shown only {few_windows}: what it generates of them varies little beyond those, and cannot show "
             f"what they lack. {limits}"
         )
-    return _card(result, data, front, text, by_class, limits, "held-out windows of the training part")
+    return _card(result, data, front, text, by_class, limits, scored_on)
 
 
 def text_card(result: Result, data: TextData, texts: Texts, n_records: int) -> str:

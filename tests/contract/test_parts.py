@@ -187,6 +187,7 @@ ROWS = [
     Row("labelers", "anomalies", {"count": [1, 3], "length": [4, 8]}, tiny.normal_series),
     Row("labelers", "anomalies", {"length": [6, 9], "model": tiny.series, "steps": 2}, tiny.normal_series),
     Row("labelers", "denoising-error", {"model": tiny.series, "block": 4, "repeats": 2}, tiny.normal_series),
+    Row("labelers", "step-classes", {"model": tiny.step_head}, tiny.normal_series),
     Row("labelers", "denoising-error", {"model": tiny.series, "mask": "none", "sigma": [1]}, tiny.normal_series),
     Row("scorers", "peak", {"field": "series"}, tiny.normal_series),
     Row("scorers", "clip-similarity", {"model": tiny.clip}, tiny.asked),
@@ -277,6 +278,7 @@ ROWS = [
     Row("trainers", "text-classifier", {"data": tiny.text_data}),
     Row("trainers", "class-conditional", {"data": {"path": "sklearn:digits"}, "steps": 1}),
     Row("trainers", "feature-classifier", {"data": {"path": "sklearn:digits"}, "base": STARTER}),
+    Row("trainers", "step-classifier", {"data": tiny.state_data, "base": tiny.series}),
     Row("trainers", "classifier", {"data": {"path": "sklearn:digits"}, "steps": 1}),
 ]
 

@@ -140,6 +140,14 @@ def names(table: Table, name: str) -> Names:
     return Names(np.array(numbered, dtype=np.int64)[indices.astype(np.int64) + 1], tuple(found))
 
 
+def sort_names(names: Sequence[str]) -> list[str]:
+    """Names in order: of their numbers if all are such, else of letters."""
+    try:
+        return sorted(names, key=float)
+    except ValueError:
+        return sorted(names)
+
+
 def is_text(kind: Any) -> bool:
     found: bool = (
         pa.types.is_string(kind)

@@ -24,7 +24,7 @@ def find_time(table: Table, data: SeriesData) -> str | None:
     """The column of times: that of the recipe, or the likeliest one; None if there is none, or with `time: none`."""
     if data.time or data.kind != "table":
         return data.time_column
-    taken = {data.entity, data.label, *(data.channels or ()), *data.covariates, *data.static}
+    taken = {data.entity, data.label, data.step_label, *(data.channels or ()), *data.covariates, *data.static}
     found = likely_times(table, [name for name in table.names if name not in taken], data.entity)
     return found[0] if found else None
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from synthgen.base.units import plural
 from synthgen.parts.registry import unknown
 from synthgen.readers.problems import Problems
 from synthgen.readers.series import cells
@@ -14,6 +15,9 @@ from synthgen.readers.series.grid import Grid
 from synthgen.readers.series.precision import narrowed
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.types import SeriesData
+
+MAX_STEP_CLASSES = 64
+"""Classes of steps; a column with more is none of classes."""
 
 
 def check_names(table: Table, data: SeriesData, problems: Problems) -> None:
@@ -26,6 +30,7 @@ def check_names(table: Table, data: SeriesData, problems: Problems) -> None:
     columns += [("static", name) for name in data.static if not data.static_table]
     if data.kind == "table":
         columns += [("covariates", name) for name in data.covariates]
+        columns += [("step_label", data.step_label)] if data.step_label else []
         columns += [("channels", name) for name in data.channels or []]
     taken: dict[str, str] = {}
     for role, name in columns:
@@ -84,6 +89,28 @@ def check_constant(table: Table, channels: dict[str, np.ndarray], problems: Prob
         what = "has no values" if np.isnan(low) else f"is constant ({low:.15g} in every row)"
         accepted = f"leave it out, as `channels: [{rest}]` does" if rest else "name others in `channels`"
         problems.add(f"{table.place}: {name}: {what}; {accepted}")
+
+
+def step_labels(table: Table, name: str, problems: Problems) -> dict[str, np.ndarray]:
+    """A column of classes as one column a class, in order: float32 (rows,), 1 where a row is of it, NaN if unknown."""
+    found = cells.names(table, name)
+    unknown_codes = [i for i, text in enumerate(found.names) if text in table.formats.missing]
+    codes = np.where(np.isin(found.codes, unknown_codes), -1, found.codes)
+    classes = cells.sort_names([found.names[code] for code in np.unique(codes[codes >= 0])])
+    if len(classes) < 2 or len(classes) > MAX_STEP_CLASSES:
+        problems.add(
+            f"{table.place}: {name}: has {plural(len(classes), 'different value')} ({', '.join(classes[:3])} ...); "
+            f"classes of steps are 2 to {MAX_STEP_CLASSES}"
+        )
+        return {}
+    lacking = np.where(codes < 0, np.float32(np.nan), np.float32(0))
+    return {one: np.where(codes == found.names.index(one), np.float32(1), lacking) for one in classes}
+
+
+def likeliest(columns: np.ndarray) -> np.ndarray:
+    """uint8 (rows,): of columns of classes (rows, K), the number of the largest, from 1 on; 0 where all are NaN."""
+    known = ~np.isnan(columns).all(1)
+    return np.where(known, np.nan_to_num(columns).argmax(1) + 1, 0).astype(np.uint8)
 
 
 def check_covariates(grid: Grid, data: SeriesData, problems: Problems) -> None:

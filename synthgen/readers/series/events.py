@@ -7,9 +7,8 @@ import numpy as np
 from synthgen.parts.registry import unknown
 from synthgen.readers.problems import Problems
 from synthgen.readers.series import cells
-from synthgen.readers.series.cells import Names
+from synthgen.readers.series.cells import Names, sort_names
 from synthgen.readers.series.grid import Grid
-from synthgen.readers.series.static import sort_names
 from synthgen.readers.series.table import open_table
 from synthgen.readers.series.times import times_of
 from synthgen.readers.series.types import EventData, Events, SeriesData

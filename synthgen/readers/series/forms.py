@@ -8,7 +8,15 @@ from synthgen.readers.problems import Problems
 from synthgen.readers.series import cells, summer_time
 from synthgen.readers.series.cells import Names
 from synthgen.readers.series.choices import with_unit
-from synthgen.readers.series.columns import check_constant, check_names, column, owners_of, stack
+from synthgen.readers.series.columns import (
+    check_constant,
+    check_names,
+    column,
+    likeliest,
+    owners_of,
+    stack,
+    step_labels,
+)
 from synthgen.readers.series.grid import Clock, Grid, in_span, lay_on_grid, make_clock, plain_clock
 from synthgen.readers.series.melted import read_melted, read_wide
 from synthgen.readers.series.table import Table
@@ -51,16 +59,19 @@ def _table(table: Table, data: SeriesData, problems: Problems, notes: list[str])
     order, times = order[keep], times[keep]
     codes, n = owners.codes[order], len(owners.names)
     bounds = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n))])
-    blocks = [[values[order] for values in group.values()] for group in (channels, covariates)]
+    states = step_labels(table, data.step_label, problems) if data.step_label else {}
+    blocks = [[values[order] for values in group.values()] for group in (channels, covariates, states)]
     if data.step:
         problems.check()
         layout = lay_on_grid(codes, times, n, data)
         notes += layout.notes(data)
         blocks = [[layout.mean(values) for values in group] for group in blocks]
         bounds, times = layout.bounds, layout.times
-    values, known = (stack(group, len(times)) for group in blocks)
+    values, known, of_classes = (stack(group, len(times)) for group in blocks)
     step = float(data.step) if data.step else None
-    return Grid(owners.names, bounds, clock, times, values, known, step), tuple(channels), owners
+    labels = likeliest(of_classes) if states else None
+    grid = Grid(owners.names, bounds, clock, times, values, known, step, labels, tuple(states))
+    return grid, tuple(channels), owners
 
 
 def _order(owners: Names, data: SeriesData, times: Times | None) -> np.ndarray:
@@ -117,7 +128,7 @@ def _order_notes(table: Table, owners: Names, order: np.ndarray, times: Times, d
 
 def _channels(table: Table, data: SeriesData, owners: Names, problems: Problems) -> dict[str, np.ndarray]:
     """Values of the channels that are named, or of all columns of numbers that have no other role."""
-    taken = {data.entity, data.time_column, data.label, *data.covariates, *data.static}
+    taken = {data.entity, data.time_column, data.label, data.step_label, *data.covariates, *data.static}
     wanted = data.channels or [name for name in table.names if name not in taken]
     found: dict[str, np.ndarray] = {}
     for name in wanted:

@@ -45,6 +45,7 @@ class Grid:
 
     times: float64 (R,), increasing within an entity; values (R, C) and covariates (R, K): float32, or float64
     where a column needs it. step: that of a regular grid, in time units, None if the rows are as in the files.
+    step_labels: uint8 (R,), 0 unknown, ids of `step_classes` from 1 on; None without such.
     """
 
     owners: tuple[str, ...]
@@ -54,6 +55,8 @@ class Grid:
     values: np.ndarray
     covariates: np.ndarray
     step: float | None = None
+    step_labels: np.ndarray | None = None
+    step_classes: tuple[str, ...] = ()
 
     @property
     def lengths(self) -> np.ndarray:

@@ -88,6 +88,7 @@ def _read(data: SeriesData) -> Recordings:
                 covariates=grid.covariates[start:end],
                 static=static.values[i],
                 label=None if static.labels is None else int(static.labels[i]),
+                step_labels=None if grid.step_labels is None else grid.step_labels[start:end],
             )
         )
     found = Recordings(
@@ -102,6 +103,7 @@ def _read(data: SeriesData) -> Recordings:
         roles=columns_of(table, data, channels if data.kind == "table" else ()),
         notes=(*notes, *choices_to_check(table, data, channels)),
         named=data.entity is not None or (len(items) > 1 and data.kind != "wide"),
+        step_classes=grid.step_classes,
     )
     if data.rate_hz and grid.clock.stamped:
         raise DataError(f"{data.path}: rate_hz: is for times that count samples, and {data.time} holds timestamps")

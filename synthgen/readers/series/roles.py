@@ -25,7 +25,19 @@ from synthgen.readers.series.types import SeriesData
 ENTITY = re.compile(r"id$|entity|station|sensor|device|machine|unit|site|subject|patient|store|item", re.IGNORECASE)
 """Columns of whole numbers that are called so may say whose row it is; others of numbers are channels."""
 
-ROLES = ("time", "entity", "label", "variable", "value", "channels", "covariates", "static", "steps", "left out")
+ROLES = (
+    "time",
+    "entity",
+    "label",
+    "variable",
+    "value",
+    "channels",
+    "covariates",
+    "static",
+    "classes of steps",
+    "steps",
+    "left out",
+)
 N_NAMED, N_CHARACTERS = 12, 40
 
 
@@ -57,6 +69,7 @@ def _role(table: Table, name: str, data: SeriesData, channels: Sequence[str]) ->
         named |= {data.label: "label"} | dict.fromkeys(data.static, "static")
     if data.kind == "table":
         named |= dict.fromkeys(data.covariates, "covariates")
+        named[data.step_label] = "classes of steps"
         named |= dict.fromkeys([*(data.channels or []), *channels], "channels")
     if name in named:
         return named[name]
@@ -102,7 +115,7 @@ def choices_to_check(table: Table, data: SeriesData, channels: Sequence[str]) ->
         for name in channels
         if not data.time and TIME.search(name)
     ]
-    known = {data.entity, data.time_column, data.label, *data.covariates, *data.static}
+    known = {data.entity, data.time_column, data.label, data.step_label, *data.covariates, *data.static}
     for name in table.names if not data.entity else ():
         if name not in known and ENTITY.search(name) and _may_be_entity(table, name):
             used = "is a channel" if name in channels else "is left out"

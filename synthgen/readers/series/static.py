@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,14 +69,6 @@ def read_static(table: Table, owners: Names, data: SeriesData, problems: Problem
     return Static(tuple(columns), values, labels, classes)
 
 
-def sort_names(names: Sequence[str]) -> list[str]:
-    """Names in order: of their numbers if all are such, else of letters."""
-    try:
-        return sorted(names, key=float)
-    except ValueError:
-        return sorted(names)
-
-
 def _own_table(data: SeriesData, owners: Names, problems: Problems) -> _Rows:
     assert data.static_table is not None
     table = open_table(data.static_table, formats=data.formats)
@@ -124,7 +115,7 @@ def _columns(found: _Rows, name: str, data: SeriesData, problems: Problems) -> d
     texts = cells.names(found.table, name)
     markers = [i for i, text in enumerate(texts.names) if text in found.table.formats.missing]
     codes = np.where(known & ~np.isin(texts.codes[found.rows], markers), texts.codes[found.rows], -1)
-    levels = sort_names([texts.names[code] for code in np.unique(codes[codes >= 0])])
+    levels = cells.sort_names([texts.names[code] for code in np.unique(codes[codes >= 0])])
     if len(levels) > MAX_VALUES:
         problems.add(
             f"{found.table.place}: {name}: has {len(levels):,} different texts; a static column is a number, or text "
@@ -151,7 +142,7 @@ def _labels(found: _Rows, name: str, data: SeriesData, problems: Problems) -> tu
     cells.tell(
         found.table, lacking, lambda _: f"{name}: is missing; every entity needs its label", found.owners, problems
     )
-    classes = sort_names([texts.names[code] for code in np.unique(codes[codes >= 0])])
+    classes = cells.sort_names([texts.names[code] for code in np.unique(codes[codes >= 0])])
     ids = np.array([classes.index(text) if text in classes else 0 for text in texts.names] + [0], dtype=np.int64)
     return ids[codes], tuple(classes)
 

@@ -80,6 +80,13 @@ class SeriesData(Settings):
         description="More series, without classes: files of the same columns but for `label`. The model learns from "
         "them what series look like, and from the others what classes are.",
     )
+    step_label: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Column of what is going on in each row, such as an activity or a machine's state; empty where "
+        "nobody knows. It is no channel: `use: step-classifier` learns it. With `step`, a cell is what most of its "
+        "rows are.",
+    )
     variable: str | None = Field(default=None, description="Form melted: column of the variable's name.")
     value: str | None = Field(default=None, description="Form melted: column of the variable's value.")
     channels: list[str] | None = Field(
@@ -250,6 +257,8 @@ class SeriesData(Settings):
                 raise ValueError(
                     f"the form `wide` has one channel and no times of its own; leave out {', '.join(given) or 'others'}"
                 )
+        if self.step_label and self.kind != "table":
+            raise ValueError(f"`step_label` is a column of the form `table`; leave it out of the form `{self.kind}`")
         if self.events and self.label:
             raise ValueError("windows have either the classes of `events` or those of `label`; leave out one")
         if self.unlabelled and not self.label:
@@ -277,6 +286,7 @@ class Recording:
     values: (T, C), NaN is missing; covariates: (T, K), finite; static: (S,), NaN is unknown: each of them float32, or
         float64 where that is too coarse for a column (`series_precision`).
     label: class id, None if there are no classes of entities.
+    step_labels: uint8 (T,), 0 unknown, ids of the classes of steps from 1 on; None without such.
     """
 
     entity: str
@@ -286,6 +296,7 @@ class Recording:
     covariates: np.ndarray
     static: np.ndarray
     label: int | None
+    step_labels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -308,7 +319,8 @@ class Events:
 class Recordings:
     """Series of all entities. `interval` is the step in time units if it is the same everywhere.
 
-    `classes` names the labels of recordings, or those of `events` if there are any. `roles` says in words what each
+    `classes` names the labels of recordings, or those of `events` if there are any; `step_classes` those of steps, in
+    order of their ids from 1 on. `roles` says in words what each
     column of the table is used as: `{"time": "date", "channels": "flow, level", ...}`; `notes` are sentences on what
     was decided while they were read. `named` says whether entities have names of the user's: of a column, or of files.
     """
@@ -324,6 +336,7 @@ class Recordings:
     roles: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     named: bool = False
+    step_classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

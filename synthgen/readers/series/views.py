@@ -28,6 +28,7 @@ class Windows:
     row_stamps: int64 (R,), microseconds since 1970, in UTC if `zoned`; None if times are numbers.
     entity_names: of every recording (E,); empty if nobody named them.
     skipped: windows that were left out: without any value, or around events too near to the ends of their part.
+    row_step_labels: uint8 (R,), 0 unknown, ids of `step_classes` from 1 on; None without such.
     """
 
     rows: np.ndarray
@@ -50,6 +51,8 @@ class Windows:
     zoned: bool = False
     entity_names: tuple[str, ...] = ()
     skipped: int = 0
+    row_step_labels: np.ndarray | None = None
+    step_classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -99,6 +102,14 @@ class Windows:
         self._check_memory(self.row_covariates.itemsize * self.row_covariates.shape[1])
         made: np.ndarray = self.row_covariates[self.places]
         return made
+
+    @property
+    def step_labels(self) -> np.ndarray:
+        """uint8 (N, L): ids of `step_classes` from 1 on, 0 where unknown, and from step `lengths` on. A copy."""
+        assert self.row_step_labels is not None
+        found: np.ndarray = self.row_step_labels[self.places]
+        found[np.arange(self.length) >= self.lengths[:, None]] = 0
+        return found
 
     @property
     def times(self) -> np.ndarray:

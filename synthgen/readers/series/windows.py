@@ -168,7 +168,14 @@ def _gather(recordings: Recordings, data: SeriesData, cuts: Cuts) -> Windows:
         zoned=items[0].start.endswith(UTC),
         entity_names=tuple(item.entity for item in items) if recordings.named else (),
         skipped=cuts.skipped,
+        row_step_labels=_step_labels(recordings),
+        step_classes=recordings.step_classes,
     )
+
+
+def _step_labels(recordings: Recordings) -> np.ndarray | None:
+    parts = [item.step_labels for item in recordings.items if item.step_labels is not None]
+    return np.concatenate(parts) if parts else None
 
 
 def _stamps(recordings: Recordings) -> np.ndarray | None:

@@ -19,8 +19,8 @@ from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.images import labelled as real_data
 from synthgen.readers.images import unlabelled
 from synthgen.readers.images.labelled import DataConfig, LabelledImages
-from synthgen.trainers.images import feature_heads as heads
-from synthgen.trainers.images.feature_heads import Head
+from synthgen.trainers import feature_heads as heads
+from synthgen.trainers.feature_heads import Head
 
 WANTED = "ClassConditionalPipeline"
 MOST = 10_000
@@ -93,7 +93,7 @@ class FeatureClassifierTrainer:
         features = self._features(pipeline, images.images[:1])
         n_classes, n = len(images.classes), features.shape[1]
         head = Head(np.zeros(n), np.ones(n), np.zeros((n_classes, n)), np.zeros(n_classes))
-        self._model(pipeline, images, _network(head))(out)
+        self._model(pipeline, images, heads.network(head))(out)
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path:
         """Trains and returns `out`. `seed` divides the images for cross-validation.
@@ -119,7 +119,7 @@ class FeatureClassifierTrainer:
 
         if more:
             unseen = heads.in_cross_validation(features, images.labels, seed, fit)
-        temperature, probabilities = _calibrated(unseen, images.labels)
+        temperature, probabilities = heads.calibrated(unseen, images.labels)
         head = fit(features, images.labels)
         likely = probabilities[np.arange(len(images)), images.labels]
         scores = {
@@ -142,7 +142,7 @@ class FeatureClassifierTrainer:
         real = RealScores.measured("real images", [{"confidence": float(p)} for p in likely], ("confidence",))
         result = output.Result(out.name, settings, scores, use, self.sources[0], real)
         card = output.card(result, self.config.data, images, output.FOLDS)
-        save = self._model(pipeline, images, _network(head), temperature)
+        save = self._model(pipeline, images, heads.network(head), temperature)
         return output.finish(out, save, card)
 
     def _images(self) -> LabelledImages:
@@ -186,29 +186,3 @@ class FeatureClassifierTrainer:
             temperature,
         )
         return made.to("cpu").save_pretrained
-
-
-def _calibrated(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """The temperature of logits (N, K) that suits labels, and the probabilities at it."""
-    import torch
-    from scipy.special import softmax
-
-    from synthgen.trainers.images.classifier import fit_temperature
-
-    temperature = fit_temperature(torch.from_numpy(logits), labels)
-    return temperature, softmax(logits / temperature, axis=1)
-
-
-def _network(head: Head) -> Any:
-    """The head as a network."""
-    import torch
-
-    from synthgen.models.images.feature_classifier import FeatureHead
-
-    made: Any = FeatureHead(head.weights.shape[1], len(head.bias))
-    with torch.no_grad():
-        made.mean.copy_(torch.from_numpy(head.mean))
-        made.deviation.copy_(torch.from_numpy(head.deviation))
-        made.linear.weight.copy_(torch.from_numpy(head.weights))
-        made.linear.bias.copy_(torch.from_numpy(head.bias))
-    return made.eval()

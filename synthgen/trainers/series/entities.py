@@ -62,10 +62,11 @@ def entities_of(windows: Windows, calendar: Calendar | None) -> Entities | None:
 
 
 def with_identity(windows: Windows, entities: Entities | None) -> Windows:
-    """The windows with static columns that say whose they are behind those of the table."""
+    """The windows with static columns that say whose they are behind those of the table; without names, nobody's."""
     if entities is None or not entities.columns:
         return windows
-    made = entities.one_hot(windows.entity_names).astype(windows.entity_static.dtype)
+    names = windows.entity_names or [None] * len(windows.entity_static)
+    made = entities.one_hot(names).astype(windows.entity_static.dtype)
     return replace(
         windows,
         entity_static=np.concatenate([windows.entity_static, made], axis=1),

@@ -99,7 +99,7 @@ def test_what_does_not_fit_the_model_is_told() -> None:
     assert helpers.bind_messages(labeler(), {}) == ["needs the series `series` and the times of its steps `time`"]
     longer = {**schema, "series": Series(41, ("wave", "rain"), ("1", "mm")), "time": Times(41, "h")}
     (told,) = helpers.bind_messages(labeler(), longer)
-    assert "knows series of 17 steps, and `series` has 41; score windows of as many steps" in told
+    assert "knows series of 17 steps, and `series` has 41; give it windows of as many steps" in told
     other = {**schema, "series": Series(17, ("rain", "wave"), ("mm", "1")), "time": Times(17, "d")}
     text = " ".join(helpers.bind_messages(labeler(), other))
     assert "has the channels wave, rain, in this order; `series` has rain, wave" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synthgen.trainers.images import feature_heads as heads
+from synthgen.trainers import feature_heads as heads
 
 
 def clouds(n: int, seed: int, shares: tuple[float, ...] = (0.5, 0.5)) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -115,30 +116,74 @@ def balanced(probabilities: np.ndarray, shares: np.ndarray, rounds: int = 30) ->
 
 
 def in_cross_validation(
-    features: np.ndarray, labels: np.ndarray, seed: int, fit: Callable[[np.ndarray, np.ndarray], Head]
+    features: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+    fit: Callable[[np.ndarray, np.ndarray], Head],
+    groups: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Logits (N, K) of each feature by a head that has not seen it."""
-    from sklearn.model_selection import StratifiedKFold
+    """Logits (N, K) of each feature by a head that has not seen it.
 
-    folds = StratifiedKFold(min(FOLDS, int(np.bincount(labels).min())), shuffle=True, random_state=seed % 2**32)
-    found = np.zeros((len(labels), int(labels.max()) + 1))
-    for training, unseen in folds.split(features, labels):
-        found[unseen] = fit(features[training], labels[training]).logits(features[unseen])
-    return found
+    Args:
+        groups: (N,), numbers of parts that are held out as a whole; each class must be in two of them.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    state = seed % 2**32
+    if groups is None:
+        folds = StratifiedKFold(min(FOLDS, int(np.bincount(labels).min())), shuffle=True, random_state=state)
+    else:
+        least = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+        folds = StratifiedGroupKFold(min(FOLDS, least), shuffle=True, random_state=state)
+    found = np.full((len(labels), int(labels.max()) + 1), np.nan)
+    for training, unseen in folds.split(features, labels, groups):
+        known, y = np.unique(labels[training], return_inverse=True)
+        if len(known) > 1:
+            found[np.ix_(unseen, known)] = fit(features[training], y).logits(features[unseen])
+    unlikely = np.nanmin(found) - 1  # of a class that a fold has not seen
+    return np.where(np.isnan(found), unlikely, found)
 
 
-def chosen_strength(features: np.ndarray, labels: np.ndarray, seed: int) -> tuple[float, np.ndarray]:
+def chosen_strength(
+    features: np.ndarray, labels: np.ndarray, seed: int, groups: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
     """The inverse strength whose heads make unseen labels likeliest in cross-validation, and their logits (N, K)."""
     from scipy.special import log_softmax
 
     best: tuple[float, float, np.ndarray] | None = None
     for strength in STRENGTHS:
-        found = in_cross_validation(features, labels, seed, partial(from_labelled, strength=strength))
+        found = in_cross_validation(features, labels, seed, partial(from_labelled, strength=strength), groups)
         loss = -float(log_softmax(found, axis=1)[np.arange(len(labels)), labels].mean())
         if best is None or loss < best[0]:
             best = loss, strength, found
     assert best is not None
     return best[1], best[2]
+
+
+def calibrated(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+    """The temperature of logits (N, K) that suits labels, and the probabilities at it."""
+    import torch
+    from scipy.special import softmax
+
+    from synthgen.trainers.images.classifier import fit_temperature
+
+    temperature = fit_temperature(torch.from_numpy(logits), labels)
+    return temperature, softmax(logits / temperature, axis=1)
+
+
+def network(head: Head) -> Any:
+    """The head as a network."""
+    import torch
+
+    from synthgen.models.images.feature_classifier import FeatureHead
+
+    made: Any = FeatureHead(head.weights.shape[1], len(head.bias))
+    with torch.no_grad():
+        made.mean.copy_(torch.from_numpy(head.mean))
+        made.deviation.copy_(torch.from_numpy(head.deviation))
+        made.linear.weight.copy_(torch.from_numpy(head.weights))
+        made.linear.bias.copy_(torch.from_numpy(head.bias))
+    return made.eval()
 
 
 def _deviation(features: np.ndarray) -> np.ndarray:
