@@ -534,6 +534,13 @@ def normal_series(n: int) -> tuple[Schema, Columns]:
     return {**named, **fields}, {**values_of, "series": series, "time": times}
 
 
+def whole_series(n: int) -> tuple[Schema, Columns]:
+    """The same as a condition has them that hands real series over."""
+    schema, columns = normal_series(n)
+    names = ("series", "time")
+    return {name: schema[name] for name in names}, {name: columns[name] for name in names}
+
+
 @cache
 def segment_anything() -> str:
     import torch

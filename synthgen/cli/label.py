@@ -1,4 +1,4 @@
-"""`synthgen label DIR`: labels for real images, by a trained model, as a dataset like any other."""
+"""`synthgen label DATA`: labels for real images or series, by a trained model, as a dataset like any other."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ from synthgen.errors import ModelError, UsageError
 from synthgen.models import folders
 from synthgen.readers.scaffolding import render
 
-LABELERS = {"FeatureClassifier": "model-features", "Segmenter": "segmenter", "Detector": "detector"}
+LABELERS = {
+    "FeatureClassifier": "model-features",
+    "Segmenter": "segmenter",
+    "Detector": "detector",
+    "StepClassifier": "step-classes",
+}
 """The labeler for each class of model, which trainers make."""
 
 BATCH, SHARD = 50, 500
 
-RECIPE = """\
-# Real images with the labels that {{ model }} gives them: `synthgen run {{ name }}.yaml`
+START = """\
+# {{ what }} with the labels that {{ model }} gives them: `synthgen run {{ name }}.yaml`
 
 kind: dataset
 version: 1
@@ -31,10 +36,13 @@ name: {{ name }}	# the output goes to runs/{{ name }}-<digest>
 
 shard_size: {{ shard }}\t# samples in a file: the unit of work and of resume
 batch_size: {{ batch }}
-tries: 1\t# a real image cannot be generated again
+tries: 1\t# what is real cannot be generated again
 
 splits: {train: 1.0}
 
+"""
+
+IMAGES = """\
 condition:\t# every image once
   use: images
   path: {{ path_yaml }}
@@ -51,9 +59,28 @@ labelers:
 {% include 'output' %}
 """
 
+SERIES = """\
+condition:\t# every step of the table, in windows
+  use: real-series
+  data:\t# read as the table was that the model learned from
+{% for key, value in data.items() %}    {{ key }}: {{ value | tojson }}
+{% endfor %}  part: all
+  generate: nothing
+
+sampler:
+  use: real-series\t# the windows as they are
+
+labelers:
+  - use: {{ labeler }}\t# adds `state`, the class of each step, and `confidence`
+    model: {{ model_yaml }}
+
+output:
+  writers: [parquet]
+"""
+
 
 @click.command("label")
-@click.argument("folder", metavar="DIR", type=options.Place(exists=True, file_okay=False))
+@click.argument("place", metavar="DATA", type=options.Place(exists=True))
 @click.option("--model", required=True, metavar="MODEL", help="A starter, or the folder that `synthgen train` made.")
 @click.option(
     "--size",
@@ -61,7 +88,7 @@ labelers:
     metavar="SIDE|WxH",
     help="What images are scaled and cut to, for a segmenter or a detector, which see any size.",
 )
-@click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DIR, with -labels.")
+@click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DATA, with -labels.")
 @click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipe; by default here.")
 @click.option("--force", is_flag=True, help="Overwrite a recipe that exists.")
 @options.device_option
@@ -69,7 +96,7 @@ labelers:
 @click.pass_context
 def command(
     context: click.Context,
-    folder: str,
+    place: str,
     model: str,
     size: tuple[int, int] | None,
     name: str | None,
@@ -78,32 +105,42 @@ def command(
     device: str,
     quiet: bool,
 ) -> None:
-    """Label the real images in DIR with a model, and write them as a dataset.
+    """Label the real images in a folder, or the steps of series in a table, and write them as a dataset.
 
     The model is one that `synthgen train` made with `use: feature-classifier` (classes, from few labelled images),
-    `segmenter` or `detector`. Writes the recipe NAME.yaml, and renders it: each image, its labels, how sure they are,
-    and where it came from.
+    `segmenter`, `detector` or, for series, `step-classifier`. Writes the recipe NAME.yaml, and renders it: each image
+    or window, its labels, how sure they are, and where it came from.
     """
-    place = local_path(folder)
+    data = local_path(place)
     index = folders.read_index(folders.resolve(model))
     labeler = LABELERS.get(str(index.get("_class_name")))
     if labeler is None:
         raise ModelError(
-            f"{model} holds a {index.get('_class_name')}; of these, images can be labelled by: {', '.join(LABELERS)}"
+            f"{model} holds a {index.get('_class_name')}; of these, data can be labelled by: {', '.join(LABELERS)}"
         )
-    size, channels = _seen(model, labeler, index, size)
-    name = name or names.slug(place.resolve().name, "images") + "-labels"
-    values = {
+    of_series = labeler == "step-classes"
+    name = name or names.slug(data.resolve().stem if of_series else data.resolve().name, "data") + "-labels"
+    values: dict[str, Any] = {
+        "what": "Real series" if of_series else "Real images",
         "name": name,
         "model": model,
         "model_yaml": json.dumps(model, ensure_ascii=False),
-        "size": list(size),
-        "channels": channels,
         "labeler": labeler,
         "shard": SHARD,
         "batch": BATCH,
     }
-    ((file, text),) = render({f"{name}.yaml": RECIPE}, values, place).items()
+    if of_series:
+        if size is not None:
+            raise UsageError(f"--size: {model} labels series; leave it out")
+        reading = index["reading"]
+        values["data"] = {"path": str(data), **reading, "stride": reading["length"]}
+    else:
+        if not data.is_dir():
+            raise UsageError(f"{place}: {model} labels images; name a folder of them")
+        size, values["channels"] = _seen(model, labeler, index, size)
+        values["size"] = list(size)
+    template = START + (SERIES if of_series else IMAGES)
+    ((file, text),) = render({f"{name}.yaml": template}, values, data).items()
     path = Path(out) / file
     if path.exists() and path.read_text(encoding="utf-8") != text and not force:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Recordings: windows of real series that passed as they are, joined to whole series, with the mean of their scores."""
+"""Recordings: windows of real series that passed as they are, joined to whole series, and what is said of each step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from synthgen.dataset.view import Sample
 from synthgen.exporters.moments import Moments
 from synthgen.exporters.series_rows import SeriesRows
-from synthgen.fields import Column
+from synthgen.fields import Column, StepLabels
 
 if TYPE_CHECKING:
     from synthgen.exporters.table import Table
@@ -22,35 +22,47 @@ class Recordings:
 
     def __init__(self, rows: SeriesRows) -> None:
         self._rows = rows
-        self._scores = scores(rows)
+        self._scores, self._classes = scores(rows), classes(rows)
         self._moments = Moments(rows.time_unit)
         self._values: dict[tuple[str, float], np.ndarray] = {}
         self._found: defaultdict[tuple[str, float], list[np.ndarray]] = defaultdict(list)
+        self._seen: defaultdict[tuple[str, float], list[np.ndarray]] = defaultdict(list)
 
     @property
     def columns(self) -> list[Column]:
-        """Entity, time (a timestamp if the data had timestamps), channels and scores."""
+        """Entity, time (a timestamp if the data had timestamps), channels, scores and classes of steps."""
         kind = self._rows.kind
         channels = [Column(name, kind.dtype, unit) for name, unit in zip(kind.channels, kind.units, strict=True)]
         scored = [Column(name, "float32") for name in self._scores]
-        return [Column("entity", "string"), self._moments.column, *channels, *scored]
+        named = [column for name in self._classes for column in self._rows.fields[name].columns(name)]
+        return [Column("entity", "string"), self._moments.column, *channels, *scored, *named]
 
     def add(self, sample: Sample) -> None:
         """One window: its condition says where it lies."""
         condition = sample["meta"]["condition"]
         found = np.concatenate([np.empty((self._rows.kind.length, 0)), *(sample[name] for name in self._scores)], 1)
+        seen = np.stack([sample[name] for name in self._classes], 1) if self._classes else None
         for i, time in enumerate(self._rows.times(sample).tolist()):
             place = self._moments.place(condition, time)
             self._values[place] = sample[self._rows.field][i]
             self._found[place].append(found[i])
+            if seen is not None:
+                self._seen[place].append(seen[i])
 
     def write(self, table: Table) -> None:
-        """One row per time of every entity, in order of both; missing values have no score."""
+        """One row per time of every entity, in order of both; missing values have no score.
+
+        Where windows overlap, scores are means, and classes what most windows say.
+        """
         places = sorted(self._values)
         values = np.stack([self._values[place] for place in places]).astype(self._rows.kind.dtype)
         means = np.stack([_mean(np.stack(self._found[place])) for place in places]).astype(np.float32)
         times = [self._moments.written(*place) for place in places]
-        table.add([[entity for entity, _ in places], times, *values.T, *means.T])
+        named: list[list[str]] = []
+        for k, name in enumerate(self._classes):
+            ids = np.array([np.bincount([ids[k] for ids in self._seen[place]]).argmax() for place in places])
+            named += self._rows.fields[name].rows(ids)
+        table.add([[entity for entity, _ in places], times, *values.T, *means.T, *named])
 
 
 def scores(rows: SeriesRows) -> Sequence[str]:
@@ -61,6 +73,15 @@ def scores(rows: SeriesRows) -> Sequence[str]:
         if name not in (rows.field, "known", "covariates")
         and field.n_rows == rows.kind.length
         and [column.kind for column in field.columns(name)] in (["float32"], ["float64"])
+    ]
+
+
+def classes(rows: SeriesRows) -> Sequence[str]:
+    """Names of the fields with one class a step, such as those of `step-classes`."""
+    return [
+        name
+        for name, field in rows.fields.items()
+        if isinstance(field, StepLabels) and field.n_rows == rows.kind.length
     ]
 
 

@@ -136,6 +136,8 @@ def series_card(result: Result, data: SeriesData, windows: Windows, scored_on: s
     n_entities, length = len(set(windows.entities.tolist())), windows.length
     named = [markdown(c.name if c.unit == "1" else f"{c.name} ({c.unit})") for c in windows.channels]
     front = {"classes": list(windows.classes), "channels": [c.name for c in windows.channels], "length": length}
+    if windows.step_classes:
+        front["step_classes"] = list(windows.step_classes)
     entities = f"{n_entities} recordings" if n_entities > 1 else "one recording"
     text = f"{plural(len(windows), 'window')} of {length} steps and the channels {', '.join(named)}, from {entities}"
     by_class = f"By class: {_counts(counts)}." if windows.classes else ""

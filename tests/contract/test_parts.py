@@ -224,6 +224,7 @@ ROWS = [
     Row("conditions", "classes", {"quotas": {"a": 2, "b": 3}}),
     Row("conditions", "classes", {"quotas": {"a": 2, "b": 3}, "mix": {"share": 0.5}}),
     Row("conditions", "classes", {"quotas": tiny.scored_quotas}),
+    Row("samplers", "real-series", {}, tiny.whole_series),
     Row("samplers", "real-images", {}, tiny.given_pictures),
     Row("samplers", "real-images", {"channels": 1}, tiny.given_pictures),
     Row("samplers", "class-conditional", {"model": STARTER, "steps": 2}),

@@ -37,7 +37,7 @@ STRETCHES = 20
 """Parts in time that the labelled rows of few entities are divided into for cross-validation, about so many."""
 
 UNREAD = {
-    *("path", "step_label", "label", "static_table", "events", "unlabelled", "length", "stride", "validation", "test"),
+    *("path", "step_label", "label", "static_table", "events", "unlabelled", "stride", "validation", "test"),
     *("licence", "source"),
 }
 """Settings of `data` that say nothing of how other tables are to be read."""
@@ -99,7 +99,7 @@ class StepClassifierTrainer:
     def data_facts(self) -> DataFacts:
         """How the table is read and cut, in words."""
         recordings, windows = self._windows()
-        found = describe(recordings, self.config.data, {"the classifier": windows})
+        found = describe(recordings, self._data, {"the classifier": windows})
         assert windows.row_step_labels is not None
         counts = np.bincount(windows.row_step_labels, minlength=len(windows.step_classes) + 1)
         said = ", ".join(f"{n:,} {name}" for name, n in zip(("unknown", *windows.step_classes), counts, strict=True))
@@ -154,13 +154,17 @@ class StepClassifierTrainer:
         card = output.series_card(result, self.config.data, windows, "the labelled steps, in cross-validation")
         return output.finish(out, self._model(pipeline, windows, head, temperature), card)
 
+    @property
+    def _data(self) -> SeriesData:
+        """How the table is cut: all of it, in windows that overlap by half if nothing else is said."""
+        data, change = self.config.data, {"validation": 0.0, "test": 0.0}
+        if "stride" not in data.model_fields_set:
+            return data.model_copy(update={**change, "stride": max(1, data.length // 2)})
+        return data.model_copy(update=change)
+
     def _windows(self) -> tuple[Recordings, Windows]:
         """The table, and windows of all of it. Raises DataError if they do not suit the base."""
-        data, index = self.config.data, self.index
-        whole = {"validation": 0.0, "test": 0.0}
-        if "stride" not in data.model_fields_set:
-            whole["stride"] = max(1, data.length // 2)
-        data = data.model_copy(update=whole)
+        data, index = self._data, self.index
         if data.length > index["length"]:
             raise DataError(
                 f"{data.path}: length: {self.config.base} knows series of {index['length']} steps; {data.length} are "

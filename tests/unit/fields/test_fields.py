@@ -26,6 +26,7 @@ from synthgen.fields import (
     SegmentationMap,
     Series,
     StepClasses,
+    StepLabels,
     Text,
     Times,
 )
@@ -33,6 +34,7 @@ from synthgen.parts.fields import from_description
 from synthgen.writers.webdataset import member_name
 
 STEPS = StepClasses(3, ("x", "y"), ("spike", "drift"))
+GOING_ON = StepLabels(3, ("idle", "busy"))
 HAPPENED = Events(3, ("spike", "drift"), ("x", "y"), "h")
 EVENT: dict[str, Any] = {
     "kind": "drift",
@@ -73,6 +75,7 @@ def test_lossless_codecs_keep_every_pixel(codec: Any, channels: int) -> None:
         (Numbers(), np.zeros(0)),
         (Probabilities(("a", "b")), np.array([0.3, 0.7], dtype=np.float32)),
         (STEPS, np.array([[0, 1], [2, 0], [0, 0]], dtype=np.uint8)),
+        (GOING_ON, np.array([0, 2, 1], dtype=np.uint8)),
     ],
 )
 def test_maps_boxes_and_numbers_read_back(kind: fields.Field, value: np.ndarray) -> None:
@@ -173,6 +176,9 @@ def test_decoded_pictures_may_be_written_to() -> None:
         (Probabilities(("a", "b")), np.array([1.5, -0.5], dtype=np.float32)),
         (Probabilities(("a", "b")), np.array([np.nan, 1], dtype=np.float32)),
         (Text(), 1),
+        (GOING_ON, np.zeros(3, dtype=np.int64)),
+        (GOING_ON, np.zeros((3, 1), dtype=np.uint8)),
+        (GOING_ON, np.full(3, 3, dtype=np.uint8)),
         (STEPS, np.zeros((3, 2), dtype=np.int64)),
         (STEPS, np.zeros((2, 3), dtype=np.uint8)),
         (STEPS, np.full((3, 2), 3, dtype=np.uint8)),

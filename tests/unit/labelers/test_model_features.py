@@ -132,6 +132,9 @@ def test_real_images_become_a_labelled_dataset(cli, model: Path, tmp_path: Path,
 def test_models_that_label_nothing_are_refused(cli, tmp_path: Path) -> None:
     folder_of(tmp_path / "more", 2, 3, by_class=False)
     wrong = cli("label", tmp_path / "more", "--model", "starter/fashion-mnist")
-    assert wrong.code != 0 and "images can be labelled by: FeatureClassifier, Segmenter, Detector" in wrong.err
+    assert (
+        wrong.code != 0
+        and "data can be labelled by: FeatureClassifier, Segmenter, Detector, StepClassifier" in wrong.err
+    )
     sized = cli("label", tmp_path / "more", "--model", "starter/nuclei-filter")
     assert sized.code != 0 and "such as --size 256 or --size 640x480" in sized.err

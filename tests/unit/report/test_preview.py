@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 import helpers
 import tiny
-from synthgen.fields import Field, Image, SegmentationMap, Series, StepClasses, Times, Timestamp
+from synthgen.fields import Field, Image, SegmentationMap, Series, StepClasses, StepLabels, Times, Timestamp
 from synthgen.report import curves, preview, shown_series
 
 
@@ -36,6 +36,27 @@ def test_scores_behind_marked_series_do_not_take_their_place() -> None:
     assert np.array_equal(preview.pictures([sample], scored, both), preview.pictures([sample], schema, both))
     other = {**sample, "anomalous": sample["series"]}
     assert not np.array_equal(preview.pictures([other], schema, both), preview.pictures([sample], schema, both))
+
+
+def test_classes_of_steps_colour_all_curves() -> None:
+    random = np.random.default_rng(0)
+    schema: dict[str, Field] = {
+        "series": Series(40, ("x", "y"), ("V", "V")),
+        "time": Times(40, "s"),
+        "state": StepLabels(40, ("idle", "busy")),
+        "confidence": Series(40, ("confidence",), ("1",)),
+    }
+    sample: dict[str, Any] = {
+        "series": random.normal(size=(40, 2)).astype(np.float32),
+        "time": np.arange(40.0),
+        "state": np.zeros(40, np.uint8),
+        "confidence": np.ones((40, 1), np.float32),
+    }
+    busy = {**sample, "state": np.repeat(np.array([0, 2], np.uint8), 20)}
+    for channels in ([0, 1], [0], [1]):
+        plain, marked = (preview.pictures([one], schema, channels)[0] for one in (sample, busy))
+        changed = np.flatnonzero((plain != marked).any(axis=(0, 2)))
+        assert len(changed) and changed.min() > plain.shape[1] * 0.4
 
 
 def test_the_legend_of_a_preview_counts_the_maps_that_it_shows() -> None:

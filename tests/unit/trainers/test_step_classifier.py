@@ -71,11 +71,11 @@ def test_few_labelled_stretches_label_a_table(base: str, tmp_path: Path) -> None
     assert trainer.check() == []
     facts = trainer.data_facts()
     assert facts.columns["classes of steps"] == "state" and facts.columns["channels"] == "a, b"
-    assert facts.rows["classes of steps"].startswith("120 unknown, ")
+    assert facts.rows["classes of steps"].startswith("120 unknown, ") and "every 16 steps" in facts.rows["windows"]
     trainer.sketch(tmp_path / "sketch")
     trainer.train(tmp_path / "head", 0, device="cpu")
     card = (tmp_path / "head" / "README.md").read_text()
-    assert "Scores on the labelled steps, in cross-validation" in card and "labelled steps" in card
+    assert "Scores on the labelled steps, in cross-validation" in card and "step_classes:\n- fast\n- idle" in card
 
     other, truth = machine(640, 3)
     recipe = {
@@ -211,3 +211,36 @@ def test_models_that_ask_for_more_get_it_in_training_and_as_labelers(tmp_path: P
     recipe["condition"]["data"] = {**data, "covariates": []}
     with pytest.raises(RecipeError, match="needs the covariates sun"):
         synthgen.run(helpers.write(tmp_path, recipe), tmp_path / "other", workers=1, device="cpu")
+
+
+def test_a_table_is_labelled_in_one_command(
+    base: str, cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`label` reads another table as the head's was read; each step is in one window at least."""
+    monkeypatch.chdir(tmp_path)
+    StepClassifierTrainer(config(table(tmp_path / "few.csv", *machine(500, 6)), base)).train(
+        tmp_path / "head", 0, device="cpu"
+    )
+    values, states = machine(100, 7)
+    table(tmp_path / "new.csv", values)
+    answer = cli("label", "new.csv", "--model", "head", "--device", "cpu")
+    assert answer.code == 0, answer.err
+    recipe = (tmp_path / "new-labels.yaml").read_text()
+    assert "use: real-series" in recipe and 'channels: ["a", "b"]' in recipe and "length: 32" in recipe
+    [out] = (tmp_path / "runs").iterdir()
+    dataset = synthgen.load(out)
+    assert len(dataset) == 4 and set(dataset.fields) >= {"series", "time", "state", "confidence", "source", "start"}
+    right = [(dataset[i]["state"] == states[int(dataset[i]["start"]) :][:32] + 1).mean() for i in range(len(dataset))]
+    assert np.mean(right) > 0.8
+    assert sorted(int(dataset[i]["start"]) for i in range(4)) == [0, 32, 64, 68]
+    assert "diffusion" not in (out / "README.md").read_text().split("## ")[0]
+    assert cli("export", out, "--to", "csv", "-o", "csv").code == 0
+    rows = list(csv.DictReader((tmp_path / "csv" / "recordings.csv").open(newline="")))
+    assert [float(row["time"]) for row in rows] == list(range(100)) and {row["state"] for row in rows} <= set(STATES)
+    assert np.mean([row["state"] == STATES[state] for row, state in zip(rows, states, strict=True)]) > 0.8
+    answer = cli("label", "new.csv", "--model", "head", "--size", "8")
+    assert answer.code == 2 and "--size: head labels series; leave it out" in answer.err
+    answer = cli("label", "new.csv", "--model", "starter/nuclei-filter", "--size", "64")
+    assert answer.code == 2 and "labels images; name a folder of them" in answer.err
+    answer = cli("label", "new.csv", "--model", base)
+    assert answer.code == 1 and "holds a SeriesPipeline; of these, data can be labelled by: " in answer.err
