@@ -16,6 +16,7 @@ import click
 from synthgen.cli import formatting, options
 from synthgen.errors import ModelError, UsageError
 from synthgen.models import folders
+from synthgen.parts.registry import unknown
 
 KINDS = {
     "ClassConditionalPipeline": "class-conditional sampler",
@@ -24,6 +25,8 @@ KINDS = {
     "SeriesPipeline": "series sampler",
     "Detector": "detector",
     "ImageClassifier": "classifier",
+    "FeatureClassifier": "classifier on features",
+    "StepClassifier": "classifier of steps",
     "Segmenter": "segmenter",
     "SegmentAnything": "segment-anything labeler",
 }
@@ -99,6 +102,101 @@ def convert(file: str, out: str | None, licence: str) -> None:
         shutil.rmtree(partial, ignore_errors=True)
     click.echo(f"model   {target}  (Segment Anything, {done.stdout.strip()})")
     click.echo(f"use     labelers: [{{use: segment-anything, model: {formatting.yaml_word(str(target))}}}]")
+
+
+@command.command("guidance")
+@click.argument("name")
+@click.option("--judge", required=True, metavar="MODEL", help="A classifier of the same classes, best one of its own.")
+@click.option(
+    "--scales",
+    type=options.NUMBERS,
+    default="1,1.5,2,3,4",
+    show_default=True,
+    metavar="X[,X...]",
+    help="Guidance that is tried.",
+)
+@click.option("--samples", type=click.IntRange(min=2), default=50, show_default=True, help="Images of each class.")
+@click.option("--steps", type=click.IntRange(min=1), default=18, show_default=True, help="Denoising steps.")
+@click.option(
+    "--interval",
+    type=(float, float),
+    default=(0.0, 1.0),
+    show_default=True,
+    help="The part of the steps, as in recipes.",
+)
+@click.option(
+    "--slack",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="How much less often than at its best scale a class may be recognised, for less guidance.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the images.")
+@options.device_option
+@options.json_option
+def guidance(
+    name: str,
+    judge: str,
+    scales: list[float],
+    samples: int,
+    steps: int,
+    interval: tuple[float, float],
+    slack: float,
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Find how much guidance each class of NAME, a class-conditional model, needs to be recognised.
+
+    Generates images of every class at several scales and asks a classifier what it sees. Prints its answers, and as
+    `guidance` of a recipe the least scale for each class that is nearly as good as its best one: more costs variety.
+    """
+    from synthgen.base.environment import choose_device
+    from synthgen.models.images import guidance as scale_choice
+
+    pipeline, classifier = _pair(name, judge, choose_device(device))
+    shares = scale_choice.fidelity(pipeline, classifier, scales, samples, seed, steps, interval)
+    chosen = scale_choice.least(shares, scales, pipeline.classes, slack)
+    if as_json:
+        by_class = {
+            cls: dict(zip(map(str, scales), shares[:, i].round(4).tolist(), strict=True))
+            for i, cls in enumerate(pipeline.classes)
+        }
+        click.echo(json.dumps({"shares": by_class, "guidance": chosen}, indent=1))
+        return
+    rows = [(cls, *(f"{share:.0%}" for share in shares[:, i])) for i, cls in enumerate(pipeline.classes)]
+    mean = ("mean", *(f"{share:.0%}" for share in shares.mean(1)))
+    click.echo(f"share of {samples} images of each class in which {judge} sees it, by guidance:")
+    click.echo(formatting.columns([("class", *map(str, scales)), *rows, mean]))
+    click.echo(
+        f"\nguidance: {{{', '.join(f'{formatting.yaml_word(cls)}: {scale:g}' for cls, scale in chosen.items())}}}"
+    )
+
+
+def _pair(name: str, judge: str, device: str) -> tuple[Any, Any]:
+    """A class-conditional pipeline and a classifier of its classes, of images of its size.
+
+    Raises:
+        ModelError: they are other models; UsageError: they do not go together.
+    """
+    import torch
+
+    from synthgen.models import registry
+
+    folder, other = folders.resolve(name), folders.resolve(judge)
+    index = folders.check_class(folder, name, "ClassConditionalPipeline", "class-conditional")
+    seen_by = folders.check_class(other, judge, ("ImageClassifier", "FeatureClassifier"), "classifier")
+    known = folders.names_in_order(seen_by)
+    if missing := [cls for cls in folders.names_in_order(index) if cls not in known]:
+        raise UsageError(f"--judge: {judge}: {unknown(missing[0], known, 'class')}")
+    shapes = [folders.image_shape(folder, index), folders.image_shape(other, seen_by)]
+    if shapes[0] != shapes[1]:
+        raise UsageError(f"--judge: {judge} sees images of shape {shapes[1]}, and {name} generates {shapes[0]}")
+    pipeline = registry.load_pipeline(folder, device, torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    if seen_by["_class_name"] == "FeatureClassifier":
+        return pipeline, registry.load_pipeline(other, device, torch.float32)
+    return pipeline, registry.load_network(other, device)
 
 
 def describe(name: str) -> dict[str, Any]:

@@ -48,6 +48,19 @@ class Steps(click.ParamType["int | list[int]"]):
         return found if len(found) > 1 else found[0]
 
 
+class Numbers(click.ParamType["list[float]"]):
+    """Numbers from 0 on: `1`, or `1,1.5,2`."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
+        if isinstance(value, list):
+            return value
+        if re.fullmatch(r"\d{1,3}(\.\d{1,6})?(,\d{1,3}(\.\d{1,6})?)*", str(value)) is None:
+            self.fail(f"{value} is neither a number from 0 on nor several such as 1,1.5,2", param, ctx)
+        return [float(number) for number in str(value).split(",")]
+
+
 class Names(click.ParamType[list[str]]):
     """Some of these names: `cutout`, or `cutout,mixup`."""
 
@@ -64,7 +77,7 @@ class Names(click.ParamType[list[str]]):
         return list(dict.fromkeys(found))
 
 
-SIZE, STEPS = Size(), Steps()
+SIZE, STEPS, NUMBERS = Size(), Steps(), Numbers()
 folder_argument = click.argument("folder", metavar="DIR", type=Place(exists=True, file_okay=False))
 samples_option = click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Size of the dataset.")
 set_option = click.option(
