@@ -2,9 +2,10 @@
 
 Weather and power of Tetouan without their times: what is to be found is the quarter of the day (night, morning,
 afternoon, evening) of each row, from the labels of --days days. A model of series learns from the first four fifths of
-the table, without labels; a head on its activations (`use: step-classifier`) learns from the labelled days. The same
-logistic regression, its strength chosen likewise, learns from the values of a row, and from those of all rows of its
-window. All are tested on the last fifth. A seed is one draw of the labelled days.
+the table, without labels; a head on its activations (`use: step-classifier`) learns from the labelled days, and with
+`unlabelled` from all others as well. The same logistic regression, its strength chosen likewise, learns from the values
+of a row, from those of all rows of its window, and from these with the other days, too. All are tested on the last
+fifth. A seed is one draw of the labelled days.
 """
 
 from __future__ import annotations
@@ -84,20 +85,26 @@ def main() -> None:
     last = np.arange(border, len(values))
     test = windows(table(given.out / "test.csv", names, values[last], last // DAY, quarters[last]), LENGTH)
     truth = test.step_labels.ravel() - 1
+    first = np.arange(border)
+    others = table(given.out / "others.csv", names, values[first], first // DAY, None)
+    plain = SeriesData.model_validate({"path": others, **read, "step_label": None, "stride": 24, "validation": 0.0})
+    unnamed = around(reader.windows(reader.read(plain), plain, "train").values)
+    unnamed = unnamed[np.random.default_rng(0).permutation(len(unnamed))[:10_000]]
     found: dict[str, dict[int, list[float]]] = {}
     for n in given.days:
         for seed in range(given.seeds):
             days = np.random.default_rng(seed).permutation(border // DAY)[:n]
             chosen = np.concatenate([np.arange(day * DAY, (day + 1) * DAY) for day in np.sort(days)])
             path = table(given.out / f"{n}-{seed}.csv", names, values[chosen], chosen // DAY, quarters[chosen])
-            config = StepClassifierTrainer.Config.model_validate({"data": {"path": path, **read}, "base": model})
-            trainer = StepClassifierTrainer(config)
-            head = registry.load_pipeline(
-                trainer.train(given.out / f"head-{n}-{seed}", seed, device="cpu"), "cpu", torch.float32
-            )
-            numbers = torch.from_numpy(np.array(test.values))
-            seen = head.predict_proba(numbers, torch.from_numpy(np.array(test.times)).float(), {})
-            arms = {"activations": seen.argmax(-1).ravel()}
+            arms = {}
+            for name, more in (("activations", {}), ("activations, refined", {"unlabelled": others})):
+                settings = {"data": {"path": path, **read, **more}, "base": model}
+                trainer = StepClassifierTrainer(StepClassifierTrainer.Config.model_validate(settings))
+                made = trainer.train(given.out / f"{name}-{n}-{seed}", seed, device="cpu")
+                head = registry.load_pipeline(made, "cpu", torch.float32)
+                numbers = torch.from_numpy(np.array(test.values))
+                seen = head.predict_proba(numbers, torch.from_numpy(np.array(test.times)).float(), {})
+                arms[name] = seen.argmax(-1).ravel()
             few = windows(path, LENGTH // 2)
             labels = few.step_labels.ravel() - 1
             groups = np.repeat(few.entities, LENGTH)
@@ -105,6 +112,10 @@ def main() -> None:
                 x = of(few.values)
                 strength, _ = heads.chosen_strength(x, labels, seed, groups)
                 arms[name] = heads.from_labelled(x, labels, strength).logits(of(test.values)).argmax(1)
+            x, more_heads = around(few.values), heads.Refined(unnamed)
+            strength, _ = heads.chosen_strength(x, labels, seed, groups, more_heads.head)
+            said = more_heads.head(x, labels, strength).logits(around(test.values)).argmax(1)
+            arms["values of the window, refined"] = said
             for name, said in arms.items():
                 found.setdefault(name, {}).setdefault(n, []).append(100 * float((said == truth).mean()))
             shown = ", ".join(f"{name} {of_days[n][-1]:.1f} %" for name, of_days in found.items())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,18 +57,11 @@ def from_labelled(features: np.ndarray, labels: np.ndarray, strength: float) -> 
     return Head(mean, deviation, *_both(found.coef_, found.intercept_))
 
 
-class Refined:
-    """Heads that features without labels have refined: self-training in rounds, classes kept as frequent as they are.
-
-    In each round the head names the features without labels, so that classes are as frequent among them as among the
-    labelled ones; the next head learns from the surest names and from the labels. All of it happens in the principal
-    components of the features without labels, each divided by the root of its deviation.
+class Components:
+    """Heads in the principal components of many features, each divided by the root of its deviation.
 
     Args:
-        more: features without labels (M, F).
-
-    Source: Lee 2013, "Pseudo-label"; Asano et al. 2020, "Self-labelling via simultaneous clustering and representation
-    learning", for names of given frequencies by optimal transport.
+        more: features that are like those to come (M, F), with labels or without.
     """
 
     def __init__(self, more: np.ndarray) -> None:
@@ -79,14 +71,43 @@ class Refined:
         n = min(COMPONENTS, len(more) - 1, more.shape[1])
         found = PCA(n, svd_solver="randomized", random_state=0).fit((more - self.mean) / self.deviation)
         self.axes = found.components_ / np.maximum(found.explained_variance_, 1e-12)[:, None] ** 0.25
-        self.more = self._placed(more)
 
     def head(self, features: np.ndarray, labels: np.ndarray, strength: float) -> Head:
         """From labelled features (N, F); arguments as of `from_labelled`."""
+        from sklearn.linear_model import LogisticRegression
+
+        best = LogisticRegression(C=strength, max_iter=1000).fit(self.placed(features), labels)
+        weights, bias = _both(best.coef_, best.intercept_)
+        return Head(self.mean, self.deviation, weights @ self.axes, bias)
+
+    def placed(self, features: np.ndarray) -> np.ndarray:
+        """Features (N, F) in these components, (N, components)."""
+        found: np.ndarray = ((features - self.mean) / self.deviation) @ self.axes.T
+        return found
+
+
+class Refined(Components):
+    """Heads that features without labels have refined: self-training in rounds, classes kept as frequent as they are.
+
+    In each round the head names the features without labels, so that classes are as frequent among them as among the
+    labelled ones; the next head learns from the surest names and from the labels.
+
+    Args:
+        more: features without labels (M, F).
+
+    Source: Lee 2013, "Pseudo-label"; Asano et al. 2020, "Self-labelling via simultaneous clustering and representation
+    learning", for names of given frequencies by optimal transport.
+    """
+
+    def __init__(self, more: np.ndarray) -> None:
+        super().__init__(more)
+        self.more = self.placed(more)
+
+    def head(self, features: np.ndarray, labels: np.ndarray, strength: float) -> Head:
         from scipy.special import softmax
         from sklearn.linear_model import LogisticRegression
 
-        known = self._placed(features)
+        known = self.placed(features)
         shares = np.bincount(labels) / len(labels)
         best = LogisticRegression(C=strength, max_iter=1000).fit(known, labels)
         weights, bias = _both(best.coef_, best.intercept_)
@@ -100,10 +121,6 @@ class Refined:
             best = LogisticRegression(C=REFINED_STRENGTH, max_iter=200).fit(x, y, counts)
             weights, bias = _both(best.coef_, best.intercept_)
         return Head(self.mean, self.deviation, weights @ self.axes, bias)
-
-    def _placed(self, features: np.ndarray) -> np.ndarray:
-        found: np.ndarray = ((features - self.mean) / self.deviation) @ self.axes.T
-        return found
 
 
 def balanced(probabilities: np.ndarray, shares: np.ndarray, rounds: int = 30) -> np.ndarray:
@@ -145,19 +162,29 @@ def in_cross_validation(
 
 
 def chosen_strength(
-    features: np.ndarray, labels: np.ndarray, seed: int, groups: np.ndarray | None = None
+    features: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+    groups: np.ndarray | None = None,
+    fit: Callable[[np.ndarray, np.ndarray, float], Head] = from_labelled,
 ) -> tuple[float, np.ndarray]:
     """The inverse strength whose heads make unseen labels likeliest in cross-validation, and their logits (N, K)."""
+    found = {}
+    for strength in STRENGTHS:
+
+        def with_strength(x: np.ndarray, y: np.ndarray, strength: float = strength) -> Head:
+            return fit(x, y, strength)
+
+        found[strength] = in_cross_validation(features, labels, seed, with_strength, groups)
+    best = min(found, key=lambda strength: loss_of(found[strength], labels))
+    return best, found[best]
+
+
+def loss_of(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cross-entropy of logits (N, K)."""
     from scipy.special import log_softmax
 
-    best: tuple[float, float, np.ndarray] | None = None
-    for strength in STRENGTHS:
-        found = in_cross_validation(features, labels, seed, partial(from_labelled, strength=strength), groups)
-        loss = -float(log_softmax(found, axis=1)[np.arange(len(labels)), labels].mean())
-        if best is None or loss < best[0]:
-            best = loss, strength, found
-    assert best is not None
-    return best[1], best[2]
+    return -float(log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
 
 
 def calibrated(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:

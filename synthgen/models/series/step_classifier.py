@@ -19,7 +19,7 @@ from synthgen.models.images.feature_classifier import FeatureHead
 from synthgen.models.series.denoiser import SeriesDenoiser
 from synthgen.models.series.scaler import SeriesScaler
 
-SIGMAS = (0.1, 0.5)
+SIGMAS = (0.1, 0.5, 2.0)
 """Noise levels at which activations are taken, where a channel's deviation is about 1."""
 
 BATCH = 64
@@ -34,6 +34,7 @@ class StepClassifier(DiffusionPipeline):
         of: the configuration of that pipeline: its channels, length, unit of time and what else it knows.
         step_classes: names, in the order of the logits.
         sigmas: noise levels.
+        around: whether the head also sees what is around a step: the last two thirds of the features.
         temperature: logits are divided by it; fitted on steps that the head had not seen.
         reading: the settings of `data` with which the head's table was read, for tables like it.
 
@@ -50,6 +51,7 @@ class StepClassifier(DiffusionPipeline):
         of: dict[str, Any] | None = None,
         step_classes: Sequence[str] = (),
         sigmas: Sequence[float] = SIGMAS,
+        around: bool = True,
         temperature: float = 1.0,
         reading: dict[str, Any] | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class StepClassifier(DiffusionPipeline):
             of=of or {},
             step_classes=list(step_classes),
             sigmas=list(sigmas),
+            around=around,
             temperature=temperature,
             reading=reading or {},
         )
@@ -73,6 +76,7 @@ class StepClassifier(DiffusionPipeline):
             times: float32 (N, L); beside: `covariates` (N, L, ...) and `static` (N, ...), if the model knows some.
         """
         features = features_of(self, series, times, beside, self.config.sigmas)
+        features = features if self.config.around else own(features)
         logits = self.head(torch.from_numpy(features).to(self.device)) / float(self.config.temperature)
         return finite(logits.softmax(-1), "class probabilities").float().cpu().numpy()
 
@@ -87,7 +91,8 @@ def features_of(
 ) -> np.ndarray:
     """What each block of the network puts out for the token of a step, at each noise level, and the step's own values.
 
-    The noise is the same for every series, and the class is the last one, "no class". float32 (N, L, F).
+    Behind them stand their means and deviations over all steps: what is around the step. The noise is the same for
+    every series, and the class is the last one, "no class". float32 (N, L, F).
 
     Args:
         pipeline: a `SeriesPipeline`, or what has its denoiser, scaler and scheduler.
@@ -114,8 +119,15 @@ def features_of(
                 network(noisy, level, labels, times[rows].to(device), nothing, some.isnan(), **given)
             seen = torch.cat(tokens, -1).float().repeat_interleave(patch, 1)[:, :length]
             tokens.clear()
-            parts.append(torch.cat([seen, there.float()], -1).cpu().numpy())
+            each = torch.cat([seen, there.float()], -1)
+            around = [each.mean(1, keepdim=True), each.std(1, keepdim=True)]
+            parts.append(torch.cat([each, *(one.expand_as(each) for one in around)], -1).cpu().numpy())
     finally:
         for hook in hooks:
             hook.remove()
     return finite(torch.from_numpy(np.concatenate(parts)), "activations").numpy()
+
+
+def own(features: np.ndarray) -> np.ndarray:
+    """The part (..., F / 3) of `features_of` that is of the step itself."""
+    return features[..., : features.shape[-1] // 3]

@@ -143,7 +143,8 @@ def unlabelled(data: SeriesData, beside: Recordings) -> tuple[Windows, list[str]
         DataError: they cannot be read, have other columns, or there are none.
     """
     assert data.unlabelled is not None
-    own = {"path": data.unlabelled, "unlabelled": None, "label": None, "validation": 0.0, "test": 0.0}
+    without = dict.fromkeys(("unlabelled", "label", "step_label"))
+    own = {"path": data.unlabelled, **without, "validation": 0.0, "test": 0.0}
     plain = data.model_copy(update=own)
     found = read(plain)
     for what, ours, theirs in (

@@ -77,8 +77,8 @@ class SeriesData(Settings):
     unlabelled: str | None = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="More series, without classes: files of the same columns but for `label`. The model learns from "
-        "them what series look like, and from the others what classes are.",
+        description="More series, without classes: files of the same columns but for `label` and `step_label`. The "
+        "model learns from them what series look like, and from the others what classes are.",
     )
     step_label: str | None = Field(
         default=None,
@@ -261,7 +261,7 @@ class SeriesData(Settings):
             raise ValueError(f"`step_label` is a column of the form `table`; leave it out of the form `{self.kind}`")
         if self.events and self.label:
             raise ValueError("windows have either the classes of `events` or those of `label`; leave out one")
-        if self.unlabelled and not self.label:
+        if self.unlabelled and not (self.label or self.step_label):
             raise ValueError("`unlabelled` stands beside series with classes; name their column in `label`")
         if self.validation + self.test >= 1:
             raise ValueError("`validation` and `test` must leave something to train on: their sum must be less than 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,8 +28,8 @@ from synthgen.trainers.series.calendar import with_calendar
 from synthgen.trainers.series.entities import with_identity
 
 WANTED = "SeriesPipeline"
-MOST = 8000
-"""Labelled steps that a head is fitted to at most, each class in its share."""
+MOST, MOST_MORE = 8000, 10_000
+"""Labelled steps that a head is fitted to at most, and steps without labels that it looks at beside them."""
 
 AT_ONCE = 256
 """Windows whose activations are in memory together."""
@@ -43,12 +44,24 @@ UNREAD = {
 """Settings of `data` that say nothing of how other tables are to be read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A head, its inverse regularisation, whether it sees what is around a step, and logits (N, K) of unseen steps."""
+
+    around: bool
+    strength: float
+    unseen: np.ndarray
+    head: heads.Head
+
+
 class StepClassifierTrainer:
     """Fits logistic regression on activations of a model of series; ends with a StepClassifier.
 
     The model of series may have learned from long recordings in which nobody marked anything; a few labelled stretches
     of each class are then enough here. All labelled steps are learned from: accuracy and temperature are those of
-    cross-validation, in which whole entities or stretches of time are held out.
+    cross-validation, in which whole entities or stretches of time are held out. Steps without labels, of the table or
+    of `data.unlabelled`, say which directions of the activations matter; with `data.unlabelled` they also refine the
+    head: it learns from what it is surest of among them, classes being as frequent there as among the labelled ones.
     """
 
     version: ClassVar[int] = 1
@@ -59,7 +72,7 @@ class StepClassifierTrainer:
         data: SeriesData = Field(description="Series with `step_label`, the class of each row, empty where unknown.")
         base: str = Field(description="A diffusion model of such series: a starter, or the folder of your own.")
         sigmas: list[float] = Field(
-            default=[0.1, 0.5],
+            default=[0.1, 0.5, 2.0],
             min_length=1,
             description="Noise levels at which the model is looked at, where 1 is about a channel's deviation.",
         )
@@ -79,6 +92,8 @@ class StepClassifierTrainer:
         self.config = config
         self.folder = folders.resolve(config.base)
         self.index = folders.check_class(self.folder, config.base, WANTED, "series")
+        self._others: Windows | None = None
+        self._notes: list[str] = []
 
     @property
     def sources(self) -> Sequence[Source]:
@@ -103,7 +118,10 @@ class StepClassifierTrainer:
         assert windows.row_step_labels is not None
         counts = np.bincount(windows.row_step_labels, minlength=len(windows.step_classes) + 1)
         said = ", ".join(f"{n:,} {name}" for name, n in zip(("unknown", *windows.step_classes), counts, strict=True))
-        return DataFacts(found.columns, {**found.rows, "classes of steps": said}, found.notes)
+        rows = {**found.rows, "classes of steps": said}
+        if self._others is not None:
+            rows["without labels"] = plural(len(self._others), "window")
+        return DataFacts(found.columns, rows, (*found.notes, *self._notes))
 
     def sketch(self, out: Path) -> None:
         """Writes a model of the right classes that has learned nothing."""
@@ -128,9 +146,13 @@ class StepClassifierTrainer:
         labels, groups = self._labelled(windows)
         rows, steps = self._chosen(labels, seed)
         features = self._of_steps(pipeline, windows, rows, steps)
+        more = self._more(pipeline, windows, seed)
         y, of = labels[rows, steps] - 1, groups[windows.places[rows, steps]]
-        strength, unseen = heads.chosen_strength(features, y, seed, of)
-        head = heads.from_labelled(features, y, strength)
+        best = min(
+            (self._fitted(around, features, y, of, more, seed) for around in (False, True)),
+            key=lambda fitted: heads.loss_of(fitted.unseen, y),
+        )
+        strength, unseen, head = best.strength, best.unseen, best.head
         temperature, probabilities = heads.calibrated(unseen, y)
         seen = unseen.argmax(1)
         scores = {
@@ -141,18 +163,21 @@ class StepClassifierTrainer:
         }
         settings = {
             "labelled steps": len(y),
-            "features": features.shape[1],
+            "features": len(head.mean),
             "noise levels": ", ".join(map(str, self.config.sigmas)),
+            "sees what is around a step": "yes" if best.around else "no",
             "inverse regularisation": strength,
             "seed": seed,
         }
+        if len(more):
+            settings["steps without labels"] = f"{len(more):,}"
         use = (
             f"Says of each step of a series which of {', '.join(windows.step_classes)} it is, by what "
             f"{self.config.base} sees in it. In a recipe: `labelers: [{{use: step-classes, model: <this folder>}}]`."
         )
         result = output.Result(out.name, settings, scores, use, self.sources[0])
         card = output.series_card(result, self.config.data, windows, "the labelled steps, in cross-validation")
-        return output.finish(out, self._model(pipeline, windows, head, temperature), card)
+        return output.finish(out, self._model(pipeline, windows, head, temperature, best.around), card)
 
     @property
     def _data(self) -> SeriesData:
@@ -172,6 +197,7 @@ class StepClassifierTrainer:
             )
         recordings = reader.read(data)
         windows = reader.windows(recordings, data, "train", to_the_end=True)
+        others, self._notes = reader.unlabelled(data, recordings) if data.unlabelled else (None, [])
         calendar, entities = Calendar.of(index), Entities.of(index)
         wanted = {
             "channels": tuple(index["channels"]),
@@ -193,6 +219,7 @@ class StepClassifierTrainer:
                 )
         if calendar and windows.row_stamps is None:
             raise DataError(f"{data.path}: {self.config.base} knows real times, and this table has none")
+        self._others = others and with_identity(with_calendar(others, calendar), entities)
         return recordings, with_identity(with_calendar(windows, calendar), entities)
 
     def _labelled(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
@@ -214,13 +241,31 @@ class StepClassifierTrainer:
         return windows.step_labels, groups
 
     @staticmethod
-    def _chosen(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Windows and steps of what is learned from: all labelled steps, or of too many a part, at random."""
+    def _chosen(labels: np.ndarray, seed: int, most: int = MOST) -> tuple[np.ndarray, np.ndarray]:
+        """Windows and steps of all labelled steps, or of too many a part, at random."""
         rows, steps = np.nonzero(labels)
-        if len(rows) > MOST:
-            some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST])
+        if len(rows) > most:
+            some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])
             rows, steps = rows[some], steps[some]
         return rows, steps
+
+    def _more(self, pipeline: Any, windows: Windows, seed: int) -> np.ndarray:
+        """Features (M, 3 F) of steps without labels: of `data.unlabelled`, or else those that the table has."""
+        some = windows if self._others is None else self._others
+        there = windows.step_labels == 0 if self._others is None else ~np.isnan(some.values).all(2)
+        rows, steps = self._chosen(there, seed, MOST_MORE)
+        return self._of_steps(pipeline, some, rows, steps)
+
+    def _fitted(
+        self, around: bool, features: np.ndarray, labels: np.ndarray, groups: np.ndarray, more: np.ndarray, seed: int
+    ) -> Fitted:
+        """The head that sees what is around a step, or does not."""
+        from synthgen.models.series.step_classifier import own
+
+        x, others = (features, more) if around else (own(features), own(more))
+        within = heads.Components(np.concatenate([x, others])) if self._others is None else heads.Refined(others)
+        strength, unseen = heads.chosen_strength(x, labels, seed, groups, within.head)
+        return Fitted(around, strength, unseen, within.head(x, labels, strength))
 
     def _base(self, device: str) -> Any:
         import torch
@@ -237,7 +282,7 @@ class StepClassifierTrainer:
             mine = (rows >= some[0]) & (rows <= some[-1])
             features = self._features(pipeline, windows.take(some))
             parts.append(features[np.searchsorted(some, rows[mine]), steps[mine]])
-        return np.concatenate(parts)
+        return np.concatenate(parts) if parts else self._features(pipeline, windows.take(np.array([0])))[0, :0]
 
     def _features(self, pipeline: Any, windows: Windows) -> np.ndarray:
         """float32 (N, L, F)."""
@@ -253,7 +298,9 @@ class StepClassifierTrainer:
         times = torch.from_numpy(np.array(windows.times)).float()
         return features_of(pipeline, torch.from_numpy(np.array(windows.values)), times, beside, self.config.sigmas)
 
-    def _model(self, pipeline: Any, windows: Windows, head: heads.Head, temperature: float = 1.0) -> Any:
+    def _model(
+        self, pipeline: Any, windows: Windows, head: heads.Head, temperature: float = 1.0, around: bool = True
+    ) -> Any:
         """What writes the model into a folder."""
         from synthgen.models.series.step_classifier import StepClassifier
 
@@ -268,6 +315,7 @@ class StepClassifierTrainer:
             of,
             windows.step_classes,
             self.config.sigmas,
+            around,
             temperature,
             reading,
         )
