@@ -34,12 +34,15 @@ from torch.nn import functional  # noqa: E402
 
 from synthgen.measures.images import probe  # noqa: E402
 from synthgen.measures.images.labelled import Labelled  # noqa: E402
+from synthgen.measures.settings import gain  # noqa: E402
 from synthgen.models import registry  # noqa: E402
 from synthgen.readers.images import labelled  # noqa: E402
 from synthgen.trainers.images.feature_classifier import FeatureClassifierTrainer  # noqa: E402
 
 N_VALIDATION = 2000
 """Real images that choose the number of steps of each arm."""
+
+ARMS = ("few", "self-training", "fixmatch", "named", "drawn", "both")
 
 
 def surest(probabilities: np.ndarray, n_each: int) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +160,7 @@ def one(given: argparse.Namespace, seed: int) -> Mapping[str, float]:
     with torch.inference_mode():
         parts = [teacher(probe.to_tensor(others[i : i + 500])).softmax(1) for i in range(0, len(others), 500)]
     own, own_names = surest(torch.cat(parts).numpy(), n_each)
-    arms = {
+    arms: dict[str, Callable[[int], nn.Module]] = {
         "few": plain(few, n, seed),
         "self-training": plain(Labelled(others[own], own_names).join(few), n, seed),
         "fixmatch": fixmatch(few, others, n, seed),
@@ -167,6 +170,8 @@ def one(given: argparse.Namespace, seed: int) -> Mapping[str, float]:
     }
     result = {}
     for name, fit in arms.items():
+        if name not in given.arms:
+            continue
         result[name], steps = accuracy(fit, checked, test, given.steps)
         print(f"seed {seed}: {name}: {result[name]:.2f} % at {steps} steps", flush=True)
     return result
@@ -184,12 +189,13 @@ def main() -> None:
     parser.add_argument("--draw", type=int, default=10_000)
     parser.add_argument("--guidance", type=float, default=1.5)
     parser.add_argument("--steps", type=int, nargs="+", default=[500, 2000, 10_000])
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     given = parser.parse_args()
     results = [one(given, seed) for seed in range(given.seeds)]
     for name in results[0]:
         values = [result[name] for result in results]
-        gains = [result[name] - result["named"] for result in results]
-        print(f"{name}: {np.mean(values):.2f} ± {np.std(values):.2f} %, over named {np.mean(gains):+.2f}")
+        over = f", over named: {gain(values, [r['named'] for r in results])}" if "named" in results[0] else ""
+        print(f"{name}: {np.mean(values):.2f} ± {np.std(values):.2f} %{over}")
     print(json.dumps(results))
 
 
