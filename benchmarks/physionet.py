@@ -81,15 +81,19 @@ def read(path: Path) -> Stays:
     return Stays(values, ids)
 
 
-def prepare(source: Path, out: Path) -> tuple[Stays, Stays]:
-    """(Stays for training and validation, test stays in shuffled order); writes `split.json` and `train.parquet`."""
+def prepare(source: Path, out: Path, fold: int = 0) -> tuple[Stays, Stays]:
+    """(Stays for training and validation, test stays in shuffled order); writes `split.json` and `train.parquet`.
+
+    Of five folds of the same shuffled order, the stays of `fold` are the test stays.
+    """
     stays = read(source / "measurements.parquet")
     order = np.arange(len(stays.ids))
     np.random.RandomState(1).shuffle(order)
     n_test = len(order) // 5
-    test, rest = stays.take(order[:n_test]), stays.take(np.sort(order[n_test:]))
+    chosen = slice(fold * n_test, (fold + 1) * n_test if fold < 4 else None)
+    test, rest = stays.take(order[chosen]), stays.take(np.sort(np.delete(order, chosen)))
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"seed": 1, "fold": 0, "of": 5, "test": test.ids.tolist()})
+    text = json.dumps({"seed": 1, "fold": fold, "of": 5, "test": test.ids.tolist()})
     split = out / "split.json"
     if split.exists() and split.read_text() != text:
         raise SystemExit(f"{split}: names other test stays than these data do; use another --out")
