@@ -17,22 +17,12 @@ from synthgen.fields.series import NpyArray
 from synthgen.fields.shown import Marks, Shown
 
 
-@dataclass(frozen=True, slots=True)
-class StepClasses(NpyArray):
-    """The class of each value of a series: uint8 array (length, channels), 0 normal, `classes` from 1 on in order.
+class ClassIds(NpyArray):
+    """What arrays of class ids have in common: uint8, 0 for what is of none, `classes` from 1 on in order."""
 
-    Stored as `.npy`; in a table, as lists of class ids whose names HF datasets knows.
-    """
-
-    length: int
-    channels: tuple[str, ...]
-    classes: tuple[str, ...]
-    type: ClassVar[str] = "step-classes"
+    __slots__ = ()
     croissant_type: ClassVar[str] = "sc:Integer"
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.length, len(self.channels)
+    classes: tuple[str, ...]
 
     @property
     def number(self) -> np.dtype[Any]:
@@ -48,6 +38,23 @@ class StepClasses(NpyArray):
         import pyarrow as pa
 
         return pa.int64()
+
+
+@dataclass(frozen=True, slots=True)
+class StepClasses(ClassIds):
+    """The class of each value of a series: uint8 array (length, channels), 0 normal, `classes` from 1 on in order.
+
+    Stored as `.npy`; in a table, as lists of class ids whose names HF datasets knows.
+    """
+
+    length: int
+    channels: tuple[str, ...]
+    classes: tuple[str, ...]
+    type: ClassVar[str] = "step-classes"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.length, len(self.channels)
 
     def hf_feature(self) -> dict[str, Any]:
         one = {"names": ["normal", *self.classes], "_type": "ClassLabel"}
@@ -75,7 +82,7 @@ class StepClasses(NpyArray):
 
 
 @dataclass(frozen=True, slots=True)
-class StepLabels(NpyArray):
+class StepLabels(ClassIds):
     """What is going on at each step of a series: uint8 array (length,), 0 unknown, `classes` from 1 on in order.
 
     Stored as `.npy`; in a table, as a list of class ids whose names HF datasets knows.
@@ -84,26 +91,10 @@ class StepLabels(NpyArray):
     length: int
     classes: tuple[str, ...]
     type: ClassVar[str] = "step-labels"
-    croissant_type: ClassVar[str] = "sc:Integer"
 
     @property
     def shape(self) -> tuple[int]:
         return (self.length,)
-
-    @property
-    def number(self) -> np.dtype[Any]:
-        return np.dtype(np.uint8)
-
-    def check(self, name: str, value: Any) -> None:
-        if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.shape != self.shape:
-            raise DataError(f"field `{name}`: must be a uint8 array of shape {self.shape}")
-        if value.max(initial=0) > len(self.classes):
-            raise DataError(f"field `{name}`: has the class id {value.max()}; 0 to {len(self.classes)} exist")
-
-    def cell_type(self) -> Any:
-        import pyarrow as pa
-
-        return pa.int64()
 
     def hf_feature(self) -> dict[str, Any]:
         one = {"names": ["unknown", *self.classes], "_type": "ClassLabel"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Protocol, Self, TypeVar
 
+import numpy as np
 from pydantic import Field
 
+from synthgen.base.units import plural
 from synthgen.errors import DataError
 
 SPLIT: Literal["val"] = "val"
@@ -47,6 +49,23 @@ def divided(training: E, validation: Validation, seed: int, read_split: Callable
     except DataError as error:
         more = f"`validation: {SPLIT}` asks for that split; a share of the training images, such as 0.1, does without"
         raise DataError(*error.messages, more) from None
+
+
+def without_labels(n: int, share: float, seed: int, what: str) -> tuple[np.ndarray, np.ndarray, str]:
+    """Rows of `n` images without labels: the rest, and those that are held out, one at least of each; and a note on it.
+
+    Args:
+        what: that they lack, such as `labels`.
+
+    Raises:
+        DataError: there is one image only.
+    """
+    if n < 2:
+        raise DataError("data.unlabelled: has one image; some are held out for validation losses, so add others")
+    held = min(n - 1, max(1, round(share * n)))
+    rows = np.random.default_rng(seed).permutation(n)
+    said = f"validation losses are of {plural(held, 'image')} without {what}, and all with {what} are learned from"
+    return np.sort(rows[held:]), np.sort(rows[:held]), said
 
 
 def notes_on(n: int, training: Sequence[str], found: Sequence[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from synthgen.base.fetched import local_path
 from synthgen.base.units import plural
 from synthgen.errors import DataError
-from synthgen.readers import listing
+from synthgen.readers import listing, validation
 from synthgen.readers.images import labelled
 from synthgen.readers.images.labelled import DIGITS, DataConfig, LabelledImages
 from synthgen.readers.images.pixel_range import PixelRange, folder_range, range_of
@@ -36,12 +36,7 @@ class UnlabelledImages:
         Raises:
             DataError: there is one image only.
         """
-        if len(self) < 2:
-            raise DataError("data.unlabelled: has one image; some are held out for validation losses, so add others")
-        n = min(len(self) - 1, max(1, round(share * len(self))))
-        rows = np.random.default_rng(seed).permutation(len(self))
-        said = f"validation losses are of {plural(n, 'image')} without labels, and all with labels are learned from"
-        rest, held = np.sort(rows[n:]), np.sort(rows[:n])
+        rest, held, said = validation.without_labels(len(self), share, seed, "labels")
         return UnlabelledImages(self.images[rest], (*self.notes, said)), UnlabelledImages(self.images[held])
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from synthgen.base.fetched import local_path
 from synthgen.base.units import plural
 from synthgen.errors import DataError
-from synthgen.readers import listing
+from synthgen.readers import listing, validation
 from synthgen.readers.masks import files as mask_files
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
@@ -33,13 +31,10 @@ class Unmasked:
         Raises:
             DataError: there is one image only.
         """
-        if len(self) < 2:
-            raise DataError("data.unlabelled: has one image; some are held out for validation losses, so add others")
-        n = min(len(self) - 1, max(1, round(share * len(self))))
-        rows = np.random.default_rng(seed).permutation(len(self)).tolist()
-        said = f"validation losses are of {plural(n, 'image')} without masks, and all with masks are learned from"
-        rest, held = (tuple(self.items[i] for i in sorted(some)) for some in (rows[n:], rows[:n]))
-        return Unmasked(rest, (*self.notes, said)), Unmasked(held)
+        rest, held, said = validation.without_labels(len(self), share, seed, "masks")
+        return Unmasked(tuple(self.items[i] for i in rest), (*self.notes, said)), Unmasked(
+            tuple(self.items[i] for i in held)
+        )
 
 
 def read(data: MaskData, beside: Examples) -> Unmasked:
