@@ -328,15 +328,18 @@ def _without(names: Sequence[str], last: Sequence[str]) -> tuple[str, ...]:
 
 
 def _groups(windows: Windows) -> np.ndarray:
-    """Parts for cross-validation, int64 (R,): entities, or of few ones stretches of rows with labels between them."""
+    """Parts for cross-validation, int64 (R,): entities, if each class is in two; else stretches of labelled rows.
+
+    Stretches of one entity are more alike than those of others will be, so scores of them flatter.
+    """
     assert windows.row_step_labels is not None
-    bounds = np.zeros(len(windows.rows), dtype=np.int64)
-    bounds[np.unique(windows.first - windows.starts)] = 1  # where an entity begins
-    entities = np.cumsum(bounds) - 1
-    known = windows.row_step_labels > 0
-    if len(np.unique(entities[known])) >= heads.FOLDS:
+    begins = np.zeros(len(windows.rows), dtype=np.int64)
+    begins[np.unique(windows.first - windows.starts)] = 1
+    entities: np.ndarray = np.cumsum(begins) - 1
+    labels = windows.row_step_labels
+    if all(len(np.unique(entities[labels == k])) > 1 for k in range(1, len(windows.step_classes) + 1)):
         return entities
-    rank = np.cumsum(known) - 1
+    known = labels > 0
     size = max(windows.length // 2, -(-int(known.sum()) // STRETCHES), 1)
-    found: np.ndarray = entities * len(windows.rows) + np.maximum(rank, 0) // size
+    found: np.ndarray = entities * len(windows.rows) + np.maximum(np.cumsum(known) - 1, 0) // size
     return found

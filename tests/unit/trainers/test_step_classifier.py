@@ -119,7 +119,7 @@ def test_tables_without_labels_refine_a_head(base: str, tmp_path: Path) -> None:
         right[name] = (made.predict_proba(series, times, {}).argmax(-1).ravel() == states).mean()
     assert right["refined"] > max(0.75, right["alone"] - 0.02)
     assert "| steps without labels | " in (tmp_path / "refined" / "README.md").read_text()
-    with pytest.raises(DataError, match=r"channels: a, b, and a in .*; both must have the same"):
+    with pytest.raises(DataError, match=r"channels: a, and a, b in .*; both must have the same"):
         (tmp_path / "other.csv").write_text("hour,a\n" + "".join(f"{i},{i % 7}\n" for i in range(64)))
         data = {"unlabelled": str(tmp_path / "other.csv"), "channels": None}
         StepClassifierTrainer(config(few, base, **data)).data_facts()
