@@ -26,6 +26,7 @@ def make(root: Path) -> None:
     asked_texts(root)
     heart_beats(root / "ecg")
     stays(root / "stays.parquet")
+    marked(root / "marked.csv")
     stations(root / "stations.csv")
     cells(root / "cells")
     shutil.copytree(root / "cells" / "images", root / "roads" / "images")
@@ -73,6 +74,13 @@ def stays(path: Path, n: int = 12) -> None:
             for v, shown in zip(values, random.random(len(rows)) < 0.4, strict=True)
         ]
     pq.write_table(pa.table({"record_id": [i for i, _ in rows], "hour": [hour for _, hour in rows], **columns}), path)
+
+
+def marked(path: Path, n: int = 120) -> None:
+    """The same two channels for a while, with what is going on, unknown here and there."""
+    state = [("up", "down", "up", "")[t // 10 % 4] for t in range(n)]
+    rows = [(round(float(np.sin(t / 4)), 4), round(float(np.cos(t / 9)), 4), state[t]) for t in range(n)]
+    _table(path, ["level", "flow", "state"], rows)
 
 
 def stations(path: Path, n: int = 96) -> None:
