@@ -109,6 +109,26 @@ def test_other_data_of_equal_size_are_refused(use: str, tmp_path: Path) -> None:
         synthgen.train(path, tmp_path / "out", device="cpu")
 
 
+@pytest.mark.parametrize("use", ["class-conditional", "layout-to-image", "series"])
+def test_other_data_without_labels_are_refused_too(use: str, tmp_path: Path) -> None:
+    make, settings = TRAINERS[use]
+    data, more = make(tmp_path / "data"), make(tmp_path / "more")
+    change(tmp_path / "more")  # those that are the labelled ones are left out
+    place = Path(str(more["path"]))
+    data["unlabelled"] = str(place / "images" if use == "layout-to-image" else place)
+    for path in place.rglob("*.png") if place.is_dir() else ():
+        with Image.open(path) as image:
+            ImageOps.flip(image).save(path)
+    if use == "series":
+        table = place.read_text().replace("s0", "t0").replace("s1", "t1")
+        place.write_text(table)
+    recipe = helpers.write(tmp_path, {"kind": "model", "name": "m", "trainer": {"use": use, "data": data, **settings}})
+    synthgen.train(recipe, tmp_path / "out", device="cpu")
+    change(tmp_path / "more")
+    with pytest.raises(ModelError, match=r"was made with other settings or data \(data\); undo the change"):
+        synthgen.train(recipe, tmp_path / "out", device="cpu")
+
+
 def test_every_trainer_is_here() -> None:
     from synthgen.parts.registry import Plugins
 
