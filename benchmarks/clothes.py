@@ -84,4 +84,5 @@ def accuracy(
 
 def plain(arm: Labelled, n: int, seed: int) -> Callable[[int], nn.Module]:
     """The probe on these images."""
-    return lambda steps: probe.train(arm.images, arm.labels, n, seed, probe.Budget(steps))
+    targets = arm.labels if arm.soft is None else arm.soft
+    return lambda steps: probe.train(arm.images, targets, n, seed, probe.Budget(steps))

@@ -5,13 +5,14 @@ Stages, each kept under --out and not made again: a diffusion model learns from 
 on from itself with those names; it draws balanced samples. The same probe is then trained on each arm and tested on
 real test images:
 
-- few: the labelled images; self-training: these, and what a probe of them is surest of; fixmatch: these, and all others
-  under the names that the probe itself gives them when it is sure, strongly changed;
-- named: real images with the head's names, the surest of each class: the same labels as drawn samples have;
+- few: the labelled images; self-training: these, and the others under the names that a probe of them gives; fixmatch:
+  these, and all others under the names that the probe itself gives them when it is sure, strongly changed;
+- named: real images with the head's names: the same labels as drawn samples come from;
 - drawn: generated images; both: named and drawn.
 
-Each arm has its own number of probe steps, the best of --steps on a validation part of real images that nothing else
-sees. "Drawing helps" is what drawn and both have over named. A seed is one draw of the few labels.
+Names are soft, and balanced: every class is as frequent. Each arm has its own number of probe steps, the best of
+--steps on a validation part of real images that nothing else sees. "Drawing helps" is what drawn and both have over
+named. A seed is one draw of the few labels.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from synthgen.measures.images.labelled import Labelled  # noqa: E402
 from synthgen.measures.settings import gain  # noqa: E402
 from synthgen.models import registry  # noqa: E402
 from synthgen.readers.images import labelled  # noqa: E402
+from synthgen.trainers.feature_heads import balanced  # noqa: E402
 from synthgen.trainers.images.feature_classifier import FeatureClassifierTrainer  # noqa: E402
 
 N_VALIDATION = 2000
@@ -45,10 +47,10 @@ N_VALIDATION = 2000
 ARMS = ("few", "self-training", "fixmatch", "named", "drawn", "both")
 
 
-def surest(probabilities: np.ndarray, n_each: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and classes of the `n_each` images that are most surely of each class."""
-    rows = [np.argsort(-probabilities[:, label], kind="stable")[:n_each] for label in range(probabilities.shape[1])]
-    return np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(some) for some in rows])
+def under_names(images: np.ndarray, probabilities: np.ndarray) -> Labelled:
+    """Images under what is said of them (N, K), changed so that every class is as frequent."""
+    names = balanced(probabilities, np.full(probabilities.shape[1], 1 / probabilities.shape[1]))
+    return Labelled(images, names.argmax(1), names.astype(np.float32))
 
 
 def fixmatch(few: Labelled, others: np.ndarray, n: int, seed: int) -> Callable[[int], nn.Module]:
@@ -145,34 +147,29 @@ def one(given: argparse.Namespace, seed: int) -> Mapping[str, float]:
     features = kept(given.out / "features.npy", lambda: classifier.features(pool.images[: given.named]))
     guesses = (classifier.logits(features[some]) / float(classifier.config.temperature)).softmax(1).numpy()
     guesses = guesses[:, [classifier.classes.index(name) for name in classes]]
-    chosen, names = surest(guesses, given.draw // n)
-    named = Labelled(others[chosen], names)
-    right = (guesses.argmax(1) == pool.labels[some]).mean(), (names == pool.labels[some][chosen]).mean()
-    print(f"seed {seed}: the head names {right[0]:.1%} rightly, and {right[1]:.1%} of the surest", flush=True)
+    named, truth = under_names(others, guesses), pool.labels[some]
+    print(f"seed {seed}: the head names {(named.labels == truth).mean():.1%} rightly", flush=True)
 
     data = {"path": parquet(out / "named.parquet", named.join(few), classes)}
-    second = generator(out / "second", data, given.tune_steps, seed, base=str(first))
     n_each = given.draw // n
-    fake = kept(out / "drawn.npy", lambda: drawn(second, classes, n_each, given.guidance, seed))
-    generated = Labelled(fake, np.repeat(np.arange(n), n_each))
+
+    def generated() -> Labelled:
+        second = generator(out / "second", data, given.tune_steps, seed, base=str(first))
+        images = kept(out / "drawn.npy", lambda: drawn(second, classes, n_each, given.guidance, seed))
+        return Labelled(images, np.repeat(np.arange(n), n_each))
 
     teacher = probe.train(few.images, few.labels, n, seed, probe.Budget(given.steps[0]))
-    with torch.inference_mode():
-        parts = [teacher(probe.to_tensor(others[i : i + 500])).softmax(1) for i in range(0, len(others), 500)]
-    own, own_names = surest(torch.cat(parts).numpy(), n_each)
-    arms: dict[str, Callable[[int], nn.Module]] = {
-        "few": plain(few, n, seed),
-        "self-training": plain(Labelled(others[own], own_names).join(few), n, seed),
-        "fixmatch": fixmatch(few, others, n, seed),
-        "named": plain(named.join(few), n, seed),
-        "drawn": plain(generated.join(few), n, seed),
-        "both": plain(named.join(generated).join(few), n, seed),
+    arms: dict[str, Callable[[], Callable[[int], nn.Module]]] = {
+        "few": lambda: plain(few, n, seed),
+        "self-training": lambda: plain(under_names(others, probe.probabilities(teacher, others)).join(few), n, seed),
+        "fixmatch": lambda: fixmatch(few, others, n, seed),
+        "named": lambda: plain(named.join(few), n, seed),
+        "drawn": lambda: plain(generated().join(few), n, seed),
+        "both": lambda: plain(named.join(generated()).join(few), n, seed),
     }
     result = {}
-    for name, fit in arms.items():
-        if name not in given.arms:
-            continue
-        result[name], steps = accuracy(fit, checked, test, given.steps)
+    for name in given.arms:
+        result[name], steps = accuracy(arms[name](), checked, test, given.steps)
         print(f"seed {seed}: {name}: {result[name]:.2f} % at {steps} steps", flush=True)
     return result
 
