@@ -30,9 +30,9 @@ TRICKS = ("cutout", "mixup", "averaged", "oversampled", "adjusted", "copy-paste"
     "--steps",
     type=options.STEPS,
     metavar="N[,N...]",
-    help="Training steps of each; by default 2000, for masks and series 600. Images: of several, each network has "
-    "the number that is best on real validation images. Translation pairs: a translator is trained with so many, "
-    "by default none.",
+    help="Training steps of each; by default 2000, for masks and series 600. Images by class and with masks: of "
+    "several, each network has the number that is best on real validation images. Translation pairs: a translator is "
+    "trained with so many, by default none.",
 )
 @click.option(
     "--tricks",
