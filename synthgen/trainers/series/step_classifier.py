@@ -307,6 +307,7 @@ class StepClassifierTrainer:
         of = {name: value for name, value in self.index.items() if not name.startswith("_")}
         of = {name: value for name, value in of.items() if name not in ("denoiser", "scaler", "scheduler")}
         reading = self.config.data.model_dump(mode="json", exclude=UNREAD, exclude_defaults=True)
+        reading["channels"] = [channel.name for channel in windows.channels]
         made = StepClassifier(
             pipeline.denoiser,
             pipeline.scaler,

@@ -261,6 +261,9 @@ def test_a_table_is_labelled_in_one_command(
     rows = list(csv.DictReader((tmp_path / "csv" / "recordings.csv").open(newline="")))
     assert [float(row["time"]) for row in rows] == list(range(100)) and {row["state"] for row in rows} <= set(STATES)
     assert np.mean([row["state"] == STATES[state] for row, state in zip(rows, states, strict=True)]) > 0.8
+    (tmp_path / "less.csv").write_text("hour,a\n" + "".join(f"{i},{i % 7}\n" for i in range(64)))
+    answer = cli("label", "less.csv", "--model", "head")
+    assert answer.code == 2 and "channels: unknown column `b`" in answer.err
     answer = cli("label", "new.csv", "--model", "head", "--size", "8")
     assert answer.code == 2 and "--size: head labels series; leave it out" in answer.err
     answer = cli("label", "new.csv", "--model", "starter/nuclei-filter", "--size", "64")
