@@ -50,11 +50,8 @@ def from_labelled(features: np.ndarray, labels: np.ndarray, strength: float) -> 
         features: (N, F); labels: class ids (N,), each of 0 to K - 1 at least once.
         strength: inverse strength of its regularisation.
     """
-    from sklearn.linear_model import LogisticRegression
-
     mean, deviation = features.mean(0, dtype=np.float64), _deviation(features)
-    found = LogisticRegression(C=strength, max_iter=1000).fit((features - mean) / deviation, labels)
-    return Head(mean, deviation, *_both(found.coef_, found.intercept_))
+    return Head(mean, deviation, *_regression((features - mean) / deviation, labels, strength))
 
 
 class Components:
@@ -66,23 +63,25 @@ class Components:
 
     def __init__(self, more: np.ndarray) -> None:
         from sklearn.decomposition import PCA
+        from threadpoolctl import threadpool_limits
 
         self.mean, self.deviation = more.mean(0, dtype=np.float64), _deviation(more)
         n = min(COMPONENTS, len(more) - 1, more.shape[1])
-        found = PCA(n, svd_solver="randomized", random_state=0).fit((more - self.mean) / self.deviation)
+        with threadpool_limits(1):
+            found = PCA(n, svd_solver="randomized", random_state=0).fit((more - self.mean) / self.deviation)
         self.axes = found.components_ / np.maximum(found.explained_variance_, 1e-12)[:, None] ** 0.25
 
     def head(self, features: np.ndarray, labels: np.ndarray, strength: float) -> Head:
         """From labelled features (N, F); arguments as of `from_labelled`."""
-        from sklearn.linear_model import LogisticRegression
-
-        best = LogisticRegression(C=strength, max_iter=1000).fit(self.placed(features), labels)
-        weights, bias = _both(best.coef_, best.intercept_)
+        weights, bias = _regression(self.placed(features), labels, strength)
         return Head(self.mean, self.deviation, weights @ self.axes, bias)
 
     def placed(self, features: np.ndarray) -> np.ndarray:
         """Features (N, F) in these components, (N, components)."""
-        found: np.ndarray = ((features - self.mean) / self.deviation) @ self.axes.T
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            found: np.ndarray = ((features - self.mean) / self.deviation) @ self.axes.T
         return found
 
 
@@ -105,12 +104,10 @@ class Refined(Components):
 
     def head(self, features: np.ndarray, labels: np.ndarray, strength: float) -> Head:
         from scipy.special import softmax
-        from sklearn.linear_model import LogisticRegression
 
         known = self.placed(features)
         shares = np.bincount(labels) / len(labels)
-        best = LogisticRegression(C=strength, max_iter=1000).fit(known, labels)
-        weights, bias = _both(best.coef_, best.intercept_)
+        weights, bias = _regression(known, labels, strength)
         for i in range(ROUNDS):
             names = balanced(softmax(self.more @ weights.T + bias, axis=1), shares)
             n = max(1, round((KEPT[0] + KEPT[1] * i) * len(names)))
@@ -118,8 +115,7 @@ class Refined(Components):
             x = np.concatenate([known, self.more[surest]])
             y = np.concatenate([labels, names[surest].argmax(1)])
             counts = np.concatenate([np.full(len(known), WEIGHT), np.ones(n)])
-            best = LogisticRegression(C=REFINED_STRENGTH, max_iter=200).fit(x, y, counts)
-            weights, bias = _both(best.coef_, best.intercept_)
+            weights, bias = _regression(x, y, REFINED_STRENGTH, counts, 200)
         return Head(self.mean, self.deviation, weights @ self.axes, bias)
 
 
@@ -216,6 +212,18 @@ def network(head: Head) -> Any:
 def _deviation(features: np.ndarray) -> np.ndarray:
     deviation = features.std(0, dtype=np.float64)
     return np.where(deviation > 0, deviation, 1.0)
+
+
+def _regression(
+    x: np.ndarray, labels: np.ndarray, strength: float, counts: np.ndarray | None = None, most: int = 1000
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (K, F) and biases (K,) of logistic regression, by one thread: so they are the same on every machine."""
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        found = LogisticRegression(C=strength, max_iter=most).fit(x, labels, counts)
+    return _both(found.coef_, found.intercept_)
 
 
 def _both(weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
