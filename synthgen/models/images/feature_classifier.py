@@ -36,8 +36,9 @@ class FeatureHead(ModelMixin, ConfigMixin):
         self.linear = nn.Linear(n_features, n_classes)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.linear((features - self.mean) / self.deviation)
-        return logits
+        seen = (features.double() - self.mean.double()) / self.deviation.double()
+        logits = F.linear(seen, self.linear.weight.double(), self.linear.bias.double())
+        return logits  # in double precision: rounding then does not depend on what else is in a batch
 
 
 class FeatureClassifier(DiffusionPipeline):

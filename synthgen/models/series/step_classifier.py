@@ -77,10 +77,8 @@ class StepClassifier(DiffusionPipeline):
         """
         features = features_of(self, series, times, beside, self.config.sigmas)
         features = features if self.config.around else own(features)
-        head, x = self.head, torch.from_numpy(features).to(self.device).double()
-        seen = (x - head.mean.double()) / head.deviation.double()  # so that rounding does not depend on the batch
-        logits = torch.nn.functional.linear(seen, head.linear.weight.double(), head.linear.bias.double())
-        chances = (logits / float(self.config.temperature)).softmax(-1)
+        logits = self.head(torch.from_numpy(features).to(self.device)) / float(self.config.temperature)
+        chances = logits.softmax(-1)
         return finite(chances, "class probabilities").float().cpu().numpy()
 
 
