@@ -45,6 +45,7 @@ def test_a_job_that_slurm_ends_goes_on_when_it_is_given_again(tmp_path: Path, fi
     job = helpers.start(words, own_group=True, **environment)
     while job.poll() is None and not any(out.glob("commits/*.json")):
         time.sleep(0.05)
+    assert job.poll() is None, helpers.finish(job)
     children = psutil.Process(job.pid).children(recursive=True)
     job.send_signal(signal.SIGTERM)
     _, errors = helpers.finish(job)
