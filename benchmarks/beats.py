@@ -31,6 +31,7 @@ from synthgen import api  # noqa: E402
 from synthgen.measures.series import probe, sets  # noqa: E402
 from synthgen.measures.series.beyond import nearest_distances  # noqa: E402
 from synthgen.measures.series.sets import Set  # noqa: E402
+from synthgen.measures.settings import Way  # noqa: E402
 from synthgen.readers import origin  # noqa: E402
 from synthgen.readers.series import reader  # noqa: E402
 from synthgen.readers.series.reader import SeriesData  # noqa: E402
@@ -79,17 +80,13 @@ def arms(synthetic: Set, real: Set, n_classes: int) -> list[Arm]:
             for label in range(n_classes)
         ]
     )
-    often = Set(real.windows[rows], real.labels[rows])
+    often = real.take(rows)
     return [
         Arm("real", real),
         Arm("drawn", synthetic),
-        Arm("both", joined(real, synthetic)),
-        Arm("both, real ones as often", joined(often, synthetic)),
+        Arm("both", real.join(synthetic)),
+        Arm("both, real ones as often", often.join(synthetic)),
     ]
-
-
-def joined(a: Set, b: Set) -> Set:
-    return Set(np.concatenate([a.windows, b.windows]), np.concatenate([a.labels, b.labels]))
 
 
 def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.ndarray]]) -> np.ndarray:
@@ -102,8 +99,8 @@ def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.nd
     started = time.process_time()
     model = api.train(TRAIN, folder / "model", overrides=changes)
     overrides = [f"sampler.model={model}", f"sampler.guidance={arguments.guidance}"]
-    drawn = folder / f"drawn-{arguments.guidance:g}"
-    out = api.run(RECIPE, drawn, samples=arguments.samples, overrides=overrides, executor="local", workers=1).out
+    out = folder / f"drawn-{arguments.guidance:g}"
+    out = api.run(RECIPE, out, samples=arguments.samples, overrides=overrides, executor="local", workers=1).out
     minutes = (time.process_time() - started) / 60
 
     given = data.model_copy(
@@ -115,12 +112,12 @@ def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.nd
     )
     recordings = reader.read(given)
     training, test = (reader.windows(recordings, given, part) for part in ("train", "test"))
-    (values, labels), classes = sets.from_dataset(synthgen.load(out), str(out), training, TRAIN)
+    drawn, classes = sets.from_dataset(synthgen.load(out), str(out), training, TRAIN)
     low = np.nanmin(training.values, axis=(0, 1))
     width = np.nanmax(training.values, axis=(0, 1)) - low
     synthetic, real, held_out = (
         Set(((x - low) / width).astype(np.float32), y)
-        for x, y in ((values, labels), (training.values, training.labels), (test.values, test.labels))
+        for x, y in ((drawn.windows, drawn.labels), (training.values, training.labels), (test.values, test.labels))
     )
     rare = classes.index(RARE)
     is_rare = held_out.labels == rare
@@ -134,7 +131,7 @@ def judge(block: int, arguments: argparse.Namespace, found: dict[str, list[np.nd
     for arm in arms(synthetic, real, len(classes)):
         runs = []
         for seed in range(arguments.seeds):
-            network = probe.train(arm.data.windows, arm.data.labels, len(classes), seed, arguments.steps)
+            network = probe.train(arm.data.windows, arm.data.labels, len(classes), seed, Way(arguments.steps))
             runs.append(probe.probabilities(network, held_out.windows)[:, rare])
         each = [100 * average_precision_score(is_rare, run) for run in runs]
         spread = f"{min(each):.1f} to {max(each):.1f}"

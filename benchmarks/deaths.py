@@ -31,6 +31,7 @@ from synthgen.fields import Label  # noqa: E402
 from synthgen.measures.series import probe  # noqa: E402
 from synthgen.measures.series.beyond import nearest_distances  # noqa: E402
 from synthgen.measures.series.sets import Set  # noqa: E402
+from synthgen.measures.settings import Way  # noqa: E402
 
 CLASSES = ("survived", "died")
 FARTHEST = 5.0
@@ -76,13 +77,8 @@ def with_gaps(some: Set, real: Set, seed: int = 0) -> Set:
     return Set(windows, some.labels)
 
 
-def joined(*sets: Set) -> Set:
-    return Set(np.concatenate([s.windows for s in sets]), np.concatenate([s.labels for s in sets]))
-
-
 def of_class(some: Set, label: int) -> Set:
-    rows = some.labels == label
-    return Set(some.windows[rows], some.labels[rows])
+    return some.take(np.flatnonzero(some.labels == label))
 
 
 def nearest(real: Set, test: Set, synthetic: Set) -> dict[str, float]:
@@ -129,8 +125,8 @@ def one(given: argparse.Namespace, fold: int) -> tuple[dict[str, np.ndarray], np
     print(f"fold {fold}: {(time.process_time() - started) / 60:.1f} CPU minutes of training now", flush=True)
     real, held_out = Set(rest.values, died), Set(test.values, died_test)
     synthetic = with_gaps(drawn(model, out, given.samples), real)
-    arms = {"real": real, "drawn": synthetic, "both": joined(real, synthetic)}
-    arms["real, and drawn deaths"] = joined(real, of_class(synthetic, 1))
+    arms = {"real": real, "drawn": synthetic, "both": real.join(synthetic)}
+    arms["real, and drawn deaths"] = real.join(of_class(synthetic, 1))
     found = {
         f"boosting: {name}": np.mean([boosted(some, held_out, seed) for seed in range(given.seeds)], axis=0)
         for name, some in arms.items()
@@ -145,7 +141,7 @@ def one(given: argparse.Namespace, fold: int) -> tuple[dict[str, np.ndarray], np
     distances = json.dumps(nearest(arms["real"], held_out, arms["drawn"]))
     print(f"fold {fold}: {len(held_out)} test stays, {died_test.sum()} deaths; distances {distances}", flush=True)
     for name, some in arms.items():
-        networks = [probe.train(some.windows, some.labels, 2, seed, given.steps) for seed in range(given.seeds)]
+        networks = [probe.train(some.windows, some.labels, 2, seed, Way(given.steps)) for seed in range(given.seeds)]
         found[name] = np.mean([probe.probabilities(network, held_out.windows)[:, 1] for network in networks], axis=0)
     return found, died_test == 1
 

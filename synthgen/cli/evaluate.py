@@ -30,17 +30,18 @@ TRICKS = ("cutout", "mixup", "averaged", "oversampled", "adjusted", "copy-paste"
     "--steps",
     type=options.STEPS,
     metavar="N[,N...]",
-    help="Training steps of each; by default 2000, for masks and series 600. Images by class and with masks: of "
-    "several, each network has the number that is best on real validation images. Translation pairs: a translator is "
-    "trained with so many, by default none.",
+    help="Training steps of each; by default 2000, for masks, boxes and series 600. Of several, each network of images "
+    "or series has the number that is best on real validation data. Translation pairs: a translator is trained with so "
+    "many, by default none.",
 )
 @click.option(
     "--tricks",
     type=options.Names(TRICKS),
     default=[],
     metavar="NAME[,NAME...]",
-    help="Images: ways of training that are tried beside the plain one, for every network; each has the one "
-    f"that is best on real validation images. By class: {', '.join(TRICKS[:5])}; with masks: {', '.join(TRICKS[5:])}.",
+    help="Images and series: ways of training that are tried beside the plain one, for every network; each has the one "
+    f"that is best on real validation data. Images by class: {', '.join(TRICKS[:5])}; with masks: "
+    f"{', '.join(TRICKS[5:])}; class maps, boxes and series with classes: {TRICKS[-1]}.",
 )
 @click.option(
     "--effort",

@@ -41,11 +41,11 @@ def ways(steps: Steps, tricks: Sequence[Trick]) -> list[Way]:
     return [Way(n, trick) for trick in (None, *tricks) for n in ([steps] if isinstance(steps, int) else steps)]
 
 
-def chosen_text(found: Mapping[str, Any]) -> str:
-    """`600, 2000 steps`, and on what the best of several ways was chosen."""
+def chosen_text(found: Mapping[str, Any], what: str = "images") -> str:
+    """`600, 2000 steps`, and on how many samples, in a word, the best of several ways was chosen."""
     steps = found["steps"]
     said = (", ".join(map(str, steps)) if isinstance(steps, list) else str(steps)) + " steps"
-    return said + (f", the best on {found['n_validation']} real validation images" if "n_validation" in found else "")
+    return said + (f", the best on {found['n_validation']} real validation {what}" if "n_validation" in found else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,16 +12,18 @@ from pydantic import Field
 from synthgen.dataset import loading
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import Boxes, InstanceMap, Schema, SegmentationMap, Series
-from synthgen.measures.images.maps import fitted, mask_data, read_test
-from synthgen.measures.settings import MeasureSettings, arm_lines, in_percent
+from synthgen.measures.images.maps import ARMS, Sets, fitted, mask_data, read_test, weights_or_ones
+from synthgen.measures.settings import MeasureSettings, Way, arm_lines, in_percent, ways
 from synthgen.models.images.detections import average_precision
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
+from synthgen.recipe.sections import Steps, Trick
 
 STEPS = 600
 WIDTHS = (16, 32, 64, 96)
 LARGEST_CROP = 96
+TRICKS: Mapping[Trick, Mapping[str, Any]] = {"jitter": {"colour_jitter": 0.4}}
 COCO_IOUS = tuple(np.linspace(0.5, 0.95, 10))
 
 
@@ -35,7 +37,13 @@ class Detection:
     class Config(MeasureSettings):
         """Settings of the comparison of images with boxes."""
 
-        steps: int = Field(default=STEPS, ge=1, description="Training steps of each network.")
+        steps: Steps = Field(
+            default=STEPS,
+            description="Training steps of each network; of several, each has the best mAP on real validation images.",
+        )
+        tricks: list[Literal["jitter"]] = Field(
+            default=[], description="Ways of training that are tried beside the plain one, and chosen likewise."
+        )
         unlabelled: float = Field(
             default=1.0,
             gt=0,
@@ -62,25 +70,30 @@ class Detection:
             DataError: the objects' classes of the real data are not those of the dataset.
             UsageError: the real data have no boxes.
         """
-        config, data = self.config, mask_data(comparison.data, comparison.name)
+        config, data, validation = self.config, mask_data(comparison.data, comparison.name), None
+        tried = ways(config.steps, config.tricks)
         if not data.boxes:
             raise UsageError(
                 f"{comparison.name}: the dataset has boxes, and the real data have none; name `data.boxes`"
             )
         synthetic = from_dataset(comparison.folder, config.part, comparison.allow_incomplete)
         real_train, real_test = reader.read(data), read_test(data, comparison.test)
+        if len(tried) > 1:
+            _, real_train, validation = reader.divided(data, 0)
         for where, one in ((data.path, real_train), (comparison.test or data.path, real_test)):
             if one.objects != synthetic.objects:
                 raise DataError(f"{where} has the objects {one.objects}; the dataset has {synthetic.objects}")
         both = replace(real_train, items=(*synthetic.items, *real_train.items))
-        arms = {"synthetic": synthetic, "real": real_train, "both": both}
-        result = {
+        found = Sets(dict(zip(ARMS, (synthetic, real_train, both), strict=True)), real_test, validation)
+        result: dict[str, Any] = {
             "n_test": len(real_test),
-            "n_train": {name: len(examples) for name, examples in arms.items()},
+            "n_train": {name: len(examples) for name, examples in found.arms.items()},
             "seeds": config.seeds,
             "steps": config.steps,
-            "scores": scores(arms, real_test, config, comparison.note),
+            **scores(found, config, tried, comparison.note),
         }
+        if validation is not None:
+            result["n_validation"] = len(validation)
         return {"detection": result}
 
     @staticmethod
@@ -93,37 +106,45 @@ class Detection:
 def from_dataset(folder: str, split: str | None, allow_incomplete: bool = False) -> Examples:
     """Images and boxes of a generated dataset, as real ones are read."""
     dataset = loading.load(folder, split=split, allow_incomplete=allow_incomplete)
-    items = []
-    for i in range(len(dataset)):
-        sample = dataset[i]
+    items, samples = [], [dataset[i] for i in range(len(dataset))]
+    for sample, weight in zip(samples, weights_or_ones(dataset, samples), strict=True):
         image = np.repeat(sample["image"], 3, axis=2) if sample["image"].shape[2] == 1 else sample["image"]
         boxes = sample["boxes"]
-        items.append(Example(sample["key"], image, 0, None, boxes[:, :4], boxes[:, 4].astype(np.int64)))
+        classes = boxes[:, 4].astype(np.int64)
+        items.append(Example(sample["key"], image, 0, None, boxes[:, :4], classes, weight=weight))
     kind = dataset.fields["boxes"]
     assert isinstance(kind, Boxes)
     return Examples(tuple(items), ("picture",), kind.classes)
 
 
 def scores(
-    arms: Mapping[str, Examples], test: Examples, config: Detection.Config, note: Callable[[str], None]
+    given: Sets, config: Detection.Config, tried: Sequence[Way], note: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
-    """mAP, AP50 and the AP50 of each class that the test images have, in percent, of detectors trained on each set.
+    """`scores` of detectors trained on each set, and the ways `chosen`, if there are several.
 
-    All are trained on crops of one size, the largest that every image holds.
+    Scores are mAP, AP50 and the AP50 of each class that the test images have, in percent. All are trained on crops of
+    one size, the largest that every image holds.
     """
+    arms, chosen = given.arms, {name: list[str]() for name in given.arms}
     least = min(min(item.image.shape[:2]) for examples in arms.values() for item in examples.items)
     unit = 2 ** (len(WIDTHS) - 1)
     side = max(min(least, LARGEST_CROP) // unit * unit, unit)
     values: dict[str, list[dict[str, float]]] = {name: [] for name in arms}
     for seed in range(config.seeds):
         for name, examples in arms.items():
-            found = precision(train(examples, seed, config, side), test)
+            models = [train(examples, seed, config, side, way) for way in tried]
+            place = 0
+            if given.validation is not None:
+                place = int(np.argmax([precision(model, given.validation)["mAP"] for model in models]))
+            chosen[name].append(str(tried[place]))
+            found = precision(models[place], given.test)
             values[name].append(found)
             note(f"seed {seed}: trained on {len(examples)} {name}: mAP {100 * found['mAP']:.2f} %")
-    return {name: {key: in_percent([run[key] for run in runs]) for key in runs[0]} for name, runs in values.items()}
+    reached = {name: {key: in_percent([run[key] for run in runs]) for key in runs[0]} for name, runs in values.items()}
+    return {"scores": reached} | ({"chosen": chosen} if given.validation is not None else {})
 
 
-def train(examples: Examples, seed: int, config: Detection.Config, side: int) -> Any:
+def train(examples: Examples, seed: int, config: Detection.Config, side: int, way: Way) -> Any:
     """A small detector trained for a fixed number of steps; no checkpoint is chosen, so no test data is needed.
 
     Raises:
@@ -137,8 +158,9 @@ def train(examples: Examples, seed: int, config: Detection.Config, side: int) ->
         widths=list(WIDTHS),
         turn=True,
         unlabelled=config.unlabelled,
-        steps=config.steps,
+        steps=way.steps,
         batch_size=8,
+        **(TRICKS[way.trick] if way.trick else {}),
     )
     check(examples, side)
     none = examples.take([])

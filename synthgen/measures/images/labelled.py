@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from synthgen.errors import DataError
-from synthgen.fields import Number, Probabilities
+from synthgen.fields import Probabilities
+from synthgen.measures import weights as by_weight
 
-SOFT, WEIGHT = "soft_label", "weight"
-"""Fields that networks are trained with where a dataset has them: how much of each class, and how much it counts."""
+SOFT = "soft_label"
+"""The field that says how much a sample is of each class, which networks are trained with where a dataset has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,11 @@ class Labelled:
 
     def join(self, other: Labelled) -> Labelled:
         """Both; where one has soft labels or weights, those of the other are its classes, and 1."""
-        soft = weights = None
+        soft = None
         if self.soft is not None or other.soft is not None:
             n = next(some.soft.shape[1] for some in (self, other) if some.soft is not None)
             soft = np.concatenate([some.targets(n) for some in (self, other)])
-        if self.weights is not None or other.weights is not None:
-            each = [np.ones(len(some)) if some.weights is None else some.weights for some in (self, other)]
-            weights = np.concatenate(each)
+        weights = by_weight.joined((self.weights, len(self)), (other.weights, len(other)))
         images, labels = (
             np.concatenate([getattr(some, name) for some in (self, other)]) for name in ("images", "labels")
         )
@@ -79,17 +78,12 @@ def stacked(dataset: Any) -> Labelled:
         DataError: a weight is negative, or all are 0, or soft labels are of other classes.
     """
     samples = [dataset[i] for i in range(len(dataset))]
-    soft, weights = (
-        np.stack([sample[name] for sample in samples]) if isinstance(dataset.fields.get(name), kind) else None
-        for name, kind in ((SOFT, Probabilities), (WEIGHT, Number))
-    )
+    is_soft = isinstance(dataset.fields.get(SOFT), Probabilities)
+    soft = np.stack([sample[SOFT] for sample in samples]) if is_soft else None
     if soft is not None and dataset.fields[SOFT].classes != tuple(dataset.classes):
         raise DataError(
             f"the field `{SOFT}` is of other classes than `label`: {', '.join(dataset.fields[SOFT].classes)}"
         )
-    if weights is not None and (weights.min() < 0 or not weights.any()):
-        raise DataError(
-            f"the field `{WEIGHT}` must be 0 or more, and above 0 somewhere; {weights.min():g} is the least"
-        )
+    weights = by_weight.weights_of(dataset, samples)
     images = np.stack([sample["image"] for sample in samples])
     return Labelled(images, np.array([sample["label"] for sample in samples]), soft, weights)

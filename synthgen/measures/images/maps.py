@@ -15,6 +15,7 @@ from synthgen.dataset import loading
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import Label, SegmentationMap
 from synthgen.measures.settings import MeasureSettings, Way
+from synthgen.measures.weights import weights_of
 from synthgen.parts.protocols import Comparison
 from synthgen.readers import origin, settings_fit
 from synthgen.readers.masks import reader
@@ -117,16 +118,21 @@ def from_dataset(folder: str, split: str | None, segmentation: str, allow_incomp
         maps = [name for name, field in dataset.fields.items() if isinstance(field, SegmentationMap)]
         raise UsageError(f"{folder}: has no class map `{segmentation}`; there are: {', '.join(maps) or 'none'}")
     label = next((name for name, field in dataset.fields.items() if isinstance(field, Label)), None)
-    items = []
-    for i in range(len(dataset)):
-        sample = dataset[i]
+    items, samples = [], [dataset[i] for i in range(len(dataset))]
+    for sample, weight in zip(samples, weights_or_ones(dataset, samples), strict=True):
         image = np.repeat(sample["image"], 3, axis=2) if sample["image"].shape[2] == 1 else sample["image"]
         instances = (
             sample["instances"] if "instances" in dataset.fields else np.zeros(sample[segmentation].shape, np.uint16)
         )
         layout = Layout(instances, sample[segmentation])
-        items.append(Example(sample["key"], image, int(sample[label]) if label else 0, layout))
+        items.append(Example(sample["key"], image, int(sample[label]) if label else 0, layout, weight=weight))
     return Examples(tuple(items), dataset.classes or ("picture",), kind.classes, stuff=kind.stuff)
+
+
+def weights_or_ones(dataset: loading.Dataset, samples: Sequence[Mapping[str, Any]]) -> list[float]:
+    """How much each sample counts: its field `weight`, else 1."""
+    weights = weights_of(dataset, samples)
+    return [1.0] * len(samples) if weights is None else weights.tolist()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,11 +15,12 @@ from synthgen.fields import Schema, Series, first
 from synthgen.measures.series import values
 from synthgen.measures.series.season import find_season, training_parts
 from synthgen.measures.series.sets import Set, from_dataset, in_proportion, series_data
-from synthgen.measures.settings import MeasureSettings
+from synthgen.measures.settings import MeasureSettings, ways
 from synthgen.parts.protocols import Comparison
 from synthgen.readers import settings_fit
 from synthgen.readers.series import reader
 from synthgen.readers.series.reader import Recordings, SeriesData, Windows
+from synthgen.recipe.sections import Steps
 
 if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
     from synthgen.measures.series.metrics import Effort
@@ -29,6 +30,7 @@ SHORTEST = 200
 """Iterations of the encoder behind Context-FID on small sets of windows; it does more on large ones."""
 
 NO_FORECASTS = "`test` of the data holds nothing out, and they are tested on that; set it to 0.2"
+NO_VALIDATION = "`validation` of the data holds nothing out to choose among several ways of training by; set it to 0.1"
 NO_TEST = "`test` of the data holds nothing out, and classifiers are tested on that; set it to 0.2"
 
 
@@ -58,7 +60,15 @@ class SeriesMeasure:
     class Config(MeasureSettings):
         """Settings of the comparison of series."""
 
-        steps: int = Field(default=600, ge=1, description="Training steps of each classifier.")
+        steps: Steps = Field(
+            default=600,
+            description="Training steps of each classifier; of several, each has the best balanced accuracy on real "
+            "validation windows.",
+        )
+        tricks: list[Literal["jitter"]] = Field(
+            default=[],
+            description="Ways of training classifiers that are tried beside the plain one, and chosen likewise.",
+        )
         effort: float = Field(
             default=1.0, gt=0, le=1, description="Share of the published iterations that metrics are trained for."
         )
@@ -117,14 +127,9 @@ class SeriesMeasure:
             )
         samples = list(dataset)
         synthetic, classes = from_dataset(dataset, comparison.folder, training, name, samples)
-        low = np.nanmin(training.values, axis=(0, 1))
-        width = np.nanmax(training.values, axis=(0, 1)) - low
-
-        def scaled(values: np.ndarray, labels: np.ndarray) -> Set:
-            return Set(((values - low) / width).astype(np.float32), labels)
-
-        ours, train_set = scaled(synthetic[0], synthetic[1]), scaled(training.values, training.labels)
-        test_set = None if test is None else scaled(test.values, test.labels)
+        scaled = scaling(training)
+        ours, train_set = scaled(synthetic), scaled(training)
+        test_set = None if test is None else scaled(test)
         found: dict[str, Any] = {
             "kind": "series",
             "seeds": config.seeds,
@@ -138,9 +143,12 @@ class SeriesMeasure:
                 raise DataError(f"{name}: {NO_TEST}")
             from synthgen.measures.series import usefulness
 
+            tried = ways(config.steps, config.tricks)
+            validation = scaled(chosen_by(recordings, data, name)) if len(tried) > 1 else None
             found["usefulness"] = usefulness.measure(
-                ours, train_set, test_set, classes, config.seeds, config.steps, comparison.note
+                ours, train_set, test_set, classes, config.seeds, tried, comparison.note, validation
             )
+        alike = in_proportion(synthetic, train_set, len(classes)).windows
         every_step = data.model_copy(update={"stride": 1})  # for forecasters, which else would miss hours of a day
         forecast_from = reader.windows(recordings, every_step, "train"), validation_windows(recordings, every_step)
         if "known" in dataset.fields:
@@ -154,7 +162,7 @@ class SeriesMeasure:
             from synthgen.measures.series import forecasting
 
             found["forecasting"] = forecasting.usefulness(
-                in_proportion(Set(*synthetic), train_set, len(classes)).windows,
+                alike,
                 *forecast_from,
                 test,
                 recordings,
@@ -166,7 +174,6 @@ class SeriesMeasure:
             )
         parts, stamped = training_parts(recordings, data), bool(recordings.items[0].start)
         season = find_season(parts, training.median_step, training.time_unit, stamped)
-        alike = in_proportion(Set(*synthetic), train_set, len(classes)).windows
         names = [channel.name for channel in training.channels]
         found["values"] = values.measure(alike, training.values, names, season.steps)
         iterations = effort(config.effort)
@@ -196,6 +203,26 @@ class SeriesMeasure:
                 "missing values, and synthetic ones of every class that has real ones"
             )
         return "\n".join(lines)
+
+
+def scaling(training: Windows) -> Callable[[Windows | Set], Set]:
+    """What scales windows so that each channel of the training ones goes from 0 to 1."""
+    low = np.nanmin(training.values, axis=(0, 1))
+    width = np.nanmax(training.values, axis=(0, 1)) - low
+
+    def scaled(some: Windows | Set) -> Set:
+        values, weights = (some.windows, some.weights) if isinstance(some, Set) else (some.values, None)
+        return Set(((values - low) / width).astype(np.float32), some.labels, weights)
+
+    return scaled
+
+
+def chosen_by(recordings: Recordings, data: SeriesData, name: str) -> Windows:
+    """Real windows that choose among several ways of training. Raises DataError if none are held out for that."""
+    found = validation_windows(recordings, data)
+    if found is None:
+        raise DataError(f"{name}: {NO_VALIDATION}")
+    return found
 
 
 def validation_windows(recordings: Recordings, data: SeriesData) -> Windows | None:

@@ -7,7 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from synthgen.measures.settings import Way
+
 STEPS, BATCH_SIZE, LEARNING_RATE = 600, 64, 2e-3
+NOISE, STRETCH = 0.02, 0.1
+"""Deviations of what `jittered` adds to values, in units of them, and of the factor that a window is stretched by."""
 
 
 def network(channels: int, n_classes: int) -> nn.Module:
@@ -25,11 +29,20 @@ def network(channels: int, n_classes: int) -> nn.Module:
     return nn.Sequential(*stages, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(64, n_classes))
 
 
-def train(windows: np.ndarray, labels: np.ndarray, n_classes: int, seed: int, steps: int = STEPS) -> nn.Module:
+def train(
+    windows: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    seed: int,
+    way: Way,
+    weights: np.ndarray | None = None,
+) -> nn.Module:
     """A trained probe; every batch draws each class that is there equally often, which rare classes need.
 
     Args:
         windows: float32 (N, L, C), scaled, NaN where missing; labels: int64 (N,).
+        way: number of steps, and whether windows are changed (`jitter`).
+        weights: how likely each window is to be drawn among those of its class, (N,); None is all alike.
 
     The learning rate follows a cosine to zero; no checkpoint is chosen, so no test data is needed.
     """
@@ -37,17 +50,29 @@ def train(windows: np.ndarray, labels: np.ndarray, n_classes: int, seed: int, st
         torch.manual_seed(seed)
         model = network(windows.shape[2], n_classes).train()
         x, y = to_tensor(windows), torch.from_numpy(labels.astype(np.int64))
-        weights = (1 / torch.bincount(y).clamp_min(1).double())[y]
+        own = torch.ones(len(y)).double() if weights is None else torch.from_numpy(weights).double()
+        chances = own / torch.bincount(y, own).clamp_min(1e-12)[y]
         optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        for _ in range(steps):
-            picked = torch.multinomial(weights, BATCH_SIZE, replacement=True)
-            loss = F.cross_entropy(model(x[picked]), y[picked])
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, way.steps)
+        for _ in range(way.steps):
+            picked = torch.multinomial(chances, BATCH_SIZE, replacement=True)
+            seen = jittered(x[picked]) if way.trick == "jitter" else x[picked]
+            loss = F.cross_entropy(model(seen), y[picked])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
     return model.eval()
+
+
+def jittered(x: torch.Tensor) -> torch.Tensor:
+    """Windows (B, 2C, L) as the network sees them, each with noise and stretched by a factor; missing values stay 0.
+
+    Source: Um et al. 2017, "Data augmentation of wearable sensor data for Parkinson's disease monitoring".
+    """
+    values, there = x.chunk(2, 1)
+    factor = 1 + STRETCH * torch.randn(len(x), values.shape[1], 1)
+    return torch.cat([(values * factor + NOISE * torch.randn_like(values)) * there, there], 1)
 
 
 @torch.inference_mode()

@@ -12,19 +12,31 @@ from synthgen.dataset.loading import Dataset
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import Label, Series
 from synthgen.measures.series.windows import stream
+from synthgen.measures.weights import joined, weights_of
 from synthgen.readers import settings_fit
 from synthgen.readers.series.reader import SeriesData, Windows
 
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Windows float32 (N, L, C) scaled to [0, 1] by the real training ones, and class ids int64 (N,)."""
+    """Windows float32 (N, L, C) with class ids int64 (N,), and how much each counts, (N,), if not all alike."""
 
     windows: np.ndarray
     labels: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> Set:
+        return Set(self.windows[rows], self.labels[rows], None if self.weights is None else self.weights[rows])
+
+    def join(self, other: Set) -> Set:
+        """Both; where one has weights, those of the other are 1."""
+        windows, labels = (
+            np.concatenate([getattr(some, name) for some in (self, other)]) for name in ("windows", "labels")
+        )
+        return Set(windows, labels, joined((self.weights, len(self)), (other.weights, len(other))))
 
 
 def series_data(data: Mapping[str, Any], name: str) -> SeriesData:
@@ -39,23 +51,24 @@ def series_data(data: Mapping[str, Any], name: str) -> SeriesData:
 
 def from_dataset(
     dataset: Dataset, folder: str, real: Windows, name: str, samples: Sequence[Mapping[str, Any]] | None = None
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[str, ...]]:
-    """Windows and labels of a generated dataset in `folder`, with class ids as the real data `name` have them.
+) -> tuple[Set, tuple[str, ...]]:
+    """Windows of a generated dataset in `folder`, in their units, with class ids as the real data `name` have them.
 
     Args:
         samples: of the dataset, if they are at hand.
 
     Raises:
-        DataError: channels, length or classes differ.
+        DataError: channels, length or classes differ, or weights are negative.
     """
     field, kind = next((key, value) for key, value in dataset.fields.items() if isinstance(value, Series))
     label = next((key for key, value in dataset.fields.items() if isinstance(value, Label)), None)
     ids = ids_of_real(folder, kind, dataset.classes if label else (), real, name)
     samples = list(dataset) if samples is None else samples
     values = np.stack([sample[field] for sample in samples])
+    weights = weights_of(dataset, samples)
     if label is None or not real.classes:
-        return (values, np.zeros(len(values), dtype=np.int64)), ()
-    return (values, ids[[sample[label] for sample in samples]]), real.classes
+        return Set(values, np.zeros(len(values), dtype=np.int64), weights), ()
+    return Set(values, ids[[sample[label] for sample in samples]], weights), real.classes
 
 
 def ids_of_real(folder: str, kind: Series, classes: tuple[str, ...], real: Windows, name: str) -> np.ndarray:
@@ -89,5 +102,4 @@ def in_proportion(synthetic: Set, real: Set, n_classes: int) -> Set:
         random.permutation(np.flatnonzero(synthetic.labels == label))[: round(share * want[label])]
         for label in range(n_classes)
     ]
-    picked = np.sort(np.concatenate(rows))
-    return Set(synthetic.windows[picked], synthetic.labels[picked])
+    return synthetic.take(np.sort(np.concatenate(rows)))

@@ -173,7 +173,7 @@ class Example:
     `layout` holds them pixel by pixel. Of objects known by boxes, `boxes` has left, top, right,
     bottom in pixels, float32 (N, 4), `box_classes` the class numbers from 1, and `channels` what
     networks see of them (`layouts.from_boxes`), (H, W, n_classes). `known`, bool (H, W), is false
-    where a generator is not to learn from the pixels.
+    where a generator is not to learn from the pixels. `weight` is how much the example counts in a loss, from 0 on.
     """
 
     name: str
@@ -184,6 +184,7 @@ class Example:
     box_classes: np.ndarray | None = None
     channels: np.ndarray | None = None
     known: np.ndarray | None = None
+    weight: float = 1.0
 
     @property
     def n_objects(self) -> int:
@@ -213,7 +214,8 @@ class Example:
         layout = self.layout and self.layout.map(change)
         channels = None if self.channels is None else change(self.channels)
         known = None if self.known is None else change(self.known)
-        return Example(self.name, change(self.image), self.label, layout, channels=channels, known=known)
+        cut = replace(self, image=change(self.image), layout=layout, channels=channels, known=known)
+        return replace(cut, boxes=None, box_classes=None)
 
 
 @dataclass(frozen=True, slots=True)

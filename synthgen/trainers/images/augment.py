@@ -14,7 +14,19 @@ from synthgen.readers.masks.types import Example
 from synthgen.vision.layouts import Layout
 
 
-class AugmentSettings(Settings):
+class JitterSettings(Settings):
+    """In what other light training crops are shown."""
+
+    colour_jitter: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        exclude_if=lambda value: not value,
+        description="Brightness, contrast and saturation are multiplied by random factors up to 1 -+ this.",
+    )
+
+
+class AugmentSettings(JitterSettings):
     """How training crops are varied beyond their place and direction."""
 
     zoom: float = Field(
@@ -23,13 +35,6 @@ class AugmentSettings(Settings):
         le=4,
         exclude_if=lambda value: value == 1,
         description="Largest magnification of crops; each is magnified by a random factor from 1 to this.",
-    )
-    colour_jitter: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        exclude_if=lambda value: not value,
-        description="Brightness, contrast and saturation are multiplied by random factors up to 1 -+ this.",
     )
     copy_paste: float = Field(
         default=0.0,

@@ -17,6 +17,7 @@ from synthgen.models.images.detector import Detector
 from synthgen.models.images.unet import prepare
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
+from synthgen.trainers.images.augment import JitterSettings, jittered
 from synthgen.trainers.images.crops import crop, tiles
 from synthgen.training import batches, output
 from synthgen.training.ema import Ema
@@ -39,7 +40,7 @@ THRESHOLDS = np.round(np.arange(0.1, 0.75, 0.05), 2)
 class DetectorTrainer(GradientTrainer):
     """Trains on images with boxes; ends with a Detector folder and its card."""
 
-    class Config(LoopConfig):
+    class Config(LoopConfig, JitterSettings):
         """Settings of `use: detector`."""
 
         data: MaskData = Field(description="Images with boxes.")
@@ -100,7 +101,7 @@ class Batch(batches.Batch):
 
     Attributes:
         trusted: (B,), a place without a box counts if the network scores it at most so.
-        shares: (B,), one over the number of the batch's boxes.
+        shares: (B,), the weight of the image over the number of the batch's boxes.
     """
 
     x: torch.Tensor
@@ -139,13 +140,14 @@ class DetectorTask(Task):
     def batch(self, step: int, random: torch.Generator) -> Batch:
         config, n_objects = self.config, len(self.training.objects)
         rows = self.batches.rows(step).tolist()
-        items = [crop(self.training.items[i], (config.crop, config.crop), random, config.turn) for i in rows]
+        parts = [crop(self.training.items[i], (config.crop, config.crop), random, config.turn) for i in rows]
+        items = [jittered(part, config.colour_jitter, random) for part in parts]
         x = torch.cat([prepare(item.image[None]) for item in items])
         wanted = [targets(item, n_objects, config.crop, self.model.stride_px) for item in items]
         heat, known, boxes, weights = (torch.from_numpy(np.stack(part)) for part in zip(*wanted, strict=True))
         settled = step >= SETTLED * config.steps
         trusted = torch.full((len(items),), config.unlabelled if settled else 1.0)
-        shares = (1 / (heat == 1).sum().clamp_min(1)).expand(len(items))
+        shares = torch.tensor([item.weight for item in items]) / (heat == 1).sum().clamp_min(1)
         return Batch(x, heat, known, boxes, weights, trusted, shares)
 
     def losses(self, batch: Batch) -> torch.Tensor:

@@ -92,7 +92,8 @@ class Batch(batches.Batch):
 
     Attributes:
         x: (B, 3, H, W); classes: ids (B, H, W), 255 is unknown; distances: (B, H, W), -1 off the objects.
-        shares: (B, 2), one over the number of the batch's known pixels, weighted by class, and of those of objects.
+        shares: (B, 2), the weight of the image over the number of the batch's known pixels, weighted by class, and over
+            that of pixels of objects.
     """
 
     x: torch.Tensor
@@ -150,7 +151,7 @@ class SegmenterTask(Task):
         counted = len(known) if weights is None else float(weights[known.astype(np.int64)].sum())
         counts = torch.tensor([max(counted, MIN_COUNTED), max(int((distances >= 0).sum()), 1)])
         x = torch.cat([self.model.pixels(item.image[None]) for item in items])
-        shares = (1 / counts).expand(len(items), 2)
+        shares = torch.tensor([item.weight for item in items])[:, None] / counts
         return Batch(x, torch.from_numpy(classes).long(), torch.from_numpy(distances), shares)
 
     def view(self, row: int, random: torch.Generator) -> Example:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import helpers
 import synthgen
 import tiny
 from synthgen.fields import Boxes, Image, InstanceMap
+from synthgen.measures.images import detection
 from synthgen.measures.images.detection import Detection, from_dataset
+from synthgen.measures.settings import Way
+from synthgen.models.images.unet import prepare
+from synthgen.readers.masks.types import Example, Examples
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +51,30 @@ def test_evaluation_of_boxes(cli: Any, dataset: Path, tmp_path: Path) -> None:
     assert len(found["scores"]["both"]["mAP"]["values"]) == 2
     text = cli(*words[:-2], "--steps", 1).out
     assert "on 4 real test images, 2 seeds, 1 steps" in text and "mAP of synthetic over real" in text
+
+
+def test_each_detector_has_the_way_that_is_best_on_real_images(cli: Any, dataset: Path, tmp_path: Path) -> None:
+    words = ("evaluate", dataset, "--real", model(tmp_path, validation=0.25), "--seeds", 1, "--tricks", "jitter")
+    answer = cli(*words, "--steps", "1,60")
+    assert "1, 60 steps, the best on 3 real validation images" in answer.out
+    assert re.search(r"trained on +9 real .* in 60 steps", answer.out)
+
+
+def test_weights_of_samples_count_in_the_loss_of_detectors() -> None:
+    """Images whose boxes are of another class do not matter if their weight is 0."""
+    box = np.array([[8, 8, 24, 24]], dtype=np.float32)
+    shown = np.zeros((32, 32, 3), np.uint8)
+    shown[8:24, 8:24] = 255
+
+    def seen(n_wrong: int, weight: float) -> float:
+        items = [Example(str(i), shown, 0, None, box, np.array([1])) for i in range(8)]
+        items += [Example(f"wrong {i}", shown, 0, None, box, np.array([2]), weight=weight) for i in range(n_wrong)]
+        examples = Examples(tuple(items), ("picture",), ("cell", "speck"))
+        network = detection.train(examples, 0, Detection.Config(), 32, Way(40))
+        heat = network(prepare(shown[None]))[0].sigmoid().amax((2, 3))[0]
+        return float((heat[1] - heat[0]).detach())
+
+    assert seen(24, 0.0) < 0 < seen(24, 1.0)
 
 
 def test_boxes_of_samples_are_read_as_real_ones_are(dataset: Path) -> None:

@@ -121,3 +121,17 @@ def test_segmenters_paste_from_images_of_the_same_class() -> None:
     assert values == {0, 20, 40}
     with pytest.raises(ValidationError, match="`copy_paste` puts objects into images, and the data have none"):
         SegmenterTrainer.Config.model_validate({**settings, "data": tiny.street_data()})
+
+
+def test_weights_of_images_count_in_the_loss() -> None:
+    config = SegmenterTrainer.Config.model_validate({"data": tiny.mask_data(), "crop": 16, "widths": [8]})
+
+    def losses(*weights: float) -> torch.Tensor:
+        items = tuple(replace(discs([1], 20), weight=weight) for weight in weights)
+        examples = Examples(items, ("a",), ("cell",))
+        task = SegmenterTask(config, examples, examples, examples, 0, "cpu")
+        return task.losses(task.batch(0, task.batches.generator(task.stream, 0)))
+
+    alike, doubled = losses(1, 1), losses(2, 2)
+    assert torch.allclose(doubled, 2 * alike) and (alike > 0).all()
+    assert sorted((losses(0, 1) > 0).tolist())[0] is False

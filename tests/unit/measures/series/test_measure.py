@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 import helpers
 import synthgen
 import tiny
 from synthgen.errors import DataError, UsageError
-from synthgen.measures.series import probe, sets
+from synthgen.measures.series import probe, sets, usefulness
 from synthgen.measures.series.sets import Set
+from synthgen.measures.settings import Way
 from synthgen.recipe.sections import Evaluation
 from synthgen.stages import evaluation
 
@@ -51,6 +54,12 @@ def test_all_measures_of_a_dataset(folder: Path, tmp_path: Path) -> None:
     assert set(found["metrics"]["rows"]) == {"synthetic", "real", "held_out", "real_held_out"}
     text = evaluation.text(found)
     assert "trained on     80 synthetic balanced accuracy" in text and "nearest real window" in text
+    several = LITTLE.model_copy(update={"steps": [1, 20], "tricks": ["jitter"]})
+    with pytest.raises(DataError, match=r"`validation` of the data holds nothing out to choose"):
+        evaluation.compare(str(folder), model_recipe(tmp_path, validation=0), several, lambda line: None)
+    found = evaluation.compare(str(folder), model_recipe(tmp_path, validation=0.1), several, lambda line: None)
+    assert len(found["usefulness"]["chosen"]["both"]) == 2
+    assert re.search(r"1, 20 steps, the best on \d+ real validation windows", evaluation.text(found))
 
 
 def test_classifiers_need_windows_that_were_held_out(folder: Path, tmp_path: Path) -> None:
@@ -96,14 +105,51 @@ def test_the_probe_learns_a_rare_class_and_missing_values_do_not_hurt_it() -> No
         windows[random.random(windows.shape) < 0.1] = np.nan
         return windows, labels.astype(np.int64)
 
-    model = probe.train(*some(200, 12), 2, 0, 80)
+    model = probe.train(*some(200, 12), 2, 0, Way(80))
     windows, labels = some(100, 50)
     shares = probe.probabilities(model, windows)
     assert np.allclose(shares.sum(1), 1, atol=1e-5) and (shares.argmax(1) == labels).mean() > 0.9
 
 
+def waves(n: int, right: float) -> Set:
+    """Windows of two waves, of which this share has its class, and the others the other one; weights say which."""
+    random = np.random.default_rng(0)
+    labels = np.arange(n) % 2
+    x = np.sin(np.arange(32)[None, :] * np.where(labels, 1.1, 0.4)[:, None] + random.uniform(0, 6, (n, 1)))
+    windows = (x + random.normal(0, 0.2, x.shape)).astype(np.float32)[..., None]
+    is_right = random.random(n) < right
+    return Set(windows, np.where(is_right, labels, 1 - labels), np.where(is_right, 2.0, 0.0))
+
+
+def test_probes_of_series_honour_weights() -> None:
+    some, test = waves(200, 0.6), waves(100, 1)
+    models = [probe.train(some.windows, some.labels, 2, 0, Way(60), weights) for weights in (None, some.weights)]
+    plain, weighed = ((probe.probabilities(m, test.windows).argmax(1) == test.labels).mean() for m in models)
+    assert weighed > 0.95 > plain
+    both = some.join(Set(test.windows, test.labels))
+    assert both.weights is not None and both.weights[200:].tolist() == [1] * 100
+    assert both.take(np.arange(200)).weights.tolist() == some.weights.tolist()  # type: ignore[union-attr]
+
+
+def test_each_probe_of_series_has_the_way_that_is_best_on_real_windows() -> None:
+    real, told = waves(200, 1), list[str]()
+    ways = [Way(1), Way(60), Way(1, "jitter")]
+    found = usefulness.measure(real, real, waves(100, 1), ("slow", "fast"), 1, ways, told.append, waves(50, 1))
+    assert found["chosen"]["real"] == ["60 steps"] and found["n_validation"] == 50
+    assert found["scores"]["real"]["accuracy"]["mean"] > 90
+    text = usefulness.text({"usefulness": found, "n_test": 100, "seeds": 1, "steps": [1, 60]})
+    assert "1, 60 steps, the best on 50 real validation images" not in text and "in 60 steps" in text
+
+
+def test_jitter_changes_values_and_leaves_what_is_missing() -> None:
+    x = probe.to_tensor(np.where(np.arange(16) < 4, np.nan, 1.0).astype(np.float32).reshape(1, 16, 1)).repeat(500, 1, 1)
+    changed = probe.jittered(x)
+    assert (changed[:, :, :4] == 0).all() and torch.equal(changed[:, 1], x[:, 1])
+    assert 0.08 < float(changed[:, 0, 4:].mean(1).std()) < 0.12 and 0.01 < float(changed[:, 0, 4:].std(1).mean()) < 0.03
+
+
 @pytest.mark.parametrize("length", [2, 4, 7])
 def test_the_probe_takes_windows_of_any_length(length: int) -> None:
     windows = np.random.default_rng(0).normal(size=(20, length, 2)).astype(np.float32)
-    model = probe.train(windows, np.arange(20) % 2, 2, 0, 2)
+    model = probe.train(windows, np.arange(20) % 2, 2, 0, Way(2))
     assert probe.probabilities(model, windows).shape == (20, 2)
