@@ -88,7 +88,8 @@ def compare(
     kind, _ = origin.reader_of(data)
     chosen = {name: cls for name, cls in chosen.items() if kind in getattr(cls, "readers", (kind,))} or chosen
     if settings.tricks and not any("tricks" in cls.Config.model_fields for cls in chosen.values()):
-        raise UsageError(f"tricks: no measure of this dataset takes any ({', '.join(chosen)}); those of images and series do")
+        names = ", ".join(chosen)
+        raise UsageError(f"tricks: no measure of this dataset takes any ({names}); those of images and series do")
     for name in settings.measures.keys() - chosen.keys():
         raise UsageError(f"evaluate.measures: {unknown(name, chosen, 'measure of this dataset')}")
     name = real if isinstance(real, str) else origin.place_of(data)
