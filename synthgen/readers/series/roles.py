@@ -39,6 +39,8 @@ ROLES = (
     "left out",
 )
 N_NAMED, N_CHARACTERS = 12, 40
+MOST_STATES, SHORTEST_STAY = 30, 4
+"""Texts that a column of states has at most, and rows that they stay at least, on average."""
 
 
 def columns_of(table: Table, data: SeriesData, channels: Sequence[str] = ()) -> dict[str, str]:
@@ -121,7 +123,27 @@ def choices_to_check(table: Table, data: SeriesData, channels: Sequence[str]) ->
             used = "is a channel" if name in channels else "is left out"
             n = len(names(table, name).names)
             notes.append(f"{name} {used}; if it says whose row it is (it has {n} values), set `entity: {name}`")
+    left_out = [name for name in table.names if _role(table, name, data, channels) == "left out"]
+    for name in left_out if not data.step_label else ():
+        if n := _n_states(table, name, data):
+            notes.append(
+                f"{name} is left out; if it says what goes on in each row (it has {n} values, each for some rows), "
+                f"`use: step-classifier` with `step_label: {name}` learns to see it in other series"
+            )
     return notes
+
+
+def _n_states(table: Table, name: str, data: SeriesData) -> int:
+    """How many texts a column has if they stay for some rows and change within series; else 0."""
+    if is_number_column(table, name) or looks_like_time(table, name):
+        return 0
+    found, whose = names(table, name), names(table, data.entity).codes if data.entity else table.file_codes()
+    n = len(found.names)
+    if not 2 <= n <= MOST_STATES:
+        return 0
+    order = np.argsort(whose, kind="stable")
+    changes = (np.diff(found.codes[order]) != 0) & (np.diff(whose[order]) == 0)
+    return n if 0 < changes.sum() <= len(table) / SHORTEST_STAY else 0
 
 
 def _may_be_entity(table: Table, name: str) -> bool:

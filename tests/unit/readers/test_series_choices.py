@@ -200,6 +200,16 @@ def test_a_column_that_may_be_the_entity_is_named(tmp_path: Path) -> None:
     assert not any("whose row" in note for note in reader.read(data(path, entity="station")).notes)
 
 
+def test_a_column_that_says_what_goes_on_is_named(tmp_path: Path) -> None:
+    states = ["run" if i // 6 % 2 else "idle" for i in range(60)]
+    notes = [f"note {i}" for i in range(60)]
+    rows = [f"{i},{'ab'[i // 30]},{'xy'[i // 30]},{notes[i]},{states[i]},{i % 9}" for i in range(60)]
+    path = write(tmp_path / "a.csv", "time,unit,kind,remark,state,v", rows)
+    found = [note for note in reader.read(data(path, entity="unit")).notes if "step_label" in note]
+    assert len(found) == 1 and found[0].startswith("state is left out; if it says what goes on in each row (it has 2")
+    assert not any("goes on" in note for note in reader.read(data(path, entity="unit", step_label="state")).notes)
+
+
 @pytest.mark.parametrize("melted", [False, True])
 def test_init_leaves_out_channels_that_never_change(tmp_path: Path, melted: bool) -> None:
     if melted:
