@@ -6,7 +6,8 @@ learns to say of each step whether it is one:
 
 - real: from real windows with faults; drawn: from generated ones; both.
 
-Beside them stand the simple detectors of that benchmark and the model's own denoising error. A seed is one training of
+Beside them stand the simple detectors of that benchmark and the model's own denoising error, and the forest together
+with each of the networks and with that error: the mean of the two ranks of a step. A seed is one training of
 the network on all of the windows; the area under the ROC curve is that of each step's score, and of the mean of the 64
 around it.
 """
@@ -23,6 +24,7 @@ import numpy as np
 from nab import LENGTH, SHARE, STRIDE, areas, forest, rolling_deviation, scored, table, trained
 
 import torch  # isort: skip
+from scipy.stats import rankdata
 from torch import nn
 from torch.nn import functional as F
 
@@ -118,15 +120,21 @@ def measure(given: argparse.Namespace, name: str) -> dict[str, list[list[float]]
     }
     windows["both"] = tuple(np.concatenate([windows[arm][i] for arm in ("real", "drawn")]) for i in range(2))
     mean, deviation = first.mean(), first.std()
+    trees = [forest(values, n_first, seed) for seed in range(given.seeds)]
+    error = scored(rest, model, out, {})
     found: dict[str, list[list[float]]] = {
         "rolling z": [areas(truth, rolling_deviation(values, n_first))],
-        "forest": [areas(truth, forest(values, n_first, seed)) for seed in range(given.seeds)],
-        "denoising error": [areas(truth, scored(rest, model, out, {}))],
+        "forest": [areas(truth, score) for score in trees],
+        "denoising error": [areas(truth, error)],
+        "forest and denoising error": [areas(truth, rankdata(score) + rankdata(error)) for score in trees],
     }
     for arm, (x, y) in windows.items():
         for seed in range(given.seeds):
             network = detector(((x - mean) / deviation).astype(np.float32), y, seed, given.steps)
-            found.setdefault(arm, []).append(areas(truth, by_step(network, (rest - mean) / deviation)))
+            score = by_step(network, (rest - mean) / deviation)
+            found.setdefault(arm, []).append(areas(truth, score))
+            together = areas(truth, rankdata(score) + rankdata(trees[seed]))
+            found.setdefault(f"forest and {arm}", []).append(together)
     shown = ", ".join(f"{arm} {np.mean(a, 0)[0]:.3f} / {np.mean(a, 0)[1]:.3f}" for arm, a in found.items())
     print(f"{name}: {shown}", flush=True)
     return found
@@ -147,12 +155,13 @@ def main() -> None:
     for arm in each[names[0]]:
         means = np.array([np.mean(each[name][arm], 0) for name in names])
         print(f"{arm}: mean area {means[:, 0].mean():.3f} by step, {means[:, 1].mean():.3f} around it")
-    for i, what in enumerate(("by step", "around it")):
-        drawn, real = (
-            [100 * float(np.mean([each[name][arm][seed][i] for name in names])) for seed in range(given.seeds)]
-            for arm in ("drawn", "real")
-        )
-        print(f"drawn less real, {what}: {gain(drawn, real)}")
+    for one, other in (("drawn", "real"), ("forest and drawn", "forest and real"), ("forest and drawn", "forest")):
+        for i, what in enumerate(("by step", "around it")):
+            values, others = (
+                [100 * float(np.mean([each[name][arm][seed][i] for name in names])) for seed in range(given.seeds)]
+                for arm in (one, other)
+            )
+            print(f"{one} less {other}, {what}: {gain(values, others)}")
     print(json.dumps(each))
 
 

@@ -48,6 +48,8 @@ condition:\t# every image once
   path: {{ path_yaml }}
   size: {{ size }}\t# width and height; images are scaled until they cover it, and cut in the middle
   licence: unknown\t# of the images; it goes into the dataset's card
+{% if range %}  range: {{ range }}\t# values of 16-bit images that are black and white, as when the model was trained
+{% endif %}
 
 sampler:
   use: real-images\t# the images as they are
@@ -88,6 +90,14 @@ output:
     metavar="SIDE|WxH",
     help="What images are scaled and cut to, for a segmenter or a detector, which see any size.",
 )
+@click.option(
+    "--range",
+    "bounds",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Values of 16-bit images that become black and white, as when a segmenter or detector was trained; by default "
+    "what the images themselves say. A feature-classifier knows its own.",
+)
 @click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DATA, with -labels.")
 @click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipe; by default here.")
 @click.option("--force", is_flag=True, help="Overwrite a recipe that exists.")
@@ -99,6 +109,7 @@ def command(
     place: str,
     model: str,
     size: tuple[int, int] | None,
+    bounds: tuple[float, float] | None,
     name: str | None,
     out: str,
     force: bool,
@@ -132,6 +143,8 @@ def command(
     if of_series:
         if size is not None:
             raise UsageError(f"--size: {model} labels series; leave it out")
+        if bounds is not None:
+            raise UsageError(f"--range: {model} labels series; leave it out")
         reading = index["reading"]
         values["data"] = {"path": str(data), **reading, "stride": reading["length"]}
     else:
@@ -139,6 +152,10 @@ def command(
             raise UsageError(f"{place}: {model} labels images; name a folder of them")
         size, values["channels"] = _seen(model, labeler, index, size)
         values["size"] = list(size)
+        if bounds is not None and bounds[0] >= bounds[1]:
+            raise UsageError(f"--range: must rise, such as 0 4095 (got {bounds[0]:g} {bounds[1]:g})")
+        found = bounds or index.get("range")
+        values["range"] = list(found) if found else None
     template = START + (SERIES if of_series else IMAGES)
     ((file, text),) = render({f"{name}.yaml": template}, values, data).items()
     path = Path(out) / file

@@ -154,6 +154,9 @@ def guidance(
     from synthgen.base.environment import choose_device
     from synthgen.models.images import guidance as scale_choice
 
+    if not 0 <= interval[0] < interval[1] <= 1:
+        given = f"{interval[0]:g} {interval[1]:g}"
+        raise UsageError(f"--interval: must rise within 0 and 1, such as 0.25 0.75 (got {given})")
     pipeline, classifier = _pair(name, judge, choose_device(device))
     shares = scale_choice.fidelity(pipeline, classifier, scales, samples, seed, steps, interval)
     chosen = scale_choice.least(shares, scales, pipeline.classes, slack)

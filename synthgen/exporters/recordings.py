@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,12 +31,23 @@ class Recordings:
 
     @property
     def columns(self) -> list[Column]:
-        """Entity, time (a timestamp if the data had timestamps), channels, scores and classes of steps."""
+        """Entity, time (a timestamp if the data had timestamps), channels, scores and classes of steps.
+
+        `<field>.<column>` where a name is taken.
+        """
         kind = self._rows.kind
         channels = [Column(name, kind.dtype, unit) for name, unit in zip(kind.channels, kind.units, strict=True)]
-        scored = [Column(name, "float32") for name in self._scores]
-        named = [column for name in self._classes for column in self._rows.fields[name].columns(name)]
-        return [Column("entity", "string"), self._moments.column, *channels, *scored, *named]
+        owned = [(self._rows.field, column) for column in channels]
+        owned += [(name, Column(name, "float32")) for name in self._scores]
+        owned += [(name, column) for name in self._classes for column in self._rows.fields[name].columns(name)]
+        found, taken = [Column("entity", "string"), self._moments.column], {"entity", self._moments.column.name}
+        for owner, column in owned:
+            name = column.name
+            while name in taken:
+                name = f"{owner if owner != column.name else 'field'}.{name}"
+            taken.add(name)
+            found.append(replace(column, name=name))
+        return found
 
     def add(self, sample: Sample) -> None:
         """One window: its condition says where it lies."""

@@ -61,7 +61,8 @@ def denoise(
         output = evaluate(scaled, times, True)
         if first <= i + 0.5 < last and not bool((guidance == 1).all()):
             plain = evaluate(scaled, times, False)
-            output = plain + scale * (output - plain)
+            guided = plain + scale * (output - plain)
+            output = torch.where(scale == 1, output, guided)  # as if nothing in the batch were guided
         x = scheduler.step(output, t, x, **steps).prev_sample
     return finite(x, "denoised numbers")
 

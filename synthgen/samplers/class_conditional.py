@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field as Setting
@@ -34,7 +34,7 @@ class ClassConditional(FolderPart):
         """Settings of `use: class-conditional`."""
 
         model: str = Setting(description="A starter such as starter/fashion-mnist, or the folder of a trained model.")
-        guidance: Scale | dict[str, Scale] = Setting(
+        guidance: Scale | Annotated[dict[str, Scale], Setting(min_length=1)] = Setting(
             default=1.0,
             description="Classifier-free guidance, towards the class; 1 is none and costs half as much. Also by class, "
             "as {shirt: 3, coat: 2}, where others have none: `synthgen models guidance` finds what each class needs.",

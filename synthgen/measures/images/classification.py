@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from synthgen.base.fetched import local_path
 from synthgen.dataset import loading
-from synthgen.errors import DataError
+from synthgen.errors import ModelError
 from synthgen.fields import Image, InstanceMap, Label, Schema
+from synthgen.measures.images import real as real_images
 from synthgen.measures.images.labelled import Labelled, stacked
 from synthgen.measures.settings import MeasureSettings, chosen_text, gain, how, in_percent, ways
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
-from synthgen.readers.images import labelled as real_data
-from synthgen.readers.images import unlabelled
+from synthgen.parts.registry import unknown
 from synthgen.recipe.sections import Steps
 
 if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measure what it would miss
@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # torch is imported where it is needed: plans ask every measu
 
 ClassTrick = Literal["cutout", "mixup", "averaged", "oversampled", "adjusted"]
 N_FEATURES = 10_000
-VALIDATION = 0.1
 UNEVEN = 1.5
 """From this ratio of the most to the least frequent class on, the mean of the classes' shares is printed, too."""
 
@@ -70,19 +69,19 @@ class Classification:
 
         Raises:
             DataError: the classes of the real data are not those of the dataset.
+            ModelError: the evaluator does not fit the dataset.
         """
         from synthgen.measures.images.probe import Budget
         from synthgen.measures.images.usefulness import usefulness
 
         config = self.config
         dataset = loading.load(comparison.folder, split=config.part, allow_incomplete=comparison.allow_incomplete)
-        classes = list(dataset.classes)
+        classes = list(dataset.fields["label"].classes)  # type: ignore[attr-defined]
+        evaluator = Evaluator(config.evaluator, classes, dataset.fields["image"]) if config.evaluator else None
         synthetic = stacked(dataset)
-        train_set, test_set = read_real(comparison, classes, synthetic.images.shape[1:])
         budgets = [Budget(way.steps, way.trick) for way in ways(config.steps, config.tricks)]
-        validation = None
-        if len(budgets) > 1:
-            train_set, validation = _validation(comparison, train_set, classes, synthetic.images.shape[1:])
+        real = real_images.read(comparison, classes, synthetic.images.shape[1:], choosing=len(budgets) > 1)
+        train_set, test_set, validation = real.train, real.test, real.validation
         arms = usefulness(
             synthetic,
             train_set,
@@ -92,7 +91,7 @@ class Classification:
             budgets,
             comparison.note,
             validation,
-            _unlabelled(comparison, train_set, classes),
+            real.unlabelled,
         )
         found: dict[str, Any] = {
             "n_test": len(test_set),
@@ -106,14 +105,10 @@ class Classification:
         if validation is not None:
             found["n_validation"] = len(validation)
             found["chosen"] = {name: [str(budget) for budget in arm.chosen] for name, arm in arms.items()}
-        if config.evaluator:
-            from synthgen.models import registry
-
-            place = folders.resolve(config.evaluator)
-            network = registry.load_network(place, "cpu")
+        if evaluator is not None:
             found["evaluator"] = config.evaluator
-            found["fd_name"] = f"FD-task({folders.weights_sha256(place)[:8]})"
-            found["features"] = in_features(network, synthetic, train_set, test_set)
+            found["fd_name"] = f"FD-task({folders.weights_sha256(evaluator.folder)[:8]})"
+            found["features"] = in_features(evaluator, synthetic, train_set, test_set)
         return found
 
     @staticmethod
@@ -160,8 +155,46 @@ def _recalls(arm: Arm, classes: list[str]) -> dict[str, Any]:
     }
 
 
-def in_features(evaluator: Any, synthetic: Labelled, real: Labelled, test: Labelled) -> dict[str, float]:
-    """Measures in the feature space of `evaluator`, an ImageClassifier that made no decision about the data.
+class Evaluator:
+    """An ImageClassifier that made no decision about the data; its classes are matched by name.
+
+    Args:
+        classes: of the dataset; image: the images of the dataset.
+
+    Raises:
+        ModelError: it is another kind of model, lacks a class, or sees images of another shape.
+    """
+
+    def __init__(self, name: str, classes: list[str], image: Any) -> None:
+        self.folder = folders.resolve(name)
+        index = folders.check_class(self.folder, name, "ImageClassifier", "classifier")
+        known, shape = folders.names_in_order(index), folders.image_shape(self.folder, index)
+        for one in classes:
+            if one not in known:
+                raise ModelError(f"--evaluator {name}: {unknown(one, known, 'class')}")
+        if shape != (image.height, image.width, image.channels):
+            given = (image.height, image.width, image.channels)
+            raise ModelError(f"--evaluator {name}: sees images of the shape {shape}, and the dataset has {given}")
+        self._ids = np.array([known.index(one) for one in classes])
+
+    @cached_property
+    def _network(self) -> Any:
+        from synthgen.models import registry
+
+        return registry.load_network(self.folder, "cpu")
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """float32 (N, F)."""
+        found: np.ndarray = self._network.features(images)
+        return found
+
+    def agrees(self, some: Labelled) -> float:
+        """Share of the labels that are what it sees."""
+        return float((self._network.predict_proba(some.images).argmax(1) == self._ids[some.labels]).mean())
+
+
+def in_features(evaluator: Evaluator, synthetic: Labelled, real: Labelled, test: Labelled) -> dict[str, float]:
+    """Measures in the feature space of `evaluator`.
 
     `agreement` is the share of labels that the evaluator shares; `agreement_test` the same on real
     test images, its ceiling. `fd` is the Frechet distance from the real training images and
@@ -177,55 +210,11 @@ def in_features(evaluator: Any, synthetic: Labelled, real: Labelled, test: Label
     to_train, _ = features.nearest_distances(f_synthetic, f_real)
     test_to_train, _ = features.nearest_distances(f_test, f_real)
     return {
-        "agreement": float((evaluator.predict_proba(synthetic.images).argmax(1) == synthetic.labels).mean()),
-        "agreement_test": float((evaluator.predict_proba(test.images).argmax(1) == test.labels).mean()),
+        "agreement": evaluator.agrees(synthetic),
+        "agreement_test": evaluator.agrees(test),
         "fd": features.frechet_distance(f_synthetic, f_real),
         "fd_floor": features.frechet_distance(f_test, f_real),
         "coverage": features.coverage(f_real, f_synthetic),
         "coverage_test": features.coverage(f_real, f_test),
         "nearest_ratio": float(np.median(to_train) / np.median(test_to_train)),
     }
-
-
-def read_real(comparison: Comparison, classes: list[str], shape: tuple[int, ...]) -> tuple[Labelled, Labelled]:
-    """Real training and test images in the dataset's size and with its class ids, their values read by one range."""
-    data, test = comparison.data, comparison.test
-    path, skip_broken = str(data["path"]), bool(data.get("skip_broken", False))
-    wanted: Any = data.get("range", "auto")
-    wanted = wanted if wanted == "auto" else tuple(wanted)
-    train_images = real_data.read(path, "train", None, shape[0], shape[2], wanted, skip_broken)
-    wanted = train_images.pixels.bounds or wanted
-    test_images = real_data.read(test or path, "test", None, shape[0], shape[2], wanted, skip_broken)
-    for note in dict.fromkeys([*train_images.notes, *test_images.notes]):
-        comparison.note(note)
-    return relabelled(train_images, classes, path), relabelled(test_images, classes, test or path)
-
-
-def _validation(
-    comparison: Comparison, training: Labelled, classes: list[str], shape: tuple[int, ...]
-) -> tuple[Labelled, Labelled]:
-    """Training images without those that choose the steps, and those: of a split `val`, or a tenth of them."""
-    path = str(comparison.data["path"])
-    if place := real_data.validation_folder(local_path(path)):
-        wanted = comparison.data.get("range", "auto")
-        found = real_data.read(str(place), "train", None, shape[0], shape[2], wanted)
-        return training, relabelled(found, classes, str(place))
-    return training.split(max(1, round(VALIDATION * len(training))), 0)
-
-
-def _unlabelled(comparison: Comparison, training: Labelled, classes: list[str]) -> np.ndarray | None:
-    """Real images without labels, uint8 (N, H, W, C), if the real data name some, in the size of the labelled ones."""
-    data = comparison.data
-    if not data.get("unlabelled"):
-        return None
-    beside = real_data.LabelledImages(training.images, training.labels, tuple(classes))
-    return unlabelled.read(real_data.DataConfig.model_validate(dict(data)), beside).images
-
-
-def relabelled(images: Any, classes: list[str], where: str) -> Labelled:
-    """Only the dataset's classes, under the dataset's ids; classes are matched by name."""
-    if not set(classes) <= set(images.classes):
-        raise DataError(f"{where} has the classes {list(images.classes)}; the dataset has {classes}")
-    ids = np.array([classes.index(name) if name in classes else -1 for name in images.classes])
-    labels = ids[images.labels]
-    return Labelled(images.images[labels >= 0], labels[labels >= 0])

@@ -34,11 +34,6 @@ class Labelled:
         """At most `n` samples, the same share of every class as here."""
         return self if n >= len(self) else self.take(self._spread(n, seed))
 
-    def split(self, n: int, seed: int) -> tuple[Labelled, Labelled]:
-        """The others, and `n` samples, the same share of every class in both."""
-        rows = self._spread(n, seed)
-        return self.take(np.setdiff1d(np.arange(len(self)), rows)), self.take(rows)
-
     def take(self, rows: np.ndarray) -> Labelled:
         soft, weights = (None if each is None else each[rows] for each in (self.soft, self.weights))
         return Labelled(self.images[rows], self.labels[rows], soft, weights)
@@ -51,7 +46,7 @@ class Labelled:
         for cls in np.unique(self.labels):
             rows = order[self.labels[order] == cls]
             rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-        picked: np.ndarray = np.sort(np.argsort(rank, kind="stable")[:n])
+        picked: np.ndarray = np.sort(np.lexsort((rng.permutation(len(self)), rank))[:n])
         return picked
 
     def join(self, other: Labelled) -> Labelled:
@@ -80,7 +75,7 @@ def stacked(dataset: Any) -> Labelled:
     samples = [dataset[i] for i in range(len(dataset))]
     is_soft = isinstance(dataset.fields.get(SOFT), Probabilities)
     soft = np.stack([sample[SOFT] for sample in samples]) if is_soft else None
-    if soft is not None and dataset.fields[SOFT].classes != tuple(dataset.classes):
+    if soft is not None and dataset.fields[SOFT].classes != tuple(dataset.fields["label"].classes):
         raise DataError(
             f"the field `{SOFT}` is of other classes than `label`: {', '.join(dataset.fields[SOFT].classes)}"
         )

@@ -18,6 +18,7 @@ from synthgen.measures.settings import MeasureSettings, Way
 from synthgen.measures.weights import weights_of
 from synthgen.parts.protocols import Comparison
 from synthgen.readers import origin, settings_fit
+from synthgen.readers.masks import files as mask_files
 from synthgen.readers.masks import reader
 from synthgen.readers.masks.types import Example, Examples, MaskData
 from synthgen.recipe.sections import Trick
@@ -77,9 +78,15 @@ def sets(comparison: Comparison, config: Any, semantic: bool, choosing: bool) ->
             raise DataError(f"{where} has the classes {one.objects}; the dataset has {synthetic.objects}")
         if not semantic and one.stuff != synthetic.stuff:
             raise DataError(f"{where}: {one.stuff} have no objects; of the dataset, these are {synthetic.stuff}")
-    items = (*synthetic.items, *real.items)
-    both = Examples(items, synthetic.classes, synthetic.objects, stuff=synthetic.stuff)
-    return Sets(dict(zip(ARMS, (synthetic, real, both), strict=True)), test, validation)
+    return Sets(dict(zip(ARMS, (synthetic, real, joined(synthetic, real)), strict=True)), test, validation)
+
+
+def joined(synthetic: Examples, real: Examples) -> Examples:
+    """Both, the classes of their images matched by name."""
+    classes = (*real.classes, *(name for name in synthetic.classes if name not in real.classes))
+    ids = [classes.index(name) for name in synthetic.classes]
+    items = (*(replace(item, label=ids[item.label]) for item in synthetic.items), *real.items)
+    return replace(real, items=items, classes=classes)
 
 
 def mask_data(data: Mapping[str, Any], name: str) -> MaskData:
@@ -105,9 +112,10 @@ def read_test(data: MaskData, test: str | None) -> Examples:
             return reader.read(data, "test")
         except DataError as error:
             raise DataError(f"{error}, or name the test images with --test") from None
-    is_recipe = Path(test).suffix in (".yaml", ".yml")
-    described = mask_data(origin.data_section(test), test) if is_recipe else data.model_copy(update={"path": test})
-    return reader.read_test(described)
+    if Path(test).suffix in (".yaml", ".yml"):
+        return reader.read_test(mask_data(origin.data_section(test), test))
+    bounds = reader.pixel_range(data, mask_files.places(data, "train")).bounds
+    return reader.read_test(data.model_copy(update={"path": test, "range": bounds or data.range}))
 
 
 def from_dataset(folder: str, split: str | None, segmentation: str, allow_incomplete: bool = False) -> Examples:

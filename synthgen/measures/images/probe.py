@@ -78,7 +78,7 @@ def train(
         y_all = torch.from_numpy(labels.astype(np.int64 if labels.ndim == 1 else np.float32))
         shares = y_all if labels.ndim == 2 else F.one_hot(y_all, n_classes).float()
         counts = None if weights is None else torch.from_numpy(weights / max(weights.mean(), 1e-12)).float()
-        prior = tricks.log_prior(shares) if trick == "adjusted" else torch.zeros(n_classes)
+        prior = tricks.log_prior(shares, counts) if trick == "adjusted" else torch.zeros(n_classes)
         rows = torch.arange(len(x_all))
         if trick == "oversampled":
             rows = torch.from_numpy(tricks.oversampled(shares.argmax(1).numpy(), seed))

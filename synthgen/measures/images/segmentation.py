@@ -97,7 +97,7 @@ class Segmentation:
             dice = {name: groups[group]["dice"]["mean"] for name, groups in found["scores"].items()}
             values = {name: groups[group]["PQ"]["values"] for name, groups in found["scores"].items()}
             lines.append(f"  PQ of both less real: {gain(values['both'], values['real'])}")
-            lines.append(f"  Dice of synthetic over real: {dice['synthetic'] / dice['real']:.3f}")
+            lines.append(f"  Dice of synthetic over real: {dice['synthetic'] / max(dice['real'], 1e-9):.3f}")
         if "matched_iou" in found:
             lines.append(f"mean IoU of the masks with those that {found['evaluator']} finds:")
             lines += [f"  {name:<20} {value:.3f}" for name, value in found["matched_iou"].items()]

@@ -93,10 +93,9 @@ class SemanticSegmentation:
             f"IoU by class (%), and its share of the test pixels:\n  {'':<{width}} " + " ".join(f"{a:>9}" for a in ARMS)
         )
         for cls in found["classes"]:
-            values = [found["iou"][arm][cls]["mean"] for arm in ARMS]
-            lines.append(
-                f"  {cls:<{width}} {' '.join(f'{v:>9.1f}' for v in values)}   {found['pixels']['test'][cls]:.2%}"
-            )
+            means = [found["iou"][arm][cls]["mean"] for arm in ARMS]
+            values = ["-" if mean is None else f"{mean:.1f}" for mean in means]
+            lines.append(f"  {cls:<{width}} {' '.join(f'{v:>9}' for v in values)}   {found['pixels']['test'][cls]:.2%}")
         if "agreement" in found:
             lines.append(f"agreement of the maps with those that {found['evaluator']} finds:")
             for name, one in found["agreement"].items():
@@ -140,15 +139,18 @@ def scores(
             for name, ones in found.items()
         },
         "iou": {
-            name: {
-                cls: in_percent([float(np.nan_to_num(one.iou[i])) for one in ones])
-                for i, cls in enumerate(test.objects, start=1)
-            }
+            name: {cls: _where_seen([float(one.iou[i]) for one in ones]) for i, cls in enumerate(test.objects, start=1)}
             for name, ones in found.items()
         },
         "confusion": {name: shared(sum(ones, Confusion.none(len(test.objects)))) for name, ones in found.items()},
         **({"chosen": chosen} if len(tried) > 1 else {}),
     }
+
+
+def _where_seen(values: list[float]) -> dict[str, Any]:
+    """Of shares that are NaN where a class is neither in the maps nor in what is seen, the others, in percent."""
+    seen = [value for value in values if np.isfinite(value)]
+    return in_percent(seen) if seen else {"mean": None, "deviation": None, "values": []}
 
 
 def quality(model: Any, examples: Examples) -> float:

@@ -46,13 +46,14 @@ def oversampled(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.concatenate([np.resize(one, most) for one in rows])
 
 
-def log_prior(shares: torch.Tensor) -> torch.Tensor:
-    """Logarithm of how frequent each class is, (K,), of shares of classes (N, K).
+def log_prior(shares: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """Logarithm of how frequent each class is, (K,), of shares of classes (N, K) and of how much each counts, (N,).
 
     Added to logits in the loss, it makes a network say what it would if all classes were as frequent.
     Source: Menon et al. 2021, "Long-tail learning via logit adjustment", equation 10.
     """
-    return shares.mean(0).clamp_min(1e-6).log()
+    counted = shares if weights is None else shares * (weights / weights.mean())[:, None]
+    return counted.mean(0).clamp_min(1e-6).log()
 
 
 def averaged(model: torch.nn.Module, steps: int) -> torch.optim.swa_utils.AveragedModel:

@@ -50,6 +50,7 @@ class FeatureClassifier(DiffusionPipeline):
         id2label: class names by id, which need not be those of the diffusion model.
         sigmas: noise levels.
         temperature: logits are divided by it; fitted on images that the head had not seen.
+        range: values of images of more than 8 bits that were read as 0 and 255, if there were such.
 
     Source: Xiang et al. 2023, "Denoising diffusion autoencoders are unified self-supervised learners": pooled
     activations of the decoder at low noise separate classes.
@@ -65,9 +66,12 @@ class FeatureClassifier(DiffusionPipeline):
         padding: Padding = "zeros",
         sigmas: Sequence[float] = SIGMAS,
         temperature: float = 1.0,
+        range: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(unet=padded(unet, padding), scheduler=scheduler, head=head)
+        if range is not None:
+            self.register_to_config(range=list(range))
         names = {str(i): name for i, name in (id2label or {}).items()}
         self.register_to_config(
             patch_size=patch_size, id2label=names, padding=padding, sigmas=list(sigmas), temperature=temperature

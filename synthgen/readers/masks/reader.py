@@ -37,8 +37,7 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         DataError: files are missing, unreadable, or do not fit each other; or there is no object in any image.
     """
     found, problems = mask_files.places(data, split), Problems(data.skip_broken)
-    deciding = mask_files.places(data, "train") if split == validation.SPLIT else found
-    pixels, kind, notes = _decisions(data, deciding)
+    pixels, kind, notes = _decisions(data, found)
     if kind is None:
         annotations = box_files.load_annotations(found, data, problems)
         items = box_files.examples(found, data, annotations, pixels, problems)
@@ -245,8 +244,14 @@ def without_masks(data: MaskData, found: Places) -> list[Path]:
 
 
 def pixel_range(data: MaskData, found: Places) -> PixelRange:
-    """Which values of a split's images become 0 and 255."""
-    return folder_range(mask_files.picture_paths(found), data.range, str(found.images))
+    """Which values of images become 0 and 255: the same for all splits, so that equal values mean the same in each."""
+    splits: Sequence[Split] = ("train", "val", "test")
+    files = dict.fromkeys(mask_files.picture_paths(found))
+    for other in (mask_files.places(data, split) for split in splits):
+        if other.images.is_dir() and (other.images, other.listed) != (found.images, found.listed):
+            with contextlib.suppress(DataError):  # of a split that is not read now
+                files |= dict.fromkeys(mask_files.picture_paths(other))
+    return folder_range(sorted(files), data.range, str(found.images))
 
 
 def _label(data: MaskData, row: Mapping[str, str], name: str) -> int | None:

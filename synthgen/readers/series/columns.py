@@ -91,10 +91,16 @@ def check_constant(table: Table, channels: dict[str, np.ndarray], problems: Prob
         problems.add(f"{table.place}: {name}: {what}; {accepted}")
 
 
-def step_labels(table: Table, name: str, problems: Problems) -> dict[str, np.ndarray]:
-    """A column of classes as one column a class, in order: float32 (rows,), 1 where a row is of it, NaN if unknown."""
+def step_labels(table: Table, name: str, problems: Problems, markers: Sequence[float] = ()) -> dict[str, np.ndarray]:
+    """A column of classes as one column a class, in order: float32 (rows,), 1 where a row is of it, NaN if unknown.
+
+    Args:
+        markers: numbers that stand for a missing value.
+    """
     found = cells.names(table, name)
-    unknown_codes = [i for i, text in enumerate(found.names) if text in table.formats.missing]
+    unknown_codes = [
+        i for i, text in enumerate(found.names) if text in table.formats.missing or _number(text) in markers
+    ]
     codes = np.where(np.isin(found.codes, unknown_codes), -1, found.codes)
     classes = cells.sort_names([found.names[code] for code in np.unique(codes[codes >= 0])])
     if len(classes) < 2 or len(classes) > MAX_STEP_CLASSES:
@@ -105,6 +111,13 @@ def step_labels(table: Table, name: str, problems: Problems) -> dict[str, np.nda
         return {}
     lacking = np.where(codes < 0, np.float32(np.nan), np.float32(0))
     return {one: np.where(codes == found.names.index(one), np.float32(1), lacking) for one in classes}
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def likeliest(columns: np.ndarray) -> np.ndarray:

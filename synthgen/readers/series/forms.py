@@ -59,7 +59,7 @@ def _table(table: Table, data: SeriesData, problems: Problems, notes: list[str])
     order, times = order[keep], times[keep]
     codes, n = owners.codes[order], len(owners.names)
     bounds = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n))])
-    states = step_labels(table, data.step_label, problems) if data.step_label else {}
+    states = step_labels(table, data.step_label, problems, data.missing_numbers) if data.step_label else {}
     blocks = [[values[order] for values in group.values()] for group in (channels, covariates, states)]
     if data.step:
         problems.check()

@@ -19,6 +19,7 @@ from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.images import labelled as real_data
 from synthgen.readers.images import unlabelled
 from synthgen.readers.images.labelled import DataConfig, LabelledImages
+from synthgen.readers.images.unlabelled import UnlabelledImages
 from synthgen.trainers import feature_heads as heads
 from synthgen.trainers.feature_heads import Head
 
@@ -71,9 +72,7 @@ class FeatureClassifierTrainer:
     def check(self) -> Sequence[Problem]:
         """Everything in the data that `train` would stumble over."""
         try:
-            images = self._images()
-            if self.config.data.unlabelled:
-                unlabelled.read(self.config.data, images)
+            self._unlabelled(self._images())
         except DataError as error:
             return [Problem(message, place=("data", "path")) for message in error.messages]
         return []
@@ -82,8 +81,7 @@ class FeatureClassifierTrainer:
         """How the images are read, in words."""
         images = self._images()
         rows, notes = {"images": f"{len(images):,} of {len(images.classes)} classes"}, tuple(images.notes)
-        if self.config.data.unlabelled:
-            more = unlabelled.read(self.config.data, images)
+        if (more := self._unlabelled(images)) is not None:
             rows["without labels"], notes = f"{len(more):,}", (*notes, *more.notes)
         return DataFacts(rows=rows, notes=notes)
 
@@ -109,8 +107,7 @@ class FeatureClassifierTrainer:
         features = self._features(pipeline, images.images)
         strength, unseen = heads.chosen_strength(features, images.labels, seed)
         more, n_more = None, 0
-        if self.config.data.unlabelled:
-            found = unlabelled.read(self.config.data, images)
+        if (found := self._unlabelled(images)) is not None:
             rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:MOST])
             more, n_more = heads.Refined(self._features(pipeline, found.images[rows])), len(rows)
 
@@ -158,6 +155,18 @@ class FeatureClassifierTrainer:
             )
         return images
 
+    def _unlabelled(self, images: LabelledImages) -> UnlabelledImages | None:
+        """Images without labels, if the data name some. Raises DataError if they are none, or one."""
+        if not self.config.data.unlabelled:
+            return None
+        found = unlabelled.read(self.config.data, images)
+        if len(found) < 2:
+            raise DataError(
+                f"data.unlabelled: {self.config.data.unlabelled}: has one image that is not among the labelled ones; "
+                "two or more say what varies, so add others, or leave it out"
+            )
+        return found
+
     def _base(self, device: str) -> Any:
         import torch
 
@@ -184,5 +193,6 @@ class FeatureClassifierTrainer:
             pipeline.config.padding,
             self.config.sigmas,
             temperature,
+            images.pixels.bounds,
         )
         return made.to("cpu").save_pretrained

@@ -24,6 +24,7 @@ from synthgen.readers.series import reader
 from synthgen.readers.series.reader import Recordings, SeriesData, Windows
 from synthgen.readers.series.summary import describe
 from synthgen.trainers import feature_heads as heads
+from synthgen.trainers.series import held_out
 from synthgen.trainers.series.calendar import with_calendar
 from synthgen.trainers.series.entities import with_identity
 
@@ -34,11 +35,8 @@ MOST, MOST_MORE = 8000, 10_000
 AT_ONCE = 256
 """Windows whose activations are in memory together."""
 
-STRETCHES = 20
-"""Parts in time that the labelled rows of few entities are divided into for cross-validation, about so many."""
-
 UNREAD = {
-    *("path", "step_label", "label", "static_table", "events", "unlabelled", "stride", "validation", "test"),
+    *("path", "step_label", "label", "static_table", "events", "unlabelled", "span", "stride", "validation", "test"),
     *("licence", "source"),
 }
 """Settings of `data` that say nothing of how other tables are to be read."""
@@ -46,7 +44,7 @@ UNREAD = {
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A head, its inverse regularisation, whether it sees what is around a step, and logits (N, K) of unseen steps."""
+    """A head, its inverse regularisation, whether it sees what is around a step, and logits (M, K) of unseen steps."""
 
     around: bool
     strength: float
@@ -105,8 +103,7 @@ class StepClassifierTrainer:
     def check(self) -> Sequence[Problem]:
         """Everything in the data that `train` would stumble over."""
         try:
-            _, windows = self._windows()
-            self._labelled(windows)
+            self._parts(self._windows()[1])
         except DataError as error:
             return [Problem(message, place=("data", "path")) for message in error.messages]
         return []
@@ -143,13 +140,16 @@ class StepClassifierTrainer:
 
         _, windows = self._windows()
         pipeline = self._base(choose_device(device))
-        labels, groups = self._labelled(windows)
-        rows, steps = self._chosen(labels, seed)
-        features = self._of_steps(pipeline, windows, rows, steps)
+        parts = self._parts(windows)
+        rows, steps = np.nonzero(windows.step_labels)
+        of = np.where(parts.inside, parts.groups, -1)[rows, steps]
+        some = held_out.chosen(windows.step_labels[rows, steps], of, MOST, seed)
+        rows, steps, of = rows[some], steps[some], of[some]
+        features, known = self._of_steps(pipeline, windows, rows, steps), windows.step_labels[rows, steps] - 1
         more = self._more(pipeline, windows, seed)
-        y, of = labels[rows, steps] - 1, groups[windows.places[rows, steps]]
+        y = known[of >= 0]
         best = min(
-            (self._fitted(around, features, y, of, more, seed) for around in (False, True)),
+            (self._fitted(around, features, known, of, more, seed) for around in (False, True)[: 1 + parts.apart]),
             key=lambda fitted: heads.loss_of(fitted.unseen, y),
         )
         strength, unseen, head = best.strength, best.unseen, best.head
@@ -162,7 +162,7 @@ class StepClassifierTrainer:
             "temperature": temperature,
         }
         settings = {
-            "labelled steps": len(y),
+            "labelled steps": len(known),
             "features": len(head.mean),
             "noise levels": ", ".join(map(str, self.config.sigmas)),
             "sees what is around a step": "yes" if best.around else "no",
@@ -222,49 +222,35 @@ class StepClassifierTrainer:
         self._others = others and with_identity(with_calendar(others, calendar), entities)
         return recordings, with_identity(with_calendar(windows, calendar), entities)
 
-    def _labelled(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-        """Classes of all steps (N, L), 0 unknown, and the part of cross-validation of each row (R,).
-
-        Raises:
-            DataError: a class is in one part only.
-        """
-        assert windows.row_step_labels is not None
-        groups = _groups(windows)
-        for k, name in enumerate(windows.step_classes, start=1):
-            parts = np.unique(groups[(windows.row_step_labels == k) & windows.covered])
-            if len(parts) < 2:
-                raise DataError(
-                    f"{self.config.data.path}: {self.config.data.step_label}: `{name}` is in "
-                    f"{plural(len(parts), 'stretch', 'stretches')} of the table; two are needed, so that one can be "
-                    "held out: label more of it, or leave its rows empty"
-                )
-        return windows.step_labels, groups
-
-    @staticmethod
-    def _chosen(labels: np.ndarray, seed: int, most: int = MOST) -> tuple[np.ndarray, np.ndarray]:
-        """Windows and steps of all labelled steps, or of too many a part, at random."""
-        rows, steps = np.nonzero(labels)
-        if len(rows) > most:
-            some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])
-            rows, steps = rows[some], steps[some]
-        return rows, steps
+    def _parts(self, windows: Windows) -> held_out.Parts:
+        """What cross-validation holds out. Raises DataError if a class is in one part only."""
+        found = held_out.parts_of(windows)
+        for k, n in found.lacking(windows.step_labels, len(windows.step_classes)).items():
+            raise DataError(
+                f"{self.config.data.path}: {self.config.data.step_label}: `{windows.step_classes[k - 1]}` is in "
+                f"{plural(n, 'stretch', 'stretches')} of the table; two are needed, so that one can be "
+                "held out: label more of it, or leave its rows empty"
+            )
+        return found
 
     def _more(self, pipeline: Any, windows: Windows, seed: int) -> np.ndarray:
         """Features (M, 3 F) of steps without labels: of `data.unlabelled`, or else those that the table has."""
         some = windows if self._others is None else self._others
         there = windows.step_labels == 0 if self._others is None else ~np.isnan(some.values).all(2)
-        rows, steps = self._chosen(there, seed, MOST_MORE)
-        return self._of_steps(pipeline, some, rows, steps)
+        rows, steps = np.nonzero(there)
+        few = np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST_MORE])
+        return self._of_steps(pipeline, some, rows[few], steps[few])
 
     def _fitted(
         self, around: bool, features: np.ndarray, labels: np.ndarray, groups: np.ndarray, more: np.ndarray, seed: int
     ) -> Fitted:
-        """The head that sees what is around a step, or does not."""
+        """The head that sees what is around a step, or does not; a part of -1 has no place in cross-validation."""
         from synthgen.models.series.step_classifier import own
 
         x, others = (features, more) if around else (own(features), own(more))
         within = heads.Components(np.concatenate([x, others])) if self._others is None else heads.Refined(others)
-        strength, unseen = heads.chosen_strength(x, labels, seed, groups, within.head)
+        inside = groups >= 0
+        strength, unseen = heads.chosen_strength(x[inside], labels[inside], seed, groups[inside], within.head)
         return Fitted(around, strength, unseen, within.head(x, labels, strength))
 
     def _base(self, device: str) -> Any:
@@ -326,21 +312,3 @@ class StepClassifierTrainer:
 def _without(names: Sequence[str], last: Sequence[str]) -> tuple[str, ...]:
     """The names but for these, which are the last ones."""
     return tuple(names[: len(names) - len(last)])
-
-
-def _groups(windows: Windows) -> np.ndarray:
-    """Parts for cross-validation, int64 (R,): entities, if each class is in two; else stretches of labelled rows.
-
-    Stretches of one entity are more alike than those of others will be, so scores of them flatter.
-    """
-    assert windows.row_step_labels is not None
-    begins = np.zeros(len(windows.rows), dtype=np.int64)
-    begins[np.unique(windows.first - windows.starts)] = 1
-    entities: np.ndarray = np.cumsum(begins) - 1
-    labels = windows.row_step_labels
-    if all(len(np.unique(entities[labels == k])) > 1 for k in range(1, len(windows.step_classes) + 1)):
-        return entities
-    known = labels > 0
-    size = max(windows.length // 2, -(-int(known.sum()) // STRETCHES), 1)
-    found: np.ndarray = entities * len(windows.rows) + np.maximum(np.cumsum(known) - 1, 0) // size
-    return found

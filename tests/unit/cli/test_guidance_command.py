@@ -40,6 +40,8 @@ def test_the_command(cli: Any) -> None:
 
 
 def test_what_does_not_fit_is_said(cli: Any) -> None:
+    answer = cli("models", "guidance", STARTER, "--judge", JUDGE, "--interval", "0.8", "0.2")
+    assert answer.code == 2 and "--interval: must rise within 0 and 1, such as 0.25 0.75 (got 0.8 0.2)" in answer.err
     answer = cli("models", "guidance", STARTER, "--judge", JUDGE, "--scales", "1,x")
     assert answer.code == 2 and "1,x is neither a number from 0 on nor several" in answer.err
     answer = cli("models", "guidance", "starter/nuclei", "--judge", JUDGE)

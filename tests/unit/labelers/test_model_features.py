@@ -129,6 +129,38 @@ def test_real_images_become_a_labelled_dataset(cli, model: Path, tmp_path: Path,
     assert again.code != 0 and "more-labels.yaml exists already, with other settings" in again.err
 
 
+def test_deep_images_are_read_as_those_that_were_learned_from(cli, tmp_path: Path, monkeypatch) -> None:
+    """Values up to 4,000 mean the same in a folder of dark images, and 8 bits are no range."""
+    monkeypatch.chdir(tmp_path)
+    for i, (image, label) in enumerate(zip(*bands(12, 0), strict=True)):
+        place = tmp_path / "few" / ("left", "top")[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0].astype(np.uint16) * 16).save(place / f"{i}.png")
+    values = {"data": {"path": "few"}, "base": tiny.class_conditional()}
+    FeatureClassifierTrainer(FeatureClassifierTrainer.Config.model_validate(values)).train(
+        tmp_path / "head", 0, device="cpu", quiet=True
+    )
+    (tmp_path / "dark").mkdir()
+    Image.fromarray(np.full((16, 16), 160, np.uint16)).save(tmp_path / "dark" / "0.png")
+    answer = cli("label", "dark", "--model", "head", "--device", "cpu")
+    assert answer.code == 0, answer.err
+    assert "range: [0.0, 4095.0]" in (tmp_path / "dark-labels.yaml").read_text()
+    [sample] = synthgen.load(next((tmp_path / "runs").iterdir()))
+    assert (sample["image"] == 10).all()
+    words = ("label", "dark", "--model", "head", "--name", "other", "--device", "cpu", "--range")
+    assert cli(*words, 0, 255).code == 0 and "range: [0.0, 255.0]" in (tmp_path / "other.yaml").read_text()
+    answer = cli(*words, 255, 0)
+    assert answer.code == 2 and "--range: must rise, such as 0 4095 (got 255 0)" in answer.err
+
+
+def test_one_image_without_a_label_says_nothing_of_what_varies(tmp_path: Path) -> None:
+    data = {"path": str(folder_of(tmp_path / "few", 12, 0, by_class=True))}
+    data["unlabelled"] = str(folder_of(tmp_path / "more", 1, 5, by_class=False))
+    config = FeatureClassifierTrainer.Config.model_validate({"data": data, "base": tiny.class_conditional()})
+    [problem] = FeatureClassifierTrainer(config).check()
+    assert "has one image that is not among the labelled ones; two or more say what varies" in str(problem)
+
+
 def test_models_that_label_nothing_are_refused(cli, tmp_path: Path) -> None:
     folder_of(tmp_path / "more", 2, 3, by_class=False)
     wrong = cli("label", tmp_path / "more", "--model", "starter/fashion-mnist")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,20 @@ def examples(*shapes: tuple[int, int]) -> Examples:
         for i, s in enumerate(shapes)
     ]
     return Examples(tuple(items), ("picture",), STREET, stuff=STREET)
+
+
+def test_classes_that_nobody_sees_have_no_iou() -> None:
+    assert semantic._where_seen([np.nan, np.nan]) == {"mean": None, "deviation": None, "values": []}
+    assert semantic._where_seen([0.5, np.nan])["values"] == [50.0]
+
+
+def test_classes_of_images_are_matched_by_name_in_both() -> None:
+    one = examples((8, 8), (8, 8))
+    synthetic = replace(one, items=(one.items[0], replace(one.items[1], label=1)), classes=("malignant", "benign"))
+    real = replace(one, items=(replace(one.items[0], label=1),), classes=("benign", "malignant"))
+    both = maps.joined(synthetic, real)
+    assert [both.classes[item.label] for item in both.items] == ["malignant", "benign", "malignant"]
+    assert maps.joined(one, real).classes == ("benign", "malignant", "picture")
 
 
 def test_probes_see_whole_scenes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 import tiny
 from synthgen.errors import DataError
+from synthgen.measures.images import maps
 from synthgen.readers.masks import reader, unlabelled
 from synthgen.readers.masks.types import MaskData
 
@@ -192,3 +194,22 @@ def test_images_without_masks_come_from_another_folder(folder: Path, tmp_path: P
     assert len(found) == 5 and "12 images of" in found.notes[1] and "train" in found.notes[0]
     with pytest.raises(DataError, match="nowhere: no such folder; a folder of images is accepted"):
         unlabelled.read(data(folder, unlabelled="nowhere"), reader.read(data(folder)))
+
+
+def test_deep_images_of_all_splits_are_read_by_one_range(tmp_path: Path) -> None:
+    """A split that is darker than the others stays darker, and so do test images from elsewhere."""
+    random = np.random.default_rng(0)
+    for split, most in (("train", 4000), ("val", 200), ("test", 200)):
+        for name in ("images", "masks"):
+            (tmp_path / split / name).mkdir(parents=True)
+        for i in range(3):
+            values = random.integers(0, most, (8, 8)).astype(np.uint16)
+            Image.fromarray(values).save(tmp_path / split / "images" / f"{i}.png")
+            Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / split / "masks" / f"{i}.png")
+    settings = MaskData(path=str(tmp_path), mask_kind="instances", validation="val")
+    splits: list[Any] = ["train", "val", "test"]
+    brightest = [max(item.image.max() for item in reader.read(settings, split).items) for split in splits]
+    assert brightest[0] > 200 and max(brightest[1:]) < 15
+    elsewhere = (tmp_path / "test").rename(tmp_path.parent / "elsewhere")
+    found = maps.read_test(settings, str(elsewhere))
+    assert max(item.image.max() for item in found.items) < 15

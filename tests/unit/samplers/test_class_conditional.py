@@ -74,7 +74,14 @@ def test_every_setting_that_decides_pixels_is_in_the_identity() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"guidance_interval": [0.7, 0.2]}, {"guidance_interval": [0.0, 1.5]}, {"steps": 0}, {"guidance": -1}]
+    "settings",
+    [
+        {"guidance_interval": [0.7, 0.2]},
+        {"guidance_interval": [0.0, 1.5]},
+        {"steps": 0},
+        {"guidance": -1},
+        {"guidance": {}},
+    ],
 )
 def test_settings_out_of_range(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -174,6 +174,10 @@ def test_numbers_may_be_classes_and_are_no_channel(tmp_path: Path) -> None:
         reader.read(SeriesData(path=str(path), step_label="modes", length=4))
     with pytest.raises(DataError, match="x: is named in `step_label` and in `channels`"):
         reader.read(SeriesData(path=str(path), step_label="x", channels=["x"], length=4))
+    path.write_text("x,mode\n" + "".join(f"{i % 7},{i % 3 - 1}\n" for i in range(60)))
+    unknown = reader.read(SeriesData(path=str(path), step_label="mode", length=4, missing=[-1]))
+    assert unknown.step_classes == ("0", "1") and unknown.items[0].step_labels is not None
+    assert unknown.items[0].step_labels.tolist()[:3] == [0, 1, 2], "-1 is no class, and means that nobody knows"
     path.write_text("x,mode\n" + "".join(f"{i % 7},{i}\n" for i in range(80)))
     with pytest.raises(DataError, match=r"mode: has 80 different values .*; classes of steps are 2 to 64"):
         reader.read(SeriesData(path=str(path), step_label="mode", length=4))
@@ -241,9 +245,8 @@ def test_a_table_is_labelled_in_one_command(
 ) -> None:
     """`label` reads another table as the head's was read; each step is in one window at least."""
     monkeypatch.chdir(tmp_path)
-    StepClassifierTrainer(config(table(tmp_path / "few.csv", *machine(500, 6)), base)).train(
-        tmp_path / "head", 0, device="cpu"
-    )
+    few = config(table(tmp_path / "few.csv", *machine(550, 6)), base, span=[50, 549])
+    StepClassifierTrainer(few).train(tmp_path / "head", 0, device="cpu")
     values, states = machine(100, 7)
     table(tmp_path / "new.csv", values)
     answer = cli("label", "new.csv", "--model", "head", "--device", "cpu")
