@@ -7,7 +7,9 @@ generates what would balance them, at each of --guidance. Arms of the same probe
 - plain; adjusted: the same, with the logarithm of each class's share taken off its output (Menon et al. 2021);
 - oversampled: real images, those of rare classes repeated;
 - drawn: these and the generated ones, oversampled to what is still missing; checked: the same with those generated
-  images alone that a classifier of the same real images agrees with;
+  images alone that a classifier of the same real images agrees with; half: generated images are what a class is short
+  of, but never more than half of it;
+- varied, half: as the last, of real images that are generated again with --strength;
 - balanced: as many real images of every class as generated and real ones together: what there is to win.
 
 Each arm has its own number of steps, the best mean recall of classes on validation images that nothing else sees.
@@ -19,8 +21,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from common import pin_to_one_core
@@ -31,6 +34,7 @@ import torch  # noqa: E402
 from clothes import NETWORK, drawn, generator, kept, parquet  # noqa: E402
 from torch import nn  # noqa: E402
 
+from synthgen import seeds as streams  # noqa: E402
 from synthgen.measures.images import probe  # noqa: E402
 from synthgen.measures.images.labelled import Labelled  # noqa: E402
 from synthgen.measures.settings import gain  # noqa: E402
@@ -61,6 +65,31 @@ def oversampled(some: Labelled, random: np.random.Generator) -> Labelled:
     most = int(np.bincount(some.labels).max())
     rows = [np.flatnonzero(some.labels == label) for label in np.unique(some.labels)]
     return some.take(np.concatenate([np.resize(random.permutation(one), most) for one in rows]))
+
+
+def half(few: Labelled, made: Labelled, random: np.random.Generator) -> Labelled:
+    """Every class as often as the most frequent one: generated images make up what is missing, but half at most."""
+    most, parts = int(np.bincount(few.labels).max()), list[Labelled]()
+    for label in np.unique(few.labels):
+        rows, others = (np.flatnonzero(some.labels == label) for some in (few, made))
+        n = min(most - len(rows), most // 2)
+        parts += [few.take(np.resize(random.permutation(rows), most - n))]
+        parts += [made.take(np.resize(random.permutation(others), n))] if n else []
+    return reduce(Labelled.join, parts)
+
+
+def varied(made: Any, few: Labelled, classes: tuple[str, ...], n_each: int, strength: float, seed: int) -> np.ndarray:
+    """Images of each class in turn, uint8 (N, H, W, C), each a real one that was generated again without guidance."""
+    ids, images = [made.classes.index(name) for name in classes], []
+    for label in range(len(classes)):
+        rows = np.resize(np.flatnonzero(few.labels == label), n_each)
+        for start in range(0, n_each, 100):
+            some = few.images[rows[start : start + 100]]
+            own = [streams.seed_of(seed, "varied", label * n_each + start + i) for i in range(len(some))]
+            latents = torch.from_numpy(streams.normals(own, (1, 28, 28)))
+            found = made([ids[label]] * len(some), latents=latents, images=some, strength=strength, output_type="uint8")
+            images.append(found.images)
+    return np.concatenate(images)
 
 
 def recalls(model: nn.Module, some: Labelled, prior: np.ndarray | None) -> np.ndarray:
@@ -104,6 +133,10 @@ def one(given: argparse.Namespace, draw: int) -> dict[str, list[np.ndarray]]:
             rows = [np.flatnonzero(wanted & (labels == label))[: missing[label]] for label in range(n)]
             added = few.join(Labelled(images, labels).take(np.concatenate(rows)))
             arms[f"{name} at {guidance:g}"] = oversampled(added, random), None
+        arms[f"half at {guidance:g}"] = half(few, Labelled(images, labels), random), None
+    again = partial(varied, made, few, full.classes, given.most, given.strength, draw)
+    changed = Labelled(kept(out / f"varied-{given.strength:g}.npy", again), labels)
+    arms["varied, half"] = half(few, changed, random), None
     rows = [np.flatnonzero(everything.labels == label)[: counts[label] + missing[label]] for label in range(n)]
     arms["balanced"] = oversampled(everything.take(np.concatenate(rows)), random), None
     found: dict[str, list[np.ndarray]] = {}
@@ -127,7 +160,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--train-steps", type=int, default=6000)
     parser.add_argument("--balance", type=float, default=0.5, help="`class_balance` of the generator")
-    parser.add_argument("--most", type=int, default=2000, help="generated images of a class at most")
+    parser.add_argument("--most", type=int, default=600, help="generated images of a class at most")
+    parser.add_argument("--strength", type=float, default=0.5, help="with which real images are generated again")
     parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 3.0])
     parser.add_argument("--steps", type=int, nargs="+", default=[1500, 6000])
     given = parser.parse_args()
