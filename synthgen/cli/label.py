@@ -50,7 +50,6 @@ condition:\t# every image once
   licence: unknown\t# of the images; it goes into the dataset's card
 {% if range %}  range: {{ range }}\t# values of 16-bit images that are black and white, as when the model was trained
 {% endif %}
-
 sampler:
   use: real-images\t# the images as they are
   channels: {{ channels }}
