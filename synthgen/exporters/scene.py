@@ -15,7 +15,7 @@ from synthgen.errors import StoreError, UsageError
 from synthgen.exporters.options import NoOptions
 from synthgen.exporters.roles import ROLES, fields_of_roles, unused
 from synthgen.exporters.samples import Selected
-from synthgen.fields import IMAGE_SUFFIX, Boxes, Image, Label, SegmentationMap, first
+from synthgen.fields import IMAGE_SUFFIX, Boxes, Image, SegmentationMap, first, label_of
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """Keys become names of files."""
@@ -75,7 +75,7 @@ class Scenes(Selected):
             raise UsageError(f"{folder}: holds no images, so there is nothing to export")
         self.height, self.width, self.channels = image.height, image.width, image.channels
         self.suffix = IMAGE_SUFFIX[image.format]
-        self._label, label = first(self.fields, Label)
+        self._label, label = label_of(self.fields)
         self.classes: tuple[str, ...] = label.classes if label else ()
         self._roles = fields_of_roles(folder, self.fields, fields or {}) if with_objects else {}
         kind = self.fields[self._roles["segmentation"]] if "segmentation" in self._roles else None

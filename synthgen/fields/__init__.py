@@ -51,6 +51,7 @@ __all__ = [
     "classes_of",
     "first",
     "first_shown",
+    "label_of",
 ]
 
 
@@ -71,8 +72,17 @@ def first_shown(schema: Schema, way: type[S]) -> tuple[str, S | None]:
 
 
 def class_field(schema: Schema) -> str | None:
-    """The field whose classes samples are counted and grouped by: the first that has some; None if none has."""
-    return next((name for name, field in schema.items() if field.sample_classes), None)
+    """The field whose classes samples are counted and grouped by: `label`, else the first that has some, else None."""
+    return next((name for name, field in _label_first(schema) if field.sample_classes), None)
+
+
+def label_of(schema: Schema) -> tuple[str, Label | None]:
+    """Name and field of the class of a sample: `label`, else the first of its kind; ("", None) if there is none."""
+    return first(dict(_label_first(schema)), Label)
+
+
+def _label_first(schema: Schema) -> list[tuple[str, Field]]:
+    return sorted(schema.items(), key=lambda entry: entry[0] != "label")
 
 
 def classes_of(schema: Schema) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from synthgen.base.sizes import Size
 from synthgen.dataset import loading
 from synthgen.errors import DataError, UsageError
-from synthgen.fields import Label, SegmentationMap
+from synthgen.fields import SegmentationMap, label_of
 from synthgen.measures.settings import MeasureSettings, Way
 from synthgen.measures.weights import weights_of
 from synthgen.parts.protocols import Comparison
@@ -125,7 +125,7 @@ def from_dataset(folder: str, split: str | None, segmentation: str, allow_incomp
     if not isinstance(kind, SegmentationMap):
         maps = [name for name, field in dataset.fields.items() if isinstance(field, SegmentationMap)]
         raise UsageError(f"{folder}: has no class map `{segmentation}`; there are: {', '.join(maps) or 'none'}")
-    label = next((name for name, field in dataset.fields.items() if isinstance(field, Label)), None)
+    label, _ = label_of(dataset.fields)
     items, samples = [], [dataset[i] for i in range(len(dataset))]
     for sample, weight in zip(samples, weights_or_ones(dataset, samples), strict=True):
         image = np.repeat(sample["image"], 3, axis=2) if sample["image"].shape[2] == 1 else sample["image"]

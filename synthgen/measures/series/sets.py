@@ -10,7 +10,7 @@ import numpy as np
 
 from synthgen.dataset.loading import Dataset
 from synthgen.errors import DataError, UsageError
-from synthgen.fields import Label, Series
+from synthgen.fields import Series, label_of
 from synthgen.measures.series.windows import stream
 from synthgen.measures.weights import joined, weights_of
 from synthgen.readers import settings_fit
@@ -61,12 +61,12 @@ def from_dataset(
         DataError: channels, length or classes differ, or weights are negative.
     """
     field, kind = next((key, value) for key, value in dataset.fields.items() if isinstance(value, Series))
-    label = next((key for key, value in dataset.fields.items() if isinstance(value, Label)), None)
+    label, _ = label_of(dataset.fields)
     ids = ids_of_real(folder, kind, dataset.classes if label else (), real, name)
     samples = list(dataset) if samples is None else samples
     values = np.stack([sample[field] for sample in samples])
     weights = weights_of(dataset, samples)
-    if label is None or not real.classes:
+    if not label or not real.classes:
         return Set(values, np.zeros(len(values), dtype=np.int64), weights), ()
     return Set(values, ids[[sample[label] for sample in samples]], weights), real.classes
 

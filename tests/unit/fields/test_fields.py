@@ -29,6 +29,9 @@ from synthgen.fields import (
     StepLabels,
     Text,
     Times,
+    class_field,
+    classes_of,
+    label_of,
 )
 from synthgen.parts.fields import from_description
 from synthgen.writers.webdataset import member_name
@@ -239,3 +242,10 @@ def test_class_maps_say_their_classes_for_cards_and_exports() -> None:
     }
     assert list(SegmentationMap(4, 4, ("car",)).class_rows()) == []
     assert Number().pixel_classes == () and list(Number().class_rows()) == []
+
+
+def test_the_class_of_a_sample_is_its_label_wherever_that_stands() -> None:
+    seen, label, number = Label(("b", "a")), Label(("a", "b")), Number()
+    assert class_field({"seen": seen, "n": number, "label": label}) == "label"
+    assert label_of({"seen": seen, "label": label}) == ("label", label)
+    assert classes_of({"n": number, "seen": seen}) == ("b", "a") and label_of({"n": number}) == ("", None)
