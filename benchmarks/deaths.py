@@ -111,8 +111,8 @@ def boosted(some: Set, held_out: Set, seed: int) -> np.ndarray:
     return found
 
 
-def one(given: argparse.Namespace, fold: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """How likely each test stay of a fold ends with a death, by every arm; and whether it did."""
+def one(given: argparse.Namespace, fold: int) -> tuple[dict[tuple[str, str], np.ndarray], np.ndarray]:
+    """How likely each test stay of a fold ends with a death, by either classifier of every arm; and whether it did."""
     out = given.out / f"fold-{fold}"
     rest, test = prepare(given.data, out, fold)
     died, died_test = (outcomes(given.data, stays) for stays in (rest, test))
@@ -128,7 +128,7 @@ def one(given: argparse.Namespace, fold: int) -> tuple[dict[str, np.ndarray], np
     arms = {"real": real, "drawn": synthetic, "both": real.join(synthetic)}
     arms["real, and drawn deaths"] = real.join(of_class(synthetic, 1))
     found = {
-        f"boosting: {name}": np.mean([boosted(some, held_out, seed) for seed in range(given.seeds)], axis=0)
+        ("boosting", name): np.mean([boosted(some, held_out, seed) for seed in range(given.seeds)], axis=0)
         for name, some in arms.items()
     }
     mean, deviation = np.nanmean(real.windows, axis=(0, 1)), np.nanstd(real.windows, axis=(0, 1))
@@ -142,7 +142,9 @@ def one(given: argparse.Namespace, fold: int) -> tuple[dict[str, np.ndarray], np
     print(f"fold {fold}: {len(held_out)} test stays, {died_test.sum()} deaths; distances {distances}", flush=True)
     for name, some in arms.items():
         networks = [probe.train(some.windows, some.labels, 2, seed, Way(given.steps)) for seed in range(given.seeds)]
-        found[name] = np.mean([probe.probabilities(network, held_out.windows)[:, 1] for network in networks], axis=0)
+        found["network", name] = np.mean(
+            [probe.probabilities(network, held_out.windows)[:, 1] for network in networks], axis=0
+        )
     return found, died_test == 1
 
 
@@ -160,8 +162,10 @@ def main() -> None:
     died = np.concatenate([part[1] for part in parts])
     found = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
     print(f"{len(died)} stays, {died.sum()} deaths")
-    for name, facts in precision_intervals(found, died).items():
-        print(f"  {name}: {json.dumps(facts)}", flush=True)
+    for classifier in ("network", "boosting"):
+        mine = {arm: scores for (kind, arm), scores in found.items() if kind == classifier}
+        for arm, facts in precision_intervals(mine, died).items():
+            print(f"  {classifier}, {arm}: {json.dumps(facts)}", flush=True)
 
 
 if __name__ == "__main__":
