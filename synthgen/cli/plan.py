@@ -43,7 +43,8 @@ def command(
     """Show what RECIPE would make: classes, splits, shards, parts, models, disk space, what is done already.
 
     Checks everything that can be checked without drawing. Loads no weights and writes nothing. Of a
-    RECIPE that trains its own model, what only the trained model can tell is left out until then.
+    RECIPE that trains a model, a few steps that are thrown away say what time and memory the training takes on this
+    machine; what only the trained model can tell is left out until then.
     """
     model = None if smoke else api.read_model(recipe, overrides, plugin_files)
     if model is not None:

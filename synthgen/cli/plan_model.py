@@ -25,7 +25,7 @@ from synthgen.training.cost import Cost
 
 
 def describe(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any]:
-    """Everything that is said, as JSON values. No weights are loaded, nothing is fetched or made.
+    """Everything that is said but what a training takes, as JSON values. No weights are loaded, nothing is fetched.
 
     Raises:
         DataError: its images cannot be listed, or the range of their values is not known.
@@ -70,7 +70,8 @@ def _training(recipe: ModelRecipe, plugins: Plugins) -> dict[str, int]:
 
 def cost(trainer: Any, seed: int) -> dict[str, Any] | None:
     """What a training takes on this machine, as JSON values; None if its trainer does not measure that before it."""
-    return dataclasses.asdict(trainer.cost(seed)) if hasattr(trainer, "cost") else None
+    found = trainer.cost(seed) if hasattr(trainer, "cost") else None
+    return found and dataclasses.asdict(found)
 
 
 def model_cost(recipe: ModelRecipe, plugins: Plugins) -> dict[str, Any] | None:

@@ -221,10 +221,9 @@ class Trainer(Part, Protocol):
 
     A trainer, as a condition, may have `columns() -> Mapping[str, str]`, which says what the columns of its table are
     used as, for `plan` and `run`. A trainer may also have `check() -> Sequence[Problem]`, which says what is wrong with
-    its data before any training, `cost(seed: int) -> Cost`, which says what time and memory the training takes on this
-    machine, and `sketch(out: Path) -> None`, which writes the model as it is before its first
-    step: a recipe that trains its own model is checked against that, so that no training is lost on a class that the
-    data do not have.
+    its data before any training, `cost(seed: int) -> Cost | None`, which says what time and memory the training takes
+    on this machine, and `sketch(out: Path) -> None`, which writes the model as it is before its first step: a recipe
+    that trains its own model is checked against that, so that no training is lost on a class that the data do not have.
     """
 
     def train(self, out: Path, seed: int, *, device: str = "auto", quiet: bool = False) -> Path: ...

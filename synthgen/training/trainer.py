@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from synthgen.base.environment import choose_device, leave_one_core
 from synthgen.parts.protocols import Source
 from synthgen.training import loop, output
+from synthgen.training.cost import Cost
 from synthgen.training.monitor import Monitor
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Start, Task
@@ -85,6 +87,18 @@ class GradientTrainer(ABC):
         output.finish(out, made.save, output.ended_card(made.card, end.step, end.steps) if end else made.card)
         output.note_end(out, (end.step, end.steps) if end and end.step < end.steps else None)
         return out
+
+    @property
+    def starts_soon(self) -> bool:
+        """Whether the first step comes within seconds: nothing large is loaded, and nothing generated, before it."""
+        return True
+
+    def cost(self, seed: int, device: str = "auto") -> Cost | None:
+        """What all steps take on this machine, by a few that are thrown away; None where even they would take long."""
+        if not self.starts_soon:
+            return None
+        with tempfile.TemporaryDirectory(prefix="synthgen-cost-") as folder:
+            return loop.measure(self.task(Start(Path(folder), seed, choose_device(device))), self.config.steps)
 
     def facts(self, task: Task) -> dict[str, Any]:
         """What a checkpoint must have been made with to be gone on from: settings, version, seed, and the data."""

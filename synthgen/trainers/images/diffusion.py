@@ -145,6 +145,10 @@ class DiffusionTrainer(GradientTrainer):
         return config.model_dump(mode="json") | {"base": self.sources[0].sha256}
 
     @property
+    def starts_soon(self) -> bool:
+        return self.config.replay is None  # whose images the base generates before the first step
+
+    @property
     def sources(self) -> Sequence[origins.Source]:
         base = self.config.base
         return () if base is None else (folders.source(base),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from synthgen.base.environment import choose_device
 from synthgen.errors import DataError
 from synthgen.models.losses import Edm
 from synthgen.models.series.calendar import Calendar
@@ -29,8 +27,6 @@ from synthgen.trainers.series.entities import entities_of, say_entities, with_id
 from synthgen.trainers.series.model import PRESETS, Size, network, pipeline
 from synthgen.trainers.series.observed_mask import Shown
 from synthgen.trainers.series.task import SeriesTask
-from synthgen.training import loop
-from synthgen.training.cost import Cost
 from synthgen.training.precision import choose_precision
 from synthgen.training.settings import LoopConfig, UnlabelledShare
 from synthgen.training.task import Start, Task
@@ -175,12 +171,6 @@ class SeriesTrainer(GradientTrainer):
         columns = {**found.columns, **{name: text for name, text in said.items() if text}}
         rows = {**found.rows, **more, "network": self._network(made)}
         return replace(found, columns=columns, rows=rows, notes=(*found.notes, *made.notes))
-
-    def cost(self, seed: int, device: str = "auto") -> Cost:
-        """What all steps take on this machine, by a few that are thrown away."""
-        with tempfile.TemporaryDirectory(prefix="synthgen-cost-") as folder:
-            task = self.task(Start(Path(folder), seed, choose_device(device)))
-            return loop.measure(task, self.config.steps)
 
     def _given(self, training: Windows, recordings: real_data.Recordings) -> Given:
         """Training windows with all that the network is given beside them.

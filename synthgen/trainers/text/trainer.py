@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from synthgen.base.environment import choose_device
 from synthgen.errors import DataError
 from synthgen.models.text import roles
 from synthgen.models.text.kinds import KINDS
@@ -23,8 +21,6 @@ from synthgen.readers.texts import reader
 from synthgen.readers.texts.reader import TextData, Texts
 from synthgen.trainers.text.segments import classes_of, records_of, roles_of
 from synthgen.trainers.text.task import TextTask
-from synthgen.training import loop
-from synthgen.training.cost import Cost
 from synthgen.training.precision import choose_precision
 from synthgen.training.settings import LoopConfig
 from synthgen.training.task import Start, Task
@@ -101,11 +97,6 @@ class TextTrainer(GradientTrainer):
         sizes = [size for record in records for size in self._sizes(tokenizer, record)]
         said = f"{self.config.preset}, {tokenizer.n_tokens:,} tokens, records of {min(sizes)} to {max(sizes)}"
         return replace(facts, rows={**facts.rows, "network": said}, notes=(*facts.notes, *left_out))
-
-    def cost(self, seed: int, device: str = "auto") -> Cost:
-        """What all steps take on this machine, by a few that are thrown away."""
-        with tempfile.TemporaryDirectory(prefix="synthgen-cost-") as folder:
-            return loop.measure(self.task(Start(Path(folder), seed, choose_device(device))), self.config.steps)
 
     def sketch(self, out: Path) -> None:
         """Writes the model as it is before its first step: all that a recipe must fit is known then."""

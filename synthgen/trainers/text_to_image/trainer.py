@@ -57,6 +57,10 @@ class TextToImageTrainer(GradientTrainer):
         return values | {"base": self.sources[0].sha256}
 
     @property
+    def starts_soon(self) -> bool:
+        return False  # its weights may be gigabytes
+
+    @property
     def sources(self) -> list[Source]:
         return [self.reference.source]
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 import helpers
+import tiny
 
 
 def test_says_what_a_run_makes(cli, finished: Path, recipe: Path) -> None:
@@ -74,3 +77,20 @@ def test_a_recipe_for_a_model_is_told_as_well(cli, tmp_path: Path, monkeypatch) 
     facts = json.loads(cli("plan", helpers.ROOT / "recipes" / "foundation" / "lora.yaml", "--json").out)
     assert facts["missing_data"] is None
     assert "the licence of photos is not known" in facts["warnings"][0]
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_what_a_training_takes_is_measured_before_it(cli, tmp_path: Path, replay: bool) -> None:
+    """A few steps are tried and thrown away, but where they would come after much else."""
+    data = {"path": "sklearn:digits", "validation": 0.1}
+    more = {"base": tiny.class_conditional(), "replay": {"samples": 10}, "resolution": 16} if replay else {}
+    trainer = {"use": "class-conditional", "data": data, "steps": 200, "batch_size": 8, **more}
+    trainer |= {} if replay else {"network": {"channels": [8], "attention_levels": 0}}
+    recipe = helpers.write(tmp_path, {"kind": "model", "name": "m", "trainer": trainer}, "m.yaml")
+    answer = cli("plan", recipe)
+    assert answer.code == 0, answer.err
+    assert ("on this machine as busy as it is now" in answer.out) != replay
+    assert ("are measured in the first ones, and `synthgen train` says so" in answer.out) == replay
+    cost = json.loads(cli("plan", recipe, "--json").out)["training"]["cost"]
+    assert (cost is None) == replay and (replay or (cost["steps"] == 200 and cost["step_s"] > 0))
+    assert not list(tmp_path.glob("models"))
