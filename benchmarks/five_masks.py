@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from PIL import Image  # noqa: E402
 from synthgen import api  # noqa: E402
 from synthgen.measures.images import maps, segmentation  # noqa: E402
 from synthgen.measures.settings import gain  # noqa: E402
+from synthgen.models import registry  # noqa: E402
 from synthgen.readers import origin  # noqa: E402
 from synthgen.readers.masks import reader  # noqa: E402
 from synthgen.readers.masks.types import Example, Examples, MaskData  # noqa: E402
@@ -39,6 +41,7 @@ from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer  
 TRAIN = "recipes/train/nuclei.yaml"
 FIVE = {"grey": 4, "colour": 1}
 METRICS = ("PQ", "AJI")
+ARMS = ("five", "pasted", "features", "named", "drawn", "self-trained", "all")
 
 
 def fit(examples: Examples, seed: int, steps: int, features: str | None = None, copy_paste: float = 0.0) -> Any:
@@ -129,19 +132,23 @@ def one(given: argparse.Namespace, draw: int) -> dict[str, dict[str, dict[str, f
         """These, and the five as often."""
         return dataclasses.replace(five, items=(*items, *five.items * max(1, len(items) // len(five))))
 
-    alone, seeing = fit(five, draw, given.steps), fit(five, draw, given.steps, str(model))
-    arms = {
-        "five": alone,
-        "features": seeing,
-        "pasted": fit(five, draw, given.steps, copy_paste=0.5),
-        "self-trained": fit(beside(named(alone, others)), draw, given.steps),
-        "named": fit(beside(named(seeing, others)), draw, given.steps),
-        "drawn": fit(beside(list(generated.items)), draw, given.steps),
-        "all": fit(dataclasses.replace(real, items=(*five.items, *others.items)), draw, given.steps),
-    }
+    def network(name: str) -> Any:
+        """The segmenter of an arm, which is made once."""
+        folder = out / "segmenters" / name
+        if not (folder / "config.json").is_file():
+            sets: dict[str, Callable[[], Examples]] = {
+                "self-trained": lambda: beside(named(network("five"), others)),
+                "named": lambda: beside(named(network("features"), others)),
+                "drawn": lambda: beside(list(generated.items)),
+                "all": lambda: dataclasses.replace(real, items=(*five.items, *others.items)),
+            }
+            seen, pasted = str(model) if name == "features" else None, 0.5 if name == "pasted" else 0.0
+            fit(sets.get(name, lambda: five)(), draw, given.steps, seen, pasted).save_pretrained(folder)
+        return registry.load_network(folder, "cpu")
+
     found = {}
-    for name, network in arms.items():
-        by_kind = segmentation.by_class(network, test)
+    for name in given.arms:
+        by_kind = segmentation.by_class(network(name), test)
         found[name] = {kind: {m: 100 * values[m] for m in METRICS} for kind, values in by_kind.items()}
         shown = "; ".join(
             f"{kind} " + ", ".join(f"{m} {v:.1f}" for m, v in values.items()) for kind, values in found[name].items()
@@ -158,6 +165,7 @@ def main() -> None:
     parser.add_argument("--train-steps", type=int, default=4000)
     parser.add_argument("--draw", type=int, default=400, help="generated images")
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     given = parser.parse_args()
     draws = [one(given, draw) for draw in range(given.draws)]
     for name in draws[0]:

@@ -90,4 +90,6 @@ def test_a_recipe_with_a_starter_needs_neither(cli) -> None:
 
 def test_the_plan_of_a_model_shows_its_training(cli) -> None:
     out = cli("plan", helpers.ROOT / "recipes" / "train" / "classification.yaml").out
-    assert lines(out, "training")[0].startswith("3000 steps of 64, a checkpoint every 500; disk is estimated")
+    [line] = lines(out, "training")
+    assert line.startswith("3000 steps of 64, a checkpoint every 500; about ")
+    assert " on this machine as busy as it is now (" in line and line.endswith(" of memory")
