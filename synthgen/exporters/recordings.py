@@ -12,7 +12,7 @@ import numpy as np
 from synthgen.dataset.view import Sample
 from synthgen.exporters.moments import Moments
 from synthgen.exporters.series_rows import SeriesRows
-from synthgen.fields import Column, StepLabels
+from synthgen.fields import Column
 
 if TYPE_CHECKING:
     from synthgen.exporters.table import Table
@@ -89,11 +89,12 @@ def scores(rows: SeriesRows) -> Sequence[str]:
 
 
 def classes(rows: SeriesRows) -> Sequence[str]:
-    """Names of the fields with one class a step, such as those of `step-classes`."""
+    """Names of the fields with one column, of classes and of that name, such as those of `step-classes`."""
     return [
         name
         for name, field in rows.fields.items()
-        if isinstance(field, StepLabels) and field.n_rows == rows.kind.length
+        if field.n_rows == rows.kind.length
+        and [(column.name, bool(column.classes)) for column in field.columns(name)] == [(name, True)]
     ]
 
 
