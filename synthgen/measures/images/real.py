@@ -74,8 +74,6 @@ def _test(data: DataConfig, place: str | None, side: int, channels: int) -> Labe
     path = place or data.path
     root = local_path(path)
     is_table = root.suffix == ".parquet" and root.is_file()
-    if is_table and place is None:
-        raise DataError(f"{path}: a .parquet file has no split `test`; name the test images with --test")
     folder = root.is_dir() and not any("-ubyte" in file.name for file in listing.files(root, nested=False))
     whole = is_table or (folder and not any((root / name).is_dir() for name in ("train", "test")))
     split: labelled.Split = "train" if place is not None and whole else "test"

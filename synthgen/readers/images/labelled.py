@@ -148,6 +148,8 @@ def read(
         raw, labels, names = _digits(split)
         return LabelledImages(resized(raw, resolution, channels), labels, names)
     if place.is_file() and place.suffix == ".parquet":
+        if split == "test":
+            raise DataError(f"{path}: a .parquet file has no split `test`; name the test images on their own")
         return _parquet(place, classes, resolution, channels, wanted, skip_broken)
     if not place.is_dir():
         raise DataError(

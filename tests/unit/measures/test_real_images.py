@@ -94,7 +94,7 @@ def table(path: Path, seed: int) -> str:
 
 def test_a_table_is_not_tested_on_its_own_rows(tmp_path: Path) -> None:
     data = {"path": table(tmp_path / "train.parquet", 0), "classes": list(CLASSES)}
-    with pytest.raises(DataError, match=r"a \.parquet file has no split `test`; name the test images with --test"):
+    with pytest.raises(DataError, match=r"a \.parquet file has no split `test`; name the test images on their own"):
         read(data)
     found = read(data, test=table(tmp_path / "test.parquet", 1))
     assert len(found.test) == 20 and not contents(found.test) & contents(found.train)
