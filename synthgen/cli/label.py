@@ -94,8 +94,8 @@ output:
     "bounds",
     type=(float, float),
     metavar="LOW HIGH",
-    help="Values of 16-bit images that become black and white, as when a segmenter or detector was trained; by default "
-    "what the images themselves say. A feature-classifier knows its own.",
+    help="Values of 16-bit images that become black and white; by default those that the model was trained with, or, "
+    "if it saw no such images, what these say.",
 )
 @click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DATA, with -labels.")
 @click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipe; by default here.")

@@ -35,6 +35,7 @@ class Detector(UNet):
         min_score: the score that the trainer chose on held-out images as the least that counts.
         measured: what the finished network found in real images: the `split` of the data, numbers of `pictures` and
             of their `boxes`, and `at` each least score how many of those were found, and how many objects without one.
+        range: values of images of more than 8 bits that were read as 0 and 255, if there were such.
     """
 
     @register_to_config
@@ -44,6 +45,7 @@ class Detector(UNet):
         widths: Sequence[int] = (16, 32, 64, 96),
         min_score: float = 0.3,
         measured: Mapping[str, Any] | None = None,
+        range: Sequence[float] | None = None,
     ) -> None:
         super().__init__(widths, len(objects) + 4, TOP)
         with torch.no_grad():  # so that rare centres do not drown in early false alarms

@@ -27,6 +27,7 @@ class Segmenter(UNet):
         stuff: names of those of `objects` that are regions without objects.
         features: of a diffusion model, as `activations.facts_of` has them; its activations are then seen beside the
             pixels.
+        range: values of images of more than 8 bits that were read as 0 and 255, if there were such.
     """
 
     @register_to_config
@@ -37,6 +38,7 @@ class Segmenter(UNet):
         class_losses: Sequence[float] = (),
         stuff: Sequence[str] = (),
         features: Mapping[str, Any] | None = None,
+        range: Sequence[float] | None = None,
     ) -> None:
         super().__init__(widths, len(objects) + 2, n_in=3 + (widths[0] if features else 0))
         self.activations = Activations(features, widths[0]) if features else None

@@ -60,9 +60,8 @@ def read(data: MaskData, split: Split = "train") -> Examples:
     if data.fraction < 1 and split == "train":
         order = np.random.default_rng(0).permutation(len(items))
         items = [items[i] for i in np.sort(order[: max(2, round(data.fraction * len(items)))])]
-    return Examples(
-        tuple(items), class_names(data), tuple(data.objects), tuple(notes), data.regions, tuple(data.palette)
-    )
+    objects, palette = tuple(data.objects), tuple(data.palette)
+    return Examples(tuple(items), class_names(data), objects, tuple(notes), data.regions, palette, pixels.bounds)
 
 
 def _no_images(data: MaskData, split: Split) -> DataError:

@@ -223,7 +223,8 @@ class Examples:
     """Images with their objects; `classes` names images' labels, `objects` the objects' class ids from 1.
 
     `stuff` names those of `objects` that are regions and no objects, `palette` their colours, if any are known.
-    `notes` says in sentences what was decided while reading and what was left out.
+    `notes` says in sentences what was decided while reading and what was left out, `range` which values of images of
+    more than 8 bits became 0 and 255, if there were such.
     """
 
     items: tuple[Example, ...]
@@ -232,6 +233,7 @@ class Examples:
     notes: tuple[str, ...] = ()
     stuff: tuple[str, ...] = ()
     palette: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
 
     @property
     def is_semantic(self) -> bool:

@@ -135,7 +135,8 @@ class DetectorTask(Task):
         super().__init__(config, len(training), seed, device, choose_precision("auto", device))
 
     def network(self, min_score: float = LOW_SCORE, measured: Mapping[str, Any] | None = None) -> Any:
-        return Detector(list(self.training.objects), list(self.config.widths), min_score, measured)
+        training = self.training
+        return Detector(list(training.objects), self.config.widths, min_score, measured, training.range)
 
     def batch(self, step: int, random: torch.Generator) -> Batch:
         config, n_objects = self.config, len(self.training.objects)

@@ -137,7 +137,7 @@ class SegmenterTask(Task):
     def network(self, losses: Sequence[float] = ()) -> Any:
         facts = activations.facts_of(self.eyes) if self.eyes else None
         objects, stuff = list(self.training.objects), list(self.training.stuff)
-        network: Any = Segmenter(objects, list(self.config.widths), list(losses), stuff, facts)
+        network: Any = Segmenter(objects, self.config.widths, list(losses), stuff, facts, self.training.range)
         if self.eyes:
             network.activations.unet.load_state_dict(activations.unconditional(self.eyes))
         return network

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import helpers
 import synthgen
@@ -230,6 +231,23 @@ def test_the_mask_loss_prefers_the_right_mask_and_the_right_iou() -> None:
     assert mask_loss(-right, zeros, truth) > 10
     empty = torch.zeros_like(truth)
     assert mask_loss(right, zeros, empty) < 0.01  # where nothing is, any mask will do, if its IoU is said to be 0
+
+
+@pytest.mark.parametrize("use", ["segmenter", "detector"])
+def test_networks_know_which_values_were_black_and_white(cli: Any, tmp_path: Path, use: str) -> None:
+    """Dark images of 16 bits are labelled by the range of those that were learned from, not by their own."""
+    shutil.copytree(tiny.masks(), tmp_path / "deep")
+    for path in (tmp_path / "deep" / "images").iterdir():
+        grey = np.asarray(Image.open(path).convert("L"))
+        Image.fromarray(grey.astype(np.uint16) * 16).save(path)
+    mask_kind = {"boxes": "boxes.json"} if use == "detector" else {}
+    data = {"path": str(tmp_path / "deep"), "objects": ["cell"], **mask_kind}
+    model = train(tmp_path, use, data, **QUICK, crop=32, widths=[8, 16])
+    (tmp_path / "dark").mkdir()
+    Image.fromarray(np.full((48, 48), 160, np.uint16)).save(tmp_path / "dark" / "a.png")
+    answer = cli("label", tmp_path / "dark", "--model", model, "--size", 48, "-o", tmp_path, "--device", "cpu")
+    assert answer.code == 0, answer.err
+    assert "range: [0.0, 4095.0]" in (tmp_path / "dark-labels.yaml").read_text()
 
 
 @pytest.mark.slow
