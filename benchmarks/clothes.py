@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import io
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +59,17 @@ def kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
         np.save(path, make(), allow_pickle=False)
     found: np.ndarray = np.load(path, allow_pickle=False)
     return found
+
+
+def remembered(given: argparse.Namespace, name: str, make: Callable[[], Any]) -> Any:
+    """A JSON value that is made once for these settings, so that a long experiment goes on where it was stopped."""
+    settings = {key: str(value) for key, value in vars(given).items() if key not in ("out", "draws", "seeds", "arms")}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    path = Path(given.out) / "results" / f"{name}-{digest}.json"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(make()))
+    return json.loads(path.read_text())
 
 
 def drawn(pipeline: Any, classes: tuple[str, ...], n_each: int, guidance: float, seed: int) -> np.ndarray:

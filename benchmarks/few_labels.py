@@ -20,7 +20,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from common import pin_to_one_core
 pin_to_one_core()
 
 import torch  # noqa: E402
-from clothes import NETWORK, accuracy, drawn, generator, kept, parquet, plain  # noqa: E402
+from clothes import NETWORK, accuracy, drawn, generator, kept, parquet, plain, remembered  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
@@ -113,6 +114,13 @@ def strongly(x: torch.Tensor) -> torch.Tensor:
     return torch.where(inside[:, 0, None, :, None] & inside[:, 1, None, None, :], 0.0, x)
 
 
+def accuracy_of(
+    arm: Callable[[], Callable[[int], nn.Module]], validation: Labelled, test: Labelled, grid: Sequence[int]
+) -> tuple[float, int]:
+    """As `accuracy` has it, of an arm whose images are made only if they are needed."""
+    return accuracy(arm(), validation, test, grid)
+
+
 def first_model(given: argparse.Namespace, real: Labelled) -> Path:
     """The folder of a diffusion model of all these images, which all are of one class."""
     out = given.out / "first"
@@ -169,7 +177,8 @@ def one(given: argparse.Namespace, seed: int) -> Mapping[str, float]:
     }
     result = {}
     for name in given.arms:
-        result[name], steps = accuracy(arms[name](), checked, test, given.steps)
+        make = partial(accuracy_of, arms[name], checked, test, given.steps)
+        result[name], steps = remembered(given, f"{given.labels}-{seed}-{name}", make)
         print(f"seed {seed}: {name}: {result[name]:.2f} % at {steps} steps", flush=True)
     return result
 

@@ -7,7 +7,7 @@ learns from all images, and layouts from the five. Arms of the same U-Net, all t
 - features: these alone, with what the diffusion model sees beside the pixels;
 - self-trained: the five, and other real images with the masks that `five` finds in them; named: the same with those
   that `features` finds;
-- drawn: the five, and generated images that fit nuclei of the five at new places;
+- drawn: the five, and generated images that fit nuclei of the five at new places; drawn and pasted: with copy-paste;
 - all: every training image with its own mask, which is what there is to win.
 
 Tested on all test images; panoptic quality (PQ) and aggregated Jaccard index (AJI), means over images of a kind.
@@ -41,7 +41,7 @@ from synthgen.trainers.images.segmenter import SegmenterTask, SegmenterTrainer  
 TRAIN = "recipes/train/nuclei.yaml"
 FIVE = {"grey": 4, "colour": 1}
 METRICS = ("PQ", "AJI")
-ARMS = ("five", "pasted", "features", "named", "drawn", "self-trained", "all")
+ARMS = ("five", "pasted", "features", "named", "drawn", "drawn and pasted", "self-trained", "all")
 
 
 def fit(examples: Examples, seed: int, steps: int, features: str | None = None, copy_paste: float = 0.0) -> Any:
@@ -142,8 +142,9 @@ def one(given: argparse.Namespace, draw: int) -> dict[str, dict[str, dict[str, f
                 "drawn": lambda: beside(list(generated.items)),
                 "all": lambda: dataclasses.replace(real, items=(*five.items, *others.items)),
             }
-            seen, pasted = str(model) if name == "features" else None, 0.5 if name == "pasted" else 0.0
-            fit(sets.get(name, lambda: five)(), draw, given.steps, seen, pasted).save_pretrained(folder)
+            seen, pasted = str(model) if name == "features" else None, 0.5 if "pasted" in name else 0.0
+            examples = sets.get(name.removesuffix(" and pasted"), lambda: five)()
+            fit(examples, draw, given.steps, seen, pasted).save_pretrained(folder)
         return registry.load_network(folder, "cpu")
 
     found = {}

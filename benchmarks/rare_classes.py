@@ -31,7 +31,7 @@ from common import pin_to_one_core
 pin_to_one_core()
 
 import torch  # noqa: E402
-from clothes import NETWORK, drawn, generator, kept, parquet  # noqa: E402
+from clothes import NETWORK, drawn, generator, kept, parquet, remembered  # noqa: E402
 from torch import nn  # noqa: E402
 
 from synthgen import seeds as streams  # noqa: E402
@@ -140,12 +140,17 @@ def one(given: argparse.Namespace, draw: int) -> dict[str, list[np.ndarray]]:
     rows = [np.flatnonzero(everything.labels == label)[: counts[label] + missing[label]] for label in range(n)]
     arms["balanced"] = oversampled(everything.take(np.concatenate(rows)), random), None
     found: dict[str, list[np.ndarray]] = {}
-    for name, (arm, prior) in arms.items():
+
+    def scores(name: str, seed: int) -> list[float]:
+        arm, prior = arms[name]
+        models = {steps: probe.train(arm.images, arm.labels, n, seed, probe.Budget(steps)) for steps in given.steps}
+        checks = {steps: recalls(model, validation, prior).mean() for steps, model in models.items()}
+        return list(recalls(models[max(checks, key=lambda steps: checks[steps])], test, prior))
+
+    for name in given.arms or arms:
         for seed in range(given.seeds):
-            models = {steps: probe.train(arm.images, arm.labels, n, seed, probe.Budget(steps)) for steps in given.steps}
-            checks = {steps: recalls(model, validation, prior).mean() for steps, model in models.items()}
-            best = max(checks, key=lambda steps: checks[steps])
-            found.setdefault(name, []).append(recalls(models[best], test, prior))
+            values = remembered(given, f"{out.name}-{name}-{seed}", partial(scores, name, seed))
+            found.setdefault(name, []).append(np.array(values))
         mean = np.mean(found[name], 0)
         print(f"draw {draw}: {name}: all {mean.mean():.2f} %, tail {mean[tail].mean():.2f} %", flush=True)
     return found
@@ -164,6 +169,7 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=0.5, help="with which real images are generated again")
     parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 3.0])
     parser.add_argument("--steps", type=int, nargs="+", default=[1500, 6000])
+    parser.add_argument("--arms", nargs="+", metavar="NAME", help="those to train, such as 'half at 3'; by default all")
     given = parser.parse_args()
     classes = labelled.read(given.real).classes
     tail = [classes.index(name) for name in given.tail]

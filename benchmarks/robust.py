@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from common import pin_to_one_core
 pin_to_one_core()
 
 import torch  # noqa: E402
-from clothes import NETWORK, drawn, generator, kept, parquet  # noqa: E402
+from clothes import NETWORK, drawn, generator, kept, parquet, remembered  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torchvision.transforms.v2 import functional as transforms  # noqa: E402
@@ -42,6 +43,7 @@ RADIUS = 0.2
 
 N_REAL, N_VALIDATION, N_CHECKED = 10_000, 2000, 500
 CHECKPOINTS = 8
+ARMS = ("real", "averaged", "cutout", "drawn", "both", "both, averaged")
 
 
 def attacked(
@@ -144,7 +146,7 @@ def one(given: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
     images = kept(given.out / "drawn.npy", lambda: drawn(made, real.classes, n_each, given.guidance, 0))
     fake = Labelled(images, np.repeat(np.arange(len(real.classes)), n_each))
     rival = probe.train(few.images, few.labels, len(real.classes), 1000 + seed, probe.Budget(2000))
-    arms = {
+    sets: dict[str, tuple[Labelled | None, Labelled | None, str]] = {
         "real": (few, None, ""),
         "averaged": (few, None, "averaged"),
         "cutout": (few, None, "cutout"),
@@ -152,16 +154,18 @@ def one(given: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
         "both": (few, fake, ""),
         "both, averaged": (few, fake, "averaged"),
     }
-    found = {}
-    for name, (a, b, trick) in arms.items():
+
+    def scores(name: str) -> dict[str, float]:
+        a, b, trick = sets[name]
         trained = [hardened(a, b, checked, seed, steps, trick) for steps in given.steps]
         model = max(trained, key=lambda each: each[1])[0]
-        found[name] = {
-            "clean": 100 * float((probe.predict(model, test.images) == test.labels).mean()),
-            "robust": robust(model, test.subset(given.attacked, 0), seed, 20, 3, rival),
-        }
-        for kind, some in corrupted(test, seed).items():
-            found[name][kind] = 100 * float((probe.predict(model, some.images) == some.labels).mean())
+        some = {"clean": test, **corrupted(test, seed)}
+        found = {kind: 100 * float((probe.predict(model, s.images) == s.labels).mean()) for kind, s in some.items()}
+        return found | {"robust": robust(model, test.subset(given.attacked, 0), seed, 20, 3, rival)}
+
+    found = {}
+    for name in given.arms:
+        found[name] = remembered(given, f"{seed}-{name}", partial(scores, name))
         shown = ", ".join(f"{kind} {value:.1f}" for kind, value in found[name].items())
         print(f"seed {seed}: {name}: {shown} %", flush=True)
     return found
@@ -177,9 +181,11 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--steps", type=int, nargs="+", default=[2000, 8000])
     parser.add_argument("--attacked", type=int, default=1000, help="test images that are attacked")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     given = parser.parse_args()
     seeds = [one(given, seed) for seed in range(given.seeds)]
-    strongest = max(("real", "averaged", "cutout"), key=lambda arm: np.mean([seed[arm]["robust"] for seed in seeds]))
+    baselines = [arm for arm in ARMS[:3] if arm in given.arms] or given.arms
+    strongest = max(baselines, key=lambda arm: np.mean([seed[arm]["robust"] for seed in seeds]))
     for arm in seeds[0]:
         for kind in ("robust", "clean"):
             values, base = ([seed[name][kind] for seed in seeds] for name in (arm, strongest))
