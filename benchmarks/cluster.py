@@ -136,7 +136,7 @@ def noop_run(n_shards: int, n_actors: int, seconds: float = 0.0) -> tuple[tuple[
     from synthgen.generate.executors.worker import Job
     from synthgen.recipe.sections import Resources
 
-    executor.Actor = Noop  # type: ignore[misc, assignment]
+    executor.Actor = Noop  # type: ignore[attr-defined, assignment]
     with tempfile.TemporaryDirectory() as name:
         plan = api.prepare(recipe(Path(name), 10 * n_shards), plugin_files=[PLUGIN]).plan
         storage, memory = LocalStorage(Path(name) / "out"), Memory(n_shards)

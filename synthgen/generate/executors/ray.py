@@ -5,19 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import socket
-import tempfile
 import time
-import traceback
-import uuid
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from synthgen.errors import ClusterError, SynthgenError
 from synthgen.generate.executors import nodes
+from synthgen.generate.executors.actor import Actor, Life
 from synthgen.generate.executors.cluster import (
     OBJECT_STORE_BYTES,
     POOLS_BYTES,
@@ -25,13 +22,12 @@ from synthgen.generate.executors.cluster import (
     connect,
     import_ray,
     named,
-    this_node,
 )
-from synthgen.generate.executors.outcome import Failure, Outcome, outcome_of
+from synthgen.generate.executors.outcome import Failure, Outcome
 from synthgen.generate.executors.patience import Patience
 from synthgen.generate.executors.placement import Demand, Offer, device_for
 from synthgen.generate.executors.pools import Pools
-from synthgen.generate.executors.worker import Job, Listen, ShardProgress, ShardReport, Worker, with_files
+from synthgen.generate.executors.worker import Job, Listen, ShardProgress, ShardReport
 from synthgen.recipe.sections import Pool, Resources
 
 LOG = logging.getLogger(__name__)
@@ -99,15 +95,15 @@ class RayPool:
         self._out_of_reach: dict[int, tuple[str, int]] = {}  # by actor: its process, and the shard that it rendered
         self._deaths: Counter[int] = Counter()  # of processes under a shard, which were taken for lost connections
         self._queue: deque[int] = deque()
-        self._free: deque[_Life] = deque()
-        self._starting: dict[Any, _Life] = {}
+        self._free: deque[Life] = deque()
+        self._starting: dict[Any, Life] = {}
         self._later: list[tuple[float, Any]] = []
-        self._pending: dict[Any, tuple[int, _Life]] = {}
-        self._asked: dict[Any, _Life] = {}
+        self._pending: dict[Any, tuple[int, Life]] = {}
+        self._asked: dict[Any, Life] = {}
         self._asked_at = self._heard_at = time.monotonic()
         self._grown_at = time.monotonic()
         self._n_dead_starts = self._n_unfit = 0
-        self._alive: list[_Life] = []
+        self._alive: list[Life] = []
         self._outcomes: deque[Outcome] = deque()
         self._patience = Patience()
         self._n_lost = 0
@@ -245,7 +241,7 @@ class RayPool:
             self._asked = {reference: other for reference, other in self._asked.items() if other is not life}
             self._end(life)
 
-    def _end(self, life: _Life) -> None:
+    def _end(self, life: Life) -> None:
         """An actor is dead, or out of reach: it gets no more shards until it answers again."""
         if life.ended:
             return
@@ -268,7 +264,7 @@ class RayPool:
 
     def _await(self, actor: Any) -> None:
         """Shards go to an actor, new or restarted, once it has answered."""
-        self._starting[actor.ready.remote()] = _Life(actor)
+        self._starting[actor.ready.remote()] = Life(actor)
 
     def _hand_out(self) -> None:
         while self._queue and self._free:
@@ -335,7 +331,7 @@ class RayPool:
         self._hand_out()
         return outcome
 
-    def _cause(self, life: _Life, error: Exception) -> tuple[str, bool]:
+    def _cause(self, life: Life, error: Exception) -> tuple[str, bool]:
         """What became of an actor, and whether the shard may be to blame."""
         errors = self._ray.exceptions
         if isinstance(error, errors.ActorUnavailableError):
@@ -355,55 +351,6 @@ class RayPool:
             LOG.warning(
                 "waiting for Ray to start an actor, which takes %s; there are %s", self._demand, nodes.listed(self._ray)
             )
-
-
-@dataclass
-class _Life:
-    """An actor from one start to its death, with the shards that it was given, oldest first.
-
-    `moved_at` is when something last came of the oldest one.
-    """
-
-    actor: Any
-    host: str = ""
-    node: str = ""
-    birth: str = ""
-    in_flight: list[Any] = field(default_factory=list)
-    progress: ShardProgress | None = None
-    moved_at: float = 0.0
-    ended: bool = False
-
-
-class Actor:
-    """A worker as a Ray actor. Failures to start are kept and reported with the first shard."""
-
-    def __init__(self, job: Job, plugin_files: dict[str, bytes]) -> None:
-        self._worker: Worker | None = None
-        self._error, self._birth = "", uuid.uuid4().hex
-        self._progress: ShardProgress | None = None
-        try:
-            with tempfile.TemporaryDirectory(prefix="synthgen-plugins-") as folder:
-                self._worker = Worker(with_files(job, plugin_files, Path(folder)))
-        except SynthgenError as error:
-            self._error = str(error)
-        except Exception:  # reported to the driver, which knows what to do about it
-            self._error = f"a worker cannot start: {traceback.format_exc()}"
-
-    def ready(self) -> tuple[str, str, str, str]:
-        """The host's name, the node's id, what tells this process from others, and why it cannot render, if so."""
-        return socket.gethostname(), this_node(), self._birth, self._error
-
-    def progress(self) -> ShardProgress | None:
-        """How far the shard is that is being rendered; called while it is."""
-        return self._progress
-
-    def render(self, shard: int) -> ShardReport | Failure:
-        if self._worker is None:
-            return Failure(shard, "fatal", self._error)
-        return outcome_of(self._worker, shard, self._note)
-
-    def _note(self, progress: ShardProgress) -> None:
-        self._progress = progress
 
 
 def folder_of_actors(ray: Any, job: Job) -> str:
