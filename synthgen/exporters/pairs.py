@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from synthgen.exporters.text_samples import TextSamples, left_out
 from synthgen.fields import Translation
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_QUOTED = re.compile('["\t\r\n]')
 _BREAKS = re.compile("\r\n|[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
@@ -102,9 +102,8 @@ class Tsv(_Pairs):
         n_changed = 0
         with ExitStack() as stack:
             files = samples.files(stack, out, "tsv")
-            tables = {split: csv.writer(file, "excel-tab", lineterminator="\n") for split, file in files.items()}
-            for table in () if self._plain else tables.values():
-                table.writerow(self._languages)
+            for file in () if self._plain else files.values():
+                file.write(_row(self._languages))
             for sample in samples:
                 texts = [sample[self._field][language] for language in self._languages]
                 if self._plain:
@@ -112,9 +111,15 @@ class Tsv(_Pairs):
                     n_changed += lines != texts
                     files[sample["split"]].write("\t".join(lines) + "\n")
                 else:
-                    tables[sample["split"]].writerow(texts)
+                    files[sample["split"]].write(_row(texts))
                 tick(1)
         return [f"{n_changed} samples had line ends or tabs, which are spaces now"] if n_changed else []
+
+
+def _row(texts: Sequence[str]) -> str:
+    """A line of tabs. What ends a line anywhere is in quotes, a lone carriage return too, which `csv` leaves bare."""
+    cells = ['"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text for text in texts]
+    return "\t".join(cells) + "\n"
 
 
 def _unit(key: str, texts: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from synthgen.readers.texts.offsets import mismatch, whole_number
 from synthgen.readers.texts.records import Answer
 from synthgen.readers.texts.table import Table
 
+PYTHON = re.compile(r"\s*(\{\s*'\w+'\s*:|\[\s*'.*'\s*\]\s*$|\[\s*\]\s*$|array\(\[)", re.DOTALL)
+"""How Python shows lists, dicts and arrays, which pandas writes into CSV."""
+
 
 def answers(table: Table, column: str, contexts: Sequence[str] | None, problems: Problems) -> list[tuple[Answer, ...]]:
     """The answers of every question: a text, a list of texts, or objects with `text` and `answer_start`.
@@ -19,6 +23,13 @@ def answers(table: Table, column: str, contexts: Sequence[str] | None, problems:
     """
     found: list[tuple[Answer, ...]] = []
     wrong: list[str] = []
+    shown = [cell for cell in table.columns[column] if isinstance(cell, str)]
+    if shown and all(map(PYTHON.match, shown)) and set(shown) != {"[]"}:
+        problems.add(
+            f"{table.where(0)}: {column}: {shown[0][:40]!r} is how Python shows a list or dict, which pandas writes "
+            "into CSV; write JSON in its place, or save the table as JSON lines or Parquet"
+        )
+        return [()] * len(table)
     for row, cell in enumerate(table.columns[column]):
         context = contexts[row] if contexts is not None else None
         try:

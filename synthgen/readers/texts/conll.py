@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def load(path: Path, data: TextData) -> Table:
 def _sentences(path: Path, text: str) -> tuple[list[list[Token]], list[str | None], list[str]]:
     """Sentences with their classes, and what is wrong with lines."""
     bad: list[str] = []
+    width = _width(lines_of(text))
     sentences: list[list[Token]] = [[]]
     labels: list[str | None] = [None]
     for number, line in enumerate(lines_of(text), 1):
@@ -60,11 +62,11 @@ def _sentences(path: Path, text: str) -> tuple[list[list[Token]], list[str | Non
             if sentences[-1]:
                 sentences.append([])
                 labels.append(None)
-        elif not sentences[-1] and line.startswith("#") and not _is_token(line):
+        elif not sentences[-1] and line.startswith("#") and not _is_token(line, width):
             if found := LABEL.fullmatch(line):
                 labels[-1] = found.group(1)
         else:
-            cells = line.strip().split("\t") if "\t" in line else line.split()
+            cells = _cells(line)
             token, tag = cells[0].strip(), cells[-1].strip()
             if len(cells) < 2:
                 bad.append(f"{path}:{number}: has one column; a token and its tag are needed, with a blank between")
@@ -75,10 +77,21 @@ def _sentences(path: Path, text: str) -> tuple[list[list[Token]], list[str | Non
     return (sentences, labels, bad) if sentences[-1] else (sentences[:-1], labels[:-1], bad)
 
 
-def _is_token(line: str) -> bool:
-    """Whether a line that begins with # is a token of that name with its tag."""
-    cells = line.split()
-    return len(cells) > 1 and cells[0] == "#" and TAG.fullmatch(cells[-1]) is not None and not LABEL.fullmatch(line)
+def _cells(line: str) -> list[str]:
+    """Columns between tabs or, where there are none, between blanks; a no-break space is part of a token."""
+    return line.strip().split("\t") if "\t" in line else re.split(" +", line.strip())
+
+
+def _width(lines: Sequence[str]) -> int:
+    """How many columns tokens have."""
+    counts = Counter(len(_cells(line)) for line in lines if line.strip() and line[0] not in "#-")
+    return counts.most_common(1)[0][0] if counts else 2
+
+
+def _is_token(line: str, width: int) -> bool:
+    """Whether a line that begins with # is a token, such as `#` or a hashtag, with all columns and a tag."""
+    cells = _cells(line)
+    return len(cells) in (2, width) and TAG.fullmatch(cells[-1].strip()) is not None and not LABEL.fullmatch(line)
 
 
 def _slots(sentence: Sequence[Token]) -> tuple[list[dict[str, Any]], int]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 SHOWN = 40
+ENCODINGS = (("bytes", "utf-8", 1), ("UTF-16 units", "utf-16-le", 2))
+"""What else places may count, the encoding, and the bytes of one."""
+
+Place = tuple[str, int, int]
+"""A text, and the start and the end of a piece of it."""
 
 
 def whole_number(value: Any, name: str) -> int:
@@ -35,12 +41,42 @@ def mismatch(text: str, start: int, piece: str) -> str:
     return f"{said}; it begins at {first}{more}"
 
 
+def misread(pieces: Sequence[Place]) -> str:
+    """What is wrong with places that cut words in two, if they cut none when they count something else; else empty."""
+    n_cut = sum(_cuts(*piece) for piece in pieces)
+    ways = {f"if they count {unit}": [_in_units(*piece, *how) for piece in pieces] for unit, *how in ENCODINGS}
+    if 2 * n_cut >= len(pieces):
+        ways["if the last character is included"] = [(text, start, end + 1) for text, start, end in pieces]
+    for way, others in ways.items():
+        if n_cut and not any(_cuts(*other) for other in others):
+            return f"{n_cut} of {len(pieces)} places cut a word or a blank, and none does {way}"
+    return ""
+
+
+def _cuts(text: str, start: int, end: int) -> bool:
+    """Whether a piece is none, begins or ends in a word, or with a blank."""
+    if not 0 <= start < end <= len(text):
+        return True
+    sides = [text[at - 1 : at + 1] for at in (start, end) if 0 < at < len(text)]
+    return text[start].isspace() or text[end - 1].isspace() or any(side.isalnum() for side in sides)
+
+
+def _in_units(text: str, start: int, end: int, encoding: str, size: int) -> Place:
+    """The same place in characters; an empty one if it is between two halves of a character."""
+    raw = text.encode(encoding)
+    try:
+        before, whole = (len(raw[: at * size].decode(encoding)) for at in (start, end))
+    except UnicodeDecodeError:
+        return text, 0, 0
+    return text, before, whole
+
+
 def _unit(text: str, start: int, piece: str) -> str:
     """What the offset counts, if it is right so."""
-    for unit, encoding, size in (("byte", "utf-8", 1), ("UTF-16 unit", "utf-16-le", 2)):
+    for unit, encoding, size in ENCODINGS:
         raw, wanted = text.encode(encoding), piece.encode(encoding)
         if raw.startswith(wanted, start * size):
-            return unit
+            return unit.removesuffix("s")
     return ""
 
 

@@ -10,6 +10,9 @@ from synthgen.errors import DataError
 from synthgen.readers.texts.table import Table, lines_of, text_of
 from synthgen.readers.texts.types import Kind, TextData
 
+MANY_LINES = 20
+"""So many without a blank one between them are hardly one paragraph."""
+
 Part = Literal["paragraph", "line", "file"]
 
 
@@ -31,7 +34,10 @@ def load(path: Path, data: TextData, label: str | None = None) -> Table:
         {"text": texts} if label is None else {"text": texts, "label": [label] * len(texts)}
     )
     kind: Kind = "utterances" if label is not None else "passages"
-    return Table(path, columns, [line for line, _ in found], kind)
+    n_lines = texts[0].count("\n") + 1
+    alone = data.unit == "auto" and part == "paragraph" and len(texts) == 1 and n_lines >= MANY_LINES
+    note = f"one text of {n_lines:,} lines, because none is blank; `unit: line` makes each of them one"
+    return Table(path, columns, [line for line, _ in found], kind, notes=(note,) if alone else ())
 
 
 def _parts(lines: Sequence[str], part: Part) -> list[tuple[int, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from synthgen.readers.problems import Problems
 from synthgen.readers.texts.cells import parsed, rows_of, text_problem
-from synthgen.readers.texts.offsets import mismatch, whole_number
+from synthgen.readers.texts.offsets import mismatch, misread, whole_number
 from synthgen.readers.texts.table import Table
 
 NAMES = ("label", "slot", "entity", "class", "type")
@@ -46,6 +46,9 @@ def spans(
         found_texts.append(made)
         found.append(slots)
     problems.add_lines(wrong)
+    pieces = [(text, start, end) for text, some in zip(found_texts, found, strict=True) for start, end, _ in some]
+    if not wrong and (why := misread(pieces)):
+        problems.add(f"{table.path}: {column}: {why}; `start` and `end` must count characters, `end` not included")
     return found_texts, found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from synthgen.readers.texts.types import TextData
 
 CODES = frozenset(("bpt", "ept", "it", "ph", "ut"))
 """Elements in a segment that hold a format's codes, no text."""
+
+BLANKS = re.compile("[ \t\r\n]+")
+"""Those of XML's layout; a no-break space is a character of the text."""
 
 MOST_LANGUAGES = 20
 
@@ -40,6 +44,7 @@ class _Units:
         self._language = ""
         self._segment: list[str] | None = None
         self._codes = 0
+        self.n_codes = 0
 
     def parse(self, raw: bytes) -> None:
         try:
@@ -79,6 +84,7 @@ class _Units:
             self._segment = []
         elif tag in CODES and self._segment is not None:
             self._codes += 1
+            self.n_codes += 1
 
     def _end(self, tag: str) -> None:
         self._depth -= 1
@@ -86,7 +92,7 @@ class _Units:
             self._codes -= 1
         elif tag == "seg" and self._segment is not None:
             line, found, more = self.units[-1]
-            text, self._segment = " ".join("".join(self._segment).split()), None
+            text, self._segment = BLANKS.sub(" ", "".join(self._segment)).strip(" "), None
             if self._language in found:
                 self.units[-1] = (line, found, more + 1)
             else:
@@ -116,6 +122,7 @@ def load(path: Path, data: TextData) -> Table:
     lacking = len(read.units) - len(pairs)
     more = sum(n for _, _, n in read.units)
     notes = [f"of segments in the same language of one unit, the first is used ({more} more)"] * bool(more)
+    notes += [f"codes of a format in segments are left out ({read.n_codes:,})"] * bool(read.n_codes)
     columns: dict[str, Sequence[Any]] = {"source": [a for _, a, _ in pairs], "target": [b for _, _, b in pairs]}
     lines = [line for line, _, _ in pairs]
     left_out = {f"units without {source} or {target}": lacking} if lacking else {}

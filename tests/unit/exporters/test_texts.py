@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 import helpers
+from synthgen.exporters import pairs
 from synthgen.language.bio import bio
 from synthgen.language.tokens import tokens
 from text_samples import MORE, SLOTS, sample
@@ -190,6 +192,11 @@ def test_csv_and_pandas_read_the_pairs(export: Any, dataset: Path) -> None:
     assert rows == [sample(i)["pair"] for i in numbers]
     frame = pd.read_csv(out / "train.tsv", sep="\t", keep_default_na=False)
     assert frame["en"].tolist() == [sample(i)["pair"]["en"] for i in numbers]
+
+
+def test_a_lone_carriage_return_is_in_quotes() -> None:
+    texts = ["one\rtwo", 'a "b"\tc', "", "d"]
+    assert list(csv.reader(io.StringIO(pairs._row(texts), newline=""), "excel-tab", strict=True)) == [texts]
 
 
 def test_plain_pairs_have_a_line_each(export: Any, dataset: Path) -> None:

@@ -29,6 +29,19 @@ def test_csv_as_programs_write_it(tmp_path: Path, delimiter: str, start: str, en
     assert list(found.rows_by("id")) == ["1", "2"]
 
 
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("Zeit;Temperatur, \u00b0C;Druck, hPa\n00:00;20,13;1020,13\n01:00;20,15;1020,1\n", 3),
+        ("text, de;label\nHallo Welt, wie gehts;gruss\n", 2),
+        ("a,b;c\n1,2\n3,4\n", 2),
+        ("a,b\n1;2,3\n", 2),
+    ],
+)
+def test_commas_in_names_separate_nothing(tmp_path: Path, content: str, columns: int) -> None:
+    assert len(table(tmp_path, content).columns) == columns
+
+
 def test_json_lines_and_their_places(tmp_path: Path) -> None:
     found = table(tmp_path, '\ufeff{"id": 1, "text": "a\u2028b"}\r\n\r\n{"id": 2}\r\n', "t.JSONL")
     assert found.columns == ("id", "text") and found.lines == (1, 3)

@@ -164,6 +164,25 @@ def test_slots_that_cannot_be_right(tmp_path: Path, slots: Any, said: str) -> No
     assert len(found) == 1 and found[0].startswith("t.jsonl:1: slots: ") and said in found[0]
 
 
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ([(0, 7), (17, 25)], "2 of 2 places cut a word or a blank, and none does if they count bytes"),
+        ([(0, 5), (16, 22)], "none does if the last character is included"),
+        ([(0, 6), (16, 23)], ""),
+        ([(1, 6), (16, 23)], ""),  # a part of a word may be meant
+    ],
+)
+def test_places_that_count_something_else(tmp_path: Path, ends: list[tuple[int, int]], said: str) -> None:
+    slots = [{"start": start, "end": end, "label": "x"} for start, end in ends]
+    row = json.dumps({"text": "M\u00fcller wohnt in M\u00fcnchen heute", "slots": slots})
+    if said:
+        [found] = problems(tmp_path, "t.jsonl", row)
+        assert found.startswith("t.jsonl: slots: ") and said in found
+    else:
+        assert read_file(tmp_path, "t.jsonl", row).spans is not None
+
+
 CONLL = """-DOCSTART- -X- O
 
 # intent: fly
@@ -193,6 +212,13 @@ def test_conll(tmp_path: Path, end: str) -> None:
     assert any("continue no slot begin one (1)" in note for note in found.notes)
 
 
+def test_hashtags_and_no_break_spaces_are_tokens(tmp_path: Path) -> None:
+    text = "# sent_id = 1\n#NowPlaying O\nJustin B-person\n\n#Apple B-company\n10\u00a0000 B-sum\n\n#a O\n#b O\n"
+    found = read_file(tmp_path, "t.conll", text)
+    assert found.texts["text"] == ("#NowPlaying Justin", "#Apple 10\u00a0000", "#a #b")
+    assert found.spans == ((Span(12, 18, 1),), (Span(0, 6, 0), Span(7, 13, 2)), ())
+
+
 def test_what_is_wrong_with_conll(tmp_path: Path) -> None:
     found = problems(tmp_path, "t.conll", "a O\nb\nc NOUN\n\n")
     assert [text[:10] for text in found] == ["t.conll:2:", "t.conll:3:"]
@@ -218,6 +244,7 @@ def test_tmx(tmp_path: Path, encoding: str) -> None:
     assert found.texts == {"source": ("Ein grosses Haus", "Gr\u00fcezi"), "target": ("A big house & tree", "Hi")}
     assert found.lines.tolist() == [4, 7]
     assert found.left_out == {"units without de-CH or en-US": 1}
+    assert any("codes of a format in segments are left out (2)" in note for note in found.notes)
     turned = read_file(tmp_path, "t.tmx", TMX.format(encoding=encoding).encode(encoding), languages=["en", "de"])
     assert turned.texts["source"][1] == "Hi"
 
@@ -251,6 +278,23 @@ def test_passages_of_text_files(tmp_path: Path) -> None:
     lines = read(data(tmp_path / "a", unit="line", kind="utterances"))
     assert lines.kind == "utterances" and lines.texts["text"] == ("One", "two ", "Three\u2028four")
     assert read(data(tmp_path / "a", unit="file")).texts["text"] == ("One\ntwo \n \nThree\u2028four",)
+
+
+def test_lines_without_a_blank_one_between(tmp_path: Path) -> None:
+    found = read_file(tmp_path, "t.txt", "A sentence.\n" * 30)
+    assert len(found) == 1 and any("one text of 30 lines, because none is blank" in note for note in found.notes)
+
+
+def test_no_break_spaces_of_segments_stay(tmp_path: Path) -> None:
+    text = TMX.format(encoding="UTF-8").replace("Ein grosses", "Ein\u00a0 \n\tgrosses")
+    assert read_file(tmp_path, "t.tmx", text).texts["source"][0] == "Ein\u00a0 grosses Haus"
+
+
+@pytest.mark.parametrize("cell", ["{'text': ['Denver'], 'answer_start': [12]}", "['Bob', 'Bob2']", "array(['a'])"])
+def test_answers_as_python_shows_them(tmp_path: Path, cell: str) -> None:
+    rows = f'context,question,answers\nIt is in Denver,Where?,"{cell}"\n'
+    [found] = problems(tmp_path, "t.csv", rows)
+    assert found.startswith("t.csv:2: answers: ") and "how Python shows a list or dict, which pandas writes" in found
 
 
 def test_folders_of_classes(tmp_path: Path) -> None:
