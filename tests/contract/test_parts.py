@@ -270,6 +270,7 @@ ROWS = [
     Row("labelers", "class-label", {}),
     Row("scorers", "agreement", {"model": FILTER}),
     Row("scorers", "agreement", {"model": tiny.class_head, "field": "seen"}, tiny.asked_pictures),
+    Row("scorers", "realism", {"model": FILTER, "data": lambda: {"path": tiny.named_pictures()}}),
     Row("scorers", "brightness", {"noise": 0.1}),
     Row("writers", "webdataset", {}),
     Row("writers", "parquet", {}),
