@@ -1,4 +1,4 @@
-"""`use: realism`: how near samples are to the distribution of real images, in the features of an independent network."""
+"""`use: realism`: how near samples are to real images, in the features of an independent network."""
 
 from __future__ import annotations
 
