@@ -147,12 +147,13 @@ class FeatureClassifierTrainer:
         side, _, channels = folders.image_shape(self.folder, self.index)
         images = real_data.read_training(self.config.data, side, channels)
         counts = np.bincount(images.labels, minlength=len(images.classes))
-        if len(images.classes) < 2 or counts.min() < 2:
-            rare = images.classes[int(counts.argmin())]
+        if len(images.classes) < 2:
             raise DataError(
-                f"{self.config.data.path}: class `{rare}` has {counts.min()} images; two of each are needed, and two "
-                "classes"
+                f"{self.config.data.path}: has one class, `{images.classes[0]}`; two or more are needed to tell apart"
             )
+        if counts.min() < 2:
+            rare = images.classes[int(counts.argmin())]
+            raise DataError(f"{self.config.data.path}: class `{rare}` has {counts.min()} images; two are needed")
         return images
 
     def _unlabelled(self, images: LabelledImages) -> UnlabelledImages | None:

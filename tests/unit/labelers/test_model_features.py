@@ -96,7 +96,7 @@ def test_what_cannot_be_learned_is_named(tmp_path: Path) -> None:
         path.unlink()
     values = {"data": {"path": str(few)}, "base": tiny.class_conditional()}
     trainer = FeatureClassifierTrainer(FeatureClassifierTrainer.Config.model_validate(values))
-    with pytest.raises(DataError, match="class `top` has 1 images; two of each are needed"):
+    with pytest.raises(DataError, match="class `top` has 1 images; two are needed"):
         trainer.train(tmp_path / "out", 0, device="cpu")
     with pytest.raises(ModelError, match=r"trainer\.use: class-conditional"):
         FeatureClassifierTrainer(FeatureClassifierTrainer.Config.model_validate(values | {"base": tiny.layouts()}))
@@ -151,6 +151,16 @@ def test_deep_images_are_read_as_those_that_were_learned_from(cli, tmp_path: Pat
     assert cli(*words, 0, 255).code == 0 and "range: [0.0, 255.0]" in (tmp_path / "other.yaml").read_text()
     answer = cli(*words, 255, 0)
     assert answer.code == 2 and "--range: must rise, such as 0 4095 (got 255 0)" in answer.err
+
+
+def test_one_class_is_nothing_to_tell_apart(tmp_path: Path) -> None:
+    folder_of(tmp_path / "few", 12, 0, by_class=True)
+    for path in (tmp_path / "few" / "top").iterdir():
+        path.unlink()
+    (tmp_path / "few" / "top").rmdir()
+    values = {"data": {"path": str(tmp_path / "few")}, "base": tiny.class_conditional()}
+    [problem] = FeatureClassifierTrainer(FeatureClassifierTrainer.Config.model_validate(values)).check()
+    assert "has one class, `left`; two or more are needed to tell apart" in str(problem)
 
 
 def test_one_image_without_a_label_says_nothing_of_what_varies(tmp_path: Path) -> None:
