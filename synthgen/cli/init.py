@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+import yaml
 
 from synthgen.base import names
 from synthgen.base.cache import with_addresses
@@ -162,11 +163,18 @@ def _say_next(folder: Path, name: str, recipes: Recipes) -> None:
     paths = {part: shlex.quote(str(folder / f"{name}{part}.yaml")) for part in ("-model", "-filter", "")}
     prefix = formatting.prefix()
     click.echo("next:")
-    first = f"train {paths['-model']}" if f"{name}-model.yaml" in recipes else f"plan {paths['']}"
-    click.echo(f"  {prefix}synthgen {first}\n  {prefix}synthgen run {paths['']}")
+    trained = f"{name}-model.yaml" in recipes
+    words = [f"plan {paths['-model']}   # how long it takes here", f"train {paths['-model']}", f"run {paths['']}"]
+    for line in words if trained else [f"plan {paths['']}", f"run {paths['']}"]:
+        click.echo(f"  {prefix}synthgen {line}")
     if f"{name}-filter.yaml" in recipes:
         click.echo(f"before the run, if its samples shall be checked (the comments in {paths['']} say how):")
         click.echo(f"  {prefix}synthgen train {paths['-filter']}")
+        trainer = yaml.safe_load(recipes[f"{name}-filter.yaml"])["trainer"]
+        if trainer["use"] == "feature-classifier":
+            click.echo("after that, labels for the images without, which may help more than generated ones:")
+            unlabelled = shlex.quote(str(trainer["data"]["unlabelled"]))
+            click.echo(f"  {prefix}synthgen label {unlabelled} --model models/{name}-filter")
 
 
 def _name(place: Path, name: str | None) -> str:

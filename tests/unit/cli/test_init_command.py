@@ -201,6 +201,8 @@ def test_few_labels_bring_a_filter_that_sees_what_the_model_has_learned(cli, tmp
     paint(tmp_path / "pets", {"cat": 2, "dog": 9, "unlabelled": 20})
     answer = cli("init", "pets")
     assert answer.code == 0, answer.err
+    assert "synthgen plan pets-model.yaml   # how long it takes here" in answer.out
+    assert answer.out.endswith("synthgen label pets/unlabelled --model models/pets-filter\n")
     model, checks = (yaml.safe_load((tmp_path / f"pets-{name}.yaml").read_text()) for name in ("model", "filter"))
     assert model["trainer"]["unlabelled_share"] == 0.8
     assert model["trainer"]["class_balance"] == 0.5
@@ -221,6 +223,8 @@ def test_few_labels_bring_a_filter_that_sees_what_the_model_has_learned(cli, tmp
     ran = cli("run", "pets.yaml", "--device", "cpu", "-o", "out", "--samples", "4", "--set", "sampler.steps=2")
     assert ran.code == 0, ran.err
     assert 0 <= synthgen.load(tmp_path / "out")[0]["agreement"] <= 1
+    labelled = cli("label", "pets/unlabelled", "--model", "models/pets-filter", "--device", "cpu")
+    assert labelled.code == 0, labelled.err
 
 
 @pytest.mark.parametrize(
