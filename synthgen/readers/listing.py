@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
+from synthgen.errors import DataError
 from synthgen.readers.images.opening import SUFFIXES
 from synthgen.readers.problems import Problems
 
@@ -12,7 +15,13 @@ ENDINGS = ", ".join(sorted(SUFFIXES))
 """The endings of images, in words."""
 
 SPLIT_WORDS = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test", "testing")}
-"""What folders of the splits are called."""
+"""What the splits are called, by folders and by columns, in any capitals."""
+
+UNREAD = frozenset(
+    {".heic", ".heif", ".avif", ".jfif", ".jp2", ".j2k", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd"}
+    | {".svg", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".exr", ".hdr", ".dcm", ".npy", ".npz"}
+)
+"""Endings of images that no reader reads, which people should know."""
 
 UNLABELLED = {"unlabelled", "unlabeled"}
 """What a folder of images without labels is called, beside those of classes."""
@@ -66,8 +75,34 @@ def unlabelled_folder(folder: str | Path) -> Path | None:
 
 
 def split_folder(folder: str | Path, split: str) -> Path | None:
-    """The subfolder of a split, under any of its names; None if there is none."""
-    return next((path for word in SPLIT_WORDS[split] if (path := Path(folder) / word).is_dir()), None)
+    """The subfolder of a split, under any of its names in any capitals; None if there is none.
+
+    Raises:
+        DataError: there are several.
+    """
+    found = [path for path in _walk(Path(folder), nested=False)[0] if split_of(path.name) == split and path.is_dir()]
+    if len(found) > 1:
+        raise DataError(f"{found[0]} and {found[1]}: both are called after the split `{split}`; keep one of them")
+    return found[0] if found else None
+
+
+def split_of(word: object) -> str | None:
+    """The split that a word stands for, in any capitals; None for other words."""
+    lower = str(word).strip().lower()
+    return next((split for split, words in SPLIT_WORDS.items() if lower in words), None)
+
+
+def split_problem(word: object) -> str:
+    """What is wrong with a value of a column `split`; empty if it is the word of one."""
+    accepted = ", ".join(known for words in SPLIT_WORDS.values() for known in words)
+    return "" if split_of(word) else f"split: `{word}` is no split; {accepted} are accepted"
+
+
+def unread(paths: Iterable[Path]) -> str:
+    """How many images, of those that were found, have endings that are not read, in words; empty if none have."""
+    endings = Counter(path.suffix.lower() for path in paths if path.suffix.lower() in UNREAD)
+    listed = ", ".join(f"{n} {ending}" for ending, n in sorted(endings.items()))
+    return f"images that are not read, because of their format: {listed}; {ENDINGS} are" if listed else ""
 
 
 def is_picture(path: Path) -> bool:

@@ -41,11 +41,15 @@ class Record:
 
 @dataclass(slots=True)
 class Annotations:
-    """The records of a folder or file, and what must be said of them; `classes` are all names, in id order."""
+    """The records of a folder or file, and what must be said of them.
+
+    `classes` are all names, in id order; `named_by` is the file that they are from, if that is one of its own.
+    """
 
     classes: tuple[str, ...] = ()
     records: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    named_by: str = ""
 
 
 def located(record: Record, width: int, height: int) -> list[Box]:
@@ -88,6 +92,11 @@ def size_problem(width: float, height: float) -> str:
     if width > 0 and height > 0:
         return ""
     return f"has a width of {width:g} and a height of {height:g}; both must be above 0"
+
+
+def lies_within_one(box: Box) -> bool:
+    """Whether a box in pixels is in the first one, as shares of an image are."""
+    return box[0] + box[2] <= 1 and box[1] + box[3] <= 1
 
 
 def file_problem(name: Any) -> str:

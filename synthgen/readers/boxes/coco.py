@@ -8,7 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthgen.errors import DataError
-from synthgen.readers.boxes.annotations import Annotations, Box, Record, file_problem, number, shown, size_problem
+from synthgen.readers import listing
+from synthgen.readers.boxes.annotations import (
+    Annotations,
+    Box,
+    Record,
+    file_problem,
+    lies_within_one,
+    number,
+    shown,
+    size_problem,
+)
 from synthgen.readers.problems import Problems
 
 PARTS = ("images", "annotations", "categories")
@@ -49,6 +59,11 @@ def parse(raw: bytes, name: str, problems: Problems) -> Annotations:
             category = _id(entry["category_id"])
             assert category is not None
             boxes.setdefault(of, []).append(((x, y, w, h), categories[category]))
+    if boxes and all(lies_within_one(box) for drawn in boxes.values() for box, _ in drawn):
+        problems.add(
+            f"{name}: bbox: every box lies within 0 and 1, so they seem to be shares of the images; left, top, width, "
+            "height in pixels are accepted"
+        )
     found = Annotations(tuple(categories.values()))
     for key, image in images.items():
         if key in complaints:
@@ -133,6 +148,8 @@ def _images(
         ]
         if not isinstance(entry.get("split", ""), str):
             wrong.append(f"{where}: split: must be a word (got {shown(entry['split'])})")
+        elif entry.get("split") and (text := listing.split_problem(entry["split"])):
+            wrong.append(f"{where}: {text}")
         if wrong:
             complaints.setdefault(key, []).extend(wrong)
     return found
@@ -166,7 +183,7 @@ def _record(image: Mapping[str, Any], boxes: Sequence[tuple[Box, str]], name: st
         f"{name}: {file}",
         file,
         size,
-        image.get("split"),
+        listing.split_of(image.get("split")),
         tuple(box for box, _ in boxes),
         tuple(category for _, category in boxes),
     )

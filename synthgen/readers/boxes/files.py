@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.readers import listing
-from synthgen.readers.boxes import coco, voc, yolo
+from synthgen.readers.boxes import coco, naming, voc, yolo
 from synthgen.readers.boxes.annotations import Annotations, Record, located
 from synthgen.readers.images.pixel_range import PixelRange
 from synthgen.readers.masks import files as mask_files
@@ -18,9 +19,6 @@ from synthgen.readers.masks.types import Example, MaskData
 from synthgen.readers.problems import Problems, read_bytes
 from synthgen.readers.text_table import load_lines
 from synthgen.vision import layouts
-
-NAMES = ("data.yaml", "data.yml", "classes.txt", "obj.names")
-"""Files that name YOLO's classes; they lie beside the labels or above them."""
 
 
 def load_annotations(found: Places, data: MaskData, problems: Problems) -> Annotations:
@@ -57,7 +55,7 @@ def label_files(found: Places) -> list[Path]:
     if not found.labels.is_dir():
         return [found.labels]
     files = [path for path in listing.files(found.labels) if path.suffix.lower() in (".xml", ".txt")]
-    more = [] if any(path.suffix.lower() == ".xml" for path in files) else _name_files(found)
+    more = [] if any(path.suffix.lower() == ".xml" for path in files) else naming.name_files(found.labels)
     return [*files, *(path for path in more if path not in files)]
 
 
@@ -70,7 +68,10 @@ def examples(found: Places, data: MaskData, read: Annotations, pixels: PixelRang
     used = dict.fromkeys(name for record in read.records for name in record.names)
     missing = sorted(set(used) - set(data.objects))
     if missing:
-        raise DataError(f"{found.labels}: has the categories {missing}, which `objects: {data.objects}` does not name")
+        by = f", as {read.named_by} calls them" if read.named_by else ""
+        raise DataError(
+            f"{found.labels}: has the categories {missing}{by}, which `objects: {data.objects}` does not name"
+        )
     items: list[Example] = []
     for record in read.records:
         with problems.picture(record.file):
@@ -122,12 +123,13 @@ def _chosen(found: Places) -> set[str] | None:
 
 def _yolo(found: Places, files: Sequence[Path], data: MaskData, problems: Problems) -> Annotations:
     """A label file is of the image that has its name; images without one hold no objects, as YOLO has it."""
-    pictures, sources = named(found.images), _name_files(found)
-    classes = yolo.class_names(read_bytes(sources[0]), str(sources[0])) if sources else tuple(data.objects)
+    pictures, names = named(found.images), naming.load_naming(found.labels, local_path(data.path), data.objects)
     labels = {
-        path.relative_to(found.labels).with_suffix("").as_posix(): path for path in files if path.name not in NAMES
+        path.relative_to(found.labels).with_suffix("").as_posix(): path
+        for path in files
+        if path.name not in naming.NAMES
     }
-    read = Annotations()
+    read = Annotations(named_by=names.source)
     for name, path in labels.items():
         if name not in pictures:
             problems.add_broken(str(path), [f"{path}: there is no image of its name in {found.images}"])
@@ -136,18 +138,13 @@ def _yolo(found: Places, files: Sequence[Path], data: MaskData, problems: Proble
             read.records.append(_of(Record(str(picture), ""), picture, found))
             continue
         with problems.picture(str(picture)):
-            record = yolo.parse(read_bytes(labels[name]), str(labels[name]), "", classes)
+            raw = read_bytes(labels[name])
+            record = yolo.parse(raw, str(labels[name]), "", names.classes, names.n_keypoint_values)
             read.records.append(_of(record, picture, found))
     bare = len(pictures.keys() - labels.keys())
     if bare:
         read.notes.append(f"{found.labels}: images without a label file are taken to hold no objects: {bare}")
     return read
-
-
-def _name_files(found: Places) -> list[Path]:
-    """The files that name YOLO's classes, the nearest first."""
-    above = [found.labels, *list(found.labels.resolve().parents)[:2]]
-    return [folder / name for folder in above for name in NAMES if (folder / name).is_file()]
 
 
 def _of(record: Record, picture: Path, found: Places) -> Record:

@@ -15,7 +15,7 @@ import numpy as np
 from synthgen.base.units import counts
 from synthgen.errors import DataError
 from synthgen.readers import listing
-from synthgen.readers.boxes import coco, yolo
+from synthgen.readers.boxes import coco, naming, yolo
 from synthgen.readers.boxes import files as box_files
 from synthgen.readers.masks import files as mask_files
 from synthgen.readers.masks import reader, templates
@@ -82,11 +82,11 @@ class BoxFindings:
 def find(folder: str | Path) -> Format | None:
     """Which boxes a folder (or its train/) holds, and where; None if it holds none."""
     root = Path(folder)
-    for place in (root, root / "train"):
-        if place.is_dir():
-            found = _coco(place) or _voc(place) or _yolo(place)
-            if found:
-                return found
+    training = listing.split_folder(root, "train")
+    for place in [root, training] if training else [root]:
+        found = _coco(place) or _voc(place) or _yolo(place)
+        if found:
+            return found
     return None
 
 
@@ -117,7 +117,7 @@ def _yolo(place: Path) -> Format | None:
         if not folder.is_dir():
             continue
         files = [file for file in listing.files(folder, nested=folder != place) if file.suffix.lower() == ".txt"]
-        files = [file for file in files if file.name not in box_files.NAMES]
+        files = [file for file in files if file.name not in naming.NAMES]
         if (folder != place and files) or any(map(_is_yolo, files[:SOME])):
             images = _folder_of(place, [_stem(file, folder) for file in files[:SOME]])
             return Format("YOLO", {"images": images or "images", "boxes": _relative(folder, place)})
@@ -163,7 +163,9 @@ def look(folder: str | Path, form: Format, settings: Mapping[str, Any]) -> BoxFi
     chosen = {"path": str(folder), **form.settings, **settings}
     data = MaskData(**chosen)
     problems = Problems(data.skip_broken)
-    read = box_files.load_annotations(mask_files.places(data, "train"), data, problems)
+    found = mask_files.places(data, "train")
+    mask_files.check_divided(data, found)
+    read = box_files.load_annotations(found, data, problems)
     used = dict.fromkeys(name for record in read.records for name in record.names)
     objects = [name for name in read.classes if name in used] or sorted(used)
     if not objects:

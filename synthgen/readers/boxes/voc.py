@@ -7,7 +7,7 @@ from xml.etree import ElementTree as Xml
 from xml.parsers import expat
 
 from synthgen.errors import DataError
-from synthgen.readers.boxes.annotations import Box, Record, file_problem, shown, size_problem
+from synthgen.readers.boxes.annotations import Box, Record, file_problem, lies_within_one, shown, size_problem
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -34,6 +34,11 @@ def parse(raw: bytes, name: str) -> Record:
         else:
             boxes.append(box)
             names.append(cls)
+    if boxes and all(map(lies_within_one, boxes)):
+        wrong.append(
+            f"{name}: bndbox: every corner lies within 0 and 1, so they seem to be shares of the image; pixels, "
+            "counted from 1, are accepted"
+        )
     file = (root.findtext("filename") or "").strip()
     if file and (text := file_problem(file)):
         wrong.append(f"{name}: filename {text}")

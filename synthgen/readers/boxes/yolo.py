@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from synthgen.errors import DataError, RecipeError
 from synthgen.readers.boxes.annotations import Box, Record, shown, size_problem
@@ -16,8 +17,11 @@ MARGIN = 0.5
 """Shares further than this from 0 to 1 are no shares of an image, but pixels."""
 
 
-def parse(raw: bytes, name: str, file: str, classes: Sequence[str]) -> Record:
+def parse(raw: bytes, name: str, file: str, classes: Sequence[str], n_keypoint_values: int = 0) -> Record:
     """What a label file says of the image `file`; a polygon counts as the box around it.
+
+    Args:
+        n_keypoint_values: how many numbers of keypoints follow the four of a box; then there are no polygons.
 
     Raises:
         DataError: lines that cannot be read, all of them.
@@ -29,7 +33,7 @@ def parse(raw: bytes, name: str, file: str, classes: Sequence[str]) -> Record:
         if not text.strip():
             continue
         try:
-            cls, box = _object(text.split(), classes)
+            cls, box = _object(text.split(), classes, n_keypoint_values)
         except ValueError as error:
             wrong.append(f"{name}:{line}: {error}")
         else:
@@ -46,12 +50,11 @@ def class_names(raw: bytes, name: str) -> tuple[str, ...]:
     Raises:
         DataError: there are none, or they are no names.
     """
-    text = decode(raw, name)
-    if not name.lower().endswith((".yaml", ".yml")):
-        found = [line.strip() for line in text.split("\n")]
-        names: Sequence[object] = found[:-1] if not found[-1] else found
+    if _is_yaml(name):
+        names = _names_in(content(raw, name), name)
     else:
-        names = _names_in_yaml(text, name)
+        found = [line.strip() for line in decode(raw, name).split("\n")]
+        names = found[:-1] if not found[-1] else found
     words = tuple(str(word).strip() for word in names if isinstance(word, (str, int, float)))
     if not words or len(words) < len(names) or not all(word and word.isprintable() for word in words):
         raise DataError(f"{name}: must name every class, in the order of their ids from 0 on")
@@ -61,28 +64,66 @@ def class_names(raw: bytes, name: str) -> tuple[str, ...]:
     return words
 
 
-def _names_in_yaml(text: str, name: str) -> Sequence[object]:
+def content(raw: bytes, name: str) -> Mapping[str, Any]:
+    """What a data.yaml says, nothing if the file is of another kind; raises DataError if it is no YAML."""
+    if not _is_yaml(name):
+        return {}
     try:
-        content = yaml_text.parse(text, name).data
+        found = yaml_text.parse(decode(raw, name), name).data
     except RecipeError as error:
         raise DataError(str(error)) from None
-    names = content.get("names") if isinstance(content, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def n_keypoint_values(found: Mapping[str, Any], name: str) -> int:
+    """How many numbers of keypoints follow a box, by `kpt_shape` in the content of a data.yaml; 0 without it.
+
+    Raises:
+        DataError: `kpt_shape` is not what Ultralytics' files have.
+    """
+    shape = found.get("kpt_shape")
+    if shape is None:
+        return 0
+    if not (isinstance(shape, list) and len(shape) == 2 and type(shape[0]) is int and shape[1] in (2, 3)):
+        raise DataError(f"{name}: kpt_shape: must be [number of keypoints, 2 or 3] (got {shown(shape)})")
+    return int(shape[0]) * int(shape[1])
+
+
+def _is_yaml(name: str) -> bool:
+    return name.lower().endswith((".yaml", ".yml"))
+
+
+def _names_in(found: Mapping[str, Any], name: str) -> Sequence[object]:
+    names, number = found.get("names"), found.get("nc")
     if isinstance(names, Mapping) and sorted(map(str, names)) == sorted(map(str, range(len(names)))):
         by_id = {str(key): word for key, word in names.items()}
-        return [by_id[str(i)] for i in range(len(names))]
+        names = [by_id[str(i)] for i in range(len(names))]
     if not isinstance(names, list):
         raise DataError(f"{name}: names: must be the list of the classes' names (got {shown(names)})")
+    if number not in (None, len(names)):
+        raise DataError(f"{name}: says `nc: {shown(number)}`, and `names` has {len(names)}; mend one of them")
     return names
 
 
-def _object(words: Sequence[str], classes: Sequence[str]) -> tuple[str, Box]:
+def _object(words: Sequence[str], classes: Sequence[str], n_keypoint_values: int) -> tuple[str, Box]:
     """The class and the box, in shares of the image, of one line.
 
     Raises:
         ValueError: says what is wrong with the line.
     """
-    if len(words) < 5 or (len(words) > 5 and (len(words) < 7 or len(words) % 2 == 0)):
-        raise ValueError(f"{EXPECTED} (got {len(words)} values)")
+    n = len(words)
+    if n_keypoint_values and n not in (5, 5 + n_keypoint_values):
+        raise ValueError(
+            f"must be `class centre-x centre-y width height`, alone or with the {n_keypoint_values} numbers of "
+            f"keypoints that `kpt_shape` says (got {n} values)"
+        )
+    if not n_keypoint_values and (n < 5 or (n > 5 and (n < 7 or n % 2 == 0))):
+        raise ValueError(f"{EXPECTED} (got {n} values)")
+    if not n_keypoint_values and n == 7 and words[-1].isdigit():
+        raise ValueError(
+            f"ends with a confidence and the number of a track, it seems ({' '.join(words[-2:])}); {EXPECTED}, with "
+            f"decimal points, as {words[-1]}.0"
+        )
     if not (words[0].isascii() and words[0].isdigit()) or len(words[0]) > 9:
         raise ValueError(f"the class must be a whole number from 0 on (got {shown(words[0])})")
     if int(words[0]) >= len(classes):
@@ -91,6 +132,7 @@ def _object(words: Sequence[str], classes: Sequence[str]) -> tuple[str, Box]:
         numbers = [float(word) for word in words[1:]]
     except ValueError:
         raise ValueError(f"{EXPECTED} (got {shown(' '.join(words))})") from None
+    numbers = numbers[:4] if n_keypoint_values else numbers
     if not all(math.isfinite(value) and -MARGIN <= value <= 1 + MARGIN for value in numbers):
         raise ValueError(f"numbers must be shares of the image, from 0 to 1 (got {shown(' '.join(words[1:]))})")
     if len(numbers) == 4:

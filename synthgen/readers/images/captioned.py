@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import numpy as np
 from pydantic import Field
 
+from synthgen.base.cache import with_addresses
 from synthgen.base.fetched import local_path
 from synthgen.base.settings import Settings
+from synthgen.base.units import plural
 from synthgen.errors import DataError
 from synthgen.readers import listing
+from synthgen.readers.images import class_folders
 from synthgen.readers.images.decoding import decode, resize
 from synthgen.readers.images.pixel_range import RangeSetting, folder_range
-from synthgen.readers.problems import Problems, SkipBroken
+from synthgen.readers.problems import NAMED, Problems, SkipBroken
 from synthgen.readers.text_table import load_table, load_text
 
 TABLES = ("metadata.jsonl", "metadata.csv")
 LABEL = "{label}"
 ACCEPTED = (
-    "a .txt file beside each image, metadata.jsonl or metadata.csv with `file_name` and `text`, one folder a class "
-    "with `caption: a photo of a {label}`, or one `caption` for all images"
+    "a .txt file beside each image, in subfolders too, metadata.jsonl or metadata.csv with `file_name` and `text`, one "
+    "folder a class with `caption: a photo of a {label}`, or one `caption` for all images"
 )
 
 
@@ -80,6 +84,8 @@ def read(data: CaptionData, resolution: int) -> CaptionedImages:
     if not root.is_dir():
         raise DataError(f"{data.path}: no such folder; images with captions are needed: {ACCEPTED}")
     pairs, wrong = _captions(data, place)
+    found = listing.files(place)
+    rest = sorted(set(filter(listing.is_picture, found)) - {path for path, _ in pairs}) if not wrong else []
     problems = Problems(data.skip_broken)
     for problem in wrong:
         problems.add(problem)
@@ -98,13 +104,23 @@ def read(data: CaptionData, resolution: int) -> CaptionedImages:
         raise DataError(f"{place}: none of its {len(pairs)} images can be read")
     if not images:
         raise DataError(f"{place}: has no images ({listing.ENDINGS}); accepted are {ACCEPTED}")
-    notes = tuple(text for text in (pixels.note, problems.note) if text)
+    said = (pixels.note, problems.note, _without(rest, root, place), listing.unread(found))
+    notes = tuple(text for text in said if text)
     return CaptionedImages(np.stack(images), tuple(captions), tuple(files), np.array(cuts, dtype=np.int64), notes)
 
 
 def _place(data: CaptionData) -> Path:
     root = local_path(data.path)
-    return train if (train := root / "train").is_dir() else root
+    return listing.split_folder(root, "train") or root
+
+
+def _without(files: Sequence[Path], root: Path, place: Path) -> str:
+    """Which images no caption is for, in words; empty if there are none."""
+    if not files:
+        return ""
+    names = ", ".join(path.relative_to(root).as_posix() for path in files[:NAMED])
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    return with_addresses(f"{plural(len(files), 'image')} of {place} without a caption left out: {names}{more}")
 
 
 def _cut(height: int, width: int, side: int) -> tuple[int, int, int, int]:
@@ -117,7 +133,8 @@ def _captions(data: CaptionData, place: Path) -> tuple[list[tuple[Path, str]], l
     """Images with their captions, sorted by name, and what is wrong with others."""
     table = next((place / name for name in TABLES if (place / name).is_file()), None)
     here = listing.pictures(place, nested=False)
-    own = [path for path in here if path.with_suffix(".txt").is_file()]
+    below = [path for path in listing.pictures(place) if not _is_of_a_split(path, place)]
+    own = [path for path in below if path.with_suffix(".txt").is_file()]
     if data.caption is not None and (table or own):
         raise DataError(
             f"{table or own[0].with_suffix('.txt')}: the images have captions of their own; leave `caption` out, or "
@@ -130,7 +147,9 @@ def _captions(data: CaptionData, place: Path) -> tuple[list[tuple[Path, str]], l
             raise DataError(
                 f"{place}: has one folder a class; `caption` must say {LABEL}, such as a photo of a {LABEL}"
             )
-        groups = {folder: listing.pictures(folder) for folder in listing.folders(place)}
+        classes = listing.folders(place)
+        class_folders.check(classes, place, local_path(data.path))
+        groups = {folder: listing.pictures(folder) for folder in classes}
         pairs = [
             (path, data.caption.replace(LABEL, folder.name.replace("_", " ")))
             for folder, paths in groups.items()
@@ -141,11 +160,18 @@ def _captions(data: CaptionData, place: Path) -> tuple[list[tuple[Path, str]], l
         if LABEL in data.caption:
             raise DataError(f"{here[0]}: lies in no folder of a class, so {LABEL} in `caption` means nothing for it")
         return [(path, data.caption) for path in here], []
-    if not here and listing.folders(place):
+    if not here and not own and listing.folders(place):
         raise DataError(f"{place}: has folders and no captions; set `caption`, such as a photo of a {LABEL}")
-    texts = {path: _text(path.with_suffix(".txt")) for path in here}
+    captioned = {path.parent for path in own} or {place}
+    texts = {path: _text(path.with_suffix(".txt")) for path in below if path.parent in captioned}
     problems = [f"{path}: has no caption; accepted are {ACCEPTED}" for path, text in texts.items() if not text]
     return [(path, text) for path, text in texts.items() if text], problems
+
+
+def _is_of_a_split(path: Path, place: Path) -> bool:
+    """Whether an image is in a folder that is called after a split, beside what is for training."""
+    first = path.relative_to(place).parts[0]
+    return path.parent != place and listing.split_of(first) is not None
 
 
 def _text(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ MASK_MODES = ("1", "L", "P", "I;16", "I;16L", "I;16B", "I")
 
 def decode(file: bytes | Path, name: str, channels: int | None = None, pixels: PixelRange | None = None) -> np.ndarray:
     """An image file as uint8 (H, W, C), upright as its EXIF data say: transparency on white, palettes resolved.
+
+    What is white on a transparent ground is put on black, since nothing would be seen of it on white.
 
     Args:
         channels: 1 or 3; by default 1 if the image is grey, else 3.
@@ -33,11 +36,23 @@ def decode(file: bytes | Path, name: str, channels: int | None = None, pixels: P
     elif picture.deep_colours:
         (pixels or picture_range(picture, name)).check_colours(name)
     if found.mode in ("RGBA", "LA", "PA") or "transparency" in found.info:
-        found = found.convert("RGBA")
-        found = Image.alpha_composite(Image.new("RGBA", found.size, "white"), found)
+        found = _on_a_ground(found.convert("RGBA"))
     wanted = channels or (1 if picture.deep or picture.image.mode in ("1", "L", "LA") else 3)
     array = np.array(found.convert("L" if wanted == 1 else "RGB"))  # a copy that may be written to
     return array[..., None] if array.ndim == 2 else array
+
+
+def _on_a_ground(found: Any) -> Any:
+    """Pillow's RGBA image on white; on black where that would be all of one colour, and what is opaque has a shape."""
+    from PIL import Image
+
+    def on(colour: str) -> Any:
+        return Image.alpha_composite(Image.new("RGBA", found.size, colour), found)
+
+    def varies(image: Any) -> bool:
+        return any(low != high for low, high in image.getextrema())
+
+    return on("white") if varies(on("white")) or not varies(found.getchannel("A").convert("RGB")) else on("black")
 
 
 def resize(picture: np.ndarray, side: int) -> np.ndarray:

@@ -52,7 +52,8 @@ class Pictures:
     @property
     def notes(self) -> list[str]:
         """What users should know of how the images are read, in words."""
-        return [text for text in (self.pixels.note, left_out(self.left_out)) if text]
+        unread = listing.unread(listing.files(self.root))
+        return [text for text in (self.pixels.note, left_out(self.left_out), unread) if text]
 
 
 def listed(folder: str, wanted: Wanted = "auto", skip_broken: bool = False) -> Pictures:

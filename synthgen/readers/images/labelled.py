@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,14 +18,18 @@ from synthgen.base.settings import Settings
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
 from synthgen.readers import listing, validation
+from synthgen.readers.images import labelled_table
+from synthgen.readers.images.class_folders import class_folders, split_places
+from synthgen.readers.images.class_folders import note as folders_note
 from synthgen.readers.images.pixel_range import PixelRange, RangeSetting, Wanted, folder_range, range_of
 from synthgen.readers.images.squares import Squares, contents_of, resized
 from synthgen.readers.problems import Problems, SkipBroken, left_out
-from synthgen.readers.text_table import load_parquet, rows_of
+from synthgen.readers.text_table import load_parquet
 from synthgen.readers.validation import Validation
 
 Split = Literal["train", "val", "test"]
 DIGITS = "sklearn:digits"
+FASHION = re.compile("fashion[-_]?mnist")
 FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
@@ -34,8 +39,8 @@ class DataConfig(Settings):
     """Where labelled images come from."""
 
     path: str = Field(
-        description="A folder by class (or with train/ and test/ in it), a folder of idx files, a .parquet file, "
-        f"or {DIGITS}."
+        description="A folder by class (or with train/ and test/ in it), a folder of idx files, a .parquet file "
+        f"(with a column `split`: its training rows), or {DIGITS}."
     )
     classes: list[str] | None = Field(default=None, description="Class names in id order, where the files have none.")
     unlabelled: str | None = Field(
@@ -129,9 +134,9 @@ def read(
     """Reads one split of a labelled image set.
 
     Args:
-        split: a set without folders of splits has only "train"; idx files and the digits have "test", too.
+        split: a set without folders or a column of splits has only "train"; idx files and the digits have "test", too.
         resolution: side to resize to; by default the side of the first image, which must be square.
-        channels: 1 or 3; by default 1 if the first image is grey, else 3.
+        channels: 1 or 3; by default 1 if the first image is grey and none has colours, else 3.
         wanted: the values of images of more than 8 bits that become 0 and 255; by default of all splits together.
         skip_broken: leave images out that cannot be read.
 
@@ -139,6 +144,8 @@ def read(
         DataError: names the files, up to twenty, and what is accepted.
     """
     place = local_path(path)
+    if place.is_file() and place.suffix == ".parquet":
+        return _parquet(place, split, classes, resolution, channels, wanted, skip_broken)
     if split == "val" and validation_folder(place) is None:
         raise DataError(
             f"{path}: has no folder of validation images; {', '.join(listing.SPLIT_WORDS['val'])} are accepted names, "
@@ -147,35 +154,39 @@ def read(
     if path == DIGITS:
         raw, labels, names = _digits(split)
         return LabelledImages(resized(raw, resolution, channels), labels, names)
-    if place.is_file() and place.suffix == ".parquet":
-        if split == "test":
-            raise DataError(f"{path}: a .parquet file has no split `test`; name the test images on their own")
-        return _parquet(place, classes, resolution, channels, wanted, skip_broken)
     if not place.is_dir():
         raise DataError(
             f"{path}: no such folder; a folder by class, idx files, a .parquet file or {DIGITS} is accepted"
         )
-    if any("-ubyte" in file.name for file in listing.files(place, nested=False)):
+    if is_idx(place):
         raw, labels = _idx(place, split)
-        names = tuple(
-            classes or (FASHION_CLASSES if "fashion" in place.name else map(str, range(int(labels.max()) + 1)))
-        )
+        names = tuple(classes or _idx_names(place, int(labels.max()) + 1))
         if int(labels.max()) >= len(names):
             raise DataError(f"{path}: has the label {labels.max()}, and only {len(names)} class names were given")
         return LabelledImages(resized(raw, resolution, channels), labels, names)
     pixels = folder_range(_all_pictures(place), wanted, path)
-    if split == "val":
-        place = validation_folder(place) or place
-    elif (place / split).is_dir():
-        place = place / split
-    elif split == "test":
+    places = split_places(place)
+    if split == "test" and split not in places:
         raise DataError(f"{path}: has no folder `test`; name the test images on their own")
-    return _folder(place, resolution, channels, pixels, skip_broken)
+    return _folder(places.get(split, place), place, resolution, channels, pixels, skip_broken)
+
+
+def is_idx(folder: Path) -> bool:
+    """Whether a folder holds idx files."""
+    return any("-ubyte" in file.name for file in listing.files(folder, nested=False))
+
+
+def has_splits(path: str) -> bool:
+    """Whether a folder or a Parquet file is divided into splits, so that one of them must be named."""
+    place = local_path(path)
+    if place.is_file() and place.suffix == ".parquet":
+        return labelled_table.has_splits(place)
+    return not place.is_dir() or is_idx(place) or not split_places(place).keys().isdisjoint(("train", "test"))
 
 
 def validation_folder(root: Path) -> Path | None:
     """The folder of validation images beside `train`; None if there is none."""
-    return listing.split_folder(root, validation.SPLIT) if (root / "train").is_dir() else None
+    return split_places(root).get(validation.SPLIT)
 
 
 def read_training(data: DataConfig, resolution: int | None = None, channels: int | None = None) -> LabelledImages:
@@ -222,6 +233,12 @@ def _idx(folder: Path, split: Split) -> tuple[np.ndarray, np.ndarray]:
     return images[..., None] if images.ndim == 3 else images, labels.astype(np.int64)
 
 
+def _idx_names(folder: Path, n: int) -> Sequence[str]:
+    """Names of `n` classes that idx files do not say: Fashion-MNIST's in a folder of that name, else numbers."""
+    own = FASHION.search(folder.name) and n <= len(FASHION_CLASSES)
+    return FASHION_CLASSES if own or (folder.name == "fashion" and n == len(FASHION_CLASSES)) else [*map(str, range(n))]
+
+
 def _idx_file(folder: Path, name: str) -> np.ndarray:
     """One idx file, gzipped or not. Source: LeCun et al., the MNIST file format."""
     path = next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
@@ -240,18 +257,15 @@ def _idx_file(folder: Path, name: str) -> np.ndarray:
 
 def _all_pictures(root: Path) -> list[Path]:
     """The images of all splits."""
-    splits = [root / name for name in ("train", "test") if (root / name).is_dir()]
-    val = validation_folder(root)
-    return [path for place in [*splits, *([val] if val else [])] or [root] for path in listing.pictures(place)]
+    places = split_places(root).values() or [root]
+    return [path for place in places for path in listing.pictures(place)]
 
 
 def _folder(
-    place: Path, resolution: int | None, channels: int | None, pixels: PixelRange, skip_broken: bool
+    place: Path, root: Path, resolution: int | None, channels: int | None, pixels: PixelRange, skip_broken: bool
 ) -> LabelledImages:
     """A folder of images by class; the classes are the subfolders' names, sorted."""
-    classes = listing.class_folders(place)
-    if not classes:
-        raise DataError(f"{place}: has no subfolders; images must lie in one folder a class, as {place}/cat/1.png")
+    classes = class_folders(place, root)
     problems = Problems(skip_broken)
     images, labels = Squares(resolution, channels, pixels, problems), list[int]()
     for label, folder in enumerate(classes):
@@ -261,7 +275,8 @@ def _folder(
         labels += [label for path in files if images.add(path, str(path), path.relative_to(place).as_posix())]
         if skip_broken and files and label not in labels:
             problems.add(f"{folder}: none of its {len(files)} images can be read; mend them, or move the folder away")
-    return _labelled(images, labels, place, [folder.name for folder in classes])
+    said = tuple(text for text in (folders_note(classes), listing.unread(listing.files(place))) if text)
+    return replace(_labelled(images, labels, place, [folder.name for folder in classes]), said=said)
 
 
 def _labelled(images: Squares, labels: list[int], where: Path, classes: Sequence[str]) -> LabelledImages:
@@ -273,57 +288,21 @@ def _labelled(images: Squares, labels: list[int], where: Path, classes: Sequence
 
 def _parquet(
     path: Path,
+    split: Split,
     classes: Sequence[str] | None,
     resolution: int | None,
     channels: int | None,
     wanted: Wanted,
     skip_broken: bool,
 ) -> LabelledImages:
-    """A Parquet file with an `image` column (bytes, or a struct with bytes) and a `label` column."""
+    """A Parquet file with the columns `image` (bytes, or a struct with bytes) and `label`, maybe `split`."""
     table = load_parquet(path)
     if not {"image", "label"} <= set(table.column_names):
         raise DataError(f"{path}: needs the columns `image` and `label`, has {', '.join(table.column_names)}")
-    names, ids = _parquet_labels(path, table, classes or _names_in_metadata(path, table.schema.metadata or {}))
+    chosen = labelled_table.rows_of_split(path, table, split)
+    names, ids = labelled_table.labels_of(path, table, chosen, classes)
     contents = contents_of(table["image"])
     images = Squares(resolution, channels, range_of(contents, wanted, str(path)), Problems(skip_broken))
-    readable = [images.add(content, f"{path}: row {row}", f"row {row}") for row, content in enumerate(contents)]
+    rows = np.flatnonzero(chosen).tolist()
+    readable = [images.add(contents[row], f"{path}: row {row}", f"row {row}") for row in rows]
     return _labelled(images, ids[readable].tolist(), path, names)
-
-
-def _parquet_labels(path: Path, table: Any, given: Sequence[str] | None) -> tuple[tuple[str, ...], np.ndarray]:
-    """Class names, and ids int64 (rows,): labels are ids into the names that are given, or names themselves."""
-    rows = rows_of(path, table.select(["label"]))
-    rows.require("label")
-    problems = Problems()
-    texts = rows.names("label", problems)
-    problems.check()
-    names = tuple(given or sorted(set(texts)))
-    by_name = {name: i for i, name in enumerate(names)}
-    is_id = [given is not None and type(row["label"]) is int for row in rows.rows]
-    ids = [int(text) if number else by_name.get(text, -1) for text, number in zip(texts, is_id, strict=True)]
-    problems.add_lines(
-        [
-            f"{rows.where(row)}: label: {texts[row]} is no class; ids from 0 to {len(names) - 1} and the names "
-            f"{', '.join(names[:10])}{' ...' if names[10:] else ''} are accepted"
-            for row, label in enumerate(ids)
-            if not 0 <= label < len(names)
-        ]
-    )
-    problems.check()
-    return names, np.array(ids, dtype=np.int64)
-
-
-def _names_in_metadata(path: Path, metadata: dict[bytes, bytes]) -> list[str] | None:
-    """The names of the feature `label` in the metadata of Hugging Face's datasets, None without any."""
-    import json
-
-    try:
-        found = json.loads(metadata.get(b"huggingface", b"{}"))
-        names = found.get("info", {}).get("features", {}).get("label", {}).get("names")
-    except (ValueError, AttributeError, RecursionError):
-        raise DataError(
-            f"{path}: its metadata of `datasets` is damaged; write the file again, or set `classes`"
-        ) from None
-    if names is not None and not (names and isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise DataError(f"{path}: the names of its feature `label` are no list of texts; set `classes`")
-    return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +22,11 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 DEEP = ("I;16", "I;16L", "I;16B", "I", "F")
 """Pillow's modes of grey images of more than 8 bits."""
 
-PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
-"""Tags of TIFF 6.0."""
+PHOTOMETRIC, SAMPLE_FORMAT, ORIENTATION = 262, 339, 274
+"""Tags of TIFF 6.0, which EXIF data have too."""
+
+LOSSY_IN_TIFF = ("jpeg", "tiff_jpeg", "webp")
+"""What Pillow calls them."""
 
 Result = TypeVar("Result")
 
@@ -68,17 +72,63 @@ def opened(file: bytes | Path, name: str) -> Opened:
     return _read(io.BytesIO(raw), name, read)  # not by its path: Pillow 12 maps files, and turned TIFFs wrongly
 
 
+def is_palette(file: bytes | Path) -> bool:
+    """Whether an image file holds indices into a palette; raises DataError as `opened`, without a name."""
+    return _read(_readable(file), "", lambda picture: bool(picture.mode == "P"))
+
+
+def is_lossy(path: Path) -> bool:
+    """Whether an image file is compressed so that its values change: JPEG, lossy WebP, or TIFF with either inside.
+
+    Raises:
+        DataError: as `opened`, without a name.
+    """
+
+    def lossy(picture: Any) -> bool:
+        if picture.format == "WEBP":
+            return _has_lossy_chunk(path)
+        return picture.format in ("JPEG", "MPO") or picture.info.get("compression") in LOSSY_IN_TIFF
+
+    return _read(path, "", lossy)
+
+
+def _has_lossy_chunk(path: Path) -> bool:
+    """Whether a WebP file has a chunk `VP8 `. Source: the container's specification, RFC 9649."""
+    with open(path, "rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            kind, size = head[:4], int.from_bytes(head[4:], "little")
+            if kind in (b"VP8 ", b"VP8L"):
+                return kind == b"VP8 "
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return False
+
+
+def orientation(path: Path) -> tuple[int, tuple[int, int]]:
+    """How the EXIF data of an image file say that it must be turned, 1 to 8, and its width and height before that.
+
+    Raises:
+        DataError: as `opened`, without a name.
+    """
+
+    def read(picture: Any) -> tuple[int, tuple[int, int]]:
+        known = picture.format != "PNG" or "exif" in picture.info  # else Pillow reads all of a PNG, to look at its end
+        return int(picture.getexif().get(ORIENTATION, 1) if known else 1), picture.size
+
+    return _read(path, "", read)
+
+
 def is_deep(file: bytes | Path) -> bool:
     """Whether the header of an image file says that it has more than 8 bits a channel.
 
     Raises:
         DataError: as `opened`, without a name.
     """
-    return _read(
-        io.BytesIO(file) if isinstance(file, bytes) else file,
-        "",
-        lambda picture: picture.mode in DEEP or _depth(picture)[0],
-    )
+    return _read(_readable(file), "", lambda picture: picture.mode in DEEP or _depth(picture)[0])
+
+
+def _readable(file: bytes | Path) -> io.BytesIO | Path:
+    return io.BytesIO(file) if isinstance(file, bytes) else file
 
 
 def _read(file: io.BytesIO | Path, name: str, read: Callable[[Any], Result]) -> Result:

@@ -15,6 +15,8 @@ import numpy as np
 from synthgen.base.units import counts, plural
 from synthgen.errors import DataError, UsageError
 from synthgen.readers import listing
+from synthgen.readers.images.class_folders import class_folders, split_places
+from synthgen.readers.images.class_folders import note as folders_note
 from synthgen.readers.images.decoding import decode
 from synthgen.readers.images.labelled import validation_folder
 from synthgen.readers.images.pixel_range import PixelRange, folder_range, widest_range
@@ -155,6 +157,7 @@ class ClassFindings:
         unlabelled: where images without labels are: a folder of that name, or beside those of classes; None without.
         n_unlabelled: how many of them can be read.
         pixels: what is black and white in images of more than 8 bits.
+        note: on what the folders are taken for; empty if they leave no doubt.
         guessed: whether `pixels` is no more than the lowest and the highest value, because nothing says more.
     """
 
@@ -168,6 +171,7 @@ class ClassFindings:
     unlabelled: Path | None = None
     n_unlabelled: int = 0
     pixels: PixelRange = field(default_factory=PixelRange)
+    note: str = ""
     guessed: bool = False
 
     @property
@@ -201,19 +205,14 @@ def look(folder: str | Path) -> ClassFindings:
     """Opens every image under `folder/<class>/`, or under `folder/train/<class>/` if there is such a folder.
 
     Raises:
-        DataError: the folder has no classes, or a class has too few readable images.
+        DataError: the folder has no classes, it is open which they are, or a class has too few readable images.
     """
     root = Path(folder)
     if not root.is_dir():
         raise DataError(f"{folder}: no such folder")
-    place = root / "train" if (root / "train").is_dir() else root
-    classes = listing.class_folders(place)
-    if not classes:
-        raise DataError(
-            f"{place}: has no subfolders. Put the images of each class into a folder that bears its name, "
-            f"such as {place}/cat/1.png"
-        )
-    found = ClassFindings(root)
+    place = split_places(root).get("train", root)
+    classes = class_folders(place, root)
+    found = ClassFindings(root, note=folders_note(classes))
     for path in listing.files(place, nested=False):
         if listing.is_picture(path):
             found.loose.append(str(path))
@@ -306,8 +305,7 @@ def quotas(found: ClassFindings) -> dict[str, int]:
 def warnings(found: ClassFindings, chosen: Fit) -> Iterator[str]:
     """What the user should know before training."""
     side = chosen.resolution
-    if found.pixels.note:
-        yield found.pixels.note
+    yield from (note for note in (found.note, found.pixels.note) if note)
     if found.unreadable:
         yield f"{left_out(found.unreadable)} (`skip_broken: true` in the recipes)"
     if found.unlabelled is not None:
@@ -325,7 +323,8 @@ def warnings(found: ClassFindings, chosen: Fit) -> Iterator[str]:
         rare, n = min(found.counts.items(), key=lambda item: item[1])
         yield f"the rarest class, {rare}, has {n} images, {found.imbalance:.0f} times fewer than the largest"
     if found.colours[1] and found.colours[3]:
-        yield f"{found.colours[1]} images are grey, {found.colours[3]} have colours; the first one read decides for all"
+        grey, rest = found.colours[1], found.colours[3]
+        yield f"{grey} images are grey, {rest} saved in colours; all are read in colours if one shows any"
     if any(width != height for width, height in found.sizes):
         yield f"not all images are square: they are cut to their central square and scaled to {side} x {side}"
     elif set(found.sizes) != {(side, side)}:

@@ -14,7 +14,10 @@ from synthgen.readers.problems import Problems
 
 
 class Squares:
-    """Images that are read one after the other, cut to squares of one side; the first one decides what is not set."""
+    """Images that are read one after the other, cut to squares of one side, by default that of the first one.
+
+    Without `channels`, they are as the first one, grey or in colours; in colours if a later one has some.
+    """
 
     def __init__(self, side: int | None, channels: int | None, pixels: PixelRange, problems: Problems) -> None:
         self.side, self.channels, self.pixels, self.problems = side, channels, pixels, problems
@@ -26,7 +29,7 @@ class Squares:
         with self.problems.picture(name):
             picture = decode(file, where, self.channels, self.pixels)
         if picture is not None:
-            self.side, self.channels = self.side or _square(picture, where), picture.shape[2]
+            self.side = self.side or _square(picture, where)
             self.images.append(resize(picture, self.side))
         return picture is not None
 
@@ -39,7 +42,20 @@ class Squares:
         self.problems.check()
         if not self.images:
             raise DataError(f"{where}: none of its images can be read")
-        return np.stack(self.images)
+        first = self.images[0].shape[2]
+        wanted = self.channels or (3 if first == 3 or any(map(_has_colours, self.images)) else 1)
+        return np.stack([_as_channels(image, wanted) for image in self.images])
+
+
+def _has_colours(picture: np.ndarray) -> bool:
+    return picture.shape[2] == 3 and bool((picture != picture[..., :1]).any())
+
+
+def _as_channels(picture: np.ndarray, wanted: int) -> np.ndarray:
+    """A grey image in three equal channels, or one of three equal ones in one."""
+    if picture.shape[2] == wanted:
+        return picture
+    return np.repeat(picture, 3, axis=2) if wanted == 3 else picture[..., :1]
 
 
 def _square(picture: np.ndarray, name: str) -> int:

@@ -14,6 +14,7 @@ from synthgen.errors import DataError
 from synthgen.readers import listing, validation
 from synthgen.readers.images import labelled
 from synthgen.readers.images.labelled import DIGITS, DataConfig, LabelledImages
+from synthgen.readers.images.labelled_table import rows_of_split
 from synthgen.readers.images.pixel_range import PixelRange, folder_range, range_of
 from synthgen.readers.images.squares import Squares, contents_of
 from synthgen.readers.problems import Problems, left_out
@@ -43,8 +44,8 @@ class UnlabelledImages:
 def read(data: DataConfig, beside: LabelledImages) -> UnlabelledImages:
     """The images that `data.unlabelled` names, in the size, with the channels and the range of the labelled ones.
 
-    Of a folder with folders of splits or with idx files, the training images are read. Images that are among the
-    labelled ones are left out: those that are held out must stay unseen.
+    Of a folder with folders of splits, a table with a column of them, or idx files, the training images are read.
+    Images that are among the labelled ones are left out: those that are held out must stay unseen.
 
     Raises:
         DataError: there are none, or some cannot be read.
@@ -67,15 +68,15 @@ def _all(path: str, data: DataConfig, beside: LabelledImages) -> tuple[np.ndarra
     place, problems = local_path(path), Problems(data.skip_broken)
     side, channels = beside.images.shape[2:]
     wanted = beside.pixels.bounds or data.range
-    if path == DIGITS or (place.is_dir() and any("-ubyte" in file.name for file in listing.files(place, nested=False))):
+    if path == DIGITS or (place.is_dir() and labelled.is_idx(place)):
         return labelled.read(path, "train", None, side, channels).images, []
     if place.is_file() and place.suffix == ".parquet":
         table = load_parquet(place)
         if "image" not in table.column_names:
             raise DataError(f"{path}: needs the column `image`, has {', '.join(table.column_names)}")
-        contents = contents_of(table["image"])
-        pixels, names = range_of(contents, wanted, path), [f"row {row}" for row in range(len(contents))]
-        return _read(place, contents, names, pixels, side, channels, problems)
+        contents, chosen = contents_of(table["image"]), np.flatnonzero(rows_of_split(place, table, "train")).tolist()
+        pixels, names = range_of(contents, wanted, path), [f"row {row}" for row in chosen]
+        return _read(place, [contents[row] for row in chosen], names, pixels, side, channels, problems)
     if not place.is_dir():
         raise DataError(
             f"data.unlabelled: {path}: no such folder; a folder of images, idx files, a .parquet file or {DIGITS} is "
@@ -89,7 +90,8 @@ def _all(path: str, data: DataConfig, beside: LabelledImages) -> tuple[np.ndarra
         )
     pixels, names = folder_range(files, wanted, path), [str(file) for file in files]
     images, notes = _read(place, files, names, pixels, side, channels, problems)
-    return images, [*notes, *([f"unlabelled images are those of {training}"] if training else [])]
+    said = [f"unlabelled images are those of {training}"] if training else []
+    return images, [*notes, *said, *filter(None, [listing.unread(listing.files(training or place))])]
 
 
 def _read(

@@ -80,6 +80,7 @@ def count(data: MaskData) -> Census:
     found, problems = files.places(data, "train"), Problems(data.skip_broken)
     table = colour_table.ids(colour_table.place(data.path, data.colours), data.objects) if data.colours else None
     pixels = folder_range(files.picture_paths(found), data.range, str(found.images))
+    files.check_divided(data, found)
     pairs = files.pairs(found, problems)
     if files.is_partly(data, found):
         pairs = [pair for pair in pairs if pair[2] is not None]

@@ -13,7 +13,7 @@ from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.readers import listing
 from synthgen.readers.images.decoding import decode, decode_mask
-from synthgen.readers.images.opening import opened
+from synthgen.readers.images.opening import is_lossy, opened
 from synthgen.readers.images.pixel_range import PixelRange
 from synthgen.readers.masks.types import MaskData, Split
 from synthgen.readers.problems import Problems, read_bytes
@@ -28,7 +28,6 @@ IMAGE_ENDING = re.compile(r"_(leftImg8bit|image|img|rgb|sat)$", re.IGNORECASE)
 TRAINING = re.compile(r"train(ing)?", re.IGNORECASE)
 BACKGROUND, UNKNOWN = "background", "unknown"
 N_COLOURS = 20
-JPEG = b"\xff\xd8"
 
 Colour = tuple[int, int, int]
 
@@ -60,24 +59,41 @@ def places(data: MaskData, split: Split) -> Places:
     root, labels, ending = local_path(data.path), data.boxes or data.masks, data.mask_ending or ""
     if not root.is_dir():
         raise DataError(f"{data.path}: no such folder; it must hold {data.images}/ and {labels}")
-    for word in listing.SPLIT_WORDS[split]:
-        if (root / word / data.images).is_dir():
-            own = root / word / labels
-            return Places(root / word / data.images, own if own.exists() else root / labels, None, ending)
-        if (root / data.images / word).is_dir():
-            own = root / labels / word
-            return Places(root / data.images / word, own if own.is_dir() else root / labels, None, ending)
-        if split != "train" and (renamed := root / in_split(data.images, word)) != root / data.images:
-            if renamed.is_dir():
-                return Places(renamed, root / in_split(labels, word), None, ending)
-    found = Places(root / data.images, root / labels, split, ending)
+    images, masks = root / data.images, root / labels
+    if (around := listing.split_folder(root, split)) and (around / data.images).is_dir():
+        own = around / labels
+        return Places(around / data.images, own if own.exists() else masks, None, ending)
+    if inside := listing.split_folder(images, split):
+        return Places(inside, listing.split_folder(masks, split) or masks, None, ending)
+    for word in listing.SPLIT_WORDS[split] if split != "train" else ():
+        renamed = root / in_split(data.images, word)
+        if renamed != images and renamed.is_dir():
+            return Places(renamed, root / in_split(labels, word), None, ending)
+    found = Places(images, masks, split, ending)
     names = None if data.boxes else _listed(found)
     return replace(found, split=None, listed=names) if names is not None else found
 
 
 def in_split(folder: str, word: str) -> str:
     """A folder's name with the word of another split in place of `train`; the same if it has no such word."""
-    return TRAINING.sub(lambda found: word.capitalize() if found[0][0].isupper() else word, folder)
+
+    def renamed(found: re.Match[str]) -> str:
+        return word.upper() if found[0].isupper() else word.capitalize() if found[0][0].isupper() else word
+
+    return TRAINING.sub(renamed, folder)
+
+
+def check_divided(data: MaskData, found: Places) -> None:
+    """Raises DataError if all images are to be those for training, and folders among them are of other splits."""
+    whole = found.split == "train" and not data.table and found.images.is_dir() and not found.labels.is_file()
+    folders = listing.folders(found.images) if whole else []
+    others = [path for path in folders if listing.split_of(path.name)]
+    if others:
+        raise DataError(
+            f"{others[0]}: is called after a split, and no folder beside it after `train`, so it is open what to train "
+            f"on; put the training images into {found.images / 'train'}, and their masks or labels into "
+            f"{found.labels / 'train'}"
+        )
 
 
 def _listed(found: Places) -> frozenset[str] | None:
@@ -162,11 +178,12 @@ def _by_name(folder: Path, files: Sequence[Path]) -> dict[str, Path]:
 
 
 def check_formats(paths: Sequence[Path], coloured: bool) -> None:
-    """Raises DataError if masks are JPEGs, or have colours without a table of `coloured` ones, all of them in one."""
-    jpegs = [path for path in paths if _starts_like_a_jpeg(path)]
-    if jpegs:
+    """Raises DataError if masks are lossy, or have colours without a table of `coloured` ones, all of them in one."""
+    lossy = [path for path in paths if _is_lossy(path)]
+    if lossy:
         raise DataError(
-            f"{_first_of(jpegs)} saved as JPEG, which changes the numbers at every outline; save masks as PNG"
+            f"{_first_of(lossy)} saved as JPEG or another lossy format, which changes the numbers at every outline; "
+            "save masks as PNG"
         )
     if coloured:
         return
@@ -185,11 +202,10 @@ def _first_of(paths: Sequence[Path]) -> str:
     return f"{paths[0]} is a mask" if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more are masks"
 
 
-def _starts_like_a_jpeg(path: Path) -> bool:
+def _is_lossy(path: Path) -> bool:
     try:
-        with open(path, "rb") as file:
-            return file.read(len(JPEG)) == JPEG
-    except OSError:  # which the reader of the mask says
+        return is_lossy(path)
+    except DataError:  # which the reader of the mask says
         return False
 
 

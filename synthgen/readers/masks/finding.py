@@ -30,7 +30,8 @@ def find(folder: str | Path) -> dict[str, Any] | None:
     _label at the end; or they are Cityscapes', in gtFine/ beside leftImg8bit/.
     """
     root = Path(folder)
-    places = [place for place in (root, *(root / word for word in listing.SPLIT_WORDS["train"])) if place.is_dir()]
+    training = listing.split_folder(root, "train")
+    places = [root, training] if training else [root]
     if any((place / "images").is_dir() and (place / "masks").is_dir() for place in places):
         return {}
     if all((root / name).is_dir() for name in CITYSCAPES):

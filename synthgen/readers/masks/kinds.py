@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,12 +17,19 @@ from synthgen.vision.layouts import Layout
 PARTS_OF_A_CLASS = 1.5
 """Connected regions of a number, on average, from which on numbers are no objects."""
 FEW_IDS = 32
+SPECK_PX, LEAST_SPECKS, NEAR_TOP, LEAST_TOP = 3.0, 3, 0.9, 0.2
+"""Numbers that smoothing leaves: at least so many, in regions smaller than this on average, beside one that is near the
+highest and has this share of what is not 0. Masks scaled or saved as JPEG, in tests, have 1 to 1.6 pixels and 0.23."""
 WORDS = {
     "instances": "each number is one object",
     "classes": "each number is a class, whose connected regions are the objects",
     "binary": "what is not 0 is one class, whose connected regions are the objects",
     "semantic": "each number is the class of a pixel; there are no objects",
 }
+
+
+class OpenKindError(DataError):
+    """What numbers mean must be said by people: masks do not show it."""
 
 
 @dataclass(slots=True)
@@ -31,19 +39,41 @@ class Evidence:
     Attributes:
         ids: the numbers of each mask but 0, and but 255 where it can mean `unknown`.
         values: all numbers.
+        pixels: how many pixels of all masks have each of these numbers, or 255.
+        regions: in how many connected regions they are.
         palette: every mask is a palette file.
         deep: a mask is a file of 16 bits.
     """
 
     ids: list[list[int]] = field(default_factory=list)
     values: set[int] = field(default_factory=set)
+    pixels: Counter[int] = field(default_factory=Counter)
+    regions: Counter[int] = field(default_factory=Counter)
     palette: bool = True
     deep: bool = False
-    n_regions: int = 0
 
     @property
     def n_numbers(self) -> int:
         return sum(map(len, self.ids))
+
+    @property
+    def n_regions(self) -> int:
+        return sum(self.regions.values())
+
+    @property
+    def top(self) -> int:
+        """The most frequent number but 0, which must not be all."""
+        return max(self.pixels, key=lambda value: (self.pixels[value], value))
+
+    @property
+    def smoothed(self) -> bool:
+        """Whether masks of one number, near the highest, have others in specks, as scaling and lossy files leave."""
+        if self.palette or len(self.pixels) <= LEAST_SPECKS:
+            return False
+        specks = self.pixels.keys() - {self.top, IGNORE}
+        n, n_regions = (sum(counts[value] for value in specks) for counts in (self.pixels, self.regions))
+        dominant = self.top >= NEAR_TOP * max(self.pixels) and self.pixels[self.top] >= LEAST_TOP * self.pixels.total()
+        return dominant and len(specks) >= LEAST_SPECKS and n < SPECK_PX * n_regions
 
     @property
     def largest(self) -> int:
@@ -67,13 +97,14 @@ def evidence(masks: Iterable[tuple[str, np.ndarray]]) -> Evidence:
 
     found = Evidence()
     for mode, numbers in masks:
-        values = np.unique(numbers)
+        values, n = np.unique(numbers, return_counts=True)
         found.values |= set(values.tolist())
+        found.pixels.update({value: k for value, k in zip(values.tolist(), n.tolist(), strict=True) if value})
         ids = [value for value in values.tolist() if value != 0 and (value != IGNORE or mode.startswith("I"))]
         found.ids.append(ids)
         found.palette &= mode == "P"
         found.deep |= mode.startswith("I")
-        found.n_regions += sum(ndimage.label(numbers == value)[1] for value in ids)
+        found.regions.update({value: ndimage.label(numbers == value)[1] for value in ids})
     return found
 
 
@@ -84,12 +115,20 @@ def decided(found: Evidence, named: bool, place: str) -> tuple[MaskKind, str]:
         named: a table of colours or a list of classes belongs to the masks.
 
     Raises:
-        DataError: the masks leave it open; the message is the question.
+        OpenKindError: the masks leave it open; the message is the question.
+        DataError: they are empty, or not as they were drawn.
     """
     if not found.n_numbers and IGNORE not in found.values:
         raise DataError(f"{place}: all masks are empty: they hold nothing but 0, so there are no objects")
     if is_binary(found.values):
         return "binary", f"they hold nothing but {' and '.join(map(str, sorted(found.values)))}"
+    if found.smoothed:
+        raise DataError(
+            f"{place}: the masks hold 0 and {found.top}, and {len(found.pixels) - 1} other numbers in specks of a few "
+            "pixels, as scaling with smoothing and lossy files leave at outlines. Save the masks without them: 255 "
+            f"where a number is above {found.top // 2}, else 0 (`mask_kind: binary`); or say what the numbers mean by "
+            "`mask_kind: instances` or `mask_kind: classes` in `data`, or --masks"
+        )
     if named:
         return "classes", "a list of classes belongs to them"
     if found.deep and (not found.in_parts or found.largest > FEW_IDS):
@@ -102,7 +141,7 @@ def decided(found: Evidence, named: bool, place: str) -> tuple[MaskKind, str]:
         return "classes", "few numbers stand for many regions"
     some = sorted({value for ids in found.ids for value in ids})
     numbers = ", ".join(map(str, some[:6])) + (" ..." if len(some) > 6 else "")
-    raise DataError(
+    raise OpenKindError(
         f"{place}: the masks do not show what their numbers ({numbers}) mean. If each number is one object, that is "
         "`instances`; if each is a class, that is `classes`: give `mask_kind: instances` or `mask_kind: classes` in "
         "`data` of a recipe, and `--masks instances` or `--masks classes` to `synthgen init`"

@@ -10,8 +10,9 @@ from typing import Any
 from synthgen.base.units import share
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import IGNORE
+from synthgen.readers import listing
 from synthgen.readers.boxes import yolo
-from synthgen.readers.masks import census, colour_table, finding, reader
+from synthgen.readers.masks import census, colour_table, files, finding, kinds, palettes, reader
 from synthgen.readers.masks.census import Census
 from synthgen.readers.masks.types import MaskData
 from synthgen.readers.problems import read_bytes
@@ -140,7 +141,7 @@ def _of_numbers(
     if open_kind:
         try:
             kind, reason = reader.kind_of(_data(chosen, **({"objects": names} if names else {})))
-        except DataError:
+        except kinds.OpenKindError:
             if not asking:
                 raise
             kind = "classes"
@@ -150,6 +151,8 @@ def _of_numbers(
     zero, unknown, more = _numbers(counted, options, lines, asking)
     if questions or more:
         raise OpenQuestionsError([*questions, *more], *_opening(chosen, counted, names and lines))
+    masks = files.mask_paths(files.places(_data(chosen), "train"))
+    palettes.check([masks[i] for i in census.spread(len(masks))], kind)
     largest = max((n for n in counted.total if n not in (*unknown, IGNORE)), default=0)
     objects = _names(names, source, zero, unknown, min(largest, MAX_CLASSES), str(chosen["path"]))
     first = 0 if zero == "class" else 1
@@ -167,7 +170,8 @@ def _of_numbers(
 
 def _lines(root: Path) -> tuple[list[str], str]:
     """The names in classes.txt, one a line, and where they are from; none if there is no such file."""
-    path = next((place / CLASSES for place in (root, root / "train") if (place / CLASSES).is_file()), None)
+    places = [root, listing.split_folder(root, "train") or root]
+    path = next((place / CLASSES for place in places if (place / CLASSES).is_file()), None)
     return (list(yolo.class_names(read_bytes(path), str(path))), CLASSES) if path else ([], CLASSES)
 
 

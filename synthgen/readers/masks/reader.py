@@ -13,10 +13,10 @@ import numpy as np
 from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
 from synthgen.parts.registry import unknown
-from synthgen.readers import validation
+from synthgen.readers import listing, validation
 from synthgen.readers.boxes import files as box_files
 from synthgen.readers.images.pixel_range import PixelRange, folder_range
-from synthgen.readers.masks import colour_table, kinds
+from synthgen.readers.masks import colour_table, kinds, palettes, turned
 from synthgen.readers.masks import files as mask_files
 from synthgen.readers.masks.files import Places
 from synthgen.readers.masks.types import Example, Examples, MaskData, MaskKind, Split
@@ -37,17 +37,15 @@ def read(data: MaskData, split: Split = "train") -> Examples:
         DataError: files are missing, unreadable, or do not fit each other; or there is no object in any image.
     """
     found, problems = mask_files.places(data, split), Problems(data.skip_broken)
+    mask_files.check_divided(data, found)
     pixels, kind, notes = _decisions(data, found)
-    if kind is None:
-        annotations = box_files.load_annotations(found, data, problems)
-        items = box_files.examples(found, data, annotations, pixels, problems)
-        notes += annotations.notes
-    else:
-        mask_files.check_formats(mask_files.mask_paths(found), data.colours is not None)
-        items = _mask_examples(data, found, kind, pixels, problems)
+    items, said = (
+        _of_boxes(data, found, pixels, problems) if kind is None else _of_masks(data, found, kind, pixels, problems)
+    )
+    notes += said
     problems.check()
-    if problems.note:
-        notes.append(problems.note)
+    unread = listing.unread(listing.files(found.images) if found.images.is_dir() else [])
+    notes += [text for text in (problems.note, unread) if text]
     if not items and problems.left_out:
         raise DataError(f"{found.images}: no image is left: {problems.note}")
     if not items:
@@ -120,7 +118,7 @@ def has_validation(data: MaskData) -> bool:
     found = mask_files.places(data, validation.SPLIT)
     if data.table:
         rows = load_table(local_path(data.path) / data.table).rows_by("id").values()
-        return any(row.get("split") == validation.SPLIT for row in rows)
+        return any(listing.split_of(row.get("split")) == validation.SPLIT for row in rows)
     if data.boxes:
         with contextlib.suppress(DataError):
             return bool(box_files.load_annotations(found, data, Problems(skip_broken=True)).records)
@@ -190,12 +188,46 @@ def kind_of(data: MaskData) -> tuple[MaskKind, str]:
     mask_files.check_formats(paths, coloured=False)
     rows = np.unique(np.linspace(0, len(paths) - 1, min(N_DECIDING, len(paths))).round().astype(int))
     readable = []
-    for path in (paths[i] for i in rows.tolist()):
+    seen = [paths[i] for i in rows.tolist()]
+    for path in seen:
         with Problems(skip_broken=True).picture(str(path)):  # they are named when all are read
             readable.append(mask_files.numbers(path, None))
     if not readable:
         return "instances", ""
-    return kinds.decided(kinds.evidence(readable), len(data.objects) > 1, str(found.labels))
+    kind, reason = kinds.decided(kinds.evidence(readable), len(data.objects) > 1, str(found.labels))
+    palettes.check(seen, kind, said=False)
+    return kind, reason
+
+
+def _of_boxes(data: MaskData, found: Places, pixels: PixelRange, problems: Problems) -> tuple[list[Example], list[str]]:
+    """Images with their boxes, and what users should know of these."""
+    annotations = box_files.load_annotations(found, data, problems)
+    items = box_files.examples(found, data, annotations, pixels, problems)
+    drawn = [record for record in annotations.records if record.boxes]
+    said = turned.note((found.images / record.file, None, record.size is not None) for record in drawn)
+    return items, [*annotations.notes, *([said] if said else [])]
+
+
+def _of_masks(
+    data: MaskData, found: Places, kind: MaskKind, pixels: PixelRange, problems: Problems
+) -> tuple[list[Example], list[str]]:
+    """Images with their masks, and what users should know of these."""
+    paths, said = mask_files.mask_paths(found), list[str]()
+    mask_files.check_formats(paths, data.colours is not None)
+    if data.colours is None:
+        colours = palettes.check(list(dict.fromkeys([*_training_masks(data), *paths])), kind)
+        said += [palettes.note(colours)] if data.zero == "background" else []
+    items = _mask_examples(data, found, kind, pixels, problems)
+    names, pairs = {item.name for item in items}, mask_files.pairs(found, Problems())
+    said.append(turned.note((path, mask, True) for name, path, mask in pairs if name in names))
+    return items, [text for text in said if text]
+
+
+def _training_masks(data: MaskData) -> list[Path]:
+    """Some masks of the training split, which those of others must go with; none where there are none."""
+    with contextlib.suppress(DataError):
+        return mask_files.mask_paths(mask_files.places(data, "train"))[:N_DECIDING]
+    return []
 
 
 def _mask_examples(
@@ -214,7 +246,9 @@ def _mask_examples(
             continue
         row = rows[name] if rows is not None else {}
         label = _label(data, row, str(path))
-        if (found.split and row.get("split", "train") != found.split) or label is None:
+        if text := listing.split_problem(row.get("split", "train")):
+            problems.add(f"{data.table}: {name}: {text}")
+        if (found.split and _split(row) != found.split) or label is None:
             continue
         with problems.picture(str(path)):
             if mask is None:
@@ -239,7 +273,12 @@ def without_masks(data: MaskData, found: Places) -> list[Path]:
     """The images beside the masks that have none, without those that a table or a list puts into other splits."""
     rows = load_table(local_path(data.path) / data.table).rows_by("id") if data.table else {}
     pairs = mask_files.pairs(replace(found, listed=None), Problems())
-    return [path for name, path, mask in pairs if mask is None and rows.get(name, {}).get("split", "train") == "train"]
+    return [path for name, path, mask in pairs if mask is None and _split(rows.get(name, {})) == "train"]
+
+
+def _split(row: Mapping[str, str]) -> str | None:
+    """The split that a row of a table is of: without the column, the one for training."""
+    return listing.split_of(row.get("split", "train"))
 
 
 def pixel_range(data: MaskData, found: Places) -> PixelRange:

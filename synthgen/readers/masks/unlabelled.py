@@ -65,7 +65,10 @@ def read(data: MaskData, beside: Examples) -> Unmasked:
             "out"
         )
     notes = [f"images without masks are those of {training}"] if training else []
-    if n_known and not mask_files.is_partly(data, found):
+    partly = mask_files.is_partly(data, found)
+    if text := "" if partly else listing.unread(listing.files(training or local_path(data.unlabelled))):
+        notes.append(text)
+    if n_known and not partly:
         notes.append(f"{plural(n_known, 'image')} of {data.unlabelled} are among those with masks and left out")
     return Unmasked(tuple(items), (*notes, *([problems.note] if problems.note else [])))
 

@@ -110,6 +110,84 @@ def test_yolo_lines() -> None:
         yolo.class_names(b"cell\ncell\n", "classes.txt")
 
 
+def test_keypoints_follow_a_box_and_predictions_are_no_polygons() -> None:
+    line = b"0 0.5 0.5 0.2 0.4 0.45 0.35 0.55 0.40 0.48 0.62 0.52 0.66\n0 0.5 0.5 0.5 0.5\n"
+    found = yolo.parse(line, "a.txt", "", ("tiger",), 8)
+    np.testing.assert_allclose(located(found, 100, 80), [(40, 24, 20, 32), (25, 20, 50, 40)])
+    with pytest.raises(DataError, match=r"a.txt:1: must be .* with the 6 numbers of keypoints .*\(got 13 values\)"):
+        yolo.parse(line, "a.txt", "", ("tiger",), 6)
+    with pytest.raises(
+        DataError, match=r"a.txt:1: ends with a confidence and the number of a track, .*\(0.91 1\); must"
+    ):
+        yolo.parse(b"0 0.5 0.5 0.2 0.2 0.91 1\n", "a.txt", "", ("ship",))
+    assert yolo.parse(b"0 0.5 0.5 0.2 0.2 0.91 1.0\n", "a.txt", "", ("ship",)).boxes == ((0.2, 0.2, 0.71, 0.8),)
+
+
+def yolo_folder(folder: Path, label: str, **files: str) -> MaskData:
+    """An image of 100 x 80 with its labels, and other files by their names."""
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    Image.fromarray(np.full((80, 100, 3), 9, dtype=np.uint8)).save(folder / "images" / "0.png")
+    (folder / "labels" / "0.txt").write_text(label)
+    for name, text in files.items():
+        (folder / name.replace("__", "/").replace("_yaml", ".yaml").replace("_txt", ".txt")).write_text(text)
+    return MaskData(path=str(folder), boxes="labels", objects=["tiger"])
+
+
+def test_the_shape_of_keypoints_is_in_the_file_of_names(tmp_path: Path) -> None:
+    label = "0 0.5 0.5 0.2 0.4 0.45 0.35 0.55 0.40 0.48 0.62 0.52 0.66\n"
+    data = yolo_folder(tmp_path, label, data_yaml="kpt_shape: [4, 2]\nnames: {0: tiger}\n")
+    boxes = reader.read(data).items[0].boxes
+    assert boxes is not None
+    np.testing.assert_allclose(boxes, [[40, 24, 60, 56]], rtol=1e-6)
+    (tmp_path / "data.yaml").write_text("kpt_shape: 4\nnames: {0: tiger}\n")
+    with pytest.raises(DataError, match=r"data.yaml: kpt_shape: must be \[number of keypoints, 2 or 3\] \(got 4\)"):
+        reader.read(data)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("names: [helmet, vest]", r"labels/classes.txt: calls class 0 `tiger`, and .*data.yaml calls it `helmet`"),
+        ("names: [tiger, vest, cat]\nnc: 2", r"data.yaml: says `nc: 2`, and `names` has 3"),
+        ("nc: 3", r"classes.txt: names 2 classes, and .*data.yaml says `nc: 3`"),
+        ("names: [tiger, vest]", ""),
+        ("names: [tiger]", ""),
+        ("train: images", ""),
+        ("a: [", ""),
+    ],
+)
+def test_files_of_names_agree(tmp_path: Path, names: str, message: str) -> None:
+    data = yolo_folder(tmp_path, "0 .5 .5 .2 .2\n", labels__classes_txt="tiger\nvest\n", data_yaml=names)
+    if message:
+        with pytest.raises(DataError, match=message):
+            reader.read(data)
+    else:
+        assert reader.read(data).items[0].n_objects == 1
+    (tmp_path / "data.yaml").unlink()
+    with pytest.raises(
+        DataError, match=r"categories \['tiger'\], as .*classes.txt calls them, which `objects: \['a'\]"
+    ):
+        reader.read(data.model_copy(update={"objects": ["a"]}))
+
+
+def test_files_of_names_of_other_data_are_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "classes.txt").write_text("helmet\n")
+    data = yolo_folder(tmp_path / "own", "0 .5 .5 .2 .2\n", data_yaml="names: [tiger]")
+    assert reader.read(data).items[0].n_objects == 1
+
+
+def test_shares_of_images_are_no_pixels() -> None:
+    shares = [annotation(bbox=[0.1, 0.2, 0.3, 0.4]), annotation(id=2, bbox=[0, 0, 1, 1])]
+    with pytest.raises(DataError, match=r"b.json: bbox: every box lies within 0 and 1.*in pixels are accepted"):
+        parsed(annotations=shares)
+    assert len(parsed(annotations=[*shares, annotation(id=3)]).records[0].boxes) == 3
+    box = b"<bndbox><xmin>0.1</xmin><ymin>0.2</ymin><xmax>0.4</xmax><ymax>0.6</ymax></bndbox>"
+    with pytest.raises(DataError, match=r"a.xml: bndbox: every corner lies within 0 and 1"):
+        voc.parse(b"<annotation><object><name>cell</name>" + box + b"</object></annotation>", "a.xml")
+
+
 def test_voc_counts_from_one_and_needs_no_document_type() -> None:
     box = b"<bndbox><xmin>1</xmin><ymin>3</ymin><xmax>10</xmax><ymax>4</ymax></bndbox>"
     found = voc.parse(b"<annotation><object><name>cell</name>" + box + b"</object></annotation>", "a.xml")

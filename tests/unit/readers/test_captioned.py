@@ -56,6 +56,49 @@ def test_a_folder_a_class_and_one_caption_for_all(tmp_path: Path) -> None:
     assert read(tmp_path / "flat", caption="my thing").captions == ("my thing",)
 
 
+def captioned_picture(path: Path, text: str) -> Path:
+    picture(path).with_suffix(".txt").write_text(text)
+    return path
+
+
+def test_captions_in_subfolders_are_read(tmp_path: Path) -> None:
+    captioned_picture(tmp_path / "10_mycat" / "0.png", "a cat")
+    assert (read(tmp_path).captions, read(tmp_path).notes) == (("a cat",), ())
+    with pytest.raises(DataError, match=r"0\.txt: the images have captions of their own; leave `caption` out"):
+        read(tmp_path, caption="a photo of a {label}")
+    captioned_picture(tmp_path / "a.png", "a dog")
+    assert read(tmp_path).files == ("10_mycat/0.png", "a.png")
+    picture(tmp_path / "10_mycat" / "1.png")
+    with pytest.raises(DataError, match=r"10_mycat/1\.png: has no caption; accepted are"):
+        read(tmp_path)
+
+
+def test_images_that_are_left_out_are_named(tmp_path: Path) -> None:
+    captioned_picture(tmp_path / "a.png", "a cat")
+    for name in ("originals/a.png", "Test/b.png", "b.heic"):
+        picture(tmp_path / f"{name}.png").rename(tmp_path / name)
+    (tmp_path / "Test" / "b.txt").write_text("to be tested on")
+    left, unread = read(tmp_path).notes
+    assert read(tmp_path).captions == ("a cat",)
+    assert left.endswith("2 images of " + f"{tmp_path} without a caption left out: Test/b.png, originals/a.png")
+    assert "1 .heic" in unread
+    (tmp_path / "b.heic").unlink()
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.png,hello\n")
+    assert read(tmp_path).notes == (left,)
+    (tmp_path / "metadata.csv").unlink()
+    (tmp_path / "a.txt").unlink()
+    assert read(tmp_path, caption="my thing").notes == (left,)
+
+
+def test_folders_of_splits_are_no_labels(tmp_path: Path) -> None:
+    for split in ("Train", "test"):
+        picture(tmp_path / split / "cat" / "1.png")
+    assert read(tmp_path, caption="a {label}").captions == ("a cat",)
+    (tmp_path / "Train").rename(tmp_path / "all")
+    with pytest.raises(DataError, match=r"the folder test is called after a split, and none after `train`"):
+        read(tmp_path, caption="a {label}")
+
+
 def test_how_a_picture_was_cut_is_known(tmp_path: Path) -> None:
     picture(tmp_path / "a.png", (12, 8))
     picture(tmp_path / "b.png", (8, 16))

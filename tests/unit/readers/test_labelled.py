@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from synthgen.errors import DataError
+from synthgen.readers.images import folder
 from synthgen.readers.images import labelled as data
 from synthgen.readers.images.decoding import decode
 
@@ -196,3 +197,54 @@ def test_a_broken_picture_is_told_without_objects_in_memory(tmp_path: Path) -> N
     with pytest.raises(DataError, match=r"/1\.png: is no readable image: its content has no known format") as caught:
         data.read(str(tmp_path))
     assert "BytesIO" not in str(caught.value)
+
+
+def test_white_on_a_transparent_ground_is_seen(tmp_path: Path) -> None:
+    icon = np.full((6, 6, 4), 255, dtype=np.uint8)
+    icon[..., 3] = 0
+    icon[1:3, 1:3, 3] = 255
+    for name, colour in (("white", 255), ("grey", 100)):
+        icon[..., :3] = colour
+        save(tmp_path / f"{name}.png", icon)
+    seen = decode(tmp_path / "white.png", "white")
+    assert (seen[1:3, 1:3] == 255).all() and (seen[3:] == 0).all()
+    assert (decode(tmp_path / "grey.png", "grey")[3:] == 255).all(), "transparency is white elsewhere"
+    icon[..., 3] = 0
+    save(tmp_path / "none.png", icon)
+    assert (decode(tmp_path / "none.png", "none") == 255).all()
+
+
+def test_colours_of_later_images_are_kept(tmp_path: Path) -> None:
+    colour = np.zeros((6, 6, 3), dtype=np.uint8) + np.array([9, 8, 7], dtype=np.uint8)
+    save(tmp_path / "a" / "1.png", grey(5))
+    save(tmp_path / "a" / "2.png", grey(6), "RGB")
+    assert data.read(str(tmp_path)).images[:, 0, 0].tolist() == [[5], [6]], "grey, whatever the mode"
+    save(tmp_path / "b" / "1.png", colour)
+    assert data.read(str(tmp_path)).images[:, 0, 0].tolist() == [[5] * 3, [6] * 3, [9, 8, 7]]
+    assert data.read(str(tmp_path), channels=1).images.shape == (3, 6, 6, 1)
+
+
+def test_images_in_other_formats_are_counted(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "1.png", grey(5))
+    for name in ("1.HEIC", "2.heic", "3.avif", "about.txt"):
+        (tmp_path / "a" / name).write_bytes(b"")
+    (note,) = data.read(str(tmp_path)).notes
+    assert note.startswith("images that are not read, because of their format: 1 .avif, 2 .heic; .bmp, ")
+    assert folder.listed(str(tmp_path)).notes == [note]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "first"),
+    [
+        ("my-fashion-week", [0, 1, 2], "0"),
+        ("fashion_mnist", [0, 1, 2], "T-shirt/top"),
+        ("fashion", range(10), "T-shirt/top"),
+        ("fashion", [0, 1], "0"),
+        ("fashion-mnist-more", range(11), "0"),
+    ],
+)
+def test_names_of_fashion_mnist_are_its_own(tmp_path: Path, name: str, labels: Any, first: str) -> None:
+    (tmp_path / name).mkdir()
+    idx(tmp_path / name / "train-images-idx3-ubyte", np.zeros((len(labels), 4, 4), np.uint8))
+    idx(tmp_path / name / "train-labels-idx1-ubyte", np.array(labels, dtype=np.uint8))
+    assert data.read(str(tmp_path / name)).classes[0] == first

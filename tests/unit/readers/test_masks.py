@@ -17,6 +17,11 @@ from synthgen.measures.images import maps
 from synthgen.readers.masks import reader, unlabelled
 from synthgen.readers.masks.types import MaskData
 
+TURNED = (
+    "1 image turned upright as the EXIF data say, and no mask or box shows by its size whether it is of the upright "
+    "image, as which it is read; see if that is so: a.jpg"
+)
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -213,3 +218,40 @@ def test_deep_images_of_all_splits_are_read_by_one_range(tmp_path: Path) -> None
     elsewhere = (tmp_path / "test").rename(tmp_path.parent / "elsewhere")
     found = maps.read_test(settings, str(elsewhere))
     assert max(item.image.max() for item in found.items) < 15
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "said"),
+    [(6, (16, 16), True), (3, (20, 16), True), (6, (20, 16), False), (1, (16, 16), False)],
+)
+def test_turned_images_whose_masks_may_not_be_turned_are_named(
+    tmp_path: Path, orientation: int, size: tuple[int, int], said: bool
+) -> None:
+    width, height = size
+    exif = Image.Exif()
+    exif[274] = orientation
+    upright = size if orientation < 5 else size[::-1]
+    mask = np.zeros(upright[::-1], np.uint8)
+    mask[:5, :3] = 255
+    for place in ("images", "masks", "labels"):
+        (tmp_path / place).mkdir()
+    Image.fromarray(np.full((height, width, 3), 9, np.uint8)).save(tmp_path / "images" / "a.jpg", exif=exif)
+    Image.fromarray(mask).save(tmp_path / "masks" / "a.png")
+    read = reader.read(MaskData(path=str(tmp_path), mask_kind="binary"))
+    assert read.notes == (TURNED,) * said
+    (tmp_path / "labels" / "a.txt").write_text("0 .5 .5 .2 .2\n")
+    assert reader.read(MaskData(path=str(tmp_path), boxes="labels")).notes == (TURNED,) * (orientation > 1)
+
+
+def test_a_mask_that_is_turned_as_its_image_is_fits(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    for place, mode in (("images", "RGB"), ("masks", "L")):
+        (tmp_path / place).mkdir()
+        Image.fromarray(np.eye(16, dtype=np.uint8) * 255).convert(mode).save(tmp_path / place / "a.png", exif=exif)
+    assert reader.read(MaskData(path=str(tmp_path), mask_kind="binary")).notes == ()
+
+
+def test_images_in_other_formats_are_counted(folder: Path) -> None:
+    (folder / "images" / "x.heic").write_bytes(b"")
+    assert "because of their format: 1 .heic; " in reader.read(data(folder)).notes[-1]
