@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synthgen.errors import DataError
 from synthgen.readers.problems import Problems
 from synthgen.readers.series.formats import (
     NOTHING,
     NUMBER,
+    SYMBOLS,
     Formats,
     number_settings,
     plain_numbers,
@@ -56,6 +58,13 @@ def cell(table: Table, name: str, row: int) -> str:
     return str(table.data[name][int(row)].as_py())
 
 
+def lack(table: Table, name: str, row: int) -> str:
+    """That a name is missing, in words, with the cell if there is one."""
+    text = table.data[name][int(row)].as_py()
+    empty = text is None or not str(text).strip()
+    return f"{name}: is missing" if empty else f"{name}: `{text}` stands for nothing, so it is missing"
+
+
 def numbers(table: Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     """(float64 (rows,) with NaN for missing and bad cells, bool (rows,) that marks the bad ones)."""
     column = table.data[name]
@@ -84,7 +93,9 @@ def is_numeric_type(kind: Any) -> bool:
 
 def some_texts(table: Table, name: str) -> list[str]:
     """Distinct texts among the first cells of a column that hold anything, those like `n/a` last."""
-    first = pc.unique(table.data[name].slice(0, N_LOOKED_AT)).to_pylist()
+    column = table.data[name].slice(0, N_LOOKED_AT)
+    nested = pa.types.is_nested(column.type)
+    first = [value and str(value) for value in column.to_pylist()] if nested else pc.unique(column).to_pylist()
     nothing = {*NOTHING, *table.formats.missing}
     texts = [text for text in (str(value).strip() for value in first if value is not None) if text not in nothing]
     markers = usual_markers(texts)
@@ -96,8 +107,11 @@ def number_hint(table: Table, name: str) -> str:
     texts = some_texts(table, name) if is_text(table.data[name].type) else []
     markers = usual_markers(texts)
     numbers = [text for text in texts if text not in markers]
-    found = number_settings(numbers)
-    if markers and (found or (numbers and all(re.search(NUMBER, text) for text in numbers))):
+    found = [settings for settings in number_settings(numbers) if settings]
+    plain = bool(numbers) and all(re.search(NUMBER, text) for text in numbers)
+    if plain and not found and not table.formats.plain:
+        found = [{"decimal": "."}]
+    if markers and (found or plain):
         return say_settings([{**settings, "missing": markers} for settings in found or [{}]])
     return say_settings(found)
 
@@ -121,21 +135,50 @@ def tell_bad_numbers(table: Table, name: str, bad: np.ndarray, owners: Names | N
         return f"{name}: `{cell(table, name, row)}` is no number; {accepted}"
 
     tell(table, np.flatnonzero(bad), describe, owners, problems)
+    if is_text(table.data[name].type):
+        _tell_other_units(table, name, owners, problems)
+
+
+def _tell_other_units(table: Table, name: str, owners: Names | None, problems: Problems) -> None:
+    """Two signs of units in a column are a problem, and percentages beside numbers that are none, except 0."""
+
+    def holding(pattern: str) -> np.ndarray:
+        return np.asarray(pc.fill_null(pc.match_substring_regex(table.data[name], pattern), False))
+
+    def add(mask: np.ndarray, text: str) -> None:
+        tell(table, np.flatnonzero(mask), lambda row: f"{name}: `{cell(table, name, row)}` {text}", owners, problems)
+
+    signs = {symbol: holding(re.escape(symbol)) for symbol in table.formats.symbols if symbol in SYMBOLS}
+    used = sorted((symbol for symbol in signs if signs[symbol].any()), key=lambda symbol: int(signs[symbol].argmax()))
+    for other in used[1:]:
+        add(signs[other], f"has {other}, and other cells have {used[0]}; a column has one unit: split it or convert it")
+    if used == ["%"]:
+        without = holding("[1-9]") & ~signs["%"]
+        add(without, "has no %, unlike other cells; write all numbers of a column in the same way")
 
 
 def names(table: Table, name: str) -> Names:
-    """The distinct texts of a column, numbers as they are written."""
+    """The distinct texts of a column, numbers as they are written.
+
+    Words such as `NA` and `None` are names in a column of text, unless they are in `missing`.
+
+    Raises:
+        DataError: its cells are lists or structures.
+    """
     encoded = table.data[name]
+    if pa.types.is_nested(encoded.type):
+        raise DataError(f"{table.place}: {name}: holds lists or structures; columns of texts or numbers are accepted")
     if not pa.types.is_dictionary(encoded.type):
         encoded = pc.dictionary_encode(encoded)
     encoded = encoded.unify_dictionaries()
     if not encoded.num_chunks:
         return Names(np.empty(0, dtype=np.int64), ())
+    nothing = {"", *(table.formats.missing if is_text(table.data[name].type) else NOTHING)} & {*NOTHING}
     found: dict[str, int] = {}
     numbered = [-1]  # where a null's index, -1 after this shift by one, leads
     for value in pc.cast(encoded.chunk(0).dictionary, pa.string()).to_pylist():
         text = (value or "").strip()
-        numbered.append(-1 if text in NOTHING else found.setdefault(text, len(found)))
+        numbered.append(-1 if text in nothing else found.setdefault(text, len(found)))
     indices = np.concatenate([np.asarray(pc.fill_null(chunk.indices, -1)) for chunk in encoded.chunks])
     return Names(np.array(numbered, dtype=np.int64)[indices.astype(np.int64) + 1], tuple(found))
 
@@ -143,9 +186,10 @@ def names(table: Table, name: str) -> Names:
 def sort_names(names: Sequence[str]) -> list[str]:
     """Names in order: of their numbers if all are such, else of letters."""
     try:
-        return sorted(names, key=float)
+        numbers = {name: float(name) for name in names}
     except ValueError:
         return sorted(names)
+    return sorted(names, key=numbers.__getitem__) if np.isfinite([*numbers.values()]).all() else sorted(names)
 
 
 def is_text(kind: Any) -> bool:

@@ -46,9 +46,10 @@ def owners_of(table: Table, data: SeriesData, problems: Problems) -> Names:
     """The entity of each row: its column, else the file's name."""
     if not data.entity:
         return Names(table.file_codes(), tuple(file.stem for file in table.files))
-    found = cells.names(table, data.entity)
+    entity, found = data.entity, cells.names(table, data.entity)
     missing = np.flatnonzero(found.codes < 0)
-    cells.tell(table, missing, lambda row: f"{data.entity}: is missing; every row needs its entity", None, problems)
+    needed = "every row needs its entity"
+    cells.tell(table, missing, lambda row: f"{cells.lack(table, entity, row)}; {needed}", None, problems)
     return found
 
 

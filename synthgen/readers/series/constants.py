@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.readers.series.cells import is_number_column, is_text, names, numbers
+from synthgen.readers.series.headers import is_unnamed
 from synthgen.readers.series.static import MAX_VALUES
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.types import SeriesData
@@ -23,8 +24,8 @@ def changing(table: Table, settings: dict[str, Any]) -> tuple[dict[str, Any], li
         values = _by_variable(table, settings)
     else:
         taken = set(map(str, settings.values()))
-        values = {name: numbers(table, name)[0] for name in table.names if is_number_column(table, name)}
-        values = {name: some for name, some in values.items() if name not in taken}
+        free = [name for name in table.names if name not in taken and not is_unnamed(name)]
+        values = {name: numbers(table, name)[0] for name in free if is_number_column(table, name)}
     known = {name: some[np.isfinite(some)] for name, some in values.items()}
     flat = {name: some for name, some in known.items() if not len(some) or (some == some[0]).all()}
     static = _within_entities(table, data, set(flat))
@@ -58,7 +59,7 @@ def _within_entities(table: Table, data: SeriesData, flat: set[str]) -> list[str
     if n_entities * 2 > len(table) or (owners.codes < 0).any():
         return []
     for name in table.names:
-        if name in flat or name in (data.entity, data.time_column):
+        if name in flat or name in (data.entity, data.time_column) or is_unnamed(name):
             continue
         numeric = is_number_column(table, name)
         if not numeric and not is_text(table.data[name].type):

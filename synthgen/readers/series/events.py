@@ -8,13 +8,14 @@ from synthgen.parts.registry import unknown
 from synthgen.readers.problems import Problems
 from synthgen.readers.series import cells
 from synthgen.readers.series.cells import Names, sort_names
+from synthgen.readers.series.doubts import word_doubts
 from synthgen.readers.series.grid import Grid
 from synthgen.readers.series.table import open_table
 from synthgen.readers.series.times import times_of
 from synthgen.readers.series.types import EventData, Events, SeriesData
 
 
-def read_events(grid: Grid, data: SeriesData, problems: Problems) -> tuple[Events, tuple[str, ...]]:
+def read_events(grid: Grid, data: SeriesData, problems: Problems, notes: list[str]) -> tuple[Events, tuple[str, ...]]:
     """Events of the classes asked for, and the classes' names in id order.
 
     Raises:
@@ -33,10 +34,11 @@ def read_events(grid: Grid, data: SeriesData, problems: Problems) -> tuple[Event
         )
     problems.check()
     labels = cells.names(table, config.label)
+    notes += word_doubts(table, [] if config.classes else [config.label])
     if config.classes is None:
         nameless = np.flatnonzero(labels.codes < 0)
-        text = f"{config.label}: is missing; every event needs its label, or name those that count in `events.classes`"
-        cells.tell(table, nameless, lambda _: text, None, problems)
+        needed = "every event needs its label, or name those that count in `events.classes`"
+        cells.tell(table, nameless, lambda row: f"{cells.lack(table, config.label, row)}; {needed}", None, problems)
     classes = _classes(labels, config, table.place, problems)
     ids = np.array([classes.index(name) if name in classes else -1 for name in labels.names] + [-1], dtype=np.int64)
     owners = cells.names(table, config.entity) if config.entity else Names(np.zeros(len(table), dtype=np.int64), ("",))

@@ -1,35 +1,21 @@
-"""How numbers and dates are written in text: decimal marks, separators of thousands, signs, formats of dates."""
+"""How numbers are written in text: decimal marks, separators of thousands, signs, and what stands for none."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 import numpy as np
 
 NUMBER = r"(?i)^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^[+-]?(inf|infinity|nan)$"
-EPOCH_US: Mapping[str, float] = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0, "epoch_ns": 1e-3}
-"""Microseconds in the units of numbers that count from 1970."""
-
-AS_NUMBER = "number"
 SYMBOLS = ("$", "€", "£", "¥", "%")
 MARKS: Sequence[tuple[str, str | None]] = (
     (".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"),
 )  # fmt: skip
 """Decimal marks and separators of thousands that people use."""
-
-DAYS = (
-    "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%y",
-    "%m/%d/%y", "%d.%m.%y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y-%m-%d",
-)  # fmt: skip
-HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", " %H:%M:%S.%f")
-COMPACT_HOURS = ("%H%M", "%H%M%S", " %H%M", " %H%M%S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +80,16 @@ def plain_numbers(text: Any, formats: Formats) -> Any:
 
 
 def number_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """All settings under which every text is a number; none if they are numbers as they are, or no numbers."""
+    """All settings under which every text is a number; none if they are numbers as they are, or no numbers.
+
+    Where points may separate thousands, no setting, `{}`, is one of them.
+    """
+    found = all_number_settings(texts)
+    return [] if {} in found and not may_be_thousands(texts) else found
+
+
+def all_number_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The same, with `{}` wherever texts are numbers as they are."""
     if not texts or not any(char.isdigit() for char in texts[0]):
         return []
     import pyarrow as pa
@@ -104,94 +99,27 @@ def number_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
     symbols = tuple(symbol for symbol in SYMBOLS if any(symbol in text for text in texts))
     found = []
     for decimal, thousands in MARKS:
-        used = [mark for mark in (decimal if decimal != "." else None, thousands) if mark]
+        used = [thousands] if thousands == "." else [mark for mark in (decimal, thousands) if mark and mark != "."]
         if all(any(mark in text for text in texts) for mark in used):
             numbers = plain_numbers(array, Formats(decimal, thousands, symbols))
             if pc.all(pc.match_substring_regex(numbers, NUMBER)).as_py():
                 made = {"decimal": decimal, "thousands": thousands, "symbols": list(symbols)}
                 found.append({name: value for name, value in made.items() if value and (name, value) != POINT})
-    return [] if {} in found else found
+    return found
 
 
-def date_formats(texts: Sequence[str]) -> list[str]:
-    """All formats under which every text is a time, of those that people use."""
-    if not texts or not any(char.isdigit() for char in texts[0]):
-        return []
-    hours = {day: HOURS + (COMPACT_HOURS if day == "%Y%m%d" else ()) for day in DAYS}
-    return [day + hour for day in DAYS for hour in hours[day] if all(map(_fits(day + hour), texts))]
+def may_be_thousands(texts: Sequence[str]) -> bool:
+    """Whether texts are numbers as they are, and may be with points between thousands, too.
 
-
-def _fits(form: str) -> Any:
-    def fits(text: str) -> bool:
-        stamp = _stamp(text, form)
-        return stamp is not None and (form[:6] != "%Y%m%d" or len(text) == len(stamp[0].strftime(form)))
-
-    return fits
-
-
-def _stamp(text: str, form: str) -> tuple[datetime, bool] | None:
-    """The time, in UTC, and whether it has a zone; None if the text is not of this form."""
-    try:
-        found = datetime.strptime(text.strip(), form)
-        zoned = found.tzinfo is not None
-        return (found.astimezone(UTC) if zoned else found.replace(tzinfo=UTC)), zoned
-    except (ValueError, OverflowError):
-        return None
-
-
-def stamps_of(texts: Sequence[str | None], form: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(int64 microseconds since 1970, bool `bad` for what is no such time, bool `zoned`) of each text."""
-    found = [_stamp(text, form) if text else None for text in texts]
-    start = datetime(1970, 1, 1, tzinfo=UTC)
-    deltas = [stamp[0] - start if stamp else None for stamp in found]
-    micros = [0 if d is None else (d.days * 86_400 + d.seconds) * 1_000_000 + d.microseconds for d in deltas]
+    Three digits are behind every point, and no more than three in the numbers that have none.
+    """
+    pointed = [text for text in texts if "." in text]
+    grouped = all(re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", text) for text in pointed)
     return (
-        np.array(micros, dtype=np.int64),
-        np.array([stamp is None for stamp in found], dtype=bool),
-        np.array([bool(stamp and stamp[1]) for stamp in found], dtype=bool),
+        0 < len(pointed) < len(texts)
+        and grouped
+        and all(len(text.lstrip("+-")) <= 3 for text in texts if "." not in text)
     )
-
-
-STEP = r"(\d+\.?\d*|\.\d+) ?(s|min|h|d)"
-"""A span of time with its unit, such as `10min`."""
-
-
-def check_step(step: float | str) -> float | str:
-    """Raises ValueError unless it is a span of time: a number above 0, or one with a unit."""
-    fits = re.fullmatch(STEP, step) and step.strip("0. sminhd") if isinstance(step, str) else step > 0
-    if not fits:
-        raise ValueError(f"{step!r} is no span of time; 1h, 10min, 30s, 1d or a number of time units is accepted")
-    return step
-
-
-def check_date_format(form: str) -> None:
-    """Raises ValueError unless times can be read with it."""
-    if form in EPOCH_US or form == AS_NUMBER:
-        return
-    moment = datetime(2024, 11, 23, 16, 35, 47, tzinfo=UTC)
-    try:
-        again = datetime.strptime(moment.strftime(form), form)
-    except (ValueError, re.error, UnicodeError) as error:
-        raise ValueError(f"`date_format` {form!r}: {error}; {ACCEPTED}") from None
-    if (again.year, again.month, again.day) != (2024, 11, 23):
-        raise ValueError(f"`date_format` {form!r}: has no year, month and day; {ACCEPTED}")
-
-
-def check_timezone(name: str) -> None:
-    """Raises ValueError unless it is the name of a time zone."""
-    zones = available_timezones()
-    if name not in zones:
-        near = difflib.get_close_matches(name, zones, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(
-            f"`timezone` {name!r}: names of the IANA database, as Europe/Madrid or UTC, are accepted{meant}"
-        )
-
-
-ACCEPTED = (
-    'accepted are formats of Python\'s strptime, as "%d/%m/%Y" or "%m/%d/%Y %I:%M %p", '
-    f"{', '.join(EPOCH_US)} for counts from 1970, and {AS_NUMBER}"
-)
 
 
 def say_settings(found: Sequence[Mapping[str, Any]]) -> str:
@@ -202,8 +130,3 @@ def say_settings(found: Sequence[Mapping[str, Any]]) -> str:
 
 def _yaml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def dates_as_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """`date_formats` as settings."""
-    return [{"date_format": form} for form in date_formats(texts)]

@@ -7,7 +7,7 @@ import numpy as np
 from synthgen.readers.problems import Problems
 from synthgen.readers.series import cells, summer_time
 from synthgen.readers.series.cells import Names
-from synthgen.readers.series.choices import with_unit
+from synthgen.readers.series.choices import clock_beside, with_unit
 from synthgen.readers.series.columns import (
     check_constant,
     check_names,
@@ -17,7 +17,9 @@ from synthgen.readers.series.columns import (
     stack,
     step_labels,
 )
+from synthgen.readers.series.doubts import number_doubts
 from synthgen.readers.series.grid import Clock, Grid, in_span, lay_on_grid, make_clock, plain_clock
+from synthgen.readers.series.headers import is_unnamed
 from synthgen.readers.series.melted import read_melted, read_wide
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.times import Times, looks_like_time, times_of
@@ -37,7 +39,7 @@ def read_form(
     check_names(table, data, problems)
     if data.kind == "table":
         return _table(table, data, problems, notes)
-    return read_melted(table, data, problems, notes) if data.kind == "melted" else read_wide(table, data, problems)
+    return (read_melted if data.kind == "melted" else read_wide)(table, data, problems, notes)
 
 
 def _table(table: Table, data: SeriesData, problems: Problems, notes: list[str]) -> tuple[Grid, tuple[str, ...], Names]:
@@ -45,11 +47,13 @@ def _table(table: Table, data: SeriesData, problems: Problems, notes: list[str])
     channels = _channels(table, data, owners, problems)
     covariates = {name: column(table, name, (), owners, problems) for name in data.covariates}
     check_constant(table, channels, problems)
+    notes += number_doubts(table, channels | covariates)
     if data.step is None:
         for name, known in covariates.items():
             text = f"{name}: is missing; a covariate must be known at every time"
             cells.tell(table, np.flatnonzero(np.isnan(known)), lambda _, text=text: text, owners, problems)  # type: ignore[misc]
-    stamps = times_of(table, data.time_column, owners, problems) if data.time_column else None
+    without = "; `time: none` does without times"
+    stamps = times_of(table, data.time_column, owners, problems, without) if data.time_column else None
     data = with_unit(data, stamps)
     order = _order(owners, data, stamps)
     clock, times = _times(table, owners, order, stamps, data, problems)
@@ -130,11 +134,12 @@ def _channels(table: Table, data: SeriesData, owners: Names, problems: Problems)
     """Values of the channels that are named, or of all columns of numbers that have no other role."""
     taken = {data.entity, data.time_column, data.label, data.step_label, *data.covariates, *data.static}
     wanted = data.channels or [name for name in table.names if name not in taken]
+    nameless = () if data.channels else [name for name in wanted if is_unnamed(name)]
     found: dict[str, np.ndarray] = {}
     for name in wanted:
-        if data.channels or cells.is_number_column(table, name):
+        if data.channels or (cells.is_number_column(table, name) and name not in nameless):
             found[name] = column(table, name, data.missing_numbers, owners, problems)
-        elif hint := cells.number_hint(table, name):
+        elif name not in nameless and (hint := cells.number_hint(table, name)):
             problems.add(
                 f"{table.place}: {name}: holds numbers such as `{cells.some_texts(table, name)[0]}`; {hint}, or list "
                 "the channels to do without it"
@@ -166,6 +171,13 @@ def _check_order(
             else "decreasing; if the newest row comes first, set `newest_first: true`"
         )
         problems.add(f"{table.place}: {data.time}: times are mostly {wrong}")
+        return
+    clock = clock_beside(table, data.time, times) if equal.any() else None
+    if clock:
+        problems.add(
+            f"{table.place}: {data.time}: holds days, which occur more than once, and {clock} times of day; write both "
+            f"into one column, as 2024-01-31T12:00:00{several}"
+        )
         return
     days = summer_time.repeated(values, owners.codes[order]) if times.stamped and not times.zoned else ()
     if len(days):

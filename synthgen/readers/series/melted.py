@@ -10,7 +10,9 @@ from synthgen.readers.series import cells
 from synthgen.readers.series.cells import Names
 from synthgen.readers.series.choices import with_unit
 from synthgen.readers.series.columns import check_constant, column, owners_of, stack
+from synthgen.readers.series.doubts import number_doubts
 from synthgen.readers.series.grid import Grid, Layout, in_span, lay_by_time, lay_on_grid, make_clock, plain_clock
+from synthgen.readers.series.headers import is_unnamed
 from synthgen.readers.series.precision import narrowed
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.times import times_of
@@ -33,6 +35,8 @@ def read_melted(
     problems.check()
     slots = np.array([wanted.index(name) if name in wanted else -1 for name in variables.names], dtype=np.int64)
     slots = slots[variables.codes]
+    of_variables = {name: values[slots == i] for i, name in enumerate(wanted)}
+    notes += number_doubts(table, of_variables, [str(data.value)])
     clock, n = make_clock(stamps, owners, data), len(owners.names)
     times = clock(stamps.values, owners.codes)
     rows = np.flatnonzero((slots >= 0) & ~np.isnan(values) & in_span(times, data))
@@ -90,9 +94,12 @@ def _of_variable(layout: Layout, values: np.ndarray, slots: np.ndarray, slot: in
     return layout.mean(narrowed(values[items].astype(np.float64)), items)
 
 
-def read_wide(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid, tuple[str, ...], Names]:
+def read_wide(
+    table: Table, data: SeriesData, problems: Problems, notes: list[str]
+) -> tuple[Grid, tuple[str, ...], Names]:
     """One entity a row, named by its column or as `series 7`; missing cells at a row's end are no steps of it."""
-    steps = [name for name in table.names if name not in (data.entity, data.label, *data.static)]
+    roles = (data.entity, data.label, *data.static)
+    steps = [name for name in table.names if name not in roles and not is_unnamed(name)]
     n = len(table)
     owners = owners_of(table, data, problems) if data.entity else Names(np.arange(n), _series_names(table))
     problems.check()
@@ -117,6 +124,7 @@ def read_wide(table: Table, data: SeriesData, problems: Problems) -> tuple[Grid,
     bounds = np.concatenate([[0], np.cumsum(lengths)])
     name = (data.channels or ["value"])[0]
     check_constant(table, {name: flat}, problems)
+    notes += number_doubts(table, {name: flat}, steps)
     times = np.arange(len(flat), dtype=np.float64) - np.repeat(bounds[:-1], lengths)
     grid = Grid(
         owners.names, bounds, plain_clock(n, data), times, flat[:, None], np.zeros((len(flat), 0), dtype=np.float32)

@@ -51,6 +51,7 @@ def _read(data: SeriesData) -> Recordings:
     from synthgen.readers.series import grid as series_grid
     from synthgen.readers.series.choices import find_time
     from synthgen.readers.series.columns import check_covariates
+    from synthgen.readers.series.doubts import word_doubts
     from synthgen.readers.series.events import read_events
     from synthgen.readers.series.roles import choices_to_check, columns_of
     from synthgen.readers.series.short import check_lengths, long_enough
@@ -67,10 +68,11 @@ def _read(data: SeriesData) -> Recordings:
     grid, channels, owners = forms.read_form(table, data, problems, notes)
     if data.step or data.kind == "melted":
         check_covariates(grid, data, problems)
-    static = read_static(table, owners, data, problems)
+    notes += word_doubts(table, [data.entity, data.variable, data.step_label])
+    static = read_static(table, owners, data, problems, notes)
     events, classes = None, static.classes
     if data.events:
-        events, classes = read_events(grid, data, problems)
+        events, classes = read_events(grid, data, problems, notes)
     else:
         check_lengths(grid.owners, grid.lengths, data, problems)
     for name in data.units:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from synthgen.readers.series.cells import (
     is_marker,
     is_number_column,
-    is_numeric_type,
+    is_text,
     names,
     number_hint,
     numbers,
@@ -18,6 +19,7 @@ from synthgen.readers.series.cells import (
 )
 from synthgen.readers.series.choices import TIME
 from synthgen.readers.series.formats import say_settings
+from synthgen.readers.series.headers import is_unnamed
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.times import epoch_settings, looks_like_time
 from synthgen.readers.series.types import SeriesData
@@ -73,8 +75,8 @@ def _role(table: Table, name: str, data: SeriesData, channels: Sequence[str]) ->
         named |= dict.fromkeys(data.covariates, "covariates")
         named[data.step_label] = "classes of steps"
         named |= dict.fromkeys([*(data.channels or []), *channels], "channels")
-    if name in named:
-        return named[name]
+    if name in named or is_unnamed(name):
+        return named.get(name, "left out")
     if data.kind == "wide":
         return "steps"
     return "channels" if data.kind == "table" and not data.channels and is_number_column(table, name) else "left out"
@@ -94,7 +96,8 @@ def _why(table: Table, name: str, data: SeriesData) -> str:
     constant = constant_value(table, name, data)
     if constant is not None:
         return f"constant, {constant:.15g} in every row"
-    kind = "numbers" if is_numeric_type(table.data[name].type) or is_number_column(table, name) else "text"
+    kind = "numbers" if is_number_column(table, name) else "text"
+    kind = "lists or structures" if pa.types.is_nested(table.data[name].type) else kind
     return f"{kind}{such}" + (", not among `channels`" if data.channels and kind == "numbers" else "")
 
 
@@ -135,7 +138,7 @@ def choices_to_check(table: Table, data: SeriesData, channels: Sequence[str]) ->
 
 def _n_states(table: Table, name: str, data: SeriesData) -> int:
     """How many texts a column has if they stay for some rows and change within series; else 0."""
-    if is_number_column(table, name) or looks_like_time(table, name):
+    if not is_text(table.data[name].type) or is_number_column(table, name) or looks_like_time(table, name):
         return 0
     found, whose = names(table, name), names(table, data.entity).codes if data.entity else table.file_codes()
     n = len(found.names)
@@ -148,6 +151,8 @@ def _n_states(table: Table, name: str, data: SeriesData) -> int:
 
 def _may_be_entity(table: Table, name: str) -> bool:
     """Whether a column has some values, each in many rows: texts, or whole numbers."""
+    if pa.types.is_nested(table.data[name].type):
+        return False
     if is_number_column(table, name):
         values, _ = numbers(table, name)
         if not np.all(values == np.round(values)):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import re
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,27 +13,30 @@ from typing import Any
 import numpy as np
 
 from synthgen.base.names import printable
-from synthgen.base.units import UNITS_US
 from synthgen.errors import DataError
+from synthgen.readers import listing
 from synthgen.readers.data_facts import DataFacts
 from synthgen.readers.images import opening
-from synthgen.readers.problems import Problems
 from synthgen.readers.scaffolding import Findings, Recipes, Scaffold
 from synthgen.readers.series import summary
-from synthgen.readers.series.cells import is_number_column, is_text, looks_numeric, numbers, some_texts
-from synthgen.readers.series.choices import MOST_REPEATS, TIME, likely_times
+from synthgen.readers.series.cells import is_text, looks_numeric, numbers, some_texts
 from synthgen.readers.series.constants import changing
-from synthgen.readers.series.formats import MARKS, Formats, date_formats, number_settings, say_settings, usual_markers
-from synthgen.readers.series.roles import ENTITY
+from synthgen.readers.series.dates import date_formats
+from synthgen.readers.series.formats import (
+    MARKS,
+    Formats,
+    all_number_settings,
+    may_be_thousands,
+    number_settings,
+    say_settings,
+    usual_markers,
+)
+from synthgen.readers.series.readings import check_entities, readings
 from synthgen.readers.series.short import bulk_length, long_enough
 from synthgen.readers.series.table import Table, open_table
-from synthgen.readers.series.times import epoch_settings, looks_like_iso, times_of
 from synthgen.readers.series.types import Recordings, SeriesData
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
-VARIABLE = re.compile(r"^(variable|metric|parameter|measure|signal|channel|feature)(_?name)?$", re.IGNORECASE)
-VALUE = re.compile(r"^(value|reading|measurement)$", re.IGNORECASE)
-"""Columns of tables in the form melted: the name of what was measured, and its value."""
 
 MOST = 100
 """Readings that are tried: each reads the table."""
@@ -126,7 +127,7 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
     table = dataclasses.replace(table, formats=Formats(**written, missing=tuple(markers)))
     written |= {"missing": markers} if markers else {}
     first: DataError | None = None
-    for reading in itertools.islice(_readings(table, date_format), MOST):
+    for reading in itertools.islice(readings(table, date_format), MOST):
         settings, decided = changing(table, reading)
         data = SeriesData.model_validate({"path": path, "length": 2, **written, **settings})
         try:
@@ -141,6 +142,7 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
         facts = _facts(found, data.model_copy(update={"validation": 0.1}))
         facts = dataclasses.replace(facts, notes=(*_notes(written, settings), *decided, *facts.notes))
         return TableFindings(path, {**written, **settings}, found, data.length, facts)
+    check_entities(table)
     assert first is not None
     raise first
 
@@ -152,10 +154,11 @@ def _number_settings(table: Table, decimal: str | None) -> dict[str, Any]:
         DataError: there are several, or columns are written in different ways.
     """
     texts = {name: some_texts(table, name) for name in table.names if is_text(table.data[name].type)}
-    found = {name: number_settings(some) for name, some in texts.items() if not date_formats(some)}
-    wanted = {name: settings for name, settings in found.items() if settings}
-    if not wanted:
+    found = {name: all_number_settings(some) for name, some in texts.items() if not date_formats(some)}
+    if all({} in settings and not may_be_thousands(texts[name]) for name, settings in found.items() if settings):
         return {}
+    pointed = {name for name, some in texts.items() if any("." in text for text in some)}
+    wanted = {name: settings for name, settings in found.items() if any(settings) or (settings and name in pointed)}
 
     def fits(mark: str, thousands: str | None) -> bool:
         return all(
@@ -166,12 +169,14 @@ def _number_settings(table: Table, decimal: str | None) -> dict[str, Any]:
     possible = [pair for pair in MARKS if decimal in (None, pair[0]) and fits(*pair)]
     possible = [(mark, thousands) for mark, thousands in possible if not thousands or (mark, None) not in possible]
     if not possible:
-        said = "; ".join(f"{name}: {say_settings(settings)}" for name, settings in wanted.items())
+        ways = {name: say_settings(list(filter(None, settings))) for name, settings in wanted.items()}
+        said = "; ".join(f"{name}: {way or 'no setting'}" for name, way in ways.items())
         raise DataError(f"{table.place}: columns of numbers are written in different ways: {said}")
     if len(possible) > 1:
-        name, some = next((name, texts[name]) for name in wanted)
+        name = max(wanted, key=lambda name: len(wanted[name]))
+        text = next((text for text in texts[name] if not text.isdigit()), texts[name][0])
         raise DataError(
-            f"{table.place}: {name}: `{some[0]}` can be read in two ways; say which with `--decimal ,` or `--decimal .`"
+            f"{table.place}: {name}: `{text}` can be read in two ways; say which with `--decimal ,` or `--decimal .`"
         )
     ((mark, thousands),) = possible
     symbols = sorted({symbol for settings in wanted.values() for one in settings for symbol in one.get("symbols", ())})
@@ -208,79 +213,6 @@ def _missing_texts(table: Table) -> list[str]:
     return list(found)
 
 
-def _entities(table: Table) -> list[str]:
-    """Columns that may say whose row it is: of text, or of numbers if they are called so."""
-    return [name for name in table.names if ENTITY.search(name) or not is_number_column(table, name)]
-
-
-def _readings(table: Table, date_format: str | None) -> Iterator[dict[str, Any]]:
-    """What may be tried, the likeliest first: columns that are called like times, none, any other as the time."""
-    called = [name for name in table.names if TIME.search(name)]
-    likely = [time for entity in (None, *_entities(table)) for time in likely_times(table, called, entity)]
-    called = [*dict.fromkeys(likely), *(name for name in called if not is_number_column(table, name))]
-    for time in dict.fromkeys(called):
-        yield from _with_time(table, time, date_format)
-    yield {}
-    for time in table.names:
-        if time not in called:
-            yield from _with_time(table, time, date_format)
-
-
-def _with_time(table: Table, time: str, date_format: str | None) -> Iterator[dict[str, Any]]:
-    base = {"time": time} | _date_format(table, time, date_format)
-    variable, value = (next(filter(form.search, table.names), None) for form in (VARIABLE, VALUE))
-    if variable and value:
-        base |= {"variable": variable, "value": value}
-    yield base
-    yield {**base, "newest_first": True}
-    entities = [entity for entity in _entities(table) if entity not in (time, variable)]
-    yield from ({"entity": entity, **base} for entity in entities)
-    if not variable or not value:
-        yield from _sorted(table, base, entities)
-    yield from _on_a_grid(table, base)
-
-
-def _sorted(table: Table, base: dict[str, Any], entities: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Readings of rows in no order; first by columns that are called like entities: times of several may differ."""
-    called = [entity for entity in entities if ENTITY.search(entity)]
-    yield from ({"entity": entity, **base, "sort_by_time": True} for entity in called)
-    yield {**base, "sort_by_time": True}
-    yield from ({"entity": entity, **base, "sort_by_time": True} for entity in entities if entity not in called)
-
-
-def _date_format(table: Table, time: str, given: str | None) -> dict[str, str]:
-    """The setting that a column of times needs.
-
-    Raises:
-        DataError: its dates can be read in two ways.
-    """
-    if given:
-        return {"date_format": given}
-    texts = some_texts(table, time)
-    forms = [] if any(looks_like_iso(text) for text in texts[:1]) else date_formats(texts)
-    if len(forms) > 1:
-        ways = " or ".join(f"--date-format {shlex.quote(form)}" for form in forms)
-        raise DataError(f"{table.place}: {time}: `{texts[0]}` can be read in {len(forms)} ways; say which with {ways}")
-    counted = epoch_settings(table, time) if not forms else []
-    return {"date_format": forms[0]} if forms else counted[0] if counted else {}
-
-
-def _on_a_grid(table: Table, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The reading of a table in which some times occur more than once: `step` averages the rows of a cell."""
-    formats = dataclasses.replace(table.formats, date_format=base.get("date_format"))
-    times = times_of(dataclasses.replace(table, formats=formats), base["time"], None, Problems())
-    known, counts = np.unique(times.values[~times.bad], return_counts=True)
-    repeats = int((counts - 1).sum())
-    if times.bad.any() or len(known) < 2 or not repeats or repeats > MOST_REPEATS * len(times.values):
-        return
-    step = float(f"{np.median(np.diff(known)):.6g}")
-    if not times.stamped:
-        yield {**base, "step": step}
-        return
-    unit = next((unit for unit in ("d", "h", "min") if step >= UNITS_US[unit]), "s")
-    yield {**base, "step": f"{round(step / UNITS_US[unit], 6):.15g}{unit}"}
-
-
 def _notes(written: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
     """What was decided, in sentences."""
     notes = []
@@ -315,10 +247,12 @@ def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> Recipes:
     }
     settings = {"path": found.path, **found.settings, "channels": found.channels, "length": found.length}
     lines = [f"  {key}: {_yaml(value)}" for key, value in settings.items()]
-    told = [f"{line:<26} # {notes[key]}" if key in notes else line for key, line in zip(settings, lines, strict=True)]
+    explained = [
+        f"{line:<26} # {notes[key]}" if key in notes else line for key, line in zip(settings, lines, strict=True)
+    ]
     return {
         f"{name}.yaml": RECIPE.format(
-            path=printable(Path(found.path).name), name=name, n=n_samples, data="\n".join(told)
+            path=printable(Path(found.path).name), name=name, n=n_samples, data="\n".join(explained)
         )
     }
 
@@ -345,7 +279,5 @@ def scaffold_of(place: Path, options: Mapping[str, Any]) -> Scaffold | None:
 
 
 def _holds_tables(folder: Path) -> bool:
-    inside = list(folder.iterdir())
-    suffixes = {path.suffix.lower() for path in inside if path.is_file()}
-    images = suffixes & opening.SUFFIXES or any(path.is_dir() for path in inside)
-    return bool(suffixes & set(SUFFIXES)) and not images
+    suffixes = {path.suffix.lower() for path in listing.files(folder, nested=False)}
+    return bool(suffixes & set(SUFFIXES)) and not suffixes & opening.SUFFIXES and not listing.folders(folder)

@@ -10,6 +10,7 @@ from synthgen.parts.registry import unknown
 from synthgen.readers.problems import Problems
 from synthgen.readers.series import cells
 from synthgen.readers.series.cells import Names
+from synthgen.readers.series.doubts import number_doubts, word_doubts
 from synthgen.readers.series.precision import narrowed
 from synthgen.readers.series.table import Table, open_table
 from synthgen.readers.series.types import SeriesData
@@ -44,8 +45,8 @@ class _Rows:
     repeats: bool
 
 
-def read_static(table: Table, owners: Names, data: SeriesData, problems: Problems) -> Static:
-    """Static columns and labels of all entities.
+def read_static(table: Table, owners: Names, data: SeriesData, problems: Problems, notes: list[str]) -> Static:
+    """Static columns and labels of all entities; what is doubtful goes to `notes`.
 
     Raises:
         DataError: the table of static columns cannot be read, or lacks a column. Cells that are wrong go to
@@ -64,6 +65,9 @@ def read_static(table: Table, owners: Names, data: SeriesData, problems: Problem
     columns: dict[str, np.ndarray] = {}
     for name in data.static:
         columns |= _columns(found, name, data, problems)
+    texts = [name for name in data.static if name not in columns]
+    notes += word_doubts(found.table, [*texts, data.label])
+    notes += number_doubts(found.table, {name: columns[name] for name in data.static if name in columns})
     labels, classes = _labels(found, data.label, data, problems) if data.label else (None, ())
     values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((n, 0), dtype=np.float32)
     return Static(tuple(columns), values, labels, classes)
@@ -139,8 +143,9 @@ def _labels(found: _Rows, name: str, data: SeriesData, problems: Problems) -> tu
     texts = cells.names(found.table, name)
     codes = np.where(found.rows >= 0, texts.codes[found.rows], -1)
     lacking = found.rows[(codes < 0) & (found.rows >= 0)]
+    needed = "every entity needs its label"
     cells.tell(
-        found.table, lacking, lambda _: f"{name}: is missing; every entity needs its label", found.owners, problems
+        found.table, lacking, lambda row: f"{cells.lack(found.table, name, row)}; {needed}", found.owners, problems
     )
     classes = cells.sort_names([texts.names[code] for code in np.unique(codes[codes >= 0])])
     ids = np.array([classes.index(text) if text in classes else 0 for text in texts.names] + [0], dtype=np.int64)

@@ -6,7 +6,7 @@ import codecs
 import csv
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,15 @@ import pyarrow.csv
 from synthgen.base.cache import with_addresses
 from synthgen.base.fetched import local_path
 from synthgen.errors import DataError
+from synthgen.readers import listing
 from synthgen.readers.problems import Problems
-from synthgen.readers.series.formats import NOTHING, PLAIN, Formats
-from synthgen.readers.text_table import check_header, delimiter_of, load_parquet, load_text
+from synthgen.readers.series.formats import PLAIN, Formats
+from synthgen.readers.series.headers import check_names, is_unnamed, with_names
+from synthgen.readers.text_table import delimiter_of, load_parquet, load_text
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
+N_LOOKED_AT = 20
+"""Lines that decide what separates the cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Table:
 
 
 def series_files(path: str, leave_out: Collection[str | None] = ()) -> list[Path]:
-    """The file, or all files of the folder in order of their names but those of `leave_out`.
+    """The file, or all files of the folder in order of their names but those of `leave_out` and hidden ones.
 
     Raises:
         DataError: there is no such file or folder, or nothing in it that is read.
@@ -73,7 +77,8 @@ def series_files(path: str, leave_out: Collection[str | None] = ()) -> list[Path
     files = [place]
     if place.is_dir():
         others = {_named(local_path(other)) for other in leave_out if other}
-        files = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and _named(p) not in others)
+        inside = listing.files(place, nested=False)
+        files = [p for p in inside if p.suffix.lower() in SUFFIXES and _named(p) not in others]
     if not place.exists():
         raise DataError(f"{path}: no such file or folder; a .csv, .tsv or .parquet file or a folder of them is read")
     if not files or files[0].suffix.lower() not in SUFFIXES:
@@ -101,7 +106,7 @@ def open_table(path: str, leave_out: Collection[str | None] = (), formats: Forma
     for file, table in zip(files, tables, strict=True):
         if table is not None and not table.num_rows:
             problems.add(f"{file}: is empty; a header and rows are needed")
-        if table is not None and tables[0] is not None and table.column_names != tables[0].column_names:
+        if table is not None and tables[0] is not None and _named_columns(table) != _named_columns(tables[0]):
             problems.add(
                 f"{file}: has the columns {', '.join(table.column_names)}, and {files[0].name} has "
                 f"{', '.join(tables[0].column_names)}; all files of a folder must have the same ones"
@@ -114,6 +119,10 @@ def open_table(path: str, leave_out: Collection[str | None] = (), formats: Forma
     return Table(whole, tuple(files), tuple(accumulate(table.num_rows for table in tables)), formats)
 
 
+def _named_columns(table: Any) -> list[str]:
+    return [name for name in table.column_names if not is_unnamed(name)]
+
+
 def _parquet(path: Path, problems: Problems) -> Any:
     try:
         return load_parquet(path)
@@ -123,7 +132,7 @@ def _parquet(path: Path, problems: Problems) -> Any:
 
 
 def _csv(path: Path, problems: Problems) -> Any:
-    """All cells of columns that have a name, as strings. The header tells what separates them."""
+    """All cells as strings, without columns that have no name and say nothing. The header tells what separates them."""
     try:
         if _is_damaged(path):
             problems.add(_why_unreadable(path))
@@ -132,7 +141,7 @@ def _csv(path: Path, problems: Problems) -> Any:
         if not names:
             problems.add(f"{path}: is empty; a header and rows are needed")
             return None
-        _check_names(path, skip, names, problems)
+        check_names(path, skip, names, problems)
         unique = [f"{i} {name}" for i, name in enumerate(names)]
         odd: list[int] = []
 
@@ -149,7 +158,7 @@ def _csv(path: Path, problems: Problems) -> Any:
                 delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip_row
             ),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(unique, pa.string()), null_values=NOTHING, strings_can_be_null=True
+                column_types=dict.fromkeys(unique, pa.string()), null_values=[""], strings_can_be_null=True
             ),
         )
         if odd:
@@ -157,8 +166,7 @@ def _csv(path: Path, problems: Problems) -> Any:
     except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         problems.add(f"{path}: cannot be read as a table: {error}")
         return None
-    named = [i for i, name in enumerate(names) if name]  # pandas writes row numbers under an empty name
-    return table.select(named).rename_columns([names[i] for i in named])
+    return with_names(table, names)
 
 
 def _is_damaged(path: Path) -> bool:
@@ -187,7 +195,7 @@ def _why_unreadable(path: Path) -> str:
 def _header(path: Path) -> tuple[list[str], int, str]:
     """(names, lines up to the first row, delimiter)."""
     with open(path, newline="", encoding="utf-8-sig") as file:
-        first = next((line for line in file if line.strip()), "")
+        first = "".join(islice(filter(str.strip, file), N_LOOKED_AT))
     delimiter = "\t" if path.suffix.lower() == ".tsv" else delimiter_of(first)
     for line, cells in _records(path, delimiter):
         names = [cell.strip() for cell in cells]
@@ -221,15 +229,6 @@ def _lines_of(path: Path, rows: Sequence[int]) -> list[int]:
         if number > rows[-1]:
             break
     return lines
-
-
-def _check_names(path: Path, line: int, names: Sequence[str], problems: Problems) -> None:
-    check_header(f"{path}: row {line}", names, problems)
-    numbers = [name for name in names if name.replace(".", "", 1).lstrip("-").isdigit()]
-    if len(numbers) == len(names) and any("." in name for name in names):
-        problems.add(
-            f"{path}: row {line}: the header holds numbers only; a first line with the columns' names is needed"
-        )
 
 
 def _name_odd_rows(path: Path, n_columns: int, problems: Problems) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,8 @@ from synthgen.readers.problems import Problems
 from synthgen.readers.series.cells import (
     N_LOOKED_AT,
     Names,
+    cell,
+    is_numeric_type,
     is_text,
     looks_numeric,
     names,
@@ -22,16 +23,25 @@ from synthgen.readers.series.cells import (
     tell,
     without_markers,
 )
-from synthgen.readers.series.formats import AS_NUMBER, EPOCH_US, dates_as_settings, say_settings, stamps_of
+from synthgen.readers.series.dates import (
+    AS_NUMBER,
+    EPOCH_US,
+    ISO,
+    LOCAL,
+    ZONED,
+    date_formats,
+    dates_as_settings,
+    looks_like_iso,
+    nearest_formats,
+    stamps_of,
+)
+from synthgen.readers.series.formats import say_settings
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.types import UTC
 
 FROM_2000_US, UNTIL_2040_US = 946_684_800 * 1_000_000, 2_208_988_800 * 1_000_000
 LAST_US = 253_402_300_799 * 1_000_000
 """The last second of the year 9999, in microseconds since 1970."""
-
-DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T]([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d(\.\d+)?)?)?)?"
-LOCAL, ZONED = DATE + "$", DATE + r" ?(Z|[+-]\d\d(:?\d\d)?)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +68,12 @@ def iso(microseconds: int, zoned: bool) -> str:
 
 
 def looks_like_time(table: Table, name: str) -> bool:
-    """Whether a column holds timestamps, judged by its type or its first cells."""
+    """Whether a column holds timestamps, judged by its type or by most of its first cells."""
     kind = table.data[name].type
     if not is_text(kind):
         return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
     texts = some_texts(table, name)
-    first = texts[0] if texts else ""
-    return looks_like_iso(first) or bool(dates_as_settings(texts))
-
-
-def looks_like_iso(text: str) -> bool:
-    """Whether a text is an ISO timestamp, or begins like one."""
-    return bool(re.search(LOCAL, text) or re.search(ZONED, text))
+    return looks_like_iso(texts) or bool(nearest_formats(texts))
 
 
 def epoch_settings(table: Table, name: str) -> list[dict[str, str]]:
@@ -85,49 +89,78 @@ def epoch_settings(table: Table, name: str) -> list[dict[str, str]]:
     ]
 
 
-def times_of(table: Table, name: str, owners: Names | None, problems: Problems) -> Times:
-    """The times of rows; every cell that is missing or no time is a problem."""
-    column, form = table.data[name], table.formats.date_format
-    mixed = np.zeros(len(table), dtype=bool)
-    stamped = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
-    if form and not stamped:
-        found, mixed = _formatted_times(table, name, form)
-    elif is_text(column.type):
-        found, mixed = _parse_times(without_markers(column), table, name)
-    elif stamped:
-        zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
-        stamps = pc.cast(pc.cast(column, pa.timestamp("us", "UTC" if zoned else None), safe=False), pa.int64())
-        found = Times(np.asarray(pc.fill_null(stamps, 0)), True, zoned, np.asarray(pc.is_null(stamps)))
-    else:
-        values, _ = numbers(table, name)
-        found = Times(values, False, False, ~np.isfinite(values))
+def times_of(table: Table, name: str, owners: Names | None, problems: Problems, otherwise: str = "") -> Times:
+    """The times of rows; every cell that is missing or no time is a problem.
 
+    Args:
+        otherwise: what else can be done where no cell is a time, in words.
+    """
+    found, mixed = _times(table, name)
+    form, kind = table.formats.date_format, table.data[name].type
     if not form and not found.stamped and not found.bad.all():
-        days = {str(int(value)) for value in found.values[~found.bad][:N_LOOKED_AT].tolist()}
-        settings = dates_as_settings(sorted(days)) if min(map(len, days)) == 8 else []
-        if settings:
-            problems.add(
-                f"{table.place}: {name}: holds dates such as {max(days)}, which as numbers are unevenly far apart; "
-                f"{say_settings([*settings[:1], {'date_format': AS_NUMBER}])}"
-            )
-    hint = "" if form or not found.bad.any() else say_settings(dates_as_settings(some_texts(table, name)))
-    if hint and found.bad.all():
-        problems.add(f"{table.place}: {name}: holds dates such as `{some_texts(table, name)[0]}`; {hint}")
+        _refuse_dates_as_numbers(table, name, found, problems)
+    texts = some_texts(table, name) if found.bad.any() and is_text(kind) else []
+    mostly = nearest_formats if 2 * found.bad.sum() > len(table) else date_formats
+    likely = [] if form else mostly(texts)
+    hint = say_settings([{"date_format": one} for one in likely])
+    if likely and found.bad.all():
+        wrong = stamps_of(texts, likely[0])[1]
+        odd = f", and `{texts[wrong.argmax()]}`, which is none" if wrong.any() else ""
+        problems.add(f"{table.place}: {name}: holds dates such as `{texts[wrong.argmin()]}`{odd}; {hint}")
         return found
     accepted = "numbers or ISO timestamps as 2024-01-31T12:00:00 are accepted"
-    if form:
+    if is_numeric_type(kind) or (found.stamped and not is_text(kind)):
+        accepted = "every row needs its time"
+    elif form:
         accepted = f"times as `date_format: {form}` says are accepted"
+    valid = np.flatnonzero(pc.is_valid(table.data[name]))
+    if found.bad.all() and not form and len(valid):
+        problems.add(
+            f"{table.where(valid[:1])[0]}: {name}: `{cell(table, name, valid[0])}` is no time, and no other cell is "
+            f"one; {accepted}, and other forms with `date_format`{otherwise}"
+        )
+        return found
 
     def describe(row: int) -> str:
         text = table.data[name][row].as_py()
         if mixed[row]:
-            kind = "no" if found.zoned else "a"
-            return f"{name}: `{text}` has {kind} time zone, unlike other rows; give one to all or none"
+            zone = "no" if found.zoned else "a"
+            return f"{name}: `{text}` has {zone} time zone, unlike other rows; give one to all or none"
         what = "is missing" if text is None else f"`{text}` is no time"
         return f"{name}: {what}; {hint or accepted}"
 
     tell(table, np.flatnonzero(found.bad), describe, owners, problems)
     return found
+
+
+def _times(table: Table, name: str) -> tuple[Times, np.ndarray]:
+    """The times of rows by their column's type; the mask is that of `_parse_times`."""
+    column, form = table.data[name], table.formats.date_format
+    mixed = np.zeros(len(table), dtype=bool)
+    stamped = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
+    if form and not stamped:
+        return _formatted_times(table, name, form)
+    if is_text(column.type):
+        return _parse_times(without_markers(column), table, name)
+    if stamped:
+        zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
+        stamps = pc.cast(pc.cast(column, pa.timestamp("us", "UTC" if zoned else None), safe=False), pa.int64())
+        return Times(np.asarray(pc.fill_null(stamps, 0)), True, zoned, np.asarray(pc.is_null(stamps))), mixed
+    values, _ = numbers(table, name)
+    return Times(values, False, False, ~np.isfinite(values)), mixed
+
+
+def _refuse_dates_as_numbers(table: Table, name: str, found: Times, problems: Problems) -> None:
+    """Numbers such as 20240131 or 202401 are a problem: their differences are no spans of time."""
+    values = found.values[~found.bad][:N_LOOKED_AT]
+    days = {str(int(value)) for value in values.tolist()}
+    if min(map(len, days)) not in (6, 8) or (values != np.round(values)).any():
+        return
+    if settings := dates_as_settings(sorted(days)):
+        problems.add(
+            f"{table.place}: {name}: holds dates such as {max(days)}, which as numbers are unevenly far apart; "
+            f"{say_settings([*settings[:1], {'date_format': AS_NUMBER}])}"
+        )
 
 
 def _parse_times(column: Any, table: Table, name: str) -> tuple[Times, np.ndarray]:
@@ -147,7 +180,7 @@ def _parse_times(column: Any, table: Table, name: str) -> tuple[Times, np.ndarra
     local, zone = (np.asarray(pc.fill_null(pc.match_substring_regex(text, p), False)) for p in (LOCAL, ZONED))
     zoned = bool(zone.sum() > local.sum())
     good = zone if zoned else local
-    for pattern, by in ((r"(\.\d{6})\d+", r"\1"), (r" ([Z+-])", r"\1")):
+    for pattern, by in ISO:
         text = pc.replace_substring_regex(text, pattern, by)
     stamps, bad = _stamps(text, good, pa.timestamp("us", "UTC" if zoned else None))
     return Times(stamps, True, zoned, bad), local if zoned else zone

@@ -17,7 +17,8 @@ from pydantic import (
 )
 
 from synthgen.base.settings import Settings
-from synthgen.readers.series.formats import Formats, as_marker, check_date_format, check_step, check_timezone
+from synthgen.readers.series.dates import check_date_format, check_step, check_timezone
+from synthgen.readers.series.formats import Formats, as_marker
 
 Form = Literal["auto", "table", "melted", "wide"]
 Split = Literal["train", "validation", "test"]
@@ -111,7 +112,8 @@ class SeriesData(Settings):
     units: dict[str, str] = Field(default={}, description="Units of channels, as `mV`; those not named have `1`.")
     missing: list[Marker] = Field(
         default=[],
-        description="Numbers and texts that stand for a missing value in channels and static columns, as -1 or n/a.",
+        description="Numbers and texts that stand for a missing value in channels and static columns, as -1 or n/a. "
+        "Words such as NA and None always do among numbers; in columns of names they are names unless they stand here.",
     )
     decimal: Literal[".", ","] = Field(default=".", description="The decimal mark of numbers in text.")
     thousands: Literal[",", ".", " ", "'"] | None = Field(

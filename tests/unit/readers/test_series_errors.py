@@ -341,7 +341,7 @@ def test_rows_of_parquet_files_count_from_one(tmp_path: Path) -> None:
 
 def test_events_without_a_label_are_told(tmp_path: Path) -> None:
     path = csv(tmp_path / "a.csv", "t,v\n" + "".join(f"{t},{t}\n" for t in range(9)))
-    events = csv(tmp_path / "e.csv", "at,kind\n3,apnea\n5,None\n")
+    events = csv(tmp_path / "e.csv", "at,kind\n3,apnea\n5,\n")
     around = {"path": str(events), "time": "at", "label": "kind", "before": 1, "after": 1}
     assert problems(path, time="t", events=around) == [
         "e.csv: row 3: kind: is missing; every event needs its label, or name those that count in `events.classes`"

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from series_files import csv, data, parquet
 from synthgen.errors import DataError
 from synthgen.readers.series import reader
-from synthgen.readers.series.formats import date_formats, number_settings
+from synthgen.readers.series.dates import date_formats
+from synthgen.readers.series.formats import number_settings
 
 SETTINGS: list[tuple[list[str], dict[str, Any], list[float]]] = [
     (["3,14", "-2", "0,5"], {"decimal": ","}, [3.14, -2, 0.5]),
