@@ -541,6 +541,14 @@ def whole_series(n: int) -> tuple[Schema, Columns]:
     return {name: schema[name] for name in names}, {name: columns[name] for name in names}
 
 
+def varied_series(n: int) -> tuple[Schema, Columns]:
+    """A condition of real values to be generated again, some missing, and their classes."""
+    schema, columns = whole_series(n)
+    kinds_schema, kinds_of = kinds(n)
+    more = {"real": schema["series"], "time": schema["time"]}, {"real": columns["series"], "time": columns["time"]}
+    return kinds_schema | more[0], kinds_of | more[1]
+
+
 @cache
 def segment_anything() -> str:
     import torch
@@ -740,6 +748,13 @@ def layout_condition(n: int) -> tuple[Schema, Columns]:
     }
     segmentation = [(found > 0).astype(np.uint8) for found in instances]
     return schema, {"label": [i % 2 for i in range(n)], "instances": instances, "segmentation": segmentation}
+
+
+def masked_condition(n: int) -> tuple[Schema, Columns]:
+    """The same with the images that the layouts belong to."""
+    schema, columns = layout_condition(n)
+    images = [picture(instances, i % 2 == 1, i) for i, instances in enumerate(columns["instances"])]
+    return {**schema, "image": ImageField(SIDE, SIDE, 3)}, {**columns, "image": images}
 
 
 def style_condition(n: int) -> tuple[Schema, Columns]:

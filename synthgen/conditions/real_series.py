@@ -21,7 +21,7 @@ from synthgen.readers.series.reader import SeriesData, Windows
 from synthgen.readers.series.summary import describe
 
 Part = Literal["all", "train", "validation", "test"]
-NAMES = {"missing": "known", "hidden": "known", "end": "known", "nothing": "series"}
+NAMES = {"missing": "known", "hidden": "known", "end": "known", "variants": "real", "nothing": "series"}
 """The field that holds the values, by what is generated."""
 
 
@@ -33,8 +33,9 @@ class RealSeries:
     `known` holds the values that are kept, NaN where the sampler generates; `time`, `covariates` and `static` are as in
     the data, `start` is the time of the window's first step in its recording (and `start_time` the moment, if times are
     timestamps), `source` names the recording, and `origin` is the timestamp that its times count from, empty if they
-    are numbers. With `generate: nothing`, windows come as they are, as `series` in the place of `known`: gaps stay
-    gaps, and the last window of a recording ends with it, so that every step is in one.
+    are numbers. With `generate: variants`, `real` in the place of `known` holds the values that samples start from.
+    With `generate: nothing`, windows come as they are, as `series`: gaps stay gaps, and the last window of a recording
+    ends with it, so that every step is in one.
     """
 
     version: ClassVar[int] = 2
@@ -46,12 +47,13 @@ class RealSeries:
         part: Part = Setting(
             default="all", description="Which windows: all, or those of one of the parts that `data` divides into."
         )
-        generate: Literal["missing", "hidden", "end", "all", "nothing"] = Setting(
+        generate: Literal["missing", "hidden", "end", "all", "variants", "nothing"] = Setting(
             default="missing",
             description="What is generated: missing values (windows without any are left out); missing ones and values "
             "that are hidden by chance, which `evaluate` compares with the real ones; what follows the first "
-            "`context_length` steps; everything, for the same times, covariates, static columns and class; or "
-            "nothing, for labels and scores of the series as they are.",
+            "`context_length` steps; everything, for the same times, covariates, static columns and class; variants of "
+            "the values, for the same, as like them as the sampler's `strength` says; or nothing, for labels and "
+            "scores of the series as they are.",
         )
         hidden_share: float | None = Setting(
             default=None,
@@ -180,6 +182,7 @@ class RealSeries:
             known[hidden(~np.isnan(known), self.config.hidden_share, self.config.gap_length, random)] = np.nan
         values = {
             "known": known,
+            "real": known,
             "series": known,
             "time": _times(cut),
             "covariates": np.array(cut.covariates[0]),

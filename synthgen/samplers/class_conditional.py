@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen import seeds as streams
-from synthgen.fields import Columns, Field, Image, Label, Probabilities, Schema
+from synthgen.fields import Columns, Image, Label, Probabilities, Schema
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
@@ -17,6 +17,7 @@ from synthgen.parts.protocols import Slot
 from synthgen.parts.registry import unknown
 from synthgen.samplers.guided import GuidedInPart, Scale
 from synthgen.samplers.real_images import in_channels
+from synthgen.samplers.varied import image_problems, strength_for
 
 
 class ClassConditional(FolderPart):
@@ -40,13 +41,7 @@ class ClassConditional(FolderPart):
             "as {shirt: 3, coat: 2}, where others have none: `synthgen models guidance` finds what each class needs.",
         )
         steps: int = Setting(default=18, gt=0, le=1000, description="Denoising steps, one network evaluation each.")
-        strength: float | None = Setting(
-            default=None,
-            gt=0,
-            le=1,
-            exclude_if=lambda value: value is None,
-            description="For a condition with images: how far each is generated again. 0.3 retouches, 1 keeps nothing.",
-        )
+        strength: float | None = strength_for("images")
         dtype: Literal["float32", "bfloat16", "float16"] = Setting(
             default="float32", description="Number format of the network; bfloat16 and float16 are for GPUs."
         )
@@ -72,7 +67,10 @@ class ClassConditional(FolderPart):
         self._ids = [self.names.index(name) for name in label.classes if name in self.names]
         soft = condition.get("soft_label")
         self._mixes = isinstance(soft, Probabilities) and soft.classes == label.classes
-        problems = self._image_problems(condition.get("image"))
+        problems = []
+        if self.config.strength is not None:
+            needed, shape = "images, such as `use: images`", (self.shape[1], self.shape[2])
+            problems = image_problems(condition.get("image"), shape, self.config.model, needed)
         scales = self.config.guidance if isinstance(self.config.guidance, dict) else {}
         self._scales = [scales.get(name, 1.0) for name in self.names] if scales else []
         for name in scales:
@@ -82,18 +80,6 @@ class ClassConditional(FolderPart):
         return problems + [
             Problem(f"model {self.config.model}: {unknown(name, self.names, 'class')}", ("label",)) for name in missing
         ]
-
-    def _image_problems(self, image: Field | None) -> list[Problem]:
-        """What is wrong with a condition's images, which `strength` asks for."""
-        if self.config.strength is None:
-            return []
-        height, width = self.shape[1:]
-        if not isinstance(image, Image):
-            return [Problem("`strength` needs a condition with images, such as `use: images`", ("image",))]
-        if (image.height, image.width) != (height, width):
-            text = f"{width} x {height}, and the condition's are {image.width} x {image.height}; set its `size`"
-            return [Problem(f"model {self.config.model}: generates images of {text}", ("image",))]
-        return []
 
     def setup(self, device: str) -> None:
         import torch

@@ -19,9 +19,10 @@ from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot
 from synthgen.samplers.guided import Guided
 from synthgen.samplers.series_entities import SeriesEntities
+from synthgen.samplers.varied import strength_for
 
-VALUES = ("series", "known")
-"""What a condition calls values that are not generated: all of a series, or some."""
+VALUES = ("series", "known", "real")
+"""What a condition calls values: all of a series, or some, that are not generated, or all, that are generated again."""
 
 
 class SeriesSampler(FolderPart):
@@ -40,7 +41,9 @@ class SeriesSampler(FolderPart):
     gives neither that nor values or static columns, of one chosen by the sample's seed, as likely as it has training
     windows of the class. Such a series has its static columns and begins as one of its windows did; the fields `entity`
     and `static` say so.
-    A condition that gives whole `series` leaves nothing to draw: they pass through as they are, gaps and all.
+    A condition that gives whole `series` leaves nothing to draw: they pass through as they are, gaps and all. With
+    `strength`, the `real` values of a condition are generated again, as `real-series` gives them with `generate:
+    variants`; gaps stay gaps.
     """
 
     version: ClassVar[int] = 3
@@ -52,6 +55,7 @@ class SeriesSampler(FolderPart):
 
         model: str = Field(description="A starter such as starter/ecg, or the folder of a trained model.")
         steps: int = Field(default=20, gt=0, le=1000, description="Denoising steps, one network evaluation each.")
+        strength: float | None = strength_for("real values")
         length: int | None = Field(
             default=None,
             ge=2,
@@ -143,7 +147,7 @@ class SeriesSampler(FolderPart):
         return Timestamp(self._calendar.zoned) if self._calendar and not timed else None
 
     def bind(self, condition: Schema) -> list[Problem]:
-        names = ("series", "known", "time", *self._asks)
+        names = (*VALUES, "time", *self._asks)
         self._given = tuple(name for name in names if isinstance(condition.get(name), Series | Times))
         self._entities.see(condition, self._given)
         lengths = [condition[name].length for name in self._given if name != "static"]  # type: ignore[attr-defined]
@@ -154,7 +158,8 @@ class SeriesSampler(FolderPart):
         moments = self._bind_moments(condition, labels)
         calendar, at = None if self._timed else self._calendar, {} if moments else self._at
         whose = self._entities.bind(labels, calendar, at)
-        return [*self._bind_numbers(condition), *wrong, *self._bind_length(given), *moments, *whose]
+        lengths_and_real = [*self._bind_length(given), *self._bind_real()]
+        return [*self._bind_numbers(condition), *wrong, *lengths_and_real, *moments, *whose]
 
     @property
     def _at(self) -> Mapping[str, Sequence[Any]]:
@@ -182,9 +187,12 @@ class SeriesSampler(FolderPart):
         """What is wrong with the length asked for, and with going on from window to window."""
         model, trained, asked = f"model {self.config.model}", self._series.length, self.config.length
         length, problems = self.fields["series"].length, []
-        if "series" in self._given:
+        whole = [name for name in ("series", "real") if name in self._given]
+        if whole and asked and asked != given:
             text = f"the condition gives whole series of {given} steps; leave it out (got {asked})"
-            return [Problem(text, ("series",), ("length",))] if asked and asked != given else []
+            return [Problem(text, tuple(whole), ("length",))]
+        if "series" in whole:
+            return []
         if asked and asked < (given or trained):
             whose = "the condition's series have" if given else f"{model}: its windows have"
             message = f"{whose} {given or trained} steps; ask for as many or more (got {asked})"
@@ -211,6 +219,18 @@ class SeriesSampler(FolderPart):
             )
             problems.append(Problem(message, place=("overlap",)))
         return problems
+
+    def _bind_real(self) -> list[Problem]:
+        """What is wrong with the values that are generated again, and with how far."""
+        asked, given = self.config.strength is not None, "real" in self._given
+        if asked and not given:
+            text = "needs a condition with real values, such as `use: real-series` with `generate: variants`"
+            return [Problem(text, ("real",), ("strength",))]
+        if given and not asked:
+            return [
+                Problem("the condition gives values to be generated again; `strength: 0.5` says how far", ("real",))
+            ]
+        return []
 
     def _bind_numbers(self, condition: Schema) -> list[Problem]:
         """What is wrong with known values, times, covariates and static numbers."""
@@ -257,9 +277,9 @@ class SeriesSampler(FolderPart):
         if "static" in given:
             given["static"] = given["static"][:, 0]
         if "known" in given:
-            given["known"] = _followed(given["known"], length)
+            given["known"] = continuation.followed(given["known"], length)
         if "time" in given:
-            given["times"] = _gone_on(given.pop("time"), length)
+            given["times"] = continuation.gone_on(given.pop("time"), length)
         beside = {name: [slot.condition[name] for slot in slots] for name in self._asks if name in self._given}
         chosen = self._entities.chosen(labels, seeds) if self._entities.chooses else []
         if chosen:
@@ -284,6 +304,7 @@ class SeriesSampler(FolderPart):
             guidance_scale=self.config.guidance,
             guidance_interval=self.config.guidance_interval,
             num_inference_steps=self.config.steps,
+            strength=self.config.strength or 1.0,
         )
         columns: dict[str, Sequence[Any]] = {"series": list(drawn.series), "time": list(drawn.times)}
         if "known" in given:
@@ -311,15 +332,3 @@ def overlap_steps(overlap: float, length: int, patch: int) -> int:
     """
     steps = round(overlap * length) if overlap < 1 else int(overlap)
     return max(1, -(-steps // patch)) * patch
-
-
-def _followed(known: np.ndarray, length: int) -> np.ndarray:
-    """Known values (N, L, C) and after them nothing, up to `length` steps."""
-    return np.pad(known, ((0, 0), (0, length - known.shape[1]), (0, 0)), constant_values=np.nan)
-
-
-def _gone_on(times: np.ndarray, length: int) -> np.ndarray:
-    """Times (N, L), each row going on by its own median step up to `length` steps."""
-    more = length - times.shape[1]
-    steps = np.median(np.diff(times, axis=1), axis=1, keepdims=True) if more else 0.0
-    return np.concatenate([times, times[:, -1:] + steps * np.arange(1, more + 1)], axis=1)

@@ -15,7 +15,7 @@ from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Slot
 from synthgen.parts.registry import unknown
 
-OF_SOMEBODY = {"series", "known", "static"}
+OF_SOMEBODY = {"series", "known", "real", "static"}
 """What belongs to an entity: a condition that gives some of it without saying whose it is leaves no choice."""
 
 

@@ -11,6 +11,7 @@ from diffusers import DiffusionPipeline, ImagePipelineOutput, UNet2DModel
 from diffusers.utils.torch_utils import randn_tensor
 from torch.nn import functional as F
 
+from synthgen.models.images.classifier import to_tensor
 from synthgen.models.images.padding import Padding, padded
 from synthgen.models.sampling import as_output, denoise
 
@@ -98,6 +99,8 @@ class LayoutToImagePipeline(DiffusionPipeline):
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
         output_type: str = "pil",
+        images: np.ndarray | None = None,
+        strength: float = 1.0,
     ) -> ImagePipelineOutput:
         """Generates one image for each layout.
 
@@ -108,6 +111,8 @@ class LayoutToImagePipeline(DiffusionPipeline):
             guidance_interval: the part of the steps that is guided, as shares from 0 (noise) to 1 (image).
             latents: standard normal noise in pixel space, float (N, C, H, W); drawn if None.
             output_type: "pil", "np" (float32 NHWC in [0, 1]), "uint8" (NHWC), "pt" (NCHW in [0, 1]).
+            images: uint8 (N, H, W, C), which are generated again in place of new ones.
+            strength: how far, as the share of the steps that they go through, above 0 and up to 1.
 
         Raises:
             ValueError: a class id out of range, or shapes that do not fit.
@@ -130,6 +135,8 @@ class LayoutToImagePipeline(DiffusionPipeline):
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
         if latents.shape != shape:
             raise ValueError(f"latents must have the shape {shape}, got {tuple(latents.shape)}")
+        if images is not None and images.shape != (n, height, width, self.channels):
+            raise ValueError(f"images must have the shape {(n, height, width, self.channels)}, got {images.shape}")
         labels = torch.as_tensor(class_labels, device=device)
         embedded = torch.as_tensor(chosen, device=device)
         shown = F.pixel_unshuffle(shown, patch)
@@ -139,6 +146,10 @@ class LayoutToImagePipeline(DiffusionPipeline):
             seen = torch.cat([x, shown if conditional else hidden], dim=1).to(dtype)
             return self.unet(seen, times, embedded).sample.float()
 
+        start, gamma = None, float(self.config.gamma)
+        if images is not None:
+            real = to_tensor(images).to(device).add(1).div(2).pow(gamma).mul(2).sub(1)
+            start = F.pixel_unshuffle(real, patch), strength
         x = denoise(
             self.scheduler,
             F.pixel_unshuffle(latents.to(device, torch.float32), patch),
@@ -148,8 +159,9 @@ class LayoutToImagePipeline(DiffusionPipeline):
             guidance_interval,
             generator,
             self.progress_bar,
+            start,
         )
-        images = F.pixel_shuffle(x.float(), patch).div(2).add(0.5).clamp(0, 1).pow(1 / float(self.config.gamma))
+        made = F.pixel_shuffle(x.float(), patch).div(2).add(0.5).clamp(0, 1).pow(1 / gamma)
         without_colour = torch.isin(labels, torch.tensor(self.config.grey, dtype=labels.dtype, device=device))
-        images[without_colour] = images[without_colour].mean(1, keepdim=True)
-        return ImagePipelineOutput(images=as_output(images, output_type))
+        made[without_colour] = made[without_colour].mean(1, keepdim=True)
+        return ImagePipelineOutput(images=as_output(made, output_type))

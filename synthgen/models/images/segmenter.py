@@ -74,9 +74,27 @@ class Segmenter(UNet):
 
     def segment(self, images: np.ndarray) -> list[Layout]:
         """The objects and regions in uint8 images (N, H, W, C)."""
+        return [layout for layout, _ in self.segment_surely(images)]
+
+    def segment_surely(self, images: np.ndarray) -> list[tuple[Layout, float]]:
+        """The objects and regions in uint8 images (N, H, W, C), and how sure they are: see `confidence`."""
         names = list(self.config.objects)
         regions = [names.index(name) + 1 for name in self.config.stuff]
-        return [found(p, d, regions) for p, d in zip(*self.outputs(images), strict=True)]
+        layouts = [(found(p, d, regions), p) for p, d in zip(*self.outputs(images), strict=True)]
+        return [(layout, confidence(layout, p)) for layout, p in layouts]
+
+
+def confidence(layout: Layout, probabilities: np.ndarray) -> float:
+    """How sure a layout is, 0 to 1: the mean probability of its classes over the pixels of objects and regions.
+
+    Of a layout without any, it is that of the background over all pixels.
+
+    Args:
+        probabilities: of classes, (n_objects + 1, H, W), background first.
+    """
+    of_class = np.take_along_axis(probabilities, layout.segmentation[None].astype(np.int64), 0)[0]
+    inside = layout.segmentation > 0
+    return float((of_class[inside] if inside.any() else of_class).mean(dtype=np.float64))
 
 
 def found(probabilities: np.ndarray, distances: np.ndarray, stuff: Sequence[int] = ()) -> Layout:

@@ -62,7 +62,7 @@ def draw(
     Args:
         seeds: one a series; the first window's noise is that of a series of the model's own length.
         length: steps of a series, as many as all that is given; overlap: steps known to the next window.
-        given: `known` (N, length, C), `times` (N, length), `covariates` (N, length, K), `static` (N, S) of
+        given: `known` and `real` (N, length, C), `times` (N, length), `covariates` (N, length, K), `static` (N, S) of
             `SeriesPipeline.__call__`; those that are missing are its defaults.
         settings: the others of `SeriesPipeline.__call__`.
 
@@ -95,9 +95,22 @@ def draw(
             latents=torch.from_numpy(streams.normals(own, shape)),
             generator=[torch_generator(seed) for seed in own],
             shifted=shifted,  # what a window has generated has the levels of what was known before
+            real=given["real"][:, steps] if "real" in given else None,
             **settings,
         ).series
         again = slice(window.end - overlap // 2, window.end)
         led_to = ~np.isnan(known[:, window.end : window.end + trained - overlap]).all((1, 2))
         series[led_to, again] = known[led_to, again]
     return SeriesOutput(series=series, times=times)
+
+
+def followed(known: np.ndarray, length: int) -> np.ndarray:
+    """Known values (N, L, C) and after them nothing, up to `length` steps."""
+    return np.pad(known, ((0, 0), (0, length - known.shape[1]), (0, 0)), constant_values=np.nan)
+
+
+def gone_on(times: np.ndarray, length: int) -> np.ndarray:
+    """Times (N, L), each row going on by its own median step up to `length` steps."""
+    more = length - times.shape[1]
+    steps = np.median(np.diff(times, axis=1), axis=1, keepdims=True) if more else 0.0
+    return np.concatenate([times, times[:, -1:] + steps * np.arange(1, more + 1)], axis=1)

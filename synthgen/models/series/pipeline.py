@@ -14,6 +14,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from synthgen.models.finite import finite
 from synthgen.models.sampling import denoise
+from synthgen.models.series.cells import around
 from synthgen.models.series.denoiser import SeriesDenoiser
 from synthgen.models.series.entities import Entities
 from synthgen.models.series.scaler import SeriesScaler
@@ -24,7 +25,8 @@ class SeriesOutput(BaseOutput):
     """Generated series.
 
     Attributes:
-        series: (N, L, C) in units, float32 or, as the scaler has it, float64; known values are as they were given.
+        series: (N, L, C) in units, float32 or, as the scaler has it, float64; known values are as they were given. NaN
+            where series that are generated again have gaps.
         times: float64 (N, L) in the model's `time_unit`.
     """
 
@@ -102,6 +104,8 @@ class SeriesPipeline(DiffusionPipeline):
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
         shifted: Sequence[bool] | None = None,
+        real: np.ndarray | None = None,
+        strength: float = 1.0,
     ) -> SeriesOutput:
         """Generates one series for each class id.
 
@@ -117,6 +121,8 @@ class SeriesPipeline(DiffusionPipeline):
             latents: standard normal noise (N, L, scaled channels); drawn if None.
             shifted: of which series the levels may be others than those of the training data; by default of those of
                 which something is known.
+            real: values in units (N, L, C), which are generated again in place of new ones; gaps, NaN, stay gaps.
+            strength: how far, as the share of the steps that they go through, above 0 and up to 1.
 
         Raises:
             ValueError: a class id out of range, arrays of wrong shapes, times that do not rise.
@@ -124,16 +130,22 @@ class SeriesPipeline(DiffusionPipeline):
         n, n_classes = len(class_labels), len(self.classes)
         if not all(0 <= label < n_classes for label in class_labels):
             raise ValueError(f"class ids must be from 0 to {n_classes - 1}, got {list(class_labels)}")
-        length = self._length(known, times, covariates, latents)
+        length = self._length(known, real, times, covariates, latents)
         device = self._execution_device
         shape = (n, length, int(self.scaler.n_scaled))
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
         when = self._times(times, n, length)
         nothing = np.full((n, length, len(self.config.channels)), np.nan, dtype=np.float32)
-        given = nothing if known is None else known
+        given, again = (nothing if values is None else values for values in (known, real))
+        of_channels = (*shape[:2], nothing.shape[-1])
         self._check(
-            {"latents": (latents, shape), "times": (when, shape[:2]), "known": (given, (*shape[:2], given.shape[-1]))}
+            {
+                "latents": (latents, shape),
+                "times": (when, shape[:2]),
+                "known": (given, of_channels),
+                "real": (again, of_channels),
+            }
         )
         scaled = self.scaler.scale(torch.from_numpy(np.ascontiguousarray(given)).to(device))
         labels = torch.as_tensor(class_labels, device=device)
@@ -155,6 +167,11 @@ class SeriesPipeline(DiffusionPipeline):
             more = fixed if conditional else unguided
             return self.denoiser(x.to(self.denoiser.dtype), level, shown, **more).float()
 
+        start = None
+        if real is not None:
+            steps = fixed["times"] / self.denoiser.config.interval
+            _, without_gaps, _, _ = around(self.scaler.scale(torch.from_numpy(real).to(device)), steps)
+            start = without_gaps, strength
         x = denoise(
             self.scheduler,
             latents.to(device, torch.float32),
@@ -164,11 +181,15 @@ class SeriesPipeline(DiffusionPipeline):
             guidance_interval,
             generator,
             self.progress_bar,
+            start,
         )
         x = torch.where(scaled.isnan(), x, scaled)
-        drawn = finite(self.scaler.unscale(x, torch.from_numpy(given).to(device)).cpu().numpy(), "values of series")
         is_given = ~np.isnan(given)
+        beside = torch.from_numpy(np.where(is_given, given, again)).to(device)
+        drawn = finite(self.scaler.unscale(x, beside).cpu().numpy(), "values of series")
         series = self.scaler.hold(np.where(is_given, given, drawn).astype(self.scaler.dtype_in_units), x, is_given)
+        if real is not None:
+            series[np.isnan(real) & ~is_given] = np.nan
         return SeriesOutput(series=series, times=when)
 
     def _length(self, *arrays: Any) -> int:

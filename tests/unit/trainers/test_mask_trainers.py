@@ -296,7 +296,8 @@ def test_evaluation_trains_on_the_dataset_and_on_real_pictures(
     several = (*words[:7], "2,4", "--tricks", "copy-paste,jitter")
     text = cli(*several).out
     assert "2, 4 steps, the best on 3 real validation images:" in text and "  in " in text
-    assert "PQ of both less real: " in text
+    for metric in ("AJI", "PQ"):
+        assert f"  {metric} of synthetic less real: " in text and f"  {metric} of both less real: " in text
     assert json.loads(cli(*several, "--json").out)["n_train"] == {"synthetic": 12, "real": 9, "both": 21}
     answer = cli(*words[:8], "--tricks", "cutout")
     assert answer.code == 2

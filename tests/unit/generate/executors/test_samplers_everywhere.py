@@ -61,11 +61,21 @@ def layouts() -> dict[str, Any]:
     }
 
 
+def varied() -> dict[str, Any]:
+    """Real images that are generated again, with their masks."""
+    return {
+        "condition": {"use": "masked-images", "data": tiny.mask_data(), "size": 32, "turn": True},
+        "sampler": {"use": "layout-to-image", "model": tiny.layout_to_image(), "steps": 4, "strength": 0.5},
+        "labelers": ["class-label"],
+    }
+
+
 RECIPES: dict[str, Callable[[], dict[str, Any]]] = {
     "image-to-image": lambda: photos("image-to-image", {"use": "images", **PHOTOS}),
     "inpaint": lambda: photos("inpaint", REGIONS),
     "controlnet": control,
     "layout-to-image": layouts,
+    "varied": varied,
     "stable-diffusion-xl": lambda: family(tiny.stable_diffusion_xl),
     "stable-diffusion-3": lambda: family(tiny.stable_diffusion_3),
     "flux": lambda: family(tiny.flux),

@@ -58,6 +58,17 @@ def completed() -> dict[str, Any]:
     }
 
 
+def varied() -> dict[str, Any]:
+    """The user's own windows, generated again."""
+    return {
+        "data": tiny.gaps_data(),
+        "train": LITTLE,
+        "condition": {"use": "real-series", "generate": "variants", "repeats": 2},
+        "sampler": {"use": "series", "model": "trained", "steps": 4, "strength": 0.5},
+        "labelers": [{"use": "denoising-error", "model": "trained"}],
+    }
+
+
 def scored() -> dict[str, Any]:
     """The user's own windows as they are, with anomaly scores."""
     return {
@@ -73,6 +84,7 @@ RECIPES: dict[str, Callable[[], dict[str, Any]]] = {
     "faults": faults,
     "longer": longer,
     "completed": completed,
+    "varied": varied,
     "scored": scored,
 }
 
