@@ -142,21 +142,22 @@ def one(given: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
     test = Labelled(tested.images, tested.labels)
     data = {"path": parquet(given.out / "real.parquet", few, real.classes)}
     n_each = given.draw // len(real.classes)
-    made = generator(given.out / "model", data, given.train_steps, 0, network=NETWORK)
-    images = kept(given.out / "drawn.npy", lambda: drawn(made, real.classes, n_each, given.guidance, 0))
-    fake = Labelled(images, np.repeat(np.arange(len(real.classes)), n_each))
+
+    def generated() -> Labelled:
+        """Drawn once, by a model that is trained once, for the arms that want them."""
+
+        def made() -> np.ndarray:
+            model = generator(given.out / "model", data, given.train_steps, 0, network=NETWORK)
+            return drawn(model, real.classes, n_each, given.guidance, 0)
+
+        return Labelled(kept(given.out / "drawn.npy", made), np.repeat(np.arange(len(real.classes)), n_each))
+
     rival = probe.train(few.images, few.labels, len(real.classes), 1000 + seed, probe.Budget(2000))
-    sets: dict[str, tuple[Labelled | None, Labelled | None, str]] = {
-        "real": (few, None, ""),
-        "averaged": (few, None, "averaged"),
-        "cutout": (few, None, "cutout"),
-        "drawn": (None, fake, ""),
-        "both": (few, fake, ""),
-        "both, averaged": (few, fake, "averaged"),
-    }
 
     def scores(name: str) -> dict[str, float]:
-        a, b, trick = sets[name]
+        a = None if name == "drawn" else few
+        b = generated() if name in ("drawn", "both", "both, averaged") else None
+        trick = name.removeprefix("both, ")
         trained = [hardened(a, b, checked, seed, steps, trick) for steps in given.steps]
         model = max(trained, key=lambda each: each[1])[0]
         some = {"clean": test, **corrupted(test, seed)}
