@@ -75,9 +75,10 @@ def command(
 ) -> int:
     """Measure how useful the dataset in DIR is for its task.
 
-    Trains the same small network on the synthetic samples, on as many real ones and on both, with
-    equal steps, and tests each on real samples that nothing was trained on or chosen by. What else is measured
-    depends on the fields of the dataset: see `synthgen plugins measures`.
+    Trains the same small network on the synthetic samples, on real ones and on both, with equal steps, and tests each
+    on real samples that nothing was trained on or chosen by. Of images by class, as many real ones are taken as there
+    are synthetic ones, or all if the synthetic ones lack a class; of images with masks, boxes or class maps, all. What
+    else is measured depends on the fields of the dataset: see `synthgen plugins measures`.
     """
     from synthgen.dataset.store import Store
     from synthgen.readers import origin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,13 @@ import click
 from synthgen.base import names
 from synthgen.base.disk import write_output
 from synthgen.base.fetched import local_path
+from synthgen.base.units import plural
 from synthgen.cli import options, run
-from synthgen.errors import ModelError, UsageError
+from synthgen.errors import DataError, ModelError, UsageError
 from synthgen.models import folders
+from synthgen.readers.images import gallery
+from synthgen.readers.images.pixel_range import Wanted
+from synthgen.readers.problems import SHOWN
 from synthgen.readers.scaffolding import render
 
 LABELERS = {
@@ -24,6 +28,12 @@ LABELERS = {
     "StepClassifier": "step-classes",
 }
 """The labeler for each class of model, which trainers make."""
+
+FIELDS = {
+    "segmenter": {"field": "instances", "segmentation": "segmentation", "confidence": "confidence"},
+    "detector": {"boxes": "boxes", "confidence": "confidence"},
+}
+"""Names of a labeler's fields, as exporters and measures call labels; by default it has its own."""
 
 BATCH, SHARD = 50, 500
 
@@ -49,6 +59,7 @@ condition:\t# every image once
   size: {{ size }}\t# width and height; images are scaled until they cover it, and cut in the middle
   licence: unknown\t# of the images; it goes into the dataset's card
 {% if range %}  range: {{ range }}\t# values of 16-bit images that are black and white, as when the model was trained
+{% endif %}{% if skip_broken %}  skip_broken: true\t# images that cannot be read are left out and counted
 {% endif %}
 sampler:
   use: real-images\t# the images as they are
@@ -57,7 +68,8 @@ sampler:
 labelers:
   - use: {{ labeler }}
     model: {{ model_yaml }}
-{% include 'output' %}
+{% for setting, field in fields.items() %}    {{ setting }}: {{ field }}
+{% endfor %}{% include 'output' %}
 """
 
 SERIES = """\
@@ -97,6 +109,7 @@ output:
     help="Values of 16-bit images that become black and white; by default those that the model was trained with, or, "
     "if it saw no such images, what these say.",
 )
+@click.option("--skip-broken", is_flag=True, help="Leave images out that cannot be read, and count them.")
 @click.option("--name", metavar="NAME", help="Name of the dataset; by default that of DATA, with -labels.")
 @click.option("-o", "--out", metavar="DIR", default=".", help="Where to write the recipe; by default here.")
 @click.option("--force", is_flag=True, help="Overwrite a recipe that exists.")
@@ -109,6 +122,7 @@ def command(
     model: str,
     size: tuple[int, int] | None,
     bounds: tuple[float, float] | None,
+    skip_broken: bool,
     name: str | None,
     out: str,
     force: bool,
@@ -119,7 +133,9 @@ def command(
 
     The model is one that `synthgen train` made with `use: feature-classifier` (classes, from few labelled images),
     `segmenter`, `detector` or, for series, `step-classifier`. Writes the recipe NAME.yaml, and renders it: each image
-    or window, its labels, how sure they are, and where it came from.
+    or window, its labels (`label`; `instances` and `segmentation`; `boxes`; or `state`), how sure they are
+    (`confidence`), and where it came from. Of a folder with train/ in it, the images there are taken; of folders by
+    class, all but `unlabelled`, which may be named as DATA itself.
     """
     data = local_path(place)
     index = folders.read_index(folders.resolve(model))
@@ -144,6 +160,8 @@ def command(
             raise UsageError(f"--size: {model} labels series; leave it out")
         if bounds is not None:
             raise UsageError(f"--range: {model} labels series; leave it out")
+        if skip_broken:
+            raise UsageError(f"--skip-broken: {model} labels series; leave it out")
         reading = index["reading"]
         values["data"] = {"path": str(data), **reading, "stride": reading["length"]}
     else:
@@ -155,6 +173,9 @@ def command(
             raise UsageError(f"--range: must rise, such as 0 4095 (got {bounds[0]:g} {bounds[1]:g})")
         found = bounds or index.get("range")
         values["range"] = list(found) if found else None
+        values |= {"fields": FIELDS.get(labeler, {}), "skip_broken": skip_broken}
+        if not skip_broken:
+            _check_readable(place, found)
     template = START + (SERIES if of_series else IMAGES)
     ((file, text),) = render({f"{name}.yaml": template}, values, data).items()
     path = Path(out) / file
@@ -164,6 +185,18 @@ def command(
         )
     write_output(path, text.encode(), make_folder=True)
     context.invoke(run.command, recipe=str(path), device=device, quiet=quiet)
+
+
+def _check_readable(place: str, bounds: Sequence[float] | None) -> None:
+    """Raises DataError with the images that cannot be read: each would stop all of its shard."""
+    wanted: Wanted = (bounds[0], bounds[1]) if bounds else "auto"
+    broken = gallery.listed(place, wanted, skip_broken=True).pictures.left_out
+    if broken:
+        named = ", ".join(broken[:SHOWN]) + (f" and {len(broken) - SHOWN} more" if broken[SHOWN:] else "")
+        raise DataError(
+            f"{place}: {plural(len(broken), 'image')} cannot be read: {named}; mend or remove what is broken, or leave "
+            "it out with --skip-broken"
+        )
 
 
 def _seen(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from synthgen.conditions.quotas import Quotas
 from synthgen.conditions.scored_quotas import QuotaSetting
 from synthgen.errors import DataError
 from synthgen.fields import Field, Label, Probabilities
+from synthgen.parts.problem import Problem
 from synthgen.parts.protocols import Source
 from synthgen.parts.registry import unknown
 
@@ -39,7 +40,9 @@ class Classes:
     other size. Classes are interleaved so that every prefix of the dataset has each class to
     within a few samples of its share; whole multiples of the quotas are met exactly.
 
-    With `mix`, `label` is the class that a sample is of most, and `soft_label` how much it is of each.
+    With `mix`, `label` is the class that a sample is of most, and `soft_label` how much it is of each; a sampler that
+    does not read `soft_label` is refused. Keep rules such as `agreement >= 0.5` ask for `label` alone, and reject many
+    of the samples that are hardly more than half of it.
     """
 
     version: ClassVar[int] = 1
@@ -54,7 +57,7 @@ class Classes:
         mix: Mix | None = Setting(
             default=None,
             exclude_if=lambda value: value is None,
-            description="Samples of two classes, for samplers that can mix them.",
+            description="Samples of two classes, for samplers that can mix them, such as `use: class-conditional`.",
         )
 
     def __init__(self, config: Config) -> None:
@@ -73,6 +76,14 @@ class Classes:
     @property
     def sources(self) -> list[Source]:
         return scored_quotas.sources_of(self._config.quotas)
+
+    def unread_problems(self, read: Collection[str]) -> list[Problem]:
+        if self._config.mix is None or "soft_label" in read:
+            return []
+        text = (
+            "the sampler makes each sample of one class, so that soft labels would be wrong; leave `mix` out, or take "
+        )
+        return [Problem(text + "one that mixes classes, such as `use: class-conditional`", place=("mix",))]
 
     def class_counts(self, n: int) -> list[int]:
         return self._quotas.counts(n)

@@ -33,8 +33,8 @@ class Images:
         """Settings of `use: images`."""
 
         path: str = Setting(
-            description="A folder of images, or of folders of images, which are the classes; sklearn:photos are "
-            "two photos that come with scikit-learn."
+            description="A folder of images, or of folders of images, which are the classes, but for `unlabelled`; "
+            "of one with train/ in it, the images there. sklearn:photos are two photos that come with scikit-learn."
         )
         size: Size = Setting(
             description="Side, or `[width, height]`: images are scaled until they cover it, and cut in the middle."
@@ -86,7 +86,7 @@ class Images:
 
     @property
     def sources(self) -> list[Source]:
-        return [self._gallery.pictures.source(self.config.licence, self.config.source)]
+        return [self._gallery.source(self.config.licence, self.config.source)]
 
     def class_counts(self, n: int) -> list[int] | None:
         return self._quotas.counts(n) if self._quotas else None

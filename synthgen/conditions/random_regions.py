@@ -101,7 +101,7 @@ class RandomRegions:
 
     @property
     def sources(self) -> list[Source]:
-        return [self._gallery.pictures.source(self.config.licence, self.config.source)]
+        return [self._gallery.source(self.config.licence, self.config.source)]
 
     def class_counts(self, n: int) -> list[int]:
         return self._quotas.counts(n)

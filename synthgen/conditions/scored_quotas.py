@@ -13,6 +13,7 @@ from pydantic import Field as Setting
 
 from synthgen.base.fetched import local_path
 from synthgen.base.settings import Settings
+from synthgen.base.units import counts, plural
 from synthgen.errors import DataError
 from synthgen.models import folders
 from synthgen.parts.protocols import Source
@@ -23,7 +24,10 @@ SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl")
 
 
 class ByScores(Settings):
-    """Samples of each class in proportion to the mean of its scores, such as losses of real validation samples."""
+    """Samples of each class in proportion to the mean of its scores, such as losses of real validation samples.
+
+    Classes that the file does not name get no samples; a note says which ones it names.
+    """
 
     by: str = Setting(description="A .parquet, .csv, .tsv or .jsonl file with a row for each sample that was scored.")
     samples: int = Setting(ge=1, description="Samples of all classes together; every class has at least one.")
@@ -74,7 +78,10 @@ def sources_of(quotas: Mapping[str, int] | ByScores) -> list[Source]:
     """The file that quotas came from, if they did."""
     if not isinstance(quotas, ByScores):
         return []
-    return [Source("data", Path(quotas.by).name, folders.file_sha256(local_path(quotas.by)), quotas.licence)]
+    name, of_class = Path(quotas.by).name, counts_of(quotas)
+    classes = f"{plural(len(of_class), 'class', 'classes')} with scores: {counts(of_class)}"
+    details = {"notes": (f"quotas are of the {classes}; other classes get no samples",)}
+    return [Source("data", name, folders.file_sha256(local_path(quotas.by)), quotas.licence, details)]
 
 
 def _score(table: TextTable, row: int, column: str, problems: Problems) -> float:

@@ -188,6 +188,9 @@ class Binding:
         seen = Asked(fields)
         problems = list(part.bind(seen))
         self._note(place, [problem for problem in problems if self._is_cause(place, spec, seen, problem)])
+        if place == ("sampler",) and not problems:
+            unread = getattr(self._made["condition",], "unread_problems", None)
+            self._note(("condition",), unread(seen.names) if unread else [])
         if problems and not part.fields:
             self._open.add(place)
         if problems or self._dropped(place) or seen.names & self._doubtful:

@@ -1,4 +1,4 @@
-"""`use: detector`: the boxes that a network trained on real images finds, for comparison with the intended ones."""
+"""`use: detector`: the boxes that a network trained on real images finds, for comparison or as labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field as Setting
 
 from synthgen.base.settings import FieldName, Settings
-from synthgen.fields import Boxes, Columns, Image, Numbers, Schema
+from synthgen.fields import Boxes, Columns, Field, Image, Number, Numbers, Schema
 from synthgen.models import folders
 from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
@@ -18,7 +18,11 @@ from synthgen.parts.protocols import Source
 
 
 class Detector(FolderPart):
-    """Adds, for `field: detector`, `detector_boxes`, best first, and their scores `detector_score`."""
+    """Adds, for `field: detector`, `detector_boxes`, best first, and their scores `detector_score`.
+
+    How sure an image's boxes are, 0 to 1, is the mean of their scores; without a box, 1 less the highest score that was
+    too low for one.
+    """
 
     version: ClassVar[int] = 1
     wanted: ClassVar[str] = "Detector"
@@ -36,12 +40,24 @@ class Detector(FolderPart):
             "held-out images when the model was trained.",
         )
         field: FieldName = Setting(default="detector", description="Start of the names of the new fields.")
+        boxes: FieldName | None = Setting(
+            default=None,
+            exclude_if=lambda value: value is None,
+            description="Name of the boxes, such as boxes, if it is not made of `field`.",
+        )
+        confidence: FieldName | None = Setting(
+            default=None,
+            exclude_if=lambda value: value is None,
+            description="Name of how sure the boxes of an image are, such as confidence; by default it is left out.",
+        )
 
     config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.objects = tuple(self.index["objects"])
+        self.names = (config.boxes or f"{config.field}_boxes", f"{config.field}_score")
+        self.min_score = float(self.index["min_score"] if config.min_score is None else config.min_score)
 
     @property
     def sources(self) -> list[Source]:
@@ -49,25 +65,34 @@ class Detector(FolderPart):
         index = folders.read_index(self.folder)
         if not index.get("measured"):
             return [source]
-        least = index["min_score"] if self.config.min_score is None else self.config.min_score
-        return [
-            replace(source, details={**source.details, "notes": (measured(source.name, least, index["measured"]),)})
-        ]
+        note = measured(source.name, self.min_score, index["measured"])
+        return [replace(source, details={**source.details, "notes": (note,)})]
 
     def bind(self, columns: Schema) -> list[Problem]:
         image = columns.get("image")
         if not isinstance(image, Image):
             return [Problem("needs an `image` field", ("image",))]
-        boxes = Boxes(image.height, image.width, self.objects)
-        self.fields = {f"{self.config.field}_boxes": boxes, f"{self.config.field}_score": Numbers()}
+        boxes, score = self.names
+        fields: dict[str, Field] = {boxes: Boxes(image.height, image.width, self.objects), score: Numbers()}
+        self.fields = fields | ({self.config.confidence: Number("1")} if self.config.confidence else {})
         return []
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
-        found = self._network.detect(np.stack(columns["image"]), self.config.min_score)
-        return {
-            f"{self.config.field}_boxes": [boxes for boxes, _ in found],
-            f"{self.config.field}_score": [scores for _, scores in found],
+        boxes, score = self.names
+        every = self._network.detect(np.stack(columns["image"]), 0.0 if self.config.confidence else self.min_score)
+        n_found = [int((scores.astype(np.float32) >= self.min_score).sum()) for _, scores in every]
+        found = list(zip(every, n_found, strict=True))
+        added: Columns = {
+            boxes: [rows[:n] for (rows, _), n in found],
+            score: [scores[:n] for (_, scores), n in found],
         }
+        sure = [confidence(scores, n) for (_, scores), n in found]
+        return {**added, **({self.config.confidence: sure} if self.config.confidence else {})}
+
+
+def confidence(scores: np.ndarray, n: int) -> float:
+    """How sure the first `n` boxes of an image are, by the scores of all that may be some, best first."""
+    return float(scores[:n].mean()) if n else 1 - float(scores.max(initial=0.0))
 
 
 def measured(name: str, min_score: float, counts: Mapping[str, Any]) -> str:

@@ -1,15 +1,15 @@
-"""`use: segmenter`: the objects that a network trained on real images finds, for comparison with the intended ones."""
+"""`use: segmenter`: the objects that a network trained on real images finds, for comparison or as labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field as Setting
 
 from synthgen.base.settings import FieldName, Settings
-from synthgen.fields import Columns, Field, Image, InstanceMap, Schema, SegmentationMap
+from synthgen.fields import Columns, Field, Image, InstanceMap, Number, Schema, SegmentationMap
 from synthgen.models.parts import FolderPart
 from synthgen.parts.problem import Problem
 
@@ -17,7 +17,9 @@ from synthgen.parts.problem import Problem
 class Segmenter(FolderPart):
     """Writes what the network sees in `image`: an instance map, and on request the class of every pixel.
 
-    A network that knows regions only, as of streets, writes the class map `segmenter_segmentation`.
+    A network that knows regions only, as of streets, writes the class map `segmenter_segmentation`. How sure an image's
+    masks are, 0 to 1, is the mean probability of the classes found over the pixels of objects and regions; where there
+    are none, that of the background over all pixels.
     """
 
     version: ClassVar[int] = 1
@@ -32,6 +34,11 @@ class Segmenter(FolderPart):
         segmentation: FieldName | None = Setting(
             default=None,
             description="Name of the class map; by default none is written, but where there are no objects.",
+        )
+        confidence: FieldName | None = Setting(
+            default=None,
+            exclude_if=lambda value: value is None,
+            description="Name of how sure the masks of an image are, such as confidence; by default it is left out.",
         )
 
     config: Config
@@ -51,11 +58,16 @@ class Segmenter(FolderPart):
             fields[self.config.field] = InstanceMap(image.height, image.width)
         if self.segmentation:
             fields[self.segmentation] = SegmentationMap(image.height, image.width, self.objects, self.stuff)
+        if self.config.confidence:
+            fields[self.config.confidence] = Number("1")
         self.fields = fields
         return []
 
     def annotate(self, columns: Columns, seeds: Sequence[int]) -> Columns:
-        found = self._network.segment(np.stack(columns["image"]))
-        instances, classes = [layout.instances for layout in found], [layout.segmentation for layout in found]
-        maps = {self.config.field: instances, self.segmentation: classes}
-        return {name: maps[name] for name in self.fields}
+        found, sure = zip(*self._network.segment_surely(np.stack(columns["image"])), strict=True)
+        added: dict[str | None, list[Any]] = {
+            self.config.field: [layout.instances for layout in found],
+            self.segmentation: [layout.segmentation for layout in found],
+            self.config.confidence: list(sure),
+        }
+        return {name: added[name] for name in self.fields}

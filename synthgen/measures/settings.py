@@ -79,6 +79,12 @@ def gain(values: Sequence[float], others: Sequence[float], unit: str = "points")
     return f"{mean:+.2f} {unit}, 95 % interval {mean - half:+.2f} to {mean + half:+.2f} over {n} seeds"
 
 
+def gain_lines(values: Mapping[str, Sequence[float]], metric: str) -> list[str]:
+    """By how much synthetic samples, and both, are better than real ones by `metric`, as lines; none without values."""
+    named = [(name, values[name]) for name in ("synthetic", "both") if values[name] and values["real"]]
+    return [f"  {metric} of {name} less real: {gain(some, values['real'])}" for name, some in named]
+
+
 def how(found: Mapping[str, Any], name: str) -> str:
     """How the networks of one set were trained, behind its numbers; nothing if there was one way."""
     return f"  in {'; '.join(dict.fromkeys(found['chosen'][name]))}" if name in found.get("chosen", ()) else ""
@@ -92,8 +98,7 @@ def arm_lines(found: Mapping[str, Any], metric: str) -> list[str]:
         lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}{how(found, name)}")
     means = {name: values[metric]["mean"] for name, values in found["scores"].items()}
     lines.append(f"  {metric} of synthetic over real: {means['synthetic'] / max(means['real'], 1e-9):.3f}")
-    both, real = (found["scores"][name][metric].get("values") for name in ("both", "real"))
-    return [*lines, f"  {metric} of both less real: {gain(both, real)}"] if both and real else lines
+    return lines + gain_lines({name: one[metric].get("values", ()) for name, one in found["scores"].items()}, metric)
 
 
 def in_percent(values: Sequence[float]) -> dict[str, Any]:

@@ -62,7 +62,9 @@ class Condition(Part, Protocol):
     """Decides what each slot must show, as a function of the slot's index alone.
 
     A condition may also have `class_counts(n) -> Sequence[int] | None`: how many of the first `n` slots have each class
-    of its first label field, None if it does not know; else slots are counted one by one.
+    of its first label field, None if it does not know; else slots are counted one by one. And it may have
+    `unread_problems(read: Collection[str]) -> Sequence[Problem]`: what would be wrong with samples of a sampler that
+    reads these of its fields and no others.
     """
 
     fields: Schema

@@ -12,7 +12,7 @@ from pydantic import Field
 from synthgen.dataset import loading
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import Boxes, InstanceMap, Schema, SegmentationMap, Series
-from synthgen.measures.images.maps import ARMS, Sets, fitted, mask_data, read_test, weights_or_ones
+from synthgen.measures.images.maps import ARMS, Sets, check_sets, fitted, mask_data, read_test, weights_or_ones
 from synthgen.measures.settings import MeasureSettings, Way, arm_lines, in_percent, ways
 from synthgen.models.images.detections import average_precision
 from synthgen.parts.protocols import Comparison
@@ -67,7 +67,8 @@ class Detection:
         and on both, and tested on the real test images.
 
         Raises:
-            DataError: the objects' classes of the real data are not those of the dataset.
+            DataError: the objects' classes of the real data are not those of the dataset, or test images are in another
+                set, too.
             UsageError: the real data have no boxes.
         """
         config, data, validation = self.config, mask_data(comparison.data, comparison.name), None
@@ -85,6 +86,7 @@ class Detection:
                 raise DataError(f"{where} has the objects {one.objects}; the dataset has {synthetic.objects}")
         both = replace(real_train, items=(*synthetic.items, *real_train.items))
         found = Sets(dict(zip(ARMS, (synthetic, real_train, both), strict=True)), real_test, validation)
+        check_sets(found, comparison, data.path)
         result: dict[str, Any] = {
             "n_test": len(real_test),
             "n_train": {name: len(examples) for name, examples in found.arms.items()},

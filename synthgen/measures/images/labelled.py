@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,12 @@ class Labelled:
             np.concatenate([getattr(some, name) for some in (self, other)]) for name in ("images", "labels")
         )
         return Labelled(images, labels, soft, weights)
+
+    def widened(self, n_classes: int) -> Labelled:
+        """The same with soft labels of `n_classes` classes; those that are new have 0."""
+        if self.soft is None:
+            return self
+        return replace(self, soft=np.pad(self.soft, ((0, 0), (0, n_classes - self.soft.shape[1]))))
 
     def targets(self, n_classes: int) -> np.ndarray:
         """The soft labels, float32 (N, K); without any, 1 for the class."""

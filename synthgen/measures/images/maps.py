@@ -14,6 +14,7 @@ from synthgen.base.sizes import Size
 from synthgen.dataset import loading
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import SegmentationMap, label_of
+from synthgen.measures.images.unseen import check_unseen
 from synthgen.measures.settings import MeasureSettings, Way
 from synthgen.measures.weights import weights_of
 from synthgen.parts.protocols import Comparison
@@ -54,7 +55,7 @@ def sets(comparison: Comparison, config: Any, semantic: bool, choosing: bool) ->
         choosing: whether real images are held out to choose by: a split `val`, or a share of the training images.
 
     Raises:
-        DataError: the classes of the real data are not those of the dataset.
+        DataError: the classes of the real data are not those of the dataset, or test images are in another set, too.
         UsageError: the real data are class maps, and the dataset has objects, or the other way round.
     """
     data = mask_data(comparison.data, comparison.name)
@@ -78,7 +79,19 @@ def sets(comparison: Comparison, config: Any, semantic: bool, choosing: bool) ->
             raise DataError(f"{where} has the classes {one.objects}; the dataset has {synthetic.objects}")
         if not semantic and one.stuff != synthetic.stuff:
             raise DataError(f"{where}: {one.stuff} have no objects; of the dataset, these are {synthetic.stuff}")
-    return Sets(dict(zip(ARMS, (synthetic, real, joined(synthetic, real)), strict=True)), test, validation)
+    found = Sets(dict(zip(ARMS, (synthetic, real, joined(synthetic, real)), strict=True)), test, validation)
+    check_sets(found, comparison, data.path)
+    return found
+
+
+def check_sets(found: Sets, comparison: Comparison, path: str) -> None:
+    """Raises DataError if test images are trained on or chosen by, too; a few are noted. `path` names the real ones."""
+    others = {f"the training images of {path}": found.arms["real"]}
+    others |= {f"the validation images of {path}": found.validation} if found.validation is not None else {}
+    others |= {f"the images of {comparison.folder}": found.arms["synthetic"]}
+    contents = {name: [item.image for item in one.items] for name, one in others.items()}
+    for note in check_unseen([item.image for item in found.test.items], comparison.test or path, contents):
+        comparison.note(note)
 
 
 def joined(synthetic: Examples, real: Examples) -> Examples:

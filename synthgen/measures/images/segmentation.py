@@ -10,7 +10,7 @@ from pydantic import Field
 
 from synthgen.fields import IGNORE, InstanceMap, Schema, Series
 from synthgen.measures.images.maps import MapSettings, Probe, Sets, best, sets
-from synthgen.measures.settings import Way, chosen_text, gain, how, in_percent, ways
+from synthgen.measures.settings import Way, chosen_text, gain_lines, how, in_percent, ways
 from synthgen.models import folders
 from synthgen.parts.protocols import Comparison
 from synthgen.readers.masks.types import Example, Examples
@@ -95,8 +95,9 @@ class Segmentation:
                 shown = ", ".join(f"{m} {v['mean']:.2f} +- {v['deviation']:.2f}" for m, v in groups[group].items())
                 lines.append(f"  trained on {found['n_train'][name]:>5} {name:<9} {shown}{how(found, name)}")
             dice = {name: groups[group]["dice"]["mean"] for name, groups in found["scores"].items()}
-            values = {name: groups[group]["PQ"]["values"] for name, groups in found["scores"].items()}
-            lines.append(f"  PQ of both less real: {gain(values['both'], values['real'])}")
+            for metric in ("AJI", "PQ"):
+                values = {name: groups[group][metric]["values"] for name, groups in found["scores"].items()}
+                lines += gain_lines(values, metric)
             lines.append(f"  Dice of synthetic over real: {dice['synthetic'] / max(dice['real'], 1e-9):.3f}")
         if "matched_iou" in found:
             lines.append(f"mean IoU of the masks with those that {found['evaluator']} finds:")

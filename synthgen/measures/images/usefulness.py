@@ -52,14 +52,16 @@ def usefulness(
     """What the same probe reaches on `test`, trained on synthetic images, on real ones, and on both.
 
     As many real images are used as there are synthetic ones (or all of them, if there are
-    fewer); "both" is their union. Of several budgets, each probe has the one with the best mean of the classes' shares
-    on `validation`, real images that are not trained on. No choice is made on `test`.
+    fewer, or if no synthetic one shows a class that they show); "both" is their union. Of several
+    budgets, each probe has the one with the best mean of the classes' shares on `validation`, real
+    images that are not trained on. No choice is made on `test`.
 
     Args:
         unlabelled: real images without labels, uint8 (N, H, W, C): a fourth set, "self-trained", is the real ones and
             those of these that the probe of the real ones is surest of, under the class that it sees.
     """
     arms: dict[str, Arm] = {}
+    n_real = len(synthetic) if set(real.labels) <= set(synthetic.labels) else len(real)
 
     def trained(name: str, data: Labelled, seed: int) -> nn.Module:
         model, budget = best(data, n_classes, seed, budgets, validation)
@@ -74,7 +76,7 @@ def usefulness(
         return model
 
     for seed in seeds:
-        some = real.subset(len(synthetic), seed)
+        some = real.subset(n_real, seed)
         trained("synthetic", synthetic, seed)
         teacher = trained("real", some, seed)
         trained("both", synthetic.join(some), seed)

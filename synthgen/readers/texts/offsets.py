@@ -44,7 +44,10 @@ def mismatch(text: str, start: int, piece: str) -> str:
 def misread(pieces: Sequence[Place]) -> str:
     """What is wrong with places that cut words in two, if they cut none when they count something else; else empty."""
     n_cut = sum(_cuts(*piece) for piece in pieces)
-    ways = {f"if they count {unit}": [_in_units(*piece, *how) for piece in pieces] for unit, *how in ENCODINGS}
+    ways = {
+        f"if they count {unit}": [_in_units(*piece, encoding, size) for piece in pieces]
+        for unit, encoding, size in ENCODINGS
+    }
     if 2 * n_cut >= len(pieces):
         ways["if the last character is included"] = [(text, start, end + 1) for text, start, end in pieces]
     for way, others in ways.items():

@@ -31,7 +31,10 @@ def test_classes_with_greater_losses_get_more(tmp_path: Path) -> None:
     assert part.class_counts(103) == [68, 34, 1], "one each, and 2 to 1 to 0 of the rest"
     assert part.samples == 103
     assert part.identity() == made(quotas={"cat": 68, "dog": 34, "owl": 1}).identity(), "the file is not in it"
-    assert [source.name for source in part.sources] == ["scores.parquet"]
+    [source] = part.sources
+    assert source.name == "scores.parquet"
+    note = "quotas are of the 3 classes with scores: cat 68, dog 34, owl 1; other classes get no samples"
+    assert source.details["notes"] == (note,)
 
 
 def test_columns_may_be_called_otherwise(tmp_path: Path) -> None:
@@ -99,3 +102,14 @@ def test_wrong_pairs_are_named() -> None:
     assert "did you mean `dog`?" in str(caught.value) and "dog stands twice" in str(caught.value)
     with pytest.raises(DataError, match="needs two classes"):
         made(quotas={"cat": 1}, mix={"share": 0.5})
+
+
+def test_a_sampler_that_cannot_mix_is_refused(tmp_path: Path) -> None:
+    """Else samples of one class would get soft labels of two."""
+    changes = {"condition": {"use": "classes", "quotas": {"dark": 24, "bright": 16}, "mix": {"share": 1.0}}}
+    with pytest.raises(RecipeError, match=r":\d+: condition\.mix: .*soft labels would be wrong.*`use: class-cond") as e:
+        helpers.plan_of(tmp_path, **changes)
+    assert len(e.value.messages) == 1
+    model = {"use": "class-conditional", "model": "starter/fashion-mnist"}
+    mixed = {"condition": {"use": "classes", "quotas": {"Shirt": 24, "Coat": 16}, "mix": {"share": 1.0}}}
+    helpers.plan_of(tmp_path, **mixed, sampler=model)

@@ -48,6 +48,37 @@ def test_classes_are_folders_and_quotas_are_exact() -> None:
         images(quotas={"bird": 2})
 
 
+def test_folders_that_are_no_classes_are_left_out_and_named(tmp_path: Path) -> None:
+    """As of labelled images: what nobody labelled has no class, and test images stay unseen."""
+
+    def put(*names: str) -> None:
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8), "blue").save(tmp_path / name)
+
+    def classes_and_notes(name: str) -> tuple[dict[str, int], list[str]]:
+        part = images(path=str(tmp_path / name))
+        names = part.fields["label"].classes  # type: ignore[attr-defined]
+        labels = Counter(names[part.condition(i)[0]["label"]] for i in range(part.samples))
+        return dict(labels), part.sources[0].details.get("notes", [])
+
+    put("pets/cat/1.png", "pets/dog/1.png", "pets/Unlabelled/1.png", "pets/Unlabelled/2.png")
+    assert classes_and_notes("pets") == ({"cat": 1, "dog": 1}, ["images of the folder Unlabelled are left out"])
+    put("split/Train/cat/1.png", "split/Train/dog/1.png", "split/test/cat/1.png", "split/unlabelled/1.png")
+    expected = ["images are those of the folder Train", "images of the folder test are left out"]
+    assert classes_and_notes("split") == ({"cat": 1, "dog": 1}, expected)
+    put("loose/1.png", "loose/more/2.png", "loose/more/again/3.png", "loose/test/4.png")
+    labels, notes = classes_and_notes("loose")
+    assert labels == {"loose": 3} and "images of the folder test are left out" in notes
+    assert any("of one class" in note for note in notes)
+    put("alone/unlabelled/1.png")
+    with pytest.raises(DataError, match=r"alone: holds no images .* but those of .*unlabelled; name that folder"):
+        images(path=str(tmp_path / "alone"))
+    put("open/test/1.png", "open/val/1.png")
+    with pytest.raises(DataError, match="called after a split, and none after `train`"):
+        images(path=str(tmp_path / "open"))
+
+
 def test_pictures_are_read_at_the_size_that_is_asked_for(tmp_path: Path) -> None:
     Image.fromarray(np.full((20, 60), 200, dtype=np.uint8)).save(tmp_path / "grey.png")
     Image.new("RGBA", (30, 30), (255, 0, 0, 0)).save(tmp_path / "clear.png")

@@ -14,6 +14,7 @@ from synthgen.fields import Boxes as BoxesField
 from synthgen.fields import Columns, Image, SegmentationMap
 from synthgen.labelers import prompted
 from synthgen.labelers.boxes import Boxes, boxes_with_classes
+from synthgen.labelers.detector import Detector
 from synthgen.labelers.noisy_to_ignore import NoisyToIgnore
 from synthgen.labelers.prompted import PromptSettings
 from synthgen.labelers.sam2 import Sam2
@@ -21,7 +22,8 @@ from synthgen.labelers.sam3 import Sam3
 from synthgen.labelers.segment_anything import SegmentAnything
 from synthgen.labelers.segmenter import Segmenter
 from synthgen.models import hub
-from synthgen.vision.layouts import boxes_of
+from synthgen.models.images.segmenter import confidence
+from synthgen.vision.layouts import Layout, boxes_of
 
 
 def test_boxes_have_the_classes_of_their_objects() -> None:
@@ -203,6 +205,47 @@ def test_a_segmenter_of_regions_writes_a_class_map_alone() -> None:
     assert named.bind(schema) == [] and set(named.fields) == {"seen"}
     objects = Segmenter(Segmenter.Config(model=tiny.segmenter()))
     assert objects.bind(schema) == [] and set(objects.fields) == {"segmenter_instances"}
+
+
+def test_masks_are_as_sure_as_the_classes_of_their_pixels() -> None:
+    layout = Layout(np.array([[0, 1], [1, 0]], np.uint16), np.array([[0, 2], [1, 0]], np.uint8))
+    probabilities = np.array([[[0.9, 0.0], [0.3, 0.8]], [[0.0, 0.3], [0.7, 0.1]], [[0.1, 0.7], [0.0, 0.1]]])
+    assert confidence(layout, probabilities) == pytest.approx(0.7)
+    nothing = Layout(np.zeros((2, 2), np.uint16), np.zeros((2, 2), np.uint8))
+    assert confidence(nothing, probabilities) == pytest.approx(0.5)
+    schema, columns = tiny.pictures(3)
+    part = Segmenter(Segmenter.Config(model=tiny.segmenter(), segmentation="seen", confidence="sure"))
+    assert part.bind(schema) == [] and list(part.fields) == ["segmenter_instances", "seen", "sure"]
+    part.setup("cpu")
+    added = part.annotate(columns, [0] * 3)
+    probabilities, _ = part._network.outputs(np.stack(columns["image"]))
+    for seen, sure, p in zip(added["seen"], added["sure"], probabilities, strict=True):
+        assert sure == pytest.approx(p[1][seen == 1].mean() if seen.any() else p[0].mean())
+    assert "confidence" not in Segmenter(Segmenter.Config(model=tiny.segmenter())).identity()
+
+
+def test_boxes_are_as_sure_as_their_scores_and_none_as_what_was_too_low() -> None:
+    schema, columns = tiny.boxed(3)
+
+    def found(**settings: object) -> Columns:
+        part = Detector(Detector.Config.model_validate({"model": tiny.detector(), **settings}))
+        assert part.bind(schema) == []
+        part.setup("cpu")
+        added = part.annotate(columns, [0] * 3)
+        assert list(added) == list(part.fields)
+        return added
+
+    every = found(min_score=0.0)
+    least = float(np.median(every["detector_score"][0]))
+    plain, named = found(min_score=least), found(min_score=least, boxes="boxes", confidence="sure")
+    for i in range(3):
+        assert np.array_equal(plain["detector_boxes"][i], named["boxes"][i])
+        scores = plain["detector_score"][i]
+        assert np.array_equal(scores, named["detector_score"][i])
+        assert not len(scores) or named["sure"][i] == pytest.approx(scores.mean())
+    none = found(min_score=1.0, confidence="sure")
+    for scores, boxes, sure in zip(every["detector_score"], none["detector_boxes"], none["sure"], strict=True):
+        assert len(boxes) == 0 and sure == pytest.approx(1 - scores.max())
 
 
 def test_noisy_pixels_of_class_maps_become_unknown_and_unknown_ones_stay() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,14 @@ def test_real_data_that_do_not_suit_are_refused(cli: Any, dataset: Path, tmp_pat
     (tmp_path / "more").mkdir()
     answer = cli(*words, model(tmp_path / "more", objects=["cell", "speck"]))
     assert answer.code == 1 and "speck" in answer.err
+
+
+def test_boxes_are_not_tested_on_images_that_were_trained_on(cli: Any, dataset: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(tiny.masks(), tmp_path / "mine"))
+    for file in (mine / "boxes.json", mine / "table.csv"):
+        file.write_text(file.read_text().replace("train", "test"))
+    answer = cli("evaluate", dataset, "--steps", 1, "--seeds", 1, "--real", model(tmp_path), "--test", mine)
+    assert answer.code == 1 and "12 of 16 test images are also among the training images of" in answer.err
 
 
 def test_datasets_with_masks_are_measured_by_masks() -> None:

@@ -231,6 +231,7 @@ def test_weights_and_soft_labels_go_along_with_their_images() -> None:
     assert both.weights is not None and both.weights.tolist() == [0, 1, 2, 3, 4, 5, 1, 1, 1, 1, 1, 1]
     assert np.array_equal(both.targets(2)[6:], np.eye(2)[labels])
     assert np.array_equal(both.targets(2)[:6], soft)
+    assert np.array_equal(one.widened(3).targets(3), np.pad(soft, ((0, 0), (0, 1))))
 
 
 def test_probes_are_repeatable() -> None:
@@ -278,6 +279,15 @@ def test_the_command(finished: Path, tmp_path: Path) -> None:
     assert answer.exception is None, answer.exception
     for line in ("10, 30 steps, the best on 4 real validation images:", "both less real: ", "95 % interval"):
         assert line in answer.stdout
+    noisy = "a choice by 4 validation images is mostly chance: add images to a split `val`"
+    assert noisy in answer.stdout and noisy in answer.stderr
+    data = {"path": str(tmp_path / "real"), "validation": 0.5}
+    trainer = {"use": "class-conditional", "resolution": 4, "data": data}
+    recipe = {"kind": "model", "name": "m", "trainer": trainer}
+    more = CliRunner().invoke(
+        evaluate.command, [several[0], "--real", str(helpers.write(tmp_path, recipe)), *several[3:]]
+    )
+    assert "the best on 20 real validation images:" in more.stdout, more.output
     with_tricks = [*words[:-1], "--tricks", "cutout,adjusted"]
     answer = CliRunner().invoke(evaluate.command, with_tricks, standalone_mode=False)
     assert answer.exception is None, answer.exception
@@ -286,6 +296,28 @@ def test_the_command(finished: Path, tmp_path: Path) -> None:
     assert "`cutmix` is none of cutout, mixup, averaged, oversampled, adjusted" in answer.output
     answer = CliRunner().invoke(evaluate.command, [*words[:-3], "--steps", "10,0"])
     assert "neither a number from 1 on nor several such as 500,2000,10000" in answer.output
+
+
+def test_a_dataset_of_one_class_is_compared_on_all(tmp_path: Path) -> None:
+    """Alone it finds nothing else; added to all real images, it leaves no class out."""
+    for split, n in (("train", 30), ("test", 10)):
+        for name, level in (("night", 20), ("dark", 90), ("bright", 200)):
+            (tmp_path / "real" / split / name).mkdir(parents=True)
+            for i in range(n):
+                pixels = np.clip(RNG.normal(level, 5, (4, 4, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "real" / split / name / f"{i}.png")
+    recipe = helpers.toy(condition={"use": "classes", "quotas": {"dark": 12}}, splits={"train": 1.0}, keep=None)
+    helpers.run(helpers.write(tmp_path, recipe), tmp_path / "out")
+    words = [str(tmp_path / "out"), "--real", str(tmp_path / "real"), "--seeds", "1", "--steps", "60"]
+    answer = CliRunner().invoke(evaluate.command, words, standalone_mode=False)
+    assert answer.exception is None, answer.exception
+    for said in (answer.stderr, answer.stdout):
+        assert "the dataset has no images of bright, night: trained on it alone" in said
+    known = evaluation.read(Store(tmp_path / "out"))
+    assert known is not None and known.found["n_test"] == 30 and known.found["lacks"] == ["bright", "night"]
+    arms = known.found["accuracy"]
+    assert {name: arm["n"] for name, arm in arms.items()} == {"synthetic": 12, "real": 90, "both": 102}
+    assert arms["synthetic"]["mean"] == pytest.approx(100 / 3, abs=0.01) and arms["both"]["mean"] > 90
 
 
 def test_what_cannot_be_evaluated_is_told(cli, tmp_path: Path) -> None:
@@ -308,5 +340,7 @@ def test_masks_with_test_pictures_of_their_own(cli, scenes: Path, tmp_path: Path
     assert answer.code == 1
     assert f"{tiny.masks()}/test/images and {tiny.masks()}/test/masks" in answer.err
     assert "--test" in answer.err
-    found = json.loads(cli(*words, "--test", tiny.masks(6)).out)
+    message = "16 of 16 test images are also among the training images of"
+    assert message in cli(*words, "--test", tiny.masks()).err
+    found = json.loads(cli(*words, "--test", tiny.masks(6, 40)).out)
     assert found["n_test"] == {"picture": 6}

@@ -67,6 +67,7 @@ def test_evaluation_of_class_maps(cli: Any, dataset: Path, tmp_path: Path, monke
     assert "mIoU of synthetic over real" in text and "IoU by class" in text and "person" in text
     text = cli(*words[:-2], "--steps", "1,3", "--tricks", "jitter").out
     assert "1, 3 steps, the best on 2 real validation images:" in text and "mIoU of both less real: " in text
+    assert "mIoU of synthetic less real: " in text
 
 
 def test_real_data_of_objects_are_refused(cli: Any, dataset: Path, tmp_path: Path) -> None:
