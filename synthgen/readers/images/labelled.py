@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import re
 import struct
@@ -192,6 +193,15 @@ def validation_folder(root: Path) -> Path | None:
 def read_training(data: DataConfig, resolution: int | None = None, channels: int | None = None) -> LabelledImages:
     """The training split of data as a trainer's settings describe them; arguments and errors as of `read`."""
     return read(data.path, "train", data.classes, resolution, channels, data.range, data.skip_broken)
+
+
+def held_out(data: DataConfig, resolution: int, channels: int) -> np.ndarray:
+    """The images of the other splits that data have, uint8 (N, side, side, C), as far as they can be read."""
+    found = [np.zeros((0, resolution, resolution, channels), np.uint8)]
+    for split in ("val", "test"):
+        with contextlib.suppress(DataError):
+            found.append(read(data.path, split, data.classes, resolution, channels, data.range, True).images)
+    return np.concatenate(found)
 
 
 def divided(

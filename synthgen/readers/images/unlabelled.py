@@ -45,14 +45,16 @@ def read(data: DataConfig, beside: LabelledImages) -> UnlabelledImages:
     """The images that `data.unlabelled` names, in the size, with the channels and the range of the labelled ones.
 
     Of a folder with folders of splits, a table with a column of them, or idx files, the training images are read.
-    Images that are among the labelled ones are left out: those that are held out must stay unseen.
+    Images that are among the labelled ones, or in other splits of these, are left out: what is held out must stay
+    unseen.
 
     Raises:
         DataError: there are none, or some cannot be read.
     """
     assert data.unlabelled is not None
     images, notes = _all(data.unlabelled, data, beside)
-    known = {image.tobytes() for image in beside.images}
+    held_out = labelled.held_out(data, *beside.images.shape[2:])
+    known = {image.tobytes() for image in (*beside.images, *held_out)}
     new = np.array([image.tobytes() not in known for image in images])
     if not new.any():
         raise DataError(
@@ -60,7 +62,8 @@ def read(data: DataConfig, beside: LabelledImages) -> UnlabelledImages:
             "others, or leave it out"
         )
     if n := int((~new).sum()):
-        notes = [*notes, f"{n:,} of {plural(len(new), 'unlabelled image')} are among the labelled ones and left out"]
+        where = "among the labelled ones or in a split of theirs that is held out" if len(held_out) else "labelled"
+        notes = [*notes, f"{n:,} of {plural(len(new), 'unlabelled image')} are {where}, and left out"]
     return UnlabelledImages(images[new], tuple(notes))
 
 

@@ -113,6 +113,15 @@ def divided(data: MaskData, seed: int) -> tuple[Examples, Examples, Examples]:
     return validation.divided(read(data), data.validation, seed, read_split)
 
 
+def held_out(data: MaskData) -> list[Example]:
+    """The images of the other splits that data have, as far as they can be read."""
+    found: list[Example] = []
+    for split in ("val", "test"):
+        with contextlib.suppress(DataError):
+            found += read(data.model_copy(update={"skip_broken": True}), split).items
+    return found
+
+
 def has_validation(data: MaskData) -> bool:
     """Whether there are images of a validation split, by folders, lists, or the column `split`."""
     found = mask_files.places(data, validation.SPLIT)

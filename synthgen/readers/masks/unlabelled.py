@@ -40,8 +40,8 @@ class Unmasked:
 def read(data: MaskData, beside: Examples) -> Unmasked:
     """The images that `data.unlabelled` names, in the scale and the range of those with masks.
 
-    Of a folder with folders of splits, the training images are read. Images that are among those with masks are left
-    out: what is held out must stay unseen.
+    Of a folder with folders of splits, the training images are read. Images that are among those with masks, or in
+    other splits of these, are left out: what is held out must stay unseen.
 
     Raises:
         DataError: there are none, or some cannot be read.
@@ -50,7 +50,8 @@ def read(data: MaskData, beside: Examples) -> Unmasked:
     found = mask_files.places(data, "train")
     files, training = _files(data, found)
     pixels, problems = reader.pixel_range(data, found), Problems(data.skip_broken)
-    known, items, n_known = {item.image.tobytes() for item in beside.items}, list[Example](), 0
+    known = {item.image.tobytes() for item in (*beside.items, *reader.held_out(data))}
+    items, n_known = list[Example](), 0
     for path in files:
         with problems.picture(str(path)):
             image = mask_files.scaled(mask_files.picture(path, pixels), data.scale)
@@ -69,7 +70,9 @@ def read(data: MaskData, beside: Examples) -> Unmasked:
     if text := "" if partly else listing.unread(listing.files(training or local_path(data.unlabelled))):
         notes.append(text)
     if n_known and not partly:
-        notes.append(f"{plural(n_known, 'image')} of {data.unlabelled} are among those with masks and left out")
+        notes.append(
+            f"{plural(n_known, 'image')} of {data.unlabelled} are among those with masks, of all splits, and left out"
+        )
     return Unmasked(tuple(items), (*notes, *([problems.note] if problems.note else [])))
 
 

@@ -139,7 +139,8 @@ def windows(recordings: Recordings, data: SeriesData, split: Split, *, to_the_en
 def unlabelled(data: SeriesData, beside: Recordings) -> tuple[Windows, list[str]]:
     """The windows of the series without classes that `data.unlabelled` names, and notes on what is left out.
 
-    Entities that are among those with classes are left out: what is held out must stay unseen.
+    Entities that are among those with classes, by name or by all of their values, are left out: what is held out must
+    stay unseen.
 
     Raises:
         DataError: they cannot be read, have other columns, or there are none.
@@ -160,8 +161,9 @@ def unlabelled(data: SeriesData, beside: Recordings) -> tuple[Windows, list[str]
                 f"data.unlabelled: {data.unlabelled}: {what}: {', '.join(ours) or 'none'}, and "
                 f"{', '.join(theirs) or 'none'} in {data.path}; both must have the same"
             )
-    known = {item.entity for item in beside.items} if beside.named and found.named else set()
-    items = tuple(item for item in found.items if item.entity not in known)
+    named = {item.entity for item in beside.items} if beside.named and found.named else set()
+    known = {item.values.tobytes() for item in beside.items}
+    items = tuple(item for item in found.items if item.entity not in named and item.values.tobytes() not in known)
     if not items:
         raise DataError(f"data.unlabelled: {data.unlabelled}: all of its entities have classes; name others")
     n = len(found) - len(items)

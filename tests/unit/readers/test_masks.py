@@ -192,11 +192,11 @@ def test_images_without_masks_come_from_another_folder(folder: Path, tmp_path: P
     Image.new("RGB", (30, 20), (9, 9, 9)).save(more / "test" / "unseen.png")
     elsewhere = data(folder, unlabelled=str(more), scale=0.5)
     with pytest.raises(DataError, match="all of its images have masks"):
-        unlabelled.read(elsewhere, reader.read(elsewhere, "train").with_validation(reader.read(elsewhere, "test"))[0])
+        unlabelled.read(elsewhere, reader.read(elsewhere))
     Image.new("RGB", (30, 20), (9, 9, 9)).save(more / "train" / "new.png")
     found = unlabelled.read(elsewhere, reader.read(elsewhere))
     assert [item.image.shape for item in found.items if item.name.endswith("new.png")] == [(10, 15, 3)]
-    assert len(found) == 5 and "12 images of" in found.notes[1] and "train" in found.notes[0]
+    assert len(found) == 1 and "16 images of" in found.notes[1] and "train" in found.notes[0]
     with pytest.raises(DataError, match="nowhere: no such folder; a folder of images is accepted"):
         unlabelled.read(data(folder, unlabelled="nowhere"), reader.read(data(folder)))
 

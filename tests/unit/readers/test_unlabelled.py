@@ -46,7 +46,7 @@ def test_images_of_all_subfolders_are_read_but_those_that_have_a_label(root: Pat
     found = read(root, str(root / "more"))
     assert found.images.shape == (3, 8, 8, 1)
     assert values(found) == [50, 60, 70]
-    assert found.notes == ("1 of 4 unlabelled images are among the labelled ones and left out",)
+    assert found.notes == ("1 of 4 unlabelled images are labelled, and left out",)
 
 
 def test_test_images_are_not_learned_from(root: Path) -> None:
@@ -56,6 +56,20 @@ def test_test_images_are_not_learned_from(root: Path) -> None:
     found = read(root, str(root / "divided"))
     assert values(found) == [80]
     assert found.notes == (f"unlabelled images are those of {root / 'divided' / 'train'}",)
+
+
+def test_test_images_of_the_labelled_ones_are_not_learned_from(root: Path) -> None:
+    """Where the folder of unlabelled images holds everything, as a camera's does."""
+    (root / "labelled").rename(root / "train")
+    for split, value in (("test", 50), ("val", 60)):
+        (root / split / "a").mkdir(parents=True)
+        picture(value).save(root / split / "a" / "1.png")
+    data = DataConfig(path=str(root), unlabelled=str(root / "more"))
+    found = unlabelled.read(data, labelled.read_training(data))
+    assert values(found) == [70]
+    assert found.notes == (
+        "3 of 4 unlabelled images are among the labelled ones or in a split of theirs that is held out, and left out",
+    )
 
 
 def test_a_parquet_file_needs_no_labels(root: Path) -> None:

@@ -31,6 +31,9 @@ def table(path: Path, names: range, labelled: bool, level: float, columns: tuple
     return str(path)
 
 
+NEW = [f"new,{0.1 * step:.1f}" for step in range(8)]
+
+
 def settings(path: str, **more: Any) -> dict[str, Any]:
     return {"path": path, "entity": "id", "label": "kind", "length": 8, "validation": 0.2, "test": 0.0, **more}
 
@@ -77,6 +80,11 @@ def test_entities_with_classes_are_left_out(tmp_path: Path) -> None:
     data = SeriesData.model_validate(settings(few, unlabelled=more))
     windows, notes = reader.unlabelled(data, reader.read(data))
     assert len(windows) == 20 and notes == ["5 of 25 unlabelled entities have classes and are left out"]
+    renamed = tmp_path / "renamed.csv"
+    rows = [line.rsplit(",", 1)[0] for line in (tmp_path / "few.csv").read_text().splitlines()]
+    renamed.write_text("\n".join(["id,value", *(row.replace("s", "other") for row in rows[1:]), *NEW]) + "\n")
+    data = SeriesData.model_validate(settings(few, unlabelled=str(renamed)))
+    assert len(reader.unlabelled(data, reader.read(data))[0]) == 1, "under other names, too"
     same = SeriesData.model_validate(settings(few, unlabelled=few))
     with pytest.raises(DataError, match="all of its entities have classes"):
         reader.unlabelled(same, reader.read(same))
