@@ -125,7 +125,7 @@ sampler:\t# the diffusion model that generates the samples
 
 labelers:
   - use: class-label\t# the class that was asked for, as `label`
-{% if fit.filter_model or unlabelled %}
+{% if checked %}
 # Reject what a classifier does not recognise. First: synthgen train {{ name }}-filter.yaml
 # scorers:
 #   - use: agreement         # probability of the asked class
@@ -288,7 +288,7 @@ def fit(found: ClassFindings) -> Fit:
     side = max((s for s in SIDES if s <= found.short_side), default=SIDES[0])
     patch = 1 if side < 20 else 2 if side <= 32 else 4
     steps = 3000 if found.n + found.n_unlabelled < 2000 else 5000
-    filter_model = min(found.counts.values()) >= MIN_FOR_FILTER
+    filter_model = min(found.counts.values()) >= MIN_FOR_FILTER and len(found.counts) > 1
     return Fit(side, patch, [32, 64] if side < 20 else [64, 96], steps, 64, filter_model)
 
 
@@ -331,7 +331,7 @@ def warnings(found: ClassFindings, chosen: Fit) -> Iterator[str]:
         yield f"images are scaled to {side} x {side}"
     if min(min(size) for size in found.sizes) < side:
         yield f"some images are smaller than {side} pixels and will be enlarged"
-    if not chosen.filter_model and found.unlabelled is None:
+    if len(found.counts) > 1 and not chosen.filter_model and found.unlabelled is None:
         yield f"a class has fewer than {MIN_FOR_FILTER} images, too few for a classifier that scores samples"
 
 
@@ -351,7 +351,8 @@ def recipes(name: str, found: ClassFindings, fit: Fit) -> Recipes:
         "quotas": numbers,
         "real": {json.dumps(cls, ensure_ascii=False): n for cls, n in found.counts.items()},
     }
-    checks = FILTER if fit.filter_model else HEAD if found.unlabelled else None
+    checks = FILTER if fit.filter_model else HEAD if found.unlabelled and len(found.counts) > 1 else None
+    values["checked"] = checks is not None
     templates = {f"{name}-model.yaml": MODEL, f"{name}-filter.yaml": checks or "", f"{name}.yaml": DATASET}
     if checks is None:
         del templates[f"{name}-filter.yaml"]

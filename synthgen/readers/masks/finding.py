@@ -17,6 +17,9 @@ from synthgen.readers.problems import Problems
 FOR_MASKS = re.compile(r"mask|annot|label|seg|gt|truth", re.IGNORECASE)
 """Names of folders that hold masks."""
 
+OF_IMAGES = re.compile(r"(jpeg|png)?_?(images?|imgs?|pictures|photos|train(ing)?)", re.IGNORECASE)
+"""Names of folders that hold images of any class, of which a few may have masks."""
+
 CITYSCAPES = ("leftImg8bit", "gtFine")
 TRAIN_IDS, COLOURS, IDS = "_gtFine_labelTrainIds", "_gtFine_color", "_gtFine_labelIds"
 """What the maps of Cityscapes are called, the most useful ones first: classes alone, their colours, all 34 ids."""
@@ -80,9 +83,15 @@ def _for_masks(masks: Path, images: Path) -> bool:
 
 
 def _belong_together(root: Path, images: str, masks: str) -> bool:
-    """Whether most images have a mask: a folder of images without any would be one of classes."""
+    """Whether most images have a mask: a folder of images without any would be one of classes.
+
+    A few are enough where all masks fit an image, and lie beside the images or these are in a folder that says so.
+    """
     try:
-        pairs = files.pairs(files.places(MaskData(path=str(root), images=images, masks=masks), "train"), Problems())
+        found = files.places(MaskData(path=str(root), images=images, masks=masks), "train")
+        pairs = files.pairs(found, Problems())
     except DataError:
         return False
-    return bool(pairs) and 2 * sum(mask is not None for _, _, mask in pairs) > len(pairs)
+    n = sum(mask is not None for _, _, mask in pairs)
+    may_be_few = images == masks or OF_IMAGES.fullmatch(images) is not None
+    return 2 * n > len(pairs) or (may_be_few and 0 < n == len(files.mask_paths(found)))

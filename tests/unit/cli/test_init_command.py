@@ -128,18 +128,25 @@ def test_pictures_with_masks_to_a_dataset_in_three_commands(cli, tmp_path: Path,
     assert "filter_iou" in synthgen.load(tmp_path / "out")[0]
 
 
-@pytest.mark.parametrize("beside", [True, False])
-def test_images_without_masks_are_learned_from(cli, tmp_path: Path, monkeypatch, beside: bool) -> None:
+@pytest.mark.parametrize("form", ["images", "unlabelled", "annotations", "one"])
+def test_images_without_masks_are_learned_from(cli, tmp_path: Path, monkeypatch, form: str) -> None:
+    """Four of sixteen have masks: all in images/, the others in unlabelled/, masks in annotations/ or beside them."""
     monkeypatch.chdir(tmp_path)
     folder = Path(shutil.copytree(tiny.masks(), tmp_path / "cells"))
     for i in range(4, 16):
         (folder / "masks" / f"p{i:02d}.png").unlink()
-        if not beside:
+        if form == "unlabelled":
             (folder / "unlabelled").mkdir(exist_ok=True)
             (folder / "images" / f"p{i:02d}.png").rename(folder / "unlabelled" / f"p{i:02d}.png")
+    if form == "annotations":
+        (folder / "masks").rename(folder / "annotations")
+    if form == "one":
+        for path in (folder / "masks").iterdir():
+            path.rename(folder / "images" / f"{path.stem}_mask.png")
+        (folder / "masks").rmdir()
     answer = cli("init", "cells")
     assert answer.code == 0, answer.err
-    place = "cells/images" if beside else "cells/unlabelled"
+    place = "cells/unlabelled" if form == "unlabelled" else "cells/images"
     assert f"12 images in {place} have no mask: the model learns from them, too" in answer.out
     small = ["--set", "trainer.steps=3", "--set", "trainer.network.channels=[8, 16]", "--set", "trainer.batch_size=2"]
     assert cli("train", "cells-model.yaml", "--device", "cpu", *small).code == 0
