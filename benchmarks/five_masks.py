@@ -130,8 +130,9 @@ def one(given: argparse.Namespace, draw: int) -> dict[str, dict[str, dict[str, f
     rest = random.permutation(np.setdiff1d(np.arange(len(real)), rows))[: given.others].tolist()
     five, others = real.take(rows), real.take(rest)
     data = write(out / "data", five, others)
-    model = painter(out / "painter", data, given.train_steps, draw)
-    generated = drawn(out / "drawn", data, model, given.draw, draw)
+
+    def model() -> Path:
+        return painter(out / "painter", data, given.train_steps, draw)
 
     def beside(items: list[Example]) -> Examples:
         """These, and the five as often."""
@@ -144,10 +145,10 @@ def one(given: argparse.Namespace, draw: int) -> dict[str, dict[str, dict[str, f
             sets: dict[str, Callable[[], Examples]] = {
                 "self-trained": lambda: beside(named(network("five"), others)),
                 "named": lambda: beside(named(network("features"), others)),
-                "drawn": lambda: beside(list(generated.items)),
+                "drawn": lambda: beside(list(drawn(out / "drawn", data, model(), given.draw, draw).items)),
                 "all": lambda: dataclasses.replace(real, items=(*five.items, *others.items)),
             }
-            seen, pasted = str(model) if name == "features" else None, 0.5 if "pasted" in name else 0.0
+            seen, pasted = str(model()) if name == "features" else None, 0.5 if "pasted" in name else 0.0
             examples = sets.get(name.removesuffix(" and pasted"), lambda: five)()
             fit(examples, draw, given.steps, seen, pasted).save_pretrained(folder)
         return registry.load_network(folder, "cpu")

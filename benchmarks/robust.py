@@ -33,6 +33,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torchvision.transforms.v2 import functional as transforms  # noqa: E402
 
+from synthgen.measures.averaging import averaged  # noqa: E402
 from synthgen.measures.images import probe, tricks  # noqa: E402
 from synthgen.measures.images.labelled import Labelled  # noqa: E402
 from synthgen.measures.settings import gain  # noqa: E402
@@ -103,7 +104,7 @@ def hardened(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = probe.network(data[0][0].shape[1], int(data[0][1].max()) + 1).train()
-        mean = tricks.averaged(model, steps) if trick == "averaged" else None
+        mean = averaged(model, steps) if trick == "averaged" else None
         optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         best: tuple[float, nn.Module] | None = None

@@ -40,8 +40,8 @@ TRICKS = ("cutout", "mixup", "averaged", "oversampled", "adjusted", "copy-paste"
     default=[],
     metavar="NAME[,NAME...]",
     help="Images and series: ways of training that are tried beside the plain one, for every network; each has the one "
-    f"that is best on real validation data. Images by class: {', '.join(TRICKS[:5])}; with masks: "
-    f"{', '.join(TRICKS[5:])}; class maps, boxes and series with classes: {TRICKS[-1]}.",
+    f"that is best on real validation data. Images by class: {', '.join(TRICKS[:5])}; with masks: {TRICKS[2]}, "
+    f"{', '.join(TRICKS[5:])}; class maps, boxes and series with classes: {TRICKS[2]}, {TRICKS[-1]}.",
 )
 @click.option(
     "--effort",

@@ -74,11 +74,12 @@ class Evaluation(Settings):
     tricks: list[Trick] = Field(
         default=[],
         exclude_if=lambda value: not value,
-        description="Images: ways of training that are tried beside the plain one, for every network and number of "
-        "steps; each has the one that is best on real validation images. By class: cutout hides a square, mixup blends "
-        "pairs, averaged takes a mean of weights; for rare classes, oversampled repeats their images, and adjusted "
-        "takes shares of classes off the logits. With masks: jitter varies size and colours, copy-paste puts objects "
-        "of one image into another.",
+        description="Images and series: ways of training that are tried beside the plain one, for every network and "
+        "number of steps; each has the one that is best on real validation data. Averaged takes a mean of weights. "
+        "Images by class: cutout hides a square, mixup blends pairs; for rare classes, oversampled repeats their "
+        "images, and adjusted takes shares of classes off the logits. With masks, boxes and class maps: jitter varies "
+        "size and colours; with masks, copy-paste puts objects of one image into another. Series: jitter adds noise "
+        "and stretches values.",
     )
     effort: float = Field(
         default=1.0,

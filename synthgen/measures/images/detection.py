@@ -23,7 +23,9 @@ from synthgen.recipe.sections import Steps, Trick
 STEPS = 600
 WIDTHS = (16, 32, 64, 96)
 LARGEST_CROP = 96
-TRICKS: Mapping[Trick, Mapping[str, Any]] = {"jitter": {"colour_jitter": 0.4}}
+TRICKS: Mapping[Trick | None, Mapping[str, Any]] = {"jitter": {"colour_jitter": 0.4}}
+"""Settings of the trainer of detectors."""
+
 COCO_IOUS = tuple(np.linspace(0.5, 0.95, 10))
 
 
@@ -41,7 +43,7 @@ class Detection:
             default=STEPS,
             description="Training steps of each network; of several, each has the best mAP on real validation images.",
         )
-        tricks: list[Literal["jitter"]] = Field(
+        tricks: list[Literal["averaged", "jitter"]] = Field(
             default=[], description="Ways of training that are tried beside the plain one, and chosen likewise."
         )
         unlabelled: float = Field(
@@ -162,11 +164,12 @@ def train(examples: Examples, seed: int, config: Detection.Config, side: int, wa
         unlabelled=config.unlabelled,
         steps=way.steps,
         batch_size=8,
-        **(TRICKS[way.trick] if way.trick else {}),
+        **TRICKS.get(way.trick, {}),
     )
     check(examples, side)
     none = examples.take([])
-    return fitted(DetectorTask(settings, examples, examples, none, none, seed, "cpu"))
+    task = DetectorTask(settings, examples, examples, none, none, seed, "cpu")
+    return fitted(task, average=way.trick == "averaged")
 
 
 def precision(model: Any, test: Examples) -> dict[str, float]:

@@ -14,6 +14,7 @@ from synthgen.base.sizes import Size
 from synthgen.dataset import loading
 from synthgen.errors import DataError, UsageError
 from synthgen.fields import SegmentationMap, label_of
+from synthgen.measures.averaging import averaged
 from synthgen.measures.images.unseen import check_unseen
 from synthgen.measures.settings import MeasureSettings, Way
 from synthgen.measures.weights import weights_of
@@ -160,7 +161,8 @@ def weights_or_ones(dataset: loading.Dataset, samples: Sequence[Mapping[str, Any
 class Probe:
     """The U-Net that every arm trains, and how: whole maps are mirrored, crops of objects turned, too.
 
-    `class_balance`, `copy_paste`, `zoom` and `colour_jitter` are those of the trainer of segmenters.
+    With `average`, it has a mean of the weights that it had at the end. `class_balance`, `copy_paste`, `zoom` and
+    `colour_jitter` are those of the trainer of segmenters.
     """
 
     widths: tuple[int, ...] = (16, 32, 64)
@@ -172,12 +174,14 @@ class Probe:
     copy_paste: float = 0.0
     zoom: float = 1.0
     colour_jitter: float = 0.0
+    average: bool = False
 
     def with_trick(self, trick: Trick | None) -> Probe:
         return replace(self, **TRICKS[trick]) if trick else self
 
 
 TRICKS: Mapping[Trick, Mapping[str, Any]] = {
+    "averaged": {"average": True},
     "copy-paste": {"copy_paste": 0.5},
     "jitter": {"zoom": 1.5, "colour_jitter": 0.4},
 }
@@ -224,14 +228,15 @@ def train(examples: Examples, seed: int, steps: int, then: Examples | None = Non
         if then is not None and step == steps // 2:
             task.learn_from(then)
 
-    return fitted(task, before)
+    return fitted(task, before, probe.average)
 
 
-def fitted(task: Task, before: Callable[[int], None] = lambda step: None) -> Any:
+def fitted(task: Task, before: Callable[[int], None] = lambda step: None, average: bool = False) -> Any:
     """The network of a task after all of its steps, by AdamW and a falling learning rate.
 
     Args:
         before: called with the number of each step before it is made.
+        average: take a mean of the weights over the last steps.
     """
     import torch
 
@@ -241,6 +246,7 @@ def fitted(task: Task, before: Callable[[int], None] = lambda step: None) -> Any
     model = task.model.train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    mean = averaged(model, steps) if average else None
     for step in range(steps):
         before(step)
         backward(task, step)
@@ -248,4 +254,6 @@ def fitted(task: Task, before: Callable[[int], None] = lambda step: None) -> Any
         optimiser.step()
         optimiser.zero_grad()
         schedule.step()
-    return model.eval()
+        if mean is not None:
+            mean.update_parameters(model)
+    return (model if mean is None else mean.module).eval()

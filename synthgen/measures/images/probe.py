@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from synthgen.measures.averaging import averaged
 from synthgen.measures.images import tricks
 from synthgen.measures.settings import Way
 
@@ -84,7 +85,7 @@ def train(
             rows = torch.from_numpy(tricks.oversampled(shares.argmax(1).numpy(), seed))
         optimiser = torch.optim.AdamW(model.parameters(), lr=budget.learning_rate, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps)
-        mean = tricks.averaged(model, budget.steps) if trick == "averaged" else None
+        mean = averaged(model, budget.steps) if trick == "averaged" else None
         order = rows[torch.randperm(len(rows))]
         at = 0
         model.train()

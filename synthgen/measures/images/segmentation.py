@@ -42,7 +42,7 @@ class Segmentation:
             description="Training steps of each network; of several, each has the best panoptic quality on real "
             "validation images.",
         )
-        tricks: list[Literal["copy-paste", "jitter"]] = Field(
+        tricks: list[Literal["averaged", "copy-paste", "jitter"]] = Field(
             default=[], description="Ways of training that are tried beside the plain one, and chosen likewise."
         )
 

@@ -42,7 +42,7 @@ class SemanticSegmentation:
             description="Training steps of each network; of several, each has the best mean IoU on real validation "
             "images.",
         )
-        tricks: list[Literal["jitter"]] = Field(
+        tricks: list[Literal["averaged", "jitter"]] = Field(
             default=[], description="Ways of training that are tried beside the plain one, and chosen likewise."
         )
 

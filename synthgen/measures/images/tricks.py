@@ -13,9 +13,6 @@ from torch.distributions import Beta
 MIXUP_ALPHA = 0.2
 """That of the source on large photos: most pairs are near one of the two."""
 
-AVERAGED_OVER = 0.1
-"""Share of the training that weights are averaged over."""
-
 
 def cutout(x: torch.Tensor) -> torch.Tensor:
     """Images (B, C, H, W) in [-1, 1], each with a square of half the side set to grey, partly outside at the border.
@@ -54,10 +51,3 @@ def log_prior(shares: torch.Tensor, weights: torch.Tensor | None = None) -> torc
     """
     counted = shares if weights is None else shares * (weights / weights.mean())[:, None]
     return counted.mean(0).clamp_min(1e-6).log()
-
-
-def averaged(model: torch.nn.Module, steps: int) -> torch.optim.swa_utils.AveragedModel:
-    """A copy of `model` whose weights follow it, an exponential mean over a tenth of `steps`."""
-    decay = max(0.0, 1 - 1 / max(1.0, AVERAGED_OVER * steps))
-    follow = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=follow, use_buffers=True)

@@ -65,7 +65,7 @@ class SeriesMeasure:
             description="Training steps of each classifier; of several, each has the best balanced accuracy on real "
             "validation windows.",
         )
-        tricks: list[Literal["jitter"]] = Field(
+        tricks: list[Literal["averaged", "jitter"]] = Field(
             default=[],
             description="Ways of training classifiers that are tried beside the plain one, and chosen likewise.",
         )

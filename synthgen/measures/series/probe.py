@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from synthgen.measures.averaging import averaged
 from synthgen.measures.settings import Way
 
 STEPS, BATCH_SIZE, LEARNING_RATE = 600, 64, 2e-3
@@ -41,7 +42,7 @@ def train(
 
     Args:
         windows: float32 (N, L, C), scaled, NaN where missing; labels: int64 (N,).
-        way: number of steps, and whether windows are changed (`jitter`).
+        way: number of steps, and whether windows are changed (`jitter`) or weights `averaged`.
         weights: how likely each window is to be drawn among those of its class, (N,); None is all alike.
 
     The learning rate follows a cosine to zero; no checkpoint is chosen, so no test data is needed.
@@ -54,6 +55,7 @@ def train(
         chances = own / torch.bincount(y, own).clamp_min(1e-12)[y]
         optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, way.steps)
+        mean = averaged(model, way.steps) if way.trick == "averaged" else None
         for _ in range(way.steps):
             picked = torch.multinomial(chances, BATCH_SIZE, replacement=True)
             seen = jittered(x[picked]) if way.trick == "jitter" else x[picked]
@@ -62,7 +64,10 @@ def train(
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-    return model.eval()
+            if mean is not None:
+                mean.update_parameters(model)
+    made: nn.Module = model if mean is None else mean.module
+    return made.eval()
 
 
 def jittered(x: torch.Tensor) -> torch.Tensor:

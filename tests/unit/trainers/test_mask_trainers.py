@@ -301,7 +301,10 @@ def test_evaluation_trains_on_the_dataset_and_on_real_pictures(
     assert json.loads(cli(*several, "--json").out)["n_train"] == {"synthetic": 12, "real": 9, "both": 21}
     answer = cli(*words[:8], "--tricks", "cutout")
     assert answer.code == 2
-    assert "tricks: `cutout` is none of the measure `segmentation`; accepted: 'copy-paste' or 'jitter'" in answer.err
+    assert (
+        "tricks: `cutout` is none of the measure `segmentation`; accepted: 'averaged', 'copy-paste' or 'jitter'"
+        in answer.err
+    )
     assert cli("evaluate", tmp_path / "out", "--real", model, "--segmentation", "labels").code == 2
     assert cli("evaluate", tmp_path / "out", "--real", tmp_path / "toy.yaml").code == 2
     (tmp_path / "out" / "manifest.json").unlink()

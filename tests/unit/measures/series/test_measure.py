@@ -54,7 +54,7 @@ def test_all_measures_of_a_dataset(folder: Path, tmp_path: Path) -> None:
     assert set(found["metrics"]["rows"]) == {"synthetic", "real", "held_out", "real_held_out"}
     text = evaluation.text(found)
     assert "trained on     80 synthetic balanced accuracy" in text and "nearest real window" in text
-    several = LITTLE.model_copy(update={"steps": [1, 20], "tricks": ["jitter"]})
+    several = LITTLE.model_copy(update={"steps": [1, 20], "tricks": ["averaged", "jitter"]})
     with pytest.raises(DataError, match=r"`validation` of the data holds nothing out to choose"):
         evaluation.compare(str(folder), model_recipe(tmp_path, validation=0), several, lambda line: None)
     found = evaluation.compare(str(folder), model_recipe(tmp_path, validation=0.1), several, lambda line: None)
