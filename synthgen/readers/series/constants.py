@@ -20,6 +20,8 @@ MOST_VALUES = 24
 def changing(table: Table, settings: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Such settings of `data` with the channels that change and the static columns; and notes on what was decided."""
     data = SeriesData.model_validate({"path": "", "length": 2, **settings})
+    if data.kind == "wide":
+        return settings, []
     if data.kind == "melted":
         values = _by_variable(table, settings)
     else:

@@ -21,6 +21,7 @@ from synthgen.readers.series.doubts import number_doubts
 from synthgen.readers.series.grid import Clock, Grid, in_span, lay_on_grid, make_clock, plain_clock
 from synthgen.readers.series.headers import is_unnamed
 from synthgen.readers.series.melted import read_melted, read_wide
+from synthgen.readers.series.step_names import check_steps
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.times import Times, looks_like_time, times_of
 from synthgen.readers.series.types import SeriesData
@@ -44,6 +45,7 @@ def read_form(
 
 def _table(table: Table, data: SeriesData, problems: Problems, notes: list[str]) -> tuple[Grid, tuple[str, ...], Names]:
     owners = owners_of(table, data, problems)
+    notes += check_steps(table, data)
     channels = _channels(table, data, owners, problems)
     covariates = {name: column(table, name, (), owners, problems) for name in data.covariates}
     check_constant(table, channels, problems)

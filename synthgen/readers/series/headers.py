@@ -35,7 +35,7 @@ def check_names(path: Path, line: int, names: Sequence[str], problems: Problems)
     place, given = f"{path}: row {line}", [name for name in names if name]
     check_header(place, names, problems)
     numbers = [name for name in given if re.search(NUMBER, name) or re.search(COMMA, name)]
-    moments = [name for name in given if name not in numbers and _is_moment(name)]
+    moments = [name for name in given if name not in numbers and is_moment(name)]
     needed = "a first line with the columns' names is needed"
     if len(numbers) == len(given) and not _are_steps(numbers):
         problems.add(f"{place}: the header holds numbers only; {needed}")
@@ -43,7 +43,8 @@ def check_names(path: Path, line: int, names: Sequence[str], problems: Problems)
         problems.add(f"{place}: the header holds `{moments[0]}`, as a row of data does; {needed}")
 
 
-def _is_moment(name: str) -> bool:
+def is_moment(name: str) -> bool:
+    """Whether a name is a date or a time of day."""
     return looks_like_iso([name]) or bool(CLOCK.search(name)) or bool(nearest_formats([name]))
 
 

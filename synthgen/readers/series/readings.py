@@ -19,6 +19,7 @@ from synthgen.readers.series.choices import MEANT, MOST_REPEATS, TIME, is_clock,
 from synthgen.readers.series.dates import looks_like_iso, nearest_formats
 from synthgen.readers.series.headers import is_unnamed
 from synthgen.readers.series.roles import ENTITY
+from synthgen.readers.series.step_names import moments_of, wide_reading
 from synthgen.readers.series.table import Table
 from synthgen.readers.series.times import epoch_settings, looks_like_time, times_of
 
@@ -36,10 +37,17 @@ MOST_TOGETHER = 3
 def readings(table: Table, date_format: str | None) -> Iterator[dict[str, Any]]:
     """What may be tried: dates as the time, those first that are called so; numbers that run like times; none.
 
+    First of all, and before none, that each row is one series, if columns are called after times, or counted.
+
     A number is no time where there are dates, and no date is an entity.
     """
+    wide = wide_reading(table)
+    if wide and moments_of(table):
+        yield wide
     for time in _times(table):
         yield from _with_time(table, time, date_format)
+    if wide:
+        yield wide
     yield {}
 
 

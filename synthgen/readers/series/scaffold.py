@@ -45,6 +45,9 @@ LENGTH, SHORTEST, WINDOWS = 24, 4, 10
 """Steps of a window, if the recording of the median row is at least ten times as long; else a tenth of it, and four at
 least. No window is longer than the recordings that hold nine tenths of the rows; shorter ones are left out."""
 
+LONGEST = 512
+"""Steps of a window, at most, where each row is one series: shorter ones are windows as they are."""
+
 RECIPE = """\
 # Series like those of {path}, in one command: `synthgen run {name}.yaml`
 # It trains a model of the table (once), generates {n} series with it, and compares them with the real ones.
@@ -137,7 +140,10 @@ def look(path: str, decimal: str | None = None, date_format: str | None = None) 
             continue
         lengths = [len(item) for item in found.items]
         most = max(SHORTEST, int(np.median(np.repeat(lengths, lengths))) // WINDOWS)
-        data = data.model_copy(update={"length": min(LENGTH, most, max(SHORTEST, bulk_length(lengths)))})
+        length = min(LENGTH, most, max(SHORTEST, bulk_length(lengths)))
+        if data.kind == "wide":
+            length = min(LONGEST, max(SHORTEST, bulk_length(lengths)))
+        data = data.model_copy(update={"length": length})
         found = long_enough(found, data)
         facts = _facts(found, data.model_copy(update={"validation": 0.1}))
         facts = dataclasses.replace(facts, notes=(*_notes(written, settings), *decided, *facts.notes))
@@ -216,6 +222,8 @@ def _missing_texts(table: Table) -> list[str]:
 def _notes(written: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
     """What was decided, in sentences."""
     notes = []
+    if settings.get("form") == "wide":
+        notes.append("each row is one series, and columns are its steps; if each row is a time, set `form: table`")
     if written:
         notes.append(f"numbers are read with {', '.join(f'`{k}: {_yaml(v)}`' for k, v in written.items())}")
     if "date_format" in settings:
@@ -231,6 +239,7 @@ def _notes(written: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str
 def recipe(name: str, found: TableFindings, n_samples: int = 1000) -> Recipes:
     """The file to write, by its name."""
     notes = {
+        "form": "each row is one series",
         "time": "numbers or ISO timestamps",
         "newest_first": "the rows are in decreasing time",
         "sort_by_time": "the rows are in no order",
