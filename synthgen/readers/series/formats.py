@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 NUMBER = r"(?i)^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^[+-]?(inf|infinity|nan)$"
+UNIT = r"[+-]?\d[\d.,]*(?:\s+(?=\w)|(?=[^\W\d_]{2})|\s*(?=°))([^\W\d_]{1,8}|°[CF]?)"
+LEAST_WITH_UNIT = 3
 SYMBOLS = ("$", "€", "£", "¥", "%")
 MARKS: Sequence[tuple[str, str | None]] = (
     (".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"),
@@ -96,16 +98,30 @@ def all_number_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
     import pyarrow.compute as pc
 
     array = pa.array(texts, pa.string())
-    symbols = tuple(symbol for symbol in SYMBOLS if any(symbol in text for text in texts))
+    symbols = tuple(symbol for symbol in SYMBOLS if any(symbol in text for text in texts)) or _unit(texts)
+    bare = [_without(symbols, text).strip() for text in texts]
     found = []
     for decimal, thousands in MARKS:
         used = [thousands] if thousands == "." else [mark for mark in (decimal, thousands) if mark and mark != "."]
-        if all(any(mark in text for text in texts) for mark in used):
+        if all(any(mark in text for text in bare) for mark in used):
             numbers = plain_numbers(array, Formats(decimal, thousands, symbols))
             if pc.all(pc.match_substring_regex(numbers, NUMBER)).as_py():
                 made = {"decimal": decimal, "thousands": thousands, "symbols": list(symbols)}
                 found.append({name: value for name, value in made.items() if value and (name, value) != POINT})
     return found
+
+
+def _without(symbols: Sequence[str], text: str) -> str:
+    return re.sub("|".join(map(re.escape, symbols)) or "$^", "", text)
+
+
+def _unit(texts: Sequence[str]) -> tuple[str, ...]:
+    """The letters behind the number in every text, as in `20.3 kPa`, if at least three texts have them.
+
+    One letter without a blank, as in `12A`, is no unit: rooms and versions are called so.
+    """
+    found = {parts[1] if (parts := re.fullmatch(UNIT, text)) else "" for text in texts}
+    return (*found,) if len(texts) >= LEAST_WITH_UNIT and len(found) == 1 and "" not in found else ()
 
 
 def may_be_thousands(texts: Sequence[str]) -> bool:

@@ -123,3 +123,13 @@ def test_every_column_has_a_role(tmp_path: Path) -> None:
         "left out": "w (numbers, such as `0`, not among `channels`), note (text, such as `x`), empty (empty), "
         "born (dates, such as `2024-01-01`)",
     }
+
+
+def test_letters_behind_all_numbers_are_a_unit() -> None:
+    for unit in (" C", " kPa", "ml", "°C", " °", " m"):
+        texts = [f"{value}{unit}" for value in (20.5, 3, 17.25)]
+        assert number_settings(texts) == [{"symbols": [unit.strip()]}], unit
+    assert number_settings(["20,5 kPa", "3,1 kPa", "4,0 kPa"]) == [{"decimal": ",", "symbols": ["kPa"]}]
+    others = (["1A", "2A", "3A"], ["1st", "2nd", "3rd"], ["5 m", "5 m", "6 km"], ["1 C", "2 C"], ["1e5", "2e5", "3e5"])
+    for texts in others:
+        assert not any("symbols" in found for found in number_settings(texts)), texts
