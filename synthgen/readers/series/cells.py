@@ -102,12 +102,16 @@ def some_texts(table: Table, name: str) -> list[str]:
     return [*(text for text in texts if text not in markers), *markers]
 
 
-def number_hint(table: Table, name: str) -> str:
-    """The settings under which a column of text holds numbers, in words; empty if there are none."""
+def number_hint(table: Table, name: str, units: bool = False) -> str:
+    """The settings under which a column of text holds numbers, in words; empty if there are none.
+
+    Args:
+        units: a column of numbers with letters behind them holds some, too; else it is one of text like any other.
+    """
     texts = some_texts(table, name) if is_text(table.data[name].type) else []
     markers = usual_markers(texts)
     numbers = [text for text in texts if text not in markers]
-    found = [settings for settings in number_settings(numbers) if settings]
+    found = [settings for settings in number_settings(numbers, units) if settings]
     plain = bool(numbers) and all(re.search(NUMBER, text) for text in numbers)
     if plain and not found and not table.formats.plain:
         found = [{"decimal": "."}]
@@ -128,7 +132,7 @@ def looks_numeric(values: np.ndarray, bad: np.ndarray) -> bool:
 
 
 def tell_bad_numbers(table: Table, name: str, bad: np.ndarray, owners: Names | None, problems: Problems) -> None:
-    hint = number_hint(table, name) if bad.any() else ""
+    hint = number_hint(table, name, units=True) if bad.any() else ""
 
     def describe(row: int) -> str:
         accepted = hint or "numbers, or nothing where missing, are accepted"

@@ -81,16 +81,19 @@ def plain_numbers(text: Any, formats: Formats) -> Any:
     return text
 
 
-def number_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
+def number_settings(texts: Sequence[str], units: bool = True) -> list[dict[str, Any]]:
     """All settings under which every text is a number; none if they are numbers as they are, or no numbers.
 
     Where points may separate thousands, no setting, `{}`, is one of them.
+
+    Args:
+        units: letters behind all numbers may be left out.
     """
-    found = all_number_settings(texts)
+    found = all_number_settings(texts, units)
     return [] if {} in found and not may_be_thousands(texts) else found
 
 
-def all_number_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
+def all_number_settings(texts: Sequence[str], units: bool = True) -> list[dict[str, Any]]:
     """The same, with `{}` wherever texts are numbers as they are."""
     if not texts or not any(char.isdigit() for char in texts[0]):
         return []
@@ -98,7 +101,8 @@ def all_number_settings(texts: Sequence[str]) -> list[dict[str, Any]]:
     import pyarrow.compute as pc
 
     array = pa.array(texts, pa.string())
-    symbols = tuple(symbol for symbol in SYMBOLS if any(symbol in text for text in texts)) or _unit(texts)
+    symbols = tuple(symbol for symbol in SYMBOLS if any(symbol in text for text in texts))
+    symbols = symbols or (_unit(texts) if units else ())
     bare = [_without(symbols, text).strip() for text in texts]
     found = []
     for decimal, thousands in MARKS:

@@ -91,7 +91,7 @@ def _why(table: Table, name: str, data: SeriesData) -> str:
         return "empty"
     if looks_like_time(table, name):
         return f"dates{such}"
-    if hint := number_hint(table, name):
+    if hint := number_hint(table, name, units=True):
         return f"numbers{such}; {hint}"
     constant = constant_value(table, name, data)
     if constant is not None:

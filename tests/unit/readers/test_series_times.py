@@ -71,6 +71,7 @@ def test_other_text_is_left_out_as_ever(tmp_path: Path) -> None:
     text = "day,time_spent,last_update,v\n" + "".join(f"{'MTWTFSS'[i]},{i} min,v{i},{i * i}\n" for i in range(7))
     found = reader.read(data(csv(tmp_path / "a.csv", text)))
     assert list(found.roles) == ["channels", "left out"] and found.roles["channels"] == "v"
+    assert 'time_spent (numbers, such as `0 min`; set `symbols: ["min"]`)' in found.roles["left out"]
     text = "time,stamp,v\n" + "".join(f"{i}:00,2024-01-0{i + 1},{i * i}\n" for i in range(7))
     found = reader.read(data(csv(tmp_path / "b.csv", text), time="stamp"))
     assert found.roles["left out"] == "time (text, such as `0:00`)"
