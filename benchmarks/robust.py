@@ -1,6 +1,7 @@
 """Do generated images make a classifier robust? Fashion-MNIST, 10,000 images, attacks of at most 0.1 of the range.
 
-A class-conditional model learns from the same images and draws --draw more. The probe is trained adversarially, by one
+A class-conditional model learns from the same images and draws --draw more; or --dataset names a folder of images that
+another one drew. The probe is trained adversarially, by one
 step of the gradient's sign from a random start (Wong et al. 2020, "Fast is better than free"):
 
 - real; averaged: real images, the weights' exponential mean; cutout: real images with a square hidden;
@@ -33,9 +34,10 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torchvision.transforms.v2 import functional as transforms  # noqa: E402
 
+import synthgen  # noqa: E402
 from synthgen.measures.averaging import averaged  # noqa: E402
 from synthgen.measures.images import probe, tricks  # noqa: E402
-from synthgen.measures.images.labelled import Labelled  # noqa: E402
+from synthgen.measures.images.labelled import Labelled, stacked  # noqa: E402
 from synthgen.measures.settings import gain  # noqa: E402
 from synthgen.readers.images import labelled  # noqa: E402
 
@@ -145,7 +147,11 @@ def one(given: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
     n_each = given.draw // len(real.classes)
 
     def generated() -> Labelled:
-        """Drawn once, by a model that is trained once, for the arms that want them."""
+        """Those of --dataset; else drawn once, by a model that is trained once, for the arms that want them."""
+        if given.dataset:
+            dataset = synthgen.load(given.dataset)
+            some, names = stacked(dataset), dataset.fields["label"].classes
+            return Labelled(some.images, np.array([real.classes.index(name) for name in names])[some.labels])
 
         def made() -> np.ndarray:
             model = generator(given.out / "model", data, given.train_steps, 0, network=NETWORK)
@@ -183,6 +189,7 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--steps", type=int, nargs="+", default=[2000, 8000])
     parser.add_argument("--attacked", type=int, default=1000, help="test images that are attacked")
+    parser.add_argument("--dataset", help="generated images, in place of those of a model that is trained here")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     given = parser.parse_args()
     seeds = [one(given, seed) for seed in range(given.seeds)]
