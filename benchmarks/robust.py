@@ -35,6 +35,7 @@ from torch.nn import functional as F  # noqa: E402
 from torchvision.transforms.v2 import functional as transforms  # noqa: E402
 
 import synthgen  # noqa: E402
+from synthgen.fields import Label  # noqa: E402
 from synthgen.measures.averaging import averaged  # noqa: E402
 from synthgen.measures.images import probe, tricks  # noqa: E402
 from synthgen.measures.images.labelled import Labelled, stacked  # noqa: E402
@@ -150,8 +151,9 @@ def one(given: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
         """Those of --dataset; else drawn once, by a model that is trained once, for the arms that want them."""
         if given.dataset:
             dataset = synthgen.load(given.dataset)
-            some, names = stacked(dataset), dataset.fields["label"].classes
-            return Labelled(some.images, np.array([real.classes.index(name) for name in names])[some.labels])
+            some, kind = stacked(dataset), dataset.fields["label"]
+            assert isinstance(kind, Label)
+            return Labelled(some.images, np.array([real.classes.index(name) for name in kind.classes])[some.labels])
 
         def made() -> np.ndarray:
             model = generator(given.out / "model", data, given.train_steps, 0, network=NETWORK)
